@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine below the core: the only way in which exo/core reaches it. x86_64/ (with dpdk/ and
+ * dev/) implements it on the bare machine, host/ as a Linux process for tests, benchmarks and
+ * fuzzers.
+ *
+ * The kernel runs with interrupts off, from trap to return. It has one stack per core and is a
+ * plain loop: core_run asks machine_run to run a PE in ring 3 until something happens, and handles
+ * that. Nothing in the kernel blocks.
+ */
+#ifndef CORE_MACHINE_H
+#define CORE_MACHINE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <exo/call.h>
+
+struct boot_info;
+
+/* ---- Running environments ---- */
+
+enum machine_trap_kind {
+	MACHINE_TRAP_CALL,      /* syscall instruction: number in regs.rax, arguments in regs */
+	MACHINE_TRAP_EXCEPTION, /* vector, error (and address for #PF, which comes as
+	                           MACHINE_TRAP_PAGE) */
+	MACHINE_TRAP_PAGE,      /* page fault: address, error (SDM vol. 3A, 4.7) */
+	MACHINE_TRAP_INTERRUPT, /* timer, NIC, or another core's nudge: look around */
+};
+
+struct machine_trap {
+	enum machine_trap_kind kind;
+	uint32_t vector;
+	uint64_t error;
+	uint64_t address;
+};
+
+/* The machine's part of a PE: where its registers are while it does not run. */
+struct machine_pe {
+	struct exo_regs regs;
+	void *vector; /* XSAVE area, machine_info()->vector_bytes long, 64-byte aligned */
+};
+
+struct machine_space; /* an address space: page tables, as a cache of what the core entered */
+
+/* Gives `pe` its vector area in initial state, ring-3 selectors and flags; the rest is zero. 0 or
+ * -EXO_ENOMEM. */
+int machine_pe_init(struct machine_pe *pe);
+void machine_pe_fini(struct machine_pe *pe);
+
+/*
+ * Runs `pe` in `space` on this core until it traps; regs then hold its state. Loads and saves
+ * vector state as needed: lazily, so that running the same PE again costs nothing. FS and GS bases
+ * are part of regs. A non-canonical rip, or flags that ring 3 must not have, are harmless (they
+ * fault there, or are masked off).
+ */
+void machine_run(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap);
+
+/* ---- Address spaces. Rights are EXO_RIGHT_READ, WRITE, EXEC; writable and executable together
+ * never happens. ---- */
+
+/* A new address space with nothing below the kernel. 0 or -EXO_ENOMEM. */
+int machine_space_create(struct machine_space **space);
+/* Frees the page tables, not what they map. The space runs on no core. */
+void machine_space_destroy(struct machine_space *space);
+/* Maps one 4 KiB page, replacing what was there (the caller flushes). 0 or -EXO_ENOMEM (page
+ * tables' bound). */
+int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
+                      unsigned rights);
+/* Removes a page's mapping. Its frame number in *frame. 0 or -EXO_ENOENT. The caller flushes. */
+int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame);
+/* What is mapped at a page. 0 or -EXO_ENOENT. */
+int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
+                        unsigned *rights);
+/* Makes removed or replaced mappings of [address, address + pages * 4096) unusable on every core,
+ * before it returns. */
+void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages);
+
+/* ---- User memory: the one pair of copiers. Addresses are those of the space that runs on this
+ * core. ---- */
+
+/* 0, or -EXO_EFAULT where any byte is not the environment's to read (write). What was copied before
+ * a fault is undefined. */
+int machine_copy_in(void *to, uint64_t from, size_t size);
+int machine_copy_out(uint64_t to, const void *from, size_t size);
+
+/* ---- Memory ---- */
+
+struct machine_range {
+	uint64_t first, count; /* frames */
+};
+
+/* Free physical memory for environments: the i-th range, ascending and apart. false: there are no
+ * more. */
+bool machine_memory(unsigned i, struct machine_range *range);
+/* The kernel's alias of a frame that machine_memory listed (or of the payload). */
+void *machine_frame(uint64_t frame);
+/* Frame number of an address inside such an alias. */
+uint64_t machine_frame_of(const void *address);
+/* Kernel heap: zeroed, aligned to 64 bytes. NULL where its bound is reached. Any core, no vector
+ * state needed. */
+void *machine_alloc(size_t size);
+void machine_free(void *memory);
+/* Memory for compiled code: writable until sealed, then executable and never writable again. NULL:
+ * none left. */
+void *machine_code_alloc(size_t size);
+int machine_code_seal(void *code, size_t size);
+void machine_code_free(void *code, size_t size);
+
+/* ---- Cores, time, randomness ---- */
+
+unsigned machine_cores(void);
+/* This core's number, 0 … machine_cores() - 1; equal to DPDK's lcore id. */
+unsigned machine_core(void);
+/* Makes another core leave ring 3 or its halt soon: it sees MACHINE_TRAP_INTERRUPT. */
+void machine_nudge(unsigned core);
+uint64_t machine_tsc(void);
+/* Interrupts ring 3 (or the halt) on this core at `deadline`, once; UINT64_MAX: not at all. */
+void machine_timer(uint64_t deadline);
+/* Halts this core until an interrupt, a nudge or `deadline`. A nudge that came before is not lost.
+ */
+void machine_idle(uint64_t deadline);
+void machine_random(void *to, size_t size);
+
+/* What there is to know at start, filled in before core_main. */
+struct machine_info {
+	uint64_t tsc_hz, tsc_boot, wall_boot_ns;
+	uint64_t features; /* enum exo_features */
+	uint32_t vector_bytes;
+	uint32_t n_ports; /* DPDK ports, started, one queue pair per port at least; ids 0 … n - 1 */
+	const char *command_line;
+	uint64_t payload, payload_size; /* physical; page-aligned, in frames that machine_memory
+	                                   does not list */
+};
+const struct machine_info *machine_info(void);
+
+/*
+ * Code that uses vector registers in the kernel (PMDs, DPDK's inline functions) runs between these
+ * two. They save the running PE's vector state once and give DPDK its thread pointer; they nest.
+ */
+void machine_vector_begin(void);
+void machine_vector_end(void);
+
+/* ---- Locks ---- */
+
+struct machine_lock {
+	volatile uint32_t next,
+	        owner; /* a ticket lock: fair, and never taken with a lock of later rank held */
+};
+void machine_lock(struct machine_lock *lock);
+void machine_unlock(struct machine_lock *lock);
+
+/* ---- Console and end ---- */
+
+void machine_console_write(const char *text, size_t size);
+/* Bytes typed since the last call, at most `size`. */
+size_t machine_console_read(char *text, size_t size);
+void machine_power(enum exo_power what, uint32_t code) __attribute__((noreturn));
+/* Our own mistake: prints the reason, registers and a symbolised backtrace, stops all cores. */
+void machine_panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+#define MACHINE_ASSERT(condition)                                                                  \
+	do {                                                                                       \
+		if (__builtin_expect(!(condition), 0))                                             \
+			machine_panic("%s:%d: assertion failed: %s", __FILE__, __LINE__,           \
+			              #condition);                                                 \
+	} while (0)
+
+/* ---- What the machine calls in the core ---- */
+
+/* On the first core, once everything above works: builds the ledger, starts init, then core_run.
+ * Does not return. */
+void core_main(const struct boot_info *boot) __attribute__((noreturn));
+/* On every other core, after core_main has set up what is shared (it lets them go with
+ * machine_release_cores). */
+void core_secondary(void) __attribute__((noreturn));
+/* Called by core_main when the other cores may enter core_secondary. Implemented by the machine. */
+void machine_release_cores(void);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Kernel calls: numbers and argument blocks.
+ *
+ * `syscall` with rax = number, arguments in rdi, rsi, rdx, r10, r8, r9; the result comes in rax
+ * (negative: -enum exo_error); rcx and r11 are lost, as the instruction demands. Numbers outside
+ * [EXO_CALL_BASE, EXO_CALL_END) are the program's own calls: they go to the environment's
+ * EXO_UPCALL_OWN_CALL entry (a Linux personality answers them), or return -EXO_ENOSYS where it has
+ * none. Argument blocks lie in the caller's memory; the kernel copies them in once, checks them,
+ * and copies the whole block back where a field is marked as written.
+ *
+ * A pointer to a capability may be 0 where the comment says so: authority then comes from the
+ * ledger (the caller owns the unit). Every call that fails has changed nothing, unless the comment
+ * says otherwise.
+ */
+#ifndef EXO_CALL_H
+#define EXO_CALL_H
+
+#include <stdint.h>
+
+#include "cap.h"
+#include "error.h"
+#include "flow.h"
+#include "info.h"
+#include "pe.h"
+#include "ring.h"
+
+#define EXO_CALL_BASE 0x65780000u /* far from every number that Linux uses, x32's included */
+#define EXO_CALL_END  0x65780100u
+
+enum exo_call {
+	/* () → 0. Costs what crossing the border costs. */
+	EXO_CALL_NULL = EXO_CALL_BASE,
+	/* (cap *console, const char *text, size) → bytes written, at most 1,024 a call; shown with
+	   time and name. */
+	EXO_CALL_CONSOLE_WRITE,
+	/* (cap *console, char *text, size) → bytes read, 0: nothing there. */
+	EXO_CALL_CONSOLE_READ,
+	/* (cap *machine, enum exo_power, code) → does not return. */
+	EXO_CALL_POWER,
+
+	/* (env) Gives the rest of the slot to env's PE on this core; 0: to whoever is next. → 0
+	   when run again. */
+	EXO_CALL_YIELD,
+	/* (deadline TSC) Sleeps until an event is pending, a ring of this PE has something, or the
+	   deadline passes (0: none). → the enum exo_event bits, which it clears. */
+	EXO_CALL_WAIT,
+	/* (deadline TSC; 0: off) Arms the PE's timer: EXO_EVENT_TIMER. */
+	EXO_CALL_TIMER,
+	/* () Ends in the delivery of pe->pending over the saved state; only from the resume range.
+	 */
+	EXO_CALL_PENDING,
+	/* () Unmasks and resumes pe->saved: for CPUs without FSGSBASE. Does not return. */
+	EXO_CALL_RESUME,
+	/* (fs base) Sets the running code's FS base: for CPUs without FSGSBASE. */
+	EXO_CALL_SET_FS,
+
+	/* (struct exo_env_create *) → 0; the new environment is empty and does not run. */
+	EXO_CALL_ENV_CREATE,
+	/* (cap *env; 0: self, struct exo_pe_setup *) Sets a PE up. */
+	EXO_CALL_PE_SET,
+	/* (cap *env) Starts all its PEs. */
+	EXO_CALL_ENV_START,
+	/* (status) Ends the caller. Does not return. */
+	EXO_CALL_EXIT,
+	/* (cap *env) Ends another environment. */
+	EXO_CALL_ENV_END,
+	/* (struct exo_env_status *) State of an environment that the caller created. */
+	EXO_CALL_ENV_STATUS,
+
+	/* (struct exo_grant *) Derives a narrower capability for another environment. */
+	EXO_CALL_GRANT,
+	/* (cap *) Ends the epoch of the units: every capability and binding derived from it is
+	   dead. Needs FREE. */
+	EXO_CALL_REVOKE,
+
+	/* (struct exo_frame_alloc *) Takes free frames. They are zeroed. */
+	EXO_CALL_FRAME_ALLOC,
+	/* (cap *) Gives frames back; they must be the caller's, and neither mapped elsewhere nor
+	   pinned (EXO_EBUSY). */
+	EXO_CALL_FRAME_FREE,
+	/* (cap *env; 0: self, struct exo_mapping *, n) Enters mappings, in order. → how many were
+	   entered before the first error; an error at the first → that error. */
+	EXO_CALL_MAP,
+	/* (cap *env; 0: self, struct exo_range *, n) Removes mappings. */
+	EXO_CALL_UNMAP,
+
+	/* (cap *slots; 0: the caller's ALLOC right is implied for owned slots, env id, first,
+	   count) Gives slots to env. */
+	EXO_CALL_SLOT_TAKE,
+	/* (first, count) Gives slots back. */
+	EXO_CALL_SLOT_FREE,
+
+	/* (struct exo_flow_grant *) */
+	EXO_CALL_FLOW_GRANT,
+	/* (struct exo_bind *) */
+	EXO_CALL_BIND,
+	/* (cap *binding) */
+	EXO_CALL_UNBIND,
+	/* (struct exo_ring_create *) */
+	EXO_CALL_RING_CREATE,
+	/* (cap *ring) Waits for nothing: frames that the NIC still holds drain on their own. */
+	EXO_CALL_RING_DESTROY,
+	/* (ring id) Asks the polling core to look at the ring's request queue. */
+	EXO_CALL_DOORBELL,
+
+	/* (env, entry arguments in rdx, r10, r8, r9) Protected control transfer, synchronous: → the
+	   reply. */
+	EXO_CALL_INVOKE,
+	/* Likewise, asynchronous. */
+	EXO_CALL_SEND,
+	/* (value) Replies to the caller of the REMOTE upcall being handled. */
+	EXO_CALL_REPLY,
+
+	/* (struct exo_listing *) Lists units of a kind and their owners: the ledger. Needs
+	   EXO_KIND_MACHINE with READ. */
+	EXO_CALL_LEDGER,
+	EXO_CALL_LAST
+};
+
+_Static_assert(EXO_CALL_LAST <= EXO_CALL_END, "calls keep to their range");
+
+enum exo_power {
+	EXO_POWER_OFF = 0,
+	EXO_POWER_RESET = 1,
+	EXO_POWER_EXIT = 2, /* leave an emulator with `code` where it offers that (isa-debug-exit),
+	                       else off */
+};
+
+/* Argument of EXO_CALL_ENV_CREATE. */
+struct exo_env_create {
+	char name[EXO_NAME_MAX];  /* for people; printable ASCII, NUL-terminated */
+	struct exo_cap authority; /* kind EXO_KIND_ENV with ALLOC */
+	uint64_t frames_max; /* frames that it may own at most; within the creator's own limit */
+	uint32_t flags;      /* 0 */
+	uint32_t id;         /* written */
+	struct exo_cap out;  /* written: CONTROL, CALL, FREE and GRANT over it */
+};
+
+enum exo_env_state {
+	EXO_ENV_NEW = 0,
+	EXO_ENV_RUNNING = 1,
+	EXO_ENV_EXITED = 2, /* EXO_CALL_EXIT; status is its argument */
+	EXO_ENV_FAULTED =
+	        3, /* a fault that it did not handle; status is vector, address the fault's */
+	EXO_ENV_KILLED = 4, /* EXO_CALL_ENV_END, or the abort protocol */
+};
+
+/* Argument of EXO_CALL_ENV_STATUS. */
+struct exo_env_status {
+	struct exo_cap env;
+	uint32_t state;             /* written: enum exo_env_state */
+	int32_t status;             /* written */
+	uint64_t address;           /* written */
+	uint64_t ip;                /* written: where it faulted */
+	struct exo_account account; /* written: as it is, or as it was at its end */
+};
+
+/* Argument of EXO_CALL_GRANT. */
+struct exo_grant {
+	struct exo_cap cap; /* with EXO_RIGHT_GRANT; not EXO_KIND_FLOW, which has its own call */
+	uint32_t to;        /* environment */
+	uint16_t rights;    /* a subset of cap.rights */
+	uint16_t reserved;  /* 0 */
+	uint64_t first;     /* a range inside cap's */
+	uint32_t count;
+	uint32_t reserved2; /* 0 */
+	struct exo_cap out; /* written; give it to the grantee as data */
+};
+
+/* Argument of EXO_CALL_FRAME_ALLOC. */
+struct exo_frame_alloc {
+	struct exo_cap authority; /* kind EXO_KIND_FRAME with ALLOC, covering what is asked for */
+	uint32_t owner; /* environment that will own them: 0: the caller; or a child that the caller
+	                   controls */
+	uint32_t count; /* contiguous frames */
+	uint64_t first; /* wanted frame number, or EXO_FRAME_ANY; written */
+	uint64_t align; /* of the first frame number, a power of two; 0: any */
+	struct exo_cap out; /* written: READ, WRITE, EXEC, GRANT and FREE, held by the owner */
+};
+
+#define EXO_FRAME_ANY (~0ull)
+
+enum exo_map_flags {
+	EXO_MAP_GUARANTEED = 1 << 0, /* never dropped from the kernel's software TLB */
+	EXO_MAP_LARGE =
+	        1 << 1, /* 2 MiB pages: address, frame and count are multiples of 512 frames */
+};
+
+/* One binding of virtual pages to frames (Aegis' TLB binding). Writable and executable together are
+ * refused. */
+struct exo_mapping {
+	uint64_t address; /* page-aligned, outside the kernel's area */
+	uint64_t frame;   /* first frame number */
+	uint32_t count;   /* pages */
+	uint16_t rights;  /* EXO_RIGHT_READ, WRITE, EXEC */
+	uint16_t flags;   /* enum exo_map_flags */
+	uint64_t key; /* address of the struct exo_cap for the frames; 0: the address space's owner
+	                 (or, mapping into an environment that it controls, the caller) owns them */
+};
+
+struct exo_range {
+	uint64_t address; /* page-aligned */
+	uint64_t count;   /* pages */
+};
+
+/* One line of the ledger. */
+struct exo_ledger_entry {
+	uint64_t first, count;
+	uint32_t owner; /* environment id; 0: free or kernel's */
+	uint32_t rights;
+	uint64_t uses; /* mappings, pins or bindings that stand on it */
+	char note[EXO_NAME_MAX];
+};
+
+/* Argument of EXO_CALL_LEDGER. */
+struct exo_listing {
+	struct exo_cap machine; /* EXO_KIND_MACHINE with READ */
+	uint32_t kind;          /* enum exo_kind */
+	uint32_t room;          /* entries at `entries` */
+	uint64_t cursor;        /* 0 first; written: where to go on; 0: the end was reached */
+	uint64_t entries;       /* address of struct exo_ledger_entry[room] */
+	uint32_t n;             /* written */
+	uint32_t reserved;      /* 0 */
+};
+
+#endif

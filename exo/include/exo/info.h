@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Information pages: what an environment may know without a call. The kernel maps them read-only
+ * into every environment and writes them; readers take single aligned words, which are always
+ * whole. struct exo_info lies at EXO_INFO_ADDR and names, as byte offsets from itself, the tables
+ * that follow it; struct exo_account lies at EXO_ACCOUNT_ADDR.
+ */
+#ifndef EXO_INFO_H
+#define EXO_INFO_H
+
+#include <stdint.h>
+
+#include "flow.h"
+
+enum {
+	EXO_ABI_VERSION = 1,
+	EXO_SLOTS_PER_CORE = 64,
+	EXO_NAME_MAX = 32, /* bytes of a name, with its NUL */
+};
+
+/* Why frames were lost before any binding was asked; per port in exo_port_info, machine-wide in
+ * exo_info. */
+struct exo_drops {
+	uint64_t nic;        /* the NIC had no buffer (imissed, rx_nombuf) */
+	uint64_t nic_errors; /* damaged on the wire (ierrors) */
+	uint64_t unmatched;  /* nobody bound it */
+	uint64_t malformed;  /* shorter than an Ethernet header, or segments beyond the limit */
+	uint64_t tap_lost;   /* copies for taps that found no room */
+	uint64_t reserved[3];
+};
+
+struct exo_port_info {
+	char driver[EXO_NAME_MAX]; /* DPDK's name of the driver, e.g. net_virtio */
+	char bus[EXO_NAME_MAX];    /* e.g. 0000:00:03.0 */
+	uint8_t mac[6];
+	uint16_t mtu;                      /* payload bytes of an Ethernet frame */
+	uint32_t link_mbps;                /* 0: down */
+	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_RX_OFFLOAD_*, RTE_ETH_TX_OFFLOAD_* in use */
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	struct exo_drops drops;
+	uint64_t reserved[4];
+};
+
+/* One time slot of a core's vector. */
+struct exo_slot_info {
+	uint32_t owner; /* environment id; 0: free */
+	uint32_t reserved;
+};
+
+struct exo_info {
+	uint32_t abi_version;       /* EXO_ABI_VERSION */
+	uint32_t size;              /* bytes of the whole area, tables included */
+	char version[EXO_NAME_MAX]; /* of Sluice, as text */
+	uint64_t tsc_hz;
+	uint64_t tsc_boot;     /* TSC at kernel entry */
+	uint64_t wall_boot_ns; /* nanoseconds since 1970 at tsc_boot; 0: no clock */
+	uint64_t slot_ticks;   /* TSC ticks of one time slot */
+	uint64_t save_ticks;   /* TSC ticks to save in at a slot's end */
+	uint32_t n_cores;
+	uint32_t n_ports;
+	uint64_t frames_total; /* frames that environments can own */
+	uint64_t frames_free;
+	uint64_t frame_first; /* frame numbers of the free map: [frame_first, frame_end) */
+	uint64_t frame_end;
+	uint32_t ports_offset;       /* struct exo_port_info[n_ports] */
+	uint32_t slots_offset;       /* struct exo_slot_info[n_cores][EXO_SLOTS_PER_CORE] */
+	uint32_t free_map_offset;    /* uint64_t[]: bit n set: frame frame_first + n is free */
+	uint32_t vector_bytes;       /* room that XSAVE needs for the enabled vector state */
+	uint64_t features;           /* enum exo_features */
+	uint64_t polls, polls_empty; /* network polls of all cores, and those that found nothing */
+	struct exo_drops drops;
+	uint64_t reserved[16];
+};
+
+/* What the kernel uses on this machine, and what ring 3 may use. */
+enum exo_features {
+	EXO_FEATURE_FSGSBASE = 1 << 0,
+	EXO_FEATURE_PCID = 1 << 1,
+	EXO_FEATURE_X2APIC = 1 << 2,
+	EXO_FEATURE_TSC_DEADLINE = 1 << 3,
+	EXO_FEATURE_SMEP = 1 << 4,
+	EXO_FEATURE_SMAP = 1 << 5,
+	EXO_FEATURE_UMIP = 1 << 6,
+	EXO_FEATURE_RDRAND = 1 << 7,
+	EXO_FEATURE_HYPERVISOR = 1 << 8,
+};
+
+/* An environment's own account. */
+struct exo_account {
+	uint32_t env;    /* its id */
+	uint32_t parent; /* who created it */
+	char name[EXO_NAME_MAX];
+	uint64_t frames, frames_max; /* owned, and the limit */
+	uint64_t mappings;
+	uint64_t rings, bindings, flows;
+	uint64_t slots;
+	uint64_t ticks_used; /* TSC ticks run */
+	uint64_t ticks_over; /* taken beyond slot ends */
+	uint64_t calls, upcalls, faults;
+	uint64_t rx_packets, rx_bytes, rx_dropped;
+	uint64_t tx_packets, tx_bytes, tx_refused;
+	uint64_t reserved[16];
+};
+
+_Static_assert(sizeof(struct exo_info) <= 4096 && sizeof(struct exo_account) <= 4096,
+               "one page each");
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packet rings: shared memory between one environment and the kernel, single producer and single
+ * consumer each way.
+ *
+ * A ring object is a pair of queues in frames that the environment owns and that are pinned while
+ * the ring lives:
+ *
+ *     receive ring   request queue: *fill*, empty buffers from the environment
+ *                    response queue: *receive*, frames that arrived, in those buffers
+ *     transmit ring  request queue: *transmit*, segments to send
+ *                    response queue: *completion*, what became of them
+ *
+ * Each queue has `size` descriptors (a power of two) and two free-running indices on cache lines of
+ * their own: the producer writes `head` after the descriptors below it, the consumer writes `tail`
+ * after it has read them; head - tail (modulo 2^32) is the number of descriptors in use and never
+ * exceeds size. A descriptor names memory by physical address; every frame that it touches must be
+ * the environment's own. The kernel copies a descriptor once, checks the copy, and uses the copy. A
+ * head that jumps beyond size stops the queue and is counted as bad_index.
+ *
+ * A packet of several segments takes consecutive descriptors, EXO_DESC_MORE set on all but the
+ * last; they are published together.
+ */
+#ifndef EXO_RING_H
+#define EXO_RING_H
+
+#include <stdint.h>
+
+#include "cap.h"
+
+enum {
+	EXO_RING_VERSION = 1,
+	EXO_RING_SIZE_MIN = 8,
+	EXO_RING_SIZE_MAX = 32768,
+	EXO_SEGMENTS_MAX = 32,       /* descriptors of one packet */
+	EXO_FRAME_BYTES_MAX = 65535, /* bytes of one packet, all segments */
+};
+
+enum exo_ring_kind {
+	EXO_RING_RECEIVE = 1,
+	EXO_RING_TRANSMIT = 2,
+};
+
+/* How received frames reach the environment. */
+enum exo_ring_mode {
+	EXO_RING_COPY = 0,     /* copied into fill buffers */
+	EXO_RING_EXCHANGE = 1, /* the frame itself changes owner */
+	EXO_RING_QUEUE = 2,    /* a NIC queue whose buffers are the environment's frames */
+};
+
+enum exo_desc_flags {
+	EXO_DESC_MORE = 1 << 0, /* the packet goes on in the next descriptor */
+	EXO_DESC_CUT =
+	        1
+	        << 1, /* receive: the buffers were too small, wire_length says how much there was */
+	EXO_DESC_L3_SUM_OK =
+	        1 << 2, /* receive: the IPv4 header checksum was verified by hardware */
+	EXO_DESC_L4_SUM_OK =
+	        1 << 3, /* receive: the TCP or UDP checksum was verified, or need not be */
+	EXO_DESC_SUM_BAD = 1 << 4, /* receive: hardware found a checksum wrong */
+	EXO_DESC_TAP = 1 << 5,     /* receive: a copy of what somebody else received */
+	EXO_DESC_L3_SUM = 1 << 6,  /* transmit: fill in the IPv4 header checksum */
+	EXO_DESC_L4_SUM = 1 << 7,  /* transmit: fill in the TCP or UDP checksum */
+	EXO_DESC_SEGMENT = 1 << 8, /* transmit: cut into segments of segment_size payload bytes */
+	EXO_DESC_REPORT =
+	        1 << 9, /* transmit: complete even if all went well; errors are always reported */
+};
+
+/* One segment. Written by the producer, untouched by the consumer. */
+struct exo_desc {
+	uint64_t address; /* physical address of the first byte */
+	uint32_t length;  /* bytes of this segment (fill: room) */
+	uint16_t flags;   /* enum exo_desc_flags */
+	uint16_t status;  /* completion: 0, or enum exo_error */
+	uint64_t cookie; /* the environment's own: comes back from fill in receive, from transmit in
+	                    completion */
+	uint64_t timestamp; /* receive: TSC when the frame was taken from the NIC; completion: when
+	                       handed to it */
+	uint32_t wire_length;  /* receive: bytes of the whole packet; on its first descriptor */
+	uint16_t port;         /* receive: where it arrived; transmit: where it leaves */
+	uint16_t segment_size; /* transmit with EXO_DESC_SEGMENT: payload bytes of each segment */
+	uint32_t binding;      /* receive: low 32 bits of the binding's id */
+	uint32_t hash;         /* receive: RSS hash where the port computes one, else 0 */
+	uint64_t reserved[2];  /* 0 */
+};
+
+/* A queue's head: three cache lines, then the descriptors. */
+struct exo_queue {
+	/* Written once by the kernel when the ring is made; it keeps its own copy. */
+	uint32_t version; /* EXO_RING_VERSION */
+	uint32_t size;    /* descriptors */
+	uint8_t pad0[56];
+	/* Written by the producer. */
+	uint32_t head;
+	uint8_t pad1[60];
+	/* Written by the consumer. */
+	uint32_t tail;
+	uint8_t pad2[60];
+	struct exo_desc desc[];
+};
+
+/* What the kernel counts for a ring; at the end of the ring's memory, see exo_ring_bytes. */
+struct exo_ring_counters {
+	uint64_t packets, bytes;   /* delivered, or handed to the NIC */
+	uint64_t refused;          /* transmit: outside the flow space, or unparsable */
+	uint64_t bad_descriptor;   /* frame not owned, length or offset wrong, too many segments */
+	uint64_t bad_index;        /* head or tail out of range; the queue is stopped */
+	uint64_t nic_full;         /* transmit: attempts that had to wait for the NIC */
+	uint64_t completions_lost; /* completion queue full */
+	uint64_t reserved;
+};
+
+_Static_assert(sizeof(struct exo_desc) == 64, "exo_desc is one cache line");
+_Static_assert(sizeof(struct exo_queue) == 192, "exo_queue is three cache lines");
+_Static_assert(sizeof(struct exo_ring_counters) == 64, "exo_ring_counters is one cache line");
+
+/*
+ * A ring's memory, contiguous frames from `first_frame`: the request queue, the response queue
+ * (both of `size` descriptors), then struct exo_ring_counters.
+ */
+static inline uint64_t exo_queue_bytes(uint32_t size)
+{
+	return sizeof(struct exo_queue) + (uint64_t)size * sizeof(struct exo_desc);
+}
+
+static inline uint64_t exo_ring_bytes(uint32_t size)
+{
+	return 2 * exo_queue_bytes(size) + sizeof(struct exo_ring_counters);
+}
+
+/* Argument of EXO_CALL_RING_CREATE. */
+struct exo_ring_create {
+	uint32_t kind;        /* enum exo_ring_kind */
+	uint32_t mode;        /* enum exo_ring_mode; transmit: EXO_RING_COPY */
+	uint32_t size;        /* descriptors per queue: a power of two */
+	uint32_t core;        /* the core that polls it */
+	uint64_t first_frame; /* frame number; the caller owns all frames that exo_ring_bytes covers
+	                       */
+	struct exo_cap space; /* transmit: flow space with EXO_RIGHT_SEND; receive: all zero */
+	struct exo_cap out;   /* written: the ring's capability */
+};
+
+#endif

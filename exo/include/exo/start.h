@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The start page: what whoever created an environment tells it. The kernel writes init's; init
+ * writes those of the environments that it starts. It lies at EXO_START_ADDR, read-only,
+ * EXO_START_BYTES long. Everything in it is bounded and NUL-terminated; a library OS copies what it
+ * needs.
+ */
+#ifndef EXO_START_H
+#define EXO_START_H
+
+#include <stdint.h>
+
+#include "cap.h"
+
+enum {
+	EXO_START_MAGIC = 0x54525453, /* "STRT" */
+	EXO_START_VERSION = 1,
+	EXO_START_BYTES = 16384,
+	EXO_START_CAPS_MAX = 64,
+	EXO_START_ADDRESSES_MAX = 8,
+	EXO_START_FILES_MAX = 16,
+};
+
+/* What a capability on the start page is for. */
+enum exo_start_use {
+	EXO_USE_CONSOLE = 1,
+	EXO_USE_FRAMES = 2, /* ALLOC: free frames may be taken */
+	EXO_USE_FLOW = 3,   /* `name`: the manifest's name of the flow space */
+	EXO_USE_SLOTS = 4,
+	EXO_USE_ENVS = 5, /* ALLOC: environments may be created */
+	EXO_USE_MACHINE = 6,
+	EXO_USE_PAYLOAD = 7, /* frames of the payload, mapped at `address`, `size` bytes */
+	EXO_USE_PEER = 8,    /* `name`: an environment that may be called */
+	EXO_USE_SELF = 9,    /* CONTROL over itself */
+};
+
+struct exo_start_cap {
+	uint32_t use; /* enum exo_start_use */
+	uint32_t reserved;
+	char name[24];
+	struct exo_cap cap;
+};
+
+/* An address that the environment may use (it may share it with others: its flow space says which
+ * part is its own). */
+struct exo_start_address {
+	uint8_t family; /* 4 or 6; 0: none yet */
+	uint8_t prefix; /* bits of the network */
+	uint16_t port;  /* NIC port */
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint8_t address[16]; /* network order, IPv4 in the first four bytes */
+	uint8_t gateway[16]; /* all zero: none */
+};
+
+/* Content of the payload, mapped read-only. */
+struct exo_start_file {
+	char name[64];
+	uint64_t address;
+	uint64_t size;
+};
+
+/* A receive flow that the environment is to bind: filters that the manifest's author wrote,
+ * addresses filled in. */
+struct exo_start_bind {
+	char name[24];  /* of the flow space among the capabilities */
+	uint32_t flags; /* enum exo_bind_flags */
+	int32_t priority;
+	uint64_t conjunctions; /* address of struct flt_conjunction[] */
+	uint32_t n_conjunctions;
+	uint32_t program_kind; /* enum exo_program_kind */
+	uint64_t program;      /* address */
+	uint32_t program_size;
+	uint32_t reserved;
+	char text[192]; /* the expression, for people */
+};
+
+struct exo_start {
+	uint32_t magic, version;
+	uint32_t env;  /* this environment's id */
+	uint32_t core; /* where its first PE runs */
+	char name[32];
+	uint32_t n_caps, n_addresses, n_files, n_binds;
+	uint32_t argc;
+	uint32_t args_size; /* bytes of `args` used */
+	uint64_t binds;     /* address of struct exo_start_bind[n_binds] */
+	uint64_t phdr;      /* program headers of the image, for the C library's auxiliary vector */
+	uint32_t phnum;
+	uint32_t reserved;
+	uint64_t entry;   /* the program's own entry where the library OS starts first; 0: none */
+	uint64_t seed[4]; /* random, for the library OS's generators */
+	char args[2048];  /* argc NUL-terminated strings, one after another; the first is the
+	                     program's name */
+	struct exo_start_cap caps[EXO_START_CAPS_MAX];
+	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX];
+	struct exo_start_file files[EXO_START_FILES_MAX];
+};
+
+_Static_assert(sizeof(struct exo_start) <= EXO_START_BYTES, "the start page has room");
+
+#endif

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# timeout: 900
+"""Every C source of the tree that the build compiles is clean under clang-tidy (.clang-tidy).
+
+Results are kept under build/tidy by the digest of the preprocessed source, so that only what
+changed is judged again."""
+import concurrent.futures
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BUILD = os.environ.get("SLUICE_BUILD", os.path.join(TOP, "build"))
+CACHE = os.path.join(BUILD, "tidy")
+# gcc's own flags that clang knows not, or knows under another name.
+GCC_ONLY = ("-specs=", "-fno-tree-", "-fconserve-stack", "-Werror", "-W", "-M", "-fcf-protection",
+            "-falign-", "-fno-ipa-", "-mindirect-branch", "-fno-delete-null")
+MUSL = ["-nostdinc", "-isystem", "/usr/include/x86_64-linux-musl"]
+
+
+def translated(command):
+    """The compiler's arguments without output, warnings and what clang lacks."""
+    words = shlex.split(command)[1:]
+    kept, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in ("-o", "-MF", "-MQ", "-MT"):
+            skip = True
+        elif word == "-c" or word.startswith(GCC_ONLY):
+            kept += MUSL if "musl-gcc.specs" in word else []
+        else:
+            kept.append(word)
+    return kept
+
+
+def digest(entry, arguments):
+    """Of the preprocessed text, the arguments and the rules; None where it can't be preprocessed."""
+    result = subprocess.run(["clang", "-E", "-w", *arguments], cwd=entry["directory"],
+                            stdin=subprocess.DEVNULL, capture_output=True)
+    if result.returncode:
+        return None
+    with open(os.path.join(TOP, ".clang-tidy"), "rb") as file:
+        rules = file.read()
+    return hashlib.sha256(result.stdout + "\0".join(arguments).encode() + rules).hexdigest()
+
+
+def judge(entry):
+    """Returns (name, complaints)."""
+    path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+    name = os.path.relpath(path, TOP)
+    arguments = translated(entry["command"])
+    key = digest(entry, arguments)
+    mark = os.path.join(CACHE, key) if key else None
+    if mark and os.path.exists(mark):
+        return name, ""
+    result = subprocess.run(["clang-tidy", "--quiet", path, "--", *arguments, "-w"],
+                            cwd=entry["directory"], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True)
+    if result.returncode:
+        return name, result.stdout + result.stderr
+    if mark:
+        open(mark, "w", encoding="utf-8").close()
+    return name, ""
+
+
+def entries():
+    """One compilation of each of the tree's own sources, generated files left out."""
+    tracked = set(subprocess.run(["git", "ls-files", "*.c"], cwd=TOP, check=True,
+                                 capture_output=True, text=True).stdout.splitlines())
+    with open(os.path.join(BUILD, "compile_commands.json"), encoding="utf-8") as file:
+        commands = json.load(file)
+    chosen = {}
+    for entry in commands:
+        path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+        name = os.path.relpath(path, TOP)
+        if name in tracked:
+            chosen.setdefault(name, entry)
+    return list(chosen.values())
+
+
+def main():
+    os.makedirs(CACHE, exist_ok=True)
+    work = entries()
+    if not work:
+        print("the build compiles no source of the tree")
+        return 1
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, complaints in pool.map(judge, work):
+            if complaints:
+                bad += 1
+                print(f"{complaints.rstrip()}\nFAIL {name}: clang-tidy complains")
+    print(f"{len(work)} sources judged, {bad} with complaints")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

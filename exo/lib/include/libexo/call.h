@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Typed stubs of the kernel calls (exo/call.h), one instruction each.
+ *
+ * Results are the kernel's: zero or more, or the negative of an enum exo_error. Argument blocks
+ * lie in the caller's memory and may be on its stack; a pointer must name mapped memory, for the
+ * kernel faults nothing in on the caller's behalf (-EXO_EFAULT). A capability given as NULL means
+ * "authority by ownership" where exo/call.h allows it. Callable from handlers and from the
+ * program alike; no stub touches vector or thread-local state.
+ */
+#ifndef LIBEXO_CALL_H
+#define LIBEXO_CALL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <exo/call.h>
+
+/* The instruction itself: number and up to six arguments. The kernel may read and write memory. */
+static inline int64_t exo_call(uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                               uint64_t e, uint64_t f)
+{
+	register uint64_t r10 __asm__("r10") = d;
+	register uint64_t r8 __asm__("r8") = e;
+	register uint64_t r9 __asm__("r9") = f;
+	int64_t result;
+
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "a"((uint64_t)number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline int64_t exo_call3(uint32_t number, uint64_t a, uint64_t b, uint64_t c)
+{
+	int64_t result;
+
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "a"((uint64_t)number), "D"(a), "S"(b), "d"(c)
+	                 : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline int64_t exo_null(void)
+{
+	return exo_call3(EXO_CALL_NULL, 0, 0, 0);
+}
+
+/* ---- Console and machine ---- */
+
+static inline int64_t exo_console_write(const struct exo_cap *console, const char *text,
+                                        size_t size)
+{
+	return exo_call3(EXO_CALL_CONSOLE_WRITE, (uintptr_t)console, (uintptr_t)text, size);
+}
+
+static inline int64_t exo_console_read(const struct exo_cap *console, char *text, size_t size)
+{
+	return exo_call3(EXO_CALL_CONSOLE_READ, (uintptr_t)console, (uintptr_t)text, size);
+}
+
+/* Returns only where the capability is refused. */
+static inline int exo_power(const struct exo_cap *machine, enum exo_power what, uint32_t code)
+{
+	return (int)exo_call3(EXO_CALL_POWER, (uintptr_t)machine, what, code);
+}
+
+/* ---- Time ---- */
+
+static inline int exo_yield(uint32_t env)
+{
+	return (int)exo_call3(EXO_CALL_YIELD, env, 0, 0);
+}
+
+/* Sleeps until `deadline` (TSC; 0: none) or an event. → enum exo_event bits, now cleared. */
+static inline int64_t exo_wait(uint64_t deadline)
+{
+	return exo_call3(EXO_CALL_WAIT, deadline, 0, 0);
+}
+
+static inline int exo_timer(uint64_t deadline)
+{
+	return (int)exo_call3(EXO_CALL_TIMER, deadline, 0, 0);
+}
+
+/* ---- Environments ---- */
+
+static inline int exo_env_create(struct exo_env_create *block)
+{
+	return (int)exo_call3(EXO_CALL_ENV_CREATE, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_pe_set(const struct exo_cap *env, const struct exo_pe_setup *setup)
+{
+	return (int)exo_call3(EXO_CALL_PE_SET, (uintptr_t)env, (uintptr_t)setup, 0);
+}
+
+static inline int exo_env_start(const struct exo_cap *env)
+{
+	return (int)exo_call3(EXO_CALL_ENV_START, (uintptr_t)env, 0, 0);
+}
+
+static inline __attribute__((noreturn)) void exo_exit(int32_t status)
+{
+	for (;;)
+		exo_call3(EXO_CALL_EXIT, (uint64_t)(int64_t)status, 0, 0);
+}
+
+static inline int exo_env_end(const struct exo_cap *env)
+{
+	return (int)exo_call3(EXO_CALL_ENV_END, (uintptr_t)env, 0, 0);
+}
+
+static inline int exo_env_status(struct exo_env_status *block)
+{
+	return (int)exo_call3(EXO_CALL_ENV_STATUS, (uintptr_t)block, 0, 0);
+}
+
+/* ---- Capabilities, frames, mappings, slots ---- */
+
+static inline int exo_grant(struct exo_grant *block)
+{
+	return (int)exo_call3(EXO_CALL_GRANT, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_revoke(const struct exo_cap *cap)
+{
+	return (int)exo_call3(EXO_CALL_REVOKE, (uintptr_t)cap, 0, 0);
+}
+
+static inline int exo_frame_alloc(struct exo_frame_alloc *block)
+{
+	return (int)exo_call3(EXO_CALL_FRAME_ALLOC, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_frame_free(const struct exo_cap *frames)
+{
+	return (int)exo_call3(EXO_CALL_FRAME_FREE, (uintptr_t)frames, 0, 0);
+}
+
+/* → mappings entered; fewer than n: the one after them was refused. */
+static inline int64_t exo_map(const struct exo_cap *env, const struct exo_mapping *mapping,
+                              uint64_t n)
+{
+	return exo_call3(EXO_CALL_MAP, (uintptr_t)env, (uintptr_t)mapping, n);
+}
+
+static inline int64_t exo_unmap(const struct exo_cap *env, const struct exo_range *range,
+                                uint64_t n)
+{
+	return exo_call3(EXO_CALL_UNMAP, (uintptr_t)env, (uintptr_t)range, n);
+}
+
+static inline int exo_slot_take(const struct exo_cap *slots, uint32_t env, uint32_t first,
+                                uint32_t count)
+{
+	return (int)exo_call(EXO_CALL_SLOT_TAKE, (uintptr_t)slots, env, first, count, 0, 0);
+}
+
+static inline int exo_slot_free(uint32_t first, uint32_t count)
+{
+	return (int)exo_call3(EXO_CALL_SLOT_FREE, first, count, 0);
+}
+
+/* ---- Flows and rings ---- */
+
+static inline int exo_flow_grant(struct exo_flow_grant *block)
+{
+	return (int)exo_call3(EXO_CALL_FLOW_GRANT, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_bind(struct exo_bind *block)
+{
+	return (int)exo_call3(EXO_CALL_BIND, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_unbind(const struct exo_cap *binding)
+{
+	return (int)exo_call3(EXO_CALL_UNBIND, (uintptr_t)binding, 0, 0);
+}
+
+static inline int exo_ring_create(struct exo_ring_create *block)
+{
+	return (int)exo_call3(EXO_CALL_RING_CREATE, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_ring_destroy(const struct exo_cap *ring)
+{
+	return (int)exo_call3(EXO_CALL_RING_DESTROY, (uintptr_t)ring, 0, 0);
+}
+
+static inline int exo_doorbell(uint64_t ring_id)
+{
+	return (int)exo_call3(EXO_CALL_DOORBELL, ring_id, 0, 0);
+}
+
+/* ---- Protected control transfer ---- */
+
+static inline int64_t exo_invoke(uint32_t env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return exo_call(EXO_CALL_INVOKE, env, 0, a, b, c, d);
+}
+
+static inline int64_t exo_send(uint32_t env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return exo_call(EXO_CALL_SEND, env, 0, a, b, c, d);
+}
+
+static inline int64_t exo_reply(uint64_t value)
+{
+	return exo_call3(EXO_CALL_REPLY, value, 0, 0);
+}
+
+static inline int exo_ledger(struct exo_listing *block)
+{
+	return (int)exo_call3(EXO_CALL_LEDGER, (uintptr_t)block, 0, 0);
+}
+
+#endif

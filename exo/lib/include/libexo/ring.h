@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packet rings, the environment's side (exo/ring.h says what they are).
+ *
+ * A struct exo_ring keeps the indices that this side owns as plain numbers and publishes them;
+ * what the kernel writes is read once per burst. Order: descriptors are written before the head
+ * that covers them (release), and read after it (acquire); a tail is written after the descriptors
+ * were copied out. No locks: one thread uses one ring.
+ *
+ * A ring does not know what its buffers are: descriptors name physical addresses, `cookie` brings
+ * the caller's own number back. libexo/packet.h adds buffers.
+ */
+#ifndef LIBEXO_RING_H
+#define LIBEXO_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <exo/ring.h>
+
+#include "memory.h"
+
+struct exo_ring {
+	struct exo_pages memory;
+	struct exo_cap cap; /* of the ring; .first is its id */
+	struct exo_queue *request, *response;
+	const struct exo_ring_counters *counters;
+	uint32_t size;
+	uint32_t request_head;  /* ours: what was published */
+	uint32_t response_tail; /* ours: what was consumed */
+	uint32_t bad_index; /* times that the other side's index was impossible: nothing was done */
+};
+
+/*
+ * Makes a ring: takes the frames, lays the queues out, asks the kernel. `size`: descriptors per
+ * queue, a power of two. `core`: who polls it. `space`: transmit: the flow space to send in;
+ * receive: NULL. 0 or a negative enum exo_error; then *ring is empty.
+ */
+int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_mode mode,
+                  uint32_t size, uint32_t core, const struct exo_cap *space);
+
+/* Destroys it. -EXO_EBUSY where its memory is still pinned: call again later. */
+int exo_ring_close(struct exo_ring *ring);
+
+/* Where the queues lie in ring memory of `size` descriptors; exo_ring_open and tests use it. */
+void exo_ring_layout(struct exo_ring *ring, void *memory, uint32_t size);
+
+/* Room in the request queue, in descriptors. */
+uint32_t exo_ring_room(struct exo_ring *ring);
+
+/*
+ * Puts `n` descriptors into the request queue and publishes them together: fill (receive ring), or
+ * segments to send (transmit ring; whole packets only, EXO_DESC_MORE on all but a packet's last).
+ * → n, or 0 where there is no room for all of them.
+ */
+uint32_t exo_ring_put(struct exo_ring *ring, const struct exo_desc *desc, uint32_t n);
+
+/*
+ * Copies up to `n` descriptors out of the response queue: frames that arrived, or completions.
+ * → how many. A packet of several segments may be cut by `n`: its rest comes next.
+ */
+uint32_t exo_ring_get(struct exo_ring *ring, struct exo_desc *desc, uint32_t n);
+
+/* Something is in the response queue. */
+bool exo_ring_ready(const struct exo_ring *ring);
+
+/* Tells the polling core that the request queue has something. */
+int exo_ring_doorbell(const struct exo_ring *ring);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Upcalls (exo/pe.h): how an environment takes part in its own exceptions, page faults, events and
+ * foreign system calls.
+ *
+ * exo_start (start.S) sets the PE up with no entry wanted, so that a fault ends the environment as
+ * exo/pe.h says. Each handler that is installed here makes the kernel deliver that kind. A handler
+ * runs on the handler stack with upcalls masked, may change pe->saved, and returns
+ *
+ *     true   resume pe->saved
+ *     false  not mine: the fault happens again, with no handler, and ends the environment; the
+ *            kernel then names the true vector and address
+ *
+ * Handlers are compiled with general registers only (or save what they use: exo_vector_save) and
+ * must not fault.
+ */
+#ifndef LIBEXO_UPCALL_H
+#define LIBEXO_UPCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <exo/pe.h>
+
+typedef bool exo_upcall_handler(struct exo_pe *pe, void *arg);
+
+/*
+ * Installs (or, with NULL, removes) the handler of one kind. 0 or the kernel's error. Events that
+ * were pending before an interrupt handler is installed are delivered at the next upcall's end or
+ * kernel event.
+ */
+int exo_upcall_handle(enum exo_upcall_kind kind, exo_upcall_handler *handler, void *arg);
+
+/* This core's PE page. */
+struct exo_pe *exo_upcall_pe(void);
+
+/*
+ * Saves all enabled vector state (XSAVE) on behalf of a handler that calls into code compiled with
+ * vectors, and restores it. `area`: exo_info()->vector_bytes, 64-byte aligned, zeroed once.
+ */
+void exo_vector_save(void *area);
+void exo_vector_restore(const void *area);
+
+#endif

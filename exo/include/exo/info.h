@@ -38,7 +38,10 @@ struct exo_port_info {
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_RX_OFFLOAD_*, RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	struct exo_drops drops;
-	uint64_t reserved[4];
+	uint16_t rx_queues, tx_queues; /* core c polls receive queue c, and so on modulo n_cores: a
+	                                  binding needs a ring of every core that polls */
+	uint32_t reserved2;
+	uint64_t reserved[3];
 };
 
 /* One time slot of a core's vector. */

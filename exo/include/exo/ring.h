@@ -19,7 +19,27 @@
  * head that jumps beyond size stops the queue and is counted as bad_index.
  *
  * A packet of several segments takes consecutive descriptors, EXO_DESC_MORE set on all but the
- * last; they are published together.
+ * last; they are published together. A transmit packet whose last segment is missing is refused.
+ *
+ * Receive: fill buffers are used in order, several for one packet where they are smaller than it;
+ * the packet's length is the sum of its descriptors' lengths, wire_length the bytes that it had on
+ * the wire. A fill buffer that is not the environment's own, empty, or longer than
+ * EXO_FRAME_BYTES_MAX comes back at once with length 0 and status EXO_EFAULT or EXO_EINVAL, and is
+ * counted as bad_descriptor. A packet that finds too few buffers or too little room is dropped
+ * whole and counted in the binding's record.
+ *
+ * Transmit: port, segment_size and the flags SUM, SEGMENT and REPORT count on a packet's first
+ * descriptor. The kernel completes a packet with one descriptor: cookie of the packet's first
+ * descriptor, length of the whole packet, status; always where it failed, and where REPORT was set
+ * if it did not. A buffer of a packet with REPORT is the kernel's until that completion; without
+ * it, buffers are free again as soon as tail has passed them. status: EXO_EPERM outside the flow
+ * space, EXO_EINVAL malformed, EXO_EFAULT a frame is not the environment's, EXO_E2BIG longer than
+ * the port sends, EXO_ENOENT no such port in the flow space, EXO_ENOSYS an offload that the port
+ * has not (EXO_DESC_SEGMENT), EXO_ESTALE the flow space was revoked. Checksums are always computed
+ * when asked for.
+ *
+ * What an environment sends to an address of another on the same machine leaves by the port like
+ * everything else; it is not looped back.
  */
 #ifndef EXO_RING_H
 #define EXO_RING_H
@@ -41,7 +61,8 @@ enum exo_ring_kind {
 	EXO_RING_TRANSMIT = 2,
 };
 
-/* How received frames reach the environment. */
+/* How received frames reach the environment. This version of the kernel has copy mode only and
+ * refuses the others with EXO_EINVAL. */
 enum exo_ring_mode {
 	EXO_RING_COPY = 0,     /* copied into fill buffers */
 	EXO_RING_EXCHANGE = 1, /* the frame itself changes owner */
@@ -133,7 +154,8 @@ struct exo_ring_create {
 	uint32_t kind;        /* enum exo_ring_kind */
 	uint32_t mode;        /* enum exo_ring_mode; transmit: EXO_RING_COPY */
 	uint32_t size;        /* descriptors per queue: a power of two */
-	uint32_t core;        /* the core that polls it */
+	uint32_t core;        /* the core that polls it: receive: one of those that poll the ports
+	                         (exo_port_info.rx_queues) */
 	uint64_t first_frame; /* frame number; the caller owns all frames that exo_ring_bytes covers
 	                       */
 	struct exo_cap space; /* transmit: flow space with EXO_RIGHT_SEND; receive: all zero */

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The packet path: flow space, bindings, rings, demultiplexer, transmit guard. This is all that the
+ * rest of the core sees of it.
+ *
+ *     flow.c      flow-space objects: what may be bound and sent, and by whom
+ *     bind.c      bindings: flow + program + rings, entered into the demultiplexer's tables
+ *     ring.c      rings: creation, doorbells, end
+ *     demux.c     a burst from a port: who gets each frame, copies for taps, drops by cause
+ *     ring_receive.c, ring_transmit.c    the two directions of a ring; every descriptor is hostile
+ *     guard.c     whether a header lies inside a flow space's transmit set
+ *     port.c      DPDK: bursts, transmit buffers, checksums, statistics
+ *     retire.c    when memory that pollers may still read is freed (rte_rcu_qsbr)
+ *
+ * Who may call what when: the net_call_* functions and net_env_end run with the core's other state
+ * unlocked; they take the packet path's own lock. net_poll takes no lock but those of shared
+ * transmit queues, so nothing that a call does delays it. A core counts as a reader of tables,
+ * rings and frames only inside net_poll.
+ *
+ * Calls return 0 or more, or -enum exo_error. `arg` is the address of the argument block in the
+ * caller's space, which runs on this core; blocks and what they point to are copied once.
+ */
+#ifndef CORE_NET_H
+#define CORE_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <exo/call.h>
+#include <exo/info.h>
+
+struct env;
+
+/*
+ * Prepares everything, on the first core, after the ledger and before any environment starts: the
+ * filter engine (flt_init), a table per port, transmit buffers. Ports are started already
+ * (machine_info). 0 or -EXO_ENOMEM.
+ */
+int net_start(void);
+
+/*
+ * Makes the root of flow space: every frame on every port, both ways, any priority, all rights of
+ * its kind (BIND, SEND, TAP, SHARE, HOST, GRANT, FREE); `holder` will hold it. At most one is
+ * needed: init's. 0 or -EXO_ENOMEM.
+ */
+int net_flow_root(uint32_t holder, struct exo_cap *out);
+
+/* EXO_CALL_FLOW_GRANT (struct exo_flow_grant). EXO_EPERM where a set, right, port or the priority
+ * exceeds the parent's; EXO_EINVAL for a malformed conjunction; EXO_E2BIG beyond the limits. */
+int64_t net_call_flow_grant(struct env *caller, uint64_t arg);
+
+/* EXO_CALL_BIND (struct exo_bind). The reason of a refusal goes to the caller's buffer as text.
+ * EXO_EVERIFY: the program was refused; EXO_EPERM: outside the flow space, or a right is missing;
+ * EXO_EBUSY: overlaps another environment's binding and SHARE is missing. */
+int64_t net_call_bind(struct env *caller, uint64_t arg);
+
+/* EXO_CALL_UNBIND (cap *). When it returns, no core delivers to the binding any more. */
+int64_t net_call_unbind(struct env *caller, uint64_t cap);
+
+/* EXO_CALL_RING_CREATE (struct exo_ring_create): pins the ring's frames. */
+int64_t net_call_ring_create(struct env *caller, uint64_t arg);
+
+/* EXO_CALL_RING_DESTROY (cap *). EXO_EBUSY while a binding delivers to it. When it returns, the
+ * kernel touches neither the ring's frames nor buffers named in it. */
+int64_t net_call_ring_destroy(struct env *caller, uint64_t cap);
+
+/* EXO_CALL_DOORBELL (ring id). Takes no lock. */
+int64_t net_call_doorbell(struct env *caller, uint64_t id);
+
+/* EXO_CALL_REVOKE for EXO_KIND_FLOW, EXO_KIND_BINDING and EXO_KIND_RING; rights are checked
+ * already. A flow space ends with everything derived from it: spaces, bindings, transmit rings'
+ * authority. 0 or -EXO_ESTALE. */
+int net_revoke(const struct exo_cap *cap);
+
+/* The environment has ended: its flow spaces (and what was derived from them), bindings and rings
+ * are gone and its pins released when this returns. It runs on no core any more. */
+void net_env_end(struct env *env);
+
+/*
+ * One bounded poll of this core's queues: receives, delivers, then transmits from rings whose
+ * doorbell rang. `budget` bounds the frames taken each way. Wakes environments whose rings got
+ * something. Returns how many frames it handled: 0 means that there was nothing to do.
+ */
+unsigned net_poll(unsigned core, unsigned budget);
+
+/* Something lies in a receive or completion queue of the environment's rings of this core that it
+ * has not taken: what EXO_CALL_WAIT looks at before it sleeps. */
+bool net_env_ready(const struct env *env, unsigned core);
+
+/* Returns once no core is inside a net_poll that began before: what it had been given to read or
+ * write (a frame that changed owner) is untouched from then on. At most one bounded poll long; not
+ * from net_poll. */
+void net_quiesce(void);
+
+/* Brings the counters of the information pages up to date: drops and polls of *info and the
+ * statistics of its n_ports ports. Every call asks the NICs: some ten times a second is plenty. */
+void net_info_update(struct exo_info *info, struct exo_port_info *ports);
+
+/* EXO_CALL_LEDGER for EXO_KIND_FLOW, _BINDING, _RING: the first unit of the kind at or behind
+ * *cursor; *cursor moves behind it. false: there is none. */
+bool net_list(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *entry);
+
+#endif

@@ -17,6 +17,11 @@
  * transmit queues, so nothing that a call does delays it. A core counts as a reader of tables,
  * rings and frames only inside net_poll.
  *
+ * What it relies on: the owner of a frame can be read at any time without a lock, and a frame that
+ * changes owner is not given to anybody (nor zeroed) before net_quiesce has returned; pinned frames
+ * are not freed. An environment with EXO_EVENT_RING pending does not sleep in EXO_CALL_WAIT: the
+ * event is raised after the ring's head has moved, so that no wake is lost.
+ *
  * Calls return 0 or more, or -enum exo_error. `arg` is the address of the argument block in the
  * caller's space, which runs on this core; blocks and what they point to are copied once.
  */
@@ -82,10 +87,6 @@ void net_env_end(struct env *env);
  * something. Returns how many frames it handled: 0 means that there was nothing to do.
  */
 unsigned net_poll(unsigned core, unsigned budget);
-
-/* Something lies in a receive or completion queue of the environment's rings of this core that it
- * has not taken: what EXO_CALL_WAIT looks at before it sleeps. */
-bool net_env_ready(const struct env *env, unsigned core);
 
 /* Returns once no core is inside a net_poll that began before: what it had been given to read or
  * write (a frame that changed owner) is untouched from then on. At most one bounded poll long; not

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Environments and their processing environments (PEs): exo/pe.h from the kernel's side.
+ *
+ * Life: env_create → NEW; PEs are set up and memory is mapped; env_start → RUNNING; then EXITED,
+ * FAULTED or KILLED. env_stop only marks the end and keeps every core from entering again; the last
+ * core that has left reaps: rings, bindings and flows (net_env_end), mappings, frames, slots, PEs,
+ * address space. What remains is the id, the status and the last account, for whoever created it;
+ * the oldest of these are forgotten when there are more than ENV_GHOSTS_MAX.
+ *
+ * Locks: struct env changes under the core lock (core.h), except what is marked atomic. A pointer
+ * found by env_find holds as long as the lock does. The packet path may keep pointers to the
+ * environments of its objects: net_env_end is called before they go.
+ */
+#ifndef CORE_ENV_H
+#define CORE_ENV_H
+
+#include <stdbool.h>
+
+#include <exo/call.h>
+#include <exo/pe.h>
+
+#include "ledger.h"
+#include "machine.h"
+
+enum {
+	ENV_INIT = 1,         /* init's id: the first that is given out */
+	ENV_MAX = 4096,       /* environments that live at a time */
+	ENV_GHOSTS_MAX = 256, /* ended ones whose status is kept */
+};
+
+struct env;
+struct call;
+
+/* One core's entry into an environment. */
+struct pe {
+	struct env *env;
+	uint32_t core;
+	uint32_t events; /* atomic: enum exo_event bits that came and were not delivered */
+
+	/* Used on its core only, once the environment runs. */
+	struct machine_pe machine;
+	struct exo_pe_setup setup;
+	struct exo_pe *page;    /* the kernel's alias of the shared page; NULL: none */
+	uint64_t page_frame;    /* pinned while set */
+	uint64_t timer;         /* TSC; UINT64_MAX: off */
+	uint64_t wait_deadline; /* in WAIT; UINT64_MAX: none */
+	uint64_t debt;          /* TSC ticks to be deducted from its next slots */
+	uint16_t selectors[2];  /* cs and ss of ring 3 */
+	bool waiting;           /* in EXO_CALL_WAIT: not runnable before an event */
+	bool yielded;           /* gave the processor up by itself: no SLOT_BEGIN upcall */
+	bool started;
+
+	struct pe *next_on_core; /* under the core's scheduling lock */
+	struct pe *next_of_env;
+};
+
+struct env {
+	uint32_t id;
+	uint32_t parent; /* who created it; passes to the parent's parent when that ends */
+	char name[EXO_NAME_MAX];
+	uint32_t state; /* atomic: enum exo_env_state */
+	uint32_t cores; /* atomic: cores that have it, or are about to have it, current */
+	uint32_t epoch; /* of keys to it */
+	bool reaped;    /* everything is back in the ledger */
+	int32_t status; /* struct exo_env_status */
+	uint64_t address, ip;
+
+	struct exo_account *account; /* the kernel's alias of the page that the environment reads;
+	                                counters are written by whoever counts; a ghost's copy */
+	uint64_t account_frame;
+	struct machine_space *space;
+	struct mapping *space_mappings; /* space.h */
+	uint64_t mappings_max;
+	struct frame_list frames;
+	struct pe *pes;
+
+	struct env *next_in_table, *next_ghost;
+};
+
+/* ---- Finding and telling ---- */
+
+/* The environment with an id, ghosts included, or NULL. Core lock held. */
+struct env *env_find(uint32_t id);
+/* Likewise, only if it can still act (NEW or RUNNING). */
+struct env *env_find_live(uint32_t id);
+/* The first environment with an id above `id`: for walks. */
+struct env *env_next(uint32_t id);
+/* Its PE on a core, or NULL. */
+struct pe *env_pe(const struct env *env, uint32_t core);
+
+/*
+ * Raises events: sets them on a PE and wakes it. Lock-free, any core, also from inside a poll. With
+ * env_post the PE on `core` gets them, or the first one where the environment has none there.
+ */
+void pe_post(struct pe *pe, uint32_t events);
+void env_post(struct env *env, uint32_t core, uint32_t events);
+
+/* ---- Life ---- */
+
+/* An empty environment; the limit moves from the parent's account (NULL: from nobody's). 0,
+ * -EXO_ENOMEM, -EXO_EINVAL (the name). */
+int env_create(struct env *parent, const char name[EXO_NAME_MAX], uint64_t frames_max,
+               struct env **env);
+/* Sets a PE up; checks everything in `setup` (untrusted copy). 0, -EXO_EINVAL, -EXO_EPERM (the
+ * page's frame is not the environment's), -EXO_EBUSY (it runs on another core), -EXO_ENOMEM. */
+int env_pe_set(struct env *env, const struct exo_pe_setup *setup);
+/* Starts all PEs. 0 or -EXO_EINVAL (no PE, or not NEW). */
+int env_start(struct env *env);
+/* Ends it: from here on it enters ring 3 no more. Takes the core lock itself. `state`: EXITED,
+ * FAULTED or KILLED. Harmless where it has ended already. */
+void env_stop(struct env *env, enum exo_env_state state, int32_t status, uint64_t address,
+              uint64_t ip);
+/* A core is about to have `env` current: false if it has ended (then it must not). Lock-free. */
+bool env_enter(struct env *env);
+/* A core has it current no more; reaps if it was the last one of an ended environment. Core lock
+ * not held. */
+void env_leave(struct env *env);
+
+int64_t env_call_create(struct call *call);
+int64_t env_call_pe_set(struct call *call);
+int64_t env_call_start(struct call *call);
+int64_t env_call_end(struct call *call);
+int64_t env_call_status(struct call *call);
+
+#endif

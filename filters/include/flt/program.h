@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Programs: bytecode that is loaded, verified, translated and run.
+ *
+ * Use: load (one of the flt_program_load_* functions; a program that comes back is verified and
+ * safe to run on any frame), run as often as wanted and on as many cores as wanted, free once no
+ * core runs it any more. Loading is the only place where bytecode is judged; bytecode is hostile.
+ *
+ * Three contexts:
+ *   classic  classic BPF as libpcap compiles it. Result: the number of bytes wanted, 0 = no match.
+ *   xdp      eBPF whose r1 points to Linux's struct xdp_md. Result: XDP_PASS (2), XDP_TX (3) and
+ *            XDP_REDIRECT (4) accept, XDP_ABORTED (0), XDP_DROP (1) and any other value decline.
+ *   raw      eBPF with r1 = memory, r2 = its length; for tests and conformance suites.
+ *
+ * Loading needs up to a few MiB of platform memory while it lasts. It is bounded in time, too:
+ * FLT_VERIFIER_STEPS_MAX abstract instructions at most. A running program needs at most 8 KiB of
+ * stack. Running never allocates, blocks or fails.
+ */
+#ifndef FLT_PROGRAM_H
+#define FLT_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+enum {
+	FLT_PROGRAM_INSNS_MAX = 65536,    /* eBPF instructions of one program */
+	FLT_CLASSIC_INSNS_MAX = 4096,     /* classic instructions, as Linux and BSD have it */
+	FLT_VERIFIER_STEPS_MAX = 1000000, /* instructions that the verifier walks, over all paths */
+	FLT_PROGRAM_NAME_MAX = 32,        /* with its NUL; longer names are cut */
+};
+
+/* One classic BPF instruction; same layout as libpcap's struct bpf_insn. */
+struct flt_classic_insn {
+	uint16_t code;
+	uint8_t jt;
+	uint8_t jf;
+	uint32_t k;
+};
+
+/* One eBPF instruction as RFC 9669 encodes it, little-endian. */
+struct flt_insn {
+	uint8_t code;
+	uint8_t regs; /* destination in the low, source in the high four bits */
+	int16_t offset;
+	int32_t imm;
+};
+
+_Static_assert(sizeof(struct flt_classic_insn) == 8, "libpcap's layout");
+_Static_assert(sizeof(struct flt_insn) == 8, "RFC 9669's layout");
+
+/* A frame to be judged. The bytes are only read. */
+struct flt_frame {
+	const uint8_t *data; /* the Ethernet header's first byte */
+	uint32_t len;        /* contiguous bytes at data (captured); at most wire_len */
+	uint32_t wire_len;   /* the frame's length on the wire */
+	uint32_t port;       /* the receiving port: classic ifindex, xdp_md ingress_ifindex */
+	uint32_t queue;      /* xdp_md rx_queue_index */
+	uint64_t tsc;        /* arrival; not looked at by the engine */
+};
+
+enum flt_kind {
+	FLT_KIND_CLASSIC,
+	FLT_KIND_XDP,
+	FLT_KIND_RAW,
+};
+
+/* Flags of loading. */
+enum {
+	/* The program may write to the packet and move its ends (handlers). Without it such a
+	 * program is refused: filters judge, they do not change. */
+	FLT_LOAD_WRITES = 1u << 0,
+	/* Never JIT this one. */
+	FLT_LOAD_INTERPRET = 1u << 1,
+};
+
+struct flt_program;
+struct flt_object;
+struct flt_map;
+
+/*
+ * Verifies n classic instructions (untrusted, copied) and makes a program of them. The name is for
+ * error messages (copied, may be NULL). On success *program is the caller's, to be freed by
+ * flt_program_free(); on failure it is NULL.
+ */
+int flt_program_load_classic(const struct flt_classic_insn *insns, uint32_t n, const char *name,
+                             uint32_t flags, struct flt_program **program, struct flt_error *error);
+
+/* The same for bare eBPF instructions: no maps, kind FLT_KIND_XDP or FLT_KIND_RAW. */
+int flt_program_load_ebpf(const struct flt_insn *insns, uint32_t n, enum flt_kind kind,
+                          const char *name, uint32_t flags, struct flt_program **program,
+                          struct flt_error *error);
+
+/*
+ * Opens an ELF object (untrusted; nothing of bytes is kept) from `clang -target bpf`: creates its
+ * maps and applies its relocations. The object holds its maps; programs loaded from it hold the
+ * object, so it may be closed before they are freed.
+ */
+int flt_object_open(const void *bytes, size_t size, struct flt_object **object,
+                    struct flt_error *error);
+void flt_object_close(struct flt_object *object);
+
+/* The name of the i-th program of the object, and its section; NULL beyond the last. */
+const char *flt_object_program_name(const struct flt_object *object, uint32_t i);
+const char *flt_object_program_section(const struct flt_object *object, uint32_t i);
+
+/* The map of that name, or NULL; the i-th map, or NULL beyond the last. They live as long as the
+ * object and the programs loaded from it. */
+struct flt_map *flt_object_map(const struct flt_object *object, const char *name);
+struct flt_map *flt_object_map_at(const struct flt_object *object, uint32_t i);
+
+/* Loads the program of that name; name NULL: the object's only program (FLT_E_NOT_FOUND where it has
+ * several). Kind: FLT_KIND_RAW for section "raw…", FLT_KIND_XDP otherwise. */
+int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
+                            struct flt_program **program, struct flt_error *error);
+
+/* flt_object_open, flt_program_load_object and flt_object_close in one. */
+int flt_program_load_elf(const void *bytes, size_t size, const char *name, uint32_t flags,
+                         struct flt_program **program, struct flt_error *error);
+
+/* Frees the program at once: the caller knows that no core runs it (or goes through retire). NULL
+ * is allowed. */
+void flt_program_free(struct flt_program *program);
+
+/*
+ * Runs a program on a frame that it can only read. Result: the number of bytes wanted, 0 where it
+ * declines. For xdp programs accept is UINT32_MAX; one that was loaded with FLT_LOAD_WRITES declines
+ * (run it by flt_program_run_xdp). raw programs: r1 = data, r2 = len, result is r0's low half.
+ */
+uint32_t flt_program_run(const struct flt_program *program, const struct flt_frame *frame);
+
+/* The same by the interpreter, whether there is native code or not: the reference. */
+uint32_t flt_program_interpret(const struct flt_program *program, const struct flt_frame *frame);
+
+/* XDP's result codes, Linux's numbers. */
+enum flt_xdp_action {
+	FLT_XDP_ABORTED = 0,
+	FLT_XDP_DROP = 1,
+	FLT_XDP_PASS = 2,
+	FLT_XDP_TX = 3,
+	FLT_XDP_REDIRECT = 4,
+};
+
+/*
+ * A frame that a handler may change. hard_start … hard_end is the buffer that the caller owns;
+ * start <= data - headroom and so on as in Linux: data and end move inside it by xdp_adjust_head and
+ * _tail. Everything between hard_start and hard_end may be overwritten.
+ */
+struct flt_xdp_buff {
+	uint8_t *data;
+	uint8_t *data_end;
+	uint8_t *data_meta; /* equals data: no metadata area */
+	uint8_t *hard_start;
+	uint8_t *hard_end;
+	uint32_t ingress_ifindex;
+	uint32_t rx_queue_index;
+	uint32_t egress_ifindex;
+	uint32_t redirect_ifindex; /* out: what redirect() was called with */
+	uint64_t redirect_flags;   /* out */
+	const uint8_t *frame;      /* the engine's */
+};
+
+/* Runs an xdp program on such a buffer and returns its result code as it is (enum flt_xdp_action, or
+ * any other number). Programs of other kinds: FLT_XDP_ABORTED. */
+uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff);
+
+/* Runs a raw program: r1 = memory, r2 = length; returns r0. Other kinds: 0. */
+uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, uint64_t length);
+
+/* What there is to know about a loaded program. */
+const char *flt_program_name(const struct flt_program *program);
+enum flt_kind flt_program_kind(const struct flt_program *program);
+bool flt_program_is_native(const struct flt_program *program);
+/* The internal form (eBPF, after translation), the machine code (NULL: none), and for classic
+ * programs the instructions as they came; *n and *size say how much. Valid until the program is
+ * freed. */
+const struct flt_insn *flt_program_insns(const struct flt_program *program, uint32_t *n);
+const void *flt_program_code(const struct flt_program *program, size_t *size);
+const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n);
+/* Abstract instructions that verification walked, and bytes of platform memory the program holds. */
+uint32_t flt_program_verifier_steps(const struct flt_program *program);
+size_t flt_program_memory(const struct flt_program *program);
+
+#endif

@@ -2,7 +2,9 @@
 /*
  * Reading the start page and the information pages.
  */
+#include <exo/error.h>
 #include <libexo/lib.h>
+#include <libexo/mailbox.h>
 #include <libexo/start.h>
 
 const struct exo_start_cap *exo_start_find(uint32_t use, const char *name)
@@ -72,4 +74,13 @@ const struct exo_port_info *exo_port_info(unsigned i)
 	if (i >= info->n_ports)
 		return NULL;
 	return (const struct exo_port_info *)((const char *)info + info->ports_offset) + i;
+}
+
+int exo_mailbox_open(struct exo_mailbox_end *end)
+{
+	uint64_t box = exo_start_page()->mailbox;
+
+	if (box == 0)
+		return -EXO_ENOENT;
+	return exo_mailbox_attach(end, (struct exo_mailbox *)box);
 }

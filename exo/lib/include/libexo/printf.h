@@ -11,7 +11,6 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum {
 	EXO_PRINTF_MAX = 1024, /* bytes that one exo_printf writes at most; the rest is cut */

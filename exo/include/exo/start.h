@@ -89,6 +89,8 @@ struct exo_start {
 	uint32_t reserved;
 	uint64_t entry;   /* the program's own entry where the library OS starts first; 0: none */
 	uint64_t seed[4]; /* random, for the library OS's generators */
+	uint64_t mailbox; /* address of a struct exo_mailbox (libexo/mailbox.h) shared with the
+	                     creator, writable; 0: none */
 	char args[2048];  /* argc NUL-terminated strings, one after another; the first is the
 	                     program's name */
 	struct exo_start_cap caps[EXO_START_CAPS_MAX];

@@ -59,6 +59,7 @@ struct exo_tx {
 	uint32_t *free;         /* in index */
 	uint32_t n_free, n_buffers;
 	uint32_t buffer_bytes;
+	bool unflushed;      /* something was sent since the last doorbell */
 	uint64_t sent;       /* frames handed to the ring */
 	uint64_t refused;    /* completed with an error */
 	uint16_t last_error; /* enum exo_error of the last refusal */

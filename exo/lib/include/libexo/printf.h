@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
 	EXO_PRINTF_MAX = 1024, /* bytes that one exo_printf writes at most; the rest is cut */

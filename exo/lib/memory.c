@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages of the library OS: addresses from its own area (128 GiB of it, first fit among what was
+ * given back, else from the untouched rest), frames from the kernel.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/memory.h>
+#include <libexo/start.h>
+
+#include "space.h"
+
+#define SPACE_HOLES_MAX 64
+
+struct hole {
+	uint64_t address, count;
+};
+
+static struct hole holes[SPACE_HOLES_MAX];
+static unsigned n_holes;
+static uint64_t untouched = SPACE_PAGES_BASE;
+
+void *exo_space_take(uint64_t count)
+{
+	uint64_t address;
+
+	for (unsigned i = 0; i < n_holes; i++) {
+		if (holes[i].count < count)
+			continue;
+		address = holes[i].address;
+		holes[i].address += count << EXO_PAGE_SHIFT;
+		holes[i].count -= count;
+		if (holes[i].count == 0)
+			holes[i] = holes[--n_holes];
+		return (void *)address;
+	}
+	if (count > (SPACE_PAGES_END - untouched) >> EXO_PAGE_SHIFT)
+		return NULL;
+	address = untouched;
+	untouched += count << EXO_PAGE_SHIFT;
+	return (void *)address;
+}
+
+void exo_space_give(void *address, uint64_t count)
+{
+	uint64_t begin = (uintptr_t)address, end = begin + (count << EXO_PAGE_SHIFT);
+
+	for (unsigned i = 0; i < n_holes; i++) {
+		uint64_t hole_end = holes[i].address + (holes[i].count << EXO_PAGE_SHIFT);
+
+		if (hole_end != begin && holes[i].address != end)
+			continue;
+		if (holes[i].address == end)
+			holes[i].address = begin;
+		holes[i].count += count;
+		return;
+	}
+	/* A full table loses addresses, never memory: the area is far larger than any machine. */
+	if (n_holes < SPACE_HOLES_MAX)
+		holes[n_holes++] = (struct hole){begin, count};
+}
+
+static int map_own(void *address, uint64_t frame, uint32_t count)
+{
+	struct exo_mapping mapping = {
+	        .address = (uintptr_t)address,
+	        .frame = frame,
+	        .count = count,
+	        .rights = EXO_RIGHT_READ | EXO_RIGHT_WRITE,
+	        .flags = EXO_MAP_GUARANTEED,
+	};
+	int64_t n = exo_map(NULL, &mapping, 1);
+
+	return n == 1 ? 0 : n < 0 ? (int)n : -EXO_ENOMEM;
+}
+
+static int take_frames(struct exo_pages *pages, uint32_t count)
+{
+	const struct exo_cap *authority = exo_start_cap(EXO_USE_FRAMES);
+	struct exo_frame_alloc block = {.count = count, .first = EXO_FRAME_ANY};
+	int result;
+
+	if (authority == NULL)
+		return -EXO_EPERM;
+	block.authority = *authority;
+	result = exo_frame_alloc(&block);
+	if (result < 0)
+		return result;
+	pages->frame = block.first;
+	pages->count = count;
+	pages->cap = block.out;
+	return 0;
+}
+
+int exo_pages_alloc(struct exo_pages *pages, uint32_t count)
+{
+	int result;
+
+	memset(pages, 0, sizeof(*pages));
+	if (count == 0)
+		return -EXO_EINVAL;
+	result = take_frames(pages, count);
+	if (result < 0)
+		return result;
+	result = -EXO_ENOMEM;
+	pages->address = exo_space_take(count);
+	if (pages->address == NULL)
+		goto no_space;
+	result = map_own(pages->address, pages->frame, count);
+	if (result == 0)
+		return 0;
+	exo_space_give(pages->address, count);
+no_space:
+	exo_frame_free(&pages->cap);
+	memset(pages, 0, sizeof(*pages));
+	return result;
+}
+
+int exo_pages_free(struct exo_pages *pages)
+{
+	struct exo_range range = {(uintptr_t)pages->address, pages->count};
+	int result;
+
+	if (pages->address == NULL)
+		return 0;
+	exo_unmap(NULL, &range, 1);
+	result = exo_frame_free(&pages->cap);
+	if (result < 0) {
+		map_own(pages->address, pages->frame, pages->count);
+		return result;
+	}
+	exo_space_give(pages->address, pages->count);
+	memset(pages, 0, sizeof(*pages));
+	return 0;
+}
+
+void *exo_pages_map_granted(const struct exo_cap *cap, unsigned rights, int *error)
+{
+	struct exo_mapping mapping = {
+	        .frame = cap->first,
+	        .count = cap->count,
+	        .rights = (uint16_t)(rights & cap->rights),
+	        .flags = EXO_MAP_GUARANTEED,
+	        .key = (uintptr_t)cap,
+	};
+	void *address = exo_space_take(cap->count);
+	int64_t n;
+
+	if (address == NULL) {
+		*error = -EXO_ENOMEM;
+		return NULL;
+	}
+	mapping.address = (uintptr_t)address;
+	n = exo_map(NULL, &mapping, 1);
+	if (n == 1)
+		return address;
+	exo_space_give(address, cap->count);
+	*error = n < 0 ? (int)n : -EXO_ENOMEM;
+	return NULL;
+}

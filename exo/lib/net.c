@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening a flow space: rings, counters and the bindings that the start page lists.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/net.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+
+#define DEFAULT_SIZE 256
+
+_Static_assert(EXO_NET_BINDINGS_MAX * sizeof(struct exo_binding_counters) <= EXO_PAGE_SIZE,
+               "all counters fit in one page");
+
+int exo_net_bind(const struct exo_start_bind *bind, const struct exo_cap *space,
+                 const struct exo_cap *rings, unsigned n_rings, uint64_t counters,
+                 struct exo_cap *out, char *error)
+{
+	struct exo_bind block = {
+	        .space = *space,
+	        .flags = bind->flags,
+	        .priority = bind->priority,
+	        .n_conjunctions = bind->n_conjunctions,
+	        .program_kind = bind->program_kind,
+	        .conjunctions = bind->conjunctions,
+	        .program = bind->program,
+	        .program_size = bind->program_size,
+	        .n_rings = n_rings,
+	        .rings = (uintptr_t)rings,
+	        .counters = counters,
+	        .error = (uintptr_t)error,
+	        .error_size = error == NULL ? 0 : EXO_NET_ERROR_MAX,
+	};
+	int result = exo_bind(&block);
+
+	if (result == 0)
+		*out = block.out;
+	return result;
+}
+
+/* Says in net->error what was being done; keeps a reason that the kernel wrote there. */
+static int failed(struct exo_net *net, const char *what, int result)
+{
+	char reason[EXO_NET_ERROR_MAX];
+
+	exo_text_copy(reason, sizeof(reason), net->error);
+	exo_snprintf(net->error, sizeof(net->error), "flow %s: %s: %s%s%s",
+	             net->flow == NULL ? "(none)" : net->flow->name, what, exo_error_text(result),
+	             reason[0] == '\0' ? "" : ": ", reason);
+	exo_net_close(net);
+	return result;
+}
+
+static int bind_all(struct exo_net *net)
+{
+	unsigned n;
+	const struct exo_start_bind *binds = exo_start_binds(&n);
+
+	for (unsigned i = 0; i < n; i++) {
+		bool counts = (binds[i].flags & EXO_BIND_COUNT) != 0;
+		int result;
+
+		if (strncmp(binds[i].name, net->flow->name, sizeof(binds[i].name)) != 0)
+			continue;
+		if (net->n_bindings == EXO_NET_BINDINGS_MAX)
+			return failed(net, "too many bindings", -EXO_E2BIG);
+		result = exo_net_bind(
+		        &binds[i], &net->flow->cap, &net->rx.ring.cap, counts ? 0 : 1,
+		        exo_pages_physical(&net->counter_page, &net->counters[net->n_bindings]),
+		        &net->bindings[net->n_bindings], net->error);
+		if (result < 0)
+			return failed(net, binds[i].text, result);
+		net->binds[net->n_bindings++] = &binds[i];
+	}
+	return 0;
+}
+
+int exo_net_open(struct exo_net *net, const struct exo_net_options *options)
+{
+	static const struct exo_net_options defaults;
+	uint32_t core = exo_start_page()->core, bytes;
+	int result;
+
+	memset(net, 0, sizeof(*net));
+	if (options == NULL)
+		options = &defaults;
+	bytes = options->buffer_bytes != 0 ? options->buffer_bytes : EXO_BUFFER_BYTES;
+	net->flow = exo_start_find(EXO_USE_FLOW, options->flow);
+	if (net->flow == NULL)
+		return failed(net, "not granted", -EXO_ENOENT);
+	result = exo_pages_alloc(&net->counter_page, 1);
+	if (result < 0)
+		return failed(net, "counters", result);
+	net->counters = net->counter_page.address;
+	result = exo_rx_open(&net->rx, options->rx_size != 0 ? options->rx_size : DEFAULT_SIZE,
+	                     bytes, core);
+	if (result < 0)
+		return failed(net, "receive ring", result);
+	if (!options->no_transmit) {
+		result = exo_tx_open(&net->tx,
+		                     options->tx_size != 0 ? options->tx_size : DEFAULT_SIZE, bytes,
+		                     core, &net->flow->cap);
+		if (result < 0)
+			return failed(net, "transmit ring", result);
+	}
+	return bind_all(net);
+}
+
+void exo_net_close(struct exo_net *net)
+{
+	while (net->n_bindings > 0)
+		exo_unbind(&net->bindings[--net->n_bindings]);
+	exo_rx_close(&net->rx);
+	exo_tx_close(&net->tx);
+	exo_pages_free(&net->counter_page);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packet rings. The other side is the kernel, which the environment trusts, but its indices are
+ * checked all the same: a damaged ring must not become a wild write.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/ring.h>
+
+void exo_ring_layout(struct exo_ring *ring, void *memory, uint32_t size)
+{
+	ring->size = size;
+	ring->request = memory;
+	ring->response = (struct exo_queue *)((char *)memory + exo_queue_bytes(size));
+	ring->counters =
+	        (const struct exo_ring_counters *)((char *)memory + 2 * exo_queue_bytes(size));
+	ring->request_head = 0;
+	ring->response_tail = 0;
+	ring->bad_index = 0;
+}
+
+int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_mode mode,
+                  uint32_t size, uint32_t core, const struct exo_cap *space)
+{
+	struct exo_ring_create block = {.kind = kind, .mode = mode, .size = size, .core = core};
+	int result;
+
+	memset(ring, 0, sizeof(*ring));
+	if (size < EXO_RING_SIZE_MIN || size > EXO_RING_SIZE_MAX || (size & (size - 1)) != 0)
+		return -EXO_EINVAL;
+	result = exo_pages_alloc(&ring->memory, exo_pages_for(exo_ring_bytes(size)));
+	if (result < 0)
+		return result;
+	exo_ring_layout(ring, ring->memory.address, size);
+	block.first_frame = ring->memory.frame;
+	if (space != NULL)
+		block.space = *space;
+	result = exo_ring_create(&block);
+	if (result < 0) {
+		exo_pages_free(&ring->memory);
+		memset(ring, 0, sizeof(*ring));
+		return result;
+	}
+	ring->cap = block.out;
+	return 0;
+}
+
+int exo_ring_close(struct exo_ring *ring)
+{
+	int result;
+
+	if (ring->cap.kind == EXO_KIND_RING) {
+		result = exo_ring_destroy(&ring->cap);
+		if (result < 0)
+			return result;
+		memset(&ring->cap, 0, sizeof(ring->cap));
+	}
+	result = exo_pages_free(&ring->memory);
+	if (result == 0)
+		memset(ring, 0, sizeof(*ring));
+	return result;
+}
+
+/* Descriptors in use between our index and the other side's; more than size: the index is wrong. */
+static uint32_t used(struct exo_ring *ring, uint32_t head, uint32_t tail, uint32_t instead)
+{
+	uint32_t n = head - tail;
+
+	if (n <= ring->size)
+		return n;
+	ring->bad_index++;
+	return instead;
+}
+
+uint32_t exo_ring_room(struct exo_ring *ring)
+{
+	/* Acquire: the kernel has read what lay in the room before it says so. */
+	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
+
+	return ring->size - used(ring, ring->request_head, tail, ring->size);
+}
+
+uint32_t exo_ring_put(struct exo_ring *ring, const struct exo_desc *desc, uint32_t n)
+{
+	if (n == 0 || exo_ring_room(ring) < n)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		ring->request->desc[(ring->request_head + i) & (ring->size - 1)] = desc[i];
+	ring->request_head += n;
+	/* Release: the descriptors are in memory before the head that covers them. */
+	__atomic_store_n(&ring->request->head, ring->request_head, __ATOMIC_RELEASE);
+	return n;
+}
+
+uint32_t exo_ring_get(struct exo_ring *ring, struct exo_desc *desc, uint32_t n)
+{
+	/* Acquire: descriptors are read after the head that covers them. */
+	uint32_t head = __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE);
+	uint32_t there = used(ring, head, ring->response_tail, 0);
+
+	if (n > there)
+		n = there;
+	if (n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		desc[i] = ring->response->desc[(ring->response_tail + i) & (ring->size - 1)];
+	ring->response_tail += n;
+	/* Release: the copies were made before the kernel may write there again. */
+	__atomic_store_n(&ring->response->tail, ring->response_tail, __ATOMIC_RELEASE);
+	return n;
+}
+
+bool exo_ring_ready(const struct exo_ring *ring)
+{
+	return __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE) != ring->response_tail;
+}
+
+int exo_ring_doorbell(const struct exo_ring *ring)
+{
+	return exo_doorbell(ring->cap.first);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Upcalls: the PE's page and registration, and the dispatch from entry.S to handlers.
+ */
+#include <stddef.h>
+
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/upcall.h>
+
+#include "offsets.h"
+#include "runtime.h"
+
+#define AT(field, offset) _Static_assert(offsetof(struct exo_pe, field) == (offset), #field)
+AT(masked, PE_MASKED);
+AT(pending, PE_PENDING);
+AT(saved, PE_SAVED);
+AT(saved.rax, PE_RAX);
+AT(saved.rbx, PE_RBX);
+AT(saved.rcx, PE_RCX);
+AT(saved.rdx, PE_RDX);
+AT(saved.rsi, PE_RSI);
+AT(saved.rdi, PE_RDI);
+AT(saved.rbp, PE_RBP);
+AT(saved.r8, PE_R8);
+AT(saved.r15, PE_R15);
+AT(saved.fs_base, PE_FS_BASE);
+AT(saved.gs_base, PE_GS_BASE);
+AT(saved.rip, PE_RIP);
+AT(libos, PE_LIBOS);
+_Static_assert(PE_LIBOS + offsetof(struct pe_libos, wanted) == PE_WANTED, "wanted");
+_Static_assert(PE_LIBOS + offsetof(struct pe_libos, fsgsbase) == PE_FSGSBASE, "fsgsbase");
+_Static_assert(EXO_CALL_PENDING == CALL_PENDING && EXO_CALL_RESUME == CALL_RESUME, "numbers");
+
+extern char exo_upcall_entry[], exo_resume_begin[], exo_resume_end[];
+extern char exo_handler_guard[], exo_handler_stack_top[];
+
+static struct exo_pe pe_page __attribute__((aligned(4096)));
+static struct exo_pe_setup setup;
+static struct {
+	exo_upcall_handler *handler;
+	void *arg;
+} handlers[EXO_UPCALLS];
+
+struct exo_pe *exo_upcall_pe(void)
+{
+	return &pe_page;
+}
+
+void exo_runtime_init(void)
+{
+	struct exo_range guard = {(uintptr_t)exo_handler_guard, 1};
+	int result;
+
+	pe_libos(&pe_page)->fsgsbase = (exo_info()->features & EXO_FEATURE_FSGSBASE) != 0;
+	setup.core = exo_start_page()->core;
+	setup.pe_addr = (uintptr_t)&pe_page;
+	setup.stack_top = (uintptr_t)exo_handler_stack_top;
+	setup.resume_begin = (uintptr_t)exo_resume_begin;
+	setup.resume_end = (uintptr_t)exo_resume_end;
+	result = exo_pe_set(NULL, &setup);
+	if (result == 0)
+		result = (int)exo_unmap(NULL, &guard, 1);
+	if (result < 0) {
+		exo_printf("libexo: the PE can't be set up: %s\n", exo_error_text(result));
+		exo_exit(127);
+	}
+}
+
+/* Which pending events a handler of `kind` awaits. */
+static uint32_t events_of(enum exo_upcall_kind kind)
+{
+	switch (kind) {
+	case EXO_UPCALL_INTERRUPT:
+		return EXO_EVENT_SLOT_BEGIN | EXO_EVENT_SLOT_END | EXO_EVENT_RING |
+		       EXO_EVENT_TIMER | EXO_EVENT_CHILD | EXO_EVENT_LINK;
+	case EXO_UPCALL_REMOTE:
+		return EXO_EVENT_REMOTE;
+	case EXO_UPCALL_REVOKE:
+		return EXO_EVENT_REVOKE;
+	default:
+		return 0;
+	}
+}
+
+static int set_entry(enum exo_upcall_kind kind, uint64_t entry)
+{
+	struct exo_pe_setup changed = setup;
+	int result;
+
+	changed.entry[kind] = entry;
+	result = exo_pe_set(NULL, &changed);
+	if (result < 0)
+		return result;
+	setup.entry[kind] = entry;
+	if (entry != 0)
+		pe_libos(&pe_page)->wanted |= events_of(kind);
+	else
+		pe_libos(&pe_page)->wanted &= ~events_of(kind);
+	return 0;
+}
+
+int exo_upcall_handle(enum exo_upcall_kind kind, exo_upcall_handler *handler, void *arg)
+{
+	if ((unsigned)kind >= EXO_UPCALLS)
+		return -EXO_EINVAL;
+	if (handler == NULL) {
+		int result = set_entry(kind, 0);
+
+		if (result == 0)
+			handlers[kind].handler = NULL;
+		return result;
+	}
+	/* The table first: an upcall may come as soon as the kernel knows the entry. */
+	handlers[kind].arg = arg;
+	handlers[kind].handler = handler;
+	return set_entry(kind, (uintptr_t)exo_upcall_entry);
+}
+
+/* From entry.S. What no handler takes happens again without one, so that the kernel reports the
+ * true fault. */
+void exo_upcall_dispatch(struct exo_pe *pe, uint64_t kind);
+void exo_upcall_dispatch(struct exo_pe *pe, uint64_t kind)
+{
+	if (kind < EXO_UPCALLS && handlers[kind].handler != NULL &&
+	    handlers[kind].handler(pe, handlers[kind].arg))
+		return;
+	if (kind == EXO_UPCALL_OWN_CALL)
+		pe->saved.rax = (uint64_t)-EXO_ENOSYS;
+	else if (kind == EXO_UPCALL_EXCEPTION || kind == EXO_UPCALL_ADDRESSING)
+		set_entry((enum exo_upcall_kind)kind, 0);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The console: lines with the seconds since kernel entry before them, to the serial port. Whole
+ * calls are written under a lock, so that cores' lines do not mix; a panic breaks the lock.
+ */
+#include "console.h"
+
+#include "../dev/serial.h"
+#include "cpu.h"
+#include "format.h"
+#include "x86.h"
+
+static struct machine_lock console_lock;
+static bool line_open; /* the last byte written was not a newline */
+static bool broken;
+
+static void write_time(void)
+{
+	const struct machine_info *info = machine_info();
+	uint64_t ticks = machine_tsc() - info->tsc_boot, hz = info->tsc_hz;
+	uint64_t seconds = hz == 0 ? 0 : ticks / hz;
+	uint64_t micros = hz == 0 ? 0 : (ticks % hz) * 1000000 / hz;
+	char stamp[16];
+	size_t n = sizeof(stamp);
+
+	stamp[--n] = ' ';
+	stamp[--n] = ']';
+	for (int i = 0; i < 6; i++, micros /= 10)
+		stamp[--n] = (char)('0' + micros % 10);
+	stamp[--n] = '.';
+	do {
+		stamp[--n] = (char)('0' + seconds % 10);
+		seconds /= 10;
+	} while (n > 2 && seconds != 0);
+	while (n > 2)
+		stamp[--n] = ' ';
+	stamp[--n] = '[';
+	dev_serial_write(stamp + n, sizeof(stamp) - n);
+}
+
+static size_t line_length(const char *text, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && text[n] != '\n')
+		n++;
+	return n < size ? n + 1 : n;
+}
+
+static void write_lines(const char *text, size_t size)
+{
+	while (size > 0) {
+		size_t n = line_length(text, size);
+
+		if (!line_open)
+			write_time();
+		dev_serial_write(text, n);
+		line_open = text[n - 1] != '\n';
+		text += n;
+		size -= n;
+	}
+}
+
+void machine_console_write(const char *text, size_t size)
+{
+	if (broken) {
+		write_lines(text, size);
+		return;
+	}
+	machine_lock(&console_lock);
+	write_lines(text, size);
+	machine_unlock(&console_lock);
+}
+
+size_t machine_console_read(char *text, size_t size)
+{
+	return dev_serial_read(text, size);
+}
+
+void x86_console_break(void)
+{
+	broken = true;
+}
+
+void x86_print(const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	size_t n;
+
+	va_start(arguments, format);
+	n = x86_format(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	machine_console_write(text, n);
+}

@@ -176,7 +176,9 @@ struct exo_frame_alloc {
 	uint32_t count; /* contiguous frames */
 	uint64_t first; /* wanted frame number, or EXO_FRAME_ANY; written */
 	uint64_t align; /* of the first frame number, a power of two; 0: any */
-	struct exo_cap out; /* written: READ, WRITE, EXEC, GRANT and FREE, held by the owner */
+	struct exo_cap out; /* written: READ, WRITE, EXEC, GRANT and FREE, held by the caller: who
+	                       loads a child maps the child's frames into itself with it as key, to
+	                       fill them */
 };
 
 #define EXO_FRAME_ANY (~0ull)

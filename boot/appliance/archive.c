@@ -32,7 +32,7 @@ static void add_member(struct buffer *archive, const char *name, const void *dat
 void archive_add(struct buffer *archive, const char *name, const void *data, size_t size)
 {
 	size_t unaligned = (archive->size + lead(name)) % ARCHIVE_ALIGNMENT;
-	if (unaligned) {
+	if (archive->size && unaligned) {
 		size_t gap = ARCHIVE_ALIGNMENT - unaligned;
 		while (gap < lead("pad"))
 			gap += ARCHIVE_ALIGNMENT;

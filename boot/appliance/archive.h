@@ -11,6 +11,8 @@
 
 enum { ARCHIVE_ALIGNMENT = 4096 };
 
+/* Adds a member. The first one is not aligned to a page (nothing comes before it), only to 4 bytes.
+ */
 void archive_add(struct buffer *archive, const char *name, const void *data, size_t size);
 
 /* Ends the archive with its trailer. */

@@ -124,9 +124,9 @@ static int add_named(struct model *model, const config_setting_t *setting)
 
 static void read_flow(struct model *model, const config_setting_t *group, struct model_flow *flow)
 {
-	static const char *const known[] = {"name",   "receive",  "transmit", "address", "family",
-	                                    "ports",  "priority", "program",  "host",    "tap",
-	                                    "count",  "share",    NULL};
+	static const char *const known[] = {"name",  "receive",  "transmit", "address", "family",
+	                                    "ports", "priority", "program",  "host",    "tap",
+	                                    "count", "share",    NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "a flow is a group in braces");
 	check_names(group, known);
@@ -180,7 +180,8 @@ static int read_content_file(struct model *model, const config_setting_t *settin
 	const char *path = get_text(setting, "file");
 	if (!path)
 		refuse(place_of(setting), "it names no file");
-	return model_add_file(model, place_of(setting), get_name(setting, MODEL_FILE_NAME_MAX), path);
+	return model_add_file(model, place_of(setting), get_name(setting, MODEL_FILE_NAME_MAX),
+	                      path);
 }
 
 static void read_content(struct model *model, const config_setting_t *group, struct model_env *env)
@@ -248,9 +249,9 @@ static void check_unique(const struct model *model, const struct model_env *env)
 
 static void read_env(struct model *model, const config_setting_t *group, struct model_env *env)
 {
-	static const char *const known[] = {"name",  "image", "program",   "arguments",
-	                                    "frames", "slots", "core",      "addresses",
-	                                    "may",   "restart", "content", "flows", NULL};
+	static const char *const known[] = {"name",    "image", "program",   "arguments", "frames",
+	                                    "slots",   "core",  "addresses", "may",       "restart",
+	                                    "content", "flows", NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "an environment is a group in braces");
 	check_names(group, known);
@@ -298,7 +299,7 @@ void model_read(struct model *model, const char *path)
 {
 	static const char *const known[] = {"name",      "init",         "control_port",
 	                                    "power_off", "environments", NULL};
-	config_t config;
+	static config_t config;
 	config_init(&config);
 	char *copy = must_copy(path);
 	config_set_include_dir(&config, dirname(copy));
@@ -321,6 +322,6 @@ void model_read(struct model *model, const char *path)
 	model->init = model_add_file(model, init ? place_of(init) : place, "init",
 	                             init ? text_of(init) : "init");
 	read_envs(model, root);
-	config_destroy(&config);
 	free(copy);
+	/* The configuration stays: places in the model point to its file names. */
 }

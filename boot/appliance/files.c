@@ -125,7 +125,8 @@ int model_add_file(struct model *model, struct place place, const char *name, co
 {
 	char *found = find(place, path);
 	if (!found)
-		refuse(place, "there is no file '%s' beside the manifest or in a folder given by -I",
+		refuse(place,
+		       "there is no file '%s' beside the manifest or in a folder given by -I",
 		       path);
 	size_t size;
 	void *data = read_whole(place, found, &size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compiling expressions with several sets of stand-ins. Set 0 gives the result; where set 1
- * differs is a relocation; set 2 proves that the relocations are right and complete: set 0's result,
- * relocated, must be what compiling with set 2 gave, to the byte.
+ * differs is a relocation; set 2 proves that the relocations are right and complete: set 0's
+ * result, relocated, must be what compiling with set 2 gave, to the byte.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +33,14 @@ static void compile_with(struct place place, const char *text, int family, int s
 	}
 	if (!expression->extraction.n)
 		refuse(place, "'%s': no frame can satisfy it", text);
+	/* What lies behind a conjunction's terms goes into the payload too: the same input is to
+	 * give the same bytes. */
+	for (uint32_t i = 0; i < expression->extraction.n; i++) {
+		struct flt_conjunction *conjunction = &expression->conjunctions[i];
+		size_t unused = FLT_CONJUNCTION_TERMS_MAX - conjunction->n_terms;
+		memset(conjunction->terms + conjunction->n_terms, 0,
+		       unused * sizeof(conjunction->terms[0]));
+	}
 	free(filled);
 }
 

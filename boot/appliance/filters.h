@@ -17,8 +17,9 @@ struct filter {
 	size_t n_relocations;
 };
 
-/* Compiles an expression; one that libpcap refuses, that accepts nothing, or that depends on a symbol
- * in a way that cannot be filled in later is refused. where: EXO_PLACE_RECEIVE or _TRANSMIT. */
+/* Compiles an expression; one that libpcap refuses, that accepts nothing, or that depends on a
+ * symbol in a way that cannot be filled in later is refused. where: EXO_PLACE_RECEIVE or _TRANSMIT.
+ */
 void filter_compile(struct place place, const char *text, int family, unsigned where,
                     struct filter *filter);
 

@@ -100,7 +100,8 @@ static void compile_transmit(struct tables *tables, const struct model_flow *flo
 	               &filter);
 	if (!filter.expression.extraction.exact)
 		refuse(flow->transmit_place,
-		       "'%s' cannot be said exactly in conjunctions, which a transmit guard must be",
+		       "'%s' cannot be said exactly in conjunctions, which a transmit guard must "
+		       "be",
 		       flow->transmit);
 	entry->n_transmit = filter.expression.extraction.n;
 	add_filter(tables, &filter);

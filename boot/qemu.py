@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""QEMU's command line for a Sluice machine: the one place that knows it.
+
+boot/run uses it for people, ci/harness for tests, ci/bench for measurements. A machine is described
+by keyword arguments of command(); NICs by Nic objects, in the order of their port numbers.
+"""
+import os
+import subprocess
+import time
+
+QEMU = "qemu-system-x86_64"
+
+# What a person calls a NIC, and QEMU's device.
+NICS = {
+    "virtio": "virtio-net-pci,disable-legacy=on",
+    "virtio-transitional": "virtio-net-pci,disable-legacy=off,disable-modern=off",
+    "virtio-legacy": "virtio-net-pci,disable-legacy=off,disable-modern=on",
+    "e1000": "e1000",
+    "e1000e": "e1000e",
+    "vmxnet3": "vmxnet3",
+}
+
+
+class Nic:
+    """One NIC and what it is plugged into.
+
+    backend: QEMU's -netdev argument without the id, such as "user" or
+    "tap,ifname=tap0,script=no,downscript=no"; None: a NIC whose cable is out."""
+
+    def __init__(self, backend, model="virtio", mac=None, options=""):
+        if model not in NICS:
+            raise ValueError(f"no NIC model '{model}' (there are {', '.join(NICS)})")
+        self.backend, self.model, self.mac, self.options = backend, model, mac, options
+
+    def arguments(self, number):
+        mac = self.mac or f"52:54:00:51:1c:{number:02x}"
+        device = f"{NICS[self.model]},mac={mac}" + (f",{self.options}" if self.options else "")
+        if "romfile" not in device:
+            device += ",romfile="
+        if self.backend is None:
+            return ["-device", device]
+        return ["-netdev", f"{self.backend},id=net{number}", "-device", f"{device},netdev=net{number}"]
+
+
+def user_net(forwards=(), restrict=False):
+    """QEMU's own NAT, without privileges: the guest is 10.0.2.15, the gateway 10.0.2.2.
+
+    forwards: (protocol, port on the loopback of this computer, port of the guest)."""
+    parts = ["user", "net=10.0.2.0/24"]
+    if restrict:
+        parts.append("restrict=on")
+    parts += [f"hostfwd={protocol}:127.0.0.1:{port}-:{to}" for protocol, port, to in forwards]
+    return ",".join(parts)
+
+
+def tap(name):
+    return f"tap,ifname={name},script=no,downscript=no"
+
+
+def stream(path):
+    """A UNIX socket on which somebody listens; each frame has its length before it (4 bytes)."""
+    return f"stream,addr.type=unix,addr.path={path},server=off"
+
+
+def command(kernel, payload=None, append="", memory="96M", smp=1, nics=(), accel="tcg", cpu=None,
+            serial="stdio", plugin=None, gdb=False, extra=()):
+    """The command as a list. The machine stops at reset; isa-debug-exit gives the exit status."""
+    words = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+             "-machine", "q35", "-accel", accel,
+             "-cpu", cpu or ("host" if accel == "kvm" else "max"),
+             "-m", str(memory), "-smp", str(smp), "-serial", serial,
+             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", kernel]
+    if payload:
+        words += ["-initrd", payload]
+    if append:
+        words += ["-append", append]
+    for number, nic in enumerate(nics):
+        words += nic.arguments(number)
+    if plugin:
+        words += ["-plugin", plugin]
+    if gdb:
+        words += ["-s", "-S"]
+    return words + list(extra)
+
+
+def exit_code(status):
+    """What the guest gave to isa-debug-exit, or None where QEMU ended otherwise (power-off,
+    signal, its own mistake)."""
+    return (status - 1) // 2 if status > 0 and status % 2 else None
+
+
+def kvm_works(kernel, cache=None):
+    """Whether a 64-bit guest really runs under KVM here: /dev/kvm may be there and refuse, or run
+    guests wrongly in a machine that is virtual itself. Tried once per start of this computer; the
+    answer is kept in the file `cache`."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    if cache and os.path.exists(cache):
+        with open(cache, encoding="ascii") as file:
+            known, _, answer = file.read().partition(" ")
+        if known == boot:
+            return answer.strip() == "yes"
+    answer = _boots_under_kvm(kernel)
+    if cache:
+        with open(cache, "w", encoding="ascii") as file:
+            file.write(f"{boot} {'yes' if answer else 'no'}\n")
+    return answer
+
+
+def _boots_under_kvm(kernel):
+    """Starts the kernel alone under KVM; it works where its first line appears in time."""
+    process = subprocess.Popen(command(kernel, accel="kvm"), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    os.set_blocking(process.stdout.fileno(), False)
+    seen, deadline = b"", time.monotonic() + 5
+    while b"sluice" not in seen and time.monotonic() < deadline:
+        seen += process.stdout.read() or b""
+        if process.poll() is not None:
+            seen += process.stdout.read() or b""
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    return b"sluice" in seen

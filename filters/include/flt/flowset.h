@@ -42,9 +42,9 @@ bool flt_flow_match(struct flt_flow flow, const struct flt_frame *frame);
 
 /*
  * Constrained bits: an exact field counts its width, a mask its set bits, a range of n values the
- * width less ceil(log2 n), a negation nothing. A header bit is counted once however many terms speak
- * of it, and several ranges over one field count as their intersection, so that repeating oneself
- * gives no precedence.
+ * width less ceil(log2 n), a negation nothing. A header bit is counted once however many terms
+ * speak of it, and several ranges over one field count as their intersection, so that repeating
+ * oneself gives no precedence.
  */
 uint32_t flt_conjunction_bits(const struct flt_conjunction *conjunction);
 
@@ -64,8 +64,8 @@ bool flt_flow_disjoint(struct flt_flow a, struct flt_flow b);
 
 /*
  * Frames in both. The conjunction: FLT_E_LIMIT where it would need too many terms. The flow: pairs
- * that are provably empty are left out; out has room for FLT_FLOW_CONJUNCTIONS_MAX, *n says how many
- * were needed; FLT_E_LIMIT where that is too many. out may not overlap a or b.
+ * that are provably empty are left out; out has room for FLT_FLOW_CONJUNCTIONS_MAX, *n says how
+ * many were needed; FLT_E_LIMIT where that is too many. out may not overlap a or b.
  */
 int flt_conjunction_intersect(const struct flt_conjunction *a, const struct flt_conjunction *b,
                               struct flt_conjunction *out);

@@ -38,7 +38,7 @@ struct flt_map_spec {
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t max_entries; /* ring buffer: bytes, a power of two */
-	uint32_t flags;       /* Linux's map_flags; BPF_F_NO_PREALLOC (1), BPF_F_RDONLY_PROG (128) */
+	uint32_t flags; /* Linux's map_flags; BPF_F_NO_PREALLOC (1), BPF_F_RDONLY_PROG (128) */
 	char name[32];
 };
 

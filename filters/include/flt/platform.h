@@ -46,7 +46,8 @@ struct flt_platform {
 	uint32_t (*cpu)(void);      /* the running core's number, below cpus */
 	uint32_t cpus;              /* number of cores, at most FLT_CPUS_MAX */
 
-	/* One line of text from a running program (trace_printk), without a newline; may be NULL. */
+	/* One line of text from a running program (trace_printk), without a newline; may be NULL.
+	 */
 	void (*trace)(const char *text, size_t length);
 
 	/* A random secret that keys the hash tables against chosen collisions. */

@@ -111,8 +111,8 @@ const char *flt_object_program_section(const struct flt_object *object, uint32_t
 struct flt_map *flt_object_map(const struct flt_object *object, const char *name);
 struct flt_map *flt_object_map_at(const struct flt_object *object, uint32_t i);
 
-/* Loads the program of that name; name NULL: the object's only program (FLT_E_NOT_FOUND where it has
- * several). Kind: FLT_KIND_RAW for section "raw…", FLT_KIND_XDP otherwise. */
+/* Loads the program of that name; name NULL: the object's only program (FLT_E_NOT_FOUND where it
+ * has several). Kind: FLT_KIND_RAW for section "raw…", FLT_KIND_XDP otherwise. */
 int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
                             struct flt_program **program, struct flt_error *error);
 
@@ -126,8 +126,9 @@ void flt_program_free(struct flt_program *program);
 
 /*
  * Runs a program on a frame that it can only read. Result: the number of bytes wanted, 0 where it
- * declines. For xdp programs accept is UINT32_MAX; one that was loaded with FLT_LOAD_WRITES declines
- * (run it by flt_program_run_xdp). raw programs: r1 = data, r2 = len, result is r0's low half.
+ * declines. For xdp programs accept is UINT32_MAX; one that was loaded with FLT_LOAD_WRITES
+ * declines (run it by flt_program_run_xdp). raw programs: r1 = data, r2 = len, result is r0's low
+ * half.
  */
 uint32_t flt_program_run(const struct flt_program *program, const struct flt_frame *frame);
 
@@ -145,8 +146,8 @@ enum flt_xdp_action {
 
 /*
  * A frame that a handler may change. hard_start … hard_end is the buffer that the caller owns;
- * start <= data - headroom and so on as in Linux: data and end move inside it by xdp_adjust_head and
- * _tail. Everything between hard_start and hard_end may be overwritten.
+ * start <= data - headroom and so on as in Linux: data and end move inside it by xdp_adjust_head
+ * and _tail. Everything between hard_start and hard_end may be overwritten.
  */
 struct flt_xdp_buff {
 	uint8_t *data;
@@ -162,8 +163,8 @@ struct flt_xdp_buff {
 	const uint8_t *frame;      /* the engine's */
 };
 
-/* Runs an xdp program on such a buffer and returns its result code as it is (enum flt_xdp_action, or
- * any other number). Programs of other kinds: FLT_XDP_ABORTED. */
+/* Runs an xdp program on such a buffer and returns its result code as it is (enum flt_xdp_action,
+ * or any other number). Programs of other kinds: FLT_XDP_ABORTED. */
 uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff);
 
 /* Runs a raw program: r1 = memory, r2 = length; returns r0. Other kinds: 0. */
@@ -179,7 +180,8 @@ bool flt_program_is_native(const struct flt_program *program);
 const struct flt_insn *flt_program_insns(const struct flt_program *program, uint32_t *n);
 const void *flt_program_code(const struct flt_program *program, size_t *size);
 const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n);
-/* Abstract instructions that verification walked, and bytes of platform memory the program holds. */
+/* Abstract instructions that verification walked, and bytes of platform memory the program holds.
+ */
 uint32_t flt_program_verifier_steps(const struct flt_program *program);
 size_t flt_program_memory(const struct flt_program *program);
 

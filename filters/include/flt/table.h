@@ -3,11 +3,11 @@
  * The demultiplexer's decision structure: who gets this frame?
  *
  * A table holds entries: a flow, perhaps a program that narrows it, a priority and an age. For each
- * frame of a burst, flt_table_classify() finds the first entry, in the total order, whose flow holds
- * the frame and whose program (where it has one) accepts it:
+ * frame of a burst, flt_table_classify() finds the first entry, in the total order, whose flow
+ * holds the frame and whose program (where it has one) accepts it:
  *
- *     priority, higher first; then the constrained bits of the flow for this frame, more first; then
- *     age, older (smaller) first; then the order of insertion.
+ *     priority, higher first; then the constrained bits of the flow for this frame, more first;
+ * then age, older (smaller) first; then the order of insertion.
  *
  * Entries with FLT_TAP take no part in that; each of them that matches is reported besides.
  *
@@ -15,8 +15,8 @@
  *
  * Readers (classify, match_all) run on any number of cores at the same time as one writer (insert,
  * remove). They see each entry whole or not at all. A classification that overlaps an insert or a
- * remove may give the answer of before or of after. Writers are serialised by the caller. Memory that
- * readers may still hold goes through the platform's retire().
+ * remove may give the answer of before or of after. Writers are serialised by the caller. Memory
+ * that readers may still hold goes through the platform's retire().
  */
 #ifndef FLT_TABLE_H
 #define FLT_TABLE_H
@@ -41,13 +41,14 @@ struct flt_entry;
 
 /* What is inserted. */
 struct flt_entry_spec {
-	void *owner;                       /* given back in verdicts; not NULL */
-	struct flt_flow flow;              /* copied; must be valid */
-	const struct flt_program *program; /* NULL: the flow decides alone. Borrowed until release */
-	uint32_t accept;                   /* without a program: bytes wanted; 0 means all */
-	uint32_t priority;                 /* higher first */
-	uint64_t age;                      /* smaller is older and goes first */
-	uint32_t flags;                    /* FLT_TAP */
+	void *owner;          /* given back in verdicts; not NULL */
+	struct flt_flow flow; /* copied; must be valid */
+	const struct flt_program
+	        *program;  /* NULL: the flow decides alone. Borrowed until release */
+	uint32_t accept;   /* without a program: bytes wanted; 0 means all */
+	uint32_t priority; /* higher first */
+	uint64_t age;      /* smaller is older and goes first */
+	uint32_t flags;    /* FLT_TAP */
 	/* Called after removal once no reader can return owner or run program any more, through the
 	 * platform's retire(); may be NULL. */
 	void (*release)(void *owner);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Helpers: the functions that programs may call by number (Linux's numbers).
+ */
+#ifndef FLT_HELPER_H
+#define FLT_HELPER_H
+
+#include "internal.h"
+
+/* Called with r1 to r5; the result goes to r0. */
+typedef uint64_t flt_helper_fn(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
+
+/* What a helper wants in a register, as the verifier checks it. */
+enum flt_arg {
+	FLT_ARG_NONE,        /* not looked at */
+	FLT_ARG_ANY,         /* any number */
+	FLT_ARG_CONTEXT,     /* r1 of the program */
+	FLT_ARG_MAP,         /* a map */
+	FLT_ARG_KEY,         /* readable memory of the map's key size */
+	FLT_ARG_VALUE,       /* readable memory of the map's value size */
+	FLT_ARG_MEMORY,      /* readable memory, the next argument says how much */
+	FLT_ARG_MEMORY_OR_0, /* the same, or the number 0 where the size is 0 */
+	FLT_ARG_WRITABLE,    /* memory that is filled, the next argument says how much */
+	FLT_ARG_SIZE,        /* 1 … */
+	FLT_ARG_SIZE_OR_0,   /* 0 … */
+};
+
+enum flt_result {
+	FLT_RESULT_NUMBER,
+	FLT_RESULT_VALUE_OR_NULL, /* a value of the map in r1, or 0 */
+};
+
+/* Properties of a helper. */
+enum {
+	FLT_HELPER_XDP = 1 << 0,    /* needs the xdp context */
+	FLT_HELPER_WRITES = 1 << 1, /* changes the packet: handlers only */
+	FLT_HELPER_MOVES = 1 << 2,  /* moves the packet's ends: all packet pointers die */
+};
+
+struct flt_helper {
+	uint32_t number;
+	const char *name;
+	flt_helper_fn *call;
+	uint8_t args[5]; /* enum flt_arg */
+	uint8_t result;  /* enum flt_result */
+	uint8_t flags;
+	uint32_t map_types; /* bits of 1 << enum flt_map_type it takes; 0: no map */
+};
+
+/* The helper of that number, or NULL. */
+const struct flt_helper *flt_helper_find(uint32_t number);
+
+#endif

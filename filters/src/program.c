@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Programs: from bytecode to something that runs.
+ */
+#include "program_internal.h"
+
+#include "interp.h"
+
+static struct flt_program *new_program(enum flt_kind kind, const char *name, uint32_t flags)
+{
+	struct flt_program *program = flt_alloc_array(1, sizeof(*program));
+	if (!program)
+		return NULL;
+	program->kind = kind;
+	program->flags = flags;
+	flt_copy_name(program->name, sizeof(program->name), name);
+	return program;
+}
+
+static int no_memory(struct flt_error *error)
+{
+	return flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
+}
+
+static void name_error(struct flt_error *error, const char *name)
+{
+	if (error && name)
+		flt_copy_name(error->program, sizeof(error->program), name);
+}
+
+static int build_classic(struct flt_program *program, const struct flt_classic_insn *insns,
+                         uint32_t n, struct flt_error *error)
+{
+	if (n > FLT_CLASSIC_INSNS_MAX)
+		return flt_classic_check(insns, n, error);
+	program->classic = flt_alloc_array(n, sizeof(*insns));
+	if (!program->classic)
+		return no_memory(error);
+	/* The copy is what is checked: the original may change under us. */
+	memcpy(program->classic, insns, n * sizeof(*insns));
+	program->n_classic = n;
+	int code = flt_classic_check(program->classic, n, error);
+	if (code)
+		return code;
+	program->verifier_steps = n;
+	return flt_classic_translate(program->classic, n, &program->insns, &program->n_insns,
+	                             error);
+}
+
+int flt_program_load_classic(const struct flt_classic_insn *insns, uint32_t n, const char *name,
+                             uint32_t flags, struct flt_program **out, struct flt_error *error)
+{
+	*out = NULL;
+	struct flt_program *program = new_program(FLT_KIND_CLASSIC, name, flags);
+	if (!program)
+		return no_memory(error);
+	int code = build_classic(program, insns, n, error);
+	if (code) {
+		name_error(error, name);
+		flt_program_free(program);
+		return code;
+	}
+	*out = program;
+	return 0;
+}
+
+void flt_program_free(struct flt_program *program)
+{
+	if (!program)
+		return;
+	if (program->native)
+		flt_platform.code_free((void *)(uintptr_t)program->native, program->code_size);
+	flt_free(program->insns);
+	flt_free(program->classic);
+	flt_free(program);
+}
+
+/* --- running ------------------------------------------------------------------------------------
+ */
+
+static uint64_t interpret(const struct flt_program *program, const struct flt_frame *frame,
+                          uint64_t r1, uint64_t r2)
+{
+	struct flt_interp interp = {
+	        .insns = program->insns,
+	        .n_insns = program->n_insns,
+	        .packet = frame ? frame->data : NULL,
+	        .packet_len = frame ? frame->len : 0,
+	};
+	return flt_interp_run(&interp, r1, r2);
+}
+
+static uint64_t run(const struct flt_program *program, bool native, const struct flt_frame *frame,
+                    const void *r1, uint64_t r2)
+{
+	if (native && program->native)
+		return program->native(r1, r2);
+	return interpret(program, frame, (uint64_t)(uintptr_t)r1, r2);
+}
+
+static bool xdp_accepts(uint32_t action)
+{
+	return action >= FLT_XDP_PASS && action <= FLT_XDP_REDIRECT;
+}
+
+static uint32_t run_xdp(const struct flt_program *program, bool native,
+                        const struct flt_frame *frame)
+{
+	/* A program without FLT_LOAD_WRITES was verified not to write, so the const stays true. */
+	uint8_t *data = (uint8_t *)(uintptr_t)frame->data;
+	struct flt_xdp_buff buff = {
+	        .data = data,
+	        .data_end = data + frame->len,
+	        .data_meta = data,
+	        .hard_start = data,
+	        .hard_end = data + frame->len,
+	        .ingress_ifindex = frame->port,
+	        .rx_queue_index = frame->queue,
+	};
+	if (program->flags & FLT_LOAD_WRITES)
+		return 0;
+	return xdp_accepts((uint32_t)run(program, native, NULL, &buff, 0)) ? UINT32_MAX : 0;
+}
+
+static uint32_t run_frame(const struct flt_program *program, bool native,
+                          const struct flt_frame *frame)
+{
+	switch (program->kind) {
+	case FLT_KIND_CLASSIC:
+		return (uint32_t)run(program, native, frame, frame, 0);
+	case FLT_KIND_XDP:
+		return run_xdp(program, native, frame);
+	default:
+		return (uint32_t)run(program, native, NULL, frame->data, frame->len);
+	}
+}
+
+uint32_t flt_program_run(const struct flt_program *program, const struct flt_frame *frame)
+{
+	return run_frame(program, true, frame);
+}
+
+uint32_t flt_program_interpret(const struct flt_program *program, const struct flt_frame *frame)
+{
+	return run_frame(program, false, frame);
+}
+
+uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff)
+{
+	if (program->kind != FLT_KIND_XDP)
+		return FLT_XDP_ABORTED;
+	return (uint32_t)run(program, true, NULL, buff, 0);
+}
+
+uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, uint64_t length)
+{
+	if (program->kind != FLT_KIND_RAW)
+		return 0;
+	return run(program, true, NULL, memory, length);
+}
+
+/* --- what there is to know
+ * ------------------------------------------------------------------------ */
+
+const char *flt_program_name(const struct flt_program *program)
+{
+	return program->name;
+}
+
+enum flt_kind flt_program_kind(const struct flt_program *program)
+{
+	return program->kind;
+}
+
+bool flt_program_is_native(const struct flt_program *program)
+{
+	return program->native;
+}
+
+const struct flt_insn *flt_program_insns(const struct flt_program *program, uint32_t *n)
+{
+	*n = program->n_insns;
+	return program->insns;
+}
+
+const void *flt_program_code(const struct flt_program *program, size_t *size)
+{
+	*size = program->native ? program->code_size : 0;
+	return (const void *)(uintptr_t)program->native;
+}
+
+const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n)
+{
+	*n = program->n_classic;
+	return program->classic;
+}
+
+uint32_t flt_program_verifier_steps(const struct flt_program *program)
+{
+	return program->verifier_steps;
+}
+
+size_t flt_program_memory(const struct flt_program *program)
+{
+	return sizeof(*program) + program->n_insns * sizeof(*program->insns) +
+	       program->n_classic * sizeof(*program->classic) + program->code_size;
+}

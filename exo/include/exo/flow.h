@@ -86,9 +86,10 @@ struct exo_bind {
 	uint64_t conjunctions;   /* address of struct flt_conjunction[] */
 	uint64_t program;        /* address of the program's bytes */
 	uint32_t program_size;   /* bytes, at most EXO_PROGRAM_SIZE_MAX */
-	uint32_t n_rings;        /* receive rings at `rings`; at most one per polling core */
-	uint64_t rings; /* address of struct exo_cap[n_rings], kind EXO_KIND_RING, owned by the
-	                   caller */
+	uint32_t n_rings; /* receive rings at `rings`, at most one per core: a core that polls
+	                     delivers to its own, or to the first */
+	uint64_t rings;   /* address of struct exo_cap[n_rings], kind EXO_KIND_RING, owned by the
+	                     caller */
 	uint64_t program_name; /* address of the NUL-terminated section or function name in an
 	                          object; 0: the first */
 	uint64_t counters; /* physical address of a struct exo_binding_counters, 64-byte aligned; 0:

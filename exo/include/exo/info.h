@@ -38,8 +38,7 @@ struct exo_port_info {
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_RX_OFFLOAD_*, RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	struct exo_drops drops;
-	uint16_t rx_queues, tx_queues; /* core c polls receive queue c, and so on modulo n_cores: a
-	                                  binding needs a ring of every core that polls */
+	uint16_t rx_queues, tx_queues; /* core c polls receive queue c, and so on modulo n_cores */
 	uint32_t reserved2;
 	uint64_t reserved[3];
 };
@@ -102,7 +101,8 @@ struct exo_account {
 	uint64_t calls, upcalls, faults;
 	uint64_t rx_packets, rx_bytes, rx_dropped;
 	uint64_t tx_packets, tx_bytes, tx_refused;
-	uint64_t reserved[16];
+	uint64_t programs_refused; /* by EXO_CALL_BIND, EXO_EVERIFY */
+	uint64_t reserved[15];
 };
 
 _Static_assert(sizeof(struct exo_info) <= 4096 && sizeof(struct exo_account) <= 4096,

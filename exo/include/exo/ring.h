@@ -151,11 +151,11 @@ static inline uint64_t exo_ring_bytes(uint32_t size)
 
 /* Argument of EXO_CALL_RING_CREATE. */
 struct exo_ring_create {
-	uint32_t kind;        /* enum exo_ring_kind */
-	uint32_t mode;        /* enum exo_ring_mode; transmit: EXO_RING_COPY */
-	uint32_t size;        /* descriptors per queue: a power of two */
-	uint32_t core;        /* the core that polls it: receive: one of those that poll the ports
-	                         (exo_port_info.rx_queues) */
+	uint32_t kind; /* enum exo_ring_kind */
+	uint32_t mode; /* enum exo_ring_mode; transmit: EXO_RING_COPY */
+	uint32_t size; /* descriptors per queue: a power of two */
+	uint32_t core; /* transmit: the core that sends from it; receive: the core that delivers to
+	                  it where a binding has several; either: whose PE is woken */
 	uint64_t first_frame; /* frame number; the caller owns all frames that exo_ring_bytes covers
 	                       */
 	struct exo_cap space; /* transmit: flow space with EXO_RIGHT_SEND; receive: all zero */

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The packet path's centre: start, the poll, and ends (of flow space, of environments), which
+ * concern spaces, bindings and rings together.
+ */
+#include "net_packet.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <flt/platform.h>
+
+#include "cap.h"
+#include "log.h"
+
+struct net net;
+
+/* ---- Start ---- */
+
+static void *engine_alloc(size_t size)
+{
+	return machine_alloc(size);
+}
+
+static uint64_t engine_clock(void)
+{
+	const struct machine_info *info = machine_info();
+	uint64_t ticks = machine_tsc() - info->tsc_boot;
+
+	return ticks / info->tsc_hz * 1000000000 + ticks % info->tsc_hz * 1000000000 / info->tsc_hz;
+}
+
+static uint32_t engine_random(void)
+{
+	uint32_t number;
+
+	machine_random(&number, sizeof(number));
+	return number;
+}
+
+static uint32_t engine_cpu(void)
+{
+	return machine_core();
+}
+
+static void engine_trace(const char *text, size_t length)
+{
+	log_line("filter", "%.*s", (int)length, text);
+}
+
+static int start_engine(void)
+{
+	struct flt_platform platform = {
+	        .alloc = engine_alloc,
+	        .free = machine_free,
+	        .code_alloc = machine_code_alloc,
+	        .code_seal = machine_code_seal,
+	        .code_free = machine_code_free,
+	        .retire = retire_later,
+	        .clock_ns = engine_clock,
+	        .prandom = engine_random,
+	        .cpu = engine_cpu,
+	        .cpus = net.n_cores,
+	        .trace = engine_trace,
+	};
+
+	machine_random(&platform.hash_seed, sizeof(platform.hash_seed));
+	return flt_init(&platform) ? -EXO_EINVAL : 0;
+}
+
+static int start_tables(void)
+{
+	for (unsigned i = 0; i < net.n_ports; i++)
+		if (flt_table_create(&net.ports[i].bound, NULL) ||
+		    flt_table_create(&net.ports[i].host, NULL))
+			return -EXO_ENOMEM;
+	return 0;
+}
+
+static int start_cores(void)
+{
+	net.bells = machine_alloc(NET_RINGS_MAX * sizeof(*net.bells));
+	net.cores = machine_alloc(net.n_cores * sizeof(*net.cores));
+	if (!net.bells || !net.cores)
+		return -EXO_ENOMEM;
+	for (unsigned core = 0; core < net.n_cores; core++) {
+		net.cores[core].scratch = machine_alloc(EXO_FRAME_BYTES_MAX);
+		if (!net.cores[core].scratch)
+			return -EXO_ENOMEM;
+	}
+	return 0;
+}
+
+int net_start(void)
+{
+	int error;
+
+	net.spaces_end = &net.spaces;
+	net.n_cores = machine_cores();
+	net.n_ports = machine_info()->n_ports;
+	if (net.n_ports > EXO_PORTS_MAX)
+		net.n_ports = EXO_PORTS_MAX;
+	net.n_pollers = 1;
+	machine_vector_begin();
+	error = retire_start();
+	if (!error)
+		error = start_cores();
+	if (!error)
+		error = port_start();
+	if (!error)
+		error = start_engine();
+	if (!error)
+		error = start_tables();
+	machine_vector_end();
+	return error;
+}
+
+void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
+              uint64_t id)
+{
+	*cap = (struct exo_cap){
+	        .kind = kind,
+	        .rights = (uint16_t)rights,
+	        .holder = holder,
+	        .first = id,
+	        .count = 1,
+	        .epoch = 1,
+	};
+	cap_seal(cap);
+}
+
+/* ---- The poll ---- */
+
+void net_mark_ring(unsigned core, struct net_ring *ring, bool wake)
+{
+	bool shared = net.n_pollers > 1; /* another core may be publishing it just now */
+
+	if (shared)
+		machine_lock(&ring->lock);
+	if (wake)
+		ring->wake = true;
+	if (!ring->dirty) {
+		ring->dirty = true;
+		ring->dirty_next = net.cores[core].dirty_rings;
+		net.cores[core].dirty_rings = ring;
+	}
+	if (shared)
+		machine_unlock(&ring->lock);
+}
+
+void net_mark_binding(unsigned core, struct net_binding_core *part)
+{
+	if (part->dirty)
+		return;
+	part->dirty = true;
+	part->dirty_next = net.cores[core].dirty;
+	net.cores[core].dirty = part;
+}
+
+static void add(uint64_t *to, uint64_t n)
+{
+	if (n)
+		__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+}
+
+/* Counters are read by the environment as single words: relaxed stores are enough. */
+static void store(uint64_t *to, uint64_t value)
+{
+	__atomic_store_n(to, value, __ATOMIC_RELAXED);
+}
+
+static void publish_ring(struct net_ring *ring)
+{
+	struct exo_account *account = ring->env->account;
+	const struct exo_ring_counters *mine = &ring->counters;
+
+	store(&ring->shared->packets, mine->packets);
+	store(&ring->shared->bytes, mine->bytes);
+	store(&ring->shared->refused, mine->refused);
+	store(&ring->shared->bad_descriptor, mine->bad_descriptor);
+	store(&ring->shared->bad_index, mine->bad_index);
+	store(&ring->shared->nic_full, mine->nic_full);
+	store(&ring->shared->completions_lost, mine->completions_lost);
+	add(&account->tx_packets, ring->account_packets);
+	add(&account->tx_bytes, ring->account_bytes);
+	add(&account->tx_refused, ring->account_refused);
+	ring->account_packets = ring->account_bytes = ring->account_refused = 0;
+}
+
+static void publish_rings(unsigned core)
+{
+	struct net_ring *ring;
+
+	while ((ring = net.cores[core].dirty_rings)) {
+		bool wake;
+
+		net.cores[core].dirty_rings = ring->dirty_next;
+		machine_lock(&ring->lock);
+		wake = ring->wake;
+		ring->dirty = ring->wake = false;
+		publish_ring(ring);
+		machine_unlock(&ring->lock);
+		if (wake)
+			env_post(ring->env, ring->core, EXO_EVENT_RING);
+	}
+}
+
+static uint64_t dropped(const struct exo_binding_counters *counters)
+{
+	return counters->dropped_no_buffer + counters->dropped_ring_full;
+}
+
+static void charge(struct net_binding_core *part)
+{
+	struct exo_account *account = part->binding->env->account;
+
+	add(&account->rx_packets,
+	    part->counters.delivered_packets - part->accounted.delivered_packets);
+	add(&account->rx_bytes, part->counters.delivered_bytes - part->accounted.delivered_bytes);
+	add(&account->rx_dropped, dropped(&part->counters) - dropped(&part->accounted));
+	part->accounted = part->counters;
+}
+
+/* One counter, summed over the cores' parts, into the environment's record. */
+static void publish_sum(const struct net_binding *binding, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (unsigned core = 0; core < net.n_pollers; core++)
+		sum += *(const volatile uint64_t *)((const char *)&binding->cores[core].counters +
+		                                    offset);
+	store((uint64_t *)((char *)binding->shared + offset), sum);
+}
+
+static void publish_bindings(unsigned core)
+{
+	struct net_binding_core *part;
+
+	while ((part = net.cores[core].dirty)) {
+		net.cores[core].dirty = part->dirty_next;
+		part->dirty = false;
+		charge(part);
+		for (size_t i = 0; part->binding->shared && i < sizeof(part->counters);
+		     i += sizeof(uint64_t))
+			publish_sum(part->binding, i);
+	}
+}
+
+static unsigned poll_ports(unsigned core, unsigned budget)
+{
+	unsigned n = 0, round;
+
+	do {
+		round = 0;
+		for (uint16_t port = 0; port < net.n_ports; port++)
+			for (unsigned queue = core; queue < port_queues(port); queue += net.n_cores)
+				round += demux_burst(core, port, (uint16_t)queue);
+		n += round;
+	} while (round > 0 && n < budget);
+	return n;
+}
+
+/* Sends from a ring whose bell rang; it rings again by itself while there is more. */
+static unsigned poll_ring(unsigned core, struct net_ring *ring)
+{
+	struct net_bell *bell = &net.bells[ring->id % NET_RINGS_MAX];
+	unsigned n;
+	bool more;
+
+	if (!__atomic_load_n(&bell->rung, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(&bell->rung, 0, __ATOMIC_SEQ_CST); /* before the head is read */
+	n = ring_transmit(ring, core, &more);
+	net_mark_ring(core, ring, false);
+	if (more) {
+		__atomic_store_n(&bell->rung, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&net.cores[core].rung, 1, __ATOMIC_RELAXED);
+	}
+	return n;
+}
+
+/* Each ring gets one batch in turn; who was first is last next time. */
+static unsigned poll_rings(unsigned core, unsigned budget)
+{
+	struct net_core *me = &net.cores[core];
+	struct net_ring_set *set;
+	unsigned n = 0;
+
+	if (!__atomic_load_n(&me->rung, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(&me->rung, 0, __ATOMIC_SEQ_CST); /* before the bells are looked at */
+	set = __atomic_load_n(&me->transmit, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; set && i < set->n; i++) {
+		uint32_t turn = (me->transmit_next + i) % set->n;
+		struct net_ring *ring = __atomic_load_n(&set->rings[turn], __ATOMIC_ACQUIRE);
+
+		if (n >= budget) {
+			__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
+			me->transmit_next = turn;
+			return n;
+		}
+		if (ring)
+			n += poll_ring(core, ring);
+	}
+	me->transmit_next++;
+	return n;
+}
+
+unsigned net_poll(unsigned core, unsigned budget)
+{
+	unsigned n;
+
+	machine_vector_begin();
+	retire_online(core);
+	n = poll_ports(core, budget);
+	n += poll_rings(core, budget);
+	publish_bindings(core);
+	publish_rings(core);
+	retire_offline(core);
+	machine_vector_end();
+	net.cores[core].polls++;
+	if (n == 0)
+		net.cores[core].polls_empty++;
+	return n;
+}
+
+/* ---- Ends ---- */
+
+static void free_spaces(struct net_space *list)
+{
+	while (list) {
+		struct net_space *space = list;
+
+		list = space->next;
+		machine_free(space);
+	}
+}
+
+/* Ends objects by id, or all of an environment, with what was derived from its spaces. → whether
+ * there was anything. */
+static bool end(uint64_t space_id, uint64_t binding_id, uint64_t ring_id, const struct env *env)
+{
+	struct net_space *spaces;
+	struct net_binding *bindings;
+	struct net_ring *rings;
+
+	machine_lock(&net.lock);
+	flow_condemn(space_id, env);
+	bindings = bind_detach(binding_id, env);
+	rings = ring_detach(ring_id, env);
+	spaces = flow_take_condemned();
+	machine_unlock(&net.lock);
+	if (!spaces && !bindings && !rings)
+		return false;
+	net_quiesce();
+	machine_lock(&net.lock);
+	bind_free(bindings);
+	machine_unlock(&net.lock);
+	ring_free(rings);
+	free_spaces(spaces);
+	return true;
+}
+
+void net_env_end(struct env *env)
+{
+	(void)end(0, 0, 0, env);
+}
+
+int net_revoke(const struct exo_cap *cap)
+{
+	bool found = false;
+
+	if (cap->kind == EXO_KIND_FLOW)
+		found = end(cap->first, 0, 0, NULL);
+	else if (cap->kind == EXO_KIND_BINDING)
+		found = end(0, cap->first, 0, NULL);
+	else if (cap->kind == EXO_KIND_RING)
+		return ring_end(cap->first);
+	return found ? 0 : -EXO_ESTALE;
+}
+
+/* ---- Information ---- */
+
+static void add_drops(struct exo_drops *to, const struct exo_drops *from)
+{
+	to->nic += from->nic;
+	to->nic_errors += from->nic_errors;
+	to->unmatched += from->unmatched;
+	to->malformed += from->malformed;
+	to->tap_lost += from->tap_lost;
+}
+
+void net_info_update(struct exo_info *info, struct exo_port_info *ports)
+{
+	struct exo_drops all = {0};
+	uint64_t polls = 0, empty = 0;
+
+	machine_vector_begin();
+	for (unsigned port = 0; port < net.n_ports; port++) {
+		ports[port].drops = (struct exo_drops){0};
+		port_info((uint16_t)port, &ports[port]);
+		for (unsigned core = 0; core < net.n_cores; core++)
+			add_drops(&ports[port].drops, &net.cores[core].drops[port]);
+		add_drops(&all, &ports[port].drops);
+	}
+	machine_vector_end();
+	for (unsigned core = 0; core < net.n_cores; core++) {
+		polls += net.cores[core].polls;
+		empty += net.cores[core].polls_empty;
+	}
+	info->drops = all;
+	store(&info->polls, polls);
+	store(&info->polls_empty, empty);
+	retire_reclaim();
+}
+
+/* Lists the unit with the smallest id from *cursor on that was offered. */
+struct finder {
+	uint64_t from, id;
+	struct exo_ledger_entry *entry;
+};
+
+static void offer(struct finder *finder, uint64_t id, const struct env *owner, uint64_t uses,
+                  const char *note)
+{
+	if (id < finder->from || (finder->id && id >= finder->id))
+		return;
+	finder->id = id;
+	*finder->entry = (struct exo_ledger_entry){
+	        .first = id, .count = 1, .owner = owner->id, .uses = uses};
+	snprintf(finder->entry->note, sizeof(finder->entry->note), "%s", note);
+}
+
+static void offer_bindings(struct finder *finder)
+{
+	for (struct net_binding *binding = net.bindings; binding; binding = binding->next)
+		offer(finder, binding->id, binding->env, 1,
+		      binding->flags & EXO_BIND_COUNT  ? "counting tap"
+		      : binding->flags & EXO_BIND_TAP  ? "tap"
+		      : binding->flags & EXO_BIND_HOST ? "host"
+		                                       : "");
+}
+
+bool net_list(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *entry)
+{
+	struct finder finder = {.from = *cursor, .entry = entry};
+
+	machine_lock(&net.lock);
+	if (kind == EXO_KIND_BINDING)
+		offer_bindings(&finder);
+	for (struct net_space *space = net.spaces; kind == EXO_KIND_FLOW && space;
+	     space = space->next)
+		offer(&finder, space->id, space->holder, 0, space->parent ? "" : "everything");
+	for (struct net_ring *ring = net.rings; kind == EXO_KIND_RING && ring; ring = ring->next)
+		offer(&finder, ring->id, ring->env, ring->uses,
+		      ring->kind == EXO_RING_RECEIVE ? "receive" : "transmit");
+	machine_unlock(&net.lock);
+	*cursor = finder.id + 1;
+	return finder.id != 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The polling half of the packet path: what demux.c, ring_receive.c, ring_transmit.c, port.c and
+ * net.c share besides net_state.h. Includes DPDK's headers, so whoever includes this is compiled
+ * with vector registers and runs between machine_vector_begin and _end.
+ */
+#ifndef CORE_NET_PACKET_H
+#define CORE_NET_PACKET_H
+
+#include <rte_mbuf.h>
+
+#include "net_state.h"
+
+/* A frame that arrived. */
+struct net_packet {
+	struct rte_mbuf *mbuf;
+	uint32_t length;    /* bytes on the wire */
+	uint32_t hash;      /* RSS, or 0 */
+	uint64_t timestamp; /* TSC of the burst */
+	uint16_t port;
+	uint16_t flags; /* enum exo_desc_flags: what hardware said of the checksums */
+};
+
+/* ---- demux.c ---- */
+
+/* Takes at most NET_BURST frames from a queue and delivers them. → how many. */
+unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue);
+
+/* ---- ring_receive.c ---- */
+
+enum ring_outcome {
+	RING_DELIVERED,
+	RING_NO_BUFFER, /* fill queue empty, or buffers not the environment's */
+	RING_FULL,      /* no room in the receive queue, or the ring is stopped */
+};
+
+/* Copies the first `accept` bytes of a frame into the ring's buffers. flags: EXO_DESC_TAP or 0. */
+enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
+                               uint32_t accept, uint16_t flags, uint64_t binding);
+
+/* ---- ring_transmit.c ---- */
+
+/* Sends at most NET_BURST packets of a ring. → how many descriptors it took. *more: it is not
+ * empty. */
+unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
+
+/* ---- net.c ---- */
+
+/* Has the ring's (binding's) counters published, its environment woken and its account charged at
+ * the end of this poll. */
+void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
+void net_mark_binding(unsigned core, struct net_binding_core *part);
+
+/* ---- port.c ---- */
+
+/* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
+int port_start(void);
+/* Receive queues of a port; 0: no such port. */
+uint16_t port_queues(uint16_t port);
+/* The greatest frame that the port sends, in bytes. */
+uint32_t port_frame_max(uint16_t port);
+unsigned port_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, unsigned n);
+/* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
+struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
+/* Fills in the checksums that `flags` (EXO_DESC_L3_SUM, _L4_SUM) ask for, or has the port do it.
+ * The header lies in the first segment. 0, or the enum exo_error of a header that can't be parsed
+ * that far. */
+unsigned port_checksum(uint16_t port, struct rte_mbuf *mbuf, unsigned flags);
+/* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
+unsigned port_send(unsigned core, uint16_t port, struct rte_mbuf **mbufs, unsigned n);
+/* Statistics and link into *info. */
+void port_info(uint16_t port, struct exo_port_info *info);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the packet path share (net.h is their map). No rte_*.h is included here: the
+ * control half (flow.c, bind.c, ring.c, guard.c) is ordinary kernel code; demux.c, ring_*.c,
+ * port.c, retire.c and net.c use DPDK and run between machine_vector_begin and _end.
+ *
+ * Two kinds of state. What calls change (the lists of spaces, bindings and rings) is guarded by
+ * net.lock. What pollers read (tables, struct net_ring and struct net_binding behind them, the sets
+ * of transmit rings) is published whole and freed after net_quiesce. What a poller counts is its
+ * core's own.
+ */
+#ifndef CORE_NET_STATE_H
+#define CORE_NET_STATE_H
+
+#include <flt/flowset.h>
+#include <flt/program.h>
+#include <flt/table.h>
+
+#include "env.h"
+#include "machine.h"
+#include "net.h"
+
+enum {
+	NET_BURST = 32,          /* frames taken from a queue, and sent from a ring, at once */
+	NET_HEADER_BYTES = 256,  /* bytes of a frame that the transmit guard looks at */
+	NET_RINGS_MAX = 4096,    /* on the machine; a power of two: the low bits of a ring's id */
+	NET_ENV_RINGS_MAX = 256, /* of one environment; likewise below */
+	NET_ENV_BINDINGS_MAX = 16384,
+	NET_ENV_FLOWS_MAX = 256,
+};
+
+/* A flow-space object. Never changes after it was made; ends with its holder, or its parent. */
+struct net_space {
+	struct net_space *next; /* in order of age: a parent stands before its children */
+	struct net_space *parent;
+	uint64_t id;
+	struct env *holder;
+	bool dead; /* under net.lock, while being ended */
+	int32_t priority_max;
+	uint64_t ports;
+	struct flt_flow receive, transmit; /* behind this structure */
+	struct flt_conjunction conjunctions[];
+};
+
+/* A fill buffer that the kernel has taken from the queue and not used yet. */
+struct net_buffer {
+	uint64_t address;
+	uint64_t cookie;
+	uint32_t length;
+};
+
+/* A ring. The polling core's alone unless marked. */
+struct net_ring {
+	/* Never change. */
+	struct env *env;
+	uint64_t id;
+	uint64_t first_frame, n_frames;
+	uint32_t kind, core, size; /* size: the kernel's copy */
+	struct exo_queue *request, *response;
+	struct exo_ring_counters *shared; /* written, never read */
+
+	/* Under net.lock. */
+	struct net_ring *next;
+	uint32_t uses; /* bindings that deliver here */
+
+	/* Read by the poller, cleared by calls: the space that a transmit ring sends in. NULL: it
+	 * was revoked. */
+	struct net_space *space;
+
+	/* A receive ring that several cores deliver to: taken around everything below. */
+	struct machine_lock lock;
+
+	/* The poller's: its ends of the queues; the other ends are read from shared memory each
+	 * time and believed only within size. */
+	uint32_t request_tail, response_head;
+	bool stopped; /* an index was out of range */
+	bool dirty;   /* in the core's list of rings to publish and wake */
+	bool wake;    /* the response queue got something */
+	struct net_ring *dirty_next;
+	struct exo_ring_counters counters;
+	uint64_t report_after;            /* TSC: no line on the console before */
+	uint64_t account_packets;         /* since the account was brought up to date, */
+	uint64_t account_bytes;           /* likewise */
+	uint64_t account_refused;         /* likewise */
+	uint32_t guard_hint;              /* the conjunction that let the last frame pass */
+	uint32_t buffer_first, n_buffers; /* of `buffers`, a ring of its own */
+	struct net_buffer buffers[EXO_SEGMENTS_MAX];
+};
+
+/* A polling core's part of a binding. */
+struct net_binding_core {
+	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
+	struct net_binding *binding;
+	struct net_binding_core *dirty_next;
+	bool dirty;
+	struct exo_binding_counters counters;
+	struct exo_binding_counters accounted; /* what the account has of them */
+} __attribute__((aligned(64)));
+
+/* A binding. Only the cores' parts change after it was made. */
+struct net_binding {
+	struct net_binding *next; /* under net.lock */
+	struct env *env;
+	struct net_space *space;
+	uint64_t id; /* grows with time: its age */
+	uint32_t flags;
+	int32_t priority;
+	struct flt_flow flow;
+	struct flt_conjunction *conjunctions;
+	struct flt_program *program;
+	uint64_t counters_frame;             /* pinned; 0: none */
+	struct exo_binding_counters *shared; /* in that frame: written, never read */
+	struct flt_entry *entries[EXO_PORTS_MAX];
+	struct net_binding_core cores[]; /* net.n_pollers of them */
+};
+
+/* The transmit rings of a core, replaced as a whole. */
+struct net_ring_set {
+	uint32_t n;
+	struct net_ring *rings[];
+};
+
+/* A doorbell: outlives its ring, so that ringing needs no lock. */
+struct net_bell {
+	uint64_t id;  /* of the ring; 0: free */
+	uint32_t env; /* who may ring */
+	uint32_t core;
+	uint32_t rung;
+};
+
+/* Per core, on cache lines of its own. */
+struct net_core {
+	uint32_t rung;                  /* some bell of this core has rung; any core sets it */
+	struct net_ring_set *transmit;  /* published under net.lock */
+	uint32_t transmit_next;         /* whose turn it is */
+	struct net_ring *dirty_rings;   /* to publish at the end of the poll */
+	struct net_binding_core *dirty; /* likewise */
+	uint64_t polls, polls_empty;
+	struct exo_drops drops[EXO_PORTS_MAX];
+	uint8_t *scratch; /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
+} __attribute__((aligned(64)));
+
+/* A port's two tables: bindings and taps; host bindings, asked when nobody wanted a frame. */
+struct net_port {
+	struct flt_table *bound, *host;
+	uint64_t tx_packets;
+};
+
+struct net {
+	struct machine_lock lock;
+	struct net_space *spaces, **spaces_end;
+	struct net_binding *bindings;
+	struct net_ring *rings;
+	struct net_bell *bells;
+	uint64_t next_id;
+	unsigned n_cores, n_ports;
+	unsigned n_pollers; /* cores 0 … n_pollers - 1 take frames from some port */
+	struct net_core *cores;
+	struct net_port ports[EXO_PORTS_MAX];
+};
+
+extern struct net net;
+
+/* ---- flow.c ---- */
+
+/* The space that a capability of the caller's names, with at least these rights; under net.lock.
+ * NULL: *error says why. */
+struct net_space *flow_find(struct env *caller, const struct exo_cap *cap, unsigned rights,
+                            int *error);
+/* Copies and validates n conjunctions from the caller's memory. 0, -EXO_EFAULT, or -EXO_EINVAL with
+ * *why filled in (may be NULL). */
+int flow_copy_in(uint64_t from, uint32_t n, struct flt_conjunction *to, struct flt_error *why);
+
+/* Marks the space with that id (0: none), those of a holder (NULL: none), and all that was derived
+ * from them; then takes the marked ones out of the list, to be freed after net_quiesce. Both under
+ * net.lock. */
+void flow_condemn(uint64_t id, const struct env *holder);
+struct net_space *flow_take_condemned(void);
+
+/* ---- bind.c ---- */
+
+/* Takes the binding with that id (0: none), those of an environment (NULL: none), and those in
+ * condemned spaces out of the tables and the list; under net.lock. */
+struct net_binding *bind_detach(uint64_t id, const struct env *env);
+/* Frees what bind_detach gave, after net_quiesce. */
+void bind_free(struct net_binding *list);
+
+/* ---- ring.c ---- */
+
+/* The ring that a capability of the caller's names; under net.lock. NULL: *error says why. */
+struct net_ring *ring_find(struct env *caller, const struct exo_cap *cap, unsigned rights,
+                           int *error);
+/* Takes the ring with that id and those of an environment out of the pollers' sight; transmit rings
+ * in condemned spaces lose their space. Under net.lock. */
+struct net_ring *ring_detach(uint64_t id, const struct env *env);
+void ring_free(struct net_ring *list);
+/* Ends one ring: 0, -EXO_ESTALE where there is no such ring, -EXO_EBUSY while bindings deliver to
+ * it. */
+int ring_end(uint64_t id);
+
+/* ---- ring_queue.c: the kernel's ends of the two queues; the polling core's ---- */
+
+/* Descriptors in the request queue, or free in the response queue. An index that can't be stops
+ * the ring: 0 from then on. */
+uint32_t ring_requests(struct net_ring *ring);
+uint32_t ring_room(struct net_ring *ring);
+/* A copy of the i-th descriptor of the request queue; the end of the first n. */
+struct exo_desc ring_request(const struct net_ring *ring, uint32_t i);
+void ring_consume(struct net_ring *ring, uint32_t n);
+/* Writes the i-th descriptor behind the response queue's head, where there is room; publishes n. */
+void ring_respond(struct net_ring *ring, uint32_t i, const struct exo_desc *desc);
+void ring_publish(struct net_ring *ring, uint32_t n);
+
+/* ---- net.c ---- */
+
+/* A key to an object of the packet path. Ids are never used again: one epoch is enough. */
+void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
+              uint64_t id);
+
+/* ---- guard.c ---- */
+
+/* Whether a frame's header lies in the transmit set; *hint is the conjunction to try first. */
+bool guard_allows(const struct net_space *space, const struct flt_frame *frame, uint32_t *hint);
+
+/* ---- retire.c ---- */
+
+int retire_start(void);
+/* The calling core reads what is published, or not. */
+void retire_online(unsigned core);
+void retire_offline(unsigned core);
+/* The filter engine's retire(): release(memory) once no poller can hold it. Any context. */
+void retire_later(void *memory, void (*release)(void *memory));
+/* Runs what has come due; not from net_poll. */
+void retire_reclaim(void);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rings as objects: creation in the environment's own pinned frames, doorbells, end. What happens
+ * in them: ring_receive.c and ring_transmit.c.
+ *
+ * A ring's id is a number that grows, with the index of its bell in the low bits. The bells are
+ * never freed, so that ringing one needs no lock: the poller compares what it finds with its own
+ * set of rings.
+ */
+#include "net_state.h"
+
+#include <string.h>
+
+#include "cap.h"
+#include "core.h"
+#include "ledger.h"
+
+/* ---- Creation ---- */
+
+static int check_block(const struct exo_ring_create *arg)
+{
+	if (arg->kind != EXO_RING_RECEIVE && arg->kind != EXO_RING_TRANSMIT)
+		return -EXO_EINVAL;
+	if (arg->mode != EXO_RING_COPY)
+		return -EXO_EINVAL;
+	if (arg->size < EXO_RING_SIZE_MIN || arg->size > EXO_RING_SIZE_MAX ||
+	    (arg->size & (arg->size - 1)))
+		return -EXO_EINVAL;
+	return arg->core < net.n_cores ? 0 : -EXO_ENOENT;
+}
+
+/* Lays the queues out in pinned memory and clears what the kernel will write. */
+static void lay_out(struct net_ring *ring)
+{
+	uint8_t *base = machine_frame(ring->first_frame);
+	uint64_t queue = exo_queue_bytes(ring->size);
+
+	memset(base, 0, exo_ring_bytes(ring->size));
+	ring->request = (void *)base;
+	ring->response = (void *)(base + queue);
+	ring->shared = (void *)(base + 2 * queue);
+	ring->request->version = ring->response->version = EXO_RING_VERSION;
+	ring->request->size = ring->response->size = ring->size;
+}
+
+static struct net_bell *bell_take(void)
+{
+	for (uint32_t i = 0; i < NET_RINGS_MAX; i++)
+		if (net.bells[i].id == 0)
+			return &net.bells[i];
+	return NULL;
+}
+
+/* Publishes the core's set of transmit rings with one more; the old set is freed later. */
+static int set_add(struct net_ring *add)
+{
+	struct net_core *core = &net.cores[add->core];
+	struct net_ring_set *old = core->transmit, *set;
+	uint32_t n = old ? old->n : 0;
+
+	set = machine_alloc(sizeof(*set) + ((size_t)n + 1) * sizeof(set->rings[0]));
+	if (!set)
+		return -EXO_ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		if (old->rings[i])
+			set->rings[set->n++] = old->rings[i];
+	set->rings[set->n++] = add;
+	__atomic_store_n(&core->transmit, set, __ATOMIC_RELEASE);
+	if (old)
+		retire_later(old, machine_free);
+	return 0;
+}
+
+/* Takes a ring out in place, which needs no memory: the poller passes over holes. */
+static void set_remove(const struct net_ring *ring)
+{
+	struct net_ring_set *set = net.cores[ring->core].transmit;
+
+	for (uint32_t i = 0; i < set->n; i++)
+		if (set->rings[i] == ring)
+			__atomic_store_n(&set->rings[i], NULL, __ATOMIC_RELEASE);
+}
+
+/* Under net.lock: everything is checked, the ring is complete but for its space and name. */
+static int publish(struct env *caller, const struct exo_ring_create *arg, struct net_ring *ring)
+{
+	struct net_bell *bell = bell_take();
+	int error = 0;
+
+	if (!bell || caller->account->rings >= NET_ENV_RINGS_MAX)
+		return -EXO_E2BIG;
+	if (ring->kind == EXO_RING_TRANSMIT) {
+		ring->space = flow_find(caller, &arg->space, EXO_RIGHT_SEND, &error);
+		if (ring->space)
+			error = set_add(ring);
+	}
+	if (error)
+		return error;
+	ring->id = ++net.next_id * NET_RINGS_MAX + (uint64_t)(bell - net.bells);
+	ring->next = net.rings;
+	net.rings = ring;
+	bell->core = ring->core;
+	bell->env = caller->id;
+	__atomic_store_n(&bell->id, ring->id, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&caller->account->rings, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static struct net_ring *ring_alloc(struct env *caller, const struct exo_ring_create *arg)
+{
+	struct net_ring *ring = machine_alloc(sizeof(*ring));
+
+	if (!ring)
+		return NULL;
+	ring->env = caller;
+	ring->kind = arg->kind;
+	ring->core = arg->core;
+	ring->size = arg->size;
+	ring->first_frame = arg->first_frame;
+	ring->n_frames = (exo_ring_bytes(arg->size) + 4095) / 4096;
+	return ring;
+}
+
+static int create(struct env *caller, struct exo_ring_create *arg)
+{
+	struct net_ring *ring = ring_alloc(caller, arg);
+	int error;
+
+	if (!ring)
+		return -EXO_ENOMEM;
+	error = ledger_frames_pin(caller->id, ring->first_frame, ring->n_frames);
+	if (error)
+		goto free_ring;
+	lay_out(ring);
+	machine_lock(&net.lock);
+	error = publish(caller, arg, ring);
+	machine_unlock(&net.lock);
+	if (error)
+		goto unpin;
+	net_seal(&arg->out, EXO_KIND_RING, EXO_RIGHT_FREE | EXO_RIGHT_GRANT, caller->id, ring->id);
+	return 0;
+unpin:
+	ledger_frames_unpin(ring->first_frame, ring->n_frames);
+free_ring:
+	machine_free(ring);
+	return error;
+}
+
+/* ---- End ---- */
+
+static void hide(struct net_ring *ring)
+{
+	__atomic_store_n(&net.bells[ring->id % NET_RINGS_MAX].id, 0, __ATOMIC_RELEASE);
+	if (ring->kind == EXO_RING_TRANSMIT)
+		set_remove(ring);
+}
+
+struct net_ring *ring_detach(uint64_t id, const struct env *env)
+{
+	struct net_ring **link = &net.rings, *list = NULL, *ring;
+
+	while ((ring = *link)) {
+		if (ring->space && ring->space->dead)
+			__atomic_store_n(&ring->space, NULL, __ATOMIC_RELEASE);
+		if (ring->id != id && ring->env != env) {
+			link = &ring->next;
+			continue;
+		}
+		*link = ring->next;
+		hide(ring);
+		ring->next = list;
+		list = ring;
+	}
+	return list;
+}
+
+void ring_free(struct net_ring *list)
+{
+	while (list) {
+		struct net_ring *ring = list;
+
+		list = ring->next;
+		MACHINE_ASSERT(ring->uses == 0);
+		ledger_frames_unpin(ring->first_frame, ring->n_frames);
+		__atomic_fetch_sub(&ring->env->account->rings, 1, __ATOMIC_RELAXED);
+		machine_free(ring);
+	}
+}
+
+static struct net_ring *lookup_ring(uint64_t id)
+{
+	struct net_ring *ring = net.rings;
+
+	while (ring && ring->id != id)
+		ring = ring->next;
+	return ring;
+}
+
+struct net_ring *ring_find(struct env *caller, const struct exo_cap *cap, unsigned rights,
+                           int *error)
+{
+	struct net_ring *ring;
+
+	*error = cap_check(cap, caller, EXO_KIND_RING, rights);
+	if (*error)
+		return NULL;
+	ring = lookup_ring(cap->first);
+	if (!ring)
+		*error = -EXO_ESTALE;
+	else if (ring->env != caller)
+		*error = -EXO_EPERM; /* granted to destroy it, not to fill it */
+	return *error ? NULL : ring;
+}
+
+int ring_end(uint64_t id)
+{
+	struct net_ring *ring;
+	int error = 0;
+
+	machine_lock(&net.lock);
+	ring = lookup_ring(id);
+	if (!ring)
+		error = -EXO_ESTALE;
+	else if (ring->uses)
+		error = -EXO_EBUSY;
+	else
+		ring = ring_detach(id, NULL);
+	machine_unlock(&net.lock);
+	if (error)
+		return error;
+	net_quiesce();
+	ring_free(ring);
+	return 0;
+}
+
+/* ---- Calls ---- */
+
+int64_t net_call_ring_create(struct env *caller, uint64_t address)
+{
+	struct exo_ring_create arg;
+	int error;
+
+	if (call_copy_in(&arg, address, sizeof(arg)))
+		return -EXO_EFAULT;
+	error = check_block(&arg);
+	if (!error)
+		error = create(caller, &arg);
+	if (error)
+		return error;
+	if (call_copy_out(address, &arg, sizeof(arg))) {
+		(void)ring_end(arg.out.first);
+		return -EXO_EFAULT;
+	}
+	return 0;
+}
+
+int64_t net_call_ring_destroy(struct env *caller, uint64_t address)
+{
+	struct exo_cap cap;
+	int error = cap_fetch(&cap, address, caller, EXO_KIND_RING, EXO_RIGHT_FREE);
+
+	return error ? error : ring_end(cap.first);
+}
+
+int64_t net_call_doorbell(struct env *caller, uint64_t id)
+{
+	struct net_bell *bell = &net.bells[id % NET_RINGS_MAX];
+
+	if (id == 0 || __atomic_load_n(&bell->id, __ATOMIC_ACQUIRE) != id ||
+	    bell->env != caller->id)
+		return -EXO_ENOENT;
+	if (__atomic_exchange_n(&bell->rung, 1, __ATOMIC_ACQ_REL))
+		return 0; /* the poller has not come to it yet */
+	__atomic_store_n(&net.cores[bell->core].rung, 1, __ATOMIC_RELEASE);
+	core_poll_soon(bell->core);
+	return 0;
+}

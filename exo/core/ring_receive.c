@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receive rings in copy mode: a frame is copied into buffers that the environment filled in.
+ *
+ * Fill descriptors are taken out of shared memory into ring->buffers, once, and used from there; so
+ * a frame that turns out to need more buffers than there are leaves those that it saw for the next
+ * one. A buffer's page frames are pinned only while bytes are copied into them: whether they are
+ * the environment's is decided then, and can't change meanwhile.
+ */
+#include "net_packet.h"
+
+#include <string.h>
+
+#include "ledger.h"
+
+static struct net_buffer *buffer_at(struct net_ring *ring, uint32_t i)
+{
+	return &ring->buffers[(ring->buffer_first + i) % EXO_SEGMENTS_MAX];
+}
+
+/* Drops the i-th buffer; those before it move up. */
+static void remove_buffer(struct net_ring *ring, uint32_t i)
+{
+	for (; i > 0; i--)
+		*buffer_at(ring, i) = *buffer_at(ring, i - 1);
+	ring->buffer_first++;
+	ring->n_buffers--;
+}
+
+/* Takes the next fill descriptor; false: there is none. */
+static bool take_buffer(struct net_ring *ring)
+{
+	struct exo_desc desc;
+
+	if (ring_requests(ring) == 0)
+		return false;
+	desc = ring_request(ring, 0);
+	ring_consume(ring, 1);
+	*buffer_at(ring, ring->n_buffers++) = (struct net_buffer){
+	        .address = desc.address, .cookie = desc.cookie, .length = desc.length};
+	return true;
+}
+
+/* Gives a bad buffer back, so that its owner misses nothing. */
+static void reject_buffer(struct net_ring *ring, uint32_t i, uint16_t status)
+{
+	struct net_buffer buffer = *buffer_at(ring, i);
+	struct exo_desc desc = {
+	        .address = buffer.address, .cookie = buffer.cookie, .status = status};
+
+	ring->counters.bad_descriptor++;
+	remove_buffer(ring, i);
+	if (ring_room(ring) == 0)
+		return;
+	ring_respond(ring, 0, &desc);
+	ring_publish(ring, 1);
+}
+
+static uint64_t frames_of(uint64_t address, uint32_t length)
+{
+	return (address % 4096 + length + 4095) / 4096;
+}
+
+/* Pins the page frames of the first `length` bytes of a buffer. 0, or why it is bad. */
+static uint16_t pin_buffer(const struct net_ring *ring, const struct net_buffer *buffer,
+                           uint32_t length)
+{
+	if (buffer->length == 0 || buffer->length > EXO_FRAME_BYTES_MAX)
+		return EXO_EINVAL;
+	if (ledger_frames_pin(ring->env->id, buffer->address / 4096,
+	                      frames_of(buffer->address, length)))
+		return EXO_EFAULT;
+	return 0;
+}
+
+static uint32_t part_length(const struct net_buffer *buffer, uint32_t left)
+{
+	return buffer->length < left ? buffer->length : left;
+}
+
+static void unpin_buffers(struct net_ring *ring, uint32_t n, uint32_t length)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct net_buffer *buffer = buffer_at(ring, i);
+		uint32_t part = part_length(buffer, length);
+
+		ledger_frames_unpin(buffer->address / 4096, frames_of(buffer->address, part));
+		length -= part;
+	}
+}
+
+/*
+ * Pins buffers for `length` bytes, from the first. *n: how many; *left: bytes that found no place
+ * because a packet has at most EXO_SEGMENTS_MAX descriptors. false: too few buffers; none is
+ * pinned then.
+ */
+static bool pin_buffers(struct net_ring *ring, uint32_t length, uint32_t *n, uint32_t *left)
+{
+	*n = 0;
+	*left = length;
+	while (*left > 0 && *n < EXO_SEGMENTS_MAX) {
+		uint32_t part;
+		uint16_t status;
+
+		if (*n == ring->n_buffers && !take_buffer(ring)) {
+			unpin_buffers(ring, *n, length);
+			return false;
+		}
+		part = part_length(buffer_at(ring, *n), *left);
+		status = pin_buffer(ring, buffer_at(ring, *n), part);
+		if (status) {
+			reject_buffer(ring, *n, status);
+			continue;
+		}
+		*left -= part;
+		(*n)++;
+	}
+	return true;
+}
+
+/* Where the copy stands in a frame's chain of segments. */
+struct source {
+	const struct rte_mbuf *segment;
+	uint32_t offset;
+};
+
+static void copy_piece(struct source *from, uint8_t *to, uint32_t length)
+{
+	while (length > 0) {
+		uint32_t here = from->segment->data_len - from->offset;
+		uint32_t part = here < length ? here : length;
+
+		memcpy(to, rte_pktmbuf_mtod_offset(from->segment, uint8_t *, from->offset), part);
+		to += part;
+		length -= part;
+		from->offset += part;
+		if (from->offset == from->segment->data_len && from->segment->next) {
+			from->segment = from->segment->next;
+			from->offset = 0;
+		}
+	}
+}
+
+/* Into pinned frames, page by page: neighbouring frames need not be neighbours in the kernel. */
+static void copy_to_buffer(struct source *from, uint64_t address, uint32_t length)
+{
+	while (length > 0) {
+		uint32_t offset = address % 4096;
+		uint32_t part = 4096 - offset < length ? 4096 - offset : length;
+
+		copy_piece(from, (uint8_t *)machine_frame(address / 4096) + offset, part);
+		address += part;
+		length -= part;
+	}
+}
+
+/* Copies `length` bytes into the first n buffers and publishes them. */
+static void fill(struct net_ring *ring, const struct net_packet *packet, uint32_t n,
+                 uint32_t length, struct exo_desc *desc)
+{
+	struct source from = {packet->mbuf, 0};
+	uint16_t flags = desc->flags;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct net_buffer *buffer = buffer_at(ring, i);
+
+		desc->address = buffer->address;
+		desc->cookie = buffer->cookie;
+		desc->length = part_length(buffer, length);
+		desc->flags = flags | (i + 1 < n ? EXO_DESC_MORE : 0);
+		copy_to_buffer(&from, desc->address, desc->length);
+		length -= desc->length;
+		ring_respond(ring, i, desc);
+		desc->wire_length = 0;
+	}
+	ring_publish(ring, n);
+}
+
+static enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
+                                 uint32_t accept, uint16_t flags, uint64_t binding)
+{
+	uint32_t length = accept < packet->length ? accept : packet->length, n, left;
+	struct exo_desc desc = {
+	        .flags = flags | packet->flags,
+	        .timestamp = packet->timestamp,
+	        .wire_length = packet->length,
+	        .port = packet->port,
+	        .binding = (uint32_t)binding,
+	        .hash = packet->hash,
+	};
+
+	if (ring_room(ring) == 0)
+		return RING_FULL;
+	if (!pin_buffers(ring, length, &n, &left))
+		return RING_NO_BUFFER;
+	if (ring_room(ring) < n) {
+		unpin_buffers(ring, n, length);
+		return RING_FULL;
+	}
+	if (length - left < packet->length)
+		desc.flags |= EXO_DESC_CUT;
+	fill(ring, packet, n, length - left, &desc);
+	unpin_buffers(ring, n, length);
+	ring->buffer_first += n;
+	ring->n_buffers -= n;
+	ring->counters.packets++;
+	ring->counters.bytes += length - left;
+	return RING_DELIVERED;
+}
+
+enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
+                               uint32_t accept, uint16_t flags, uint64_t binding)
+{
+	enum ring_outcome outcome;
+
+	if (net.n_pollers == 1)
+		return deliver(ring, packet, accept, flags, binding);
+	machine_lock(&ring->lock);
+	outcome = deliver(ring, packet, accept, flags, binding);
+	machine_unlock(&ring->lock);
+	return outcome;
+}

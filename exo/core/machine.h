@@ -37,11 +37,12 @@ struct machine_trap {
 	uint64_t address;
 };
 
-/* The machine's part of a PE: where its registers are while it does not run. */
+/* The machine's part of a PE: where its registers are while it does not run. Aligned: traps push
+ * registers straight into it. */
 struct machine_pe {
 	struct exo_regs regs;
 	void *vector; /* XSAVE area, machine_info()->vector_bytes long, 64-byte aligned */
-};
+} __attribute__((aligned(16)));
 
 struct machine_space; /* an address space: page tables, as a cache of what the core entered */
 

@@ -6,6 +6,7 @@
 #define X86_CPU_H
 
 #include "../core/machine.h"
+#include "entry.h"
 #include "x86.h"
 
 /* Segment selectors (GDT in segments.c). sysret takes user data and code from STAR in this order.
@@ -32,6 +33,7 @@ enum {
 	CPU_STACK_BYTES = 32768, /* the kernel's stack */
 	CPU_IST_BYTES = 8192,    /* double fault, NMI and machine check: one each */
 	CPU_VECTORS = 256,
+	CPU_PCIDS = 8,
 };
 
 struct cpu {
@@ -40,8 +42,9 @@ struct cpu {
 	uint64_t user_rsp; /* scratch of the syscall entry */
 	uint64_t run_rsp;  /* kernel stack where machine_run waits */
 	uint64_t pe_top;   /* end of the running PE's registers */
+	uint32_t number;   /* as machine_core says */
+	struct tss tss;    /* lies here so that tss.rsp[0] is aligned */
 
-	uint32_t number; /* as machine_core says */
 	uint32_t apic_id;
 	void *thread_pointer;
 	uint64_t stack_top;
@@ -56,13 +59,17 @@ struct cpu {
 	volatile uint32_t flush_wanted, flush_done;
 
 	uint64_t timer_deadline; /* what the timer is armed for; UINT64_MAX: nothing */
-	volatile uint32_t nudged;
 	volatile uint32_t started;
 	uint64_t interrupts[CPU_VECTORS / 64]; /* vectors that arrived and wait to be served */
 
+	/* Which spaces' translations this core keeps, by PCID - 1; space 0: none. */
+	struct {
+		uint64_t space, generation;
+	} pcid[CPU_PCIDS];
+	unsigned next_pcid;
+
 	uint64_t gdt[8];
-	struct tss tss;
-};
+} __attribute__((aligned(512))); /* no TSS crosses a page */
 
 extern struct cpu x86_cpus[X86_CORES_MAX];
 
@@ -148,6 +155,14 @@ struct cpu_features {
 	uint32_t max_leaf;
 };
 extern struct cpu_features cpu_features;
+
+/* Reads CPUID into cpu_features and blanks instructions that this CPU lacks. First core, before
+ * text is read-only. Panics where the CPU has no NX. */
+void features_init(void);
+/* Sets this core's control registers, EFER, XCR0 and syscall MSRs. */
+void features_enable(void);
+/* Says on the console what is used, what is missing, and what that leaves unprotected. */
+void features_print(void);
 
 static inline bool cpu_has(enum exo_features feature)
 {

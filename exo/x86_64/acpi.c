@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ACPI 6.4, chapter 5.2. Tables are the firmware's, hence trusted, but lengths are bounded, since
+ * firmware has bugs. Fields are read at their offsets. */
+#include "acpi.h"
+
+#include "../dev/power.h"
+#include "memory.h"
+#include "smp.h"
+#include "string.h"
+
+enum {
+	HEADER = 36, /* bytes of every table's head */
+	TABLE_MOST = 1 << 20,
+
+	RSDP_REVISION = 15,
+	RSDP_RSDT = 16,
+	RSDP_XSDT = 24,
+
+	FADT_DSDT = 40,
+	FADT_PM1A_CONTROL = 64,
+	FADT_PM1B_CONTROL = 68,
+	FADT_PM_TIMER = 76,
+	FADT_FLAGS = 112,
+	FADT_RESET = 116, /* generic address: space, width, offset, access, address */
+	FADT_RESET_VALUE = 128,
+	FADT_SLEEP_CONTROL = 244,
+	FLAG_RESET = 1 << 10,
+	SPACE_IO = 1,
+
+	MADT_ENTRIES = 44,
+	MADT_LAPIC = 0,
+	MADT_X2APIC = 9,
+	LAPIC_USABLE = 3, /* enabled, or can be */
+};
+
+static uint16_t pm_timer;
+
+static uint32_t read32(const uint8_t *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static uint64_t read64(const uint8_t *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* The kernel's alias of firmware memory. */
+static const uint8_t *at_physical(uint64_t physical, uint64_t size)
+{
+	return memory_is_direct(physical, size) ? x86_direct(physical)
+	                                        : x86_device_map(physical, size);
+}
+
+/* A whole table, or NULL. */
+static const uint8_t *map_table(uint64_t physical)
+{
+	const uint8_t *head = physical == 0 ? NULL : at_physical(physical, HEADER);
+	uint32_t length = head == NULL ? 0 : read32(head + 4);
+
+	if (length < HEADER || length > TABLE_MOST)
+		return NULL;
+	return at_physical(physical, length);
+}
+
+static bool is_rsdp(const uint8_t *at)
+{
+	uint8_t sum = 0;
+
+	if (memcmp(at, "RSD PTR ", 8) != 0)
+		return false;
+	for (unsigned i = 0; i < 20; i++)
+		sum = (uint8_t)(sum + at[i]);
+	return sum == 0;
+}
+
+static const uint8_t *search_rsdp(void)
+{
+	for (uint64_t at = 0xe0000; at < 0x100000; at += 16) {
+		if (is_rsdp(x86_direct(at)))
+			return x86_direct(at);
+	}
+	return NULL;
+}
+
+static void read_madt(const uint8_t *madt)
+{
+	uint32_t length = read32(madt + 4);
+
+	for (uint32_t at = MADT_ENTRIES; length - at >= 2 && at < length; at += madt[at + 1]) {
+		const uint8_t *entry = madt + at;
+
+		if (entry[1] < 2 || entry[1] > length - at)
+			return;
+		if (entry[0] == MADT_LAPIC && entry[1] >= 8 &&
+		    (read32(entry + 4) & LAPIC_USABLE) == 1)
+			smp_add(entry[3]);
+		if (entry[0] == MADT_X2APIC && entry[1] >= 16 &&
+		    (read32(entry + 8) & LAPIC_USABLE) == 1)
+			smp_add(read32(entry + 4));
+	}
+}
+
+/* An AML integer constant (ACPI 6.4, 20.2.3) of one byte; *at moves behind it. */
+static uint8_t aml_byte(const uint8_t **at)
+{
+	uint8_t op = *(*at)++;
+
+	return op == 0x0a ? *(*at)++ : op; /* BytePrefix; else ZeroOp, OneOp */
+}
+
+/* \_S5 is a package of integers behind its name: NameOp "_S5_" PackageOp length count value value.
+ * Found by its bytes; an AML interpreter would be a hundred times this. */
+static void find_s5(const uint8_t *dsdt, struct dev_power *power)
+{
+	uint32_t length = read32(dsdt + 4);
+
+	for (uint32_t i = HEADER; i + 16 < length; i++) {
+		const uint8_t *at = dsdt + i;
+
+		if (memcmp(at, "_S5_\x12", 5) != 0)
+			continue;
+		at += 5;
+		at += 1 + (*at >> 6); /* package length: one to four bytes */
+		at++;                 /* number of elements */
+		power->sleep_a = aml_byte(&at) & 7;
+		power->sleep_b = aml_byte(&at) & 7;
+		return;
+	}
+}
+
+static void read_fadt(const uint8_t *fadt)
+{
+	uint32_t length = read32(fadt + 4);
+	struct dev_power power = {0};
+	const uint8_t *dsdt;
+
+	if (length < FADT_FLAGS + 4)
+		return;
+	pm_timer = (uint16_t)read32(fadt + FADT_PM_TIMER);
+	power.pm1a = (uint16_t)read32(fadt + FADT_PM1A_CONTROL);
+	power.pm1b = (uint16_t)read32(fadt + FADT_PM1B_CONTROL);
+	if (length > FADT_RESET_VALUE && (read32(fadt + FADT_FLAGS) & FLAG_RESET) != 0 &&
+	    fadt[FADT_RESET] == SPACE_IO) {
+		power.reset_port = (uint16_t)read64(fadt + FADT_RESET + 4);
+		power.reset_value = fadt[FADT_RESET_VALUE];
+	}
+	if (length >= FADT_SLEEP_CONTROL + 12 && fadt[FADT_SLEEP_CONTROL] == SPACE_IO)
+		power.sleep_port = (uint16_t)read64(fadt + FADT_SLEEP_CONTROL + 4);
+	dsdt = map_table(read32(fadt + FADT_DSDT));
+	if (dsdt != NULL)
+		find_s5(dsdt, &power);
+	dev_power_set(&power);
+}
+
+static void read_table(const uint8_t *table)
+{
+	if (table == NULL)
+		return;
+	if (memcmp(table, "APIC", 4) == 0)
+		read_madt(table);
+	else if (memcmp(table, "FACP", 4) == 0)
+		read_fadt(table);
+}
+
+static void read_root(const uint8_t *root, unsigned entry_bytes)
+{
+	uint32_t length = read32(root + 4);
+
+	for (uint32_t at = HEADER; length - at >= entry_bytes && at < length; at += entry_bytes)
+		read_table(map_table(entry_bytes == 8 ? read64(root + at) : read32(root + at)));
+}
+
+void acpi_init(uint64_t rsdp)
+{
+	const uint8_t *pointer = rsdp != 0 ? at_physical(rsdp, HEADER) : search_rsdp();
+	const uint8_t *root;
+
+	if (pointer == NULL || !is_rsdp(pointer)) {
+		x86_print("acpi: no tables: one core, no power-off\n");
+		return;
+	}
+	root = pointer[RSDP_REVISION] >= 2 ? map_table(read64(pointer + RSDP_XSDT)) : NULL;
+	if (root != NULL) {
+		read_root(root, 8);
+		return;
+	}
+	root = map_table(read32(pointer + RSDP_RSDT));
+	if (root != NULL)
+		read_root(root, 4);
+}
+
+uint16_t acpi_pm_timer(void)
+{
+	return pm_timer;
+}

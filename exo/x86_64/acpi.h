@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The few ACPI tables that the kernel reads: MADT (cores), FADT (power, timer), DSDT (only \_S5).
+ */
+#ifndef X86_ACPI_H
+#define X86_ACPI_H
+
+#include <stdint.h>
+
+/* Reads them from the root pointer `rsdp` (0: searched in the BIOS areas): names the cores to smp,
+ * tells dev/power how to turn off. Without ACPI there is one core. */
+void acpi_init(uint64_t rsdp);
+/* Port of the ACPI timer; 0: none. */
+uint16_t acpi_pm_timer(void);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Offsets and selectors that entry.S shares with C; traps.c holds them to the
+ * structs. Included by assembly: only definitions. */
+#ifndef X86_ENTRY_H
+#define X86_ENTRY_H
+
+/* struct cpu */
+#define CPU_SELF     0
+#define CPU_USER_RSP 8
+#define CPU_RUN_RSP  16
+#define CPU_PE_TOP   24
+#define CPU_RSP0     40 /* tss.rsp[0] */
+
+/* struct exo_regs */
+#define REGS_RAX    0
+#define REGS_RBX    8
+#define REGS_RCX    16
+#define REGS_RDX    24
+#define REGS_RSI    32
+#define REGS_RDI    40
+#define REGS_RBP    48
+#define REGS_R8     56
+#define REGS_R9     64
+#define REGS_R10    72
+#define REGS_R11    80
+#define REGS_R12    88
+#define REGS_R13    96
+#define REGS_R14    104
+#define REGS_R15    112
+#define REGS_FS     120
+#define REGS_GS     128
+#define REGS_RIP    136
+#define REGS_CS     144
+#define REGS_RFLAGS 152
+#define REGS_RSP    160
+#define REGS_SS     168
+#define REGS_BYTES  176
+
+#define USER_DATA 0x1b
+#define USER_CODE 0x23
+
+/* What ring 3 may have in RFLAGS: CF PF AF ZF SF TF DF OF AC ID; IF is always set. */
+#define FLAGS_USER   0x240dd5
+#define FLAGS_ALWAYS 0x202
+/* Cleared by syscall: TF IF DF IOPL NT RF AC. */
+#define FLAGS_SYSCALL 0x57700
+
+#define VECTOR_CALL 256 /* x86_enter's answer for the syscall instruction */
+
+/* Instructions that depend on a feature (patch.c): PATCH_WITHOUT blanks what follows where the CPU
+ * lacks it, PATCH_WITH where the CPU has it. */
+#define PATCH_SMAP     0
+#define PATCH_FSGSBASE 1
+
+#ifdef __ASSEMBLER__
+/* clang-format off */
+.macro patch feature, blank_if_present, length
+	.pushsection .patches, "a", @progbits
+	.quad 9999f
+	.long \feature | (\blank_if_present << 8)
+	.long \length
+	.popsection
+9999:
+.endm
+
+.macro user_access_off
+	patch PATCH_SMAP, 0, 3
+	clac
+.endm
+
+.macro user_access_on
+	patch PATCH_SMAP, 0, 3
+	stac
+.endm
+/* clang-format on */
+#endif
+
+#endif

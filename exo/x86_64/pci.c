@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* PCI configuration space by mechanism 1 (PCI Local Bus 3.0, 3.2.2.3.2). */
+#include "pci.h"
+
+#include "cpu.h"
+
+enum {
+	PORT_ADDRESS = 0xcf8,
+	PORT_DATA = 0xcfc,
+	REG_COMMAND = 0x04,
+	REG_CLASS = 0x0a,
+	REG_HEADER = 0x0e,
+	REG_SECONDARY = 0x19,
+	COMMAND_BUS_MASTER = 1 << 2,
+	CLASS_NETWORK = 0x02, /* high byte of the class */
+	CLASS_BRIDGE = 0x0604,
+	CLASS_USB = 0x0c03,
+	DEPTH_MOST = 8,
+};
+
+static struct machine_lock lock; /* address and data belong together */
+
+static void select(unsigned bus, unsigned device, unsigned function, unsigned offset)
+{
+	x86_out32(PORT_ADDRESS, 1u << 31 | (bus & 255) << 16 | (device & 31) << 11 |
+	                                (function & 7) << 8 | (offset & 0xfc));
+}
+
+uint32_t x86_pci_read(unsigned bus, unsigned device, unsigned function, unsigned offset,
+                      unsigned size)
+{
+	uint16_t port = (uint16_t)(PORT_DATA + (offset & 3));
+	uint32_t value;
+
+	if (offset > 255)
+		return UINT32_MAX >> (32 - 8 * size);
+	machine_lock(&lock);
+	select(bus, device, function, offset);
+	if (size == 1)
+		value = x86_in8(port);
+	else if (size == 2)
+		value = x86_in16(port);
+	else
+		value = x86_in32(PORT_DATA);
+	machine_unlock(&lock);
+	return value;
+}
+
+void x86_pci_write(unsigned bus, unsigned device, unsigned function, unsigned offset, unsigned size,
+                   uint32_t value)
+{
+	uint16_t port = (uint16_t)(PORT_DATA + (offset & 3));
+
+	if (offset > 255)
+		return;
+	machine_lock(&lock);
+	select(bus, device, function, offset);
+	if (size == 1)
+		x86_out8(port, (uint8_t)value);
+	else if (size == 2)
+		x86_out16(port, (uint16_t)value);
+	else
+		x86_out32(PORT_DATA, value);
+	machine_unlock(&lock);
+}
+
+static void quiesce_bus(unsigned bus, unsigned depth);
+
+static void quiesce_function(unsigned bus, unsigned device, unsigned function, unsigned depth)
+{
+	uint32_t class = x86_pci_read(bus, device, function, REG_CLASS, 2);
+	uint32_t command;
+
+	if (class == CLASS_BRIDGE) {
+		unsigned behind = x86_pci_read(bus, device, function, REG_SECONDARY, 1);
+
+		if (behind > bus && depth < DEPTH_MOST)
+			quiesce_bus(behind, depth + 1);
+	}
+	if (class >> 8 != CLASS_NETWORK && class != CLASS_USB)
+		return;
+	command = x86_pci_read(bus, device, function, REG_COMMAND, 2);
+	if ((command & COMMAND_BUS_MASTER) != 0)
+		x86_pci_write(bus, device, function, REG_COMMAND, 2,
+		              command & ~(uint32_t)COMMAND_BUS_MASTER);
+}
+
+static void quiesce_bus(unsigned bus, unsigned depth)
+{
+	for (unsigned device = 0; device < 32; device++) {
+		if (x86_pci_read(bus, device, 0, 0, 2) == 0xffff)
+			continue;
+		quiesce_function(bus, device, 0, depth);
+		if ((x86_pci_read(bus, device, 0, REG_HEADER, 1) & 0x80) == 0)
+			continue;
+		for (unsigned function = 1; function < 8; function++) {
+			if (x86_pci_read(bus, device, function, 0, 2) != 0xffff)
+				quiesce_function(bus, device, function, depth);
+		}
+	}
+}
+
+void pci_quiesce(void)
+{
+	quiesce_bus(0, 0);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Running a PE, its vector state, the copiers, idling.
+ *
+ * Vector state is lazy in one way only: it stays in the registers until somebody else needs them,
+ * another PE or kernel code between machine_vector_begin and _end. It is never left there for
+ * others to fault on (that leaks, CVE-2018-3665).
+ */
+#include "run.h"
+
+#include <exo/error.h>
+#include <exo/layout.h>
+
+#include "apic.h"
+#include "space.h"
+
+enum {
+	FXSAVE_CONTROL_WORD = 0, /* offsets in the legacy area (SDM vol. 1, 10.5.1) */
+	FXSAVE_MXCSR = 24,
+	CONTROL_WORD_INITIAL = 0x37f,
+	MXCSR_INITIAL = 0x1f80,
+	VECTOR_GENERAL_PROTECTION = 13,
+	VECTOR_PAGE_FAULT = 14,
+	VECTOR_INTERRUPTS = 32,
+};
+
+/* ---- Vector state ---- */
+
+static void save_vectors(void *area)
+{
+	uint32_t low = (uint32_t)cpu_features.xcr0, high = (uint32_t)(cpu_features.xcr0 >> 32);
+
+	if (cpu_features.xsaveopt)
+		__asm__ volatile("xsaveopt64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+	else if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+
+static void load_vectors(const void *area)
+{
+	uint32_t low = (uint32_t)cpu_features.xcr0, high = (uint32_t)(cpu_features.xcr0 >> 32);
+
+	if (cpu_features.xsave)
+		__asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+
+/* Saves whoever's state is in the registers and makes them `pe`'s (NULL: nobody's). The lock keeps
+ * machine_pe_fini on another core from freeing the area under us. */
+static void own_vectors(struct cpu *cpu, struct machine_pe *pe)
+{
+	machine_lock(&cpu->vector_lock);
+	if (cpu->vector_owner != NULL)
+		save_vectors(cpu->vector_owner->vector);
+	cpu->vector_owner = pe;
+	machine_unlock(&cpu->vector_lock);
+	if (pe != NULL)
+		load_vectors(pe->vector);
+}
+
+int machine_pe_init(struct machine_pe *pe)
+{
+	uint8_t *area = machine_alloc(cpu_features.vector_bytes);
+
+	*pe = (struct machine_pe){.vector = area};
+	if (area == NULL)
+		return -EXO_ENOMEM;
+	*(uint16_t *)(area + FXSAVE_CONTROL_WORD) = CONTROL_WORD_INITIAL;
+	*(uint32_t *)(area + FXSAVE_MXCSR) = MXCSR_INITIAL;
+	pe->regs.cs = USER_CODE;
+	pe->regs.ss = USER_DATA;
+	pe->regs.rflags = FLAGS_ALWAYS;
+	return 0;
+}
+
+void machine_pe_fini(struct machine_pe *pe)
+{
+	for (unsigned i = 0; i < machine_cores(); i++) {
+		struct cpu *cpu = &x86_cpus[i];
+
+		machine_lock(&cpu->vector_lock);
+		if (cpu->vector_owner == pe)
+			cpu->vector_owner = NULL;
+		machine_unlock(&cpu->vector_lock);
+	}
+	machine_free(pe->vector);
+	pe->vector = NULL;
+}
+
+void machine_vector_begin(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (cpu->vector_depth++ > 0)
+		return;
+	if (cpu->vector_owner != NULL)
+		own_vectors(cpu, NULL);
+	if (cpu_has(EXO_FEATURE_FSGSBASE))
+		__asm__ volatile("wrfsbase %0" ::"r"(cpu->thread_pointer) : "memory");
+	else
+		cpu_write_msr(MSR_FS_BASE, (uint64_t)cpu->thread_pointer);
+}
+
+void machine_vector_end(void)
+{
+	cpu_this()->vector_depth--;
+}
+
+/* ---- Running ---- */
+
+static bool is_canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+static void describe(struct cpu *cpu, const struct x86_exit *exit, struct machine_trap *trap)
+{
+	trap->vector = (uint32_t)exit->vector;
+	trap->error = exit->error;
+	trap->address = 0;
+	if (exit->vector == VECTOR_PAGE_FAULT) {
+		trap->kind = MACHINE_TRAP_PAGE;
+		trap->address = cpu_read_cr2();
+	} else if (exit->vector < VECTOR_INTERRUPTS) {
+		trap->kind = MACHINE_TRAP_EXCEPTION;
+	} else {
+		trap->kind = MACHINE_TRAP_INTERRUPT;
+		interrupts_note(cpu, (unsigned)exit->vector);
+		space_serve_flush();
+		interrupts_serve(cpu);
+	}
+}
+
+void machine_run(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap)
+{
+	struct cpu *cpu = cpu_this();
+	struct x86_exit exit;
+
+	if (__builtin_expect(cpu->flush_wanted != cpu->flush_done, 0))
+		space_serve_flush();
+	if (cpu->space != space)
+		space_load(cpu, space);
+	if (cpu->vector_owner != pe)
+		own_vectors(cpu, pe);
+	if (!is_canonical(pe->regs.rip)) {
+		/* sysret and iretq would fault in ring 0; ring 3 gets the same fault. */
+		*trap = (struct machine_trap){MACHINE_TRAP_EXCEPTION, VECTOR_GENERAL_PROTECTION, 0,
+		                              0};
+		return;
+	}
+	exit = x86_enter(&pe->regs);
+	if (exit.vector == VECTOR_CALL)
+		trap->kind = MACHINE_TRAP_CALL;
+	else
+		describe(cpu, &exit, trap);
+}
+
+void machine_idle(uint64_t deadline)
+{
+	struct cpu *cpu = cpu_this();
+
+	space_serve_flush();
+	machine_timer(deadline);
+	x86_idle();
+	space_serve_flush();
+	interrupts_serve(cpu);
+}
+
+/* ---- Copiers ---- */
+
+static bool is_user(uint64_t address, size_t size)
+{
+	return address < EXO_USER_END && size <= EXO_USER_END - address;
+}
+
+int machine_copy_in(void *to, uint64_t from, size_t size)
+{
+	space_serve_flush();
+	return is_user(from, size) ? x86_copy_user(to, (const void *)from, size) : -EXO_EFAULT;
+}
+
+int machine_copy_out(uint64_t to, const void *from, size_t size)
+{
+	space_serve_flush();
+	return is_user(to, size) ? x86_copy_user((void *)to, from, size) : -EXO_EFAULT;
+}

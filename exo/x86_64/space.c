@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces of environments: page tables in bounded memory, a cache of what the core entered.
+ *
+ * The upper half of each top-level table is a copy of the kernel's. Below, the entry that names a
+ * table also counts its used entries (bits 52-61, ignored by the CPU), so that a table that became
+ * empty is given back: dropping mappings makes room for others. A CPU may still walk such a table
+ * by its paging-structure caches (SDM vol. 3A, 4.10.3); it stays on the space's retired list until
+ * the next flush.
+ *
+ * Who sees what when: a core publishes the space in cpu->space before it loads CR3, and a flushing
+ * core clears entries before it reads cpu->space of the others. Either it sees the space there and
+ * asks for a flush, or the other core loads CR3 after the entries were cleared.
+ *
+ * With PCIDs each core keeps the translations of the last few spaces; a space's generation, which
+ * every flush raises, tells whether they are still true.
+ */
+#include "space.h"
+
+#include <exo/cap.h>
+#include <exo/error.h>
+#include <exo/layout.h>
+
+#include "apic.h"
+#include "heap.h"
+#include "memory.h"
+#include "paging.h"
+#include "smp.h"
+#include "string.h"
+
+enum {
+	COUNT_SHIFT = 52,
+	COUNT_MASK = 0x3ff,
+	TABLES_SHARE = 16, /* one space may take one part in … of the kernel's heap */
+	TABLES_LEAST = 64,
+	INVLPG_MOST = 32, /* pages to flush one by one before all goes at once */
+};
+#define COUNT_ONE    (1ull << COUNT_SHIFT)
+#define CR3_NO_FLUSH (1ull << 63)
+
+struct machine_space {
+	uint64_t id; /* never reused */
+	uint64_t *top;
+	uint64_t top_physical;
+	volatile uint64_t generation;
+	volatile bool dying; /* cores that hold it loaded must let go */
+	struct machine_lock lock;
+	/* Guarded by the lock. */
+	uint32_t tables;   /* page tables in use, retired ones included */
+	uint64_t *retired; /* linked by their first word, which has bit 0 clear: not present */
+};
+
+static uint64_t last_id;
+static uint32_t tables_most;
+
+static unsigned index_at(uint64_t address, unsigned level)
+{
+	return address >> (12 + 9 * level) & (PAGING_ENTRIES - 1);
+}
+
+static uint64_t *table_of(uint64_t entry)
+{
+	return x86_direct(entry & PTE_ADDRESS);
+}
+
+static unsigned used(uint64_t entry)
+{
+	return entry >> COUNT_SHIFT & COUNT_MASK;
+}
+
+int machine_space_create(struct machine_space **result)
+{
+	struct machine_space *space = machine_alloc(sizeof(*space));
+	uint64_t *top = heap_table();
+
+	if (space == NULL || top == NULL) {
+		machine_free(space);
+		heap_free(top);
+		return -EXO_ENOMEM;
+	}
+	if (tables_most == 0) {
+		uint64_t share = memory_heap_region().size / EXO_PAGE_SIZE / TABLES_SHARE;
+
+		tables_most = share < TABLES_LEAST ? TABLES_LEAST : (uint32_t)share;
+	}
+	memcpy(top + PAGING_UPPER, paging_top() + PAGING_UPPER,
+	       (PAGING_ENTRIES - PAGING_UPPER) * sizeof(*top));
+	space->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	space->top = top;
+	space->top_physical = x86_physical(top);
+	space->tables = 1;
+	*result = space;
+	return 0;
+}
+
+static void free_below(uint64_t *table, unsigned level, unsigned entries)
+{
+	for (unsigned i = 0; level > 0 && i < entries; i++) {
+		if ((table[i] & PTE_PRESENT) != 0)
+			free_below(table_of(table[i]), level - 1, PAGING_ENTRIES);
+	}
+	heap_free(table);
+}
+
+static void free_retired(struct machine_space *space, uint64_t *retired)
+{
+	uint32_t n = 0;
+
+	while (retired != NULL) {
+		uint64_t *next = (uint64_t *)retired[0];
+
+		heap_free(retired);
+		retired = next;
+		n++;
+	}
+	__atomic_fetch_sub(&space->tables, n, __ATOMIC_RELAXED);
+}
+
+static uint64_t *new_table(struct machine_space *space)
+{
+	uint64_t *table = space->tables < tables_most ? heap_table() : NULL;
+
+	if (table != NULL)
+		__atomic_fetch_add(&space->tables, 1, __ATOMIC_RELAXED);
+	return table;
+}
+
+/* Finds the entries on the way to `address`: path[3] in the top-level table … path[0] the page's.
+ * Returns the lowest level that it found. */
+static unsigned walk(struct machine_space *space, uint64_t address, uint64_t *path[4])
+{
+	uint64_t *table = space->top;
+	unsigned level;
+
+	for (level = 3;; level--) {
+		path[level] = &table[index_at(address, level)];
+		if (level == 0 || (*path[level] & PTE_PRESENT) == 0)
+			return level;
+		table = table_of(*path[level]);
+	}
+}
+
+/* Gives back the tables on the path that have no used entry, from `level` up. */
+static void prune(struct machine_space *space, uint64_t *path[4], unsigned level)
+{
+	for (; level <= 3 && used(*path[level]) == 0; level++) {
+		uint64_t *table = table_of(*path[level]);
+
+		*path[level] = 0;
+		if (level < 3)
+			*path[level + 1] -= COUNT_ONE;
+		table[0] = (uint64_t)space->retired;
+		space->retired = table;
+	}
+}
+
+/* Makes the tables between path[level] and the page. */
+static int extend(struct machine_space *space, uint64_t address, uint64_t *path[4], unsigned level)
+{
+	for (; level > 0; level--) {
+		uint64_t *table = new_table(space);
+
+		if (table == NULL) {
+			if (level < 3)
+				prune(space, path, level + 1);
+			return -EXO_ENOMEM;
+		}
+		*path[level] = x86_physical(table) | PTE_PRESENT | PTE_WRITE | PTE_USER;
+		if (level < 3)
+			*path[level + 1] += COUNT_ONE;
+		path[level - 1] = &table[index_at(address, level - 1)];
+	}
+	return 0;
+}
+
+static uint64_t page_entry(uint64_t frame, unsigned rights)
+{
+	uint64_t entry = frame << EXO_PAGE_SHIFT | PTE_PRESENT | PTE_USER | PTE_ACCESSED;
+
+	if ((rights & EXO_RIGHT_WRITE) != 0)
+		entry |= PTE_WRITE | PTE_DIRTY;
+	if ((rights & EXO_RIGHT_EXEC) == 0)
+		entry |= PTE_NX;
+	return entry;
+}
+
+static int map_locked(struct machine_space *space, uint64_t address, uint64_t entry)
+{
+	uint64_t *path[4];
+	unsigned level = walk(space, address, path);
+
+	if (level > 0 && extend(space, address, path, level) != 0)
+		return -EXO_ENOMEM;
+	if ((*path[0] & PTE_PRESENT) == 0)
+		*path[1] += COUNT_ONE;
+	*path[0] = entry;
+	return 0;
+}
+
+int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
+                      unsigned rights)
+{
+	int result;
+
+	MACHINE_ASSERT(address < EXO_USER_END && address % EXO_PAGE_SIZE == 0);
+	MACHINE_ASSERT((rights & (EXO_RIGHT_WRITE | EXO_RIGHT_EXEC)) !=
+	               (EXO_RIGHT_WRITE | EXO_RIGHT_EXEC));
+	machine_lock(&space->lock);
+	result = map_locked(space, address, page_entry(frame, rights));
+	machine_unlock(&space->lock);
+	return result;
+}
+
+static int unmap_locked(struct machine_space *space, uint64_t address, uint64_t *frame)
+{
+	uint64_t *path[4];
+
+	if (walk(space, address, path) > 0 || (*path[0] & PTE_PRESENT) == 0)
+		return -EXO_ENOENT;
+	*frame = (*path[0] & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
+	*path[0] = 0;
+	*path[1] -= COUNT_ONE;
+	prune(space, path, 1);
+	return 0;
+}
+
+int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
+{
+	int result;
+
+	if (address >= EXO_USER_END)
+		return -EXO_ENOENT;
+	machine_lock(&space->lock);
+	result = unmap_locked(space, address, frame);
+	machine_unlock(&space->lock);
+	return result;
+}
+
+int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
+                        unsigned *rights)
+{
+	uint64_t *path[4], entry = 0;
+
+	if (address >= EXO_USER_END)
+		return -EXO_ENOENT;
+	machine_lock(&space->lock);
+	if (walk(space, address, path) == 0)
+		entry = *path[0];
+	machine_unlock(&space->lock);
+	if ((entry & PTE_PRESENT) == 0)
+		return -EXO_ENOENT;
+	*frame = (entry & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
+	*rights = EXO_RIGHT_READ | ((entry & PTE_WRITE) != 0 ? EXO_RIGHT_WRITE : 0) |
+	          ((entry & PTE_NX) == 0 ? EXO_RIGHT_EXEC : 0);
+	return 0;
+}
+
+/* ---- Loading ---- */
+
+/* CR3 with a PCID of this core's few, and whether its translations are still true. */
+static uint64_t tagged(struct cpu *cpu, struct machine_space *space)
+{
+	uint64_t generation = space->generation;
+	unsigned i;
+
+	for (i = 0; i < CPU_PCIDS; i++) {
+		if (cpu->pcid[i].space != space->id)
+			continue;
+		if (cpu->pcid[i].generation == generation)
+			return space->top_physical | (i + 1) | CR3_NO_FLUSH;
+		break;
+	}
+	if (i == CPU_PCIDS) {
+		i = cpu->next_pcid;
+		cpu->next_pcid = (i + 1) % CPU_PCIDS;
+	}
+	cpu->pcid[i].space = space->id;
+	cpu->pcid[i].generation = generation;
+	return space->top_physical | (i + 1);
+}
+
+void space_load(struct cpu *cpu, struct machine_space *space)
+{
+	if (cpu->space == space)
+		return;
+	cpu->space = space;
+	/* The generation is read after the space is published, or a flush in between were lost. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	cpu_write_cr3(cpu_has(EXO_FEATURE_PCID) ? tagged(cpu, space) : space->top_physical);
+}
+
+/* Forgets what this core cached of the loaded space, or lets go of a dying one. */
+static void flush_here(struct cpu *cpu)
+{
+	struct machine_space *space = cpu->space;
+
+	if (space == NULL)
+		return;
+	if (space->dying) {
+		paging_load();
+		cpu->space = NULL;
+		return;
+	}
+	cpu_write_cr3(cpu_read_cr3()); /* bit 63 reads as 0: flushes this PCID */
+}
+
+void space_serve_flush(void)
+{
+	struct cpu *cpu = cpu_this();
+	uint32_t wanted = __atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE);
+
+	if (wanted == cpu->flush_done)
+		return;
+	flush_here(cpu);
+	__atomic_store_n(&cpu->flush_done, wanted, __ATOMIC_RELEASE);
+}
+
+/* Has every other core that holds `space` loaded flush it, and waits for them. */
+static void flush_others(struct machine_space *space)
+{
+	unsigned self = machine_core(), n = machine_cores();
+
+	if (n == 1)
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < n; i++) {
+		struct cpu *cpu = &x86_cpus[i];
+		uint32_t ticket;
+
+		if (i == self || cpu->space != space)
+			continue;
+		ticket = __atomic_add_fetch(&cpu->flush_wanted, 1, __ATOMIC_SEQ_CST);
+		machine_nudge(i);
+		while ((int32_t)(__atomic_load_n(&cpu->flush_done, __ATOMIC_ACQUIRE) - ticket) <
+		       0) {
+			space_serve_flush();
+			cpu_pause();
+		}
+	}
+}
+
+void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)
+{
+	struct cpu *cpu = cpu_this();
+	uint64_t *retired;
+
+	machine_lock(&space->lock);
+	retired = space->retired;
+	space->retired = NULL;
+	machine_unlock(&space->lock);
+	__atomic_fetch_add(&space->generation, 1, __ATOMIC_SEQ_CST);
+	if (cpu->space == space && pages <= INVLPG_MOST) {
+		for (uint64_t i = 0; i < pages; i++)
+			paging_forget(address + i * EXO_PAGE_SIZE);
+	}
+	if (cpu->space == space && (pages > INVLPG_MOST || retired != NULL))
+		flush_here(cpu);
+	flush_others(space);
+	free_retired(space, retired);
+}
+
+void machine_space_destroy(struct machine_space *space)
+{
+	space->dying = true;
+	if (cpu_this()->space == space)
+		flush_here(cpu_this());
+	flush_others(space);
+	free_retired(space, space->retired);
+	free_below(space->top, 3, PAGING_UPPER);
+	machine_free(space);
+}

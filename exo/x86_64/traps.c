@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Traps taken in the kernel: interrupts of a halted core, faults of the copiers, and our own
+ * mistakes, which end in a panic. Interrupts are noted when they arrive and served in plain kernel
+ * context, whether they came in ring 3 or during a halt.
+ */
+#include "run.h"
+
+#include <exo/error.h>
+
+#include "apic.h"
+#include "code.h"
+#include "kernel.h"
+#include "paging.h"
+#include "panic.h"
+
+enum {
+	VECTOR_NMI = 2,
+	VECTOR_DOUBLE_FAULT = 8,
+	VECTOR_PAGE_FAULT = 14,
+	ERROR_FETCH = 1 << 4, /* of a page fault */
+	MSI_BASE = 0xfee00000,
+};
+
+_Static_assert(offsetof(struct cpu, self) == CPU_SELF, "entry.h");
+_Static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "entry.h");
+_Static_assert(offsetof(struct cpu, run_rsp) == CPU_RUN_RSP, "entry.h");
+_Static_assert(offsetof(struct cpu, pe_top) == CPU_PE_TOP, "entry.h");
+_Static_assert(offsetof(struct cpu, tss) + offsetof(struct tss, rsp) == CPU_RSP0, "entry.h");
+_Static_assert(offsetof(struct exo_regs, fs_base) == REGS_FS, "entry.h");
+_Static_assert(offsetof(struct exo_regs, r11) == REGS_R11, "entry.h");
+_Static_assert(offsetof(struct exo_regs, rip) == REGS_RIP, "entry.h");
+_Static_assert(sizeof(struct exo_regs) == REGS_BYTES, "entry.h");
+_Static_assert(USER_CODE == SELECTOR_USER_CODE && USER_DATA == SELECTOR_USER_DATA, "entry.h");
+/* The CPU aligns RSP0 before it pushes, so the registers' end must be aligned already. */
+_Static_assert(_Alignof(struct machine_pe) % 16 == 0 && REGS_BYTES % 16 == 0, "entry.h");
+
+/* ---- Interrupts ---- */
+
+struct handler {
+	void (*function)(void *);
+	void *argument;
+};
+
+static struct machine_lock handlers_lock;
+static struct handler handlers[X86_CORES_MAX][VECTOR_TIMER - VECTOR_DEVICES];
+
+void interrupts_note(struct cpu *cpu, unsigned vector)
+{
+	if (vector == VECTOR_TIMER)
+		cpu->timer_deadline = UINT64_MAX;
+	else if (vector >= VECTOR_DEVICES && vector < VECTOR_TIMER)
+		cpu->interrupts[vector / 64] |= 1ull << vector % 64;
+	if (vector >= VECTOR_DEVICES && vector < VECTOR_SPURIOUS)
+		apic_end_of_interrupt();
+}
+
+void interrupts_serve(struct cpu *cpu)
+{
+	for (unsigned word = 0; word < CPU_VECTORS / 64; word++) {
+		while (cpu->interrupts[word] != 0) {
+			unsigned bit = (unsigned)__builtin_ctzll(cpu->interrupts[word]);
+			struct handler *handler =
+			        &handlers[cpu->number][word * 64 + bit - VECTOR_DEVICES];
+
+			cpu->interrupts[word] &= ~(1ull << bit);
+			if (handler->function != NULL)
+				handler->function(handler->argument);
+		}
+	}
+}
+
+int x86_interrupt_alloc(unsigned core, void (*function)(void *), void *argument,
+                        struct x86_msi *msi)
+{
+	int vector = -EXO_ENOMEM;
+
+	if (core >= X86_CORES_MAX)
+		return -EXO_ENOMEM;
+	machine_lock(&handlers_lock);
+	for (unsigned i = 0; i < VECTOR_TIMER - VECTOR_DEVICES && vector < 0; i++) {
+		if (handlers[core][i].function != NULL)
+			continue;
+		handlers[core][i] = (struct handler){function, argument};
+		vector = (int)(i + VECTOR_DEVICES);
+	}
+	machine_unlock(&handlers_lock);
+	if (vector >= 0) {
+		msi->address = MSI_BASE | (uint64_t)(x86_cpus[core].apic_id & 0xff) << 12;
+		msi->data = (uint32_t)vector;
+	}
+	return vector;
+}
+
+void x86_interrupt_free(unsigned core, int vector)
+{
+	machine_lock(&handlers_lock);
+	if (core < X86_CORES_MAX && vector >= VECTOR_DEVICES && vector < VECTOR_TIMER)
+		handlers[core][vector - VECTOR_DEVICES] = (struct handler){NULL, NULL};
+	machine_unlock(&handlers_lock);
+}
+
+/* ---- Faults ---- */
+
+/* Instructions that may fault on the environment's memory, and where to go on. */
+struct fixup {
+	uint64_t fault, resume;
+};
+extern const struct fixup kernel_fixups[], kernel_fixups_end[];
+
+static bool fix_up(struct exo_regs *regs, uint64_t address)
+{
+	if (address >= 1ull << 47)
+		return false; /* the kernel's own side of the copy */
+	for (const struct fixup *fixup = kernel_fixups; fixup < kernel_fixups_end; fixup++) {
+		if (fixup->fault == regs->rip) {
+			regs->rip = fixup->resume;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void panic_page_fault(struct exo_regs *regs, uint64_t error, uint64_t address)
+{
+	const char *guard = paging_guard(address);
+
+	if (guard != NULL)
+		panic_at(regs, "overflow of the %s stack (address %lx)", guard, address);
+	panic_at(regs, "page fault in the kernel: %s %s%s at %lx",
+	         (error & ERROR_FETCH) != 0 ? "execution"
+	         : (error & 2) != 0         ? "write"
+	                                    : "read",
+	         (error & 1) != 0 ? "not allowed" : "of nothing",
+	         address < 4096         ? " (NULL)"
+	         : address < 1ull << 47 ? " (environment's memory)"
+	                                : "",
+	         address);
+}
+
+void x86_kernel_trap(struct exo_regs *regs, uint64_t vector, uint64_t error)
+{
+	if (vector >= 32) {
+		interrupts_note(cpu_this(), (unsigned)vector);
+		return;
+	}
+	if (vector == VECTOR_PAGE_FAULT) {
+		uint64_t address = cpu_read_cr2();
+
+		if (fix_up(regs, address))
+			return;
+		if ((error & ERROR_FETCH) != 0 && code_is_stale(address))
+			return;
+		panic_page_fault(regs, error, address);
+	}
+	panic_at(regs, "%s in the kernel (vector %lu, error %lx)", panic_vector_name(vector),
+	         vector, error);
+}
+
+void x86_fatal_trap(struct exo_regs *regs, uint64_t vector, uint64_t error)
+{
+	const char *guard = paging_guard(cpu_read_cr2());
+
+	if (vector == VECTOR_NMI)
+		panic_stop_if_asked();
+	if (vector == VECTOR_DOUBLE_FAULT && guard != NULL)
+		panic_at(regs, "overflow of the %s stack (double fault, address %lx)", guard,
+		         cpu_read_cr2());
+	panic_at(regs, "%s (vector %lu, error %lx)", panic_vector_name(vector), vector, error);
+}

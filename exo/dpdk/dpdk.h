@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * DPDK on the bare machine, as the rest of the kernel sees it. Everything here must run with the
+ * thread pointer and vector registers given to DPDK (machine_vector_begin).
+ *
+ * Control work (alarms, interrupts, what drivers do in threads of their own) runs on the first core
+ * only, inside dpdk_poll. A driver that delays or waits there yields to the caller of dpdk_poll, so
+ * that packets flow on meanwhile; a control operation goes on at a later dpdk_poll.
+ *
+ * Command line:
+ *
+ *     dpdk.log=debug      level of all of DPDK's log types (emergency … debug, or 1 … 8); error if
+ *                         not given. A type alone: dpdk.log=pmd.net.ice*:debug
+ *     dpdk.dev=ADDRESS,…  devargs of one device, as DPDK's -a option; repeatable
+ *     pci.scan=all        look at all 256 buses, not only at those below bus 0's bridges
+ */
+#ifndef DPDK_DPDK_H
+#define DPDK_DPDK_H
+
+#include <stdint.h>
+
+struct boot_info;
+
+/*
+ * Brings up EAL on this core, finds and probes NICs, and starts their ports (ports.h). Once, on the
+ * first core, after constructors have run. *n_ports: one more than the highest id of a port that
+ * works. 0, or a negative EXO_ code where DPDK itself can't run; a NIC that fails is named on the
+ * console and left out.
+ */
+int dpdk_init(const struct boot_info *boot, unsigned *n_ports);
+
+/* Makes this core lcore `core`. On each core but the first, before any other use of DPDK there. */
+void dpdk_thread_init(unsigned core);
+
+/* Control work that is due; cheap where there is none. On the first core, often. */
+void dpdk_poll(void);
+
+/* The TSC at which dpdk_poll next has work, for a core that wants to halt; UINT64_MAX: none. */
+uint64_t dpdk_deadline(void);
+
+#endif

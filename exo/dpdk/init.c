@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Bringing EAL up: configuration, then the steps of rte_eal_init in its order, without processes,
+ * files and service cores. */
+#include "dpdk.h"
+
+#include <string.h>
+
+#include <bus_driver.h>
+#include <exo/error.h>
+#include <rte_bus.h>
+#include <rte_cycles.h>
+#include <rte_devargs.h>
+#include <rte_lcore.h>
+
+#include "../core/boot_info.h"
+#include "../core/machine.h"
+#include "../x86_64/x86.h"
+#include "eal_internal_cfg.h"
+#include "eal_memcfg.h"
+#include "eal_private.h"
+#include "internal.h"
+#include "log.h"
+#include "ports.h"
+#include "thread.h"
+
+uint64_t get_tsc_freq(void)
+{
+	return x86_tsc_hz();
+}
+
+static void configure(void)
+{
+	struct internal_config *own = eal_get_internal_configuration();
+	struct rte_config *config = rte_eal_get_configuration();
+
+	own->no_shconf = 1;
+	own->in_memory = 1;
+	own->legacy_mem = 1;
+	own->no_telemetry = 1;
+	own->process_type = RTE_PROC_PRIMARY;
+	own->iova_mode = RTE_IOVA_PA;
+	own->num_hugepage_sizes = 1;
+	own->hugepage_info[0].hugepage_sz = RTE_PGSIZE_2M;
+	CPU_SET(0, &own->ctrl_cpuset);
+	config->process_type = RTE_PROC_PRIMARY;
+	config->iova_mode = RTE_IOVA_PA;
+	config->main_lcore = 0;
+}
+
+static void add_devargs(const char *command_line)
+{
+	char devargs[256];
+
+	while (dpdk_option(&command_line, "dpdk.dev", devargs, sizeof(devargs)))
+		if (rte_devargs_add(RTE_DEVTYPE_ALLOWED, devargs) != 0)
+			x86_print("dpdk: can't understand dpdk.dev=%s\n", devargs);
+}
+
+struct step {
+	const char *name;
+	int (*run)(void);
+};
+
+static int init_timer(void)
+{
+	set_tsc_freq();
+	return 0;
+}
+
+static int init_thread(void)
+{
+	dpdk_thread_init(0);
+	return dpdk_threads_init();
+}
+
+static const struct step steps[] = {
+        {"cores", rte_eal_cpu_init},
+        {"bus scan", rte_bus_scan},
+        {"memory zones", rte_eal_memzone_init},
+        {"memory", rte_eal_memory_init},
+        {"heap", rte_eal_malloc_heap_init},
+        {"tail queues", rte_eal_tailqs_init},
+        {"timer", init_timer},
+        {"thread", init_thread},
+};
+
+int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
+{
+	const struct dpdk_ports_wish wish = {
+	        .queues = 1, .rx_descriptors = 256, .tx_descriptors = 256, .max_frame = UINT16_MAX};
+
+	configure();
+	dpdk_log_init(boot->command_line);
+	add_devargs(boot->command_line);
+	dpdk_pci_find(boot->command_line);
+	for (size_t i = 0; i < RTE_DIM(steps); i++)
+		if (steps[i].run() != 0) {
+			x86_print("dpdk: can't set up %s\n", steps[i].name);
+			return -EXO_ENOMEM;
+		}
+	if (rte_bus_probe() != 0)
+		x86_print("dpdk: some NICs could not be probed\n");
+	*n_ports = dpdk_ports_start(&wish);
+	return 0;
+}
+
+void dpdk_poll(void)
+{
+	if (rte_rdtsc() >= dpdk_threads_due())
+		dpdk_threads_run();
+}
+
+uint64_t dpdk_deadline(void)
+{
+	return dpdk_threads_due();
+}
+
+bool dpdk_option(const char **rest, const char *name, char *to, size_t size)
+{
+	size_t n = strlen(name);
+
+	for (const char *word = *rest; *word != '\0';) {
+		size_t length = strcspn(word, " ");
+
+		*rest = word + length;
+		if (length > n && strncmp(word, name, n) == 0 && word[n] == '=' &&
+		    length - n - 1 < size) {
+			memcpy(to, word + n + 1, length - n - 1);
+			to[length - n - 1] = '\0';
+			return true;
+		}
+		word += length;
+		word += strspn(word, " ");
+	}
+	return false;
+}

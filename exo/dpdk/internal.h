@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of exo/dpdk share. */
+#ifndef DPDK_INTERNAL_H
+#define DPDK_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Alarms (alarm.c) ---- */
+
+/* Runs what is due. The earliest TSC at which something will be. */
+void dpdk_alarms_run(void);
+uint64_t dpdk_alarms_due(void);
+
+/* ---- Interrupts (interrupt.c) ---- */
+
+/* Calls the callbacks of devices whose turn it is; of all, where somebody waits for one of them. */
+void dpdk_interrupts_run(bool all);
+uint64_t dpdk_interrupts_due(void);
+
+/* ---- PCI (pci_find.c, pci_bus.c) ---- */
+
+enum { PCI_FUNCTIONS_MAX = 64 };
+
+/* A network controller's place on the bus. */
+struct pci_function {
+	uint8_t bus, device, function;
+};
+
+/* Finds the network controllers and switches their bus mastering off. Needs no memory. Once. */
+void dpdk_pci_find(const char *command_line);
+unsigned dpdk_pci_count(void);
+const struct pci_function *dpdk_pci_function(unsigned i);
+
+/* Configuration space; `size` is 1, 2 or 4, `offset` a multiple of it. */
+uint32_t dpdk_pci_read(const struct pci_function *f, unsigned offset, unsigned size);
+void dpdk_pci_write(const struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
+
+/* ---- Command line ---- */
+
+/* The value of the first `name=value` (words apart by spaces) at or after *rest, copied to `to`;
+ * *rest moves behind it. false: there is none, or it does not fit. */
+bool dpdk_option(const char **rest, const char *name, char *to, size_t size);
+
+#endif

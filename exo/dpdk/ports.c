@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ethernet ports: see ports.h. */
+#include "ports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+enum {
+	POOL_MIN = 1023,  /* mbufs, whatever the ports ask for */
+	POOL_CACHE = 64,  /* mbufs that a core may keep for itself */
+	POOL_SPARE = 256, /* mbufs on their way through the kernel, besides what queues hold */
+	HEADERS_MAX =
+	        18, /* Ethernet and one VLAN tag: what lies before the payload that MTU counts */
+};
+
+static struct dpdk_port ports[RTE_MAX_ETHPORTS];
+static struct rte_mempool *pool;
+
+static int complain(uint16_t id, const char *what, int error)
+{
+	char name[RTE_ETH_NAME_MAX_LEN] = "?";
+
+	rte_eth_dev_get_name_by_port(id, name);
+	fprintf(stderr, "dpdk: port %u (%s): can't %s: %s\n", id, name, what, rte_strerror(-error));
+	return error;
+}
+
+/* ---- The pool ---- */
+
+static uint16_t queues_of(const struct rte_eth_dev_info *info, const struct dpdk_ports_wish *wish)
+{
+	uint16_t max = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
+
+	return RTE_MIN(max, wish->queues);
+}
+
+/* Every descriptor of every queue may hold an mbuf, and every core a cache of them. */
+static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
+{
+	unsigned n = POOL_SPARE + rte_lcore_count() * POOL_CACHE * 3 / 2;
+	struct rte_eth_dev_info info;
+	uint16_t id;
+
+	RTE_ETH_FOREACH_DEV(id)
+	if (rte_eth_dev_info_get(id, &info) == 0)
+		n += (wish->rx_descriptors + wish->tx_descriptors) * queues_of(&info, wish);
+	/* One less than a power of two is what the ring below holds. */
+	return RTE_MAX(rte_align32pow2(n + 1) - 1, (unsigned)POOL_MIN);
+}
+
+/* ---- Configuration ---- */
+
+struct plan {
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf;
+	uint16_t queues, rx_descriptors, tx_descriptors;
+};
+
+/* Frames as long as wished, if the device can scatter them over mbufs; else as one mbuf holds. */
+static void plan_frames(struct plan *plan, const struct dpdk_ports_wish *wish)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
+	uint32_t mtu = wish->max_frame > HEADERS_MAX ? wish->max_frame - HEADERS_MAX : 0;
+
+	mtu = RTE_MIN(mtu, (uint32_t)plan->info.max_mtu);
+	if (plan->info.max_rx_pktlen > HEADERS_MAX + RTE_ETHER_CRC_LEN)
+		mtu = RTE_MIN(mtu, plan->info.max_rx_pktlen - HEADERS_MAX - RTE_ETHER_CRC_LEN);
+	if ((plan->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0)
+		plan->conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+	else
+		mtu = RTE_MIN(mtu, room - HEADERS_MAX - RTE_ETHER_CRC_LEN);
+	mtu = RTE_MAX(mtu, (uint32_t)plan->info.min_mtu);
+	plan->conf.rxmode.mtu = RTE_MAX(mtu, (uint32_t)RTE_ETHER_MIN_MTU);
+}
+
+static void plan_offloads(struct plan *plan, const struct dpdk_ports_wish *wish)
+{
+	plan->conf.rxmode.offloads |= wish->rx_offloads & plan->info.rx_offload_capa;
+	plan->conf.txmode.offloads |=
+	        (wish->tx_offloads | RTE_ETH_TX_OFFLOAD_MULTI_SEGS) & plan->info.tx_offload_capa;
+}
+
+static void plan_spreading(struct plan *plan)
+{
+	const uint64_t kinds = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+	if (plan->queues > 1) {
+		plan->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		plan->conf.rx_adv_conf.rss_conf.rss_hf = kinds & plan->info.flow_type_rss_offloads;
+	}
+}
+
+static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct plan *plan)
+{
+	int error;
+
+	memset(plan, 0, sizeof(*plan));
+	error = rte_eth_dev_info_get(id, &plan->info);
+	if (error != 0)
+		return complain(id, "get its limits", error);
+	plan->queues = queues_of(&plan->info, wish);
+	plan->rx_descriptors = wish->rx_descriptors;
+	plan->tx_descriptors = wish->tx_descriptors;
+	plan_frames(plan, wish);
+	plan_offloads(plan, wish);
+	plan_spreading(plan);
+	return 0;
+}
+
+static int set_up_queue(uint16_t id, uint16_t queue, const struct plan *plan)
+{
+	struct rte_eth_rxconf rx = plan->info.default_rxconf;
+	struct rte_eth_txconf tx = plan->info.default_txconf;
+	int node = rte_eth_dev_socket_id(id), error;
+
+	rx.offloads = plan->conf.rxmode.offloads;
+	tx.offloads = plan->conf.txmode.offloads;
+	error = rte_eth_rx_queue_setup(id, queue, plan->rx_descriptors,
+	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &rx, pool);
+	if (error != 0)
+		return complain(id, "set up a receive queue", error);
+	error = rte_eth_tx_queue_setup(id, queue, plan->tx_descriptors,
+	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &tx);
+	return error == 0 ? 0 : complain(id, "set up a transmit queue", error);
+}
+
+static int configure(uint16_t id, struct plan *plan)
+{
+	int error = rte_eth_dev_configure(id, plan->queues, plan->queues, &plan->conf);
+
+	if (error != 0)
+		return complain(id, "be configured", error);
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &plan->rx_descriptors, &plan->tx_descriptors);
+	if (error != 0)
+		return complain(id, "size its queues", error);
+	for (uint16_t queue = 0; queue < plan->queues && error == 0; queue++)
+		error = set_up_queue(id, queue, plan);
+	return error;
+}
+
+static void listen_to_all(uint16_t id)
+{
+	int error = rte_eth_promiscuous_enable(id);
+
+	if (error != 0)
+		complain(id, "listen to every address", error);
+	error = rte_eth_allmulticast_enable(id);
+	if (error != 0 && error != -ENOTSUP)
+		complain(id, "listen to every group", error);
+}
+
+static void describe(uint16_t id, const struct plan *plan)
+{
+	struct dpdk_port *port = &ports[id];
+
+	port->started = true;
+	port->queues = plan->queues;
+	port->max_frame = plan->conf.rxmode.mtu + HEADERS_MAX;
+	port->rx_offloads = plan->conf.rxmode.offloads;
+	port->tx_offloads = plan->conf.txmode.offloads;
+	port->driver = plan->info.driver_name;
+	port->device = rte_dev_name(plan->info.device);
+	rte_eth_macaddr_get(id, &port->mac);
+}
+
+static int start(uint16_t id, const struct dpdk_ports_wish *wish)
+{
+	struct plan plan;
+	int error = make_plan(id, wish, &plan);
+
+	if (error == 0)
+		error = configure(id, &plan);
+	if (error != 0)
+		return error;
+	error = rte_eth_dev_start(id);
+	if (error != 0)
+		return complain(id, "be started", error);
+	listen_to_all(id);
+	describe(id, &plan);
+	return 0;
+}
+
+unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
+{
+	unsigned n = 0;
+	uint16_t id;
+
+	if (rte_eth_dev_count_avail() == 0)
+		return 0;
+	pool = rte_pktmbuf_pool_create("ports", count_mbufs(wish), POOL_CACHE, 0,
+	                               RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (pool == NULL) {
+		fprintf(stderr, "dpdk: no memory for %u mbufs\n", count_mbufs(wish));
+		return 0;
+	}
+	RTE_ETH_FOREACH_DEV(id)
+	{
+		if (start(id, wish) == 0)
+			n = id + 1u;
+		else
+			rte_eth_dev_close(id);
+	}
+	return n;
+}
+
+const struct dpdk_port *dpdk_port(uint16_t id)
+{
+	return id < RTE_MAX_ETHPORTS && ports[id].started ? &ports[id] : NULL;
+}
+
+struct rte_mempool *dpdk_ports_pool(void)
+{
+	return pool;
+}

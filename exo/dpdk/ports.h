@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ethernet ports, from probed to started, the same on the bare machine and on Linux: pure
+ * rte_ethdev. Ports see every frame on their wire (promiscuous: who gets a frame is the
+ * demultiplexer's business), keep VLAN tags where they are and never merge frames.
+ *
+ * A started port is used through rte_ethdev by its id: rte_eth_rx_burst, rte_eth_tx_burst,
+ * rte_eth_stats_get, rte_eth_link_get_nowait. Links come up while the machine runs: nothing here
+ * waits for one.
+ */
+#ifndef DPDK_PORTS_H
+#define DPDK_PORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_mempool.h>
+
+/* What is wanted of every port; each gets as much as it can give. */
+struct dpdk_ports_wish {
+	uint16_t queues; /* pairs of receive and transmit queue, one per polling core; 1 or more */
+	uint16_t rx_descriptors,
+	        tx_descriptors; /* of each queue; adjusted to the device's limits */
+	uint32_t max_frame;     /* bytes from destination address to payload's end, without FCS */
+	uint64_t rx_offloads;   /* RTE_ETH_RX_OFFLOAD_…: checksums and the like */
+	uint64_t tx_offloads;   /* RTE_ETH_TX_OFFLOAD_… */
+};
+
+/* What a port gave. */
+struct dpdk_port {
+	bool started;
+	uint16_t queues;
+	uint32_t max_frame; /* a longer frame is dropped by the device */
+	uint64_t rx_offloads, tx_offloads;
+	struct rte_ether_addr mac;
+	const char *driver; /* "net_virtio" */
+	const char *device; /* "0000:00:03.0" */
+};
+
+/*
+ * Makes one pool of mbufs for all ports, configures and starts each port that was probed. A port
+ * that can't be started is named on stderr and closed. Returns one more than the highest id of a
+ * started port; 0: none. Once.
+ */
+unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish);
+
+/* Port `id`, or NULL where none was started. Constant from dpdk_ports_start on. */
+const struct dpdk_port *dpdk_port(uint16_t id);
+
+/* The pool that receive queues are filled from; also for frames to be sent. NULL: no ports. */
+struct rte_mempool *dpdk_ports_pool(void);
+
+#endif

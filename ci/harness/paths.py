@@ -12,4 +12,4 @@ sys.path.insert(0, os.path.join(TOP, "boot"))
 
 def payload(name):
     """The payload of an appliance, as the build left it."""
-    return os.path.join(BUILD, "appliances", name, f"{name}.cpio")
+    return os.path.join(BUILD, "boot", f"{name}.cpio")

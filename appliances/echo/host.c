@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The address's host environment: it answers ARP and ICMP echo for an address that it shares with
+ * others, and says "unreachable" of what nobody bound.
+ */
+#include <libexo/printf.h>
+#include <udp/exo.h>
+
+#include "serve.h"
+
+int exo_main(void)
+{
+	static struct udp_exo driver;
+	struct udp_exo_options options = udp_exo_options_default();
+	int result = udp_exo_open(&driver, &options);
+
+	if (result < 0) {
+		exo_printf("host: %s\n", driver.error);
+		return 1;
+	}
+	echo_ready();
+	udp_exo_serve(&driver);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The creator waits for this word before it starts the next environment. */
+#include <stddef.h>
+
+#include <libexo/mailbox.h>
+
+#include "serve.h"
+
+void echo_ready(void)
+{
+	struct exo_mailbox_end end;
+
+	if (exo_mailbox_open(&end) == 0)
+		exo_mailbox_send(&end, EXO_CHANNEL_HELLO, NULL, 0);
+}

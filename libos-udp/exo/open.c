@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The driver's memory and rings: everything that happens once. */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/net.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+
+#include "driver.h"
+
+enum { RING_SIZE_DEFAULT = 64, RING_SIZE_MAX = 4096, ALIGNMENT = 64 };
+
+_Static_assert((int)UDP_EXO_ERROR_MAX >= (int)EXO_NET_ERROR_MAX, "the kernel's reason fits");
+
+struct udp_exo_options udp_exo_options_default(void)
+{
+	return (struct udp_exo_options){.config = udp_config_default(),
+	                                .ring_size = RING_SIZE_DEFAULT};
+}
+
+/* Keeps a reason that is there already (the kernel's), and says what was being done. */
+static int failed(struct udp_exo *driver, const char *what, int result)
+{
+	char reason[UDP_EXO_ERROR_MAX];
+
+	exo_text_copy(reason, sizeof reason, driver->error);
+	exo_snprintf(driver->error, sizeof driver->error, "%s: %s%s%s", what,
+	             exo_error_text(result), reason[0] == '\0' ? "" : ": ", reason);
+	return result;
+}
+
+static size_t aligned(size_t size)
+{
+	return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+static void make_buffers(struct udp_exo *driver)
+{
+	uint8_t *bytes = driver->frames.address;
+
+	for (uint32_t i = 0; i < driver->n_buffers; i++)
+		driver->free[i] = i;
+	driver->n_free = driver->n_buffers;
+	for (uint32_t i = 0; i < driver->n_buffers; i++)
+		driver->buffers[i].data = bytes + (size_t)i * UDP_EXO_BUFFER_BYTES;
+}
+
+/* One run of pages for all tables: struct udp_buffer[], free list, counters, then the stack. */
+static int take_memory(struct udp_exo *driver, const struct udp_exo_options *options)
+{
+	uint32_t n = 2 * options->ring_size;
+	size_t stack = udp_stack_bytes(&options->config);
+	size_t buffers = aligned(n * sizeof(struct udp_buffer));
+	size_t list = aligned(n * sizeof(uint32_t));
+	size_t counters = aligned(UDP_EXO_BINDINGS_MAX * sizeof(struct exo_binding_counters));
+	uint8_t *at;
+	int result;
+
+	if (stack == 0)
+		return -EXO_EINVAL;
+	result =
+	        exo_pages_alloc(&driver->frames, exo_pages_for((uint64_t)n * UDP_EXO_BUFFER_BYTES));
+	if (result == 0)
+		result = exo_pages_alloc(&driver->memory,
+		                         exo_pages_for(buffers + list + counters + stack));
+	if (result != 0)
+		return result;
+	at = driver->memory.address;
+	driver->n_buffers = n;
+	driver->buffers = (struct udp_buffer *)(void *)at;
+	driver->free = (uint32_t *)(void *)(at + buffers);
+	driver->counters = (const struct exo_binding_counters *)(void *)(at + buffers + list);
+	make_buffers(driver);
+	driver->stack = udp_stack_create(at + buffers + list + counters, stack, &options->config,
+	                                 &driver_ops, driver);
+	return driver->stack != NULL ? 0 : -EXO_EINVAL;
+}
+
+static int open_rings(struct udp_exo *driver, uint32_t size)
+{
+	uint32_t core = exo_start_page()->core;
+	int result = exo_ring_open(&driver->rx, EXO_RING_RECEIVE, EXO_RING_COPY, size, core, NULL);
+
+	if (result < 0)
+		return failed(driver, "receive ring", result);
+	result = exo_ring_open(&driver->tx, EXO_RING_TRANSMIT, EXO_RING_COPY, size, core,
+	                       &driver->flow->cap);
+	return result < 0 ? failed(driver, "transmit ring", result) : 0;
+}
+
+static int bind_one(struct udp_exo *driver, const struct exo_start_bind *bind)
+{
+	unsigned i = driver->n_bindings;
+	bool counts = (bind->flags & EXO_BIND_COUNT) != 0;
+	int result;
+
+	if (i == UDP_EXO_BINDINGS_MAX)
+		return failed(driver, "too many bindings", -EXO_E2BIG);
+	result = exo_net_bind(bind, &driver->flow->cap, &driver->rx.cap, counts ? 0 : 1,
+	                      exo_pages_physical(&driver->memory, &driver->counters[i]),
+	                      &driver->bindings[i], driver->error);
+	if (result < 0)
+		return failed(driver, bind->text, result);
+	driver->n_bindings++;
+	return 0;
+}
+
+static int bind_all(struct udp_exo *driver)
+{
+	unsigned n;
+	const struct exo_start_bind *binds = exo_start_binds(&n);
+	int result = 0;
+
+	for (unsigned i = 0; i < n && result == 0; i++)
+		if (strncmp(binds[i].name, driver->flow->name, sizeof binds[i].name) == 0)
+			result = bind_one(driver, &binds[i]);
+	return result;
+}
+
+/* The stack's interface for a NIC port; made when the first address on it appears. Negative: none
+ * could be made. */
+static int interface_of(struct udp_exo *driver, const struct exo_start_address *address)
+{
+	int result;
+
+	for (uint32_t i = 0; i < driver->n_interfaces; i++)
+		if (driver->ports[i] == address->port)
+			return (int)i;
+	result = udp_interface_add(driver->stack, address->mac, address->mtu);
+	if (result >= 0)
+		driver->ports[driver->n_interfaces++] = address->port;
+	return result;
+}
+
+static struct udp_ip ip_of(uint8_t family, const uint8_t *bytes)
+{
+	struct udp_ip ip = {.family = family};
+
+	memcpy(ip.bytes, bytes, family == 6 ? 16 : 4);
+	return ip;
+}
+
+static int add_address(struct udp_exo *driver, const struct exo_start_address *address)
+{
+	struct udp_ip ip = ip_of(address->family, address->address);
+	struct udp_ip gateway = ip_of(address->family, address->gateway);
+	int interface = interface_of(driver, address);
+
+	if (interface < 0 ||
+	    udp_address_add(driver->stack, (unsigned)interface, &ip, address->prefix) != 0)
+		return failed(driver, "the start page's address", -EXO_EINVAL);
+	if (!udp_ip_is_unspecified(&gateway) &&
+	    udp_gateway_set(driver->stack, (unsigned)interface, &gateway) != 0)
+		return failed(driver, "the start page's gateway", -EXO_EINVAL);
+	return 0;
+}
+
+static int add_addresses(struct udp_exo *driver)
+{
+	const struct exo_start_address *address;
+	int result = 0;
+
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX && result == 0; i++) {
+		address = exo_start_address(i);
+		if (address != NULL)
+			result = add_address(driver, address);
+	}
+	return result == 0 && driver->n_interfaces == 0
+	               ? failed(driver, "the start page has no address", -EXO_ENOENT)
+	               : result;
+}
+
+int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options)
+{
+	int result;
+
+	memset(driver, 0, sizeof *driver);
+	memcpy(driver->random, exo_start_page()->seed, sizeof driver->random);
+	if (options->ring_size > RING_SIZE_MAX)
+		return failed(driver, "ring size", -EXO_EINVAL);
+	driver->flow = exo_start_find(EXO_USE_FLOW, options->flow);
+	if (driver->flow == NULL)
+		return failed(driver, "flow space", -EXO_ENOENT);
+	result = take_memory(driver, options);
+	if (result < 0)
+		return failed(driver, "memory", result);
+	result = open_rings(driver, options->ring_size);
+	if (result == 0)
+		result = add_addresses(driver);
+	if (result < 0)
+		return result;
+	driver_fill(driver);
+	return bind_all(driver);
+}

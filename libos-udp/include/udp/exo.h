@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stack on exo rings: one flow space of the environment, one receive and one transmit ring, and
+ * one pool of buffers between them. A buffer goes from the fill queue to the stack and from there
+ * back, or out by the transmit queue and back: an answer leaves in the buffer that the question
+ * came in, and nothing in here copies a frame.
+ *
+ * Interface: udp_exo_open, then sockets, then udp_exo_serve (or a loop of one's own over
+ * udp_exo_poll and udp_exo_wait).
+ */
+#ifndef UDP_EXO_H
+#define UDP_EXO_H
+
+#include <exo/start.h>
+#include <libexo/memory.h>
+#include <libexo/ring.h>
+
+#include "stack.h"
+
+enum {
+	UDP_EXO_BUFFER_BYTES = 2048, /* one frame of the usual MTU behind UDP_HEADROOM */
+	UDP_EXO_BINDINGS_MAX = 8,
+	UDP_EXO_ERROR_MAX = 160,
+};
+
+struct udp_exo_options {
+	const char *flow;         /* name of the flow space; NULL: the first */
+	struct udp_config config; /* of the stack */
+	uint32_t ring_size;       /* descriptors of each queue; a power of two, 8 … 4,096 */
+};
+
+struct udp_exo {
+	struct udp_stack *stack;
+	const struct exo_start_cap *flow;
+	struct exo_ring rx, tx;
+	struct exo_pages frames; /* the buffers' bytes */
+	struct exo_pages memory; /* struct udp_buffer[], free list, stack, binding counters */
+	struct udp_buffer *buffers;
+	uint32_t *free;
+	uint32_t n_buffers, n_free;
+	uint32_t n_filled; /* in the fill queue, or on their way back from it */
+	bool unflushed;    /* sent since the last doorbell */
+	uint64_t deadline; /* of the stack, in its nanoseconds */
+	uint32_t n_bindings;
+	struct exo_cap bindings[UDP_EXO_BINDINGS_MAX];
+	const struct exo_binding_counters *counters; /* [n_bindings] */
+	uint16_t ports[UDP_INTERFACES_MAX];          /* NIC port of each interface */
+	uint32_t n_interfaces;
+	uint64_t tx_drops;   /* the transmit ring was full */
+	uint64_t tx_refused; /* completed with an error: outside the flow space, most likely */
+	uint16_t tx_error;   /* the last one's enum exo_error */
+	uint64_t random[4];
+	char error[UDP_EXO_ERROR_MAX]; /* after a failure: what and why, for people */
+};
+
+/* 64 descriptors, the stack's defaults. */
+struct udp_exo_options udp_exo_options_default(void);
+
+/*
+ * Opens the flow space: rings, buffers, the bindings that the start page lists for it, and a stack
+ * that has the start page's addresses. 0 or a negative enum exo_error, with driver->error filled
+ * in; the environment is then best ended (what was taken goes back with it).
+ */
+int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options);
+/* Takes what has arrived, does what is due, sends. → frames taken; 0: there is time to wait. */
+uint32_t udp_exo_poll(struct udp_exo *driver);
+/* Sleeps until something arrives, the stack's deadline, or at most `ns` nanoseconds (0: no such
+ * bound). */
+void udp_exo_wait(struct udp_exo *driver, uint64_t ns);
+/* Serves for ever. */
+_Noreturn void udp_exo_serve(struct udp_exo *driver);
+
+#endif

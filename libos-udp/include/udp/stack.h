@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The datagram stack: frames in, frames out, datagrams to sockets.
+ *
+ * The stack is a passive object. It reads no clock, sleeps never and allocates nothing: a driver
+ * gives it memory once, calls udp_stack_input for each frame that arrived and udp_stack_run when a
+ * deadline passed, and answers a few function calls (struct udp_ops). Thus the same code runs on
+ * exo rings, in unit tests, in a simulation under virtual time and in fuzzers. One stack is one
+ * thread's; nothing in it locks. Functions of struct udp_ops must not call back into the stack.
+ *
+ * Errors: functions that can fail return 0 or a negative enum udp_error. What arrives is never
+ * trusted and never an error: it is counted (struct udp_counters) and dropped.
+ *
+ * Interface: udp_stack_create, udp_interface_add, udp_address_add; then input and run for ever.
+ * Sockets are in socket.h.
+ */
+#ifndef UDP_STACK_H
+#define UDP_STACK_H
+
+#include "address.h"
+#include "buffer.h"
+#include "counters.h"
+
+enum {
+	UDP_INTERFACES_MAX = 8,
+	UDP_ADDRESSES_MAX = 8, /* of one interface */
+	UDP_GROUPS_MAX = 16,   /* multicast groups joined, of one interface */
+	UDP_MTU_MIN = 576,     /* RFC 791: every host takes that */
+	UDP_MTU_MAX = 65535,
+};
+
+enum udp_error {
+	UDP_EINVAL = 1,       /* an argument makes no sense */
+	UDP_ENOBUFS = 2,      /* the driver had no buffer */
+	UDP_ENOSPC = 3,       /* a table is full */
+	UDP_EINUSE = 4,       /* the port or address is taken */
+	UDP_EUNREACHABLE = 5, /* no route, or no address to send from */
+	UDP_EMSGSIZE = 6,     /* longer than a datagram, or than the path takes where it must not be
+	                         fragmented */
+	UDP_ENOTFOUND = 7,
+};
+
+/* What this stack does of an address that it may share with other environments. */
+enum udp_roles {
+	UDP_ROLE_RESOLVE = 1 << 0, /* ARP and ND: answers, asks, announces. Without it the stack
+	                              sends only to neighbours that it has learned otherwise. */
+	UDP_ROLE_ECHO = 1 << 1,    /* answers ICMP echo */
+	UDP_ROLE_ERRORS = 1 << 2,  /* sends ICMP errors: unreachable, time exceeded */
+	UDP_ROLE_LEARN = 1 << 3,   /* learns neighbours from the frames that arrive for it */
+	UDP_ROLE_ALL = UDP_ROLE_RESOLVE | UDP_ROLE_ECHO | UDP_ROLE_ERRORS,
+};
+
+enum udp_notice {
+	UDP_NOTICE_CONFLICT = 1, /* somebody else uses one of our addresses (RFC 5227, 2.4) */
+};
+
+/* What the driver does for the stack. All have the context as first argument. */
+struct udp_ops {
+	/* A buffer of the caller's whose data has UDP_HEADROOM bytes in front and `size` bytes in
+	   use; NULL: none left, or `size` is more than the driver's buffers hold. */
+	struct udp_buffer *(*allocate)(void *context, uint32_t size);
+	/* Takes a buffer back. */
+	void (*release)(void *context, struct udp_buffer *buffer);
+	/* Sends a frame on buffer->interface, and takes the buffer. It may drop (and counts that
+	   itself). */
+	void (*output)(void *context, struct udp_buffer *buffer);
+	/* Nanoseconds, from any origin, never backwards. */
+	uint64_t (*now)(void *context);
+	/* Numbers that nobody can guess. */
+	uint64_t (*random)(void *context);
+	/* Something that a person may want to know; NULL: nobody does. `mac` is the other's. */
+	void (*notice)(void *context, enum udp_notice notice, const struct udp_ip *ip,
+	               const uint8_t *mac);
+};
+
+struct udp_config {
+	uint32_t roles;          /* enum udp_roles */
+	uint32_t neighbours;     /* entries of the neighbour table, 8 … 65,536 */
+	uint32_t reassemblies;   /* datagrams under reassembly at once, 0 … 1,024, 66 KiB each */
+	uint32_t socket_buckets; /* of the port hash; a power of two, 1 … 65,536 */
+	uint16_t port_first;     /* ephemeral ports: [first, last] */
+	uint16_t port_last;
+	uint32_t error_rate;  /* ICMP errors per second at most */
+	uint32_t error_burst; /* and at once */
+};
+
+/* Good values for one small service: all roles, 64 neighbours, 4 reassemblies. */
+struct udp_config udp_config_default(void);
+
+struct udp_stack;
+
+/* Bytes of memory that a stack of this configuration needs; 0: the configuration is not valid. */
+size_t udp_stack_bytes(const struct udp_config *config);
+/*
+ * Makes a stack in `memory` (aligned to 16 bytes, udp_stack_bytes long, the caller's to free after
+ * udp_stack_destroy). *ops and *config are copied. NULL: the configuration is not valid or the
+ * memory too small.
+ */
+struct udp_stack *udp_stack_create(void *memory, size_t size, const struct udp_config *config,
+                                   const struct udp_ops *ops, void *context);
+/* Releases every buffer that the stack holds. Sockets must not be used afterwards. */
+void udp_stack_destroy(struct udp_stack *stack);
+
+/*
+ * A frame arrived (from the Ethernet header on) on buffer->interface. The stack owns the buffer.
+ * Whatever its bytes are, the stack stays sound.
+ */
+void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer);
+/* Does what is due. → when to call it again at the latest, in nanoseconds of the stack's clock;
+ * UINT64_MAX: nothing waits. Any other call may bring the deadline forward: ask again after it. */
+uint64_t udp_stack_run(struct udp_stack *stack);
+
+const struct udp_counters *udp_stack_counters(const struct udp_stack *stack);
+/* Gives a buffer back to whom it belongs. */
+void udp_buffer_release(struct udp_stack *stack, struct udp_buffer *buffer);
+
+/* Adds an interface. → its index, or -UDP_EINVAL, -UDP_ENOSPC. */
+int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu);
+/*
+ * Gives an interface an address. With UDP_ROLE_RESOLVE it is announced (RFC 5227, 2.3).
+ * 0, -UDP_EINVAL (no source address, prefix too long), -UDP_EINUSE, -UDP_ENOSPC.
+ */
+int udp_address_add(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                    unsigned prefix);
+int udp_address_remove(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+/* Sets the router for what is not on the interface's networks; family 0 in `ip`: none, both. */
+int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+/* Enters a neighbour that somebody else resolved. 0 or -UDP_EINVAL. */
+int udp_neighbour_set(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                      const uint8_t *mac);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The Internet checksum (RFC 1071). */
+#include <udp/checksum.h>
+
+/* A 64-bit accumulator takes 2^32 additions of 32 bits before it can overflow: no packet is that
+ * long, so that carries are folded only once, at the end. */
+static uint64_t add_word(uint64_t sum, const uint8_t *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, sizeof word);
+	return sum + word;
+}
+
+uint64_t udp_sum_add(uint64_t sum, const void *data, size_t size)
+{
+	const uint8_t *at = data;
+	uint8_t rest[4] = {0};
+
+	for (; size >= 16; at += 16, size -= 16) {
+		sum = add_word(sum, at);
+		sum = add_word(sum, at + 4);
+		sum = add_word(sum, at + 8);
+		sum = add_word(sum, at + 12);
+	}
+	for (; size >= 4; at += 4, size -= 4)
+		sum = add_word(sum, at);
+	if (size > 0) {
+		memcpy(rest, at, size);
+		sum = add_word(sum, rest);
+	}
+	return sum;
+}
+
+uint64_t udp_sum_pseudo(uint64_t sum, const struct udp_ip *src, const struct udp_ip *dst,
+                        uint8_t protocol, uint32_t size)
+{
+	uint8_t tail[8] = {(uint8_t)(size >> 24),
+	                   (uint8_t)(size >> 16),
+	                   (uint8_t)(size >> 8),
+	                   (uint8_t)size,
+	                   0,
+	                   0,
+	                   0,
+	                   protocol};
+	size_t bytes = src->family == 6 ? 16 : 4;
+
+	sum = udp_sum_add(sum, src->bytes, bytes);
+	sum = udp_sum_add(sum, dst->bytes, bytes);
+	return udp_sum_add(sum, tail, sizeof tail);
+}
+
+uint16_t udp_sum_finish(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the stack's files share: its state, the description of a packet on its way up, and one
+ * section of prototypes for each file. A packet goes
+ *
+ *     up:    stack.c → ethernet.c → arp.c
+ *                                 → ip4_input.c (→ reassembly.c) → icmp.c, udp_input.c
+ *     down:  socket.c → ip4_output.c (→ fragment.c) → neighbour.c → ethernet.c → ops.output
+ *
+ * Every function that takes a struct udp_buffer takes its ownership too, unless its comment says
+ * otherwise.
+ */
+#ifndef UDP_INTERNAL_H
+#define UDP_INTERNAL_H
+
+#include <udp/checksum.h>
+#include <udp/socket.h>
+#include <udp/stack.h>
+#include <udp/wire.h>
+
+#define NS_PER_S  1000000000ull
+#define NS_PER_MS 1000000ull
+
+/* ---- State ---- */
+
+struct address {
+	struct udp_ip ip;
+	uint8_t prefix;
+	uint8_t announcements;   /* still to be sent */
+	uint64_t announce_at;    /* when the next one is due */
+	uint64_t defended_until; /* no second defence before (RFC 5227, 2.4(b)) */
+};
+
+struct interface {
+	uint8_t mac[UDP_MAC_BYTES];
+	uint32_t mtu;
+	uint32_t n_addresses;
+	struct address addresses[UDP_ADDRESSES_MAX];
+	struct udp_ip gateway4, gateway6; /* family 0: none */
+};
+
+enum neighbour_state {
+	NEIGHBOUR_FREE = 0,
+	NEIGHBOUR_ASKING,   /* nothing known yet; packets wait */
+	NEIGHBOUR_GOOD,     /* answered lately */
+	NEIGHBOUR_STALE,    /* known, unconfirmed for a while; used, and checked when used */
+	NEIGHBOUR_CHECKING, /* used while it is asked directly */
+};
+
+enum { NEIGHBOUR_QUEUE_MAX = 3, NEIGHBOUR_NONE = ~0 };
+
+struct neighbour {
+	struct udp_ip ip;
+	uint8_t mac[UDP_MAC_BYTES];
+	uint8_t interface;
+	uint8_t state; /* enum neighbour_state */
+	uint8_t tries;
+	uint8_t passive; /* learned though nobody here asked */
+	uint8_t n_queue;
+	uint32_t next;                                 /* in the bucket's chain, or the free list */
+	uint64_t deadline;                             /* of the state; UINT64_MAX: none */
+	uint64_t used;                                 /* when a packet last went there */
+	struct udp_buffer *queue[NEIGHBOUR_QUEUE_MAX]; /* without Ethernet header */
+};
+
+struct neighbour_table {
+	struct neighbour *entries;
+	uint32_t *buckets; /* heads of chains; as many as entries, rounded up to a power of two */
+	uint32_t n, mask, free, n_passive;
+	uint64_t deadline; /* no entry is due before */
+};
+
+struct reassembly; /* reassembly.c */
+
+struct reassembly_table {
+	struct reassembly *contexts;
+	uint32_t n;
+	uint64_t deadline;
+};
+
+struct socket_table {
+	struct udp_socket **buckets;
+	uint32_t mask;
+};
+
+struct token_bucket {
+	uint64_t full_at; /* when the bucket will have been refilled */
+};
+
+enum { ID_BUCKETS = 64 };
+
+struct udp_stack {
+	struct udp_ops ops;
+	void *context;
+	struct udp_config config;
+	struct udp_counters count;
+	uint64_t secret[2]; /* of the hashes */
+	uint32_t n_interfaces;
+	struct interface interfaces[UDP_INTERFACES_MAX];
+	struct neighbour_table neighbours;
+	struct reassembly_table reassembly;
+	struct socket_table sockets;
+	struct token_bucket errors;
+	uint16_t ip4_ids[ID_BUCKETS]; /* next identification, by hash of the destination */
+};
+
+/* A packet on its way up. It borrows the buffer; whoever answers in place sets `buffer` to NULL. */
+struct packet {
+	struct udp_stack *stack;
+	struct udp_buffer *buffer; /* data begins at the Ethernet header or, reassembled, at IP's */
+	struct interface *interface;
+	const uint8_t *mac; /* the link's source address */
+	bool link_group;    /* came by a link broadcast or multicast */
+	bool to_group;      /* the network destination is a broadcast or multicast address */
+	struct udp_ip src, dst;
+	uint8_t protocol, ttl, tos;
+	const uint8_t *header; /* IP header */
+	uint32_t header_size;
+	uint8_t *payload;
+	uint32_t size; /* of the payload, at least as many bytes lie there */
+};
+
+/* A packet on its way down: what IP needs to know. */
+struct send {
+	struct udp_ip src; /* family 0: choose one */
+	struct udp_ip dst;
+	bool direct; /* the next hop is known: mac, by way of interface */
+	uint8_t interface;
+	uint8_t mac[UDP_MAC_BYTES];
+	uint8_t protocol, ttl, tos;
+	bool dont_fragment;
+};
+
+/* Where a destination lies. */
+struct route {
+	struct interface *interface;
+	unsigned index;
+	struct udp_ip src, next_hop;
+	bool broadcast; /* next_hop is the link's broadcast address */
+};
+
+static inline uint64_t stack_now(struct udp_stack *stack)
+{
+	return stack->ops.now(stack->context);
+}
+
+static inline struct udp_buffer *stack_allocate(struct udp_stack *stack, uint32_t size)
+{
+	return stack->ops.allocate(stack->context, size);
+}
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- hash.c ---- */
+
+/* A keyed hash of an address and a number. */
+uint32_t hash_ip(const struct udp_stack *stack, const struct udp_ip *ip, uint32_t salt);
+
+/* ---- ethernet.c ---- */
+
+extern const uint8_t ethernet_broadcast[UDP_MAC_BYTES];
+void ethernet_input(struct udp_stack *stack, struct udp_buffer *buffer);
+/* Puts the header in front and sends. */
+void ethernet_send(struct udp_stack *stack, unsigned interface, const uint8_t *dst, uint16_t type,
+                   struct udp_buffer *buffer);
+
+/* ---- arp.c ---- */
+
+void arp_input(struct udp_stack *stack, struct udp_buffer *buffer);
+/* Asks for `ip`; `mac` NULL: everybody, else that neighbour alone. */
+void arp_request(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                 const uint8_t *mac);
+/* Announces the address (RFC 5227, 2.3). */
+void arp_announce(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+
+/* ---- neighbour.c ---- */
+
+size_t neighbour_bytes(const struct udp_config *config);
+void neighbour_init(struct udp_stack *stack, void *memory);
+void neighbour_fini(struct udp_stack *stack);
+/* Sends an IP packet (no Ethernet header yet) to a neighbour, now or when it has answered. */
+void neighbour_send(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                    struct udp_buffer *buffer);
+/* `ip` is at `mac`. Makes an entry where there is none only if `create`. `confirmed`: it answered
+ * our question. */
+void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                     const uint8_t *mac, bool create, bool confirmed);
+void neighbour_run(struct udp_stack *stack, uint64_t now);
+
+/* ---- route.c ---- */
+
+struct address *interface_address(struct interface *interface, const struct udp_ip *ip);
+/* The interface's address to speak to `ip` from: of the same network where there is one. NULL: none
+ * of that family. */
+const struct udp_ip *interface_source(const struct interface *interface, const struct udp_ip *ip);
+/* Whether `ip` is an address of any interface. */
+bool route_is_ours(struct udp_stack *stack, const struct udp_ip *ip);
+/* Whether `ip` is a broadcast address on the interface (limited, or directed at its networks). */
+bool route_is_broadcast(const struct interface *interface, const struct udp_ip *ip);
+/* The address, interface and next hop for `dst`; *src's family 0: any source, else this one.
+ * 0 or -UDP_EUNREACHABLE. */
+int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct udp_ip *dst,
+               struct route *route);
+void route_run(struct udp_stack *stack, uint64_t now);
+/* When the next announcement is due. */
+uint64_t route_deadline(const struct udp_stack *stack);
+
+/* ---- ip4_input.c, reassembly.c ---- */
+
+void ip4_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t *mac,
+               bool link_group);
+/* Gives a whole packet to its transport protocol. The packet's buffer is gone afterwards. */
+void ip_deliver(struct packet *packet);
+
+size_t reassembly_bytes(const struct udp_config *config);
+void reassembly_init(struct udp_stack *stack, void *memory);
+/* Takes a fragment's bytes. `offset` in bytes. true: *whole describes the datagram, whose buffer
+ * the caller owns. The packet's own buffer stays the caller's. */
+bool reassembly_add(const struct packet *packet, uint32_t id, uint32_t offset, bool more,
+                    struct packet *whole);
+void reassembly_release(struct udp_stack *stack, struct udp_buffer *buffer);
+void reassembly_run(struct udp_stack *stack, uint64_t now);
+
+/* ---- ip4_output.c, fragment.c ---- */
+
+/* Sends buffer->data as the payload of one IP packet. 0 or -enum udp_error; the buffer is gone. */
+int ip_send(struct udp_stack *stack, const struct send *send, struct udp_buffer *buffer);
+/* Finds the route and completes send->src. 0 or -UDP_EUNREACHABLE. */
+int ip_resolve(struct udp_stack *stack, struct send *send, struct route *route);
+/* Payload bytes that one frame takes on that route. */
+uint32_t ip_payload_max(const struct send *send, const struct route *route);
+uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst);
+/* Puts an IP header in front of buffer->data and sends. `fragment` is IPv4's word of flags and
+ * offset. 0 or -UDP_ENOBUFS (no room in front). */
+int ip_transmit(struct udp_stack *stack, const struct send *send, const struct route *route,
+                struct udp_buffer *buffer, uint16_t id, uint16_t fragment);
+/* The answer to `packet`: addresses turned round, straight back to the neighbour. */
+struct send ip_answer(const struct packet *packet);
+/* Makes the packet's own buffer hold just `size` bytes from `payload` on, for an answer in place.
+ * NULL: it can't (reassembled, or no room); the packet then keeps it. */
+struct udp_buffer *ip_answer_buffer(struct packet *packet, uint8_t *payload, uint32_t size);
+/* Sends `head` (transport header) and `data` as one IP packet in as many fragments as it takes. */
+int fragment_send(struct udp_stack *stack, const struct send *send, const uint8_t *head,
+                  uint32_t head_size, const uint8_t *data, uint32_t size);
+
+/* ---- icmp.c, icmp_error.c ---- */
+
+/* An IP packet of ours, `size` bytes of which are at `at`, did not arrive: tell its socket. */
+void ip_fail(struct udp_stack *stack, const uint8_t *at, uint32_t size, enum udp_failure failure,
+             uint32_t value);
+
+void icmp_input(struct packet *packet);
+/* Sends an error about `packet` to its source, where the rules allow (RFC 1122, 3.2.2). `rest` is
+ * the second header word. Borrows the packet. */
+void icmp_error(const struct packet *packet, uint8_t type, uint8_t code, uint32_t rest);
+/* Somebody sent an error: tell the socket whose packet it quotes. */
+void icmp_error_input(const struct packet *packet);
+
+/* ---- udp_input.c, socket.c ---- */
+
+size_t socket_bytes(const struct udp_config *config);
+void socket_init(struct udp_stack *stack, void *memory);
+void udp_input(struct packet *packet);
+/* The socket that takes what `remote` sends to `local`; NULL: none. */
+struct udp_socket *socket_find(struct udp_stack *stack, const struct udp_endpoint *local,
+                               const struct udp_endpoint *remote);
+/* A datagram that `local` sent to `remote` failed. */
+void socket_fail(struct udp_stack *stack, const struct udp_endpoint *local,
+                 const struct udp_endpoint *remote, enum udp_failure failure, uint32_t value);
+
+#endif

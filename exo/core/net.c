@@ -272,11 +272,11 @@ static unsigned poll_ring(unsigned core, struct net_ring *ring)
 	__atomic_store_n(&bell->rung, 0, __ATOMIC_SEQ_CST); /* before the head is read */
 	n = ring_transmit(ring, core, &more);
 	net_mark_ring(core, ring, false);
-	if (more) {
-		__atomic_store_n(&bell->rung, 1, __ATOMIC_RELAXED);
-		__atomic_store_n(&net.cores[core].rung, 1, __ATOMIC_RELAXED);
-	}
-	return n;
+	if (!more)
+		return n;
+	__atomic_store_n(&bell->rung, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&net.cores[core].rung, 1, __ATOMIC_RELAXED);
+	return n ? n : 1; /* the port is full: still something to do */
 }
 
 /* Each ring gets one batch in turn; who was first is last next time. */

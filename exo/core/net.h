@@ -84,7 +84,8 @@ void net_env_end(struct env *env);
 /*
  * One bounded poll of this core's queues: receives, delivers, then transmits from rings whose
  * doorbell rang. `budget` bounds the frames taken each way. Wakes environments whose rings got
- * something. Returns how many frames it handled: 0 means that there was nothing to do.
+ * something. Returns how many frames it handled, or 1 where frames wait for a port that is full: 0
+ * means that there is nothing to do until an interrupt, a doorbell or time passes.
  */
 unsigned net_poll(unsigned core, unsigned budget);
 

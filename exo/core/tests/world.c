@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "../cap.h"
+#include "../core.h"
+#include "../ledger.h"
+#include "../log.h"
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+/* ---- The machine ---- */
+
+static struct machine_info info = {.tsc_hz = 1000000000, .n_ports = WORLD_PORTS};
+
+const struct machine_info *machine_info(void)
+{
+	return &info;
+}
+
+void *machine_alloc(size_t size)
+{
+	void *memory = NULL;
+
+	if (posix_memalign(&memory, 64, size ? size : 1))
+		return NULL;
+	memset(memory, 0, size);
+	return memory;
+}
+
+void machine_free(void *memory)
+{
+	free(memory);
+}
+
+void *machine_code_alloc(size_t size)
+{
+	void *code = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return code == MAP_FAILED ? NULL : code;
+}
+
+int machine_code_seal(void *code, size_t size)
+{
+	return mprotect(code, size, PROT_READ | PROT_EXEC);
+}
+
+void machine_code_free(void *code, size_t size)
+{
+	munmap(code, size);
+}
+
+unsigned machine_cores(void)
+{
+	return 1;
+}
+
+unsigned machine_core(void)
+{
+	return 0;
+}
+
+uint64_t machine_tsc(void)
+{
+	static uint64_t ticks;
+
+	return ++ticks;
+}
+
+void machine_random(void *to, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		((uint8_t *)to)[i] = (uint8_t)rand();
+}
+
+void machine_vector_begin(void)
+{
+}
+
+void machine_vector_end(void)
+{
+}
+
+void machine_lock(struct machine_lock *lock)
+{
+	CHECK(lock->next == lock->owner); /* one thread: a lock that is taken is a deadlock */
+	lock->next++;
+}
+
+void machine_unlock(struct machine_lock *lock)
+{
+	CHECK(lock->next == lock->owner + 1);
+	lock->owner++;
+}
+
+void machine_panic(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	abort();
+}
+
+/* ---- Frames ---- */
+
+static uint8_t *memory;
+static uint32_t owners[WORLD_FRAMES], pins[WORLD_FRAMES];
+
+void *machine_frame(uint64_t frame)
+{
+	CHECK(frame - WORLD_FRAME_FIRST < WORLD_FRAMES);
+	return memory + (frame - WORLD_FRAME_FIRST) * 4096;
+}
+
+void *world_memory(uint64_t physical)
+{
+	return (uint8_t *)machine_frame(physical / 4096) + physical % 4096;
+}
+
+uint32_t world_frame_owner(uint64_t frame)
+{
+	uint64_t i = frame - WORLD_FRAME_FIRST;
+
+	return i < WORLD_FRAMES ? owners[i] : 0;
+}
+
+int ledger_frame_pin(uint32_t env, uint64_t frame)
+{
+	if (env == 0 || world_frame_owner(frame) != env)
+		return -EXO_EPERM;
+	pins[frame - WORLD_FRAME_FIRST]++;
+	return 0;
+}
+
+void ledger_frame_unpin(uint64_t frame)
+{
+	CHECK(frame - WORLD_FRAME_FIRST < WORLD_FRAMES && pins[frame - WORLD_FRAME_FIRST] > 0);
+	pins[frame - WORLD_FRAME_FIRST]--;
+}
+
+int ledger_frames_pin(uint32_t env, uint64_t first, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (ledger_frame_pin(env, first + i)) {
+			ledger_frames_unpin(first, i);
+			return -EXO_EPERM;
+		}
+	}
+	return 0;
+}
+
+void ledger_frames_unpin(uint64_t first, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		ledger_frame_unpin(first + i);
+}
+
+uint64_t world_frames(uint32_t owner, uint32_t count, uint8_t poison)
+{
+	for (uint32_t first = 0, run = 0; first + run < WORLD_FRAMES;) {
+		if (owners[first + run]) {
+			first += run + 1;
+			run = 0;
+		} else if (++run == count) {
+			for (uint32_t i = 0; i < count; i++)
+				owners[first + i] = owner;
+			memset(memory + (size_t)first * 4096, poison, (size_t)count * 4096);
+			return WORLD_FRAME_FIRST + first;
+		}
+	}
+	CHECK(!"frames are left");
+	return 0;
+}
+
+void world_frames_free(uint32_t owner)
+{
+	for (unsigned i = 0; i < WORLD_FRAMES; i++) {
+		if (owners[i] != owner)
+			continue;
+		CHECK(pins[i] == 0);
+		owners[i] = 0;
+	}
+}
+
+unsigned world_pins(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WORLD_FRAMES; i++)
+		n += pins[i];
+	return n;
+}
+
+/* ---- Environments, keys, console ---- */
+
+uint32_t world_events[WORLD_ENVS];
+unsigned world_lines, world_polls_asked;
+char world_line[512];
+static struct env envs[WORLD_ENVS];
+static struct exo_account accounts[WORLD_ENVS];
+
+struct env *world_env(uint32_t id)
+{
+	CHECK(id > 0 && id < WORLD_ENVS);
+	envs[id].id = id;
+	envs[id].account = &accounts[id];
+	snprintf(envs[id].name, sizeof(envs[id].name), "env%u", id);
+	return &envs[id];
+}
+
+void world_env_reset(uint32_t id)
+{
+	memset(&accounts[id], 0, sizeof(accounts[id]));
+	world_events[id] = 0;
+}
+
+struct env *env_find_live(uint32_t id)
+{
+	return id > 0 && id < WORLD_ENVS ? world_env(id) : NULL;
+}
+
+void env_post(struct env *env, uint32_t core, uint32_t events)
+{
+	world_events[env->id] |= events;
+}
+
+void core_lock(void)
+{
+}
+
+void core_unlock(void)
+{
+}
+
+void core_poll_soon(unsigned core)
+{
+	world_polls_asked++;
+}
+
+int call_copy_in(void *to, uint64_t from, size_t size)
+{
+	if (from < 4096)
+		return size ? -EXO_EFAULT : 0;
+	memcpy(to, (const void *)(uintptr_t)from, size);
+	return 0;
+}
+
+int call_copy_out(uint64_t to, const void *from, size_t size)
+{
+	if (to < 4096)
+		return -EXO_EFAULT;
+	memcpy((void *)(uintptr_t)to, from, size);
+	return 0;
+}
+
+static uint64_t sum(const struct exo_cap *cap)
+{
+	const uint8_t *bytes = (const uint8_t *)cap;
+	uint64_t hash = 14695981039346656037u; /* FNV-1a: these keys need no secret */
+
+	for (size_t i = 0; i < offsetof(struct exo_cap, mac); i++)
+		hash = (hash ^ bytes[i]) * 1099511628211u;
+	return hash;
+}
+
+void cap_seal(struct exo_cap *cap)
+{
+	cap->mac = sum(cap);
+}
+
+int cap_check(const struct exo_cap *cap, const struct env *env, enum exo_kind kind, unsigned rights)
+{
+	if (cap->mac != sum(cap))
+		return -EXO_EKEY;
+	if (cap->holder != env->id || cap->kind != kind || (rights & ~cap->rights))
+		return -EXO_EPERM;
+	return 0;
+}
+
+int cap_fetch(struct exo_cap *cap, uint64_t address, const struct env *env, enum exo_kind kind,
+              unsigned rights)
+{
+	return call_copy_in(cap, address, sizeof(*cap)) ? -EXO_EFAULT
+	                                                : cap_check(cap, env, kind, rights);
+}
+
+void log_env(const struct env *env, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(world_line, sizeof(world_line), format, arguments);
+	va_end(arguments);
+	world_lines++;
+}
+
+void log_line(const char *name, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
+/* ---- Ports ---- */
+
+enum { PORT_ROOM = 1024 }; /* frames that a port's ring takes */
+
+static struct rte_mempool *arriving;
+static struct rte_ring *inward[WORLD_PORTS], *outward[WORLD_PORTS];
+
+static void start_port(unsigned port)
+{
+	struct rte_eth_conf conf = {0};
+	char name[32];
+	int id;
+
+	snprintf(name, sizeof(name), "in%u", port);
+	inward[port] = rte_ring_create(name, PORT_ROOM, 0, RING_F_EXACT_SZ);
+	snprintf(name, sizeof(name), "out%u", port);
+	outward[port] = rte_ring_create(name, PORT_ROOM, 0, RING_F_EXACT_SZ);
+	snprintf(name, sizeof(name), "port%u", port);
+	id = rte_eth_from_rings(name, &inward[port], 1, &outward[port], 1, 0);
+	CHECK(id == (int)port);
+	CHECK(rte_eth_dev_configure((uint16_t)id, 1, 1, &conf) == 0);
+	CHECK(rte_eth_rx_queue_setup((uint16_t)id, 0, 128, 0, NULL, arriving) == 0);
+	CHECK(rte_eth_tx_queue_setup((uint16_t)id, 0, 128, 0, NULL) == 0);
+	CHECK(rte_eth_dev_start((uint16_t)id) == 0);
+}
+
+void world_start(void)
+{
+	static char *arguments[] = {"world",
+	                            "--no-huge",
+	                            "-m",
+	                            "96",
+	                            "--no-pci",
+	                            "--no-shconf",
+	                            "--no-telemetry",
+	                            "--log-level=critical",
+	                            "-l",
+	                            "0",
+	                            NULL};
+
+	CHECK(rte_eal_init(sizeof(arguments) / sizeof(arguments[0]) - 1, arguments) >= 0);
+	arriving = rte_pktmbuf_pool_create("arriving", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	CHECK(arriving);
+	memory = mmap(NULL, (size_t)WORLD_FRAMES * 4096, PROT_READ | PROT_WRITE,
+	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(memory != MAP_FAILED);
+	for (unsigned port = 0; port < WORLD_PORTS; port++)
+		start_port(port);
+	CHECK(net_start() == 0);
+}
+
+void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t segment)
+{
+	struct rte_mbuf *head = NULL;
+	const uint8_t *from = bytes;
+
+	do {
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(arriving);
+		uint32_t part = segment && segment < length ? segment : length;
+
+		CHECK(mbuf && rte_pktmbuf_tailroom(mbuf) >= part);
+		memcpy(rte_pktmbuf_append(mbuf, (uint16_t)part), from, part);
+		from += part;
+		length -= part;
+		if (head)
+			CHECK(rte_pktmbuf_chain(head, mbuf) == 0);
+		else
+			head = mbuf;
+	} while (length > 0);
+	CHECK(rte_ring_enqueue(inward[port], head) == 0);
+}
+
+uint32_t world_sent(unsigned port, void *bytes, uint32_t size)
+{
+	void *object;
+	struct rte_mbuf *mbuf;
+	uint32_t length;
+	const void *data;
+
+	do {
+		if (rte_ring_dequeue(outward[port], &object))
+			return 0;
+	} while (!object);
+	mbuf = object;
+	length = mbuf->pkt_len;
+	CHECK(length <= size);
+	data = rte_pktmbuf_read(mbuf, 0, length, bytes);
+	if (data != bytes)
+		memcpy(bytes, data, length);
+	rte_pktmbuf_free(mbuf);
+	return length;
+}
+
+void world_port_room(unsigned port, unsigned frames)
+{
+	void *object;
+
+	while (rte_ring_dequeue(outward[port], &object) == 0)
+		if (object)
+			rte_pktmbuf_free(object);
+	while (rte_ring_free_count(outward[port]) > frames)
+		CHECK(rte_ring_enqueue(outward[port], NULL) == 0);
+}
+
+static void add_in_use(struct rte_mempool *pool, void *argument)
+{
+	*(unsigned *)argument += rte_mempool_in_use_count(pool);
+}
+
+unsigned world_mbufs(void)
+{
+	unsigned n = 0;
+
+	rte_mempool_walk(add_in_use, &n);
+	return n;
+}
+
+/* ---- Calls ---- */
+
+int world_ring(uint32_t env, enum exo_ring_kind kind, uint32_t size, const struct exo_cap *space,
+               struct world_ring *ring)
+{
+	uint32_t frames = (uint32_t)((exo_ring_bytes(size) + 4095) / 4096);
+	struct exo_ring_create arg = {.kind = kind, .size = size};
+	int64_t error;
+
+	memset(ring, 0, sizeof(*ring));
+	arg.first_frame = world_frames(env, frames, 0xee);
+	if (space)
+		arg.space = *space;
+	error = net_call_ring_create(world_env(env), (uintptr_t)&arg);
+	if (error)
+		return (int)error;
+	ring->cap = arg.out;
+	ring->first_frame = arg.first_frame;
+	ring->size = size;
+	ring->request = machine_frame(arg.first_frame);
+	ring->response = (void *)((uint8_t *)ring->request + exo_queue_bytes(size));
+	ring->counters = (void *)((uint8_t *)ring->request + 2 * exo_queue_bytes(size));
+	return 0;
+}
+
+void world_put(struct world_ring *ring, struct exo_desc desc)
+{
+	ring->request->desc[ring->head++ & (ring->size - 1)] = desc;
+	ring->request->head = ring->head;
+}
+
+bool world_get(struct world_ring *ring, struct exo_desc *desc)
+{
+	if (ring->response->head == ring->tail)
+		return false;
+	*desc = ring->response->desc[ring->tail++ & (ring->size - 1)];
+	ring->response->tail = ring->tail;
+	return true;
+}
+
+void world_fill(uint32_t env, struct world_ring *ring, unsigned n, uint32_t length, uint8_t poison)
+{
+	uint64_t first = world_frames(env, n, poison);
+
+	for (unsigned i = 0; i < n; i++)
+		world_put(ring, (struct exo_desc){.address = (first + i) * 4096,
+		                                  .length = length,
+		                                  .cookie = i});
+}
+
+void world_poll(void)
+{
+	while (net_poll(0, 64) > 0)
+		;
+}
+
+/* ---- Flows and frames ---- */
+
+void world_any(struct flt_conjunction *flow)
+{
+	memset(flow, 0, sizeof(*flow));
+}
+
+void world_term(struct flt_conjunction *flow, uint16_t offset, uint8_t width, uint32_t mask,
+                uint32_t value)
+{
+	struct flt_term *term = &flow->terms[flow->n_terms++];
+
+	*term = (struct flt_term){.base = FLT_BASE_FRAME, .width = width, .offset = offset};
+	term->mask = mask;
+	term->value = value;
+}
+
+static void udp_flow(struct flt_conjunction *flow, uint16_t address_at, uint32_t address,
+                     uint16_t port_at, uint16_t port)
+{
+	world_any(flow);
+	world_term(flow, 12, 2, 0xffff, 0x0800);
+	world_term(flow, 23, 1, 0xff, 17);
+	world_term(flow, 20, 2, 0x1fff, 0);
+	if (address)
+		world_term(flow, address_at, 4, 0xffffffff, address);
+	world_term(flow, (uint16_t)(14 + port_at), 2, 0xffff, port);
+	flow->terms[flow->n_terms - 1].base = FLT_BASE_MSH;
+	flow->terms[flow->n_terms - 1].msh = 14;
+}
+
+void world_udp_to(struct flt_conjunction *flow, uint32_t address, uint16_t port)
+{
+	udp_flow(flow, 30, address, 2, port);
+}
+
+void world_udp_from(struct flt_conjunction *flow, uint32_t address, uint16_t port)
+{
+	udp_flow(flow, 26, address, 0, port);
+}
+
+uint32_t world_sum(const uint8_t *bytes, uint32_t length, uint32_t sum)
+{
+	for (uint32_t i = 0; i < length; i++)
+		sum += (uint32_t)bytes[i] << (i % 2 ? 0 : 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static void put16(uint8_t *to, uint32_t value)
+{
+	to[0] = (uint8_t)(value >> 8);
+	to[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *to, uint32_t value)
+{
+	put16(to, value >> 16);
+	put16(to + 2, value & 0xffff);
+}
+
+uint32_t world_udp(uint8_t *frame, uint32_t from, uint16_t from_port, uint32_t to, uint16_t to_port,
+                   uint32_t payload)
+{
+	static const uint8_t ethernet[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+	uint8_t *ip = frame + 14, *udp = ip + 20;
+	uint32_t length = 8 + payload, sum;
+
+	memcpy(frame, ethernet, sizeof(ethernet));
+	memset(ip, 0, 28);
+	ip[0] = 0x45;
+	put16(ip + 2, 20 + length);
+	ip[8] = 64;
+	ip[9] = 17;
+	put32(ip + 12, from);
+	put32(ip + 16, to);
+	put16(ip + 10, ~world_sum(ip, 20, 0) & 0xffff);
+	put16(udp, from_port);
+	put16(udp + 2, to_port);
+	put16(udp + 4, length);
+	for (uint32_t i = 0; i < payload; i++)
+		udp[8 + i] = (uint8_t)(i * 7 + 1);
+	sum = ~world_sum(udp, length, world_sum(ip + 12, 8, 17 + length)) & 0xffff;
+	put16(udp + 6, sum ? sum : 0xffff);
+	return 14 + 20 + length;
+}
+
+const struct exo_cap *world_root(void)
+{
+	static struct exo_cap root;
+
+	world_env(1);
+	if (root.kind == EXO_KIND_NONE)
+		CHECK(net_flow_root(1, &root) == 0);
+	return &root;
+}
+
+struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjunction *receive,
+                           const struct flt_conjunction *transmit)
+{
+	struct exo_flow_grant grant = {
+	        .space = *world_root(),
+	        .to = to,
+	        .rights = rights,
+	        .priority_max = 10,
+	        .n_receive = receive ? 1 : 0,
+	        .n_transmit = transmit ? 1 : 0,
+	        .ports = 1,
+	        .receive = (uintptr_t)receive,
+	        .transmit = (uintptr_t)transmit,
+	};
+
+	CHECK(net_call_flow_grant(world_env(1), (uintptr_t)&grant) == 0);
+	return grant.out;
+}
+
+int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_conjunction *flow,
+                   const struct world_ring *ring, struct exo_bind *arg)
+{
+	arg->space = *space;
+	arg->n_conjunctions = 1;
+	arg->conjunctions = (uintptr_t)flow;
+	arg->n_rings = ring ? 1 : 0;
+	arg->rings = ring ? (uintptr_t)&ring->cap : 0;
+	return net_call_bind(world_env(env), (uintptr_t)arg);
+}
+
+struct flt_program;
+struct flt_error;
+__attribute__((weak)) int flt_program_load_elf(const void *bytes, size_t size, const char *name,
+                                               uint32_t flags, struct flt_program **program,
+                                               struct flt_error *error)
+{
+	return -1;
+}

@@ -57,6 +57,8 @@ static int learn(uint16_t id, unsigned *buffers)
 	port->tx_queues = info.nb_tx_queues;
 	port->frame_max = mtu + RTE_ETHER_HDR_LEN + VLAN_TAGS_MAX * RTE_VLAN_HLEN;
 	port->offloads = conf.txmode.offloads;
+	if (!(port->offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
+		port->frame_max = RTE_MIN(port->frame_max, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM);
 	port->rx_offloads = conf.rxmode.offloads;
 	for (uint16_t queue = 0; queue < port->tx_queues; queue++)
 		*buffers += queue_descriptors(id, queue);

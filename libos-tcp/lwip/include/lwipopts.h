@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lwIP's options for an environment of Sluice: no threads, no sockets (the raw interface), IPv4
+ * with ARP, ICMP and UDP, memory in fixed pools. lwIP's opt.h describes each.
+ */
+#ifndef LWIPOPTS_H
+#define LWIPOPTS_H
+
+#define NO_SYS               1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_SOCKET          0
+#define LWIP_NETCONN         0
+#define LWIP_TIMERS          1
+
+#define LWIP_IPV4     1
+#define LWIP_IPV6     0
+#define LWIP_ARP      1
+#define LWIP_ICMP     1
+#define LWIP_UDP      1
+#define LWIP_TCP      0
+#define LWIP_RAW      0
+#define LWIP_DHCP     0
+#define LWIP_DNS      0
+#define LWIP_IGMP     0
+#define IP_REASSEMBLY 1
+#define IP_FRAG       1
+#define IP_FORWARD    0
+
+/* A flood of fragments holds at most half of the pool. */
+#define IP_REASS_MAX_PBUFS            32
+#define MEMP_NUM_REASSDATA            8
+#define MEM_ALIGNMENT                 16
+#define MEM_SIZE                      (128 * 1024)
+#define PBUF_POOL_SIZE                64
+#define PBUF_POOL_BUFSIZE             1536
+#define ARP_TABLE_SIZE                64
+#define ARP_QUEUEING                  0
+#define ETHARP_SUPPORT_STATIC_ENTRIES 0
+
+#define LWIP_NETIF_STATUS_CALLBACK 0
+#define LWIP_NETIF_HOSTNAME        0
+#define LWIP_STATS                 1
+#define LWIP_STATS_DISPLAY         0
+#define LWIP_NOASSERT              0
+
+#endif

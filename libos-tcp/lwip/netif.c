@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The interface: frames between exo rings and pbufs, after the shape of lwIP's own ethernetif. */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+
+#include <lwip/etharp.h>
+#include <lwip/init.h>
+#include <lwip/timeouts.h>
+#include <netif/ethernet.h>
+#include <lwip_exo.h>
+
+enum { BURST = 32 };
+
+/* ---- Out ---- */
+
+static err_t output(struct netif *netif, struct pbuf *packet)
+{
+	struct lwip_exo *port = netif->state;
+	struct exo_tx_buffer buffer;
+
+	if (packet->tot_len > port->net.tx.buffer_bytes ||
+	    exo_tx_take(&port->net.tx, &buffer) != 0) {
+		port->no_buffer++;
+		return ERR_BUF;
+	}
+	pbuf_copy_partial(packet, buffer.data, packet->tot_len, 0);
+	if (exo_tx_send(&port->net.tx, &buffer, packet->tot_len, port->port, 0) != 0) {
+		exo_tx_drop(&port->net.tx, &buffer);
+		port->no_buffer++;
+		return ERR_BUF;
+	}
+	return ERR_OK;
+}
+
+/* ---- In ---- */
+
+static void input(struct lwip_exo *port, const struct exo_rx_frame *frame)
+{
+	struct pbuf *packet;
+
+	if (frame->flags & (EXO_DESC_CUT | EXO_DESC_MORE | EXO_DESC_SUM_BAD)) {
+		port->damaged++;
+		return;
+	}
+	packet = pbuf_alloc(PBUF_RAW, (u16_t)frame->length, PBUF_POOL);
+	if (packet == NULL) {
+		port->no_pbuf++;
+		return;
+	}
+	pbuf_take(packet, frame->data, (u16_t)frame->length);
+	if (port->netif.input(packet, &port->netif) != ERR_OK)
+		pbuf_free(packet);
+}
+
+uint32_t lwip_exo_poll(struct lwip_exo *port)
+{
+	static struct exo_rx_frame frames[BURST];
+	uint32_t n = exo_rx_burst(&port->net.rx, frames, BURST);
+
+	for (uint32_t i = 0; i < n; i++)
+		input(port, &frames[i]);
+	exo_rx_release(&port->net.rx, frames, n);
+	sys_check_timeouts();
+	exo_tx_flush(&port->net.tx);
+	return n;
+}
+
+void lwip_exo_wait(struct lwip_exo *port)
+{
+	u32_t ms = sys_timeouts_sleeptime();
+
+	if (ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE)
+		exo_wait(0);
+	else
+		exo_wait(exo_tsc() + exo_time_ticks(ms * 1000000ull));
+}
+
+_Noreturn void lwip_exo_serve(struct lwip_exo *port)
+{
+	for (;;)
+		if (lwip_exo_poll(port) == 0)
+			lwip_exo_wait(port);
+}
+
+/* ---- Opening ---- */
+
+static const struct exo_start_address *first_address(void)
+{
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++) {
+		const struct exo_start_address *address = exo_start_address(i);
+
+		if (address != NULL && address->family == 4)
+			return address;
+	}
+	return NULL;
+}
+
+static err_t init(struct netif *netif)
+{
+	const struct exo_start_address *address = first_address();
+
+	netif->name[0] = 'e';
+	netif->name[1] = 'x';
+	netif->output = etharp_output;
+	netif->linkoutput = output;
+	netif->mtu = address->mtu;
+	netif->hwaddr_len = ETH_HWADDR_LEN;
+	memcpy(netif->hwaddr, address->mac, ETH_HWADDR_LEN);
+	netif->flags =
+	        NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
+	return ERR_OK;
+}
+
+static ip4_addr_t ip_of(const uint8_t *bytes)
+{
+	ip4_addr_t ip;
+
+	memcpy(&ip.addr, bytes, sizeof ip.addr);
+	return ip;
+}
+
+static int add_interface(struct lwip_exo *port, const struct exo_start_address *address)
+{
+	ip4_addr_t ip = ip_of(address->address), gateway = ip_of(address->gateway);
+	ip4_addr_t mask = {.addr = lwip_htonl((u32_t)(0xffffffff00000000ull >> address->prefix))};
+
+	lwip_init();
+	if (netif_add(&port->netif, &ip, &mask, &gateway, port, init, ethernet_input) == NULL)
+		return -EXO_ENOMEM;
+	netif_set_default(&port->netif);
+	netif_set_up(&port->netif);
+	exo_tx_flush(&port->net.tx);
+	return 0;
+}
+
+int lwip_exo_open(struct lwip_exo *port, const char *flow)
+{
+	struct exo_net_options options = {.flow = flow};
+	const struct exo_start_address *address = first_address();
+	int result;
+
+	if (address == NULL) {
+		exo_text_copy(port->error, sizeof port->error, "the start page has no address");
+		return -EXO_ENOENT;
+	}
+	port->port = address->port;
+	result = exo_net_open(&port->net, &options);
+	if (result < 0) {
+		exo_text_copy(port->error, sizeof port->error, port->net.error);
+		return result;
+	}
+	return add_interface(port, address);
+}

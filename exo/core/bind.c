@@ -93,12 +93,17 @@ static int copy_name(uint64_t from, char name[FLT_PROGRAM_NAME_MAX])
 	return from ? -EXO_EINVAL : 0;
 }
 
+/* Weak: an image whose filter engine reads no eBPF objects refuses them. */
+extern __typeof__(flt_program_load_elf) flt_program_load_elf __attribute__((weak));
+
 static int load(struct request *request, const void *bytes, const char *name)
 {
 	const struct exo_bind *arg = &request->arg;
 	const char *label = name[0] ? name : NULL;
 	int code;
 
+	if (arg->program_kind == EXO_PROGRAM_EBPF && !flt_program_load_elf)
+		return refuse(request, -EXO_EVERIFY, "this kernel reads no eBPF objects");
 	if (arg->program_kind == EXO_PROGRAM_EBPF)
 		code = flt_program_load_elf(bytes, arg->program_size, label, 0,
 		                            &request->binding->program, &request->why);

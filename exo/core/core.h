@@ -19,6 +19,18 @@
 struct env;
 struct pe;
 
+/* Status with which an emulator is left. */
+enum core_exit {
+	CORE_EXIT_NO_INIT = 120,
+	CORE_EXIT_INIT_FAULTED = 121,
+};
+
+/* Everything that core_main does before cores run: for tests on the host. */
+void core_start(const char *command_line);
+
+/* init has ended, and with it what this machine was for: says so and powers off. */
+void core_init_ended(enum exo_env_state state, int32_t status) __attribute__((noreturn));
+
 void core_lock(void);
 void core_unlock(void);
 
@@ -38,11 +50,11 @@ struct call {
 	struct env *env;
 	struct pe *pe;
 	uint64_t arg[6];
+	bool leave; /* written by the handler: the PE gives the processor up */
 };
 
-/* Handles the call that `pe` trapped with and leaves the result in its registers. Returns whether
- * the PE goes on running: not after WAIT, YIELD, EXIT and the like. */
-bool call_dispatch(struct pe *pe);
+/* A handler's result where it has set the PE's registers itself. */
+#define CALL_NO_RESULT INT64_MIN
 
 /* The one way to an environment's memory: 0 or -EXO_EFAULT. */
 int call_copy_in(void *to, uint64_t from, size_t size);

@@ -48,7 +48,7 @@ struct pe {
 	uint64_t debt;          /* TSC ticks to be deducted from its next slots */
 	uint16_t selectors[2];  /* cs and ss of ring 3 */
 	bool waiting;           /* in EXO_CALL_WAIT: not runnable before an event */
-	bool yielded;           /* gave the processor up by itself: no SLOT_BEGIN upcall */
+	bool cut;               /* lost the processor to an interrupt: SLOT_BEGIN tells it */
 	bool started;
 
 	struct pe *next_on_core; /* under the core's scheduling lock */
@@ -70,13 +70,16 @@ struct env {
 	                                counters are written by whoever counts; a ghost's copy */
 	uint64_t account_frame;
 	struct machine_space *space;
-	struct mapping *space_mappings; /* space.h */
+	struct mapping *mappings; /* space.h */
 	uint64_t mappings_max;
 	struct frame_list frames;
 	struct pe *pes;
 
 	struct env *next_in_table, *next_ghost;
 };
+
+/* Begins with no environments. */
+void env_init(void);
 
 /* ---- Finding and telling ---- */
 
@@ -117,8 +120,11 @@ bool env_enter(struct env *env);
  * not held. */
 void env_leave(struct env *env);
 
+/* The environment that a call's argument means: 0 the caller, else a key with CONTROL. Core lock
+ * held. 0 and *env; -EXO_ENOENT where it has ended, or as cap_fetch. */
+int env_fetch(struct call *call, uint64_t key, struct env **env);
+
 int64_t env_call_create(struct call *call);
-int64_t env_call_pe_set(struct call *call);
 int64_t env_call_start(struct call *call);
 int64_t env_call_end(struct call *call);
 int64_t env_call_status(struct call *call);

@@ -110,6 +110,8 @@ void ledger_kernel_free(uint64_t first, uint32_t count);
 
 /* ---- Pins: lock-free; what the packet path does before a device or a copy touches a frame ---- */
 
+/* Whether `env` (an id) owns a frame: holds until the end of the poll in which it was asked. */
+bool ledger_frame_owned(uint32_t env, uint64_t frame);
 /* Pins a frame that `env` (an id) owns, so that it can't change hands. 0 or -EXO_EPERM. */
 int ledger_frame_pin(uint32_t env, uint64_t frame);
 /* Drops a pin. Any core, also after the owner's end. */
@@ -117,6 +119,13 @@ void ledger_frame_unpin(uint64_t frame);
 /* Likewise for a range: all or nothing. */
 int ledger_frames_pin(uint32_t env, uint64_t first, uint64_t count);
 void ledger_frames_unpin(uint64_t first, uint64_t count);
+
+/* Makes the payload's frames init's: readable, grantable, never free. */
+void ledger_payload_give(struct env *init);
+/* Frames that environments can own, and how many are free now. */
+uint64_t ledger_total(uint64_t *free);
+/* The free map that everybody may read: its frames, and what its bits stand for. */
+void ledger_free_map(uint64_t *map_frame, uint64_t *map_frames, uint64_t *first, uint64_t *end);
 
 /* ---- Epochs of all kinds ---- */
 
@@ -133,6 +142,7 @@ int ledger_epoch_end(const struct exo_cap *cap);
 
 /* ---- Listing ---- */
 
+enum { LEDGER_LIST_MAX = 256 }; /* entries of one call */
 int64_t ledger_call_list(struct call *call);
 
 /* Frames in each state, and the ledger's own consistency: for tests and fuzzers. */

@@ -91,7 +91,7 @@ unsigned net_poll(unsigned core, unsigned budget);
 
 /* Returns once no core is inside a net_poll that began before: what it had been given to read or
  * write (a frame that changed owner) is untouched from then on. At most one bounded poll long; not
- * from net_poll. */
+ * from net_poll. Takes no lock: it is called with the core lock held. */
 void net_quiesce(void);
 
 /* Brings the counters of the information pages up to date: drops and polls of *info and the

@@ -105,5 +105,4 @@ void net_quiesce(void)
 	machine_vector_begin();
 	rte_rcu_qsbr_synchronize(qsbr, RTE_QSBR_THRID_INVALID);
 	machine_vector_end();
-	retire_reclaim();
 }

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of kernel calls: one row each, in the order of enum exo_call, and the small calls.
+ */
+#include "call.h"
+
+#include "cap.h"
+#include "core.h"
+#include "env.h"
+#include "log.h"
+#include "net.h"
+#include "pe.h"
+#include "slots.h"
+#include "space.h"
+#include "upcall.h"
+
+enum {
+	CONSOLE_BYTES_MAX = 1024,
+};
+
+static struct machine_lock lock;
+
+void core_lock(void)
+{
+	machine_lock(&lock);
+}
+
+void core_unlock(void)
+{
+	machine_unlock(&lock);
+}
+
+int call_copy_in(void *to, uint64_t from, size_t size)
+{
+	return machine_copy_in(to, from, size);
+}
+
+int call_copy_out(uint64_t to, const void *from, size_t size)
+{
+	return machine_copy_out(to, from, size);
+}
+
+/* ---- Small calls ---- */
+
+static int64_t call_null(struct call *call)
+{
+	return 0;
+}
+
+static int64_t call_console_write(struct call *call)
+{
+	size_t size = call->arg[2] < CONSOLE_BYTES_MAX ? call->arg[2] : CONSOLE_BYTES_MAX;
+	char text[CONSOLE_BYTES_MAX];
+	struct exo_cap cap;
+	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_CONSOLE, EXO_RIGHT_WRITE);
+
+	if (!error)
+		error = call_copy_in(text, call->arg[1], size);
+	if (error)
+		return error;
+	log_env_text(call->env, text, size);
+	return (int64_t)size;
+}
+
+static int64_t call_console_read(struct call *call)
+{
+	size_t size = call->arg[2] < CONSOLE_BYTES_MAX ? call->arg[2] : CONSOLE_BYTES_MAX;
+	char text[CONSOLE_BYTES_MAX] = {0};
+	struct exo_cap cap;
+	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_CONSOLE, EXO_RIGHT_READ);
+
+	/* What was typed must not be lost because there is nowhere to put it. */
+	if (!error)
+		error = call_copy_out(call->arg[1], text, size);
+	if (error)
+		return error;
+	size = machine_console_read(text, size);
+	error = call_copy_out(call->arg[1], text, size);
+	return error ? error : (int64_t)size;
+}
+
+static int64_t call_power(struct call *call)
+{
+	struct exo_cap cap;
+	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_MACHINE, EXO_RIGHT_CONTROL);
+
+	if (error)
+		return error;
+	if (call->arg[1] > EXO_POWER_EXIT)
+		return -EXO_EINVAL;
+	machine_power((enum exo_power)call->arg[1], (uint32_t)call->arg[2]);
+}
+
+static int64_t call_set_fs(struct call *call)
+{
+	if (!space_is_user(call->arg[0]))
+		return -EXO_EINVAL;
+	call->pe->machine.regs.fs_base = call->arg[0];
+	return 0;
+}
+
+static int64_t call_exit(struct call *call)
+{
+	call->leave = true;
+	env_stop(call->env, EXO_ENV_EXITED, (int32_t)call->arg[0], 0, 0);
+	return 0;
+}
+
+static int64_t call_unknown(struct call *call)
+{
+	return -EXO_ENOSYS;
+}
+
+/* ---- Frames ---- */
+
+/* Who will own them: the caller, or an environment that it created. */
+static int frame_owner(const struct call *call, uint32_t id, struct env **owner)
+{
+	*owner = id ? env_find_live(id) : call->env;
+	if (!*owner)
+		return -EXO_ENOENT;
+	return *owner == call->env || (*owner)->parent == call->env->id ? 0 : -EXO_EPERM;
+}
+
+static int alloc_checked(const struct call *call, struct exo_frame_alloc *a)
+{
+	struct env *owner;
+	int error = cap_check(&a->authority, call->env, EXO_KIND_FRAME, EXO_RIGHT_ALLOC);
+
+	if (!error && (a->align & (a->align - 1)))
+		error = -EXO_EINVAL;
+	if (!error && a->first != EXO_FRAME_ANY)
+		error = cap_covers(&a->authority, a->first, a->count);
+	if (!error)
+		error = frame_owner(call, a->owner, &owner);
+	if (!error)
+		error = ledger_frames_alloc(owner, a->authority.first, a->authority.count,
+		                            &a->first, a->count, a->align);
+	if (error)
+		return error;
+	return cap_make(&a->out, EXO_KIND_FRAME,
+	                EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC | EXO_RIGHT_GRANT |
+	                        EXO_RIGHT_FREE,
+	                call->env->id, a->first, a->count);
+}
+
+static int64_t call_frame_alloc(struct call *call)
+{
+	struct exo_frame_alloc a;
+	int error = call_copy_in(&a, call->arg[0], sizeof(a));
+
+	/* Written back: better to know now that it can't be than to undo. */
+	if (!error)
+		error = call_copy_out(call->arg[0], &a, sizeof(a));
+	if (!error)
+		error = alloc_checked(call, &a);
+	if (!error)
+		error = call_copy_out(call->arg[0], &a, sizeof(a));
+	return error;
+}
+
+static int64_t call_frame_free(struct call *call)
+{
+	struct exo_cap cap;
+	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_FRAME, EXO_RIGHT_FREE);
+
+	return error ? error : ledger_frames_free(call->env, cap.first, cap.count);
+}
+
+/* ---- The packet path's calls ---- */
+
+static int64_t call_flow_grant(struct call *call)
+{
+	return net_call_flow_grant(call->env, call->arg[0]);
+}
+
+static int64_t call_bind(struct call *call)
+{
+	return net_call_bind(call->env, call->arg[0]);
+}
+
+static int64_t call_unbind(struct call *call)
+{
+	return net_call_unbind(call->env, call->arg[0]);
+}
+
+static int64_t call_ring_create(struct call *call)
+{
+	return net_call_ring_create(call->env, call->arg[0]);
+}
+
+static int64_t call_ring_destroy(struct call *call)
+{
+	return net_call_ring_destroy(call->env, call->arg[0]);
+}
+
+static int64_t call_doorbell(struct call *call)
+{
+	return net_call_doorbell(call->env, call->arg[0]);
+}
+
+/* ---- The table ---- */
+
+enum call_lock {
+	FREE, /* the handler takes what locks it needs */
+	CORE, /* runs under the core lock */
+};
+
+static const struct row {
+	int64_t (*handler)(struct call *call);
+	const char *name;
+	enum call_lock lock;
+} rows[] = {
+#define ROW(number, handler, name, lock) [number - EXO_CALL_BASE] = {handler, name, lock}
+        ROW(EXO_CALL_NULL, call_null, "null", FREE),
+        ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, "console_write", FREE),
+        ROW(EXO_CALL_CONSOLE_READ, call_console_read, "console_read", FREE),
+        ROW(EXO_CALL_POWER, call_power, "power", FREE),
+        ROW(EXO_CALL_YIELD, slots_call_yield, "yield", FREE),
+        ROW(EXO_CALL_WAIT, slots_call_wait, "wait", FREE),
+        ROW(EXO_CALL_TIMER, slots_call_timer, "timer", FREE),
+        ROW(EXO_CALL_PENDING, upcall_call_pending, "pending", FREE),
+        ROW(EXO_CALL_RESUME, upcall_call_resume, "resume", FREE),
+        ROW(EXO_CALL_SET_FS, call_set_fs, "set_fs", FREE),
+        ROW(EXO_CALL_ENV_CREATE, env_call_create, "env_create", CORE),
+        ROW(EXO_CALL_PE_SET, pe_call_set, "pe_set", CORE),
+        ROW(EXO_CALL_ENV_START, env_call_start, "env_start", CORE),
+        ROW(EXO_CALL_EXIT, call_exit, "exit", FREE),
+        ROW(EXO_CALL_ENV_END, env_call_end, "env_end", FREE),
+        ROW(EXO_CALL_ENV_STATUS, env_call_status, "env_status", CORE),
+        ROW(EXO_CALL_GRANT, cap_call_grant, "grant", CORE),
+        ROW(EXO_CALL_REVOKE, cap_call_revoke, "revoke", FREE),
+        ROW(EXO_CALL_FRAME_ALLOC, call_frame_alloc, "frame_alloc", CORE),
+        ROW(EXO_CALL_FRAME_FREE, call_frame_free, "frame_free", CORE),
+        ROW(EXO_CALL_MAP, space_call_map, "map", CORE),
+        ROW(EXO_CALL_UNMAP, space_call_unmap, "unmap", CORE),
+        ROW(EXO_CALL_SLOT_TAKE, slots_call_take, "slot_take", CORE),
+        ROW(EXO_CALL_SLOT_FREE, slots_call_free, "slot_free", CORE),
+        ROW(EXO_CALL_FLOW_GRANT, call_flow_grant, "flow_grant", FREE),
+        ROW(EXO_CALL_BIND, call_bind, "bind", FREE),
+        ROW(EXO_CALL_UNBIND, call_unbind, "unbind", FREE),
+        ROW(EXO_CALL_RING_CREATE, call_ring_create, "ring_create", FREE),
+        ROW(EXO_CALL_RING_DESTROY, call_ring_destroy, "ring_destroy", FREE),
+        ROW(EXO_CALL_DOORBELL, call_doorbell, "doorbell", FREE),
+        ROW(EXO_CALL_INVOKE, call_unknown, "invoke", FREE),
+        ROW(EXO_CALL_SEND, call_unknown, "send", FREE),
+        ROW(EXO_CALL_REPLY, call_unknown, "reply", FREE),
+        ROW(EXO_CALL_LEDGER, ledger_call_list, "ledger", FREE),
+#undef ROW
+};
+
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == EXO_CALL_LAST - EXO_CALL_BASE,
+               "every call has its row");
+
+const char *call_name(uint64_t number)
+{
+	if (number < EXO_CALL_BASE || number >= EXO_CALL_LAST)
+		return NULL;
+	return rows[number - EXO_CALL_BASE].name;
+}
+
+static int64_t run_row(struct call *call, uint64_t number)
+{
+	const struct row *row;
+	int64_t result;
+
+	if (number >= EXO_CALL_LAST)
+		return -EXO_ENOSYS;
+	row = &rows[number - EXO_CALL_BASE];
+	if (row->lock == CORE)
+		core_lock();
+	result = row->handler(call);
+	if (row->lock == CORE)
+		core_unlock();
+	return result;
+}
+
+bool call_dispatch(struct pe *pe)
+{
+	struct exo_regs *regs = &pe->machine.regs;
+	uint64_t number = regs->rax;
+	struct call call = {
+	        .env = pe->env,
+	        .pe = pe,
+	        .arg = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
+	};
+	int64_t result;
+
+	if (number < EXO_CALL_BASE || number >= EXO_CALL_END) {
+		if (!upcall_own_call(pe))
+			regs->rax = (uint64_t)-EXO_ENOSYS;
+		return true;
+	}
+	pe->env->account->calls++;
+	result = run_row(&call, number);
+	if (result != CALL_NO_RESULT)
+		regs->rax = (uint64_t)result;
+	return !call.leave;
+}

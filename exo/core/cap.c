@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sealing, checking, granting and revoking keys.
+ */
+#include "cap.h"
+
+#include <exo/siphash.h>
+
+#include "core.h"
+#include "env.h"
+#include "ledger.h"
+#include "machine.h"
+#include "net.h"
+
+static uint64_t secret[2];
+
+void cap_init(void)
+{
+	machine_random(secret, sizeof(secret));
+}
+
+static uint64_t authenticator(const struct exo_cap *cap)
+{
+	return exo_siphash(secret, cap, offsetof(struct exo_cap, mac));
+}
+
+void cap_seal(struct exo_cap *cap)
+{
+	cap->mac = authenticator(cap);
+}
+
+/* Kinds whose units and epochs the packet path keeps. */
+static bool is_net_kind(uint32_t kind)
+{
+	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING;
+}
+
+static int present_epoch(const struct exo_cap *cap, uint32_t *epoch)
+{
+	if (is_net_kind(cap->kind)) {
+		*epoch = cap->epoch;
+		return 0;
+	}
+	if (cap->rights & EXO_RIGHT_ALLOC) {
+		*epoch = ledger_authority_epoch(cap->kind);
+		return 0;
+	}
+	return ledger_epoch(cap->kind, cap->first, cap->count, epoch);
+}
+
+int cap_make(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
+             uint64_t first, uint32_t count)
+{
+	int error;
+
+	*cap = (struct exo_cap){
+	        .kind = (uint16_t)kind,
+	        .rights = (uint16_t)rights,
+	        .holder = holder,
+	        .first = first,
+	        .count = count,
+	};
+	error = present_epoch(cap, &cap->epoch);
+	if (error)
+		return error;
+	cap_seal(cap);
+	return 0;
+}
+
+int cap_check(const struct exo_cap *cap, const struct env *env, enum exo_kind kind, unsigned rights)
+{
+	uint32_t epoch;
+
+	if (cap->mac != authenticator(cap))
+		return -EXO_EKEY;
+	if (cap->holder != env->id || cap->kind != kind || (cap->rights & rights) != rights)
+		return -EXO_EPERM;
+	if (present_epoch(cap, &epoch) != 0 || epoch != cap->epoch)
+		return -EXO_ESTALE;
+	return 0;
+}
+
+int cap_covers(const struct exo_cap *cap, uint64_t first, uint64_t count)
+{
+	if (first < cap->first || first - cap->first > cap->count)
+		return -EXO_EPERM;
+	return cap->count - (first - cap->first) >= count ? 0 : -EXO_EPERM;
+}
+
+int cap_fetch(struct exo_cap *cap, uint64_t address, const struct env *env, enum exo_kind kind,
+              unsigned rights)
+{
+	int error = call_copy_in(cap, address, sizeof(*cap));
+
+	return error ? error : cap_check(cap, env, kind, rights);
+}
+
+/* ---- EXO_CALL_GRANT ---- */
+
+static int check_grant(const struct exo_grant *grant, const struct env *caller)
+{
+	int error;
+
+	if (grant->reserved || grant->reserved2 || grant->count == 0)
+		return -EXO_EINVAL;
+	error = cap_check(&grant->cap, caller, grant->cap.kind, EXO_RIGHT_GRANT);
+	if (error)
+		return error;
+	if (grant->cap.kind == EXO_KIND_FLOW)
+		return -EXO_EINVAL;
+	if (grant->rights & ~grant->cap.rights)
+		return -EXO_EPERM;
+	error = cap_covers(&grant->cap, grant->first, grant->count);
+	if (error)
+		return error;
+	return env_find_live(grant->to) ? 0 : -EXO_ENOENT;
+}
+
+static int derive(struct exo_grant *grant)
+{
+	if (!is_net_kind(grant->cap.kind))
+		return cap_make(&grant->out, grant->cap.kind, grant->rights, grant->to,
+		                grant->first, grant->count);
+	grant->out = grant->cap;
+	grant->out.rights = grant->rights;
+	grant->out.holder = grant->to;
+	grant->out.first = grant->first;
+	grant->out.count = grant->count;
+	cap_seal(&grant->out);
+	return 0;
+}
+
+int64_t cap_call_grant(struct call *call)
+{
+	struct exo_grant grant;
+	int error = call_copy_in(&grant, call->arg[0], sizeof(grant));
+
+	if (!error)
+		error = check_grant(&grant, call->env);
+	if (!error)
+		error = derive(&grant);
+	if (!error)
+		error = call_copy_out(call->arg[0], &grant, sizeof(grant));
+	return error;
+}
+
+/* ---- EXO_CALL_REVOKE ---- */
+
+/* Ends the epoch and gives the caller, who keeps the units, a key of the new one. */
+static int renew(struct exo_cap *cap, uint64_t address)
+{
+	int error = ledger_epoch_end(cap);
+
+	if (error)
+		return error;
+	error = cap_make(cap, cap->kind, cap->rights, cap->holder, cap->first, cap->count);
+	if (error)
+		return error;
+	return call_copy_out(address, cap, sizeof(*cap));
+}
+
+int64_t cap_call_revoke(struct call *call)
+{
+	struct exo_cap cap;
+	int error = call_copy_in(&cap, call->arg[0], sizeof(cap));
+
+	if (error)
+		return error;
+	core_lock();
+	error = cap_check(&cap, call->env, cap.kind, EXO_RIGHT_FREE);
+	if (!error && !is_net_kind(cap.kind))
+		error = renew(&cap, call->arg[0]);
+	core_unlock();
+	if (!error && is_net_kind(cap.kind))
+		error = net_revoke(&cap);
+	return error;
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Environments: their table, creation and end. `cores` counts the cores that have one current; its
+ * top bit says that the end was decided. Whoever moves it to (ended, no core) reaps: that happens
+ * exactly once, because nobody enters an ended environment.
+ */
+#include "env.h"
+
+#include <string.h>
+
+#include <exo/layout.h>
+
+#include "cap.h"
+#include "core.h"
+#include "net.h"
+#include "pe.h"
+#include "slots.h"
+#include "space.h"
+
+enum {
+	TABLE_SIZE = 256,
+	MAPPINGS_SPARE = 1024, /* mappings of others' frames, beyond one for each of its own */
+};
+#define CORES_ENDED 0x80000000u
+
+static struct {
+	struct env *buckets[TABLE_SIZE];
+	uint32_t last_id;
+	uint32_t n_live;
+	struct env *ghosts, **ghosts_end; /* oldest first */
+	uint32_t n_ghosts;
+} table;
+
+void env_init(void)
+{
+	memset(&table, 0, sizeof(table));
+	table.ghosts_end = &table.ghosts;
+}
+
+/* ---- Finding ---- */
+
+struct env *env_find(uint32_t id)
+{
+	struct env *env = table.buckets[id % TABLE_SIZE];
+
+	while (env && env->id != id)
+		env = env->next_in_table;
+	return env;
+}
+
+struct env *env_find_live(uint32_t id)
+{
+	struct env *env = env_find(id);
+
+	return env && env->state <= EXO_ENV_RUNNING ? env : NULL;
+}
+
+struct env *env_next(uint32_t id)
+{
+	struct env *best = NULL;
+
+	for (unsigned i = 0; i < TABLE_SIZE; i++) {
+		for (struct env *env = table.buckets[i]; env; env = env->next_in_table) {
+			if (env->id > id && (!best || env->id < best->id))
+				best = env;
+		}
+	}
+	return best;
+}
+
+static void enter_table(struct env *env)
+{
+	struct env **bucket = &table.buckets[env->id % TABLE_SIZE];
+
+	env->next_in_table = *bucket;
+	*bucket = env;
+}
+
+static void leave_table(struct env *env)
+{
+	struct env **link = &table.buckets[env->id % TABLE_SIZE];
+
+	while (*link != env)
+		link = &(*link)->next_in_table;
+	*link = env->next_in_table;
+}
+
+int env_fetch(struct call *call, uint64_t key, struct env **env)
+{
+	struct exo_cap cap;
+	int error;
+
+	*env = call->env;
+	if (key == 0)
+		return 0;
+	error = cap_fetch(&cap, key, call->env, EXO_KIND_ENV, EXO_RIGHT_CONTROL);
+	if (error)
+		return error;
+	*env = cap.count == 1 ? env_find_live((uint32_t)cap.first) : NULL;
+	return *env ? 0 : -EXO_ENOENT;
+}
+
+/* ---- Events ---- */
+
+void pe_post(struct pe *pe, uint32_t events)
+{
+	uint32_t before = __atomic_fetch_or(&pe->events, events, __ATOMIC_SEQ_CST);
+
+	if ((before & events) != events && pe->core != machine_core())
+		machine_nudge(pe->core);
+}
+
+void env_post(struct env *env, uint32_t core, uint32_t events)
+{
+	struct pe *pe = env_pe(env, core);
+
+	if (!pe)
+		pe = env->pes;
+	if (pe)
+		pe_post(pe, events);
+}
+
+/* ---- Creation ---- */
+
+static bool name_is_fine(const char name[EXO_NAME_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < EXO_NAME_MAX && name[i]; i++) {
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	}
+	return i > 0 && i < EXO_NAME_MAX;
+}
+
+static int make_account(struct env *env, uint64_t frames_max)
+{
+	int error = ledger_kernel_frames(1, &env->account_frame);
+
+	if (error)
+		return error;
+	env->account = machine_frame(env->account_frame);
+	env->account->env = env->id;
+	env->account->parent = env->parent;
+	env->account->frames_max = frames_max;
+	memcpy(env->account->name, env->name, sizeof(env->name));
+	return 0;
+}
+
+static int build(struct env *env, uint64_t frames_max)
+{
+	uint64_t free;
+	int error = make_account(env, frames_max);
+
+	if (error)
+		return error;
+	env->frames.head = FRAME_NONE;
+	env->mappings_max =
+	        frames_max + MAPPINGS_SPARE + (machine_info()->payload_size >> EXO_PAGE_SHIFT);
+	if (env->mappings_max > ledger_total(&free) * 2 + MAPPINGS_SPARE)
+		env->mappings_max = ledger_total(&free) * 2 + MAPPINGS_SPARE;
+	error = space_create(env);
+	if (error)
+		ledger_kernel_free(env->account_frame, 1);
+	return error;
+}
+
+int env_create(struct env *parent, const char name[EXO_NAME_MAX], uint64_t frames_max,
+               struct env **env)
+{
+	struct exo_account *limit = parent ? parent->account : NULL;
+	int error;
+
+	if (!name_is_fine(name))
+		return -EXO_EINVAL;
+	if (limit && limit->frames_max - limit->frames < frames_max)
+		return -EXO_ENOMEM;
+	if (table.n_live == ENV_MAX || table.last_id == UINT32_MAX)
+		return -EXO_ENOMEM;
+	*env = machine_alloc(sizeof(**env));
+	if (!*env)
+		return -EXO_ENOMEM;
+	(*env)->id = table.last_id + 1;
+	(*env)->parent = parent ? parent->id : 0;
+	(*env)->epoch = 1;
+	memcpy((*env)->name, name, EXO_NAME_MAX);
+	error = build(*env, frames_max);
+	if (error) {
+		machine_free(*env);
+		return error;
+	}
+	table.last_id++;
+	table.n_live++;
+	enter_table(*env);
+	if (limit)
+		limit->frames_max -= frames_max;
+	return 0;
+}
+
+int env_start(struct env *env)
+{
+	if (env->state != EXO_ENV_NEW || !env->pes)
+		return -EXO_EINVAL;
+	__atomic_store_n(&env->state, EXO_ENV_RUNNING, __ATOMIC_SEQ_CST);
+	for (struct pe *pe = env->pes; pe; pe = pe->next_of_env)
+		pe_start(pe);
+	return 0;
+}
+
+/* ---- End ---- */
+
+static void pass_children_on(const struct env *env)
+{
+	for (unsigned i = 0; i < TABLE_SIZE; i++) {
+		for (struct env *child = table.buckets[i]; child; child = child->next_in_table) {
+			if (child->parent != env->id)
+				continue;
+			child->parent = env->parent;
+			child->account->parent = env->parent;
+		}
+	}
+}
+
+/* The limit and the children pass to the parent; the event tells it. */
+static void settle_family(struct env *env)
+{
+	struct env *parent = env_find_live(env->parent);
+
+	pass_children_on(env);
+	if (!parent)
+		return;
+	parent->account->frames_max += env->account->frames_max;
+	env_post(parent, UINT32_MAX, EXO_EVENT_CHILD);
+}
+
+static void forget(struct env *env)
+{
+	struct env **link = &table.ghosts;
+
+	while (*link != env)
+		link = &(*link)->next_ghost;
+	*link = env->next_ghost;
+	if (table.ghosts_end == &env->next_ghost)
+		table.ghosts_end = link;
+	table.n_ghosts--;
+	leave_table(env);
+	machine_free(env->account);
+	machine_free(env);
+}
+
+/* Keeps the last account for ENV_STATUS; where memory for it lacks, the environment is forgotten at
+ * once. */
+static void become_ghost(struct env *env)
+{
+	struct exo_account *copy = machine_alloc(sizeof(*copy));
+
+	if (copy)
+		*copy = *env->account;
+	env->account = copy;
+	ledger_kernel_free(env->account_frame, 1);
+	env->next_ghost = NULL;
+	*table.ghosts_end = env;
+	table.ghosts_end = &env->next_ghost;
+	table.n_ghosts++;
+	table.n_live--;
+	if (!copy)
+		forget(env);
+	else if (table.n_ghosts > ENV_GHOSTS_MAX)
+		forget(table.ghosts);
+}
+
+static void reap(struct env *env)
+{
+	uint32_t id = env->id;
+	enum exo_env_state state = env->state;
+	int32_t status = env->status;
+
+	net_env_end(env);
+	core_lock();
+	slots_free_all(env);
+	while (env->pes)
+		pe_destroy(env->pes);
+	space_destroy(env);
+	ledger_frames_reclaim(env);
+	env->reaped = true;
+	settle_family(env);
+	become_ghost(env);
+	core_unlock();
+	if (id == ENV_INIT)
+		core_init_ended(state, status);
+}
+
+bool env_enter(struct env *env)
+{
+	uint32_t cores = __atomic_load_n(&env->cores, __ATOMIC_SEQ_CST);
+
+	do {
+		if (cores & CORES_ENDED)
+			return false;
+	} while (!__atomic_compare_exchange_n(&env->cores, &cores, cores + 1, false,
+	                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	return true;
+}
+
+void env_leave(struct env *env)
+{
+	if (__atomic_sub_fetch(&env->cores, 1, __ATOMIC_SEQ_CST) == CORES_ENDED)
+		reap(env);
+}
+
+/* Cores that run it leave ring 3 and see the end. */
+static void nudge_cores(const struct env *env)
+{
+	for (const struct pe *pe = env->pes; pe; pe = pe->next_of_env) {
+		if (pe->core != machine_core())
+			machine_nudge(pe->core);
+	}
+}
+
+/* Marks the end under the core lock; true: nobody has it current, so the caller reaps. */
+static bool mark_end(struct env *env, enum exo_env_state state, int32_t status)
+{
+	env->status = status;
+	__atomic_store_n(&env->state, state, __ATOMIC_SEQ_CST);
+	nudge_cores(env);
+	return __atomic_fetch_or(&env->cores, CORES_ENDED, __ATOMIC_SEQ_CST) == 0;
+}
+
+void env_stop(struct env *env, enum exo_env_state state, int32_t status, uint64_t address,
+              uint64_t ip)
+{
+	bool mine = false;
+
+	core_lock();
+	if (env->state <= EXO_ENV_RUNNING) {
+		env->address = address;
+		env->ip = ip;
+		mine = mark_end(env, state, status);
+	}
+	core_unlock();
+	if (mine)
+		reap(env);
+}
+
+/* ---- Calls ---- */
+
+static int create_checked(struct call *call, struct exo_env_create *create)
+{
+	struct env *env;
+	int error = cap_check(&create->authority, call->env, EXO_KIND_ENV, EXO_RIGHT_ALLOC);
+
+	if (!error && create->flags)
+		error = -EXO_EINVAL;
+	if (!error)
+		error = env_create(call->env, create->name, create->frames_max, &env);
+	if (error)
+		return error;
+	create->id = env->id;
+	return cap_make(&create->out, EXO_KIND_ENV,
+	                EXO_RIGHT_CONTROL | EXO_RIGHT_CALL | EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
+	                call->env->id, env->id, 1);
+}
+
+int64_t env_call_create(struct call *call)
+{
+	struct exo_env_create create;
+	int error = call_copy_in(&create, call->arg[0], sizeof(create));
+
+	if (error)
+		return error;
+	/* The block is written back: better to know now that it can't be than to undo. */
+	error = call_copy_out(call->arg[0], &create, sizeof(create));
+	if (!error)
+		error = create_checked(call, &create);
+	if (!error)
+		error = call_copy_out(call->arg[0], &create, sizeof(create));
+	return error;
+}
+
+int64_t env_call_start(struct call *call)
+{
+	struct env *env;
+	int error = env_fetch(call, call->arg[0], &env);
+
+	return error ? error : env_start(env);
+}
+
+/* EXO_CALL_ENV_END; not under the core lock, which env_stop takes. */
+int64_t env_call_end(struct call *call)
+{
+	struct exo_cap cap;
+	struct env *env = NULL;
+	bool mine = false;
+	int error;
+
+	core_lock();
+	error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_ENV, EXO_RIGHT_CONTROL);
+	if (!error)
+		env = cap.count == 1 ? env_find((uint32_t)cap.first) : NULL;
+	if (!error && !env)
+		error = -EXO_ENOENT;
+	if (!error && env->reaped)
+		forget(env);
+	else if (!error && env->state <= EXO_ENV_RUNNING)
+		mine = mark_end(env, EXO_ENV_KILLED, 0);
+	core_unlock();
+	if (mine)
+		reap(env);
+	return error;
+}
+
+int64_t env_call_status(struct call *call)
+{
+	struct exo_env_status status;
+	const struct env *env = NULL;
+	int error = call_copy_in(&status, call->arg[0], sizeof(status));
+
+	if (!error)
+		error = cap_check(&status.env, call->env, EXO_KIND_ENV, EXO_RIGHT_CONTROL);
+	if (!error) {
+		env = status.env.count == 1 ? env_find((uint32_t)status.env.first) : NULL;
+		error = env ? 0 : -EXO_ENOENT;
+	}
+	if (error)
+		return error;
+	status.state = env->state;
+	status.status = env->status;
+	status.address = env->address;
+	status.ip = env->ip;
+	status.account = *env->account;
+	return call_copy_out(call->arg[0], &status, sizeof(status));
+}

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Time slots and the loop of each core: slots.h. */
+#include "slots.h"
+
+#include "call.h"
+#include "cap.h"
+#include "core.h"
+#include "env.h"
+#include "fault.h"
+#include "info.h"
+#include "net.h"
+#include "upcall.h"
+
+struct core {
+	/* Under `lock`; changed by any core that also holds the core lock. */
+	struct machine_lock lock;
+	struct pe *pes;
+	struct pe *slots[EXO_SLOTS_PER_CORE]; /* the owners' PEs on this core */
+	uint64_t owned;                       /* bit i: slots[i] is not NULL */
+
+	/* This core's own. */
+	struct pe *current;          /* NULL: none */
+	struct pe *donee;            /* gets the rest of the slot */
+	unsigned slot;               /* index in the vector */
+	uint64_t slot_end, save_end; /* save_end 0: the PE was not told of the end */
+	uint64_t last_work;          /* TSC at which there was something to do */
+
+	uint32_t poll_wanted; /* atomic */
+} __attribute__((aligned(64)));
+
+static struct core cores[EXO_CORES_MAX];
+static uint64_t next_update; /* of the information pages, on core 0 */
+
+static struct core *this_core(void)
+{
+	return &cores[machine_core()];
+}
+
+void slots_init(void)
+{
+	for (unsigned i = 0; i < EXO_CORES_MAX; i++)
+		cores[i] = (struct core){.slot = EXO_SLOTS_PER_CORE - 1};
+}
+
+void core_poll_soon(unsigned core)
+{
+	if (__atomic_exchange_n(&cores[core].poll_wanted, 1, __ATOMIC_SEQ_CST) == 0 &&
+	    core != machine_core())
+		machine_nudge(core);
+}
+
+/* ---- PEs and slots of a core ---- */
+
+static void assign(struct core *core, unsigned index, struct pe *pe)
+{
+	core->slots[index] = pe;
+	if (pe)
+		core->owned |= 1ull << index;
+	else
+		core->owned &= ~(1ull << index);
+}
+
+static struct exo_slot_info *slots_of(unsigned core)
+{
+	return core_info_slots() + (size_t)core * EXO_SLOTS_PER_CORE;
+}
+
+void slots_add(struct pe *pe)
+{
+	struct core *core = &cores[pe->core];
+	const struct exo_slot_info *slots = slots_of(pe->core);
+
+	machine_lock(&core->lock);
+	pe->next_on_core = core->pes;
+	core->pes = pe;
+	for (unsigned i = 0; i < EXO_SLOTS_PER_CORE; i++) {
+		if (slots[i].owner == pe->env->id)
+			assign(core, i, pe);
+	}
+	machine_unlock(&core->lock);
+	if (pe->core != machine_core())
+		machine_nudge(pe->core);
+}
+
+void slots_remove(struct pe *pe)
+{
+	struct core *core = &cores[pe->core];
+	struct pe **link = &core->pes;
+
+	machine_lock(&core->lock);
+	while (*link != pe)
+		link = &(*link)->next_on_core;
+	*link = pe->next_on_core;
+	for (unsigned i = 0; i < EXO_SLOTS_PER_CORE; i++) {
+		if (core->slots[i] == pe)
+			assign(core, i, NULL);
+	}
+	if (core->donee == pe)
+		core->donee = NULL;
+	machine_unlock(&core->lock);
+}
+
+static void set_owner(uint64_t unit, uint32_t owner)
+{
+	__atomic_store_n(&core_info_slots()[unit].owner, owner, __ATOMIC_RELAXED);
+}
+
+static int check_range(uint64_t first, uint64_t count)
+{
+	uint64_t n = (uint64_t)machine_cores() * EXO_SLOTS_PER_CORE;
+
+	return count != 0 && first < n && n - first >= count ? 0 : -EXO_ENOENT;
+}
+
+int slots_owned(const struct env *env, uint64_t first, uint64_t count)
+{
+	int error = check_range(first, count);
+
+	for (uint64_t i = 0; i < count && !error; i++) {
+		if (core_info_slots()[first + i].owner != env->id)
+			error = -EXO_EPERM;
+	}
+	return error;
+}
+
+static int check_slots(uint32_t from, uint64_t first, uint64_t count)
+{
+	int error = check_range(first, count);
+
+	for (uint64_t i = 0; i < count && !error; i++) {
+		uint32_t owner = core_info_slots()[first + i].owner;
+
+		if (owner != from && owner != 0)
+			error = -EXO_EBUSY;
+	}
+	return error;
+}
+
+static void move_slot(uint64_t unit, struct env *to)
+{
+	unsigned number = (unsigned)(unit / EXO_SLOTS_PER_CORE);
+	struct core *core = &cores[number];
+	struct pe *pe = to ? env_pe(to, number) : NULL;
+	struct env *from = env_find_live(core_info_slots()[unit].owner);
+
+	if (from)
+		from->account->slots--;
+	if (to)
+		to->account->slots++;
+	machine_lock(&core->lock);
+	set_owner(unit, to ? to->id : 0);
+	assign(core, unit % EXO_SLOTS_PER_CORE, pe && pe->started ? pe : NULL);
+	machine_unlock(&core->lock);
+	if (number != machine_core())
+		machine_nudge(number);
+}
+
+int slots_take(uint32_t from, struct env *to, uint64_t first, uint64_t count)
+{
+	int error = check_slots(from, first, count);
+
+	for (uint64_t i = 0; i < count && !error; i++)
+		move_slot(first + i, to);
+	return error;
+}
+
+void slots_free_all(struct env *env)
+{
+	uint64_t n = (uint64_t)machine_cores() * EXO_SLOTS_PER_CORE;
+
+	if (env->account->slots == 0)
+		return;
+	for (uint64_t i = 0; i < n; i++) {
+		if (core_info_slots()[i].owner == env->id)
+			move_slot(i, NULL);
+	}
+	env->account->slots = 0;
+}
+
+/* ---- Who can run ---- */
+
+static void ring_timer(struct pe *pe, uint64_t now)
+{
+	if (now < pe->timer)
+		return;
+	pe->timer = UINT64_MAX;
+	pe_post(pe, EXO_EVENT_TIMER);
+}
+
+/* On the PE's own core. */
+static bool runnable(struct pe *pe, uint64_t now)
+{
+	ring_timer(pe, now);
+	return !pe->waiting || now >= pe->wait_deadline ||
+	       __atomic_load_n(&pe->events, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Time that it took beyond its slots is paid back: a slot that is used up by that passes by. */
+static uint64_t slot_length(struct pe *pe)
+{
+	uint64_t length = core_info->slot_ticks;
+
+	if (pe->debt >= length) {
+		pe->debt -= length;
+		return 0;
+	}
+	length -= pe->debt;
+	pe->debt = 0;
+	return length;
+}
+
+/* The owned slot behind `slot`, cyclically; there is one. */
+static unsigned next_owned(const struct core *core, unsigned slot)
+{
+	unsigned shift = (slot + 1) % EXO_SLOTS_PER_CORE;
+	uint64_t rotated = core->owned >> shift;
+
+	if (rotated)
+		return shift + (unsigned)__builtin_ctzll(rotated);
+	return (unsigned)__builtin_ctzll(core->owned);
+}
+
+/* Goes once round the vector. Scheduling lock held. */
+static struct pe *next_runnable(const struct core *core, unsigned *slot, uint64_t now)
+{
+	unsigned n = (unsigned)__builtin_popcountll(core->owned);
+
+	while (n-- > 0) {
+		*slot = next_owned(core, *slot);
+		if (runnable(core->slots[*slot], now))
+			return core->slots[*slot];
+	}
+	return NULL;
+}
+
+static struct pe *choose(struct core *core, uint64_t now)
+{
+	struct pe *pe = core->donee;
+
+	core->donee = NULL;
+	if (pe)
+		return pe;
+	pe = next_runnable(core, &core->slot, now);
+	if (pe) {
+		uint64_t length = slot_length(pe);
+
+		core->slot_end = now + length;
+		return length ? pe : NULL;
+	}
+	return NULL;
+}
+
+/* The next PE to run, entered; NULL: nobody can run now. */
+static struct pe *pick(struct core *core)
+{
+	struct pe *pe;
+	bool entered = false;
+
+	machine_lock(&core->lock);
+	pe = choose(core, machine_tsc());
+	if (pe)
+		entered = env_enter(pe->env);
+	machine_unlock(&core->lock);
+	return entered ? pe : NULL;
+}
+
+/* Whether anybody else on this core could use the time. */
+static bool others_wait(struct core *core, const struct pe *pe, uint64_t now)
+{
+	unsigned slot = core->slot;
+	const struct pe *next;
+
+	machine_lock(&core->lock);
+	next = next_runnable(core, &slot, now);
+	machine_unlock(&core->lock);
+	return next && next != pe;
+}
+
+/* ---- A slot ---- */
+
+static void arm(const struct core *core, const struct pe *pe)
+{
+	uint64_t end = core->save_end ? core->save_end : core->slot_end;
+
+	machine_timer(pe->timer < end ? pe->timer : end);
+}
+
+static void poll(void)
+{
+	struct core *core = this_core();
+
+	__atomic_store_n(&core->poll_wanted, 0, __ATOMIC_SEQ_CST);
+	if (net_poll(machine_core(), SLOTS_POLL_BUDGET) != 0)
+		core->last_work = machine_tsc();
+}
+
+/* The slot is over. Whether the PE may go on. */
+static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
+{
+	if (!core->save_end && !others_wait(core, pe, now)) {
+		core->slot_end = now + core_info->slot_ticks;
+		return true;
+	}
+	if (!core->save_end && upcall_ready(pe)) {
+		core->save_end = now + core_info->save_ticks;
+		pe_post(pe, EXO_EVENT_SLOT_END);
+		return true;
+	}
+	if (core->save_end) {
+		if (now < core->save_end)
+			return true;
+		pe->debt += now - core->slot_end;
+		pe->env->account->ticks_over += now - core->slot_end;
+	}
+	return false;
+}
+
+/* Timer, NIC or nudge. Whether the PE may go on. */
+static bool interrupted(struct core *core, struct pe *pe)
+{
+	bool more = true;
+	uint64_t now;
+
+	upcall_restart(pe);
+	poll();
+	now = machine_tsc();
+	ring_timer(pe, now);
+	if (now >= core->slot_end)
+		more = slot_over(core, pe, now);
+	arm(core, pe);
+	return more;
+}
+
+static bool handle(struct core *core, struct pe *pe, const struct machine_trap *trap)
+{
+	switch (trap->kind) {
+	case MACHINE_TRAP_CALL:
+		return call_dispatch(pe);
+	case MACHINE_TRAP_INTERRUPT:
+		return interrupted(core, pe);
+	default:
+		if (upcall_fault(pe, trap))
+			return true;
+		fault_end(pe, trap);
+		return false;
+	}
+}
+
+static bool is_running(const struct env *env)
+{
+	return __atomic_load_n(&env->state, __ATOMIC_ACQUIRE) == EXO_ENV_RUNNING;
+}
+
+/* What the PE finds when it runs again: the result of WAIT, or word that it had been cut off. */
+static void begin(struct pe *pe)
+{
+	if (pe->waiting) {
+		pe->waiting = false;
+		pe->machine.regs.rax = upcall_take(pe);
+	} else if (pe->cut && pe->setup.entry[EXO_UPCALL_INTERRUPT]) {
+		pe_post(pe, EXO_EVENT_SLOT_BEGIN);
+	}
+	pe->cut = false;
+}
+
+static void run_slot(struct core *core, struct pe *pe)
+{
+	uint64_t started = machine_tsc();
+	bool more = true;
+
+	core->current = pe;
+	core->save_end = 0;
+	core->last_work = started;
+	begin(pe);
+	arm(core, pe);
+	while (more && is_running(pe->env)) {
+		struct machine_trap trap;
+
+		if (__atomic_load_n(&core->poll_wanted, __ATOMIC_RELAXED))
+			poll();
+		upcall_events(pe, core->save_end);
+		machine_run(&pe->machine, pe->env->space, &trap);
+		more = handle(core, pe, &trap);
+		pe->cut = trap.kind == MACHINE_TRAP_INTERRUPT;
+	}
+	core->current = NULL;
+	pe->env->account->ticks_used += machine_tsc() - started;
+	env_leave(pe->env);
+}
+
+/* ---- Nobody can run ---- */
+
+static uint64_t next_deadline(struct core *core, uint64_t now)
+{
+	uint64_t deadline = now + core_info->slot_ticks;
+
+	machine_lock(&core->lock);
+	for (const struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
+		if (pe->timer < deadline)
+			deadline = pe->timer;
+		if (pe->waiting && pe->wait_deadline < deadline)
+			deadline = pe->wait_deadline;
+	}
+	machine_unlock(&core->lock);
+	return deadline;
+}
+
+static void idle(struct core *core)
+{
+	uint64_t now;
+
+	poll();
+	now = machine_tsc();
+	if (now - core->last_work >= core_info->slot_ticks / SLOTS_SPIN_PART)
+		machine_idle(next_deadline(core, now));
+}
+
+static void housekeeping(void)
+{
+	if (ledger_draining()) {
+		core_lock();
+		ledger_drain();
+		core_unlock();
+	}
+	if (machine_core() == 0 && machine_tsc() >= next_update) {
+		next_update = machine_tsc() + core_info->tsc_hz / 10;
+		info_update();
+	}
+}
+
+void slots_turn(void)
+{
+	struct core *core = this_core();
+	struct pe *pe = pick(core);
+
+	if (pe)
+		run_slot(core, pe);
+	else
+		idle(core);
+	housekeeping();
+}
+
+void slots_run(void)
+{
+	for (;;)
+		slots_turn();
+}
+
+/* ---- Calls ---- */
+
+/* Gives the slot's rest to a PE on this core. */
+static int64_t donate(struct core *core, uint32_t id)
+{
+	int64_t result = -EXO_ENOENT;
+
+	machine_lock(&core->lock);
+	for (struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
+		if (pe->env->id != id)
+			continue;
+		result = -EXO_EAGAIN;
+		if (runnable(pe, machine_tsc())) {
+			core->donee = pe;
+			result = 0;
+		}
+	}
+	machine_unlock(&core->lock);
+	return result;
+}
+
+int64_t slots_call_yield(struct call *call)
+{
+	int64_t result = call->arg[0] ? donate(this_core(), (uint32_t)call->arg[0]) : 0;
+
+	if (result == 0)
+		call->leave = true;
+	return result;
+}
+
+int64_t slots_call_wait(struct call *call)
+{
+	struct pe *pe = call->pe;
+	uint32_t events = upcall_take(pe);
+	uint64_t deadline = call->arg[0] ? call->arg[0] : UINT64_MAX;
+
+	if (events || machine_tsc() >= deadline)
+		return events;
+	pe->wait_deadline = deadline;
+	pe->waiting = true;
+	call->leave = true;
+	return 0;
+}
+
+int64_t slots_call_timer(struct call *call)
+{
+	call->pe->timer = call->arg[0] ? call->arg[0] : UINT64_MAX;
+	arm(this_core(), call->pe);
+	return 0;
+}
+
+static int64_t give_slots(struct call *call, uint32_t from)
+{
+	struct env *to = env_find_live((uint32_t)call->arg[1]);
+
+	if (!to)
+		return -EXO_ENOENT;
+	return slots_take(from, to, call->arg[2], call->arg[3]);
+}
+
+/* With a key: free slots, or the caller's. Without: the caller's own only. */
+int64_t slots_call_take(struct call *call)
+{
+	struct exo_cap cap;
+	int error;
+
+	if (call->arg[0] == 0) {
+		error = slots_owned(call->env, call->arg[2], call->arg[3]);
+		return error ? error : give_slots(call, call->env->id);
+	}
+	error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_SLOT, EXO_RIGHT_ALLOC);
+	if (!error)
+		error = cap_covers(&cap, call->arg[2], call->arg[3]);
+	return error ? error : give_slots(call, call->env->id);
+}
+
+int64_t slots_call_free(struct call *call)
+{
+	int error = slots_owned(call->env, call->arg[0], call->arg[1]);
+
+	return error ? error : slots_take(call->env->id, NULL, call->arg[0], call->arg[1]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * CPU time: on each core a linear vector of slots with owners, and the loop that runs them.
+ *
+ * The loop goes round the vector and gives each owned slot to its owner's PE on that core, as long
+ * as that can run; slots of nobody, and of PEs that wait, take no time. At a slot's end a PE whose
+ * interrupt entry is set and that is not masked gets EXO_EVENT_SLOT_END and save_ticks to yield in;
+ * what it takes from the end on is then deducted from its next slots (and counted as ticks_over)
+ * unless it did yield. Any other PE is switched away without noticing. If nobody else can run, the
+ * slot simply goes on. Where a PE was cut off, the next slot begins with EXO_EVENT_SLOT_BEGIN;
+ * where it yielded or waited, the call's return is the begin.
+ *
+ * The network is polled when a doorbell or another core asks, on each interrupt inside a slot, and
+ * for as long as nobody can run; a core halts after SLOTS_SPIN_PART of a slot without work, and
+ * looks again at least once per slot.
+ *
+ * Locks: a core's scheduling lock guards its list of PEs and the owners of its slots, which other
+ * cores change; the rest belongs to the core.
+ */
+#ifndef CORE_SLOTS_H
+#define CORE_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <exo/info.h>
+
+struct env;
+struct pe;
+struct call;
+
+enum {
+	SLOTS_PER_SECOND = 1000,
+	SLOTS_SAVE_PART = 4, /* of a slot: time to save in */
+	SLOTS_SPIN_PART = 4, /* of a slot: time of empty polls before the core halts */
+	SLOTS_POLL_BUDGET = 64,
+};
+
+/* Sets up all cores. After info_init. */
+void slots_init(void);
+/* This core's loop. Does not return. */
+void slots_run(void) __attribute__((noreturn));
+/* One turn of it: picks a PE and runs its slot, or polls and idles. For tests on the host. */
+void slots_turn(void);
+
+/* A PE that has been set up appears on its core; one that goes disappears, with its slots'
+ * reference to it. Core lock held. */
+void slots_add(struct pe *pe);
+void slots_remove(struct pe *pe);
+
+/* Gives free slots, and slots of `from`, to `to` (NULL: to nobody). 0, -EXO_EBUSY, -EXO_ENOENT. */
+int slots_take(uint32_t from, struct env *to, uint64_t first, uint64_t count);
+/* Whether an environment owns slots [first, first + count): 0, -EXO_ENOENT or -EXO_EPERM. */
+int slots_owned(const struct env *env, uint64_t first, uint64_t count);
+/* Frees all slots of an environment. */
+void slots_free_all(struct env *env);
+
+int64_t slots_call_yield(struct call *call);
+int64_t slots_call_wait(struct call *call);
+int64_t slots_call_timer(struct call *call);
+int64_t slots_call_take(struct call *call);
+int64_t slots_call_free(struct call *call);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces: bindings of an environment's pages to frames. Each page that an environment maps
+ * is a node that hangs on its frame and on the environment, so that the end of either finds it; the
+ * machine's page tables are a cache of these nodes. The kernel's own read-only pages (information,
+ * account) have none: they go with the space.
+ *
+ * All functions are called with the core lock held.
+ */
+#ifndef CORE_SPACE_H
+#define CORE_SPACE_H
+
+#include <stdbool.h>
+
+#include <exo/call.h>
+
+struct env;
+struct frame;
+struct call;
+
+enum {
+	SPACE_CALL_PAGES_MAX = 4096, /* pages of one EXO_CALL_MAP: bounds its time */
+	SPACE_CALL_RANGES_MAX = 256, /* ranges of one EXO_CALL_UNMAP */
+};
+
+/* One page mapped to one frame. */
+struct mapping {
+	struct mapping *next_of_frame, **link_of_frame;
+	struct mapping *next_of_env, **link_of_env;
+	struct env *env;
+	struct frame *frame;
+	uint64_t address;
+	uint16_t rights, flags; /* as in struct exo_mapping */
+};
+
+/* Begins with no nodes. */
+void space_init(void);
+/* The address space of a new environment, with the information pages and its account in it. 0 or
+ * -EXO_ENOMEM. */
+int space_create(struct env *env);
+/* Removes all mappings and the space itself. It runs on no core. */
+void space_destroy(struct env *env);
+
+/* Whether pages [address, address + pages * 4096) may be mapped by calls. */
+bool space_usable(uint64_t address, uint64_t pages);
+/* Whether an address may be run at, or used as a stack or a base: below EXO_USER_END. */
+bool space_is_user(uint64_t address);
+
+/* Maps one page, replacing what was there; everything is checked already. *replaced becomes true
+ * where something was, and the caller flushes. 0 or -EXO_ENOMEM. */
+int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
+                   unsigned flags, bool *replaced);
+/* Removes one mapping and makes it unusable on every core. */
+void space_break(struct mapping *mapping);
+/* What the calls mapped at a page, or NULL. */
+struct mapping *space_find(struct env *env, uint64_t address);
+
+int64_t space_call_map(struct call *call);
+int64_t space_call_unmap(struct call *call);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A machine without a network: the packet path's interface (net.h) where there are no ports. */
+#include "../net.h"
+
+#include "net_none.h"
+
+#include <string.h>
+
+struct net_none net_none;
+
+int net_start(void)
+{
+	memset(&net_none, 0, sizeof(net_none));
+	return 0;
+}
+
+int net_flow_root(uint32_t holder, struct exo_cap *out)
+{
+	memset(out, 0, sizeof(*out));
+	return 0;
+}
+
+int64_t net_call_flow_grant(struct env *caller, uint64_t arg)
+{
+	return -EXO_ENOENT;
+}
+
+int64_t net_call_bind(struct env *caller, uint64_t arg)
+{
+	return -EXO_ENOENT;
+}
+
+int64_t net_call_unbind(struct env *caller, uint64_t cap)
+{
+	return -EXO_ENOENT;
+}
+
+int64_t net_call_ring_create(struct env *caller, uint64_t arg)
+{
+	return -EXO_ENOENT;
+}
+
+int64_t net_call_ring_destroy(struct env *caller, uint64_t cap)
+{
+	return -EXO_ENOENT;
+}
+
+int64_t net_call_doorbell(struct env *caller, uint64_t id)
+{
+	return -EXO_ENOENT;
+}
+
+int net_revoke(const struct exo_cap *cap)
+{
+	return -EXO_ESTALE;
+}
+
+void net_env_end(struct env *env)
+{
+	net_none.ends++;
+	if (net_none.on_end)
+		net_none.on_end(env);
+}
+
+unsigned net_poll(unsigned core, unsigned budget)
+{
+	net_none.polls++;
+	return net_none.on_poll ? net_none.on_poll(core) : 0;
+}
+
+void net_quiesce(void)
+{
+	net_none.quiesces++;
+}
+
+void net_info_update(struct exo_info *info, struct exo_port_info *ports)
+{
+	info->polls = net_none.polls;
+}
+
+bool net_list(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *entry)
+{
+	return false;
+}

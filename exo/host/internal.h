@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of exo/host share. */
+#ifndef HOST_INTERNAL_H
+#define HOST_INTERNAL_H
+
+#include <stdbool.h>
+
+#include <exo/layout.h>
+#include <host/host.h>
+
+void host_program_set(host_program *program);
+/* Whether this core's timer has passed; then it is off. */
+bool host_timer_fires(void);
+
+#endif

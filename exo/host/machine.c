@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine.h on Linux: memory, cores, time, console and end. Address spaces and ring 3: space.c.
+ */
+#include <host/host.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../core/machine.h"
+#include "internal.h"
+
+enum {
+	CORES_MAX = 64,
+	CONSOLE_MAX = 1 << 16,
+	VECTOR_BYTES = 576,
+};
+
+/* A block of the kernel's heap: a list, so that host_fini finds all. */
+struct block {
+	struct block *next, **link;
+	size_t size;
+	uint8_t pad[40];
+	uint8_t bytes[];
+};
+
+static struct {
+	struct host_config config;
+	uint8_t *memory; /* all frames, the hole and the payload included */
+	uint64_t frames; /* of it */
+	struct block *heap;
+	size_t heap_used;
+	uint64_t now, timer[CORES_MAX];
+	unsigned nudges[CORES_MAX], nudged[CORES_MAX];
+	unsigned core;
+	uint64_t random;
+	char console[CONSOLE_MAX];
+	size_t console_size;
+	const char *typed;
+} host;
+
+static struct machine_info info;
+
+jmp_buf *host_end;
+uint32_t host_power;
+char host_panic[512];
+
+/* ---- Making and ending a machine ---- */
+
+static size_t bytes_of(uint64_t frames)
+{
+	return frames * EXO_PAGE_SIZE;
+}
+
+void host_fini(void)
+{
+	while (host.heap)
+		machine_free(host.heap->bytes);
+	if (host.memory)
+		munmap(host.memory, bytes_of(host.frames));
+	memset(&host, 0, sizeof(host));
+	host_space_set(NULL);
+}
+
+static void place_payload(void)
+{
+	uint64_t first = host.config.frames + HOST_HOLE;
+
+	if (host.config.payload_size)
+		memcpy(host.memory + bytes_of(first), host.config.payload,
+		       host.config.payload_size);
+	info.payload = bytes_of(HOST_FIRST_FRAME + first);
+	info.payload_size = host.config.payload_size;
+}
+
+void host_init(const struct host_config *config, host_program *program)
+{
+	host_fini();
+	host.config = *config;
+	host.frames = config->frames + HOST_HOLE +
+	              (config->payload_size + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
+	host.memory = mmap(NULL, bytes_of(host.frames), PROT_READ | PROT_WRITE,
+	                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (host.memory == MAP_FAILED)
+		abort();
+	for (unsigned i = 0; i < CORES_MAX; i++)
+		host.timer[i] = UINT64_MAX;
+	host.now = 1000;
+	info = (struct machine_info){
+	        .tsc_hz = HOST_TSC_HZ,
+	        .tsc_boot = host.now,
+	        .vector_bytes = VECTOR_BYTES,
+	        .n_ports = config->ports,
+	        .command_line = "",
+	};
+	place_payload();
+	host_power = 0;
+	host_panic[0] = 0;
+	host_program_set(program);
+}
+
+const struct machine_info *machine_info(void)
+{
+	return &info;
+}
+
+/* ---- Memory ---- */
+
+bool machine_memory(unsigned i, struct machine_range *range)
+{
+	uint64_t half = host.config.frames / 2;
+
+	*range = (struct machine_range){.first = HOST_FIRST_FRAME, .count = half};
+	if (i == 1)
+		*range = (struct machine_range){.first = HOST_FIRST_FRAME + half + HOST_HOLE,
+		                                .count = host.config.frames - half};
+	return i < 2;
+}
+
+void *machine_frame(uint64_t frame)
+{
+	MACHINE_ASSERT(frame >= HOST_FIRST_FRAME && frame - HOST_FIRST_FRAME < host.frames);
+	return host.memory + bytes_of(frame - HOST_FIRST_FRAME);
+}
+
+uint64_t machine_frame_of(const void *address)
+{
+	return HOST_FIRST_FRAME +
+	       (uint64_t)((const uint8_t *)address - host.memory) / EXO_PAGE_SIZE;
+}
+
+void *machine_alloc(size_t size)
+{
+	struct block *block;
+
+	if (host.config.heap_max && host.config.heap_max - host.heap_used < size)
+		return NULL;
+	block = aligned_alloc(64, (sizeof(*block) + size + 63) & ~63ull);
+	if (!block)
+		return NULL;
+	memset(block, 0, sizeof(*block) + size);
+	block->size = size;
+	block->next = host.heap;
+	block->link = &host.heap;
+	if (block->next)
+		block->next->link = &block->next;
+	host.heap = block;
+	host.heap_used += size;
+	return block->bytes;
+}
+
+void machine_free(void *memory)
+{
+	struct block *block;
+
+	if (!memory)
+		return;
+	block = (struct block *)((uint8_t *)memory - offsetof(struct block, bytes));
+	*block->link = block->next;
+	if (block->next)
+		block->next->link = block->link;
+	host.heap_used -= block->size;
+	free(block);
+}
+
+void *machine_code_alloc(size_t size)
+{
+	void *code = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return code == MAP_FAILED ? NULL : code;
+}
+
+int machine_code_seal(void *code, size_t size)
+{
+	return mprotect(code, size, PROT_READ | PROT_EXEC) == 0 ? 0 : -EXO_ENOMEM;
+}
+
+void machine_code_free(void *code, size_t size)
+{
+	munmap(code, size);
+}
+
+/* ---- Cores, time, randomness ---- */
+
+void host_core_set(unsigned core)
+{
+	host.core = core;
+}
+
+unsigned machine_cores(void)
+{
+	return host.config.cores;
+}
+
+unsigned machine_core(void)
+{
+	return host.core;
+}
+
+void machine_nudge(unsigned core)
+{
+	host.nudges[core]++;
+	host.nudged[core] = 1;
+}
+
+unsigned host_nudges(unsigned core)
+{
+	return host.nudges[core];
+}
+
+uint64_t machine_tsc(void)
+{
+	return host.now;
+}
+
+void host_time_add(uint64_t ticks)
+{
+	host.now += ticks;
+}
+
+void machine_timer(uint64_t deadline)
+{
+	host.timer[host.core] = deadline;
+}
+
+uint64_t host_timer(unsigned core)
+{
+	return host.timer[core];
+}
+
+bool host_timer_fires(void)
+{
+	if (host.now < host.timer[host.core])
+		return false;
+	host.timer[host.core] = UINT64_MAX;
+	return true;
+}
+
+void machine_idle(uint64_t deadline)
+{
+	if (!host.nudged[host.core] && deadline > host.now)
+		host.now = deadline;
+	host.nudged[host.core] = 0;
+}
+
+/* The same numbers in every run: xorshift64*. */
+void machine_random(void *to, size_t size)
+{
+	uint8_t *at = to;
+
+	while (size-- > 0) {
+		host.random = host.random ? host.random : 88172645463325252ull;
+		host.random ^= host.random >> 12;
+		host.random ^= host.random << 25;
+		host.random ^= host.random >> 27;
+		*at++ = (uint8_t)(host.random * 2685821657736338717ull >> 56);
+	}
+}
+
+void machine_vector_begin(void)
+{
+}
+
+void machine_vector_end(void)
+{
+}
+
+void machine_release_cores(void)
+{
+}
+
+/* ---- Locks: nothing is concurrent, so a lock that is taken is a deadlock ---- */
+
+void machine_lock(struct machine_lock *lock)
+{
+	MACHINE_ASSERT(lock->next == lock->owner);
+	lock->next++;
+}
+
+void machine_unlock(struct machine_lock *lock)
+{
+	MACHINE_ASSERT(lock->next == lock->owner + 1);
+	lock->owner++;
+}
+
+/* ---- Console and end ---- */
+
+void machine_console_write(const char *text, size_t size)
+{
+	size_t room = sizeof(host.console) - 1 - host.console_size;
+
+	if (size > room)
+		size = room;
+	memcpy(host.console + host.console_size, text, size);
+	host.console_size += size;
+	host.console[host.console_size] = 0;
+}
+
+const char *host_console(void)
+{
+	return host.console;
+}
+
+void host_type(const char *text)
+{
+	host.typed = text;
+}
+
+size_t machine_console_read(char *text, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && host.typed && *host.typed)
+		text[n++] = *host.typed++;
+	return n;
+}
+
+static void end(int how) __attribute__((noreturn));
+
+static void end(int how)
+{
+	if (host_end)
+		longjmp(*host_end, how);
+	fprintf(stderr, "%s", host.console);
+	abort();
+}
+
+void machine_power(enum exo_power what, uint32_t code)
+{
+	host_power = (uint32_t)what << 16 | (code & 0xffff);
+	end(1);
+}
+
+void machine_panic(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(host_panic, sizeof(host_panic), format, list);
+	va_end(list);
+	fprintf(stderr, "panic: %s\n", host_panic);
+	end(2);
+}

@@ -4,8 +4,8 @@
  * bridges that firmware has numbered. A whole scan of 256 buses costs a hundred times as much and
  * is asked for by pci.scan=all, where root buses are not all reachable that way.
  *
- * Each controller found loses its bus-master bit at once, where the machine has not done that before:
- * firmware may have left it receiving.
+ * Each controller found loses its bus-master bit at once, where the machine has not done that
+ * before: firmware may have left it receiving.
  */
 #include <string.h>
 

@@ -29,7 +29,7 @@ enum exo_start_use {
 	EXO_USE_SLOTS = 4,
 	EXO_USE_ENVS = 5, /* ALLOC: environments may be created */
 	EXO_USE_MACHINE = 6,
-	EXO_USE_PAYLOAD = 7, /* frames of the payload, mapped at `address`, `size` bytes */
+	EXO_USE_PAYLOAD = 7, /* frames of the payload; the file "payload" says where it is mapped */
 	EXO_USE_PEER = 8,    /* `name`: an environment that may be called */
 	EXO_USE_SELF = 9,    /* CONTROL over itself */
 };
@@ -71,7 +71,7 @@ struct exo_start_bind {
 	uint32_t program_kind; /* enum exo_program_kind */
 	uint64_t program;      /* address */
 	uint32_t program_size;
-	uint32_t reserved;
+	uint32_t space; /* index of its flow space in `caps`: several may have one name */
 	char text[192]; /* the expression, for people */
 };
 

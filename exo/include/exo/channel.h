@@ -33,7 +33,8 @@ enum exo_channel_type {
 	EXO_CHANNEL_DONE = 7, /* machine → host: all results were sent; body: int32_t status */
 	EXO_CHANNEL_FILE =
 	        8, /* machine → host: a piece of a file: offset (8 bytes), name with NUL, data */
-	EXO_CHANNEL_POWER = 9, /* host → machine: uint32_t enum exo_power, uint32_t code */
+	EXO_CHANNEL_POWER = 9,   /* host → machine: uint32_t enum exo_power, uint32_t code */
+	EXO_CHANNEL_LEDGER = 10, /* host → machine: list the ledger on the console; no body */
 };
 
 struct exo_channel_header { /* behind the 14 bytes of the Ethernet header */

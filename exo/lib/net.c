@@ -59,14 +59,17 @@ static int bind_all(struct exo_net *net)
 
 	for (unsigned i = 0; i < n; i++) {
 		bool counts = (binds[i].flags & EXO_BIND_COUNT) != 0;
+		const struct exo_cap *space = &exo_start_page()->caps[binds[i].space].cap;
 		int result;
 
 		if (strncmp(binds[i].name, net->flow->name, sizeof(binds[i].name)) != 0)
 			continue;
 		if (net->n_bindings == EXO_NET_BINDINGS_MAX)
 			return failed(net, "too many bindings", -EXO_E2BIG);
+		if (binds[i].space >= EXO_START_CAPS_MAX)
+			return failed(net, "its space is not on the start page", -EXO_EINVAL);
 		result = exo_net_bind(
-		        &binds[i], &net->flow->cap, &net->rx.ring.cap, counts ? 0 : 1,
+		        &binds[i], space, &net->rx.ring.cap, counts ? 0 : 1,
 		        exo_pages_physical(&net->counter_page, &net->counters[net->n_bindings]),
 		        &net->bindings[net->n_bindings], net->error);
 		if (result < 0)

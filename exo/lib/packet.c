@@ -81,26 +81,51 @@ static void frame_of(struct exo_rx *rx, const struct exo_desc *desc, struct exo_
 	frame->hash = desc->hash;
 }
 
-/* Whole frames only; the descriptors of a longer one say EXO_DESC_MORE or EXO_DESC_CUT. */
+static void refill(struct exo_rx *rx, uint32_t buffer)
+{
+	struct exo_desc desc;
+
+	fill_one(rx, &desc, buffer);
+	/* There is room for all buffers that exist, so this can't be refused. */
+	exo_ring_put(&rx->ring, &desc, 1);
+}
+
+/* One descriptor of the response queue. true: *frame is the begin of a frame. */
+static bool take_one(struct exo_rx *rx, struct exo_desc *desc, struct exo_rx_frame *frame)
+{
+	bool goes_on = rx->inside;
+
+	if (desc->cookie >= rx->ring.size)
+		return false;
+	if (desc->status != 0) {
+		rx->rejected++;
+		refill(rx, (uint32_t)desc->cookie);
+		return false;
+	}
+	rx->inside = (desc->flags & EXO_DESC_MORE) != 0;
+	if (goes_on) {
+		refill(rx, (uint32_t)desc->cookie);
+		return false;
+	}
+	if (rx->inside)
+		desc->flags = (uint16_t)((desc->flags & ~EXO_DESC_MORE) | EXO_DESC_CUT);
+	if ((desc->flags & EXO_DESC_CUT) != 0)
+		rx->cut++;
+	frame_of(rx, desc, frame);
+	return true;
+}
+
 uint32_t exo_rx_burst(struct exo_rx *rx, struct exo_rx_frame *frames, uint32_t n)
 {
 	struct exo_desc desc[BURST];
-	uint32_t done = 0;
+	uint32_t done = 0, want, got;
 
-	while (done < n) {
-		uint32_t want = n - done < BURST ? n - done : BURST;
-		uint32_t got = exo_ring_get(&rx->ring, desc, want);
-
-		for (uint32_t i = 0; i < got; i++) {
-			if (desc[i].cookie >= rx->ring.size)
-				continue;
-			if ((desc[i].flags & EXO_DESC_CUT) != 0)
-				rx->cut++;
-			frame_of(rx, &desc[i], &frames[done++]);
-		}
-		if (got < want)
-			break;
-	}
+	do {
+		want = n - done < BURST ? n - done : BURST;
+		got = exo_ring_get(&rx->ring, desc, want);
+		for (uint32_t i = 0; i < got; i++)
+			done += take_one(rx, &desc[i], &frames[done]);
+	} while (got == want && done < n);
 	return done;
 }
 

@@ -24,7 +24,9 @@ struct exo_rx {
 	struct exo_ring ring;
 	struct exo_pages buffers;
 	uint32_t buffer_bytes;
-	uint64_t cut; /* frames that were longer than a buffer */
+	bool inside;       /* the next descriptor continues a frame that was cut */
+	uint64_t cut;      /* frames that were longer than a buffer */
+	uint64_t rejected; /* buffers that the kernel found bad: our own mistake */
 };
 
 struct exo_rx_frame {

@@ -15,10 +15,16 @@ static inline uint64_t exo_tsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* ticks * to / from without overflow in between; both below 2^63. */
-static inline uint64_t exo_time_scale(uint64_t ticks, uint64_t to, uint64_t from)
+/* a * to / from, computed in 128 bits; UINT64_MAX where the result does not fit. */
+static inline uint64_t exo_time_scale(uint64_t a, uint64_t to, uint64_t from)
 {
-	return (uint64_t)((unsigned __int128)ticks * to / from);
+	uint64_t low, high, rest;
+
+	__asm__("mulq %3" : "=a"(low), "=d"(high) : "a"(a), "r"(to) : "cc");
+	if (high >= from)
+		return UINT64_MAX;
+	__asm__("divq %4" : "=a"(low), "=d"(rest) : "a"(low), "d"(high), "r"(from) : "cc");
+	return low;
 }
 
 /* Nanoseconds of a span of TSC ticks, and back. */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init's order: command line, payload, host channel, environments one after another, then the loop.
+ * With a host channel the next environment starts only when the one before has said HELLO (or has
+ * ended, or kept silent for a second): what they bind is then as old as their place in the manifest
+ * says.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+
+#include "init.h"
+
+#define HELLO_PATIENCE_NS 1000000000ull
+
+struct init init;
+
+void init_give_up(const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	exo_vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	exo_printf("%s\n", text);
+	exo_printf("nothing was started\n");
+	init_power(EXO_POWER_EXIT, 2);
+}
+
+static void read_options(void)
+{
+	char error[OPTIONS_ERROR_MAX];
+	const char *word;
+
+	for (unsigned i = 1; (word = exo_start_arg(i)) != NULL; i++)
+		if (options_take(&init.options, word, error) < 0)
+			exo_printf("command line: %s\n", error);
+	flows_complete_addresses(&init.options);
+}
+
+/* The manifest counts on addresses that nobody gave: says which, and what to pass. */
+static void check_addresses(void)
+{
+	const struct exo_manifest *m = init.payload.manifest;
+	const struct exo_manifest_flow *flows = exo_manifest_flows(m);
+
+	for (uint32_t i = 0; i < m->flows.n; i++) {
+		if (flows[i].n_relocations == 0 || flows[i].address < init.options.n_addresses)
+			continue;
+		exo_printf("%s wants address %u: pass ip=ADDR/LEN[,GATEWAY][@PORT] on the command "
+		           "line%s\n",
+		           exo_manifest_string(m, m->name), flows[i].address,
+		           flows[i].address == 0 ? "" : " once more");
+		return;
+	}
+}
+
+static void make_services(void)
+{
+	const struct exo_manifest *m = init.payload.manifest;
+	struct exo_pages pages;
+
+	if (exo_pages_alloc(&pages, exo_pages_for((m->envs.n + 1) * sizeof(struct service))) < 0)
+		init_give_up("no memory for %u environments", m->envs.n);
+	init.services = pages.address;
+	init.n_services = m->envs.n;
+	for (uint32_t i = 0; i < m->envs.n; i++) {
+		init.services[i].entry = &exo_manifest_envs(m)[i];
+		init.services[i].name = exo_manifest_string(m, init.services[i].entry->name);
+	}
+}
+
+/* Sleeps until an event or `due_ns`. */
+static void sleep_until(uint64_t due_ns)
+{
+	uint64_t deadline = 0;
+
+	if (due_ns != UINT64_MAX)
+		deadline = exo_info()->tsc_boot + exo_time_ticks(due_ns) + 1;
+	exo_wait(deadline);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void await_hello(const struct service *service)
+{
+	uint64_t until = exo_time_now_ns() + HELLO_PATIENCE_NS, now;
+
+	while (service->state == SERVICE_RUNNING && !service->hello) {
+		now = exo_time_now_ns();
+		if (now >= until) {
+			exo_printf("%s: no HELLO from it within a second\n", service->name);
+			return;
+		}
+		control_run(now);
+		watch_children();
+		sleep_until(earlier(until, control_due(now)));
+	}
+}
+
+static void start_all(void)
+{
+	for (uint32_t i = 0; i < init.n_services; i++)
+		if (service_start(&init.services[i]) && control_is_open())
+			await_hello(&init.services[i]);
+}
+
+int exo_main(void)
+{
+	read_options();
+	payload_open(&init.payload);
+	check_addresses();
+	make_services();
+	control_open();
+	start_all();
+	control_hello();
+	if (init.options.ledger)
+		listing_print();
+	for (;;) {
+		uint64_t now = exo_time_now_ns();
+
+		watch_children();
+		watch_restarts(now);
+		control_run(now);
+		watch_end();
+		sleep_until(earlier(watch_due(), control_due(now)));
+	}
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Command-line words. Addresses are read as RFC 4291, section 2.2, and dotted decimals write them.
+ */
+#include "options.h"
+
+#include <exo/error.h>
+#include <exo/flow.h>
+#include <libexo/channel.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+
+/* Decimal number up to `max`. → digits read, 0: none, or too large. */
+static unsigned number(const char *text, unsigned max, unsigned *value)
+{
+	unsigned n = 0;
+
+	*value = 0;
+	while (text[n] >= '0' && text[n] <= '9') {
+		*value = *value * 10 + (unsigned)(text[n++] - '0');
+		if (*value > max)
+			return 0;
+	}
+	return n;
+}
+
+static unsigned ipv4(const char *text, uint8_t address[4])
+{
+	unsigned at = 0;
+
+	for (int i = 0; i < 4; i++) {
+		unsigned value, n;
+
+		if (i > 0 && text[at++] != '.')
+			return 0;
+		n = number(text + at, 255, &value);
+		if (n == 0)
+			return 0;
+		address[i] = (uint8_t)value;
+		at += n;
+	}
+	return at;
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	                              : -1;
+}
+
+/* One to four hexadecimal digits. → digits read. */
+static unsigned group(const char *text, unsigned *value)
+{
+	unsigned n = 0;
+
+	*value = 0;
+	while (n < 4 && hex_digit(text[n]) >= 0)
+		*value = *value << 4 | (unsigned)hex_digit(text[n++]);
+	return n;
+}
+
+static unsigned ipv6(const char *text, uint8_t address[16])
+{
+	uint8_t head[16] = {0};
+	unsigned at = 0, n = 0, gap = 16; /* bytes written; where "::" stood */
+
+	if (text[0] == ':' && text[1] != ':')
+		return 0;
+	while (n < 16) {
+		unsigned value, digits;
+
+		if (text[at] == ':' && text[at + 1] == ':') {
+			if (gap != 16)
+				return 0;
+			gap = n;
+			at += 2;
+		} else if (n > 0 && n != gap) {
+			if (text[at] != ':')
+				break;
+			at++;
+		}
+		digits = group(text + at, &value);
+		if (digits == 0 && gap == n)
+			break;
+		if (digits == 0)
+			return 0;
+		at += digits;
+		head[n++] = (uint8_t)(value >> 8);
+		head[n++] = (uint8_t)value;
+	}
+	if (gap == 16 ? n != 16 : n > 14)
+		return 0;
+	memset(address, 0, 16);
+	if (gap == 16)
+		gap = n;
+	memcpy(address, head, gap);
+	memcpy(address + 16 - (n - gap), head + gap, n - gap);
+	return at;
+}
+
+unsigned options_address(const char *text, uint8_t *family, uint8_t address[16])
+{
+	unsigned n;
+
+	memset(address, 0, 16);
+	n = ipv4(text, address);
+	if (n > 0 && text[n] != ':') {
+		*family = 4;
+		return n;
+	}
+	*family = 6;
+	return ipv6(text, address);
+}
+
+/* ip=ADDR/LEN[,GATEWAY][@PORT]. NULL or what is wrong. */
+static const char *take_address(struct exo_start_address *to, const char *text)
+{
+	unsigned n, value;
+	uint8_t family;
+
+	memset(to, 0, sizeof(*to));
+	n = options_address(text, &to->family, to->address);
+	if (n == 0)
+		return "its address is neither IPv4 nor IPv6";
+	text += n;
+	if (*text++ != '/')
+		return "the address wants a length: ADDR/LEN";
+	n = number(text, to->family == 4 ? 32 : 128, &value);
+	if (n == 0)
+		return "its length is not one of the address's";
+	to->prefix = (uint8_t)value;
+	text += n;
+	if (*text == ',') {
+		n = options_address(++text, &family, to->gateway);
+		if (n == 0 || family != to->family)
+			return "its gateway is not an address of the same family";
+		text += n;
+	}
+	if (*text == '@') {
+		n = number(++text, EXO_PORTS_MAX - 1, &value);
+		if (n == 0)
+			return "its port is not a number from 0 to 15";
+		to->port = (uint16_t)value;
+		text += n;
+	}
+	return *text == '\0' ? NULL : "something follows what should be its end";
+}
+
+static int refuse(char error[OPTIONS_ERROR_MAX], const char *word, const char *why, int result)
+{
+	exo_snprintf(error, OPTIONS_ERROR_MAX, "%.80s: %s", word, why);
+	return result;
+}
+
+int options_take(struct options *options, const char *word, char error[OPTIONS_ERROR_MAX])
+{
+	const char *wrong;
+
+	if (strcmp(word, "ledger") == 0) {
+		options->ledger = true;
+	} else if (strncmp(word, "channel=", 8) == 0) {
+		if (exo_channel_key(options->key, word + 8) < 0)
+			return refuse(error, "channel", "the key wants 32 hexadecimal digits",
+			              -EXO_EINVAL);
+		options->has_key = true;
+	} else if (strncmp(word, "ip=", 3) == 0) {
+		if (options->n_addresses == EXO_START_ADDRESSES_MAX)
+			return refuse(error, word, "too many addresses", -EXO_E2BIG);
+		wrong = take_address(&options->addresses[options->n_addresses], word + 3);
+		if (wrong != NULL)
+			return refuse(error, word, wrong, -EXO_EINVAL);
+		options->n_addresses++;
+	}
+	return 0;
+}

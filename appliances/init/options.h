@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line, as far as it is init's:
+ *
+ *     ip=ADDR/LEN[,GATEWAY][@PORT]   an address of the machine, IPv4 or IPv6, on a NIC port
+ * (default 0); repeatable: the manifest counts them from 0 channel=KEY                    32
+ * hexadecimal digits: the host channel's key ledger                         list the ledger when
+ * everything has started, and before power-off
+ *
+ * Other words belong to the kernel or to nobody; they are left alone.
+ */
+#ifndef INIT_OPTIONS_H
+#define INIT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <exo/start.h>
+
+enum {
+	OPTIONS_ERROR_MAX = 160,
+};
+
+struct options {
+	unsigned n_addresses;
+	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX]; /* mac and mtu not filled in */
+	bool has_key, ledger;
+	uint64_t key[2];
+};
+
+/* Takes one word in. 0, or -EXO_EINVAL (-EXO_E2BIG: too many addresses) with the reason, which
+ * names the word. */
+int options_take(struct options *options, const char *word, char error[OPTIONS_ERROR_MAX]);
+
+/* Reads an address as text, up to one of the bytes of `ends` or the NUL. → bytes read, 0: none is
+ * there. */
+unsigned options_address(const char *text, uint8_t *family, uint8_t address[16]);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The payload: a cpio archive that the boot loader brought. Nothing of it is used before its digest
+ * was compared with the manifest's; the manifest itself is as trusted as the command line.
+ */
+#include <exo/cpio.h>
+#include <libexo/lib.h>
+#include <libexo/memory.h>
+#include <libexo/printf.h>
+#include <libexo/sha256.h>
+#include <libexo/start.h>
+
+#include "init.h"
+
+static void find_archive(struct payload *payload, size_t *size)
+{
+	const struct exo_start_file *file = exo_start_file("payload");
+	const struct exo_cap *cap = exo_start_cap(EXO_USE_PAYLOAD);
+
+	if (file == NULL || file->size == 0 || cap == NULL)
+		init_give_up(
+		        "there is no payload: boot with NAME.cpio from boot/mkappliance as initial "
+		        "ramdisk");
+	payload->base = (const char *)file->address;
+	payload->cap = *cap;
+	*size = file->size;
+}
+
+static const struct exo_manifest *find_manifest(const char *archive, size_t size)
+{
+	struct exo_cpio_member member;
+	char error[EXO_MANIFEST_ERROR_MAX];
+	const char *wrong = exo_cpio_find(archive, size, "manifest", &member);
+
+	if (wrong != NULL)
+		init_give_up("payload: no manifest: %s", wrong);
+	if ((uintptr_t)member.data % 8 != 0)
+		init_give_up("payload: the manifest is not aligned to 8 bytes");
+	if (exo_manifest_check(member.data, member.size, error) < 0)
+		init_give_up("manifest: %s", error);
+	return member.data;
+}
+
+/* The manifest's file of a name, or NULL. */
+static struct member *slot_of(const struct exo_manifest *m, struct member *members,
+                              const char *name)
+{
+	for (uint32_t i = 0; i < m->files.n; i++)
+		if (strcmp(exo_manifest_string(m, exo_manifest_files(m)[i].name), name) == 0)
+			return &members[i];
+	return NULL;
+}
+
+/* Walks the archive once and notes where each file of the manifest lies. */
+static void find_members(const struct exo_manifest *m, const char *archive, size_t size,
+                         struct member *members)
+{
+	struct exo_cpio cpio = {.archive = archive, .size = size};
+	struct exo_cpio_member member;
+	const char *wrong;
+
+	while ((wrong = exo_cpio_next(&cpio, &member)) == NULL) {
+		struct member *slot = slot_of(m, members, member.name);
+
+		if (slot == NULL)
+			continue;
+		if (slot->data != NULL)
+			init_give_up("payload: %s is there twice", member.name);
+		slot->data = member.data;
+		slot->size = member.size;
+	}
+	if (wrong != exo_cpio_end)
+		init_give_up("payload: %s at byte %zu", wrong, cpio.offset);
+}
+
+static void verify(const struct exo_manifest *m, uint32_t i, const struct member *member)
+{
+	const struct exo_manifest_file *file = &exo_manifest_files(m)[i];
+	const char *name = exo_manifest_string(m, file->name);
+	uint8_t digest[32];
+
+	if (member->data == NULL)
+		init_give_up("payload: %s is missing", name);
+	if (member->size != file->size)
+		init_give_up("payload: %s has %llu bytes, the manifest says %llu", name,
+		             (unsigned long long)member->size, (unsigned long long)file->size);
+	exo_sha256(member->data, member->size, digest);
+	if (memcmp(digest, file->sha256, sizeof(digest)) != 0)
+		init_give_up("payload: the digest of %s is not the manifest's", name);
+}
+
+void payload_open(struct payload *payload)
+{
+	struct exo_pages pages;
+	struct member *members;
+	size_t size;
+
+	find_archive(payload, &size);
+	payload->manifest = find_manifest(payload->base, size);
+	if (exo_pages_alloc(&pages,
+	                    exo_pages_for((payload->manifest->files.n + 1) * sizeof(*members))) < 0)
+		init_give_up("no memory for %u files", payload->manifest->files.n);
+	members = pages.address;
+	find_members(payload->manifest, payload->base, size, members);
+	for (uint32_t i = 0; i < payload->manifest->files.n; i++)
+		verify(payload->manifest, i, &members[i]);
+	payload->members = members;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From an entry of the manifest to a running environment, with exactly what the entry grants.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+
+#include "init.h"
+
+static uint32_t mailbox_page_count(void)
+{
+	return exo_pages_for(sizeof(struct exo_mailbox));
+}
+
+static int give_arguments(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	const char *text = exo_manifest_string(init.payload.manifest, entry->args);
+
+	for (uint32_t i = 0; i < entry->argc; i++) {
+		int result = exo_child_argument(child, text);
+
+		if (result < 0)
+			return result;
+		text += strlen(text) + 1;
+	}
+	return 0;
+}
+
+/* Content lies in the payload's frames, each member on pages of its own. */
+static int give_content(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	const struct payload *payload = &init.payload;
+
+	for (uint32_t i = entry->first_file; i < entry->first_file + entry->n_files; i++) {
+		const struct member *member = &payload->members[i];
+		const char *name = exo_manifest_string(
+		        payload->manifest, exo_manifest_files(payload->manifest)[i].name);
+		uint64_t offset = (uint64_t)((const char *)member->data - payload->base);
+		int result;
+
+		if (offset % EXO_PAGE_SIZE != 0) {
+			exo_snprintf(child->error, sizeof(child->error),
+			             "content %s does not lie on a page of its own", name);
+			return -EXO_EINVAL;
+		}
+		result =
+		        exo_child_file(child, name, payload->cap.first + (offset >> EXO_PAGE_SHIFT),
+		                       member->size, &payload->cap);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+/* One capability of init's, all of it, with fewer rights. */
+static int give_all_of(struct exo_child *child, enum exo_start_use use, const char *name,
+                       unsigned rights)
+{
+	const struct exo_cap *own = exo_start_cap(use);
+
+	if (own == NULL) {
+		exo_snprintf(child->error, sizeof(child->error), "init has no capability for %s",
+		             name);
+		return -EXO_EPERM;
+	}
+	return exo_child_grant(child, use, name, own, rights, own->first, own->count);
+}
+
+static int give_capabilities(struct exo_child *child, uint32_t flags)
+{
+	unsigned machine = (flags & EXO_MANIFEST_POWER ? EXO_RIGHT_CONTROL : 0) |
+	                   (flags & EXO_MANIFEST_LEDGER ? EXO_RIGHT_READ : 0);
+	int result = give_all_of(child, EXO_USE_FRAMES, "frames", EXO_RIGHT_ALLOC);
+
+	if (result >= 0 && (flags & EXO_MANIFEST_CONSOLE) != 0)
+		result = give_all_of(child, EXO_USE_CONSOLE, "console", EXO_RIGHT_WRITE);
+	if (result >= 0 && machine != 0)
+		result = give_all_of(child, EXO_USE_MACHINE, "machine", machine);
+	if (result >= 0 && (flags & EXO_MANIFEST_ENVS) != 0)
+		result = give_all_of(child, EXO_USE_ENVS, "environments", EXO_RIGHT_ALLOC);
+	return result < 0 ? result : 0;
+}
+
+/* A box of frames that init keeps over restarts; zeroed anew each time. */
+static int give_mailbox(struct service *service, struct exo_child *child)
+{
+	int result;
+
+	if (!control_is_open())
+		return 0;
+	if (service->mailbox_pages.count == 0) {
+		result = exo_pages_alloc(&service->mailbox_pages, mailbox_page_count());
+		if (result < 0) {
+			exo_snprintf(child->error, sizeof(child->error), "mailbox: %s",
+			             exo_error_text(result));
+			return result;
+		}
+	}
+	memset(service->mailbox_pages.address, 0, sizeof(struct exo_mailbox));
+	exo_mailbox_create(&service->mailbox, service->mailbox_pages.address);
+	return exo_child_share(child, &service->mailbox_pages, &child->start->mailbox);
+}
+
+/* Gives free slots of its core's vector. */
+static int give_slots(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	const struct exo_info *info = exo_info();
+	const struct exo_slot_info *slots =
+	        (const struct exo_slot_info *)((const char *)info + info->slots_offset);
+	uint32_t first = entry->core * EXO_SLOTS_PER_CORE, given = 0;
+	const struct exo_cap *authority = exo_start_cap(EXO_USE_SLOTS);
+
+	if (entry->core >= info->n_cores) {
+		exo_snprintf(child->error, sizeof(child->error), "core %u: this machine has %u",
+		             entry->core, info->n_cores);
+		return -EXO_ENOENT;
+	}
+	for (uint32_t i = 0; i < EXO_SLOTS_PER_CORE && given < entry->slots; i++)
+		if (slots[first + i].owner == 0 &&
+		    exo_slot_take(authority, child->id, first + i, 1) >= 0)
+			given++;
+	if (given == entry->slots)
+		return 0;
+	exo_snprintf(child->error, sizeof(child->error), "%u of %u slots on core %u", given,
+	             entry->slots, entry->core);
+	return -EXO_EBUSY;
+}
+
+static int build(struct service *service, struct exo_child *child)
+{
+	const struct exo_manifest_env *entry = service->entry;
+	const struct member *image = &init.payload.members[entry->image];
+	int result = exo_child_create(child, service->name, entry->frames);
+
+	if (result == 0)
+		result = exo_child_image(child, image->data, image->size);
+	if (result == 0)
+		result = give_arguments(child, entry);
+	if (result == 0)
+		result = give_content(child, entry);
+	if (result == 0)
+		result = give_capabilities(child, entry->flags);
+	if (result == 0)
+		result = flows_give(child, entry);
+	if (result == 0)
+		result = give_mailbox(service, child);
+	if (result == 0)
+		result = give_slots(child, entry);
+	if (result == 0)
+		result = exo_child_start(child, entry->core);
+	return result;
+}
+
+bool service_start(struct service *service)
+{
+	service->hello = service->done = false;
+	service->result = -EXO_ENOENT;
+	service->started_at = exo_time_now_ns();
+	if (build(service, &service->child) < 0) {
+		exo_printf("%s: not started: %s\n", service->name, service->child.error);
+		exo_child_abandon(&service->child);
+		service->state = SERVICE_OFF;
+		init.failed = true;
+		return false;
+	}
+	service->state = SERVICE_RUNNING;
+	return true;
+}

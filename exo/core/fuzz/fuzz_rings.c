@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzzer of the rings: Mallory writes arbitrary bytes into her rings' memory, at any place and any
+ * time, while traffic flows for her and for Bob. Whatever she writes:
+ *
+ *     Bob gets every frame of his, byte for byte, and nothing else of his memory changes;
+ *     nothing leaves the port that she was not granted to send;
+ *     at the end every pin and every mbuf is back.
+ *
+ * An input is a list of steps: an opcode byte and its operands.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tests/world.h"
+
+enum { BOB = 2, MALLORY = 3, ADDRESS = 0x0a000002, PEER = 0x0a000001, BUFFERS = 8, SIZE = 8 };
+
+#define MUST(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static struct world_ring bobs, receive, transmit;
+static uint64_t secret, own; /* a frame of Bob's; Mallory's buffers */
+static uint8_t sent[65536], frame[2048];
+
+/* The input, read from the front; zeros behind its end. */
+static const uint8_t *input;
+static size_t left;
+
+static uint8_t next(void)
+{
+	if (left == 0)
+		return 0;
+	left--;
+	return *input++;
+}
+
+static uint32_t next32(void)
+{
+	uint32_t value = next();
+
+	value = value << 8 | next();
+	value = value << 8 | next();
+	return value << 8 | next();
+}
+
+static void bind(uint32_t env, const struct exo_cap *space, const struct flt_conjunction *flow,
+                 const struct world_ring *ring, uint32_t flags)
+{
+	struct exo_bind arg = {.flags = flags};
+
+	MUST(world_bind(env, space, flow, ring, &arg) == 0);
+}
+
+static void begin(void)
+{
+	struct flt_conjunction any, udp7, udp9, from9;
+	struct exo_cap space;
+
+	world_any(&any);
+	world_udp_to(&udp7, ADDRESS, 7);
+	world_udp_to(&udp9, ADDRESS, 9);
+	world_udp_from(&from9, ADDRESS, 9);
+	space = world_grant(BOB, EXO_RIGHT_BIND, &udp7, NULL);
+	MUST(world_ring(BOB, EXO_RING_RECEIVE, SIZE, NULL, &bobs) == 0);
+	bind(BOB, &space, &udp7, &bobs, 0);
+	world_fill(BOB, &bobs, 4, 2048, 0);
+	secret = world_frames(BOB, 1, 0x55);
+	space = world_grant(MALLORY, EXO_RIGHT_BIND | EXO_RIGHT_SEND, &udp9, &from9);
+	MUST(world_ring(MALLORY, EXO_RING_RECEIVE, SIZE, NULL, &receive) == 0);
+	MUST(world_ring(MALLORY, EXO_RING_TRANSMIT, SIZE, &space, &transmit) == 0);
+	bind(MALLORY, &space, &udp9, &receive, 0);
+	own = world_frames(MALLORY, BUFFERS, 0x33);
+	for (unsigned i = 0; i < BUFFERS; i++)
+		(void)world_udp(world_memory((own + i) * 4096), ADDRESS, 9, PEER, 1, 100);
+	world_fill(MALLORY, &receive, 4, 2048, 0);
+}
+
+static void check_sent(void)
+{
+	static const struct {
+		uint16_t at, value;
+	} granted[] = {{12, 0x08}, {13, 0x00}, {23, 17}, {26, 10}, {27, 0}, {28, 0}, {29, 2}};
+	uint32_t length;
+
+	while ((length = world_sent(0, sent, sizeof(sent)))) {
+		uint32_t ports = 14 + 4 * (sent[14] & 15);
+
+		MUST(length >= 34 && length <= 1522 && ports + 2 <= length);
+		for (unsigned i = 0; i < sizeof(granted) / sizeof(granted[0]); i++)
+			MUST(sent[granted[i].at] == granted[i].value);
+		MUST((sent[20] & 0x1f) == 0 && sent[21] == 0);
+		MUST(sent[ports] == 0 && sent[ports + 1] == 9);
+	}
+}
+
+static void poll(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		net_poll(0, 64);
+	check_sent();
+}
+
+static void bob_receives(void)
+{
+	uint32_t length = world_udp(frame, PEER, 1, ADDRESS, 7, 1 + next());
+	struct exo_desc desc;
+
+	world_arrive(0, frame, length, 0);
+	poll();
+	MUST(world_get(&bobs, &desc) && desc.length == length);
+	MUST(memcmp(world_memory(desc.address), frame, length) == 0);
+	world_put(&bobs, (struct exo_desc){.address = desc.address, .length = 2048});
+	for (unsigned i = 0; i < 4096; i++)
+		MUST(((uint8_t *)world_memory(secret * 4096))[i] == 0x55);
+}
+
+static void mallory_receives(void)
+{
+	uint32_t segment = next();
+	uint32_t length = world_udp(frame, PEER, 1, ADDRESS, 9, next() * 5);
+
+	world_arrive(0, frame, length, segment < 20 ? 0 : segment * 8);
+	poll();
+}
+
+/* Bytes anywhere in a ring's memory. */
+static void scribble(const struct world_ring *ring)
+{
+	uint32_t bytes = (uint32_t)exo_ring_bytes(ring->size), at = next32() % bytes;
+
+	for (unsigned n = next() % 64; n > 0; n--)
+		((uint8_t *)ring->request)[(at + n) % bytes] = next();
+}
+
+/* A descriptor that is nearly right: what random bytes alone would never make. */
+static void write_descriptor(struct world_ring *ring)
+{
+	static const uint32_t lengths[] = {0, 1, 13, 14, 60, 142, 4096, 65535};
+	uint8_t choice = next();
+	uint64_t base = choice & 1 ? secret : own + next() % BUFFERS;
+	struct exo_desc desc = {
+	        .address = base * 4096 + (choice & 2 ? next() * 16u : 0),
+	        .length = choice & 4 ? next32() : lengths[next() % 8],
+	        .flags = (uint16_t)(choice & 8 ? next32() : next() << 6),
+	        .port = choice & 16 ? next() : 0,
+	        .cookie = choice,
+	};
+
+	desc.flags |= choice & 32 ? EXO_DESC_MORE : 0;
+	ring->request->desc[ring->head++ % SIZE] = desc;
+	ring->request->head = choice & 64 ? next32() : ring->head;
+}
+
+static void step(void)
+{
+	switch (next() % 9) {
+	case 0:
+		scribble(&receive);
+		break;
+	case 1:
+		scribble(&transmit);
+		break;
+	case 2:
+		write_descriptor(&receive);
+		break;
+	case 3:
+	case 4:
+		write_descriptor(&transmit);
+		break;
+	case 5:
+		bob_receives();
+		break;
+	case 6:
+		mallory_receives();
+		break;
+	case 7:
+		(void)net_call_doorbell(world_env(MALLORY), transmit.cap.first);
+		poll();
+		break;
+	case 8: /* she keeps up with what comes back */
+		receive.response->tail = receive.response->head;
+		transmit.response->tail = transmit.response->head;
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool started;
+
+	if (!started)
+		world_start();
+	started = true;
+	input = data;
+	left = size;
+	begin();
+	while (left > 0)
+		step();
+	bob_receives();
+	for (uint32_t id = BOB; id <= MALLORY; id++) {
+		net_env_end(world_env(id));
+		world_frames_free(id);
+		world_env_reset(id);
+	}
+	MUST(world_pins() == 0);
+	MUST(world_mbufs() == 0);
+	return 0;
+}

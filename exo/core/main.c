@@ -38,6 +38,7 @@ void core_start(const char *command_line)
 	slots_init();
 	if (net_start() != 0)
 		machine_panic("no memory for the packet path");
+	info_update(); /* init reads the ports' addresses at once */
 	say_machine();
 	wrong = init_start(command_line);
 	if (wrong) {

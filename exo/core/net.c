@@ -397,11 +397,15 @@ void net_info_update(struct exo_info *info, struct exo_port_info *ports)
 
 	machine_vector_begin();
 	for (unsigned port = 0; port < net.n_ports; port++) {
-		ports[port].drops = (struct exo_drops){0};
-		port_info((uint16_t)port, &ports[port]);
+		/* Summed up aside: readers never see a counter fall. */
+		struct exo_port_info sum = ports[port];
+
+		sum.drops = (struct exo_drops){0};
+		port_info((uint16_t)port, &sum);
 		for (unsigned core = 0; core < net.n_cores; core++)
-			add_drops(&ports[port].drops, &net.cores[core].drops[port]);
-		add_drops(&all, &ports[port].drops);
+			add_drops(&sum.drops, &net.cores[core].drops[port]);
+		ports[port] = sum;
+		add_drops(&all, &sum.drops);
 	}
 	machine_vector_end();
 	for (unsigned core = 0; core < net.n_cores; core++) {

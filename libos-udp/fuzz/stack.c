@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzzes the whole stack: the input is a script of frames, times and calls. Bytes that would hardly
+ * get past a checksum are given the right one, so that what lies behind is reached too.
+ */
+#include "../tests/bench.h"
+
+struct script {
+	const uint8_t *at;
+	size_t left;
+};
+
+static uint8_t take8(struct script *script)
+{
+	if (script->left == 0)
+		return 0;
+	script->left--;
+	return *script->at++;
+}
+
+static uint16_t take16(struct script *script)
+{
+	uint16_t high = take8(script);
+
+	return (uint16_t)(high << 8 | take8(script));
+}
+
+static uint32_t take_bytes(struct script *script, uint8_t *to, uint32_t max)
+{
+	uint32_t n = take16(script) % (max + 1);
+
+	if (n > script->left)
+		n = (uint32_t)script->left;
+	if (n > 0)
+		memcpy(to, script->at, n);
+	script->at += n;
+	script->left -= n;
+	return n;
+}
+
+static struct udp_buffer *kept[4];
+
+static void receive(struct udp_socket *socket, struct udp_datagram *datagram)
+{
+	uint8_t what = datagram->size > 0 ? datagram->data[0] : 0;
+	volatile uint8_t sum = 0;
+
+	for (uint32_t i = 0; i < datagram->size; i++)
+		sum ^= datagram->data[i];
+	if (what % 4 == 0) {
+		udp_socket_reply(socket, datagram, datagram->size);
+	} else if (what % 4 == 1 && kept[what / 4 % 4] == NULL) {
+		kept[what / 4 % 4] = udp_datagram_keep(datagram);
+	} else if (what % 4 == 2) {
+		udp_socket_reply(socket, datagram, what);
+	}
+}
+
+static void fail(struct udp_socket *socket, enum udp_failure failure,
+                 const struct udp_endpoint *remote, uint32_t value)
+{
+}
+
+static void input_raw(struct bench *bench, struct script *script)
+{
+	uint8_t frame[2048];
+	uint32_t size = take_bytes(script, frame, sizeof frame);
+
+	bench_input_flags(bench, frame, size, take8(script) % 8);
+}
+
+static void input_ip(struct bench *bench, struct script *script, bool transport)
+{
+	uint8_t frame[4096], payload[2048], options[40], packet[2100];
+	struct bench_ip ip = {.src = 0x0a000002, .dst = 0x0a000001};
+	uint32_t size;
+
+	ip.src += take8(script) % 4;
+	ip.protocol = take8(script);
+	ip.id = take8(script) % 4;
+	if (take8(script) % 2 != 0)
+		ip.fragment = take16(script);
+	ip.options = options;
+	ip.options_size = take_bytes(script, options, sizeof options) & ~3u;
+	size = take_bytes(script, payload, sizeof payload);
+	if (!transport) {
+		bench_input(bench, frame, bench_ip4(frame, &ip, payload, size));
+		return;
+	}
+	if (ip.protocol % 2 != 0) {
+		ip.protocol = PROTOCOL_UDP;
+		size = bench_udp(packet, &ip, take16(script), 7, payload, size);
+	} else {
+		ip.protocol = PROTOCOL_ICMP;
+		size = bench_echo(packet, 1, 2, payload, size);
+		packet[ICMP_TYPE] = take8(script) % 20;
+		packet[ICMP_CODE] = take8(script) % 5;
+		memset(packet + ICMP_CHECKSUM, 0, 2);
+		uint16_t sum = udp_sum_finish(udp_sum_add(0, packet, size));
+		memcpy(packet + ICMP_CHECKSUM, &sum, sizeof sum);
+	}
+	bench_input(bench, frame, bench_ip4(frame, &ip, packet, size));
+}
+
+static void input_arp(struct bench *bench, struct script *script)
+{
+	uint8_t frame[64], mac[UDP_MAC_BYTES] = {2, 0, 0, 0, 0, take8(script)};
+
+	bench_arp(frame, take8(script) % 4, mac, 0x0a000000u + take8(script), bench_mac,
+	          0x0a000000u + take8(script) % 4);
+	bench_input(bench, frame, 42);
+}
+
+static void send(struct udp_socket *socket, struct script *script)
+{
+	static const uint8_t data[70000];
+	struct udp_endpoint to = {udp_ip4(0x0a000000u + take8(script)), take16(script)};
+
+	udp_socket_send_copy(socket, data, take16(script) + (uint32_t)take8(script), &to);
+}
+
+static void give_back(struct bench *bench, unsigned i)
+{
+	if (kept[i] != NULL)
+		udp_buffer_release(bench->stack, kept[i]);
+	kept[i] = NULL;
+}
+
+static void act(struct bench *bench, struct udp_socket *socket, struct script *script)
+{
+	switch (take8(script) % 8) {
+	case 0:
+		input_raw(bench, script);
+		break;
+	case 1:
+		input_ip(bench, script, false);
+		break;
+	case 2:
+	case 3:
+		input_ip(bench, script, true);
+		break;
+	case 4:
+		input_arp(bench, script);
+		break;
+	case 5:
+		bench_pass(bench, take16(script) * 1000000ull);
+		break;
+	case 6:
+		send(socket, script);
+		break;
+	case 7:
+		give_back(bench, take8(script) % 4);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct script script = {data, size};
+	struct udp_config config = udp_config_default();
+	struct udp_socket socket = {.receive = receive, .failure = fail, .local.port = 7};
+	struct bench bench;
+
+	config.roles = take8(&script) % 16;
+	config.neighbours = 8;
+	config.reassemblies = 2;
+	bench_open(&bench, &config);
+	if (udp_socket_open(bench.stack, &socket) != 0)
+		__builtin_trap();
+	while (script.left > 0) {
+		act(&bench, &socket, &script);
+		bench_empty_tray(&bench);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		give_back(&bench, i);
+	bench_close(&bench);
+	return 0;
+}

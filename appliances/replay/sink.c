@@ -83,26 +83,16 @@ static uint32_t ring_size(uint32_t buffer_bytes)
 
 /* ---- Binding ---- */
 
-/* A flow space of that name whose rights suffice: taps have one of their own. */
-static const struct exo_cap *space_for(const struct exo_start_bind *bind)
+/* The tap has a space of its own, of the same name. */
+static const struct exo_cap *space_of(const struct exo_start_bind *bind)
 {
-	const struct exo_start *start = exo_start_page();
-	unsigned need = EXO_RIGHT_BIND | (bind->flags & EXO_BIND_TAP ? EXO_RIGHT_TAP : 0);
-
-	for (uint32_t i = 0; i < start->n_caps && i < EXO_START_CAPS_MAX; i++) {
-		const struct exo_start_cap *entry = &start->caps[i];
-
-		if (entry->use == EXO_USE_FLOW && (entry->cap.rights & need) == need &&
-		    strncmp(entry->name, bind->name, sizeof bind->name) == 0)
-			return &entry->cap;
-	}
-	return NULL;
+	return bind->space < EXO_START_CAPS_MAX ? &exo_start_page()->caps[bind->space].cap : NULL;
 }
 
 static int bind_one(struct sink *sink, const struct exo_start_bind *bind)
 {
 	bool tap = (bind->flags & EXO_BIND_COUNT) != 0;
-	const struct exo_cap *space = space_for(bind);
+	const struct exo_cap *space = space_of(bind);
 	uint64_t at = exo_pages_physical(&sink->counters,
 	                                 counters(sink, tap ? COUNTERS_TAP : COUNTERS_BINDING));
 

@@ -96,7 +96,10 @@ static int bind_one(struct udp_exo *driver, const struct exo_start_bind *bind)
 
 	if (i == UDP_EXO_BINDINGS_MAX)
 		return failed(driver, "too many bindings", -EXO_E2BIG);
-	result = exo_net_bind(bind, &driver->flow->cap, &driver->rx.cap, counts ? 0 : 1,
+	if (bind->space >= EXO_START_CAPS_MAX)
+		return failed(driver, "its space is not on the start page", -EXO_EINVAL);
+	result = exo_net_bind(bind, &exo_start_page()->caps[bind->space].cap, &driver->rx.cap,
+	                      counts ? 0 : 1,
 	                      exo_pages_physical(&driver->memory, &driver->counters[i]),
 	                      &driver->bindings[i], driver->error);
 	if (result < 0)

@@ -35,6 +35,7 @@ enum {
 	TABLES_LEAST = 64,
 	INVLPG_MOST = 32, /* pages to flush one by one before all goes at once */
 };
+_Static_assert(X86_CORES_MAX <= 64, "flush_others keeps a bit per core");
 #define COUNT_ONE    (1ull << COUNT_SHIFT)
 #define CR3_NO_FLUSH (1ull << 63)
 
@@ -315,27 +316,37 @@ void space_serve_flush(void)
 	__atomic_store_n(&cpu->flush_done, wanted, __ATOMIC_RELEASE);
 }
 
-/* Has every other core that holds `space` loaded flush it, and waits for them. */
+static void wait_flushed(struct cpu *cpu, uint32_t ticket)
+{
+	while ((int32_t)(__atomic_load_n(&cpu->flush_done, __ATOMIC_ACQUIRE) - ticket) < 0) {
+		space_serve_flush();
+		cpu_pause();
+	}
+}
+
+/* Has every other core that holds `space` loaded flush it, and waits for them all. */
 static void flush_others(struct machine_space *space)
 {
 	unsigned self = machine_core(), n = machine_cores();
+	uint32_t tickets[X86_CORES_MAX];
+	uint64_t asked = 0;
 
 	if (n == 1)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < n; i++) {
 		struct cpu *cpu = &x86_cpus[i];
-		uint32_t ticket;
 
 		if (i == self || cpu->space != space)
 			continue;
-		ticket = __atomic_add_fetch(&cpu->flush_wanted, 1, __ATOMIC_SEQ_CST);
+		asked |= 1ull << i;
+		tickets[i] = __atomic_add_fetch(&cpu->flush_wanted, 1, __ATOMIC_SEQ_CST);
 		machine_nudge(i);
-		while ((int32_t)(__atomic_load_n(&cpu->flush_done, __ATOMIC_ACQUIRE) - ticket) <
-		       0) {
-			space_serve_flush();
-			cpu_pause();
-		}
+	}
+	for (; asked != 0; asked &= asked - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(asked);
+
+		wait_flushed(&x86_cpus[i], tickets[i]);
 	}
 }
 

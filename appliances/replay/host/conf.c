@@ -4,7 +4,7 @@
  */
 #include "conf.h"
 
-enum { DATA_PORT = 0, CONTROL_PORT = 1, SMALL_BUFFER = 2048 };
+enum { DATA_PORT = 0, CONTROL_PORT = 1 };
 
 /* A text in libconfig's quotes. */
 static void put_quoted(FILE *out, const char *text)
@@ -36,7 +36,7 @@ static void put_environment(FILE *out, const struct binding *binding,
 	        "  { name = \"%s\"; image = \"sink\"; frames = %u; core = %u;\n"
 	        "    addresses = [ ]; may = [ \"console\" ];\n    arguments = [ \"port=%d\"",
 	        binding->name, options->frames, core, DATA_PORT);
-	if (options->longest > SMALL_BUFFER)
+	if (options->longest > CONF_SMALL_BUFFER)
 		fprintf(out, ", \"frame=%u\"", options->longest);
 	fputs(" ];\n    flows = (\n", out);
 	put_flow(out, binding, "");

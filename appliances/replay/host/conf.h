@@ -9,6 +9,9 @@
 
 #include "bindings.h"
 
+/* Sinks use buffers of that size unless a frame is longer. */
+enum { CONF_SMALL_BUFFER = 2048 };
+
 struct conf_options {
 	uint32_t frames;  /* page frames of each sink */
 	uint32_t longest; /* frame on the data port, in bytes */

@@ -21,25 +21,26 @@ enum {
 	LONGEST_DEFAULT = 1518,
 	PATIENCE_DEFAULT_MS = 15000,
 	FRAMES_DEFAULT = 4096,
+	WINDOW_JUMBO = 256, /* as many large buffers as a sink has for FRAMES_DEFAULT */
 };
 
 static const char usage[] =
         "usage: sluice-replay-host TRACE --bind NAME=EXPRESSION... --data SOCKET\n"
         "                          --control SOCKET --key HEX [options]\n"
-        "       sluice-replay-host --conf FILE --bind NAME=EXPRESSION... [options]\n"
+        "       sluice-replay-host --conf FILE TRACE --bind NAME=EXPRESSION... [options]\n"
         "\n"
         "Feeds a trace into a machine that boots the replay appliance, and compares what each\n"
         "binding matched and got with libpcap and with the total order of bindings. `boot/run\n"
         "replay` calls it and starts the machine.\n"
         "\n"
         "  --bind NAME=EXPRESSION  a binding; repeatable, older ones first\n"
-        "  --conf FILE             write the text manifest and end\n"
+        "  --conf FILE             write the text manifest for this trace and end\n"
         "  --data SOCKET           where QEMU's data port connects (listened at)\n"
         "  --control SOCKET        likewise its control port\n"
         "  --key HEX               the host channel's key, 32 digits\n"
         "  --longest BYTES         of a frame that the port can receive (1518)\n"
         "  --padded BYTES          to which the NIC model pads short frames (0)\n"
-        "  --window N              frames under way at most (1024)\n"
+        "  --window N              frames under way at most (1024; with jumbo frames 256)\n"
         "  --patience MS           without progress (15000)\n"
         "  --frames N              page frames of each sink (4096)\n"
         "  --cores N               over which the sinks are spread (1)\n"
@@ -171,6 +172,22 @@ static int parse(int argc, char **argv, struct options *options)
 	return 0;
 }
 
+/* Sizes what depends on the trace: sinks need larger buffers for jumbo frames, and hold fewer. */
+static int plan(struct options *options)
+{
+	char error[TRACE_REASON_MAX] = "";
+	uint32_t longest;
+	if (session_scan(options->trace, &options->session, &longest, error)) {
+		fprintf(stderr, "replay: %s: %s\n", options->trace, error);
+		return STATUS_USAGE;
+	}
+	options->conf.longest = longest;
+	if (!options->session.window)
+		options->session.window =
+		        longest > CONF_SMALL_BUFFER ? WINDOW_JUMBO : REPLAY_WINDOW;
+	return 0;
+}
+
 static int write_conf(const struct options *options)
 {
 	FILE *out = fopen(options->conf_path, "w");
@@ -203,7 +220,6 @@ int main(int argc, char **argv)
 {
 	static struct options options = {
 	        .session = {.limits = {.longest = LONGEST_DEFAULT},
-	                    .window = REPLAY_WINDOW,
 	                    .patience_ms = PATIENCE_DEFAULT_MS},
 	        .conf = {.frames = FRAMES_DEFAULT, .cores = 1},
 	};
@@ -214,8 +230,9 @@ int main(int argc, char **argv)
 		bindings_free(&options.bindings);
 		return status < 0 ? 0 : status;
 	}
-	options.conf.longest = options.session.limits.longest;
-	status = options.conf_path ? write_conf(&options) : replay(&options);
+	status = plan(&options);
+	if (!status)
+		status = options.conf_path ? write_conf(&options) : replay(&options);
 	bindings_free(&options.bindings);
 	return status;
 }

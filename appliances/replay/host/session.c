@@ -409,3 +409,19 @@ int session_judge(const char *path, const struct session_options *options,
 	trace_close(trace);
 	return 0;
 }
+
+int session_scan(const char *path, const struct session_options *options, uint32_t *longest,
+                 char *error)
+{
+	struct trace_frame frame;
+	char damage[TRACE_REASON_MAX];
+	struct trace *trace = open_trace(path, options->limits, error);
+	*longest = 0;
+	if (!trace)
+		return -1;
+	while (trace_next(trace, &frame, damage) > 0)
+		if (frame.fate == TRACE_SENDABLE && frame.length > *longest)
+			*longest = frame.length;
+	trace_close(trace);
+	return 0;
+}

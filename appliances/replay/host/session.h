@@ -41,6 +41,11 @@ struct session_result {
 	char link_note[TRACE_REASON_MAX]; /* trace_note() */
 };
 
+/* Reads the whole trace: the length of the longest frame that can be sent. 0, or -1 where it is no
+ * trace that can be sent at all. */
+int session_scan(const char *path, const struct session_options *options, uint32_t *longest,
+                 char *error);
+
 /*
  * Runs the replay of the trace at path. Results of the machine go to the bindings. 0, or -1 with
  * `error` (TRACE_REASON_MAX bytes): it did not come to an end, and nothing can be compared.

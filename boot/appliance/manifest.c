@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include <exo/flow.h>
-#include <exo/manifest.h>
+#include <libexo/manifest.h>
+#include <libexo/sha256.h>
 
 #include "archive.h"
 #include "filters.h"
 #include "manifest.h"
-#include "sha256.h"
 
 struct tables {
 	struct buffer files, envs, flows, conjunctions, relocations, strings;
@@ -40,7 +40,7 @@ static void add_file(struct tables *tables, const struct model_file *file)
 {
 	struct exo_manifest_file entry = {.name = add_string(tables, file->name),
 	                                  .size = file->size};
-	boot_sha256(file->data, file->size, entry.sha256);
+	exo_sha256(file->data, file->size, entry.sha256);
 	buffer_append(&tables->files, &entry, sizeof(entry));
 }
 
@@ -215,6 +215,14 @@ static void assemble(struct buffer *out, struct tables *tables, const struct mod
 	memcpy(out->data, &header, sizeof(header));
 }
 
+/* What init would refuse must not leave this house. */
+static void check(const struct model *model, const struct buffer *manifest)
+{
+	char error[EXO_MANIFEST_ERROR_MAX];
+	if (exo_manifest_check(manifest->data, manifest->size, error))
+		refuse(model->envs[0].place, "the machine would refuse this manifest: %s", error);
+}
+
 void payload_build(struct model *model, struct buffer *archive)
 {
 	struct tables tables = {0};
@@ -223,6 +231,7 @@ void payload_build(struct model *model, struct buffer *archive)
 		add_env(&tables, model, &model->envs[i]);
 	add_files(&tables, model);
 	assemble(&manifest, &tables, model);
+	check(model, &manifest);
 	archive_add(archive, "manifest", manifest.data, manifest.size);
 	for (size_t i = 0; i < model->n_files; i++)
 		archive_add(archive, model->files[i].name, model->files[i].data,

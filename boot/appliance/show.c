@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Printing a payload. The file may come from anywhere: every offset is checked before use.
+ * Printing a payload. The file may come from anywhere: libexo checks it as init would.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <exo/cpio.h>
 #include <exo/flow.h>
-#include <exo/manifest.h>
 #include <flt/flowset.h>
+#include <libexo/manifest.h>
 
 #include "buffer.h"
 #include "show.h"
-
-enum { HEADER = 110 };
-
-struct view {
-	const uint8_t *bytes;
-	size_t size;
-	struct exo_manifest header;
-};
 
 static bool read_file(const char *path, struct buffer *buffer)
 {
@@ -35,134 +28,86 @@ static bool read_file(const char *path, struct buffer *buffer)
 	return whole;
 }
 
-/* A number of eight hexadecimal digits at the i-th place of a newc header. */
-static size_t header_number(const uint8_t *header, int i)
+/* A checked copy of the manifest, malloc'ed: behind this everything may trust it. NULL: why not. */
+static struct exo_manifest *find_manifest(const struct buffer *file, const char **reason)
 {
-	char digits[9] = {0};
-	memcpy(digits, header + 6 + 8 * i, 8);
-	return strtoul(digits, NULL, 16);
-}
-
-/* The payload's first member, which is the manifest; NULL and a reason where it is not. */
-static const char *find_manifest(const struct buffer *file, struct view *view)
-{
-	size_t at = 0;
-	for (;;) {
-		if (file->size - at < HEADER || memcmp(file->data + at, "070701", 6) != 0)
-			return "it is no newc cpio archive";
-		size_t name_size = header_number(file->data + at, 11);
-		size_t data_size = header_number(file->data + at, 6);
-		size_t lead = (HEADER + name_size + 3) & ~(size_t)3;
-		if (!name_size || file->size - at < lead || file->size - at - lead < data_size)
-			return "the archive is cut";
-		const char *name = (const char *)file->data + at + HEADER;
-		view->bytes = file->data + at + lead;
-		view->size = data_size;
-		if (!strncmp(name, "manifest", name_size))
-			break;
-		if (strncmp(name, "pad", name_size) != 0)
-			return "its first member is no manifest";
-		at += lead + ((data_size + 3) & ~(size_t)3);
-	}
-	if (view->size < sizeof(view->header))
-		return "the manifest is cut";
-	memcpy(&view->header, view->bytes, sizeof(view->header));
-	if (view->header.magic != EXO_MANIFEST_MAGIC ||
-	    view->header.version != EXO_MANIFEST_VERSION)
-		return "the manifest has another version";
+	static char error[EXO_MANIFEST_ERROR_MAX];
+	struct exo_cpio_member member;
+	*reason = exo_cpio_find(file->data, file->size, "manifest", &member);
+	if (*reason)
+		return NULL;
+	struct exo_manifest *copy = must_alloc(member.size);
+	memcpy(copy, member.data, member.size);
+	if (!exo_manifest_check(copy, member.size, error))
+		return copy;
+	*reason = error;
+	free(copy);
 	return NULL;
 }
 
-/* Copies entry i of a table; false where the table or the entry lies outside. */
-static bool entry(const struct view *view, struct exo_manifest_table table, uint32_t i, size_t size,
-                  void *out)
+static const char *file_name(const struct exo_manifest *manifest, uint32_t i)
 {
-	if (i >= table.n || table.offset > view->size ||
-	    (view->size - table.offset) / size < table.n)
-		return false;
-	memcpy(out, view->bytes + table.offset + i * size, size);
-	return true;
+	return exo_manifest_string(manifest, exo_manifest_files(manifest)[i].name);
 }
 
-static const char *string(const struct view *view, uint32_t at)
+static void show_conjunctions(const struct exo_manifest *manifest, const char *what, uint32_t first,
+                              uint32_t n)
 {
-	struct exo_manifest_table table = view->header.strings;
-	if (at >= table.n || table.offset > view->size || view->size - table.offset < table.n ||
-	    view->bytes[table.offset + table.n - 1])
-		return "?";
-	return (const char *)view->bytes + table.offset + at;
-}
-
-static const char *file_name(const struct view *view, uint32_t i)
-{
-	struct exo_manifest_file file;
-	return entry(view, view->header.files, i, sizeof(file), &file) ? string(view, file.name)
-	                                                               : "?";
-}
-
-static void show_conjunctions(const struct view *view, const char *what, uint32_t first, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		struct flt_conjunction conjunction;
+	for (uint32_t i = first; i < first + n; i++) {
+		const struct flt_conjunction *conjunction = &exo_manifest_conjunctions(manifest)[i];
 		char text[1024];
-		if (!entry(view, view->header.conjunctions, first + i, sizeof(conjunction),
-		           &conjunction) ||
-		    flt_conjunction_validate(&conjunction, NULL)) {
-			printf("      %s: a conjunction that is not valid\n", what);
-			return;
-		}
-		flt_conjunction_text(&conjunction, text, sizeof(text));
-		printf("      %s: %s\n", what, conjunction.n_terms ? text : "every frame");
+		flt_conjunction_text(conjunction, text, sizeof(text));
+		printf("      %s: %s\n", what, conjunction->n_terms ? text : "every frame");
 	}
 }
 
-static void show_flow(const struct view *view, uint32_t i)
+static void show_flow(const struct exo_manifest *manifest, const struct exo_manifest_flow *flow)
 {
-	struct exo_manifest_flow flow;
-	if (!entry(view, view->header.flows, i, sizeof(flow), &flow)) {
-		puts("    a flow that is not there");
-		return;
-	}
 	printf("    flow %s%s%s%s%s, priority %d, address %u, %u relocations: %s\n",
-	       string(view, flow.name), flow.flags & EXO_BIND_HOST ? ", host" : "",
-	       flow.flags & EXO_BIND_TAP ? ", tap" : "",
-	       flow.flags & EXO_BIND_COUNT ? ", count" : "",
-	       flow.flags & (uint32_t)EXO_RIGHT_SHARE << 16 ? ", share" : "", flow.priority,
-	       flow.address, flow.n_relocations, string(view, flow.text));
-	show_conjunctions(view, "receive", flow.first_receive, flow.n_receive);
-	show_conjunctions(view, "transmit", flow.first_transmit, flow.n_transmit);
-	if (flow.program_kind != EXO_PROGRAM_NONE)
-		printf("      program: %s\n", file_name(view, flow.program));
+	       exo_manifest_string(manifest, flow->name),
+	       flow->flags & EXO_BIND_HOST ? ", host" : "",
+	       flow->flags & EXO_BIND_TAP ? ", tap" : "",
+	       flow->flags & EXO_BIND_COUNT ? ", count" : "",
+	       flow->flags & (uint32_t)EXO_RIGHT_SHARE << 16 ? ", share" : "", flow->priority,
+	       flow->address, flow->n_relocations, exo_manifest_string(manifest, flow->text));
+	show_conjunctions(manifest, "receive", flow->first_receive, flow->n_receive);
+	show_conjunctions(manifest, "transmit", flow->first_transmit, flow->n_transmit);
+	if (flow->program_kind != EXO_PROGRAM_NONE)
+		printf("      program: %s\n", file_name(manifest, flow->program));
 }
 
-static void show_env(const struct view *view, uint32_t i)
+static void show_env(const struct exo_manifest *manifest, const struct exo_manifest_env *env)
 {
-	struct exo_manifest_env env;
-	if (!entry(view, view->header.envs, i, sizeof(env), &env)) {
-		puts("  an environment that is not there");
-		return;
-	}
-	printf("  %s: image %s, %u frames, %u slots of core %u%s%s%s%s%s\n", string(view, env.name),
-	       file_name(view, env.image), env.frames, env.slots, env.core,
-	       env.flags & EXO_MANIFEST_CONSOLE ? ", console" : "",
-	       env.flags & EXO_MANIFEST_POWER ? ", power" : "",
-	       env.flags & EXO_MANIFEST_ENVS ? ", environments" : "",
-	       env.flags & EXO_MANIFEST_LEDGER ? ", ledger" : "",
-	       env.flags & EXO_MANIFEST_RESTART ? ", restart" : "");
-	for (uint32_t f = 0; f < env.n_files && f < view->header.files.n; f++)
-		printf("    content %s\n", file_name(view, env.first_file + f));
-	for (uint32_t f = 0; f < env.n_flows && f < view->header.flows.n; f++)
-		show_flow(view, env.first_flow + f);
+	printf("  %s: image %s, %u frames, %u slots of core %u%s%s%s%s%s\n",
+	       exo_manifest_string(manifest, env->name), file_name(manifest, env->image),
+	       env->frames, env->slots, env->core,
+	       env->flags & EXO_MANIFEST_CONSOLE ? ", console" : "",
+	       env->flags & EXO_MANIFEST_POWER ? ", power" : "",
+	       env->flags & EXO_MANIFEST_ENVS ? ", environments" : "",
+	       env->flags & EXO_MANIFEST_LEDGER ? ", ledger" : "",
+	       env->flags & EXO_MANIFEST_RESTART ? ", restart" : "");
+	for (uint32_t f = 0; f < env->n_files; f++)
+		printf("    content %s\n", file_name(manifest, env->first_file + f));
+	for (uint32_t f = 0; f < env->n_flows; f++)
+		show_flow(manifest, &exo_manifest_flows(manifest)[env->first_flow + f]);
 }
 
-static void show_files(const struct view *view)
+static void show_manifest(const struct exo_manifest *manifest)
 {
-	struct exo_manifest_file file;
-	for (uint32_t i = 0; entry(view, view->header.files, i, sizeof(file), &file); i++) {
-		printf("  %-32s %10llu bytes  ", string(view, file.name),
-		       (unsigned long long)file.size);
+	printf("%s%s", exo_manifest_string(manifest, manifest->name),
+	       manifest->flags & EXO_MANIFEST_POWER_OFF ? ", powers off when all have ended" : "");
+	if (manifest->control_port != UINT32_MAX)
+		printf(", host channel on port %u", manifest->control_port);
+	puts("");
+	for (uint32_t i = 0; i < manifest->envs.n; i++)
+		show_env(manifest, &exo_manifest_envs(manifest)[i]);
+	puts("files");
+	for (uint32_t i = 0; i < manifest->files.n; i++) {
+		const struct exo_manifest_file *file = &exo_manifest_files(manifest)[i];
+		printf("  %-32s %10llu bytes  ", file_name(manifest, i),
+		       (unsigned long long)file->size);
 		for (int b = 0; b < 8; b++)
-			printf("%02x", file.sha256[b]);
+			printf("%02x", file->sha256[b]);
 		puts("…");
 	}
 }
@@ -170,24 +115,18 @@ static void show_files(const struct view *view)
 int payload_show(const char *path)
 {
 	struct buffer file = {0};
-	struct view view;
+	const char *reason;
 	if (!read_file(path, &file)) {
 		fprintf(stderr, "mkappliance: cannot read %s: %s\n", path, strerror(errno));
 		return 1;
 	}
-	const char *reason = find_manifest(&file, &view);
-	if (reason) {
-		fprintf(stderr, "%s: %s\n", path, reason);
-		buffer_free(&file);
-		return 1;
-	}
-	printf("%s%s, control port %d\n", string(&view, view.header.name),
-	       view.header.flags & EXO_MANIFEST_POWER_OFF ? ", powers off when all have ended" : "",
-	       (int)view.header.control_port);
-	for (uint32_t i = 0; i < view.header.envs.n && i < EXO_MANIFEST_ENVS_MAX; i++)
-		show_env(&view, i);
-	puts("files");
-	show_files(&view);
+	struct exo_manifest *manifest = find_manifest(&file, &reason);
+	if (manifest)
+		show_manifest(manifest);
+	else
+		fprintf(stderr, "%s: no payload with a manifest: %s\n", path, reason);
+	int status = manifest ? 0 : 1;
+	free(manifest);
 	buffer_free(&file);
-	return 0;
+	return status;
 }

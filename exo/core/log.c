@@ -15,7 +15,7 @@
 
 enum {
 	LINE_BYTES_MAX = 512,
-	KERNEL_LINE_BYTES = LINE_BYTES_MAX + EXO_NAME_MAX + 32,
+	KERNEL_LINE_BYTES = LINE_BYTES_MAX + EXO_NAME_MAX + 8,
 };
 
 static struct {
@@ -56,17 +56,6 @@ static void put_safe(struct out *out, char c)
 		put(out, escaped, sizeof(escaped));
 }
 
-static int print_head(char *to, size_t size, const char *name)
-{
-	const struct machine_info *info = machine_info();
-	uint64_t ticks = machine_tsc() - info->tsc_boot;
-	uint64_t hz = info->tsc_hz ? info->tsc_hz : 1;
-	unsigned long seconds = ticks / hz;
-	unsigned long micro = ticks % hz * 1000000 / hz;
-
-	return snprintf(to, size, "[%5lu.%06lu] %s: ", seconds, micro, name);
-}
-
 static void close_open_line(void)
 {
 	if (console.open)
@@ -77,7 +66,7 @@ static void close_open_line(void)
 static void print_line(const char *name, const char *format, va_list list)
 {
 	char line[KERNEL_LINE_BYTES];
-	int head = print_head(line, sizeof(line), name);
+	int head = snprintf(line, sizeof(line), "%.*s: ", EXO_NAME_MAX, name);
 	int size = vsnprintf(line + head, LINE_BYTES_MAX, format, list);
 
 	if (size < 0)
@@ -111,9 +100,8 @@ void log_env(const struct env *env, const char *format, ...)
 
 static void put_head(struct out *out, const struct env *env)
 {
-	char head[EXO_NAME_MAX + 32];
-
-	put(out, head, (size_t)print_head(head, sizeof(head), env->name));
+	put(out, env->name, strlen(env->name));
+	put(out, ": ", 2);
 }
 
 void log_env_text(const struct env *env, const char *text, size_t size)

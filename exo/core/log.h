@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console's text: lines of the form "[seconds] name: text". Any core, at any time; the console
- * has a lock of its own, of last rank.
+ * The console's text: lines of the form "name: text", before which the machine puts the time. Any
+ * core, at any time; the console has a lock of its own, of last rank.
  */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H

@@ -155,6 +155,7 @@ void machine_unlock(struct machine_lock *lock);
 
 /* ---- Console and end ---- */
 
+/* Shows text; each line gets "[seconds since kernel entry] " before it. */
 void machine_console_write(const char *text, size_t size);
 /* Bytes typed since the last call, at most `size`. */
 size_t machine_console_read(char *text, size_t size);

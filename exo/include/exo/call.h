@@ -63,30 +63,41 @@ enum exo_call {
 	EXO_CALL_ENV_START,
 	/* (status) Ends the caller. Does not return. */
 	EXO_CALL_EXIT,
-	/* (cap *env) Ends another environment. */
+	/* (cap *env) Ends another environment; of one that has ended already, forgets the status.
+	 */
 	EXO_CALL_ENV_END,
-	/* (struct exo_env_status *) State of an environment that the caller created. */
+	/* (struct exo_env_status *) State of an environment that the caller created, also after its
+	   end: the kernel keeps the last 256 (EXO_ENOENT: forgotten). */
 	EXO_CALL_ENV_STATUS,
 
 	/* (struct exo_grant *) Derives a narrower capability for another environment. */
 	EXO_CALL_GRANT,
-	/* (cap *) Ends the epoch of the units: every capability and binding derived from it is
-	   dead. Needs FREE. */
+	/* (cap *; written) Ends the epoch of the units: every capability and binding derived from
+	   it is dead. Needs FREE. Of frames, their owner keeps its own mappings and the caller's
+	   key is renewed, as it is for other units that live on; a flow space, binding or ring
+	   ends. A key with ALLOC is an authority over the whole kind: it must cover all of it
+	   (EXO_EPERM), and every such key but the caller's dies. */
 	EXO_CALL_REVOKE,
 
-	/* (struct exo_frame_alloc *) Takes free frames. They are zeroed. */
+	/* (struct exo_frame_alloc *) Takes free frames, at most 4,096 (EXO_E2BIG). They are zeroed.
+	 */
 	EXO_CALL_FRAME_ALLOC,
 	/* (cap *) Gives frames back; they must be the caller's, and neither mapped elsewhere nor
-	   pinned (EXO_EBUSY). */
+	   pinned (EXO_EBUSY). Mappings of the caller's own go with them. */
 	EXO_CALL_FRAME_FREE,
 	/* (cap *env; 0: self, struct exo_mapping *, n) Enters mappings, in order. → how many were
-	   entered before the first error; an error at the first → that error. */
+	   entered before the first error; an error at the first → that error. A call takes at most
+	   4,096 pages (EXO_E2BIG). Where kernel memory runs out inside an entry (EXO_ENOMEM), its
+	   range ends up unmapped. */
 	EXO_CALL_MAP,
-	/* (cap *env; 0: self, struct exo_range *, n) Removes mappings. */
+	/* (cap *env; 0: self, struct exo_range *, n) Removes mappings; pages that are not mapped do
+	   no harm. → how many ranges were done, at most 256 a call; an error at the first → that
+	   error. */
 	EXO_CALL_UNMAP,
 
-	/* (cap *slots; 0: the caller's ALLOC right is implied for owned slots, env id, first,
-	   count) Gives slots to env. */
+	/* (cap *slots with ALLOC, env id, first, count) Gives free slots, or slots of the caller's,
+	   to env. cap 0: only slots of the caller's. Units as in EXO_KIND_SLOT. EXO_EBUSY: somebody
+	   else's. */
 	EXO_CALL_SLOT_TAKE,
 	/* (first, count) Gives slots back. */
 	EXO_CALL_SLOT_FREE,
@@ -131,7 +142,8 @@ enum exo_power {
 struct exo_env_create {
 	char name[EXO_NAME_MAX];  /* for people; printable ASCII, NUL-terminated */
 	struct exo_cap authority; /* kind EXO_KIND_ENV with ALLOC */
-	uint64_t frames_max; /* frames that it may own at most; within the creator's own limit */
+	uint64_t frames_max; /* frames that it may own at most; taken off the creator's own limit,
+	                        and given back to it at the environment's end */
 	uint32_t flags;      /* 0 */
 	uint32_t id;         /* written */
 	struct exo_cap out;  /* written: CONTROL, CALL, FREE and GRANT over it */
@@ -185,8 +197,8 @@ struct exo_frame_alloc {
 
 enum exo_map_flags {
 	EXO_MAP_GUARANTEED = 1 << 0, /* never dropped from the kernel's software TLB */
-	EXO_MAP_LARGE =
-	        1 << 1, /* 2 MiB pages: address, frame and count are multiples of 512 frames */
+	EXO_MAP_LARGE = 1 << 1, /* 2 MiB pages where the kernel can: address, frame and count are
+	                           multiples of 512 frames */
 };
 
 /* One binding of virtual pages to frames (Aegis' TLB binding). Writable and executable together are
@@ -195,10 +207,11 @@ struct exo_mapping {
 	uint64_t address; /* page-aligned, outside the kernel's area */
 	uint64_t frame;   /* first frame number */
 	uint32_t count;   /* pages */
-	uint16_t rights;  /* EXO_RIGHT_READ, WRITE, EXEC */
+	uint16_t rights;  /* EXO_RIGHT_READ, which all need, WRITE, EXEC */
 	uint16_t flags;   /* enum exo_map_flags */
-	uint64_t key; /* address of the struct exo_cap for the frames; 0: the address space's owner
-	                 (or, mapping into an environment that it controls, the caller) owns them */
+	uint64_t key; /* address of the struct exo_cap for the frames, without ALLOC; 0: the address
+	                 space's owner, the caller, or an environment that the caller created owns
+	                 them */
 };
 
 struct exo_range {

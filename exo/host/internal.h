@@ -8,7 +8,6 @@
 #include <exo/layout.h>
 #include <host/host.h>
 
-void host_program_set(host_program *program);
 /* Whether this core's timer has passed; then it is off. */
 bool host_timer_fires(void);
 

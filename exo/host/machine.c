@@ -98,7 +98,7 @@ void host_init(const struct host_config *config, host_program *program)
 	place_payload();
 	host_power = 0;
 	host_panic[0] = 0;
-	host_program_set(program);
+	host_program_change(program);
 }
 
 const struct machine_info *machine_info(void)

@@ -28,7 +28,7 @@ struct machine_space {
 static struct machine_space *current;
 static host_program *program;
 
-void host_program_set(host_program *new_program)
+void host_program_change(host_program *new_program)
 {
 	program = new_program;
 }

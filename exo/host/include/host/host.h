@@ -44,6 +44,8 @@ typedef void host_program(struct machine_pe *pe, struct machine_space *space,
 /* Makes a new machine; what the last one had is freed. */
 void host_init(const struct host_config *config, host_program *program);
 void host_fini(void);
+/* Another player from now on. */
+void host_program_change(host_program *program);
 
 void host_core_set(unsigned core);
 void host_time_add(uint64_t ticks);

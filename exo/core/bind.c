@@ -236,6 +236,16 @@ static int attach_rings(struct request *request, const struct exo_cap caps[])
 	return 0;
 }
 
+/* Called by a poller, from the table. */
+static void count_declined(void *owner)
+{
+	struct net_binding *binding = owner;
+	unsigned core = machine_core();
+
+	binding->cores[core].counters.declined_packets++;
+	net_mark_binding(core, &binding->cores[core]);
+}
+
 static int enter_tables(struct request *request)
 {
 	struct net_binding *binding = request->binding;
@@ -245,6 +255,7 @@ static int enter_tables(struct request *request)
 	        .program = binding->program,
 	        .priority = (uint32_t)binding->priority ^ 0x80000000u, /* in order, unsigned */
 	        .age = binding->id,
+	        .declined = count_declined,
 	        .flags = binding->flags & EXO_BIND_TAP ? FLT_TAP : 0,
 	};
 

@@ -252,9 +252,10 @@ static unsigned poll_ports(unsigned core, unsigned budget)
 
 	do {
 		round = 0;
-		for (uint16_t port = 0; port < net.n_ports; port++)
-			for (unsigned queue = core; queue < port_queues(port); queue += net.n_cores)
-				round += demux_burst(core, port, (uint16_t)queue);
+		for (unsigned port = 0; port < net.n_ports; port++)
+			for (unsigned queue = core; queue < port_queues((uint16_t)port);
+			     queue += net.n_cores)
+				round += demux_burst(core, (uint16_t)port, (uint16_t)queue);
 		n += round;
 	} while (round > 0 && n < budget);
 	return n;

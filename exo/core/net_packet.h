@@ -46,10 +46,9 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
 
 /* ---- net.c ---- */
 
-/* Has the ring's (binding's) counters published, its environment woken and its account charged at
- * the end of this poll. */
+/* Has the ring's counters published, its environment woken and its account charged at the end of
+ * this poll. */
 void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
-void net_mark_binding(unsigned core, struct net_binding_core *part);
 
 /* ---- port.c ---- */
 

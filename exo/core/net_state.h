@@ -217,6 +217,9 @@ void ring_publish(struct net_ring *ring, uint32_t n);
 void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
               uint64_t id);
 
+/* Has a core's counters of a binding published at the end of this poll. */
+void net_mark_binding(unsigned core, struct net_binding_core *part);
+
 /* ---- guard.c ---- */
 
 /* Whether a frame's header lies in the transmit set; *hint is the conjunction to try first. */

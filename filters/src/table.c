@@ -10,6 +10,7 @@ struct flt_entry {
 	struct flt_entry *next; /* read by readers; written with release */
 	void *owner;
 	const struct flt_program *program;
+	void (*declined)(void *owner);
 	void (*release)(void *owner);
 	uint64_t age;
 	uint64_t sequence;
@@ -60,6 +61,7 @@ int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
 		return flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
 	entry->owner = spec->owner;
 	entry->program = spec->program;
+	entry->declined = spec->declined;
 	entry->release = spec->release;
 	entry->age = spec->age;
 	entry->sequence = table->sequence++;
@@ -128,7 +130,14 @@ static const struct flt_entry *next_match(const struct flt_table *table,
 
 static uint32_t ask(const struct flt_entry *entry, const struct flt_frame *frame)
 {
-	return entry->program ? flt_program_run(entry->program, frame) : entry->accept;
+	uint32_t accept = entry->accept;
+
+	if (entry->program) {
+		accept = flt_program_run(entry->program, frame);
+		if (!accept && entry->declined)
+			entry->declined(entry->owner);
+	}
+	return accept;
 }
 
 void flt_table_match_all(const struct flt_table *table, const struct flt_frame *frame,

@@ -35,7 +35,7 @@ struct modelled {
 	struct world_ring ring;
 	struct exo_bind arg;
 	struct exo_binding_counters *counters;
-	uint64_t matched, declined_to; /* what the model expects so far */
+	uint64_t matched, declined; /* what the model expects so far */
 };
 
 static struct modelled bindings[BINDINGS];
@@ -194,6 +194,18 @@ static struct modelled *winner(uint32_t kind)
 	return best;
 }
 
+/* Whether a binding is asked for a frame that `best` gets, and says no. */
+static bool declines(const struct modelled *binding, const struct modelled *best)
+{
+	if (!binding->id || flow_bits(binding) < 0 || accepts(binding))
+		return false;
+	if (binding->flags & EXO_BIND_TAP)
+		return true;
+	if (best && best->flags == binding->flags)
+		return goes_before(binding, best);
+	return !best || best->flags == EXO_BIND_HOST;
+}
+
 /* ---- The real thing ---- */
 
 static void bind(struct modelled *binding)
@@ -272,11 +284,13 @@ static void one_frame(void)
 			         binding->flags, binding->priority, flow_bits(binding),
 			         (unsigned)binding->id, due ? "missing" : "not its frame");
 		binding->matched += due;
+		binding->declined += declines(binding, best);
 		if (!binding->id)
 			continue;
 		assert_int_equal((flags & EXO_DESC_TAP) != 0,
 		                 due && tap && !(binding->flags & EXO_BIND_COUNT));
 		assert_int_equal(binding->counters->matched_packets, binding->matched);
+		assert_int_equal(binding->counters->declined_packets, binding->declined);
 	}
 }
 

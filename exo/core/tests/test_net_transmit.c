@@ -57,9 +57,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static uint64_t physical(uint64_t i)
+{
+	return buffers + i * 4096;
+}
+
 static uint8_t *buffer(unsigned i)
 {
-	return world_memory(buffers + i * 4096);
+	return world_memory(physical(i));
 }
 
 static void ring_bell(void)
@@ -129,9 +134,9 @@ static void gathers_segments(void **state)
 	for (unsigned i = 0; at < length; i++) {
 		uint32_t part = length - at < parts[i] ? length - at : parts[i];
 
-		memcpy(buffer(i) + i * 100, want + at, part);
+		memcpy(buffer(i) + (size_t)i * 100, want + at, part);
 		at += part;
-		world_put(&ring, (struct exo_desc){.address = buffers + i * 4096 + i * 100,
+		world_put(&ring, (struct exo_desc){.address = physical(i) + (uint64_t)i * 100,
 		                                   .length = part,
 		                                   .cookie = i,
 		                                   .flags = (at < length ? EXO_DESC_MORE : 0) |
@@ -228,7 +233,7 @@ static void rejects_bad_descriptors(void **state)
 	        {"length wraps", {.address = buffers, .length = UINT32_MAX}, EXO_EINVAL},
 	        {"another's frame", {.address = other, .length = 60}, EXO_EFAULT},
 	        {"from its own into another's",
-	         {.address = buffers + 16 * 4096 - 10, .length = 60},
+	         {.address = physical(16) - 10, .length = 60},
 	         EXO_EFAULT},
 	        {"no frame", {.address = 0, .length = 60}, EXO_EFAULT},
 	        {"wraps", {.address = UINT64_MAX - 20, .length = 60}, EXO_EFAULT},

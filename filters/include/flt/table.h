@@ -49,6 +49,9 @@ struct flt_entry_spec {
 	uint32_t priority; /* higher first */
 	uint64_t age;      /* smaller is older and goes first */
 	uint32_t flags;    /* FLT_TAP */
+	/* Called, by a reader, when the program declined a frame that the flow holds: to count it;
+	 * may be NULL. */
+	void (*declined)(void *owner);
 	/* Called after removal once no reader can return owner or run program any more, through the
 	 * platform's retire(); may be NULL. */
 	void (*release)(void *owner);

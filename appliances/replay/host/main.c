@@ -162,13 +162,12 @@ static int parse(int argc, char **argv, struct options *options)
 	}
 	if (!options->bindings.n)
 		return complain("%s", "at least one --bind NAME=EXPRESSION is needed");
-	if (options->conf_path)
-		return optind == argc ? 0 : complain("%s", "--conf takes no trace");
-	if (argc - optind != 1 || !options->session.data_path || !options->session.control_path ||
-	    !options->session.key)
-		return complain("%s",
-		                "a trace, --data, --control and --key are needed; try --help");
+	if (argc - optind != 1)
+		return complain("%s", "one trace is needed; try --help");
 	options->trace = argv[optind];
+	if (!options->conf_path && (!options->session.data_path || !options->session.control_path ||
+	                            !options->session.key))
+		return complain("%s", "--data, --control and --key are needed; try --help");
 	return 0;
 }
 

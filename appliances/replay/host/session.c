@@ -257,8 +257,10 @@ static int wait_turn(struct session *session)
 	struct pollfd polls[2];
 	for (int i = 0; i < 2; i++) {
 		bool open = links[i]->socket >= 0;
-		polls[i] = (struct pollfd){.fd = open ? links[i]->socket : links[i]->listener,
-		                           .events = open ? link_events(links[i]) : POLLIN};
+		polls[i].fd = open ? links[i]->socket : links[i]->listener;
+		polls[i].events = POLLIN;
+		if (open)
+			polls[i].events = link_events(links[i]);
 	}
 	if (poll(polls, 2, 20) < 0 && errno != EINTR)
 		return fail(session, strerror(errno));

@@ -8,6 +8,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def translated(command):
             skip = False
         elif word in ("-o", "-MF", "-MQ", "-MT"):
             skip = True
+        elif word == "-ffreestanding":
+            kept.append("-fno-builtin")  # clang's own limits.h lacks PATH_MAX without a host
         elif word == "-c" or word.startswith(GCC_ONLY):
             kept += MUSL if "musl-gcc.specs" in word else []
         else:
@@ -48,6 +51,15 @@ def digest(entry, arguments):
     return hashlib.sha256(result.stdout + "\0".join(arguments).encode() + rules).hexdigest()
 
 
+def concerns_us(complaints):
+    """Whether one is about a file of the tree: what the build made or fetched is others' code."""
+    places = re.findall(r"^(\S+?):\d+:\d+: (?:error|warning):", complaints, re.M)
+    if not places:
+        return True
+    return any(not os.path.normpath(os.path.join(BUILD, place)).startswith(BUILD + os.sep)
+               for place in places)
+
+
 def judge(entry):
     """Returns (name, complaints)."""
     path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
@@ -60,7 +72,7 @@ def judge(entry):
     result = subprocess.run(["clang-tidy", "--quiet", path, "--", *arguments, "-w"],
                             cwd=entry["directory"], stdin=subprocess.DEVNULL,
                             capture_output=True, text=True)
-    if result.returncode:
+    if result.returncode and concerns_us(result.stdout):
         return name, result.stdout + result.stderr
     if mark:
         open(mark, "w", encoding="utf-8").close()

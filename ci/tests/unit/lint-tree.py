@@ -77,9 +77,13 @@ def include_graph(names):
     graph = {}
     for name in filter(is_source, names):
         graph[name] = []
-        for included in re.findall(r'^\s*#\s*include\s*["<]([^">]+)[">]', text_of(name), re.M):
+        for mark, included in re.findall(r'^\s*#\s*include\s*(["<])([^">]+)[">]',
+                                         text_of(name), re.M):
             beside = os.path.normpath(os.path.join(os.path.dirname(name), included))
-            candidates = [beside] if beside in known else by_suffix.get(included, [])
+            candidates = [beside] if mark == '"' and beside in known else []
+            # <string.h> is the C library's, <exo/cap.h> the tree's.
+            if not candidates and (mark == '"' or "/" in included):
+                candidates = by_suffix.get(included, [])
             if len(candidates) == 1:
                 graph[name].append(candidates[0])
     return graph
@@ -117,6 +121,8 @@ def check_arrows(graph):
 def check_readmes(names):
     for name in names:
         folder = os.path.dirname(name)
+        if os.path.basename(folder) in ("tests", "fuzz", "bench"):
+            continue  # their parent's map names them
         if os.path.basename(name) == "meson.build" and folder:
             if not os.path.exists(os.path.join(TOP, folder, "README.md")):
                 yield f"{folder}: no README.md (its map, what to read first)"

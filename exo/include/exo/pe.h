@@ -96,7 +96,7 @@ struct exo_pe {
 	uint8_t libos[4096 - 64 - 22 * 8 - 88]; /* the library OS's own, e.g. saved vector state */
 };
 
-_Static_assert(sizeof(struct exo_regs) == 22 * 8, "exo_regs is part of the ABI");
+_Static_assert(sizeof(struct exo_regs) == 22 * sizeof(uint64_t), "exo_regs is part of the ABI");
 _Static_assert(sizeof(struct exo_upcall) == 88, "exo_upcall is part of the ABI");
 _Static_assert(sizeof(struct exo_pe) == 4096, "exo_pe is one page");
 

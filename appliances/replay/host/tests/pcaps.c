@@ -36,14 +36,16 @@ FILE *made_file(struct made *made)
 uint32_t made_ipv4(uint8_t *frame, uint8_t protocol, uint16_t source, uint16_t target,
                    uint32_t payload)
 {
+	static const uint8_t ethernet[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+	static const uint8_t addresses[8] = {10, 0, 0, 1, 10, 0, 0, 2};
 	uint32_t header = protocol == 6 ? 20 : 8, total = 20 + header + payload;
 	memset(frame, 0, 14 + total);
-	memcpy(frame, "\x02\0\0\0\0\1\x02\0\0\0\0\2\x08\0", 14);
+	memcpy(frame, ethernet, sizeof(ethernet));
 	frame[14] = 0x45;
 	frame[16] = (uint8_t)(total >> 8);
 	frame[17] = (uint8_t)total;
 	frame[23] = protocol;
-	memcpy(frame + 26, "\x0a\0\0\1\x0a\0\0\2", 8);
+	memcpy(frame + 26, addresses, sizeof(addresses));
 	frame[34] = (uint8_t)(source >> 8);
 	frame[35] = (uint8_t)source;
 	frame[36] = (uint8_t)(target >> 8);

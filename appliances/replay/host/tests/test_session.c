@@ -59,7 +59,7 @@ static int connect_to(const char *path)
 static void open_link(struct link *link, const char *path)
 {
 	*link = (struct link){.listener = -1, .socket = connect_to(path)};
-	link->in = malloc(4 * LINK_FRAME_MAX);
+	link->in = malloc((size_t)4 * LINK_FRAME_MAX);
 	link->out = malloc(LINK_BACKLOG);
 }
 

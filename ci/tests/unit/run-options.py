@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""boot/run: mistakes are named and end with status 2, --help helps, --dry-run shows QEMU's command."""
+import os
+import subprocess
+
+from harness import paths
+from harness.report import Report
+
+RUN = os.path.join(paths.TOP, "boot", "run")
+
+
+def run(*words):
+    return subprocess.run([RUN, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          timeout=300)
+
+
+def refused(*words, because):
+    result = run(*words)
+    assert result.returncode == 2, f"{words}: status {result.returncode}: {result.stderr}"
+    assert because in result.stderr, f"{words}: '{because}' not in '{result.stderr.strip()}'"
+    assert "Traceback" not in result.stderr, result.stderr
+
+
+def main():
+    report = Report()
+    with report.test("mistakes"):
+        refused("nowhere", because="there is no appliance 'nowhere' (there are ")
+        refused("nowhere.cpio", because="there is no file nowhere.cpio")
+        refused("nowhere.conf", because="there is no file nowhere.conf")
+        refused("--nic", "rtl8139", because="there are virtio")
+        refused("--net", "wifi", because="user, tap:NAME or none is expected")
+        refused("--net", "tap:nowhere0", because="there is no network device nowhere0")
+        refused("--smp", "0", because="at least one core")
+        refused("--no-such-option", because="unrecognized arguments")
+        refused("replay", because="needs a trace and at least one --bind")
+        refused("replay", "nowhere.pcap", "--bind", "a=ip", because="there is no trace nowhere.pcap")
+    with report.test("replay's mistakes"):
+        here = os.path.abspath(__file__)
+        refused("replay", here, "--bind", "a=ip", because="unknown file format")
+        seed = os.path.join(paths.TOP, "appliances/replay/host/fuzz/seeds/ethernet")
+        refused("replay", seed, "--bind", "a=tcp prt 80", because="'tcp prt 80'")
+        refused("replay", seed, "--bind", "noname", because="NAME=EXPRESSION is expected")
+        refused("replay", seed, "--bind", "a=ip", "--bind", "a=tcp", because="two bindings named 'a'")
+    with report.test("help"):
+        for words in (("--help",), ("replay", "--help"), ("-h",)):
+            result = run(*words)
+            assert result.returncode == 0 and "Examples" in result.stdout
+    with report.test("dry run"):
+        result = run("echo", "--dry-run", "--nic", "e1000e", "--memory", "128", "--append", "x=y")
+        assert result.returncode == 0, result.stderr
+        for part in ("-device e1000e,", "-m 128 ", "x=y", "hostfwd=udp:127.0.0.1:", "echo.cpio"):
+            assert part in result.stdout, f"'{part}' not in {result.stdout}"
+    report.exit()
+
+
+if __name__ == "__main__":
+    main()

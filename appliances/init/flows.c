@@ -11,6 +11,8 @@
 
 #include "init.h"
 
+enum { ETHERNET_MTU = 1500 };
+
 /* The block being written, and where the child sees it. */
 struct block {
 	char *view;
@@ -214,7 +216,8 @@ void flows_complete_addresses(struct options *options)
 			continue;
 		}
 		memcpy(options->addresses[i].mac, port->mac, sizeof(port->mac));
-		options->addresses[i].mtu = port->mtu;
+		/* A port may take longer frames than the stations on its wire do. */
+		options->addresses[i].mtu = port->mtu < ETHERNET_MTU ? port->mtu : ETHERNET_MTU;
 	}
 }
 

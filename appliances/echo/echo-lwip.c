@@ -30,15 +30,15 @@ int exo_main(void)
 	struct udp_pcb *pcb;
 
 	if (lwip_exo_open(&port, NULL) < 0) {
-		exo_printf("echo-lwip: %s\n", port.error);
+		exo_printf("%s\n", port.error);
 		return 1;
 	}
 	pcb = udp_new();
 	if (pcb == NULL || udp_bind(pcb, &port.netif.ip_addr, ECHO_PORT) != ERR_OK) {
-		exo_printf("echo-lwip: cannot bind port %u\n", ECHO_PORT);
+		exo_printf("cannot bind port %u\n", ECHO_PORT);
 		return 1;
 	}
 	udp_recv(pcb, echo, NULL);
-	echo_ready();
+	echo_ready("UDP port 7, by lwIP");
 	lwip_exo_serve(&port);
 }

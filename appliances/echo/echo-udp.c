@@ -35,13 +35,13 @@ int exo_main(void)
 	options.config.roles = UDP_ROLE_LEARN;
 	result = udp_exo_open(&driver, &options);
 	if (result < 0) {
-		exo_printf("echo-udp: %s\n", driver.error);
+		exo_printf("%s\n", driver.error);
 		return 1;
 	}
 	if (udp_socket_open(driver.stack, &socket) != 0) {
-		exo_printf("echo-udp: port %u is taken\n", ECHO_PORT);
+		exo_printf("port %u is taken\n", ECHO_PORT);
 		return 1;
 	}
-	echo_ready();
+	echo_ready("UDP port 7");
 	udp_exo_serve(&driver);
 }

@@ -15,9 +15,9 @@ int exo_main(void)
 	int result = udp_exo_open(&driver, &options);
 
 	if (result < 0) {
-		exo_printf("host: %s\n", driver.error);
+		exo_printf("%s\n", driver.error);
 		return 1;
 	}
-	echo_ready();
+	echo_ready("ARP and ICMP echo");
 	udp_exo_serve(&driver);
 }

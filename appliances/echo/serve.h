@@ -3,10 +3,8 @@
 #ifndef ECHO_SERVE_H
 #define ECHO_SERVE_H
 
-#include <stdint.h>
-
-/* Tells the creator that this environment is bound and ready (EXO_CHANNEL_HELLO in its mailbox),
- * where there is somebody to tell. */
-void echo_ready(void);
+/* Says that this environment is bound and ready: on the console, and to its creator
+ * (EXO_CHANNEL_HELLO in its mailbox) where there is somebody to tell. */
+void echo_ready(const char *what);
 
 #endif

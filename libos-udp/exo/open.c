@@ -5,10 +5,16 @@
 #include <libexo/net.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
+#include <udp/wire.h>
 
 #include "driver.h"
 
-enum { RING_SIZE_DEFAULT = 64, RING_SIZE_MAX = 4096, ALIGNMENT = 64 };
+enum {
+	RING_SIZE_DEFAULT = 64,
+	RING_SIZE_MAX = 4096,
+	ALIGNMENT = 64,
+	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE, /* what a buffer holds */
+};
 
 _Static_assert((int)UDP_EXO_ERROR_MAX >= (int)EXO_NET_ERROR_MAX, "the kernel's reason fits");
 
@@ -124,12 +130,13 @@ static int bind_all(struct udp_exo *driver)
  * could be made. */
 static int interface_of(struct udp_exo *driver, const struct exo_start_address *address)
 {
+	uint32_t mtu = address->mtu < MTU_MAX ? address->mtu : MTU_MAX;
 	int result;
 
 	for (uint32_t i = 0; i < driver->n_interfaces; i++)
 		if (driver->ports[i] == address->port)
 			return (int)i;
-	result = udp_interface_add(driver->stack, address->mac, address->mtu);
+	result = udp_interface_add(driver->stack, address->mac, mtu);
 	if (result >= 0)
 		driver->ports[driver->n_interfaces++] = address->port;
 	return result;

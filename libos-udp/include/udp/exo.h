@@ -11,6 +11,7 @@
 #ifndef UDP_EXO_H
 #define UDP_EXO_H
 
+#include <exo/flow.h>
 #include <exo/start.h>
 #include <libexo/memory.h>
 #include <libexo/ring.h>

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Asks a UDP echo service, for tests: prints how many of COUNT datagrams came back unchanged.
+
+    python3 udp_client.py ADDRESS PORT COUNT [BYTES]     BYTES: of each; default: from 0 to 1472
+"""
+import socket
+import sys
+
+
+def ask(address, port, count, size=None, patience=2.0):
+    """How many answers were right; a datagram is asked for once more when its answer is late."""
+    right = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(patience)
+        for i in range(count):
+            length = size if size is not None else i * 1472 // max(count - 1, 1)
+            question = bytes((i * 7 + k) & 255 for k in range(length))
+            for _ in range(2):
+                client.sendto(question, (address, port))
+                try:
+                    if client.recv(65535) == question:
+                        right += 1
+                        break
+                except (socket.timeout, ConnectionRefusedError):
+                    pass
+    return right
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    print(ask(words[0], int(words[1]), int(words[2]), int(words[3]) if len(words) > 3 else None))

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 180
+"""The echo appliance and real clients on a wire.
+
+    namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2  host and echo-udp, one address
+                                    └── 10.51.0.3  echo-lwip, its own address
+"""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
+from harness import paths
+from harness.machine import Machine, Nic, tap
+from harness.netns import Namespace
+from harness.report import Report, skip_all
+
+SHARED, LWIP = "10.51.0.2", "10.51.0.3"
+CLIENT = os.path.join(paths.TOP, "ci", "harness", "udp_client.py")
+
+
+def ping(ns, address, count, size, *more):
+    """Answers to `count` pings of `size` bytes."""
+    done = ns.run("ping", "-q", "-n", "-c", str(count), "-i", "0.02", "-W", "2", "-s", str(size),
+                  *more, address, check=False)
+    found = re.search(r"(\d+) received", done.stdout)
+    return int(found.group(1)) if found else -1
+
+
+def udp(ns, address, count, *size):
+    done = ns.run("python3", CLIENT, address, "7", str(count), *map(str, size))
+    return int(done.stdout)
+
+
+def expect(got, wanted):
+    assert got == wanted, f"{got} instead of {wanted}"
+
+
+def answers_ping(ns):
+    for address in (SHARED, LWIP):
+        for size in (0, 1, 56, 1472):
+            expect(ping(ns, address, 10, size), 10)
+
+
+def answers_fragmented_ping(ns):
+    for size in (1473, 4000, 20000):
+        expect(ping(ns, SHARED, 5, size), 5)
+    expect(ping(ns, SHARED, 3, 65507), 3)
+
+
+def answers_arp(ns):
+    for address in (SHARED, LWIP):
+        done = ns.run("arping", "-c", "3", "-w", "3", "-I", "br0", address, check=False)
+        assert done.returncode == 0, done.stdout
+        # One answer for each question: nobody else speaks for the address.
+        assert len(re.findall(r"reply from", done.stdout, re.I)) <= 3, done.stdout
+
+
+def answers_udp(ns):
+    for address in (SHARED, LWIP):
+        expect(udp(ns, address, 100), 100)
+
+
+def refuses_other_ports(ns):
+    program = ("import socket\n"
+               "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3)\n"
+               f"s.connect(('{SHARED}', 9)); s.send(b'x')\n"
+               "try:\n    s.recv(1)\nexcept ConnectionRefusedError:\n    print('refused')\n")
+    done = ns.run("python3", "-c", program, check=False)
+    assert done.stdout.strip() == "refused", done.stderr
+
+
+def survives_noise(ns, machine):
+    """Random frames, and good ones with a few bytes changed; afterwards all is as before."""
+    program = os.path.join(paths.TOP, "ci", "harness", "noise.py")
+    mac = re.search(r"lladdr ([0-9a-f:]+)", ns.run("ip", "neigh", "show", SHARED).stdout).group(1)
+    ns.run("python3", program, "br0", mac, SHARED, LWIP, "4000", seconds=60)
+    expect(ping(ns, SHARED, 5, 56), 5)
+    expect(ping(ns, LWIP, 5, 56), 5)
+    answers_udp(ns)
+    assert machine.running()
+
+
+def survives_flood(ns):
+    """Pings as fast as the client can; most are answered, and the services still are there."""
+    got = ping(ns, SHARED, 2000, 56, "-f", "-i", "0")
+    assert got > 1000, f"{got} of 2000 answers"
+    answers_udp(ns)
+
+
+def main():
+    if not Namespace.possible():
+        skip_all("needs root")
+    report = Report()
+    with Namespace() as ns, \
+            Machine(payload=paths.payload("echo"), nics=[Nic(tap("tap0"))], within=ns, limit=170,
+                    append=f"ip={SHARED}/24,10.51.0.1 ip={LWIP}/24,10.51.0.1") as machine:
+        machine.wait_for("ready: ", count=3)
+        for test in (answers_arp, answers_ping, answers_fragmented_ping, answers_udp,
+                     refuses_other_ports, survives_flood):
+            with report.test("echo " + test.__name__.replace("_", " ")):
+                test(ns)
+        with report.test("echo survives noise"):
+            survives_noise(ns, machine)
+    report.exit()
+
+
+main()

@@ -264,8 +264,8 @@ static struct pe *pick(struct core *core)
 	return entered ? pe : NULL;
 }
 
-/* Whether anybody else on this core could use the time. */
-static bool others_wait(struct core *core, const struct pe *pe, uint64_t now)
+/* Whether the next slot is this PE's as well, or nobody could use it: then it simply begins. */
+static bool next_is_same(struct core *core, const struct pe *pe, uint64_t now)
 {
 	unsigned slot = core->slot;
 	const struct pe *next;
@@ -273,7 +273,11 @@ static bool others_wait(struct core *core, const struct pe *pe, uint64_t now)
 	machine_lock(&core->lock);
 	next = next_runnable(core, &slot, now);
 	machine_unlock(&core->lock);
-	return next && next != pe;
+	if (next && next != pe)
+		return false;
+	core->slot = slot;
+	core->slot_end = now + core_info->slot_ticks;
+	return true;
 }
 
 /* ---- A slot ---- */
@@ -297,10 +301,8 @@ static void poll(void)
 /* The slot is over. Whether the PE may go on. */
 static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
 {
-	if (!core->save_end && !others_wait(core, pe, now)) {
-		core->slot_end = now + core_info->slot_ticks;
+	if (!core->save_end && next_is_same(core, pe, now))
 		return true;
-	}
 	if (!core->save_end && upcall_ready(pe)) {
 		core->save_end = now + core_info->save_ticks;
 		pe_post(pe, EXO_EVENT_SLOT_END);

@@ -2,9 +2,15 @@
 /* A machine without a network: the packet path's interface (net.h) where there are no ports. */
 #include "../net.h"
 
+#include <host/host.h>
+
 #include "net_none.h"
 
 #include <string.h>
+
+enum {
+	POLL_TICKS = 10000,
+};
 
 struct net_none net_none;
 
@@ -65,6 +71,7 @@ void net_env_end(struct env *env)
 unsigned net_poll(unsigned core, unsigned budget)
 {
 	net_none.polls++;
+	host_time_add(POLL_TICKS);
 	return net_none.on_poll ? net_none.on_poll(core) : 0;
 }
 

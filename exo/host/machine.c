@@ -165,6 +165,11 @@ void machine_free(void *memory)
 	free(block);
 }
 
+void host_heap_limit(size_t bytes)
+{
+	host.config.heap_max = bytes ? host.heap_used + bytes : 0;
+}
+
 void *machine_code_alloc(size_t size)
 {
 	void *code = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

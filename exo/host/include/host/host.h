@@ -44,6 +44,8 @@ typedef void host_program(struct machine_pe *pe, struct machine_space *space,
 /* Makes a new machine; what the last one had is freed. */
 void host_init(const struct host_config *config, host_program *program);
 void host_fini(void);
+/* Lets machine_alloc give at most `bytes` more; 0: no bound. */
+void host_heap_limit(size_t bytes);
 /* Another player from now on. */
 void host_program_change(host_program *program);
 

@@ -10,6 +10,7 @@
 #include <rte_bus.h>
 #include <rte_cycles.h>
 #include <rte_devargs.h>
+#include <rte_ethdev.h>
 #include <rte_lcore.h>
 
 #include "../core/boot_info.h"
@@ -87,7 +88,13 @@ static const struct step steps[] = {
 int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 {
 	const struct dpdk_ports_wish wish = {
-	        .queues = 1, .rx_descriptors = 256, .tx_descriptors = 256, .max_frame = UINT16_MAX};
+	        .queues = 1,
+	        .rx_descriptors = 256,
+	        .tx_descriptors = 256,
+	        .max_frame = UINT16_MAX,
+	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
+	        .tx_offloads = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM,
+	};
 
 	configure();
 	dpdk_log_init(boot->command_line);

@@ -11,9 +11,10 @@
 #include <rte_mbuf.h>
 
 enum {
-	POOL_MIN = 1023,  /* mbufs, whatever the ports ask for */
-	POOL_CACHE = 64,  /* mbufs that a core may keep for itself */
-	POOL_SPARE = 256, /* mbufs on their way through the kernel, besides what queues hold */
+	POOL_MIN = 1023, /* mbufs, whatever the ports ask for */
+	POOL_CACHE = 64, /* mbufs that a core may keep for itself */
+	POOL_SPARE =
+	        256, /* mbufs on their way through the kernel, besides what receive queues hold */
 	HEADERS_MAX =
 	        18, /* Ethernet and one VLAN tag: what lies before the payload that MTU counts */
 };
@@ -39,7 +40,8 @@ static uint16_t queues_of(const struct rte_eth_dev_info *info, const struct dpdk
 	return RTE_MIN(max, wish->queues);
 }
 
-/* Every descriptor of every queue may hold an mbuf, and every core a cache of them. */
+/* Every descriptor of every receive queue holds an mbuf, and every core may keep a cache of them.
+ * Frames to be sent have a pool of the sender's. */
 static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 {
 	unsigned n = POOL_SPARE + rte_lcore_count() * POOL_CACHE * 3 / 2;
@@ -47,10 +49,11 @@ static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 	uint16_t id;
 
 	RTE_ETH_FOREACH_DEV(id)
-	if (rte_eth_dev_info_get(id, &info) == 0)
-		n += (wish->rx_descriptors + wish->tx_descriptors) * queues_of(&info, wish);
-	/* One less than a power of two is what the ring below holds. */
-	return RTE_MAX(rte_align32pow2(n + 1) - 1, (unsigned)POOL_MIN);
+	{
+		if (rte_eth_dev_info_get(id, &info) == 0)
+			n += wish->rx_descriptors * queues_of(&info, wish);
+	}
+	return n;
 }
 
 /* ---- Configuration ---- */

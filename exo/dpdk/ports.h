@@ -48,7 +48,7 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish);
 /* Port `id`, or NULL where none was started. Constant from dpdk_ports_start on. */
 const struct dpdk_port *dpdk_port(uint16_t id);
 
-/* The pool that receive queues are filled from; also for frames to be sent. NULL: no ports. */
+/* The pool that receive queues are filled from. NULL: no ports. */
 struct rte_mempool *dpdk_ports_pool(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * DPDK on the bare machine, as the rest of the kernel sees it. Everything here must run with the
- * thread pointer and vector registers given to DPDK (machine_vector_begin).
+ * thread pointer and vector registers given to DPDK (machine_vector_begin), dpdk_sleep and
+ * dpdk_wake excepted.
  *
  * Control work (alarms, interrupts, what drivers do in threads of their own) runs on the first core
  * only, inside dpdk_poll. A driver that delays or waits there yields to the caller of dpdk_poll, so
@@ -35,7 +36,13 @@ void dpdk_thread_init(unsigned core);
 /* Control work that is due; cheap where there is none. On the first core, often. */
 void dpdk_poll(void);
 
-/* The TSC at which dpdk_poll next has work, for a core that wants to halt; UINT64_MAX: none. */
-uint64_t dpdk_deadline(void);
+/*
+ * For a core that polled in vain and wants to halt, or to run something else for long: arms its
+ * receive queues to interrupt it once. Returns the TSC by which it must poll again all the same: 0
+ * where it was not armed before, because a frame may have slipped in (poll, and ask again);
+ * otherwise at most `deadline`, earlier for a NIC that can't interrupt and for control work on the
+ * first core. An interrupt disarms.
+ */
+uint64_t dpdk_sleep(unsigned core, uint64_t deadline);
 
 #endif

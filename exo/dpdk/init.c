@@ -92,6 +92,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	        .rx_descriptors = 256,
 	        .tx_descriptors = 256,
 	        .max_frame = UINT16_MAX,
+	        .rx_interrupts = true,
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
 	        .tx_offloads = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM,
 	};
@@ -113,13 +114,11 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 
 void dpdk_poll(void)
 {
-	if (rte_rdtsc() >= dpdk_threads_due())
-		dpdk_threads_run();
-}
-
-uint64_t dpdk_deadline(void)
-{
-	return dpdk_threads_due();
+	if (rte_rdtsc() < dpdk_threads_due())
+		return;
+	machine_vector_begin();
+	dpdk_threads_run();
+	machine_vector_end();
 }
 
 bool dpdk_option(const char **rest, const char *name, char *to, size_t size)

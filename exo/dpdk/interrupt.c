@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * rte_intr_*: what drivers ask of interrupts. Callbacks are kept per handle and called by the
- * control thread. Devices do not signal yet: an enabled handle's callbacks are called every
- * POLL_US, and at once where somebody waits for their effect; drivers read the cause from their
- * device and do nothing where there is none.
+ * control thread, after the device has signalled by vector 0 of its MSI-X. A device without MSI-X
+ * has its callbacks called every POLL_US. All are called at once where somebody waits for their
+ * effect; drivers read the cause from their device and do nothing where there is none.
  *
- * Receive queues are polled by the kernel's loop, so no event descriptors stand behind the numbers
- * that rte_intr_efd_enable hands out.
+ * The vectors of receive queues only wake a core (sleep.c), so no event descriptors stand behind
+ * the numbers that rte_intr_efd_enable hands out.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 
 #include "eal_interrupts.h"
 #include "internal.h"
+#include "msix.h"
 #include "thread.h"
 
 enum { POLL_US = 250000 };
@@ -25,11 +26,15 @@ struct callback {
 	struct rte_intr_handle *handle;
 	rte_intr_callback_fn call;
 	void *argument;
-	bool enabled, dead; /* dead: unregistered while callbacks were running */
+	bool enabled;
+	bool polled;    /* the device can't signal */
+	bool signalled; /* by the device, and not called since */
+	bool dead;      /* unregistered while callbacks were running */
 };
 
 static struct callback *callbacks;
-static unsigned n_enabled;
+static unsigned n_polled; /* enabled and polled */
+static volatile bool any_signalled;
 static bool running;
 static uint64_t next_poll;
 
@@ -43,8 +48,10 @@ int rte_intr_callback_register(const struct rte_intr_handle *handle, rte_intr_ca
 	new = malloc(sizeof(*new));
 	if (new == NULL)
 		return -ENOMEM;
-	*new = (struct callback){callbacks, (struct rte_intr_handle *)handle, call, argument, false,
-	                         false};
+	*new = (struct callback){.next = callbacks,
+	                         .handle = (struct rte_intr_handle *)handle,
+	                         .call = call,
+	                         .argument = argument};
 	callbacks = new;
 	return 0;
 }
@@ -61,10 +68,12 @@ static void sweep(void)
 	}
 }
 
-static void set_enabled(struct callback *c, bool enabled)
+static void set_enabled(struct callback *c, bool enabled, bool polled)
 {
-	n_enabled += (unsigned)enabled - (unsigned)c->enabled;
+	n_polled -= c->enabled && c->polled;
 	c->enabled = enabled;
+	c->polled = polled;
+	n_polled += c->enabled && c->polled;
 }
 
 int rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn call,
@@ -77,7 +86,7 @@ int rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_
 	for (struct callback *c = callbacks; c != NULL; c = c->next)
 		if (!c->dead && c->handle == handle && c->call == call &&
 		    (argument == (void *)-1 || c->argument == argument)) {
-			set_enabled(c, false);
+			set_enabled(c, false, false);
 			c->dead = true;
 			n++;
 		}
@@ -92,26 +101,49 @@ int rte_intr_callback_unregister_sync(const struct rte_intr_handle *handle,
 	return rte_intr_callback_unregister(handle, call, argument);
 }
 
-static int enable(const struct rte_intr_handle *handle, bool enabled)
+static void signalled(void *handle)
 {
-	if (handle == NULL)
-		return -EINVAL;
+	for (struct callback *c = callbacks; c != NULL; c = c->next)
+		if (c->handle == handle)
+			c->signalled = true;
+	any_signalled = true;
+	dpdk_threads_kick();
+}
+
+static void set_handle_enabled(const struct rte_intr_handle *handle, bool enabled, bool polled)
+{
 	for (struct callback *c = callbacks; c != NULL; c = c->next)
 		if (!c->dead && c->handle == handle)
-			set_enabled(c, enabled);
+			set_enabled(c, enabled, polled);
 	next_poll = dpdk_after_us(POLL_US);
 	dpdk_threads_kick();
-	return 0;
 }
 
 int rte_intr_enable(const struct rte_intr_handle *handle)
 {
-	return enable(handle, true);
+	struct msix *msix;
+	int error = 0;
+
+	if (handle == NULL)
+		return -EINVAL;
+	msix = dpdk_msix_of(handle);
+	if (msix != NULL)
+		error = dpdk_msix_enable(msix, handle->nb_efd, signalled, (void *)handle);
+	set_handle_enabled(handle, true, msix == NULL);
+	return error;
 }
 
 int rte_intr_disable(const struct rte_intr_handle *handle)
 {
-	return enable(handle, false);
+	struct msix *msix;
+
+	if (handle == NULL)
+		return -EINVAL;
+	msix = dpdk_msix_of(handle);
+	if (msix != NULL)
+		dpdk_msix_disable(msix);
+	set_handle_enabled(handle, false, false);
+	return 0;
 }
 
 int rte_intr_ack(const struct rte_intr_handle *handle)
@@ -121,27 +153,36 @@ int rte_intr_ack(const struct rte_intr_handle *handle)
 
 void dpdk_interrupts_run(bool all)
 {
-	if (running || n_enabled == 0 || (!all && rte_rdtsc() < next_poll))
+	bool poll = all || (n_polled > 0 && rte_rdtsc() >= next_poll);
+
+	if (running || (!poll && !any_signalled))
 		return;
 	running = true;
-	for (struct callback *c = callbacks; c != NULL; c = c->next)
-		if (c->enabled && !c->dead)
-			c->call(c->argument);
+	any_signalled = false;
+	for (struct callback *c = callbacks; c != NULL; c = c->next) {
+		if (!c->enabled || c->dead || !(all || c->signalled || (poll && c->polled)))
+			continue;
+		c->signalled = false;
+		c->call(c->argument);
+	}
 	running = false;
 	sweep();
-	next_poll = dpdk_after_us(POLL_US);
+	if (poll)
+		next_poll = dpdk_after_us(POLL_US);
 }
 
 uint64_t dpdk_interrupts_due(void)
 {
-	return n_enabled > 0 && !running ? next_poll : UINT64_MAX;
+	if (running)
+		return UINT64_MAX;
+	return any_signalled ? 0 : n_polled > 0 ? next_poll : UINT64_MAX;
 }
 
 /* ---- Vectors of receive queues: one each beside the one for everything else ---- */
 
 int rte_intr_cap_multiple(struct rte_intr_handle *handle)
 {
-	return 1;
+	return dpdk_msix_of(handle) != NULL;
 }
 
 int rte_intr_efd_enable(struct rte_intr_handle *handle, uint32_t n)

@@ -108,6 +108,12 @@ static void plan_spreading(struct plan *plan)
 	}
 }
 
+/* net_e1000_em never routes its receive queue to the vector that it sets up for it. */
+static bool can_interrupt(const struct rte_eth_dev_info *info)
+{
+	return strcmp(info->driver_name, "net_e1000_em") != 0;
+}
+
 static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct plan *plan)
 {
 	int error;
@@ -122,6 +128,7 @@ static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct pla
 	plan_frames(plan, wish);
 	plan_offloads(plan, wish);
 	plan_spreading(plan);
+	plan->conf.intr_conf.rxq = wish->rx_interrupts && can_interrupt(&plan->info);
 	return 0;
 }
 
@@ -181,20 +188,43 @@ static void describe(uint16_t id, const struct plan *plan)
 	rte_eth_macaddr_get(id, &port->mac);
 }
 
+/* Whether every queue can be told to interrupt; leaves them told not to. */
+static bool interrupts_work(uint16_t id, const struct plan *plan)
+{
+	bool good = plan->conf.intr_conf.rxq != 0;
+
+	for (uint16_t queue = 0; queue < plan->queues && good; queue++)
+		good = rte_eth_dev_rx_intr_disable(id, queue) == 0;
+	return good;
+}
+
+static int try_to_start(uint16_t id, struct plan *plan)
+{
+	int error = configure(id, plan);
+
+	if (error != 0)
+		return error;
+	error = rte_eth_dev_start(id);
+	return error == 0 ? 0 : complain(id, "be started", error);
+}
+
 static int start(uint16_t id, const struct dpdk_ports_wish *wish)
 {
 	struct plan plan;
 	int error = make_plan(id, wish, &plan);
 
-	if (error == 0)
-		error = configure(id, &plan);
 	if (error != 0)
 		return error;
-	error = rte_eth_dev_start(id);
+	error = try_to_start(id, &plan);
+	if (error != 0 && plan.conf.intr_conf.rxq != 0) {
+		plan.conf.intr_conf.rxq = 0;
+		error = try_to_start(id, &plan);
+	}
 	if (error != 0)
-		return complain(id, "be started", error);
+		return error;
 	listen_to_all(id);
 	describe(id, &plan);
+	ports[id].rx_interrupts = interrupts_work(id, &plan);
 	return 0;
 }
 

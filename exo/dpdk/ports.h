@@ -25,11 +25,13 @@ struct dpdk_ports_wish {
 	uint32_t max_frame;     /* bytes from destination address to payload's end, without FCS */
 	uint64_t rx_offloads;   /* RTE_ETH_RX_OFFLOAD_…: checksums and the like */
 	uint64_t tx_offloads;   /* RTE_ETH_TX_OFFLOAD_… */
+	bool rx_interrupts;     /* prepare queues for rte_eth_dev_rx_intr_enable */
 };
 
 /* What a port gave. */
 struct dpdk_port {
 	bool started;
+	bool rx_interrupts; /* rte_eth_dev_rx_intr_enable works; disabled at first */
 	uint16_t queues;
 	uint32_t max_frame; /* a longer frame is dropped by the device */
 	uint64_t rx_offloads, tx_offloads;

@@ -2,13 +2,15 @@
 /*
  * A core for tests of the drivers: it stands where exo/core stands in the real image, describes its
  * ports on the console, answers ARP requests and ICMP echoes on each of them, and on a frame of
- * EtherType 0x88B6 prints what it counted and powers off. Each core polls the queue of its number.
+ * EtherType 0x88B6 prints what it counted and powers off. Each core polls the queue of its number;
+ * with "halt" on the command line it sleeps where there is nothing to do.
  */
 #include <rte_ethdev.h>
 #include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_arp.h>
 
+#include "../../core/boot_info.h"
 #include "../../core/machine.h"
 #include "../../x86_64/x86.h"
 #include "../dpdk.h"
@@ -22,6 +24,8 @@ struct tally {
 
 static struct tally tallies[X86_CORES_MAX];
 static volatile bool stopping;
+static bool halting; /* "halt" on the command line: cores halt where there is nothing to do */
+static uint64_t halts[X86_CORES_MAX];
 
 /* ---- Answers: made in the frame that asks. 0: nothing to send. ---- */
 
@@ -122,6 +126,18 @@ static void poll_all(unsigned core)
 	}
 }
 
+/* Sleeps for a second at most, so that a lost interrupt shows as a late answer and not as a hang.
+ */
+static void halt(void)
+{
+	uint64_t deadline = dpdk_sleep(machine_core(), UINT64_MAX);
+
+	if (machine_tsc() < deadline && !stopping) {
+		machine_idle(deadline);
+		halts[machine_core()]++;
+	}
+}
+
 /* ---- Reports ---- */
 
 static void describe(uint16_t id)
@@ -129,9 +145,9 @@ static void describe(uint16_t id)
 	const struct dpdk_port *port = dpdk_port(id);
 	const uint8_t *mac = port->mac.addr_bytes;
 
-	x86_print("port %u: %s %s %02x:%02x:%02x:%02x:%02x:%02x frames up to %u, %u queues\n", id,
-	          port->driver, port->device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-	          port->max_frame, port->queues);
+	x86_print("port %u: %s %s %02x:%02x:%02x:%02x:%02x:%02x frames up to %u, %u queues, %s\n",
+	          id, port->driver, port->device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+	          port->max_frame, port->queues, port->rx_interrupts ? "interrupts" : "polled");
 }
 
 static void report_port(uint16_t id)
@@ -155,8 +171,9 @@ static void report(void)
 		report_port(id);
 	}
 	for (unsigned core = 0; core < machine_cores(); core++)
-		x86_print("core %u: received %lu, sent %lu, refused %lu\n", core,
-		          tallies[core].received, tallies[core].sent, tallies[core].refused);
+		x86_print("core %u: received %lu, sent %lu, refused %lu, halted %lu times\n", core,
+		          tallies[core].received, tallies[core].sent, tallies[core].refused,
+		          halts[core]);
 	x86_print("pool: %u mbufs in use\n", rte_mempool_in_use_count(dpdk_ports_pool()));
 }
 
@@ -177,6 +194,7 @@ void core_main(const struct boot_info *boot)
 {
 	uint16_t id;
 
+	halting = strstr(boot->command_line, "halt") != NULL;
 	machine_vector_begin();
 	RTE_ETH_FOREACH_DEV(id)
 	{
@@ -188,6 +206,8 @@ void core_main(const struct boot_info *boot)
 	while (!stopping) {
 		dpdk_poll();
 		poll_all(0);
+		if (halting)
+			halt();
 	}
 	stop();
 	machine_panic("still here after power-off");
@@ -196,8 +216,11 @@ void core_main(const struct boot_info *boot)
 void core_secondary(void)
 {
 	machine_vector_begin();
-	while (!stopping)
+	while (!stopping) {
 		poll_all(machine_core());
+		if (halting)
+			halt();
+	}
 	for (;;)
 		machine_idle(UINT64_MAX);
 }

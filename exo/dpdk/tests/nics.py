@@ -7,7 +7,9 @@ is the MAC address right, are ARP requests and ICMP echoes of all lengths up to 
 answered with what they held, do the driver's statistics equal what went over the wire, does the link
 come up, and are all mbufs back at the end?
 
-    nics.py KERNEL MODEL [--cores N]
+    nics.py KERNEL MODEL [--cores N] [--halt]
+
+With --halt the guest sleeps where it has nothing to do, and interrupts have to wake it.
 """
 import argparse
 import os
@@ -147,7 +149,7 @@ def converse(wire, longest):
     check(wire.receive(5) is not None, "a frame with a foreign address was not received")
 
 
-def run(kernel, model, cores):
+def run(kernel, model, cores, halt):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "wire")
         listener = socket.socket(socket.AF_UNIX)
@@ -155,17 +157,19 @@ def run(kernel, model, cores):
         listener.listen(1)
         listener.settimeout(20)
         nic = Nic(stream(path), model=model, mac=":".join(f"{b:02x}" for b in GUEST_MAC))
-        with Machine(kernel=kernel, nics=[nic], smp=cores, limit=90) as machine:
+        with Machine(kernel=kernel, nics=[nic], smp=cores, limit=90, append="halt" if halt else "") as machine:
             wire = Wire(listener)
-            port = machine.wait_for(r"port 0: (\S+) \S+ (\S+) frames up to (\d+), (\d+) queues")
+            port = machine.wait_for(r"port 0: (\S+) \S+ (\S+) frames up to (\d+), (\d+) queues, (\w+)")
             check(port[2] == nic.mac, f"the driver says its address is {port[2]}, not {nic.mac}")
             machine.wait_for("polling")
             converse(wire, int(port[3]))
             wire.send((GUEST_MAC + OUR_MAC + struct.pack("!H", STOP)).ljust(60, b"\0"))
             stats = machine.wait_for(r"port 0: link (\w+) (\d+) Mb/s, rx (\d+) \((\d+) bytes, (\d+) missed, (\d+) bad\), tx (\d+)")
+            core = machine.wait_for(r"core 0: .* halted (\d+) times")
             pool = machine.wait_for(r"pool: (\d+) mbufs in use")
             code = machine.wait_exit()
-        print(stats[0], "|", pool[0])
+        print(stats[0], "|", core[0], "|", pool[0])
+        check((int(core[1]) > 0) == halt, f"core 0 halted {core[1]} times")
         check(code == 0, f"the machine ended with {code}")
         check(stats[1] == "up", "the link is down")
         check(int(stats[3]) == wire.sent, f"{wire.sent} frames went in, the driver counted {stats[3]}")
@@ -183,8 +187,9 @@ def main():
     parser.add_argument("kernel")
     parser.add_argument("model")
     parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--halt", action="store_true")
     arguments = parser.parse_args()
-    run(arguments.kernel, arguments.model, arguments.cores)
+    run(arguments.kernel, arguments.model, arguments.cores, arguments.halt)
 
 
 main()

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Letting a core stop polling: its receive queues are armed to interrupt it, once. The first
+ * interrupt disarms them again, so that a core under load is interrupted once per round of polling
+ * and not once per frame.
+ *
+ * A frame that came between the last poll and the arming signals nothing, and not every driver can
+ * tell how many frames wait (virtio can't). So a core that was just armed is sent to poll once
+ * more.
+ */
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include "../core/machine.h"
+#include "../x86_64/x86.h"
+#include "dpdk.h"
+#include "msix.h"
+#include "ports.h"
+#include "thread.h"
+
+enum { POLL_US = 200 }; /* how long a core may stay away from a queue that can't interrupt */
+
+/* By core; written by that core only. */
+static struct sleeper {
+	bool armed;
+	bool may_halt; /* every queue can interrupt */
+} __attribute__((aligned(64))) sleepers[X86_CORES_MAX];
+
+static void disarm(unsigned core)
+{
+	uint16_t port;
+
+	sleepers[core].armed = false;
+	machine_vector_begin();
+	RTE_ETH_FOREACH_DEV(port)
+	{
+		const struct dpdk_port *p = dpdk_port(port);
+
+		if (p != NULL && p->rx_interrupts && core < p->queues)
+			rte_eth_dev_rx_intr_disable(port, (uint16_t)core);
+	}
+	machine_vector_end();
+}
+
+static bool arm_port(uint16_t port, unsigned core)
+{
+	const struct dpdk_port *p = dpdk_port(port);
+
+	if (p == NULL || core >= p->queues)
+		return true; /* nothing comes from it to this core */
+	return p->rx_interrupts && rte_eth_dev_rx_intr_enable(port, (uint16_t)core) == 0;
+}
+
+static void arm(unsigned core)
+{
+	struct sleeper *sleeper = &sleepers[core];
+	uint16_t port;
+
+	dpdk_msix_received = disarm;
+	sleeper->armed = sleeper->may_halt = true;
+	machine_vector_begin();
+	RTE_ETH_FOREACH_DEV(port)
+	{
+		sleeper->may_halt &= arm_port(port, core);
+	}
+	machine_vector_end();
+}
+
+uint64_t dpdk_sleep(unsigned core, uint64_t deadline)
+{
+	if (!sleepers[core].armed) {
+		arm(core);
+		return 0;
+	}
+	if (!sleepers[core].may_halt)
+		deadline = RTE_MIN(deadline, dpdk_after_us(POLL_US));
+	return core == 0 ? RTE_MIN(deadline, dpdk_threads_due()) : deadline;
+}

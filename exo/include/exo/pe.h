@@ -20,7 +20,8 @@
  *
  *     resume_begin:  pe->masked = 0
  *                    if (pe->pending) goto EXO_CALL_PENDING      (delivers at once; never returns)
- *                    restore the registers from pe->saved, rsp = &pe->saved.rip, iretq
+ *                    restore the registers from pe->saved, popfq, jump through pe->saved.rip
+ *                    (or rsp = &pe->saved.rip, iretq)
  *     resume_end:
  *
  * The range [resume_begin, resume_end) is registered with the PE. Code interrupted inside it has
@@ -65,7 +66,8 @@ enum exo_event {
 	EXO_EVENT_LINK = 1 << 7,     /* a port's link changed */
 };
 
-/* Registers of interrupted code. The last five lie as iretq pops them (Intel SDM vol. 2A, IRET). */
+/* Registers of interrupted code. The last five lie as iretq pops them (Intel SDM vol. 2A,
+ * IRET). */
 struct exo_regs {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp;
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;

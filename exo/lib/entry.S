@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The environment's first instruction, the entry of all upcalls, and the way back from them
- * (exo/pe.h gives the protocol; Intel SDM vol. 2A, IRET, for the last five words).
+ * (exo/pe.h gives the protocol).
  */
 #include "offsets.h"
 
@@ -30,7 +30,9 @@ exo_upcall_entry:
 
 /*
  * rdi = struct exo_pe, saved state complete in it. Restartable at its first instruction until the
- * iretq has been executed: it changes nothing but `masked` and registers.
+ * last jump has been executed: it changes nothing but `masked` and registers. The jump goes through
+ * memory, since no register is left; it is cheaper than an iretq, and QEMU 7.2's TCG reads the stack
+ * of a ring-3 iretq with supervisor rights, which SMAP forbids.
  */
 	.globl	exo_resume_begin, exo_resume_end
 	.type	exo_resume_begin, @function
@@ -60,9 +62,11 @@ exo_resume_begin:
 	movq	PE_R13(%rdi), %r13
 	movq	PE_R14(%rdi), %r14
 	movq	PE_R15(%rdi), %r15
-	leaq	PE_RIP(%rdi), %rsp
+	leaq	PE_RFLAGS(%rdi), %rsp
+	popfq
+	movq	PE_RSP(%rdi), %rsp
 	movq	PE_RDI(%rdi), %rdi
-	iretq
+	jmpq	*exo_pe_page+PE_RIP(%rip)
 .Lno_fsgsbase:
 	/* Handlers run with both bases zero: nothing to load where the interrupted code did too. */
 	orq	%rbx, %rax

@@ -26,6 +26,8 @@
 #define PE_FS_BASE (PE_SAVED + 120)
 #define PE_GS_BASE (PE_SAVED + 128)
 #define PE_RIP     (PE_SAVED + 136)
+#define PE_RFLAGS  (PE_SAVED + 152)
+#define PE_RSP     (PE_SAVED + 160)
 #define PE_LIBOS   328
 /* The library OS's part of the page: struct pe_libos in runtime.h. */
 #define PE_WANTED   (PE_LIBOS + 0)

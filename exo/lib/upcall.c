@@ -29,6 +29,8 @@ AT(saved.r15, PE_R15);
 AT(saved.fs_base, PE_FS_BASE);
 AT(saved.gs_base, PE_GS_BASE);
 AT(saved.rip, PE_RIP);
+AT(saved.rflags, PE_RFLAGS);
+AT(saved.rsp, PE_RSP);
 AT(libos, PE_LIBOS);
 _Static_assert(PE_LIBOS + offsetof(struct pe_libos, wanted) == PE_WANTED, "wanted");
 _Static_assert(PE_LIBOS + offsetof(struct pe_libos, fsgsbase) == PE_FSGSBASE, "fsgsbase");
@@ -37,7 +39,7 @@ _Static_assert(EXO_CALL_PENDING == CALL_PENDING && EXO_CALL_RESUME == CALL_RESUM
 extern char exo_upcall_entry[], exo_resume_begin[], exo_resume_end[];
 extern char exo_handler_guard[], exo_handler_stack_top[];
 
-static struct exo_pe pe_page __attribute__((aligned(4096)));
+struct exo_pe exo_pe_page __attribute__((aligned(4096))); /* entry.S jumps through it */
 static struct exo_pe_setup setup;
 static struct {
 	exo_upcall_handler *handler;
@@ -46,7 +48,7 @@ static struct {
 
 struct exo_pe *exo_upcall_pe(void)
 {
-	return &pe_page;
+	return &exo_pe_page;
 }
 
 void exo_runtime_init(void)
@@ -54,9 +56,9 @@ void exo_runtime_init(void)
 	struct exo_range guard = {(uintptr_t)exo_handler_guard, 1};
 	int result;
 
-	pe_libos(&pe_page)->fsgsbase = (exo_info()->features & EXO_FEATURE_FSGSBASE) != 0;
+	pe_libos(&exo_pe_page)->fsgsbase = (exo_info()->features & EXO_FEATURE_FSGSBASE) != 0;
 	setup.core = exo_start_page()->core;
-	setup.pe_addr = (uintptr_t)&pe_page;
+	setup.pe_addr = (uintptr_t)&exo_pe_page;
 	setup.stack_top = (uintptr_t)exo_handler_stack_top;
 	setup.resume_begin = (uintptr_t)exo_resume_begin;
 	setup.resume_end = (uintptr_t)exo_resume_end;
@@ -96,9 +98,9 @@ static int set_entry(enum exo_upcall_kind kind, uint64_t entry)
 		return result;
 	setup.entry[kind] = entry;
 	if (entry != 0)
-		pe_libos(&pe_page)->wanted |= events_of(kind);
+		pe_libos(&exo_pe_page)->wanted |= events_of(kind);
 	else
-		pe_libos(&pe_page)->wanted &= ~events_of(kind);
+		pe_libos(&exo_pe_page)->wanted &= ~events_of(kind);
 	return 0;
 }
 

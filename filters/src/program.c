@@ -5,6 +5,7 @@
 #include "program_internal.h"
 
 #include "interp.h"
+#include "jit.h"
 
 static struct flt_program *new_program(enum flt_kind kind, const char *name, uint32_t flags)
 {
@@ -47,6 +48,22 @@ static int build_classic(struct flt_program *program, const struct flt_classic_i
 	                             error);
 }
 
+/* Native code where there can be any; otherwise the interpreter does the same, only slower. */
+static void compile(struct flt_program *program, const struct flt_note *notes)
+{
+	struct flt_jit_input input = {
+	        .insns = program->insns,
+	        .n_insns = program->n_insns,
+	        .kind = program->kind,
+	        .notes = notes,
+	};
+	void *code;
+	if (program->flags & FLT_LOAD_INTERPRET ||
+	    flt_jit_compile(&input, &code, &program->code_size))
+		return;
+	program->native = (flt_native *)(uintptr_t)code;
+}
+
 int flt_program_load_classic(const struct flt_classic_insn *insns, uint32_t n, const char *name,
                              uint32_t flags, struct flt_program **out, struct flt_error *error)
 {
@@ -60,6 +77,7 @@ int flt_program_load_classic(const struct flt_classic_insn *insns, uint32_t n, c
 		flt_program_free(program);
 		return code;
 	}
+	compile(program, NULL);
 	*out = program;
 	return 0;
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The just-in-time compiler: the internal form to machine code (jit_x86_64.c).
+ */
+#ifndef FLT_JIT_H
+#define FLT_JIT_H
+
+#include "program_internal.h"
+
+/* What the verifier says about an instruction. */
+enum {
+	FLT_NOTE_PACKET = 1 << 0, /* a load through a pointer into the packet */
+	FLT_NOTE_LIMIT =
+	        1 << 1, /* pointer arithmetic to be held within limit against speculation */
+	FLT_NOTE_LIMIT_DOWN = 1 << 2, /* the offset is negative: its magnitude is held */
+	FLT_NOTE_DEAD = 1 << 3,       /* never reached */
+};
+
+struct flt_note {
+	uint8_t flags;
+	uint32_t limit;
+};
+
+/*
+ * State of a program that runs in checked mode as native code: every access is held against the
+ * memory and the stack, every backward jump and call costs budget. The layout is known to the JIT.
+ */
+struct flt_checked {
+	uint64_t memory;           /* start of the memory */
+	uint64_t memory_limits[4]; /* by log2 of the size: offsets below this are inside */
+	uint64_t stack;
+	uint64_t stack_limits[4];
+	uint64_t stack_top;
+	int64_t budget;
+	int64_t depth; /* calls left */
+	uint64_t saved_rsp;
+	uint64_t fault; /* enum flt_fault */
+};
+
+typedef uint64_t flt_native_checked(const void *r1, uint64_t r2, struct flt_checked *checked);
+
+struct flt_jit_input {
+	const struct flt_insn *insns;
+	uint32_t n_insns;
+	enum flt_kind kind;
+	bool checked;
+	const struct flt_note *notes; /* n_insns, or NULL */
+};
+
+/* Compiles; *code is sealed and to be freed by platform.code_free(*code, *size). FLT_E_UNSUPPORTED
+ * where the platform has no code memory: the program is then interpreted. */
+int flt_jit_compile(const struct flt_jit_input *input, void **code, size_t *size);
+
+#endif

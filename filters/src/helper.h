@@ -34,7 +34,9 @@ enum flt_result {
 enum {
 	FLT_HELPER_XDP = 1 << 0,    /* needs the xdp context */
 	FLT_HELPER_WRITES = 1 << 1, /* changes the packet: handlers only */
-	FLT_HELPER_MOVES = 1 << 2,  /* moves the packet's ends: all packet pointers die */
+	FLT_HELPER_CHANGES_MAP = 1 << 3,
+	FLT_HELPER_VARIADIC = 1 << 4, /* further arguments are numbers where they are used */
+	FLT_HELPER_MOVES = 1 << 2,    /* moves the packet's ends: all packet pointers die */
 };
 
 struct flt_helper {
@@ -46,6 +48,13 @@ struct flt_helper {
 	uint8_t flags;
 	uint32_t map_types; /* bits of 1 << enum flt_map_type it takes; 0: no map */
 };
+
+/* What redirect() was last called with on the running core. */
+struct flt_redirect {
+	uint32_t ifindex;
+	uint64_t flags;
+};
+const struct flt_redirect *flt_helper_redirect(void);
 
 /* The helper of that number, or NULL. */
 const struct flt_helper *flt_helper_find(uint32_t number);

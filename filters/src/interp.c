@@ -379,6 +379,13 @@ static bool condition(uint32_t op, uint64_t a, uint64_t b, int64_t sa, int64_t s
 	}
 }
 
+/* Frames grow downwards, as on a machine: beyond the first function's stack there is nothing. */
+static uint64_t frame_pointer(struct machine *m)
+{
+	return (uint64_t)(uintptr_t)(m->stack[FLT_CALL_DEPTH_MAX - 1 - m->depth] +
+	                             FLT_STACK_BYTES / 8);
+}
+
 static void call_local(struct machine *m, const struct flt_insn *insn)
 {
 	if (m->depth + 1 >= FLT_CALL_DEPTH_MAX) {
@@ -388,7 +395,7 @@ static void call_local(struct machine *m, const struct flt_insn *insn)
 	struct call_frame *frame = &m->calls[m->depth++];
 	frame->return_to = m->pc;
 	memcpy(frame->saved, &m->r[R6], sizeof(frame->saved));
-	m->r[R10] = (uint64_t)(uintptr_t)(m->stack[m->depth] + FLT_STACK_BYTES / 8);
+	m->r[R10] = frame_pointer(m);
 	m->pc += (uint32_t)insn->imm;
 }
 
@@ -401,7 +408,8 @@ static void leave(struct machine *m)
 	struct call_frame *frame = &m->calls[--m->depth];
 	m->pc = frame->return_to;
 	memcpy(&m->r[R6], frame->saved, sizeof(frame->saved));
-	m->r[R10] = (uint64_t)(uintptr_t)(m->stack[m->depth] + FLT_STACK_BYTES / 8);
+	memset(&m->r[R1], 0, 5 * sizeof(m->r[0]));
+	m->r[R10] = frame_pointer(m);
 }
 
 static void call(struct machine *m, const struct flt_insn *insn)
@@ -415,6 +423,7 @@ static void call(struct machine *m, const struct flt_insn *insn)
 		fault(m, FLT_FAULT_INSTRUCTION);
 	else
 		m->r[R0] = helper->call(m->r[R1], m->r[R2], m->r[R3], m->r[R4], m->r[R5]);
+	memset(&m->r[R1], 0, 5 * sizeof(m->r[0])); /* nothing is left to be found there */
 }
 
 static void jump(struct machine *m, const struct flt_insn *insn)
@@ -481,13 +490,12 @@ uint64_t flt_interp_run(struct flt_interp *interp, uint64_t r1, uint64_t r2)
 	m.depth = 0;
 	m.done = false;
 	interp->fault = FLT_FAULT_NONE;
-	if (interp->checked) { /* what a program may read without having written it */
+	memset(m.r, 0, sizeof(m.r));
+	if (interp->checked) /* what a program may read without having written it */
 		memset(m.stack, 0, sizeof(m.stack));
-		memset(m.r, 0, sizeof(m.r));
-	}
 	m.r[R1] = r1;
 	m.r[R2] = r2;
-	m.r[R10] = (uint64_t)(uintptr_t)(m.stack[0] + FLT_STACK_BYTES / 8);
+	m.r[R10] = frame_pointer(&m);
 	while (!m.done && (!interp->checked || may_step(&m)))
 		step(&m);
 	return m.r[0];

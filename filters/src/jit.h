@@ -12,13 +12,14 @@ enum {
 	FLT_NOTE_PACKET = 1 << 0, /* a load through a pointer into the packet */
 	FLT_NOTE_LIMIT =
 	        1 << 1, /* pointer arithmetic to be held within limit against speculation */
-	FLT_NOTE_LIMIT_DOWN = 1 << 2, /* the offset is negative: its magnitude is held */
-	FLT_NOTE_DEAD = 1 << 3,       /* never reached */
+	FLT_NOTE_FENCE = 1 << 2,     /* must not run ahead of the branches before it */
+	FLT_NOTE_PLAIN_ALU = 1 << 4, /* verifier: the instruction was also seen adding numbers */
+	FLT_NOTE_DEAD = 1 << 3,      /* never reached */
 };
 
 struct flt_note {
 	uint8_t flags;
-	uint32_t limit;
+	uint32_t limit; /* FLT_NOTE_LIMIT; for calls: registers to be cleared before */
 };
 
 /*

@@ -561,20 +561,14 @@ static void emit_limited(struct jit *j, uint32_t i)
 	const struct flt_insn *insn = &j->in->insns[i];
 	const struct flt_note *note = &j->in->notes[i];
 	struct x86_code *c = &j->c;
-	bool down = note->flags & FLT_NOTE_LIMIT_DOWN;
 	x86_mov(c, true, R_10, src_reg(insn));
-	if (down)
-		x86_op_rr(c, 0, 0xf7, true, 3, R_10, false); /* neg */
 	x86_mov_imm32(c, R_11, note->limit);
 	x86_alu(c, X86_SUB, true, R_11, R_10);
 	x86_alu(c, X86_OR, true, R_11, R_10);
 	x86_op_rr(c, 0, 0xf7, true, 2, R_11, false); /* not */
 	x86_shift_imm(c, X86_SAR, true, R_11, 63);
 	x86_alu(c, X86_AND, true, R_10, R_11);
-	if (down)
-		x86_op_rr(c, 0, 0xf7, true, 3, R_10, false);
-	x86_alu(c, (insn->code & BPF_OP_MASK) == BPF_SUB ? X86_SUB : X86_ADD, true, dst_reg(insn),
-	        R_10);
+	x86_alu(c, X86_ADD, true, dst_reg(insn), R_10);
 }
 
 /* --- control flow
@@ -668,6 +662,10 @@ static void emit_call(struct jit *j, uint32_t i)
 		emit_call_local(j, i);
 		return;
 	}
+	uint32_t clear = j->in->notes ? j->in->notes[i].limit : 0;
+	for (uint32_t r = R1; r <= R5; r++)
+		if (clear >> r & 1)
+			x86_mov_imm32(&j->c, regs[r], 0);
 	const struct flt_helper *helper = flt_helper_find((uint32_t)insn->imm);
 	x86_movabs(&j->c, RAX, helper ? (uint64_t)(uintptr_t)helper->call : 0);
 	x86_call_reg(&j->c, RAX);
@@ -712,6 +710,13 @@ static void emit_insn(struct jit *j, uint32_t i, bool entry)
 {
 	const struct flt_insn *insn = &j->in->insns[i];
 	uint32_t mode = insn->code & BPF_MODE_MASK;
+	uint32_t notes = j->in->notes ? j->in->notes[i].flags : 0;
+	if (notes & FLT_NOTE_DEAD) {
+		x86_trap(&j->c);
+		return;
+	}
+	if (notes & FLT_NOTE_FENCE)
+		x86_lfence(&j->c);
 	switch (insn->code & BPF_CLASS_MASK) {
 	case BPF_LD:
 		if (mode == BPF_IMM)
@@ -730,7 +735,7 @@ static void emit_insn(struct jit *j, uint32_t i, bool entry)
 		return;
 	case BPF_ALU:
 	case BPF_ALU64:
-		if (j->in->notes && j->in->notes[i].flags & FLT_NOTE_LIMIT)
+		if (notes & FLT_NOTE_LIMIT)
 			emit_limited(j, i);
 		else
 			emit_alu(j, insn);

@@ -6,6 +6,8 @@
 
 #include "interp.h"
 #include "jit.h"
+#include "object.h"
+#include "verify.h"
 
 static struct flt_program *new_program(enum flt_kind kind, const char *name, uint32_t flags)
 {
@@ -82,6 +84,105 @@ int flt_program_load_classic(const struct flt_classic_insn *insns, uint32_t n, c
 	return 0;
 }
 
+/* Takes over program->insns; verifies, then compiles. */
+static int finish_ebpf(struct flt_program *program, struct flt_map *const *maps, uint32_t n_maps,
+                       struct flt_error *error)
+{
+	struct flt_note *notes;
+	struct flt_verify_input input = {
+	        .insns = program->insns,
+	        .n_insns = program->n_insns,
+	        .kind = program->kind,
+	        .may_write = program->flags & FLT_LOAD_WRITES,
+	        .maps = maps,
+	        .n_maps = n_maps,
+	};
+	int code = flt_verify(&input, &notes, &program->verifier_steps, error);
+	if (code)
+		return code;
+	compile(program, notes);
+	flt_free(notes);
+	return 0;
+}
+
+static int copy_insns(struct flt_program *program, const struct flt_insn *insns, uint32_t n,
+                      struct flt_error *error)
+{
+	if (n < 1 || n > FLT_PROGRAM_INSNS_MAX)
+		return flt_fail(error, FLT_E_LIMIT, -1,
+		                "program of %u instructions; 1 to %u are taken", n,
+		                (uint32_t)FLT_PROGRAM_INSNS_MAX);
+	program->insns = flt_alloc_array(n, sizeof(*insns));
+	if (!program->insns)
+		return no_memory(error);
+	memcpy(program->insns, insns, n * sizeof(*insns));
+	program->n_insns = n;
+	return 0;
+}
+
+int flt_program_load_ebpf(const struct flt_insn *insns, uint32_t n, enum flt_kind kind,
+                          const char *name, uint32_t flags, struct flt_program **out,
+                          struct flt_error *error)
+{
+	*out = NULL;
+	if (kind == FLT_KIND_CLASSIC)
+		return flt_fail(error, FLT_E_INVALID, -1, "eBPF instructions of kind classic");
+	struct flt_program *program = new_program(kind, name, flags);
+	if (!program)
+		return no_memory(error);
+	int code = copy_insns(program, insns, n, error);
+	if (!code)
+		code = finish_ebpf(program, NULL, 0, error);
+	if (code) {
+		name_error(error, name);
+		flt_program_free(program);
+		return code;
+	}
+	*out = program;
+	return 0;
+}
+
+int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
+                            struct flt_program **out, struct flt_error *error)
+{
+	struct flt_linked linked;
+	*out = NULL;
+	int code = flt_object_link(object, name, &linked, error);
+	if (code)
+		return code;
+	struct flt_program *program = new_program(linked.kind, linked.name, flags);
+	if (!program) {
+		code = no_memory(error);
+	} else {
+		code = copy_insns(program, linked.insns, linked.n_insns, error);
+		if (!code)
+			code = finish_ebpf(program, linked.maps, linked.n_maps, error);
+	}
+	if (code) {
+		flt_object_place_error(object, &linked, error);
+		name_error(error, linked.name);
+		flt_program_free(program);
+	} else {
+		program->object = flt_object_hold(object);
+		*out = program;
+	}
+	flt_linked_free(&linked);
+	return code;
+}
+
+int flt_program_load_elf(const void *bytes, size_t size, const char *name, uint32_t flags,
+                         struct flt_program **out, struct flt_error *error)
+{
+	struct flt_object *object;
+	*out = NULL;
+	int code = flt_object_open(bytes, size, &object, error);
+	if (code)
+		return code;
+	code = flt_program_load_object(object, name, flags, out, error);
+	flt_object_close(object);
+	return code;
+}
+
 void flt_program_free(struct flt_program *program)
 {
 	if (!program)
@@ -90,6 +191,8 @@ void flt_program_free(struct flt_program *program)
 		flt_platform.code_free((void *)(uintptr_t)program->native, program->code_size);
 	flt_free(program->insns);
 	flt_free(program->classic);
+	if (program->object)
+		flt_object_close(program->object);
 	flt_free(program);
 }
 
@@ -167,7 +270,12 @@ uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_b
 {
 	if (program->kind != FLT_KIND_XDP)
 		return FLT_XDP_ABORTED;
-	return (uint32_t)run(program, true, NULL, buff, 0);
+	uint32_t action = (uint32_t)run(program, true, NULL, buff, 0);
+	if (action == FLT_XDP_REDIRECT) {
+		buff->redirect_ifindex = flt_helper_redirect()->ifindex;
+		buff->redirect_flags = flt_helper_redirect()->flags;
+	}
+	return action;
 }
 
 uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, uint64_t length)

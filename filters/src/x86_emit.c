@@ -236,6 +236,18 @@ void x86_pop(struct x86_code *c, uint32_t reg)
 	put_head(c, 0, 0x58 | (reg & 7), rex_bits(false, 0, 0, reg), false);
 }
 
+void x86_trap(struct x86_code *c)
+{
+	x86_byte(c, 0xcc);
+}
+
+void x86_lfence(struct x86_code *c)
+{
+	x86_byte(c, 0x0f);
+	x86_byte(c, 0xae);
+	x86_byte(c, 0xe8);
+}
+
 void x86_ret(struct x86_code *c)
 {
 	x86_byte(c, 0xc3);

@@ -126,6 +126,8 @@ void x86_rol16(struct x86_code *c, uint32_t reg); /* swaps the low two bytes */
 void x86_movzx16(struct x86_code *c, uint32_t to, uint32_t from);
 void x86_push(struct x86_code *c, uint32_t reg);
 void x86_pop(struct x86_code *c, uint32_t reg);
+void x86_trap(struct x86_code *c); /* int3 */
+void x86_lfence(struct x86_code *c);
 void x86_ret(struct x86_code *c);
 void x86_call_reg(struct x86_code *c, uint32_t reg);
 

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verifier: proves that a program can't fault, hang or leak, whatever the packet.
+ *
+ * It walks every path of the program with abstract values: per register a type, and for numbers
+ * (and the variable part of pointers) a range. Where paths meet, a state that an earlier one
+ * contains is not walked again. Loops are walked round by round, so a program is accepted only if
+ * they end; the number of walked instructions is bounded (FLT_VERIFIER_STEPS_MAX), and with it the
+ * time.
+ *
+ *   verify.c         the walk
+ *   verify_state.c   copying, comparing and remembering states
+ *   verify_live.c    which registers matter where
+ *   verify_memory.c  loads and stores
+ *   verify_alu.c     arithmetic, on numbers and on pointers
+ *   verify_branch.c  conditional jumps
+ *   verify_call.c    helpers and local functions
+ */
+#ifndef FLT_VERIFY_H
+#define FLT_VERIFY_H
+
+#include "check.h"
+#include "helper.h"
+#include "jit.h"
+#include "map_internal.h"
+#include "program_internal.h"
+#include "range.h"
+
+enum {
+	FLT_STACK_SLOTS = FLT_STACK_BYTES / 8,
+	FLT_PACKET_OFFSET_MAX = 0xffff, /* of pointers into the packet */
+	FLT_POINTER_OFFSET_MAX = 1 << 29,
+	FLT_VERIFIER_MEMORY_MAX = 24 << 20, /* bytes of remembered and waiting states */
+	FLT_RAW_LENGTH_ID = 1,              /* the identity of a raw program's second argument */
+};
+
+enum flt_vtype {
+	FLT_V_NONE, /* not initialised */
+	FLT_V_NUMBER,
+	FLT_V_CONTEXT,
+	FLT_V_STACK,
+	FLT_V_PACKET,
+	FLT_V_PACKET_END,
+	FLT_V_MAP,
+	FLT_V_VALUE,         /* a map's value */
+	FLT_V_VALUE_OR_NULL, /* not yet compared with 0 */
+	FLT_V_RAW,           /* a raw program's memory */
+};
+
+/* A register's content. */
+struct flt_vreg {
+	uint8_t type;        /* enum flt_vtype */
+	uint8_t frame;       /* STACK: whose */
+	uint16_t length;     /* PACKET: bytes proven to exist behind its variable part */
+	uint32_t id;         /* equal ids: equal variable parts (numbers: equal values); 0: none */
+	int32_t offset;      /* pointers: the fixed part */
+	struct flt_map *map; /* MAP, VALUE, VALUE_OR_NULL */
+	struct flt_range range; /* numbers; pointers: the variable part */
+};
+
+enum flt_vbyte {
+	FLT_B_NONE, /* never written */
+	FLT_B_MISC,
+	FLT_B_ZERO,
+	FLT_B_SPILL, /* part of a spilled register */
+};
+
+struct flt_vslot {
+	uint8_t bytes[8]; /* enum flt_vbyte, lowest address first */
+	struct flt_vreg spill;
+};
+
+/* A function that is active. Slot i holds the bytes from R10 - 8 * (i + 1). */
+struct flt_vframe {
+	struct flt_vreg regs[FLT_REGS];
+	uint32_t return_to;
+	uint32_t n_slots; /* slots above are NONE */
+	struct flt_vslot slots[FLT_STACK_SLOTS];
+};
+
+struct flt_vstate {
+	uint32_t pc;
+	uint32_t depth;      /* index of the running function's frame */
+	uint64_t raw_length; /* proven lower bound of a raw program's length */
+	struct flt_explored *parent;
+	struct flt_vframe *frames[FLT_CALL_DEPTH_MAX];
+};
+
+/* A state that was walked from. */
+struct flt_explored {
+	struct flt_explored *next;   /* at the same instruction */
+	struct flt_explored *parent; /* the one before it on its path */
+	struct flt_explored *next_free;
+	uint32_t branches; /* paths from here that have not ended yet */
+	uint32_t hits, misses;
+	struct flt_vstate state;
+};
+
+struct flt_pending {
+	struct flt_pending *next;
+	struct flt_vstate state;
+};
+
+struct flt_verifier {
+	struct flt_insn *insns; /* rewritten in place: context loads, maps' addresses */
+	uint32_t n_insns;
+	enum flt_kind kind;
+	bool may_write;
+	struct flt_map *const *maps; /* of the object; n_maps of them */
+	uint32_t n_maps;
+	struct flt_shape_of_program shape;
+	struct flt_error *error;
+
+	struct flt_note *notes;
+	uint8_t *access; /* per instruction: what kind of memory it touched, see verify_memory.c */
+	uint16_t *live;  /* per instruction: registers read later */
+	uint16_t *weigh; /* registers whose value may decide what happens later */
+
+	struct flt_explored **explored; /* per instruction */
+	struct flt_pending *pending;
+	struct flt_explored *garbage; /* forgotten while paths from them were open */
+	size_t memory;
+	uint32_t steps;
+	uint32_t steps_since_explored;
+	uint32_t next_id;
+	bool path_ended;
+	int code; /* the first refusal */
+
+	struct flt_vstate now;
+};
+
+/* What comes in and out. */
+struct flt_verify_input {
+	struct flt_insn *insns;
+	uint32_t n_insns;
+	enum flt_kind kind;
+	bool may_write;
+	struct flt_map *const *maps;
+	uint32_t n_maps;
+};
+
+/* Verifies and rewrites the instructions; *notes (n_insns, for the JIT) is allocated on success. */
+int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, uint32_t *steps,
+               struct flt_error *error);
+
+/* --- between the files
+ * ----------------------------------------------------------------------------- */
+
+/* Refuses the program at the current instruction; returns the code. */
+int flt_vrefuse(struct flt_verifier *v, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+static inline struct flt_vframe *flt_vframe_now(struct flt_verifier *v)
+{
+	return v->now.frames[v->now.depth];
+}
+
+static inline struct flt_vreg *flt_vreg_now(struct flt_verifier *v, uint32_t r)
+{
+	return &flt_vframe_now(v)->regs[r];
+}
+
+static inline bool flt_vtype_is_pointer(uint32_t type)
+{
+	return type > FLT_V_NUMBER;
+}
+
+const char *flt_vtype_name(uint32_t type);
+void flt_vreg_set_number(struct flt_vreg *reg, struct flt_range range);
+/* The register may be read: 0, or a refusal. */
+int flt_vread(struct flt_verifier *v, uint32_t r);
+
+int flt_vlive_compute(struct flt_verifier *v);
+
+/* verify_state.c */
+int flt_vstate_copy(struct flt_verifier *v, struct flt_vstate *to, const struct flt_vstate *from,
+                    bool full);
+void flt_vstate_free(struct flt_verifier *v, struct flt_vstate *state);
+int flt_vpush(struct flt_verifier *v, uint32_t pc, struct flt_vstate **pushed);
+void flt_vunpush(struct flt_verifier *v); /* takes the last one back */
+bool flt_vpop(struct flt_verifier *v);
+/* At a place where paths meet: ends the path if an earlier state contains this one, else remembers.
+ */
+int flt_vmeet(struct flt_verifier *v);
+void flt_vend_path(struct flt_verifier *v);
+void flt_vforget_all(struct flt_verifier *v);
+
+/* verify_memory.c */
+int flt_vload(struct flt_verifier *v, const struct flt_insn *insn);
+/* Turns a verified load of xdp_md into one of struct flt_xdp_buff. */
+void flt_context_rewrite(struct flt_insn *insn);
+int flt_vstore(struct flt_verifier *v, const struct flt_insn *insn);
+/* Memory behind a register that a helper reads or fills. */
+int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool write);
+
+int flt_valu(struct flt_verifier *v, const struct flt_insn *insn);
+int flt_vjump(struct flt_verifier *v, const struct flt_insn *insn);
+int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn);
+int flt_vexit(struct flt_verifier *v);
+
+#endif

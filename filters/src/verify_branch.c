@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verifier: conditional jumps, and what is learned on either side of them.
+ */
+#include "verify.h"
+
+/* Calls visit for every register, saved ones included, of a state. */
+static void for_each_reg(struct flt_vstate *state,
+                         void (*visit)(struct flt_vreg *reg, const struct flt_vreg *about),
+                         const struct flt_vreg *about)
+{
+	for (uint32_t f = 0; f <= state->depth; f++) {
+		struct flt_vframe *frame = state->frames[f];
+		for (uint32_t r = 0; r < FLT_REGS; r++)
+			visit(&frame->regs[r], about);
+		for (uint32_t i = 0; i < frame->n_slots; i++)
+			if (frame->slots[i].bytes[0] == FLT_B_SPILL)
+				visit(&frame->slots[i].spill, about);
+	}
+}
+
+/* --- numbers
+ * --------------------------------------------------------------------------------------------- */
+
+static void copy_range(struct flt_vreg *reg, const struct flt_vreg *about)
+{
+	if (reg->type == FLT_V_NUMBER && reg->id == about->id)
+		reg->range = about->range;
+}
+
+/* A register's range was narrowed: so were those of its copies. */
+static void tell_copies(struct flt_vstate *state, const struct flt_vreg *reg)
+{
+	struct flt_vreg about = *reg;
+	if (!about.id)
+		return;
+	for_each_reg(state, copy_range, &about);
+	if (about.id == FLT_RAW_LENGTH_ID && about.range.umin > state->raw_length)
+		state->raw_length = about.range.umin;
+}
+
+/* The operands of a conditional jump in some state. The immediate is a register of our own. */
+struct operands {
+	struct flt_vreg *a, *b;
+	struct flt_vreg constant;
+};
+
+static void find_operands(struct operands *o, const struct flt_vstate *state,
+                          const struct flt_insn *insn)
+{
+	struct flt_vframe *frame = state->frames[state->depth];
+	o->a = &frame->regs[insn_dst(insn)];
+	flt_vreg_set_number(&o->constant, flt_range_const((uint64_t)(int64_t)insn->imm));
+	o->b = insn->code & BPF_SRC_MASK ? &frame->regs[insn_src(insn)] : &o->constant;
+}
+
+static bool is_wide_jump(const struct flt_insn *insn)
+{
+	return (insn->code & BPF_CLASS_MASK) == BPF_JMP;
+}
+
+/* Narrows the operands in a state where the condition holds, or does not; false: can't be. */
+static bool learn_numbers(struct flt_vstate *state, const struct flt_insn *insn, bool holds)
+{
+	struct operands o;
+	find_operands(&o, state, insn);
+	if (o.a == o.b)
+		return true;
+	flt_range_refine(insn->code & BPF_OP_MASK, is_wide_jump(insn), holds, &o.a->range,
+	                 &o.b->range);
+	if (flt_range_empty(&o.a->range) || flt_range_empty(&o.b->range))
+		return false;
+	tell_copies(state, o.a);
+	tell_copies(state, o.b);
+	return true;
+}
+
+/* --- pointers that may be NULL
+ * ------------------------------------------------------------------------------ */
+
+static void settle_null(struct flt_vreg *reg, const struct flt_vreg *about)
+{
+	if (reg->type == FLT_V_VALUE_OR_NULL && reg->id == about->id)
+		flt_vreg_set_number(reg, flt_range_const(0));
+}
+
+static void settle_value(struct flt_vreg *reg, const struct flt_vreg *about)
+{
+	if (reg->type == FLT_V_VALUE_OR_NULL && reg->id == about->id) {
+		reg->type = FLT_V_VALUE;
+		reg->id = 0;
+	}
+}
+
+static void learn_null(struct flt_vstate *state, const struct flt_insn *insn, bool holds)
+{
+	struct operands o;
+	find_operands(&o, state, insn);
+	struct flt_vreg about = *o.a;
+	bool null = ((insn->code & BPF_OP_MASK) == BPF_JEQ) == holds;
+	for_each_reg(state, null ? settle_null : settle_value, &about);
+}
+
+/* --- the packet's end
+ * ---------------------------------------------------------------------------------------- */
+
+static void lengthen(struct flt_vreg *reg, const struct flt_vreg *about)
+{
+	if (reg->type == FLT_V_PACKET && reg->id == about->id && reg->length < about->length)
+		reg->length = about->length;
+}
+
+/*
+ * Where "packet pointer <= end" (or <) holds, the bytes up to the pointer (and one more) exist.
+ * Says whether it holds in this state, and how many more.
+ */
+static bool below_end(uint32_t op, bool pointer_first, bool holds, uint32_t *more)
+{
+	static const struct {
+		uint8_t op, first_holds, first_more, second_holds, second_more;
+	} table[] = {
+	        {BPF_JGT, 0, 0, 1, 1}, /* p > end fails: p <= end;  end > p holds: p < end */
+	        {BPF_JGE, 0, 1, 1, 0},
+	        {BPF_JLT, 1, 1, 0, 0},
+	        {BPF_JLE, 1, 0, 0, 1},
+	};
+	for (size_t i = 0; i < FLT_ARRAY_SIZE(table); i++) {
+		if (table[i].op != op)
+			continue;
+		*more = pointer_first ? table[i].first_more : table[i].second_more;
+		return holds == (pointer_first ? table[i].first_holds : table[i].second_holds);
+	}
+	return false;
+}
+
+static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, bool holds)
+{
+	struct operands o;
+	uint32_t more;
+	find_operands(&o, state, insn);
+	bool first = o.a->type == FLT_V_PACKET;
+	struct flt_vreg about = first ? *o.a : *o.b;
+	if (about.type != FLT_V_PACKET || (first ? o.b : o.a)->type != FLT_V_PACKET_END)
+		return;
+	if (!below_end(insn->code & BPF_OP_MASK, first, holds, &more))
+		return;
+	int64_t length = (int64_t)about.offset + more;
+	if (length <= 0 || length > FLT_PACKET_OFFSET_MAX)
+		return;
+	about.length = (uint16_t)length;
+	for_each_reg(state, lengthen, &about);
+}
+
+/* --- all
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+enum comparison {
+	COMPARE_NUMBERS,
+	COMPARE_NULL,
+	COMPARE_POINTERS,
+};
+
+static bool is_zero(const struct flt_vreg *reg)
+{
+	return reg->type == FLT_V_NUMBER && flt_range_is_const(&reg->range) &&
+	       !reg->range.bits.value;
+}
+
+static bool is_equality(const struct flt_insn *insn)
+{
+	uint32_t op = insn->code & BPF_OP_MASK;
+	return op == BPF_JEQ || op == BPF_JNE;
+}
+
+static bool same_object(const struct flt_vreg *a, const struct flt_vreg *b)
+{
+	bool packets = (a->type == FLT_V_PACKET || a->type == FLT_V_PACKET_END) &&
+	               (b->type == FLT_V_PACKET || b->type == FLT_V_PACKET_END);
+	return packets ||
+	       (a->type == b->type && (a->type == FLT_V_STACK || a->type == FLT_V_VALUE));
+}
+
+/* What kind of comparison it is; *decision as in flt_range_decide. */
+static int classify(struct flt_verifier *v, const struct flt_insn *insn, const struct operands *o,
+                    enum comparison *kind, int *decision)
+{
+	*decision = -1;
+	if (o->a->type == FLT_V_NUMBER && o->b->type == FLT_V_NUMBER) {
+		*kind = COMPARE_NUMBERS;
+		*decision = flt_range_decide(insn->code & BPF_OP_MASK, is_wide_jump(insn),
+		                             &o->a->range, &o->b->range);
+		return 0;
+	}
+	if (!is_wide_jump(insn))
+		return flt_vrefuse(v, "half of a pointer is compared");
+	if (is_zero(o->b) && is_equality(insn)) {
+		*kind = COMPARE_NULL;
+		if (o->a->type != FLT_V_VALUE_OR_NULL) /* all others point somewhere */
+			*decision = (insn->code & BPF_OP_MASK) == BPF_JNE;
+		return 0;
+	}
+	*kind = COMPARE_POINTERS;
+	if (!same_object(o->a, o->b))
+		return flt_vrefuse(v, "%s is compared with %s", flt_vtype_name(o->a->type),
+		                   flt_vtype_name(o->b->type));
+	return 0;
+}
+
+static bool learn(struct flt_vstate *state, const struct flt_insn *insn, enum comparison kind,
+                  bool holds)
+{
+	switch (kind) {
+	case COMPARE_NUMBERS:
+		return learn_numbers(state, insn, holds);
+	case COMPARE_NULL:
+		learn_null(state, insn, holds);
+		return true;
+	default:
+		learn_packet(state, insn, holds);
+		return true;
+	}
+}
+
+static int fork_path(struct flt_verifier *v, const struct flt_insn *insn, enum comparison kind,
+                     uint32_t target)
+{
+	struct flt_vstate *other;
+	int code = flt_vpush(v, target, &other);
+	if (code)
+		return code;
+	bool taken_possible = learn(other, insn, kind, true);
+	bool next_possible = learn(&v->now, insn, kind, false);
+	v->now.pc++;
+	if (!taken_possible)
+		flt_vunpush(v);
+	if (!next_possible)
+		v->path_ended = true;
+	return 0;
+}
+
+static int conditional(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	uint32_t target = (uint32_t)((int32_t)v->now.pc + 1 + insn->offset);
+	struct operands o;
+	enum comparison kind = COMPARE_NUMBERS;
+	int decision;
+	int code = flt_vread(v, insn_dst(insn));
+	if (!code && (insn->code & BPF_SRC_MASK))
+		code = flt_vread(v, insn_src(insn));
+	if (code)
+		return code;
+	find_operands(&o, &v->now, insn);
+	code = classify(v, insn, &o, &kind, &decision);
+	if (code)
+		return code;
+	if (decision < 0)
+		return fork_path(v, insn, kind, target);
+	v->now.pc = decision ? target : v->now.pc + 1;
+	return 0;
+}
+
+int flt_vjump(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	switch (insn->code & BPF_OP_MASK) {
+	case BPF_JA:
+		v->now.pc = (uint32_t)((int32_t)v->now.pc + 1 + flt_insn_distance(insn));
+		return 0;
+	case BPF_CALL:
+		return flt_vcall(v, insn);
+	case BPF_EXIT:
+		return flt_vexit(v);
+	default:
+		return conditional(v, insn);
+	}
+}

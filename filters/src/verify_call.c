@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verifier: helpers and local functions.
+ */
+#include "verify.h"
+
+/* --- helpers
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static int wrong_argument(struct flt_verifier *v, const struct flt_helper *helper, uint32_t r,
+                          const char *wanted)
+{
+	return flt_vrefuse(v, "%s wants %s in r%u, which is %s", helper->name, wanted, r,
+	                   flt_vtype_name(flt_vreg_now(v, r)->type));
+}
+
+static int check_map(struct flt_verifier *v, const struct flt_helper *helper, uint32_t r,
+                     struct flt_map **map)
+{
+	const struct flt_vreg *reg = flt_vreg_now(v, r);
+	if (reg->type != FLT_V_MAP)
+		return wrong_argument(v, helper, r, "a map");
+	if (!(helper->map_types >> flt_map_spec(reg->map)->type & 1))
+		return flt_vrefuse(v, "%s does not take maps of type %u", helper->name,
+		                   flt_map_spec(reg->map)->type);
+	*map = reg->map;
+	return 0;
+}
+
+static bool writes_map(const struct flt_helper *helper)
+{
+	return helper->flags & FLT_HELPER_CHANGES_MAP;
+}
+
+/* Memory whose size is in the next register. */
+static int check_sized(struct flt_verifier *v, const struct flt_helper *helper, uint32_t r,
+                       uint32_t kind, uint32_t size_kind)
+{
+	const struct flt_vreg *memory = flt_vreg_now(v, r), *size = flt_vreg_now(v, r + 1);
+	int code = flt_vread(v, r + 1);
+	if (code)
+		return code;
+	if (size->type != FLT_V_NUMBER)
+		return wrong_argument(v, helper, r + 1, "a size");
+	if (size->range.umax > FLT_POINTER_OFFSET_MAX)
+		return flt_vrefuse(v, "size in r%u has no upper bound", r + 1);
+	if (size_kind == FLT_ARG_SIZE && !size->range.umin)
+		return flt_vrefuse(v, "size in r%u may be 0", r + 1);
+	if (kind == FLT_ARG_MEMORY_OR_0 && memory->type == FLT_V_NUMBER &&
+	    flt_range_is_const(&memory->range) && !memory->range.bits.value) {
+		if (size->range.umax)
+			return flt_vrefuse(v, "NULL in r%u with a size that may not be 0", r);
+		return 0;
+	}
+	return flt_vmemory_arg(v, r, (uint32_t)size->range.umax, kind == FLT_ARG_WRITABLE);
+}
+
+static int check_argument(struct flt_verifier *v, const struct flt_helper *helper, uint32_t i,
+                          struct flt_map **map)
+{
+	uint32_t r = R1 + i;
+	const struct flt_vreg *reg = flt_vreg_now(v, r);
+	int code = flt_vread(v, r);
+	if (code)
+		return code;
+	switch (helper->args[i]) {
+	case FLT_ARG_CONTEXT:
+		return reg->type == FLT_V_CONTEXT ? 0 : wrong_argument(v, helper, r, "the context");
+	case FLT_ARG_MAP:
+		return check_map(v, helper, r, map);
+	case FLT_ARG_KEY:
+		return flt_vmemory_arg(v, r, flt_map_spec(*map)->key_size, false);
+	case FLT_ARG_VALUE:
+		return flt_vmemory_arg(v, r, flt_map_spec(*map)->value_size, false);
+	case FLT_ARG_MEMORY:
+	case FLT_ARG_MEMORY_OR_0:
+	case FLT_ARG_WRITABLE:
+		return check_sized(v, helper, r, helper->args[i], helper->args[i + 1]);
+	case FLT_ARG_SIZE:
+	case FLT_ARG_SIZE_OR_0:
+		return 0; /* with the memory before it */
+	default:
+		return reg->type == FLT_V_NUMBER ? 0 : wrong_argument(v, helper, r, "a number");
+	}
+}
+
+/* The packet's ends have moved, or its bytes may be elsewhere: pointers into it are dead. */
+static void forget_packet(struct flt_verifier *v)
+{
+	for (uint32_t f = 0; f <= v->now.depth; f++) {
+		struct flt_vframe *frame = v->now.frames[f];
+		for (uint32_t r = 0; r < FLT_REGS; r++)
+			if (frame->regs[r].type == FLT_V_PACKET ||
+			    frame->regs[r].type == FLT_V_PACKET_END)
+				frame->regs[r].type = FLT_V_NONE;
+		for (uint32_t i = 0; i < frame->n_slots; i++) {
+			struct flt_vslot *slot = &frame->slots[i];
+			if (slot->bytes[0] == FLT_B_SPILL && (slot->spill.type == FLT_V_PACKET ||
+			                                      slot->spill.type == FLT_V_PACKET_END))
+				memset(slot->bytes, FLT_B_NONE, sizeof(slot->bytes));
+		}
+	}
+}
+
+static void set_result(struct flt_verifier *v, const struct flt_helper *helper, struct flt_map *map)
+{
+	struct flt_vframe *frame = flt_vframe_now(v);
+	for (uint32_t r = R1; r <= R5; r++)
+		frame->regs[r].type = FLT_V_NONE;
+	if (helper->result == FLT_RESULT_VALUE_OR_NULL)
+		frame->regs[R0] = (struct flt_vreg){.type = FLT_V_VALUE_OR_NULL,
+		                                    .map = map,
+		                                    .id = v->next_id++,
+		                                    .range = flt_range_const(0)};
+	else
+		flt_vreg_set_number(&frame->regs[R0], flt_range_unknown());
+}
+
+/* trace_printk reads as many more registers as its format says; it prints them, so no pointers. */
+static int check_variadic(struct flt_verifier *v, const struct flt_helper *helper, uint32_t r)
+{
+	const struct flt_vreg *reg = flt_vreg_now(v, r);
+	if (reg->type == FLT_V_NONE) {
+		/* Not to print what happens to stand in the register. */
+		v->notes[v->now.pc].limit |= 1u << r;
+		return 0;
+	}
+	return reg->type == FLT_V_NUMBER ? 0 : wrong_argument(v, helper, r, "a number");
+}
+
+static int check_arguments(struct flt_verifier *v, const struct flt_helper *helper,
+                           struct flt_map **map)
+{
+	for (uint32_t i = 0; i < 5; i++) {
+		int code = 0;
+		if (helper->args[i] != FLT_ARG_NONE)
+			code = check_argument(v, helper, i, map);
+		else if (helper->flags & FLT_HELPER_VARIADIC)
+			code = check_variadic(v, helper, R1 + i);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+static int call_helper(struct flt_verifier *v, uint32_t number)
+{
+	const struct flt_helper *helper = flt_helper_find(number);
+	struct flt_map *map = NULL;
+	if (!helper)
+		return flt_vrefuse(v, "helper %u does not exist here", number);
+	if (helper->flags & FLT_HELPER_XDP && v->kind != FLT_KIND_XDP)
+		return flt_vrefuse(v, "%s is for xdp programs", helper->name);
+	if (helper->flags & FLT_HELPER_WRITES && !v->may_write)
+		return flt_vrefuse(v, "%s changes the packet: not in a filter", helper->name);
+	int code = check_arguments(v, helper, &map);
+	if (code)
+		return code;
+	if (map && writes_map(helper) && flt_map_is_read_only(map))
+		return flt_vrefuse(v, "%s on map \"%s\", which is read only", helper->name,
+		                   flt_map_spec(map)->name);
+	if (helper->flags & FLT_HELPER_MOVES)
+		forget_packet(v);
+	set_result(v, helper, map);
+	v->now.pc++;
+	return 0;
+}
+
+/* --- local functions
+ * ---------------------------------------------------------------------------------------- */
+
+static int call_local(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	struct flt_vstate *now = &v->now;
+	uint32_t depth = now->depth + 1;
+	if (depth >= FLT_CALL_DEPTH_MAX)
+		return flt_vrefuse(v, "more than %u functions active at once",
+		                   (uint32_t)FLT_CALL_DEPTH_MAX);
+	if (!now->frames[depth])
+		now->frames[depth] = flt_platform.alloc(sizeof(struct flt_vframe));
+	struct flt_vframe *caller = now->frames[now->depth], *callee = now->frames[depth];
+	if (!callee)
+		return flt_fail(v->error, FLT_E_NO_MEMORY, (int32_t)now->pc, "no memory");
+	memset(callee, 0, offsetof(struct flt_vframe, slots));
+	for (uint32_t r = R1; r <= R5; r++)
+		callee->regs[r] = caller->regs[r];
+	callee->regs[R10] = (struct flt_vreg){
+	        .type = FLT_V_STACK, .frame = (uint8_t)depth, .range = flt_range_const(0)};
+	callee->return_to = now->pc + 1;
+	now->depth = depth;
+	now->pc = (uint32_t)((int32_t)now->pc + 1 + insn->imm);
+	return 0;
+}
+
+int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	if (insn_src(insn) == BPF_PSEUDO_CALL)
+		return call_local(v, insn);
+	return call_helper(v, (uint32_t)insn->imm);
+}
+
+int flt_vexit(struct flt_verifier *v)
+{
+	const struct flt_vreg *result = flt_vreg_now(v, R0);
+	int code = flt_vread(v, R0);
+	if (code)
+		return code;
+	if (!v->now.depth) {
+		v->path_ended = true;
+		return flt_vtype_is_pointer(result->type)
+		               ? flt_vrefuse(v, "the program returns %s",
+		                             flt_vtype_name(result->type))
+		               : 0;
+	}
+	if (result->type == FLT_V_STACK && result->frame == v->now.depth)
+		return flt_vrefuse(v, "a function returns a pointer to its own stack");
+	struct flt_vframe *caller = v->now.frames[v->now.depth - 1];
+	v->now.pc = flt_vframe_now(v)->return_to;
+	v->now.depth--;
+	caller->regs[R0] = *result;
+	for (uint32_t r = R1; r <= R5; r++)
+		caller->regs[r].type = FLT_V_NONE;
+	return 0;
+}

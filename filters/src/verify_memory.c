@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verifier: loads and stores.
+ */
+#include "verify.h"
+
+/* Members of Linux's struct xdp_md. */
+enum {
+	XDP_MD_DATA = 0,
+	XDP_MD_DATA_END = 4,
+	XDP_MD_DATA_META = 8,
+	XDP_MD_INGRESS_IFINDEX = 12,
+	XDP_MD_RX_QUEUE_INDEX = 16,
+	XDP_MD_EGRESS_IFINDEX = 20,
+};
+
+/* What an instruction accesses: the pointer's type plus 1 would not fit mixed uses, so this does.
+ */
+enum { ACCESS_MIXED = 0xff };
+
+/* An access: through which register, where, how many bytes. */
+struct access {
+	struct flt_vreg *base;
+	uint32_t reg;
+	int32_t offset; /* of the instruction */
+	uint32_t size;
+	bool write;
+};
+
+/* --- bounds
+ * -------------------------------------------------------------------------------------------- */
+
+/* The fixed part plus the instruction's offset; int64_t so that it can't wrap. */
+static int64_t fixed_offset(const struct access *a)
+{
+	return (int64_t)a->base->offset + a->offset;
+}
+
+static int check_value_bounds(struct flt_verifier *v, const struct access *a)
+{
+	const struct flt_map_spec *spec = flt_map_spec(a->base->map);
+	const struct flt_range *var = &a->base->range;
+	if (var->smin < 0 && var->smin + fixed_offset(a) < 0)
+		return flt_vrefuse(v, "access before the start of a value of map \"%s\"",
+		                   spec->name);
+	if (var->smax > FLT_POINTER_OFFSET_MAX)
+		return flt_vrefuse(v, "offset into a value of map \"%s\" has no upper bound",
+		                   spec->name);
+	if (var->smin + fixed_offset(a) < 0 ||
+	    var->smax + fixed_offset(a) + a->size > spec->value_size)
+		return flt_vrefuse(
+		        v, "access of %u bytes at offset %ld of a value of map \"%s\" of %u",
+		        a->size, (long)(var->smax + fixed_offset(a)), spec->name, spec->value_size);
+	if (a->write && flt_map_is_read_only(a->base->map))
+		return flt_vrefuse(v, "write to map \"%s\", which is read only", spec->name);
+	return 0;
+}
+
+static int check_packet_bounds(struct flt_verifier *v, const struct access *a)
+{
+	int64_t at = fixed_offset(a);
+	if (a->write && !v->may_write)
+		return flt_vrefuse(v, "write to the packet by a filter");
+	if (at < 0 || at + a->size > a->base->length)
+		return flt_vrefuse(
+		        v,
+		        "access of %u bytes at offset %ld of the packet, of which %u are checked",
+		        a->size, (long)at, (uint32_t)a->base->length);
+	return 0;
+}
+
+static int check_raw_bounds(struct flt_verifier *v, const struct access *a)
+{
+	const struct flt_range *var = &a->base->range;
+	if (var->smax > FLT_POINTER_OFFSET_MAX || var->smin + fixed_offset(a) < 0)
+		return flt_vrefuse(v, "offset into the memory may be out of bounds");
+	uint64_t end = (uint64_t)(var->smax + fixed_offset(a)) + a->size;
+	if (end > v->now.raw_length)
+		return flt_vrefuse(v,
+		                   "access up to byte %lu of the memory, of which %lu are checked",
+		                   (unsigned long)end, (unsigned long)v->now.raw_length);
+	return 0;
+}
+
+/* First and last byte, counted from the stack's lowest address (R10 - 512). */
+static int stack_bytes(struct flt_verifier *v, const struct access *a, uint32_t *first,
+                       uint32_t *last)
+{
+	const struct flt_range *var = &a->base->range;
+	int64_t at = fixed_offset(a) + FLT_STACK_BYTES;
+	if (var->smin < -FLT_STACK_BYTES || var->smax > FLT_STACK_BYTES)
+		return flt_vrefuse(v, "offset into the stack has no bounds");
+	if (at + var->smin < 0 || at + var->smax + a->size > FLT_STACK_BYTES)
+		return flt_vrefuse(v, "access of %u bytes at offset %ld of the stack", a->size,
+		                   (long)(at + var->smin - FLT_STACK_BYTES));
+	*first = (uint32_t)(at + var->smin);
+	*last = (uint32_t)(at + var->smax) + a->size - 1;
+	return 0;
+}
+
+/* --- the stack
+ * -------------------------------------------------------------------------------------------- */
+
+static uint32_t slot_of(uint32_t byte)
+{
+	return FLT_STACK_SLOTS - 1 - byte / 8;
+}
+
+/* The slot, brought into use. */
+static struct flt_vslot *use_slot(struct flt_vframe *frame, uint32_t slot)
+{
+	while (frame->n_slots <= slot)
+		memset(&frame->slots[frame->n_slots++], 0, sizeof(struct flt_vslot));
+	return &frame->slots[slot];
+}
+
+static uint32_t byte_kind(const struct flt_vframe *frame, uint32_t byte)
+{
+	uint32_t slot = slot_of(byte);
+	return slot < frame->n_slots ? frame->slots[slot].bytes[byte % 8] : FLT_B_NONE;
+}
+
+/* A spilled register that is overwritten in part becomes plain bytes. */
+static void break_spill(struct flt_vslot *slot)
+{
+	if (slot->bytes[0] == FLT_B_SPILL)
+		memset(slot->bytes, FLT_B_MISC, sizeof(slot->bytes));
+}
+
+static bool holds_pointer(const struct flt_vframe *frame, uint32_t byte)
+{
+	return byte_kind(frame, byte) == FLT_B_SPILL &&
+	       frame->slots[slot_of(byte)].spill.type != FLT_V_NUMBER;
+}
+
+static void write_bytes(struct flt_vframe *frame, uint32_t first, uint32_t last, uint32_t kind)
+{
+	for (uint32_t b = first; b <= last; b++) {
+		struct flt_vslot *slot = use_slot(frame, slot_of(b));
+		break_spill(slot);
+		slot->bytes[b % 8] = (uint8_t)kind;
+	}
+}
+
+/* A store somewhere between first and last: what was initialised stays so, nothing more. */
+static int write_somewhere(struct flt_verifier *v, struct flt_vframe *frame, uint32_t first,
+                           uint32_t last)
+{
+	for (uint32_t b = first; b <= last; b++) {
+		if (holds_pointer(frame, b))
+			return flt_vrefuse(v, "store at a variable offset may hit a saved pointer");
+		struct flt_vslot *slot = use_slot(frame, slot_of(b));
+		break_spill(slot);
+		if (slot->bytes[b % 8] == FLT_B_ZERO)
+			slot->bytes[b % 8] = FLT_B_MISC;
+	}
+	return 0;
+}
+
+static bool is_zero(const struct flt_vreg *value)
+{
+	return value->type == FLT_V_NUMBER && flt_range_is_const(&value->range) &&
+	       !value->range.bits.value;
+}
+
+static int write_stack(struct flt_verifier *v, const struct access *a, const struct flt_vreg *value)
+{
+	struct flt_vframe *frame = v->now.frames[a->base->frame];
+	uint32_t first, last;
+	int code = stack_bytes(v, a, &first, &last);
+	if (code)
+		return code;
+	bool pointer = flt_vtype_is_pointer(value->type);
+	if (value->type == FLT_V_STACK && value->frame > a->base->frame)
+		return flt_vrefuse(v, "address of a function's stack is stored in its caller's");
+	if (pointer && (a->size != 8 || last - first != 7))
+		return flt_vrefuse(v, "part of a pointer is stored");
+	if (last - first + 1 != a->size)
+		return write_somewhere(v, frame, first, last);
+	if (first % a->size)
+		return flt_vrefuse(v, "misaligned access to the stack");
+	if (a->size < 8) {
+		write_bytes(frame, first, last, is_zero(value) ? FLT_B_ZERO : FLT_B_MISC);
+		return 0;
+	}
+	struct flt_vslot *slot = use_slot(frame, slot_of(first));
+	memset(slot->bytes, FLT_B_SPILL, sizeof(slot->bytes));
+	slot->spill = *value;
+	return 0;
+}
+
+/* Every byte was written, and none belongs to a saved pointer. */
+static int read_bytes(struct flt_verifier *v, const struct flt_vframe *frame, uint32_t first,
+                      uint32_t last)
+{
+	for (uint32_t b = first; b <= last; b++) {
+		if (byte_kind(frame, b) == FLT_B_NONE)
+			return flt_vrefuse(v, "byte %d of the stack is read but was never written",
+			                   (int)b - FLT_STACK_BYTES);
+		if (holds_pointer(frame, b))
+			return flt_vrefuse(v, "part of a saved pointer is read as a number");
+	}
+	return 0;
+}
+
+/* The bytes are all known to be 0. */
+static bool all_zero(const struct flt_vframe *frame, uint32_t first, uint32_t last)
+{
+	for (uint32_t b = first; b <= last; b++) {
+		uint32_t kind = byte_kind(frame, b);
+		if (kind == FLT_B_SPILL && is_zero(&frame->slots[slot_of(b)].spill))
+			continue;
+		if (kind != FLT_B_ZERO)
+			return false;
+	}
+	return true;
+}
+
+static int read_stack(struct flt_verifier *v, const struct access *a, struct flt_vreg *out)
+{
+	struct flt_vframe *frame = v->now.frames[a->base->frame];
+	uint32_t first, last;
+	int code = stack_bytes(v, a, &first, &last);
+	if (code)
+		return code;
+	bool fixed = last - first + 1 == a->size;
+	if (fixed && first % a->size)
+		return flt_vrefuse(v, "misaligned access to the stack");
+	if (fixed && a->size == 8 && byte_kind(frame, first) == FLT_B_SPILL) {
+		*out = frame->slots[slot_of(first)].spill;
+		return 0;
+	}
+	code = read_bytes(v, frame, first, last);
+	if (code)
+		return code;
+	/* The low half of a spilled number is still that number's low half (little-endian). */
+	if (fixed && first % 8 == 0 && byte_kind(frame, first) == FLT_B_SPILL)
+		flt_vreg_set_number(out,
+		                    flt_range_truncate(&frame->slots[slot_of(first)].spill.range,
+		                                       a->size, false));
+	else if (all_zero(frame, first, last))
+		flt_vreg_set_number(out, flt_range_const(0));
+	else
+		flt_vreg_set_number(out, flt_range_of_bytes(a->size));
+	return 0;
+}
+
+/* --- the context
+ * ------------------------------------------------------------------------------------------- */
+
+static int read_context(struct flt_verifier *v, const struct access *a, struct flt_vreg *out)
+{
+	int64_t at = fixed_offset(a);
+	if (!flt_range_is_const(&a->base->range) || a->base->range.bits.value)
+		return flt_vrefuse(v, "variable offset into the context");
+	if (at < 0 || at > XDP_MD_EGRESS_IFINDEX || at % 4 || a->size != 4)
+		return flt_vrefuse(v, "load of %u bytes at offset %ld of the context", a->size,
+		                   (long)at);
+	switch (at) {
+	case XDP_MD_DATA:
+	case XDP_MD_DATA_META:
+		*out = (struct flt_vreg){.type = FLT_V_PACKET, .range = flt_range_const(0)};
+		return 0;
+	case XDP_MD_DATA_END:
+		*out = (struct flt_vreg){.type = FLT_V_PACKET_END, .range = flt_range_const(0)};
+		return 0;
+	default:
+		flt_vreg_set_number(out, flt_range_of_bytes(4));
+		return 0;
+	}
+}
+
+void flt_context_rewrite(struct flt_insn *insn)
+{
+	/* Pointers with a fixed offset into the context are possible: the offset in the instruction
+	 * alone says nothing then. Such pointers are refused in pointer arithmetic. */
+	static const struct {
+		uint8_t offset;
+		bool wide;
+	} members[] = {
+	        [XDP_MD_DATA / 4] = {offsetof(struct flt_xdp_buff, data), true},
+	        [XDP_MD_DATA_END / 4] = {offsetof(struct flt_xdp_buff, data_end), true},
+	        [XDP_MD_DATA_META / 4] = {offsetof(struct flt_xdp_buff, data_meta), true},
+	        [XDP_MD_INGRESS_IFINDEX / 4] = {offsetof(struct flt_xdp_buff, ingress_ifindex),
+	                                        false},
+	        [XDP_MD_RX_QUEUE_INDEX / 4] = {offsetof(struct flt_xdp_buff, rx_queue_index),
+	                                       false},
+	        [XDP_MD_EGRESS_IFINDEX / 4] = {offsetof(struct flt_xdp_buff, egress_ifindex),
+	                                       false},
+	};
+	uint32_t member = (uint32_t)insn->offset / 4;
+	insn->code = BPF_LDX | BPF_MEM | (members[member].wide ? BPF_DW : BPF_W);
+	insn->offset = members[member].offset;
+}
+
+/* --- loads and stores
+ * --------------------------------------------------------------------------------------- */
+
+/*
+ * Notes what the instruction accesses. The context's layout is translated and packet loads are
+ * clamped in machine code, so one instruction can't do that and something else.
+ */
+static int note_access(struct flt_verifier *v, const struct access *a)
+{
+	uint8_t *seen = &v->access[v->now.pc];
+	uint8_t type = a->base->type;
+	struct flt_note *note = &v->notes[v->now.pc];
+	if (*seen && *seen != type) {
+		if (*seen == FLT_V_CONTEXT || type == FLT_V_CONTEXT)
+			return flt_vrefuse(v, "one instruction loads from the context and from %s",
+			                   flt_vtype_name(type == FLT_V_CONTEXT ? *seen : type));
+		type = ACCESS_MIXED;
+	}
+	*seen = type;
+	note->flags &= (uint8_t) ~(FLT_NOTE_PACKET | FLT_NOTE_FENCE);
+	if (type == FLT_V_PACKET && !a->write)
+		note->flags |= FLT_NOTE_PACKET;
+	else if (type == ACCESS_MIXED)
+		note->flags |= FLT_NOTE_FENCE;
+	return 0;
+}
+
+/* Bounds of memory other than the stack and the context. */
+static int check_plain(struct flt_verifier *v, const struct access *a)
+{
+	switch (a->base->type) {
+	case FLT_V_PACKET:
+		return check_packet_bounds(v, a);
+	case FLT_V_VALUE:
+		return check_value_bounds(v, a);
+	case FLT_V_RAW:
+		return check_raw_bounds(v, a);
+	case FLT_V_VALUE_OR_NULL:
+		return flt_vrefuse(v, "r%u may be NULL: compare it with 0 first", a->reg);
+	default:
+		return flt_vrefuse(v, "r%u is %s: no memory to access", a->reg,
+		                   flt_vtype_name(a->base->type));
+	}
+}
+
+/* A number in a map that nobody can change is known. */
+static struct flt_range read_constant(const struct access *a)
+{
+	const uint8_t *base = flt_map_array_base(a->base->map);
+	uint64_t value = 0;
+	memcpy(&value, base + fixed_offset(a), a->size);
+	return flt_range_const(value);
+}
+
+static bool is_constant(const struct access *a)
+{
+	return a->base->type == FLT_V_VALUE && flt_map_is_frozen(a->base->map) &&
+	       flt_range_is_const(&a->base->range) && !a->base->range.bits.value;
+}
+
+static int read_any(struct flt_verifier *v, const struct access *a, struct flt_vreg *out)
+{
+	if (a->base->type == FLT_V_STACK)
+		return read_stack(v, a, out);
+	if (a->base->type == FLT_V_CONTEXT)
+		return read_context(v, a, out);
+	int code = check_plain(v, a);
+	if (!code)
+		flt_vreg_set_number(out, is_constant(a) ? read_constant(a)
+		                                        : flt_range_of_bytes(a->size));
+	return code;
+}
+
+int flt_vload(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	uint32_t r = insn_src(insn);
+	struct access a = {flt_vreg_now(v, r), r, insn->offset, insn_size(insn), false};
+	struct flt_vreg out;
+	int code = flt_vread(v, r);
+	if (!code)
+		code = note_access(v, &a);
+	if (!code)
+		code = read_any(v, &a, &out);
+	if (code)
+		return code;
+	if ((insn->code & BPF_MODE_MASK) == BPF_MEMSX) {
+		if (out.type != FLT_V_NUMBER)
+			return flt_vrefuse(v, "sign-extending load of a pointer");
+		flt_vreg_set_number(&out, flt_range_truncate(&out.range, a.size, true));
+	}
+	*flt_vreg_now(v, insn_dst(insn)) = out;
+	return 0;
+}
+
+static int write_any(struct flt_verifier *v, const struct access *a, const struct flt_vreg *value)
+{
+	if (a->base->type == FLT_V_STACK)
+		return write_stack(v, a, value);
+	if (flt_vtype_is_pointer(value->type))
+		return flt_vrefuse(v, "%s is stored where others could read it",
+		                   flt_vtype_name(value->type));
+	if (a->base->type == FLT_V_CONTEXT)
+		return flt_vrefuse(v, "store into the context");
+	return check_plain(v, a);
+}
+
+static int check_atomic_place(struct flt_verifier *v, const struct access *a)
+{
+	int64_t at = fixed_offset(a);
+	bool fixed = flt_range_is_const(&a->base->range);
+	if (a->base->type != FLT_V_STACK && a->base->type != FLT_V_VALUE &&
+	    a->base->type != FLT_V_RAW)
+		return flt_vrefuse(v, "atomic operation on %s", flt_vtype_name(a->base->type));
+	if (!fixed || (at + (int64_t)a->base->range.bits.value) % a->size)
+		return flt_vrefuse(v, "misaligned atomic operation");
+	return 0;
+}
+
+static int atomic(struct flt_verifier *v, const struct flt_insn *insn, const struct access *a)
+{
+	struct flt_vreg old, unknown;
+	uint32_t source = insn_src(insn);
+	bool compares = insn->imm == BPF_CMPXCHG;
+	int code = flt_vread(v, source);
+	if (!code && compares)
+		code = flt_vread(v, R0);
+	if (!code)
+		code = check_atomic_place(v, a);
+	if (code)
+		return code;
+	if (flt_vtype_is_pointer(flt_vreg_now(v, source)->type) ||
+	    (compares && flt_vtype_is_pointer(flt_vreg_now(v, R0)->type)))
+		return flt_vrefuse(v, "atomic operation with a pointer");
+	code = read_any(v, a, &old);
+	if (!code && old.type != FLT_V_NUMBER)
+		return flt_vrefuse(v, "atomic operation on a saved pointer");
+	flt_vreg_set_number(&unknown, flt_range_unknown());
+	if (!code)
+		code = write_any(v, a, &unknown);
+	if (code)
+		return code;
+	if (compares)
+		flt_vreg_set_number(flt_vreg_now(v, R0), flt_range_of_bytes(a->size));
+	else if (insn->imm & BPF_FETCH)
+		flt_vreg_set_number(flt_vreg_now(v, source), flt_range_of_bytes(a->size));
+	return 0;
+}
+
+int flt_vstore(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	uint32_t r = insn_dst(insn);
+	struct access a = {flt_vreg_now(v, r), r, insn->offset, insn_size(insn), true};
+	int code = flt_vread(v, r);
+	if (!code)
+		code = note_access(v, &a);
+	if (code)
+		return code;
+	if ((insn->code & BPF_CLASS_MASK) == BPF_ST) {
+		struct flt_vreg value;
+		flt_vreg_set_number(&value, flt_range_const((uint64_t)(int64_t)insn->imm));
+		return write_any(v, &a, &value);
+	}
+	if ((insn->code & BPF_MODE_MASK) == BPF_ATOMIC)
+		return atomic(v, insn, &a);
+	code = flt_vread(v, insn_src(insn));
+	return code ? code : write_any(v, &a, flt_vreg_now(v, insn_src(insn)));
+}
+
+/* --- helpers' memory
+ * ---------------------------------------------------------------------------------------- */
+
+int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool write)
+{
+	struct access a = {flt_vreg_now(v, r), r, 0, size, write};
+	uint32_t first, last;
+	if (!size)
+		return 0;
+	if (a.base->type != FLT_V_STACK)
+		return check_plain(v, &a);
+	int code = stack_bytes(v, &a, &first, &last);
+	if (code)
+		return code;
+	struct flt_vframe *frame = v->now.frames[a.base->frame];
+	if (!write)
+		return read_bytes(v, frame, first, last);
+	if (last - first + 1 != size)
+		return flt_vrefuse(v, "helper fills the stack at a variable offset");
+	write_bytes(frame, first, last, FLT_B_MISC);
+	return 0;
+}

@@ -6,7 +6,7 @@
 #include "../dev/power.h"
 #include "memory.h"
 #include "smp.h"
-#include "string.h"
+#include <string.h>
 
 enum {
 	HEADER = 36, /* bytes of every table's head */

@@ -5,9 +5,10 @@
  */
 #include "console.h"
 
+#include <stdio.h>
+
 #include "../dev/serial.h"
 #include "cpu.h"
-#include "format.h"
 #include "x86.h"
 
 static struct machine_lock console_lock;
@@ -86,10 +87,12 @@ void x86_print(const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
-	size_t n;
+	int n;
 
 	va_start(arguments, format);
-	n = x86_format(text, sizeof(text), format, arguments);
+	n = vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	machine_console_write(text, n);
+	if (n > 0)
+		machine_console_write(text,
+		                      (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }

@@ -12,7 +12,7 @@
 #include <exo/layout.h>
 
 #include "../core/machine.h"
-#include "string.h"
+#include <string.h>
 
 enum {
 	PAGE = 4096,

@@ -5,7 +5,7 @@
 #include "heap.h"
 #include "kernel.h"
 #include "memory.h"
-#include "string.h"
+#include <string.h>
 
 enum {
 	STACKS = 4, /* per core: the kernel's, double fault, NMI, machine check */

@@ -6,10 +6,11 @@
  */
 #include "panic.h"
 
+#include <stdio.h>
+
 #include "../dev/power.h"
 #include "apic.h"
 #include "console.h"
-#include "format.h"
 #include "kernel.h"
 #include "paging.h"
 
@@ -126,7 +127,7 @@ static void print_reason(const char *format, va_list arguments)
 {
 	char text[256];
 
-	x86_format(text, sizeof(text), format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	x86_print("\nPANIC on core %u: %s\n", cpu_this()->number, text);
 }
 

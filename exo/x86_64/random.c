@@ -7,7 +7,7 @@
 #include "random.h"
 
 #include "cpu.h"
-#include "string.h"
+#include <string.h>
 
 enum {
 	WORDS = 16,

@@ -7,7 +7,7 @@
 #include "paging.h"
 #include "segments.h"
 #include "space.h"
-#include "string.h"
+#include <string.h>
 #include "tls.h"
 
 enum {

@@ -26,7 +26,7 @@
 #include "memory.h"
 #include "paging.h"
 #include "smp.h"
-#include "string.h"
+#include <string.h>
 
 enum {
 	COUNT_SHIFT = 52,

@@ -5,7 +5,7 @@
 
 #include "heap.h"
 #include "kernel.h"
-#include "string.h"
+#include <string.h>
 
 enum {
 	ALIGN_LEAST = 64,

@@ -146,7 +146,7 @@ void x86_interrupt_free(unsigned core, int vector);
 
 /* ---- Console ---- */
 
-/* printf to the console with %d %u %x %lx %llx %p %s %c %%, widths, '0' and '-'. Any context. */
+/* printf to the console, at most 511 bytes. Any context. */
 void x86_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

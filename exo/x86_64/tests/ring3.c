@@ -4,7 +4,7 @@
 #include <exo/error.h>
 #include <exo/layout.h>
 
-#include "../string.h"
+#include <string.h>
 #include "selftest.h"
 
 #define CODE  0x400000ull

@@ -16,19 +16,19 @@ static char *put_number(char *at, unsigned value, unsigned base)
 	return at;
 }
 
-static unsigned group(const struct udp_ip *ip, unsigned i)
+static unsigned group(const struct udp_ip *ip, size_t i)
 {
 	return (unsigned)ip->bytes[2 * i] << 8 | ip->bytes[2 * i + 1];
 }
 
 /* The longest run of at least two zero groups, the first among equals (RFC 5952, 4.2). */
-static unsigned longest_zeros(const struct udp_ip *ip, unsigned *length)
+static size_t longest_zeros(const struct udp_ip *ip, size_t *length)
 {
-	unsigned best = 8;
+	size_t best = 8;
 
 	*length = 1;
-	for (unsigned i = 0; i < 8; i++) {
-		unsigned n = 0;
+	for (size_t i = 0; i < 8; i++) {
+		size_t n = 0;
 
 		while (i + n < 8 && group(ip, i + n) == 0)
 			n++;
@@ -42,10 +42,10 @@ static unsigned longest_zeros(const struct udp_ip *ip, unsigned *length)
 
 static char *format6(const struct udp_ip *ip, char *at)
 {
-	unsigned length;
-	unsigned zeros = longest_zeros(ip, &length);
+	size_t length;
+	size_t zeros = longest_zeros(ip, &length);
 
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		if (i == zeros) {
 			*at++ = ':';
 			i += length - 1;
@@ -128,7 +128,7 @@ static bool is_tail4(const char *at)
 static bool parse6(const char *at, uint8_t *bytes)
 {
 	uint8_t groups[18]; /* one pair of spare room for a last IPv4 tail */
-	unsigned n = 0, gap = 9;
+	size_t n = 0, gap = 9;
 
 	if (at[0] == ':' && at[1] == ':') {
 		gap = 0;

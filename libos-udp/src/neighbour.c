@@ -15,9 +15,8 @@
  */
 #include "internal.h"
 
-#define ASK_INTERVAL   NS_PER_S
-#define CHECK_INTERVAL NS_PER_S
-#define GOOD_TIME      (30 * NS_PER_S)
+#define ASK_INTERVAL NS_PER_S /* between questions, to all or to one */
+#define GOOD_TIME    (30 * NS_PER_S)
 enum { TRIES_MAX = 3 };
 
 static uint32_t bucket_count(uint32_t entries)
@@ -200,8 +199,8 @@ static void enqueue(struct udp_stack *stack, struct neighbour *entry, struct udp
 	if (entry->n_queue == NEIGHBOUR_QUEUE_MAX) {
 		/* The oldest goes: its sender has probably sent it again. */
 		udp_buffer_release(stack, entry->queue[0]);
-		memmove(entry->queue, entry->queue + 1,
-		        (NEIGHBOUR_QUEUE_MAX - 1) * sizeof entry->queue[0]);
+		for (unsigned i = 1; i < NEIGHBOUR_QUEUE_MAX; i++)
+			entry->queue[i - 1] = entry->queue[i];
 		entry->n_queue--;
 		stack->count.neighbour_queue_drops++;
 	}
@@ -244,7 +243,7 @@ void neighbour_send(struct udp_stack *stack, unsigned interface, const struct ud
 	}
 	if (entry->state == NEIGHBOUR_STALE && (stack->config.roles & UDP_ROLE_RESOLVE)) {
 		entry->tries = 1;
-		set_state(stack, entry, NEIGHBOUR_CHECKING, entry->used + CHECK_INTERVAL);
+		set_state(stack, entry, NEIGHBOUR_CHECKING, entry->used + ASK_INTERVAL);
 		ask(stack, entry, true);
 	}
 	ethernet_send(stack, interface, entry->mac, ethertype(ip), buffer);
@@ -297,8 +296,7 @@ static void entry_due(struct udp_stack *stack, struct neighbour *entry, uint64_t
 	}
 	if (entry->tries < TRIES_MAX) {
 		entry->tries++;
-		set_state(stack, entry, (enum neighbour_state)entry->state,
-		          now + (asking ? ASK_INTERVAL : CHECK_INTERVAL));
+		set_state(stack, entry, (enum neighbour_state)entry->state, now + ASK_INTERVAL);
 		ask(stack, entry, !asking);
 		return;
 	}

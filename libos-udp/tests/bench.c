@@ -191,7 +191,7 @@ void bench_ip4_sum(uint8_t *frame)
 	uint16_t sum;
 
 	wire_put16(at + IP4_CHECKSUM, 0);
-	sum = udp_sum_finish(udp_sum_add(0, at, (at[0] & 15u) * 4));
+	sum = udp_sum_finish(udp_sum_add(0, at, (size_t)(at[0] & 15) * 4));
 	memcpy(at + IP4_CHECKSUM, &sum, sizeof sum);
 }
 

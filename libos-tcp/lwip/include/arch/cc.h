@@ -5,8 +5,11 @@
 
 #include <stdint.h>
 
-/* <limits.h> makes lwIP believe that somebody defined this one. */
+/* lwIP takes SSIZE_MAX, which <limits.h> may define, for a sign that this type is there. */
 typedef long ssize_t;
+#ifndef SSIZE_MAX
+#define SSIZE_MAX INT64_MAX
+#endif
 
 #define LWIP_NO_INTTYPES_H 1
 #define LWIP_NO_CTYPE_H    1

@@ -14,6 +14,10 @@
 #include "apic.h"
 #include "space.h"
 
+/* exo/dpdk; absent in images that test the machine alone. */
+extern void dpdk_poll(void) __attribute__((weak));
+extern uint64_t dpdk_sleep(unsigned core, uint64_t deadline) __attribute__((weak));
+
 enum {
 	FXSAVE_CONTROL_WORD = 0, /* offsets in the legacy area (SDM vol. 1, 10.5.1) */
 	FXSAVE_MXCSR = 24,
@@ -116,6 +120,13 @@ static bool is_canonical(uint64_t address)
 	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
+/* Control work of drivers (exo/dpdk) belongs to the first core. */
+static void serve_drivers(struct cpu *cpu)
+{
+	if (cpu->number == 0 && dpdk_poll != NULL)
+		dpdk_poll();
+}
+
 static void describe(struct cpu *cpu, const struct x86_exit *exit, struct machine_trap *trap)
 {
 	trap->vector = (uint32_t)exit->vector;
@@ -131,6 +142,7 @@ static void describe(struct cpu *cpu, const struct x86_exit *exit, struct machin
 		interrupts_note(cpu, (unsigned)exit->vector);
 		space_serve_flush();
 		interrupts_serve(cpu);
+		serve_drivers(cpu);
 	}
 }
 
@@ -151,6 +163,11 @@ void machine_run(struct machine_pe *pe, struct machine_space *space, struct mach
 		                              0};
 		return;
 	}
+	if (dpdk_sleep != NULL && dpdk_sleep(cpu->number, UINT64_MAX) == 0) {
+		/* NICs may interrupt ring 3 from now on; a frame may have come before. */
+		*trap = (struct machine_trap){MACHINE_TRAP_INTERRUPT, 0, 0, 0};
+		return;
+	}
 	exit = x86_enter(&pe->regs);
 	if (exit.vector == VECTOR_CALL)
 		trap->kind = MACHINE_TRAP_CALL;
@@ -162,6 +179,11 @@ void machine_idle(uint64_t deadline)
 {
 	struct cpu *cpu = cpu_this();
 
+	serve_drivers(cpu);
+	if (dpdk_sleep != NULL)
+		deadline = dpdk_sleep(cpu->number, deadline);
+	if (deadline == 0)
+		return; /* NICs were just told to interrupt; a frame may have come before */
 	space_serve_flush();
 	machine_timer(deadline);
 	x86_idle();

@@ -128,15 +128,20 @@ int64_t kit_call(uint32_t id, uint64_t number, uint64_t a, uint64_t b, uint64_t 
 {
 	struct pe *pe = kit_pe(id);
 	struct exo_regs *regs = &pe->machine.regs;
+	struct env *env = pe->env;
+	int64_t result;
 
-	host_space_set(pe->env->space);
+	assert_true(env_enter(env));
+	host_space_set(env->space);
 	regs->rax = number;
 	regs->rdi = a;
 	regs->rsi = b;
 	regs->rdx = c;
 	regs->r10 = d;
 	call_dispatch(pe);
-	return (int64_t)regs->rax;
+	result = (int64_t)regs->rax;
+	env_leave(env);
+	return result;
 }
 
 int64_t kit_call_block(uint32_t id, uint64_t number, void *block, size_t size)

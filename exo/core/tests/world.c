@@ -147,14 +147,14 @@ int ledger_frame_pin(uint32_t env, uint64_t frame)
 {
 	if (env == 0 || world_frame_owner(frame) != env)
 		return -EXO_EPERM;
-	pins[frame - WORLD_FRAME_FIRST]++;
+	__atomic_fetch_add(&pins[frame - WORLD_FRAME_FIRST], 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
 void ledger_frame_unpin(uint64_t frame)
 {
 	CHECK(frame - WORLD_FRAME_FIRST < WORLD_FRAMES && pins[frame - WORLD_FRAME_FIRST] > 0);
-	pins[frame - WORLD_FRAME_FIRST]--;
+	__atomic_fetch_sub(&pins[frame - WORLD_FRAME_FIRST], 1, __ATOMIC_SEQ_CST);
 }
 
 int ledger_frames_pin(uint32_t env, uint64_t first, uint64_t count)
@@ -393,6 +393,11 @@ void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t se
 			head = mbuf;
 	} while (length > 0);
 	CHECK(rte_ring_enqueue(inward[port], head) == 0);
+}
+
+unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n)
+{
+	return rte_ring_enqueue_burst(inward[port], (void **)mbufs, n, NULL);
 }
 
 uint32_t world_sent(unsigned port, void *bytes, uint32_t size)

@@ -44,6 +44,9 @@ uint32_t world_frame_owner(uint64_t frame);
 void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t segment);
 /* A frame that was sent, or 0 if there is none. → its length. */
 uint32_t world_sent(unsigned port, void *bytes, uint32_t size);
+/* Puts mbufs into what a port receives from. → how many. */
+struct rte_mbuf;
+unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n);
 /* How many frames the port takes from now on; the others find it full. */
 void world_port_room(unsigned port, unsigned frames);
 /* mbufs in use, of all pools. */

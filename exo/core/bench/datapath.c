@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How fast one core takes frames from a port through demultiplexer and copy ring into an
+ * environment's buffers, natively, beside a loop that only receives and sends on the same kind of
+ * port.
+ *
+ *     bare    rte_eth_rx_burst, rte_eth_tx_burst back into the same DPDK ring
+ *     sluice  net_poll: receive, look-up among N bindings, copy into fill buffers, descriptors,
+ *             counters; then, in the environment's place: take the descriptors, fill the buffers in
+ *             again; then put the frames back into the port's ring, as bare does
+ *
+ * Not in it: a NIC, a border crossing, the environment reading the bytes. Prints a table, and with
+ * -j FILE the same as JSON records.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "../tests/world.h"
+
+enum { ENV = 2, BURST = 32, RING = 256, ADDRESS = 0x0a000002, PEER = 0x0a000001 };
+
+static struct rte_mbuf *frames[BURST];
+static double seconds = 0.5;
+static FILE *json;
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void make_frames(uint32_t size)
+{
+	uint8_t bytes[2048];
+	uint32_t length = world_udp(bytes, PEER, 1, ADDRESS, 7, size - 42);
+
+	for (unsigned i = 0; i < BURST; i++)
+		world_arrive(0, bytes, length, 0);
+	if (rte_eth_rx_burst(0, 0, frames, BURST) != BURST)
+		abort();
+}
+
+static void free_frames(void)
+{
+	rte_pktmbuf_free_bulk(frames, BURST);
+}
+
+/* Puts the frames into the port's ring again; the packet path's free only drops a reference. */
+static void offer(void)
+{
+	for (unsigned i = 0; i < BURST; i++)
+		rte_mbuf_refcnt_update(frames[i], 1);
+	world_offer(0, frames, BURST);
+}
+
+/* Frames per second of a loop that handles BURST of them. */
+static double rate(void (*loop)(void))
+{
+	double start = now(), end = start + seconds;
+	uint64_t n = 0;
+
+	do {
+		for (unsigned i = 0; i < 1000; i++)
+			loop();
+		n += (uint64_t)1000 * BURST;
+	} while (now() < end);
+	return (double)n / (now() - start);
+}
+
+static void bare(void)
+{
+	struct rte_mbuf *burst[BURST];
+	uint16_t n = rte_eth_rx_burst(0, 0, burst, BURST);
+
+	if (world_offer(0, burst, n) != n)
+		abort();
+}
+
+static double measure_bare(uint32_t size)
+{
+	double result;
+
+	make_frames(size);
+	world_offer(0, frames, BURST);
+	result = rate(bare);
+	if (rte_eth_rx_burst(0, 0, frames, BURST) != BURST)
+		abort();
+	free_frames();
+	return result;
+}
+
+static struct world_ring ring;
+
+static void sluice(void)
+{
+	struct exo_desc desc;
+
+	offer();
+	net_poll(0, BURST);
+	while (world_get(&ring, &desc))
+		world_put(&ring, (struct exo_desc){.address = desc.address, .length = 2048});
+}
+
+static void bind_flow(const struct exo_cap *space, const struct flt_conjunction *flow)
+{
+	struct exo_bind arg = {0};
+
+	if (world_bind(ENV, space, flow, &ring, &arg))
+		abort();
+}
+
+/* others: bindings of other ports besides the one; ANY: one binding without any term, so that the
+ * look-up costs next to nothing. */
+#define ANY UINT32_MAX
+
+static double measure_sluice(uint32_t size, uint32_t others)
+{
+	struct flt_conjunction any, flow;
+	struct exo_cap space;
+	uint64_t before;
+	double result;
+
+	world_any(&any);
+	space = world_grant(ENV, EXO_RIGHT_BIND, &any, NULL);
+	if (world_ring(ENV, EXO_RING_RECEIVE, RING, NULL, &ring))
+		abort();
+	world_fill(ENV, &ring, 2 * BURST, 2048, 0);
+	for (uint32_t i = 0; others != ANY && i < others; i++) {
+		world_udp_to(&flow, ADDRESS, (uint16_t)(1000 + i));
+		bind_flow(&space, &flow);
+	}
+	world_udp_to(&flow, ADDRESS, 7);
+	bind_flow(&space, others == ANY ? &any : &flow);
+	make_frames(size);
+	before = ring.counters->packets;
+	sluice();
+	if (ring.counters->packets != before + BURST)
+		abort(); /* it measures nothing if nothing is delivered */
+	result = rate(sluice);
+	free_frames();
+	net_env_end(world_env(ENV));
+	world_frames_free(ENV);
+	world_env_reset(ENV);
+	return result;
+}
+
+static void record(const char *subject, uint32_t size, uint32_t others, double value, bool last)
+{
+	if (!json)
+		return;
+	fprintf(json,
+	        "  {\"metric\": \"datapath receive\", \"subject\": \"%s\", \"params\": {\"bytes\": "
+	        "%u, \"other_bindings\": %d}, \"value\": %.0f, \"unit\": \"frames/s/core\", "
+	        "\"where\": \"host\", \"runs\": 1, \"spread\": 0}%s\n",
+	        subject, size, (int)others, value, last ? "" : ",");
+}
+
+static void row(uint32_t size, uint32_t others, bool last)
+{
+	double without = measure_bare(size), with = measure_sluice(size, others);
+
+	printf("%6u %10d %14.2f %14.2f %14.1f\n", size, (int)others, without / 1e6, with / 1e6,
+	       1e9 / with);
+	record("bare rx/tx loop", size, others, without, false);
+	record("sluice", size, others, with, last);
+}
+
+int main(int argc, char **argv)
+{
+	static const uint32_t sizes[] = {64, 512, 1500};
+	int option;
+
+	while ((option = getopt(argc, argv, "j:s:")) != -1) {
+		if (option == 'j')
+			json = fopen(optarg, "w");
+		else if (option == 's')
+			seconds = strtod(optarg, NULL);
+		else
+			return 2;
+	}
+	world_start();
+	printf("one core, million frames a second; other bindings -1: one binding, no terms\n"
+	       " bytes     others           bare         sluice"
+	       "       ns/frame\n");
+	if (json)
+		fputs("[\n", json);
+	for (unsigned i = 0; i < 3; i++)
+		row(sizes[i], ANY, false);
+	for (unsigned i = 0; i < 3; i++)
+		row(sizes[i], 0, false);
+	row(64, 100, false);
+	row(64, 1000, true);
+	if (json) {
+		fputs("]\n", json);
+		fclose(json);
+	}
+	return 0;
+}

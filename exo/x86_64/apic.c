@@ -126,10 +126,7 @@ void apic_timer_measure(void)
 
 uint32_t apic_timer_elapsed(void)
 {
-	uint32_t left = read(REG_TIMER_CURRENT);
-
-	write(REG_TIMER_INITIAL, 0);
-	return UINT32_MAX - left;
+	return UINT32_MAX - read(REG_TIMER_CURRENT);
 }
 
 void apic_timer_count(uint32_t ticks)

@@ -27,7 +27,8 @@ void apic_send(uint32_t to, uint32_t command);
 /* Sends an NMI to all cores but this one. */
 void apic_stop_others(void);
 
-/* Starts the count-down timer at its highest, silent; and how far it has come since. */
+/* Starts the count-down timer at its highest, silent; and how far it has come since.
+ * apic_timer_count(0) ends it. */
 void apic_timer_measure(void);
 uint32_t apic_timer_elapsed(void);
 /* Interrupt after `ticks` of the count-down timer; 0 stops it. */

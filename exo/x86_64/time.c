@@ -9,12 +9,13 @@
 enum {
 	PM_HZ = 3579545,
 	PIT_HZ = 1193182,
-	MEASURE_SHARE = 1000, /* measure for a … th of a second */
+	MEASURE_SHARE = 2000, /* measure for a … th of a second */
 	APIC_DIVIDE = 16,
 	GATE_PORT = 0x61,
 	PIT_CHANNEL2 = 0x42,
 	PIT_MODE = 0x43,
 	TRIES = 100000000, /* of a clock that stands still */
+	SAMPLE_TRIES = 8,
 };
 
 static uint64_t tsc_hz;
@@ -46,54 +47,91 @@ static void ask_cpuid(void)
 		tsc_hz = (uint64_t)(cpu_id(0x16, 0).eax & 0xffff) * 1000000;
 }
 
-/* Runs until the ACPI timer (24 bits at least) has counted a share of a second. false: it stands.
- */
-static bool pass_pm(uint16_t port)
+/* ---- Measuring against a clock of known frequency, over a share of a second ---- */
+
+struct clock {
+	uint16_t pm_port; /* 0: the 8254's channel 2 */
+	uint32_t hz, mask;
+};
+
+struct sample {
+	uint64_t tsc;
+	uint32_t clock, apic;
+};
+
+static void start_pit(void)
 {
-	uint32_t start = x86_in32(port), ticks = PM_HZ / MEASURE_SHARE;
-
-	for (uint32_t i = 0; i < TRIES; i++) {
-		if (((x86_in32(port) - start) & 0xffffff) >= ticks)
-			return true;
-	}
-	return false;
-}
-
-/* Channel 2 of the 8254 counts down once; its output shows in port 0x61. */
-static bool pass_pit(void)
-{
-	uint16_t count = PIT_HZ / MEASURE_SHARE;
-
 	x86_out8(GATE_PORT, (uint8_t)((x86_in8(GATE_PORT) & ~2) | 1));
-	x86_out8(PIT_MODE, 0xb0);
-	x86_out8(PIT_CHANNEL2, count & 0xff);
-	x86_out8(PIT_CHANNEL2, (uint8_t)(count >> 8));
-	for (uint32_t i = 0; i < TRIES; i++) {
-		if ((x86_in8(GATE_PORT) & 0x20) != 0)
-			return true;
-	}
-	return false;
+	x86_out8(PIT_MODE, 0xb0); /* channel 2, both bytes, counts down once and on */
+	x86_out8(PIT_CHANNEL2, 0xff);
+	x86_out8(PIT_CHANNEL2, 0xff);
 }
 
-static void measure(uint16_t pm_timer)
+/* What the clock shows, counting up. */
+static uint32_t read_counter(const struct clock *clock)
 {
-	uint64_t start = x86_tsc(), ticks, elapsed;
+	uint32_t low;
+
+	if (clock->pm_port != 0)
+		return x86_in32(clock->pm_port);
+	x86_out8(PIT_MODE, 0x80); /* latch */
+	low = x86_in8(PIT_CHANNEL2);
+	return ~(low | (uint32_t)x86_in8(PIT_CHANNEL2) << 8);
+}
+
+/* All three at one moment. A hypervisor may take the CPU away in between, or firmware: of several
+ * tries the shortest counts. */
+static struct sample sample_all(const struct clock *clock)
+{
+	struct sample best = {0};
+	uint64_t shortest = UINT64_MAX;
+
+	for (unsigned i = 0; i < SAMPLE_TRIES; i++) {
+		uint64_t before = x86_tsc(), took;
+		uint32_t counter = read_counter(clock), apic = apic_timer_elapsed();
+
+		took = x86_tsc() - before;
+		if (took < shortest) {
+			shortest = took;
+			best = (struct sample){before, counter, apic};
+		}
+	}
+	return best;
+}
+
+static void measure(const struct clock *clock)
+{
+	struct sample start, end;
+	uint32_t ticks = 0;
 
 	apic_timer_measure();
-	if (!(pm_timer != 0 ? pass_pm(pm_timer) : pass_pit()))
+	start = sample_all(clock);
+	for (uint32_t i = 0; i < TRIES && ticks < clock->hz / MEASURE_SHARE; i++)
+		ticks = (read_counter(clock) - start.clock) & clock->mask;
+	end = sample_all(clock);
+	ticks = (end.clock - start.clock) & clock->mask;
+	apic_timer_count(0);
+	if (ticks < clock->hz / MEASURE_SHARE)
 		machine_panic("no clock to measure the TSC by");
-	ticks = x86_tsc() - start;
-	elapsed = apic_timer_elapsed();
 	if (tsc_hz == 0)
-		tsc_hz = ticks * MEASURE_SHARE;
-	apic_hz = elapsed * MEASURE_SHARE;
+		tsc_hz = (end.tsc - start.tsc) * clock->hz / ticks;
+	apic_hz = (uint64_t)(end.apic - start.apic) * clock->hz / ticks;
+}
+
+static void choose_and_measure(uint16_t pm_timer)
+{
+	struct clock pm = {pm_timer, PM_HZ, 0xffffff}, pit = {0, PIT_HZ, 0xffff};
+
+	if (pm_timer == 0)
+		start_pit();
+	measure(pm_timer != 0 ? &pm : &pit);
 }
 
 void time_init(uint16_t pm_timer)
 {
 	ask_cpuid();
 	if (tsc_hz == 0 || (apic_hz == 0 && !cpu_has(EXO_FEATURE_TSC_DEADLINE)))
-		measure(pm_timer);
+		choose_and_measure(pm_timer);
 	if (cpu_has(EXO_FEATURE_TSC_DEADLINE))
 		apic_hz = 0;
 	x86_print("time: TSC %lu kHz, timer by %s\n", tsc_hz / 1000,

@@ -41,6 +41,9 @@ static const char usage[] =
         "  --longest BYTES         of a frame that the port can receive (1518)\n"
         "  --padded BYTES          to which the NIC model pads short frames (0)\n"
         "  --window N              frames under way at most (1024; with jumbo frames 256)\n"
+        "  --descriptors N         of the NIC's receive ring, where frames that find none are "
+        "lost:\n"
+        "                          the window is then kept smaller\n"
         "  --patience MS           without progress (15000)\n"
         "  --frames N              page frames of each sink (4096)\n"
         "  --cores N               over which the sinks are spread (1)\n"
@@ -54,6 +57,7 @@ struct options {
 	struct conf_options conf;
 	struct bindings bindings;
 	const char *conf_path, *trace;
+	uint32_t descriptors; /* of the NIC's receive ring, where its model loses what finds none */
 	bool json;
 };
 
@@ -86,6 +90,8 @@ static bool take_number(struct options *options, int option, const char *text)
 		return number(text, 0, 64, &session->limits.padded);
 	case 'W':
 		return number(text, 1, 65536, &session->window);
+	case 'R':
+		return number(text, 16, 65536, &options->descriptors);
 	case 'T':
 		return number(text, 1, 3600000, &session->patience_ms);
 	case 'F':
@@ -142,6 +148,7 @@ static int parse(int argc, char **argv, struct options *options)
 	        {"padded", required_argument, NULL, 'P'},
 	        {"window", required_argument, NULL, 'W'},
 	        {"patience", required_argument, NULL, 'T'},
+	        {"descriptors", required_argument, NULL, 'R'},
 	        {"frames", required_argument, NULL, 'F'},
 	        {"cores", required_argument, NULL, 'C'},
 	        {"json", no_argument, NULL, 'j'},
@@ -171,6 +178,15 @@ static int parse(int argc, char **argv, struct options *options)
 	return 0;
 }
 
+/* A window that the NIC's ring holds, whatever the frames: longer ones take several descriptors,
+ * each of one buffer; a quarter stays free for what is just being put back. */
+static uint32_t window_for_ring(uint32_t descriptors, uint32_t longest)
+{
+	uint32_t pieces = (longest + CONF_SMALL_BUFFER - 1) / CONF_SMALL_BUFFER;
+	uint32_t window = descriptors * 3 / 4 / (pieces ? pieces : 1);
+	return window ? window : 1;
+}
+
 /* Sizes what depends on the trace: sinks need larger buffers for jumbo frames, and hold fewer. */
 static int plan(struct options *options)
 {
@@ -184,6 +200,11 @@ static int plan(struct options *options)
 	if (!options->session.window)
 		options->session.window =
 		        longest > CONF_SMALL_BUFFER ? WINDOW_JUMBO : REPLAY_WINDOW;
+	if (options->descriptors) {
+		uint32_t most = window_for_ring(options->descriptors, longest);
+		if (options->session.window > most)
+			options->session.window = most;
+	}
 	return 0;
 }
 

@@ -11,6 +11,9 @@
 
 enum { BURST = 32 };
 
+/* Where a buffer is: a descriptor that comes back must be of one that was put in. */
+enum place { PLACE_FREE, PLACE_FILLED, PLACE_STACK, PLACE_SENT };
+
 static uint32_t index_of(const struct udp_exo *driver, const struct udp_buffer *buffer)
 {
 	return (uint32_t)(buffer - driver->buffers);
@@ -23,7 +26,17 @@ static uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
 
 static void give(struct udp_exo *driver, uint32_t index)
 {
+	driver->buffers[index].place = PLACE_FREE;
 	driver->free[driver->n_free++] = index;
+}
+
+/* Whether the buffer of a descriptor that came back was where it comes from. */
+static bool was_in(struct udp_exo *driver, const struct exo_desc *desc, enum place place)
+{
+	if (desc->cookie < driver->n_buffers && driver->buffers[desc->cookie].place == place)
+		return true;
+	driver->strange++;
+	return false;
 }
 
 /* ---- What the stack asks for ---- */
@@ -41,7 +54,8 @@ static struct udp_buffer *op_allocate(void *context, uint32_t size)
 	*buffer = (struct udp_buffer){.data = bytes_of(driver, index) + UDP_HEADROOM,
 	                              .size = size,
 	                              .head = UDP_HEADROOM,
-	                              .tail = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - size};
+	                              .tail = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - size,
+	                              .place = PLACE_STACK};
 	return buffer;
 }
 
@@ -66,6 +80,7 @@ static void op_output(void *context, struct udp_buffer *buffer)
 		give(driver, index_of(driver, buffer));
 		return;
 	}
+	buffer->place = PLACE_SENT;
 	driver->unflushed = true;
 }
 
@@ -134,6 +149,7 @@ void driver_fill(struct udp_exo *driver)
 		        exo_pages_physical(&driver->frames, bytes_of(driver, index)) + UDP_HEADROOM;
 		if (exo_ring_put(&driver->rx, &desc, 1) == 0)
 			return;
+		driver->buffers[index].place = PLACE_FILLED;
 		driver->n_free--;
 		driver->n_filled++;
 	}
@@ -147,12 +163,13 @@ static void reclaim(struct udp_exo *driver)
 	do {
 		n = exo_ring_get(&driver->tx, desc, BURST);
 		for (uint32_t i = 0; i < n; i++) {
+			if (!was_in(driver, &desc[i], PLACE_SENT))
+				continue;
 			if (desc[i].status != 0) {
 				driver->tx_refused++;
 				driver->tx_error = desc[i].status;
 			}
-			if (desc[i].cookie < driver->n_buffers)
-				give(driver, (uint32_t)desc[i].cookie);
+			give(driver, (uint32_t)desc[i].cookie);
 		}
 	} while (n == BURST);
 }
@@ -186,7 +203,7 @@ static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	uint32_t size = desc->length < room ? desc->length : room;
 	struct udp_buffer *buffer;
 
-	if (desc->cookie >= driver->n_buffers)
+	if (!was_in(driver, desc, PLACE_FILLED))
 		return;
 	driver->n_filled--;
 	buffer = &driver->buffers[desc->cookie];

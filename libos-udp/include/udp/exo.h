@@ -50,6 +50,7 @@ struct udp_exo {
 	uint64_t tx_drops;   /* the transmit ring was full */
 	uint64_t tx_refused; /* completed with an error: outside the flow space, most likely */
 	uint16_t tx_error;   /* the last one's enum exo_error */
+	uint64_t strange;    /* descriptors that came back though nobody had put them in */
 	uint64_t random[4];
 	char error[UDP_EXO_ERROR_MAX]; /* after a failure: what and why, for people */
 };

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The driver on exo rings, with the test as the kernel: it takes fill descriptors, delivers frames
+ * in them, takes what is sent and completes it, rightly and wrongly.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "check.h"
+
+#include <exo/error.h>
+#include <exo/info.h>
+#include <exo/layout.h>
+#include <libexo/printf.h>
+#include <udp/exo.h>
+
+#include "../exo/driver.h"
+
+enum { SIZE = 8, FRAME_BASE = 0x100000 };
+
+static struct udp_exo driver;
+static struct udp_socket echo_socket;
+
+int exo_printf(const char *format, ...)
+{
+	return 0;
+}
+
+static void echo(struct udp_socket *socket, struct udp_datagram *datagram)
+{
+	udp_socket_reply(socket, datagram, datagram->size);
+}
+
+static void *zeroed(size_t size)
+{
+	void *memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
+
+	assert_non_null(memory);
+	memset(memory, 0, size);
+	return memory;
+}
+
+/* Times are reckoned from the information page. */
+static int map_info(void **state)
+{
+	struct exo_info *info = mmap((void *)EXO_INFO_ADDR, 4096, PROT_READ | PROT_WRITE,
+	                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (info != (void *)EXO_INFO_ADDR)
+		return -1;
+	info->tsc_hz = 1000000000;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	struct udp_config config = udp_config_default();
+	struct udp_ip ip = udp_ip4(US);
+	size_t bytes = udp_stack_bytes(&config);
+
+	driver = (struct udp_exo){.n_buffers = 2 * SIZE, .ports = {3}, .n_interfaces = 1};
+	exo_ring_layout(&driver.rx, zeroed(exo_ring_bytes(SIZE)), SIZE);
+	exo_ring_layout(&driver.tx, zeroed(exo_ring_bytes(SIZE)), SIZE);
+	driver.frames.address = zeroed((size_t)driver.n_buffers * UDP_EXO_BUFFER_BYTES);
+	driver.frames.frame = FRAME_BASE >> EXO_PAGE_SHIFT;
+	driver.buffers = zeroed(driver.n_buffers * sizeof *driver.buffers);
+	driver.free = zeroed(driver.n_buffers * sizeof *driver.free);
+	for (uint32_t i = 0; i < driver.n_buffers; i++)
+		driver.free[driver.n_free++] = i;
+	driver.stack = udp_stack_create(zeroed(bytes), bytes, &config, &driver_ops, &driver);
+	assert_non_null(driver.stack);
+	assert_int_equal(udp_interface_add(driver.stack, bench_mac, 1500), 0);
+	assert_int_equal(udp_address_add(driver.stack, 0, &ip, 24), 0);
+	echo_socket = (struct udp_socket){.receive = echo, .local.port = 7};
+	assert_int_equal(udp_socket_open(driver.stack, &echo_socket), 0);
+	driver_fill(&driver);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(driver.rx.request);
+	free(driver.tx.request);
+	free(driver.frames.address);
+	free(driver.buffers);
+	free(driver.free);
+	free(driver.stack);
+	return 0;
+}
+
+/* The kernel takes one request. */
+static struct exo_desc take(struct exo_queue *queue)
+{
+	assert_true(queue->head != queue->tail);
+	return queue->desc[queue->tail++ & (SIZE - 1)];
+}
+
+static void respond(struct exo_queue *queue, const struct exo_desc *desc)
+{
+	queue->desc[queue->head & (SIZE - 1)] = *desc;
+	queue->head++;
+}
+
+static uint8_t *memory_at(const struct exo_desc *desc)
+{
+	assert_in_range(desc->address, FRAME_BASE,
+	                FRAME_BASE + (size_t)driver.n_buffers * UDP_EXO_BUFFER_BYTES -
+	                        desc->length);
+	return (uint8_t *)driver.frames.address + (desc->address - FRAME_BASE);
+}
+
+static struct exo_desc deliver(const uint8_t *frame, uint32_t size)
+{
+	struct exo_desc desc = take(driver.rx.request);
+
+	assert_true(desc.length >= size);
+	memcpy(memory_at(&desc), frame, size);
+	desc.length = size;
+	desc.port = 3;
+	respond(driver.rx.response, &desc);
+	return desc;
+}
+
+static uint32_t question(uint8_t *frame)
+{
+	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_UDP};
+	uint8_t packet[100];
+
+	return bench_ip4(frame, &ip, packet, bench_udp(packet, &ip, 1000, 7, "hello", 5));
+}
+
+/* The two announcements of the address go out first. */
+static void skip_announcement(void)
+{
+	struct exo_desc desc;
+
+	udp_exo_poll(&driver);
+	desc = take(driver.tx.request);
+	assert_int_equal(desc.length, ETH_SIZE + ARP_SIZE);
+	assert_int_equal(desc.port, 3);
+	respond(driver.tx.response, &desc);
+	udp_exo_poll(&driver);
+}
+
+static void all_buffers_come_back(void **state)
+{
+	uint8_t frame[200];
+	uint32_t size = question(frame);
+
+	skip_announcement();
+	for (unsigned i = 0; i < 1000; i++) {
+		struct exo_desc in = deliver(frame, size), out;
+
+		assert_int_equal(udp_exo_poll(&driver), 1);
+		out = take(driver.tx.request);
+		assert_int_equal(out.cookie,
+		                 in.cookie); /* the answer is in the question's buffer */
+		assert_int_equal(out.length, size);
+		assert_memory_equal(memory_at(&out), bench_peer, UDP_MAC_BYTES);
+		respond(driver.tx.response, &out);
+		assert_int_equal(udp_exo_poll(&driver), 0);
+		assert_int_equal(driver.n_filled, SIZE);
+		assert_int_equal(driver.n_free, SIZE);
+	}
+	assert_int_equal(driver.strange, 0);
+}
+
+static void a_silent_nic_loses_no_buffer(void **state)
+{
+	uint8_t frame[200];
+	uint32_t size = question(frame);
+
+	skip_announcement();
+	/* Nothing is completed: what does not fit the transmit ring is dropped and counted. */
+	for (unsigned i = 0; i < 3 * SIZE; i++) {
+		if (driver.n_filled == 0)
+			break;
+		deliver(frame, size);
+		udp_exo_poll(&driver);
+	}
+	assert_int_equal(driver.n_free + driver.n_filled + SIZE, 2 * SIZE);
+	assert_int_equal(driver.tx_drops, 3 * SIZE - SIZE);
+	for (unsigned i = 0; i < SIZE; i++) {
+		struct exo_desc out = take(driver.tx.request);
+
+		out.status = EXO_EPERM;
+		respond(driver.tx.response, &out);
+	}
+	udp_exo_poll(&driver);
+	assert_int_equal(driver.tx_refused, SIZE);
+	assert_int_equal(driver.tx_error, EXO_EPERM);
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+}
+
+static void strange_descriptors_are_counted(void **state)
+{
+	uint8_t frame[200];
+	uint32_t size = question(frame);
+	struct exo_desc in, out;
+
+	skip_announcement();
+	in = deliver(frame, size);
+	respond(driver.rx.response, &in); /* twice */
+	in.cookie = 1ull << 40;
+	respond(driver.rx.response, &in); /* nobody's */
+	udp_exo_poll(&driver);
+	assert_int_equal(driver.strange, 2);
+	out = take(driver.tx.request);
+	respond(driver.tx.response, &out);
+	respond(driver.tx.response, &out); /* twice */
+	out.cookie = driver.n_buffers;
+	respond(driver.tx.response, &out);
+	udp_exo_poll(&driver);
+	assert_int_equal(driver.strange, 4);
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+}
+
+static void impossible_lengths_are_cut(void **state)
+{
+	uint8_t frame[200];
+	struct exo_desc desc = {.length = 0xffffffff, .port = 3};
+
+	skip_announcement();
+	question(frame);
+	desc.cookie = take(driver.rx.request).cookie;
+	respond(driver.rx.response, &desc);
+	desc.cookie = take(driver.rx.request).cookie;
+	desc.port = 77; /* no interface of ours */
+	respond(driver.rx.response, &desc);
+	desc.cookie = take(driver.rx.request).cookie;
+	desc.port = 3;
+	desc.flags = EXO_DESC_CUT;
+	respond(driver.rx.response, &desc);
+	udp_exo_poll(&driver);
+	assert_int_equal(udp_stack_counters(driver.stack)->frames_in, 3);
+	assert_int_equal(udp_stack_counters(driver.stack)->drop_bad_buffer, 2);
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        T(all_buffers_come_back),
+	        T(a_silent_nic_loses_no_buffer),
+	        T(strange_descriptors_are_counted),
+	        T(impossible_lengths_are_cut),
+	};
+
+	return cmocka_run_group_tests(tests, map_info, NULL);
+}

@@ -164,7 +164,9 @@ void machine_run(struct machine_pe *pe, struct machine_space *space, struct mach
 		return;
 	}
 	if (dpdk_sleep != NULL && dpdk_sleep(cpu->number, UINT64_MAX) == 0) {
-		/* NICs may interrupt ring 3 from now on; a frame may have come before. */
+		/* NICs may interrupt ring 3 from now on; a frame may have come before, or drivers'
+		 * control work is due, which must be done for this to end. */
+		serve_drivers(cpu);
 		*trap = (struct machine_trap){MACHINE_TRAP_INTERRUPT, 0, 0, 0};
 		return;
 	}

@@ -20,10 +20,17 @@ void dev_power_set(const struct dev_power *how)
 	known = *how;
 }
 
+static void write_register(const struct dev_register *reg, uint8_t value)
+{
+	if (reg->mapped)
+		*(volatile uint8_t *)reg->address = value;
+	else if (reg->address != 0)
+		x86_out8((uint16_t)reg->address, value);
+}
+
 static void soft_off(void)
 {
-	if (known.sleep_port != 0)
-		x86_out8(known.sleep_port, (uint8_t)(known.sleep_a << SLEEP_TYP_SHIFT | SLEEP_EN));
+	write_register(&known.sleep, (uint8_t)(known.sleep_a << SLEEP_TYP_SHIFT | SLEEP_EN));
 	if (known.pm1a != 0)
 		x86_out16(known.pm1a, (uint16_t)(known.sleep_a << SLP_TYP_SHIFT | SLP_EN));
 	if (known.pm1b != 0)
@@ -33,10 +40,8 @@ static void soft_off(void)
 
 static void reset(void)
 {
-	if (known.reset_port != 0) {
-		x86_out8(known.reset_port, known.reset_value);
-		x86_delay_us(SETTLE_US);
-	}
+	write_register(&known.reset, known.reset_value);
+	x86_delay_us(SETTLE_US);
 	x86_out8(0xcf9, 0x02);
 	x86_out8(0xcf9, 0x06);
 	x86_delay_us(SETTLE_US);

@@ -3,16 +3,23 @@
 #ifndef DEV_POWER_H
 #define DEV_POWER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <exo/call.h>
 
+/* A byte-wide register; address 0: not there. */
+struct dev_register {
+	uint64_t address; /* a port, or where the register is mapped */
+	bool mapped;
+};
+
 /* What ACPI says about power; 0 in a port: not there. Set once, before dev_power is called. */
 struct dev_power {
-	uint16_t pm1a, pm1b;      /* PM1 control ports (ACPI 6.4, 4.8.3.2) */
-	uint8_t sleep_a, sleep_b; /* SLP_TYP values of \_S5 */
-	uint16_t sleep_port;      /* hardware-reduced: sleep control port (4.8.3.7) */
-	uint16_t reset_port;      /* reset register in I/O space (4.8.3.6) */
+	uint16_t pm1a, pm1b;       /* PM1 control ports (ACPI 6.4, 4.8.3.2) */
+	uint8_t sleep_a, sleep_b;  /* SLP_TYP values of \_S5 */
+	struct dev_register sleep; /* hardware-reduced: sleep control (4.8.3.7) */
+	struct dev_register reset; /* reset register (4.8.3.6) */
 	uint8_t reset_value;
 };
 void dev_power_set(const struct dev_power *how);

@@ -23,9 +23,13 @@ enum {
 	FADT_FLAGS = 112,
 	FADT_RESET = 116, /* generic address: space, width, offset, access, address */
 	FADT_RESET_VALUE = 128,
+	FADT_X_DSDT = 140,
 	FADT_SLEEP_CONTROL = 244,
 	FLAG_RESET = 1 << 10,
+	SPACE_MEMORY = 0,
 	SPACE_IO = 1,
+
+	S5_BYTES = 11, /* of the definition, up to the second value */
 
 	MADT_ENTRIES = 44,
 	MADT_LAPIC = 0,
@@ -121,18 +125,27 @@ static void find_s5(const uint8_t *dsdt, struct dev_power *power)
 {
 	uint32_t length = read32(dsdt + 4);
 
-	for (uint32_t i = HEADER; i + 16 < length; i++) {
-		const uint8_t *at = dsdt + i;
+	for (uint32_t i = HEADER; i < length && length - i >= S5_BYTES; i++) {
+		const uint8_t *at = dsdt + i + 7; /* name, op, package length, count */
 
-		if (memcmp(at, "_S5_\x12", 5) != 0)
+		if (memcmp(dsdt + i, "_S5_\x12", 5) != 0 || dsdt[i + 5] >= 0x40)
 			continue;
-		at += 5;
-		at += 1 + (*at >> 6); /* package length: one to four bytes */
-		at++;                 /* number of elements */
 		power->sleep_a = aml_byte(&at) & 7;
 		power->sleep_b = aml_byte(&at) & 7;
 		return;
 	}
+}
+
+/* A generic address structure (ACPI 6.4, 5.2.3.2) of a register in memory or in I/O space. */
+static struct dev_register read_register(const uint8_t *at)
+{
+	uint64_t address = read64(at + 4);
+
+	if (at[0] == SPACE_MEMORY && address != 0) {
+		address = (uint64_t)x86_device_map(address, 1);
+		return (struct dev_register){address, address != 0};
+	}
+	return (struct dev_register){at[0] == SPACE_IO ? address : 0, false};
 }
 
 static void read_fadt(const uint8_t *fadt)
@@ -146,14 +159,15 @@ static void read_fadt(const uint8_t *fadt)
 	pm_timer = (uint16_t)read32(fadt + FADT_PM_TIMER);
 	power.pm1a = (uint16_t)read32(fadt + FADT_PM1A_CONTROL);
 	power.pm1b = (uint16_t)read32(fadt + FADT_PM1B_CONTROL);
-	if (length > FADT_RESET_VALUE && (read32(fadt + FADT_FLAGS) & FLAG_RESET) != 0 &&
-	    fadt[FADT_RESET] == SPACE_IO) {
-		power.reset_port = (uint16_t)read64(fadt + FADT_RESET + 4);
+	if (length > FADT_RESET_VALUE && (read32(fadt + FADT_FLAGS) & FLAG_RESET) != 0) {
+		power.reset = read_register(fadt + FADT_RESET);
 		power.reset_value = fadt[FADT_RESET_VALUE];
 	}
-	if (length >= FADT_SLEEP_CONTROL + 12 && fadt[FADT_SLEEP_CONTROL] == SPACE_IO)
-		power.sleep_port = (uint16_t)read64(fadt + FADT_SLEEP_CONTROL + 4);
-	dsdt = map_table(read32(fadt + FADT_DSDT));
+	if (length >= FADT_SLEEP_CONTROL + 12)
+		power.sleep = read_register(fadt + FADT_SLEEP_CONTROL);
+	dsdt = map_table(length >= FADT_X_DSDT + 8 && read64(fadt + FADT_X_DSDT) != 0
+	                         ? read64(fadt + FADT_X_DSDT)
+	                         : read32(fadt + FADT_DSDT));
 	if (dsdt != NULL)
 		find_s5(dsdt, &power);
 	dev_power_set(&power);

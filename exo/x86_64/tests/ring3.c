@@ -354,6 +354,16 @@ static void cost(void)
 	}
 }
 
+static void reset(void)
+{
+	machine_power(EXO_POWER_RESET, 0);
+}
+
+static void power_off(void)
+{
+	machine_power(EXO_POWER_OFF, 0);
+}
+
 const struct selftest rings[] = {
         {"calls", calls},
         {"exceptions", exceptions},
@@ -366,5 +376,7 @@ const struct selftest rings[] = {
         {"bases", bases},
         {"heap", heap},
         {"cost", cost},
+        {"reset", reset},
+        {"power-off", power_off},
         {NULL, NULL},
 };

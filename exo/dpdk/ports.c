@@ -40,6 +40,16 @@ static uint16_t queues_of(const struct rte_eth_dev_info *info, const struct dpdk
 	return RTE_MIN(max, wish->queues);
 }
 
+/* mbufs that a driver keeps ready for each receive descriptor: some fill more than one ring. */
+static unsigned mbufs_per_descriptor(const struct rte_eth_dev_info *info)
+{
+	if (strcmp(info->driver_name, "net_vmxnet3") == 0)
+		return 2; /* a ring of heads and one of bodies */
+	if (strcmp(info->driver_name, "net_bnxt") == 0)
+		return 5; /* its aggregation ring is four times as long */
+	return 1;
+}
+
 /* Every descriptor of every receive queue holds an mbuf, and every core may keep a cache of them.
  * Frames to be sent have a pool of the sender's. */
 static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
@@ -51,7 +61,8 @@ static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 	RTE_ETH_FOREACH_DEV(id)
 	{
 		if (rte_eth_dev_info_get(id, &info) == 0)
-			n += wish->rx_descriptors * queues_of(&info, wish);
+			n += wish->rx_descriptors * queues_of(&info, wish) *
+			     mbufs_per_descriptor(&info);
 	}
 	return n;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An ordinary C program on musl: printf, malloc, clocks, sleep, thread-local data, and an exit status. It knows nothing of
- * Sluice.
+ * An ordinary C program on musl: printf, malloc, clocks, sleep, thread-local data, and an exit
+ * status. It knows nothing of Sluice.
  */
 #include <errno.h>
 #include <math.h>

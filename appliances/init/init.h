@@ -65,7 +65,8 @@ struct init {
 	struct payload payload;
 	struct service *services;
 	uint32_t n_services;
-	bool failed; /* something ended otherwise than by status 0 */
+	uint64_t frames_before; /* free before the first environment started */
+	bool failed;            /* something ended otherwise than by status 0 */
 };
 
 extern struct init init;

@@ -106,9 +106,18 @@ static void await_hello(const struct service *service)
 
 static void start_all(void)
 {
-	for (uint32_t i = 0; i < init.n_services; i++)
-		if (service_start(&init.services[i]) && control_is_open())
+	uint32_t running = 0;
+
+	for (uint32_t i = 0; i < init.n_services; i++) {
+		if (!service_start(&init.services[i]))
+			continue;
+		running++;
+		if (control_is_open())
 			await_hello(&init.services[i]);
+	}
+	exo_printf("%s: %u of %u environments started\n",
+	           exo_manifest_string(init.payload.manifest, init.payload.manifest->name), running,
+	           init.n_services);
 }
 
 int exo_main(void)
@@ -118,6 +127,7 @@ int exo_main(void)
 	check_addresses();
 	make_services();
 	control_open();
+	init.frames_before = exo_info()->frames_free;
 	start_all();
 	control_hello();
 	if (init.options.ledger)

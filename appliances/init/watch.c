@@ -8,6 +8,7 @@
 #include <libexo/call.h>
 #include <libexo/lib.h>
 #include <libexo/printf.h>
+#include <libexo/start.h>
 #include <libexo/time.h>
 
 #include "init.h"
@@ -146,6 +147,10 @@ void watch_end(void)
 			return;
 	if (init.options.ledger)
 		listing_print();
-	exo_printf("every environment has ended\n");
+	for (uint32_t i = 0; i < init.n_services; i++)
+		exo_pages_free(&init.services[i].mailbox_pages);
+	exo_printf("every environment has ended; %llu frames are free, %llu were before\n",
+	           (unsigned long long)exo_info()->frames_free,
+	           (unsigned long long)init.frames_before);
 	init_power(EXO_POWER_EXIT, init.failed ? 1 : 0);
 }

@@ -211,7 +211,7 @@ static const struct row {
 	const char *name;
 	enum call_lock lock;
 } rows[] = {
-#define ROW(number, handler, name, lock) [number - EXO_CALL_BASE] = {handler, name, lock}
+#define ROW(number, handler, name, lock) [(number)-EXO_CALL_BASE] = {handler, name, lock}
         ROW(EXO_CALL_NULL, call_null, "null", FREE),
         ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, "console_write", FREE),
         ROW(EXO_CALL_CONSOLE_READ, call_console_read, "console_read", FREE),

@@ -76,7 +76,7 @@ static void print_line(const char *name, const char *format, va_list list)
 	line[head + size] = '\n';
 	machine_lock(&console.lock);
 	close_open_line();
-	machine_console_write(line, (size_t)(head + size + 1));
+	machine_console_write(line, (size_t)head + (size_t)size + 1);
 	machine_unlock(&console.lock);
 }
 

@@ -43,7 +43,7 @@ static void make_image(uint8_t image[IMAGE_BYTES])
 	        {.p_type = PT_LOAD,
 	         .p_flags = PF_R | PF_W,
 	         .p_vaddr = KIT_DATA,
-	         .p_memsz = KIT_PAGES * 4096},
+	         .p_memsz = KIT_PAGES * 4096ul},
 	};
 
 	memset(image, 0x90, IMAGE_BYTES);
@@ -242,7 +242,7 @@ static void set_pe(unsigned core, bool upcalls)
 static void give_slots(uint32_t id, unsigned core, unsigned slots)
 {
 	struct exo_cap cap = kit_cap(EXO_USE_SLOTS);
-	const struct exo_slot_info *owners = core_info_slots() + core * EXO_SLOTS_PER_CORE;
+	const struct exo_slot_info *owners = core_info_slots() + (size_t)core * EXO_SLOTS_PER_CORE;
 	unsigned first = 0;
 
 	while (owners[first].owner)

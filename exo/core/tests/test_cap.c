@@ -25,8 +25,8 @@ static void siphash_vector(void **state)
 	const uint64_t key[2] = {0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull};
 	uint8_t text[15];
 
-	for (uint8_t i = 0; i < sizeof(text); i++)
-		text[i] = i;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)i;
 	assert_int_equal(exo_siphash(key, text, sizeof(text)), 0xa129ca6149be45e5ull);
 }
 

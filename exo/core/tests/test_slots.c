@@ -7,10 +7,8 @@
 #include "../core.h"
 #include "../slots.h"
 
-enum {
-	STEP = 50000, /* ticks of one visit to ring 3; a slot is a million */
-	SLOT = HOST_TSC_HZ / SLOTS_PER_SECOND,
-};
+#define STEP 50000ull /* ticks of one visit to ring 3; a slot is a million */
+#define SLOT ((uint64_t)HOST_TSC_HZ / (uint64_t)SLOTS_PER_SECOND)
 
 static uint64_t ran[8]; /* ticks in ring 3, by environment */
 static void (*extra)(struct machine_pe *pe, struct machine_trap *trap, uint32_t id);
@@ -81,7 +79,7 @@ static void spinning_is_shared_by_slots(void **state)
 
 static void stop_after(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
 {
-	if (ran[id] < 10 * (uint64_t)SLOT)
+	if (ran[id] < 10 * SLOT)
 		return;
 	pe->regs.rax = EXO_CALL_EXIT;
 	pe->regs.rdi = 0;
@@ -94,7 +92,7 @@ static void alone_goes_on(void **state)
 
 	extra = stop_after;
 	turns(1);
-	assert_int_equal(ran[a], 10 * (uint64_t)SLOT);
+	assert_int_equal(ran[a], 10 * SLOT);
 	assert_int_equal(kit_env(a)->account->upcalls, 0);
 	assert_int_equal(kit_env(a)->state, EXO_ENV_EXITED);
 }
@@ -231,7 +229,7 @@ static void a_slot_is_donated(void **state)
 	assert_int_equal(ran[donor], 4 * STEP);
 	assert_in_range(ran[donee], SLOT - 5 * STEP, SLOT - 3 * STEP);
 	turns(1);
-	assert_int_equal(ran[donor], 10 * (uint64_t)SLOT);
+	assert_int_equal(ran[donor], 10 * SLOT);
 }
 
 static void slots_have_owners(void **state)

@@ -217,7 +217,7 @@ static void setups_are_checked(void **state)
 #define REFUSED(field, value, error)                                                               \
 	bad = good;                                                                                \
 	bad.field = value;                                                                         \
-	assert_int_equal(set(&bad), -error)
+	assert_int_equal(set(&bad), -(error))
 	REFUSED(core, 1, EXO_EINVAL);
 	REFUSED(core, UINT32_MAX, EXO_EINVAL);
 	REFUSED(flags, 1, EXO_EINVAL);

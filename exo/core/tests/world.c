@@ -11,8 +11,6 @@
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 
-#include <flt/program.h>
-
 #include "../cap.h"
 #include "../core.h"
 #include "../ledger.h"
@@ -627,12 +625,4 @@ int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_c
 	arg->n_rings = ring ? 1 : 0;
 	arg->rings = ring ? (uintptr_t)&ring->cap : 0;
 	return net_call_bind(world_env(env), (uintptr_t)arg);
-}
-
-/* Objects are not what these tests are about: an engine without its ELF reader will do. */
-__attribute__((weak)) int flt_program_load_elf(const void *bytes, size_t size, const char *name,
-                                               uint32_t flags, struct flt_program **program,
-                                               struct flt_error *error)
-{
-	return FLT_E_UNSUPPORTED;
 }

@@ -37,6 +37,17 @@ static err_t output(struct netif *netif, struct pbuf *packet)
 
 /* ---- In ---- */
 
+/* Frames that never were on a wire come with checksums that nobody has filled in; the kernel says
+ * which need no check. lwIP asks the interface, so it is told anew for each frame. */
+static void set_checks(struct netif *netif, uint16_t flags)
+{
+	u16_t checks = NETIF_CHECKSUM_ENABLE_ALL;
+
+	if (flags & EXO_DESC_L4_SUM_OK)
+		checks &= (u16_t) ~(NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP);
+	NETIF_SET_CHECKSUM_CTRL(netif, checks);
+}
+
 static void input(struct lwip_exo *port, const struct exo_rx_frame *frame)
 {
 	struct pbuf *packet;
@@ -51,6 +62,7 @@ static void input(struct lwip_exo *port, const struct exo_rx_frame *frame)
 		return;
 	}
 	pbuf_take(packet, frame->data, (u16_t)frame->length);
+	set_checks(&port->netif, frame->flags);
 	if (port->netif.input(packet, &port->netif) != ERR_OK)
 		pbuf_free(packet);
 }

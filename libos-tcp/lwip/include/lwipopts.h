@@ -37,6 +37,9 @@
 #define ARP_QUEUEING                  0
 #define ETHARP_SUPPORT_STATIC_ENTRIES 0
 
+/* Whether a received checksum is looked at depends on the frame (netif.c). */
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1
+
 #define LWIP_NETIF_STATUS_CALLBACK 0
 #define LWIP_NETIF_HOSTNAME        0
 #define LWIP_STATS                 1

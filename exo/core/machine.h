@@ -59,6 +59,20 @@ void machine_pe_fini(struct machine_pe *pe);
  */
 void machine_run(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap);
 
+/*
+ * Leaf calls: calls that need neither the PE's registers nor vector state, switch nothing and end
+ * nothing. The machine answers them straight from the syscall instruction, with the first three
+ * arguments, without returning from machine_run; a handler may still decline, and the call then
+ * comes as MACHINE_TRAP_CALL as if nothing had been. The table is the core's, by number less
+ * EXO_CALL_BASE; NULL: not a leaf.
+ */
+enum {
+	MACHINE_LEAF_CALLS = 64,
+	MACHINE_NOT_LEAF = -0x40000000, /* a handler's answer: make it a trap */
+};
+typedef int64_t machine_leaf_call(struct machine_pe *pe, uint64_t a, uint64_t b, uint64_t c);
+extern machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS];
+
 /* ---- Address spaces. Rights are EXO_RIGHT_READ, WRITE, EXEC; writable and executable together
  * never happens. ---- */
 

@@ -144,7 +144,13 @@ enter_by_msr:
 	swapgs
 	jmp enter_based
 
-/* The syscall instruction: rcx = rip, r11 = rflags, interrupts off, ring 3's stack. */
+/*
+ * The syscall instruction: rcx = rip, r11 = rflags, interrupts off, ring 3's stack. Only the frame
+ * is pushed at first. A leaf call (core/machine.h) is answered on the kernel's stack right here:
+ * its handler keeps rbx, rbp and r12 … r15 as every C function does, and FS and GS base are nobody
+ * else's in between, so that only the rest is saved, and loaded again. sysret is safe: what syscall
+ * left in rcx is canonical, since the last page below the hole is never mapped.
+ */
 	.globl x86_syscall
 	.balign 64
 x86_syscall:
@@ -156,6 +162,47 @@ x86_syscall:
 	pushq %r11
 	pushq $USER_CODE
 	pushq %rcx
+	leaq -CALL_BASE(%rax), %rcx
+	cmpq $LEAF_CALLS, %rcx
+	jae call_full
+	movq core_leaf_calls(, %rcx, 8), %r11
+	testq %r11, %r11
+	jz call_full
+	movq %rax, REGS_RAX - REGS_RIP(%rsp)
+	movq %rdi, REGS_RDI - REGS_RIP(%rsp)
+	movq %rsi, REGS_RSI - REGS_RIP(%rsp)
+	movq %rdx, REGS_RDX - REGS_RIP(%rsp)
+	movq %r8, REGS_R8 - REGS_RIP(%rsp)
+	movq %r9, REGS_R9 - REGS_RIP(%rsp)
+	movq %r10, REGS_R10 - REGS_RIP(%rsp)
+	movq %rdx, %rcx
+	movq %rsi, %rdx
+	movq %rdi, %rsi
+	leaq -REGS_RIP(%rsp), %rdi /* struct machine_pe begins with the registers */
+	movq %gs:CPU_RUN_RSP, %rsp
+	subq $8, %rsp /* x86_enter's six registers and return address leave it odd */
+	call *%r11
+	movq %gs:CPU_PE_TOP, %rcx
+	movq REGS_RDI - REGS_BYTES(%rcx), %rdi
+	movq REGS_RSI - REGS_BYTES(%rcx), %rsi
+	movq REGS_RDX - REGS_BYTES(%rcx), %rdx
+	movq REGS_R8 - REGS_BYTES(%rcx), %r8
+	movq REGS_R9 - REGS_BYTES(%rcx), %r9
+	movq REGS_R10 - REGS_BYTES(%rcx), %r10
+	movq REGS_RFLAGS - REGS_BYTES(%rcx), %r11
+	cmpq $NOT_LEAF, %rax
+	je call_declined
+	movq REGS_RSP - REGS_BYTES(%rcx), %rsp
+	movq REGS_RIP - REGS_BYTES(%rcx), %rcx
+	swapgs
+	sysretq
+
+call_declined:
+	movq REGS_RAX - REGS_BYTES(%rcx), %rax
+	leaq REGS_RIP - REGS_BYTES(%rcx), %rsp
+call_full:
+	movq (%rsp), %rcx
+	movq REGS_RFLAGS - REGS_RIP(%rsp), %r11
 	subq $16, %rsp
 	push_general
 	patch PATCH_FSGSBASE, 1, 2

@@ -47,6 +47,11 @@
 
 #define VECTOR_CALL 256 /* x86_enter's answer for the syscall instruction */
 
+/* As core/machine.h and exo/call.h have them. */
+#define CALL_BASE  0x65780000
+#define LEAF_CALLS 64
+#define NOT_LEAF   -0x40000000
+
 /* Instructions that depend on a feature (patch.c): PATCH_WITHOUT blanks what follows where the CPU
  * lacks it, PATCH_WITH where the CPU has it. */
 #define PATCH_SMAP     0

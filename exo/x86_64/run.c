@@ -115,6 +115,9 @@ void machine_vector_end(void)
 
 /* ---- Running ---- */
 
+/* Images for tests may have no core: no leaf calls then. */
+__attribute__((weak)) machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {NULL};
+
 static bool is_canonical(uint64_t address)
 {
 	return (uint64_t)((int64_t)(address << 16) >> 16) == address;

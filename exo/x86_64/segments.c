@@ -45,7 +45,7 @@ static uint16_t ist_of(unsigned vector)
 void segments_init(void)
 {
 	for (unsigned i = 0; i < CPU_VECTORS; i++) {
-		uint64_t entry = (uint64_t)x86_vectors + i * STUB_BYTES;
+		uint64_t entry = (uint64_t)x86_vectors + (uint64_t)i * STUB_BYTES;
 
 		idt[i] = (struct gate){
 		        .offset_low = (uint16_t)entry,

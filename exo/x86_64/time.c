@@ -210,6 +210,7 @@ uint64_t time_wall(void)
 	unsigned tries = 10000;
 	uint8_t raw[6];
 	static const uint8_t regs[6] = {0, 2, 4, 7, 8, 9};
+	uint64_t days, seconds;
 	unsigned hour;
 
 	while ((read_clock(10) & 0x80) != 0 && --tries > 0)
@@ -221,10 +222,9 @@ uint64_t time_wall(void)
 	hour = decode(raw[2] & 0x7f, binary);
 	if ((mode & 2) == 0)
 		hour = hour % 12 + ((raw[2] & 0x80) != 0 ? 12 : 0);
-	return ((days_since_1970(2000 + decode(raw[5], binary), decode(raw[4], binary),
-	                         decode(raw[3], binary)) *
-	                 24 +
-	         hour) * 3600 +
-	        decode(raw[1], binary) * 60 + decode(raw[0], binary)) *
-	       1000000000ull;
+	days = days_since_1970(2000 + decode(raw[5], binary), decode(raw[4], binary),
+	                       decode(raw[3], binary));
+	seconds =
+	        (days * 24 + hour) * 3600 + decode(raw[1], binary) * 60ull + decode(raw[0], binary);
+	return seconds * 1000000000;
 }

@@ -31,6 +31,9 @@ _Static_assert(offsetof(struct exo_regs, fs_base) == REGS_FS, "entry.h");
 _Static_assert(offsetof(struct exo_regs, r11) == REGS_R11, "entry.h");
 _Static_assert(offsetof(struct exo_regs, rip) == REGS_RIP, "entry.h");
 _Static_assert(sizeof(struct exo_regs) == REGS_BYTES, "entry.h");
+_Static_assert(CALL_BASE == EXO_CALL_BASE && LEAF_CALLS == MACHINE_LEAF_CALLS, "entry.h");
+_Static_assert(NOT_LEAF == MACHINE_NOT_LEAF, "entry.h");
+_Static_assert(offsetof(struct machine_pe, regs) == 0, "entry.S takes one for the other");
 _Static_assert(USER_CODE == SELECTOR_USER_CODE && USER_DATA == SELECTOR_USER_DATA, "entry.h");
 /* The CPU aligns RSP0 before it pushes, so the registers' end must be aligned already. */
 _Static_assert(_Alignof(struct machine_pe) % 16 == 0 && REGS_BYTES % 16 == 0, "entry.h");

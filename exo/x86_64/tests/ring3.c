@@ -11,11 +11,11 @@
 #define STACK 0x7fff0000ull
 
 extern const uint8_t user_code[], user_code_end[];
-extern const uint8_t user_call[], user_divide[], user_undefined[], user_breakpoint[],
-        user_software_interrupt[], user_cli[], user_halt[], user_port[], user_read_cr0[],
-        user_wrmsr[], user_swapgs[], user_sgdt[], user_read_kernel[], user_jump_kernel[],
-        user_jump_nowhere[], user_write[], user_jump[], user_spin[], user_step[], user_vectors[],
-        user_vectors_clean[], user_bases[], user_read_bases[];
+extern const uint8_t user_call[], user_leaf[], user_leaf_cost[], user_divide[], user_undefined[],
+        user_breakpoint[], user_software_interrupt[], user_cli[], user_halt[], user_port[],
+        user_read_cr0[], user_wrmsr[], user_swapgs[], user_sgdt[], user_read_kernel[],
+        user_jump_kernel[], user_jump_nowhere[], user_write[], user_jump[], user_spin[],
+        user_step[], user_vectors[], user_vectors_clean[], user_bases[], user_read_bases[];
 
 static struct machine_space *space;
 static struct machine_pe *pe;
@@ -104,6 +104,36 @@ static void calls(void)
 	expect_exception(NULL, 6, 0, "sysret goes on behind the call");
 	check_filled(&pe->regs, "registers after sysret");
 	check_equal(pe->regs.rsp, STACK + EXO_PAGE_SIZE - 64, "rsp after sysret");
+}
+
+/* A leaf call does not come out; one that its handler declines does, with all registers. */
+static void leaves(void)
+{
+	set_up();
+	pe->regs.rax = EXO_CALL_BASE + 3;
+	pe->regs.rdi = 40;
+	pe->regs.rsi = 1;
+	pe->regs.rdx = 1;
+	run(user_leaf);
+	check_equal(trap.kind, MACHINE_TRAP_CALL, "the call behind the leaf comes out");
+	check_equal(pe->regs.rax, 0, "its number");
+	check_equal(pe->regs.rbx, 42, "the leaf's answer");
+	check_equal(pe->regs.rdx, 1, "a register around a leaf");
+	fill(&pe->regs);
+	pe->regs.rax = EXO_CALL_BASE + 3;
+	run(user_call);
+	check_equal(trap.kind, MACHINE_TRAP_CALL, "a declined leaf comes out");
+	check_equal(pe->regs.rax, EXO_CALL_BASE + 3, "with its number");
+	check_equal(pe->regs.rip, place(user_call) + 2, "and its place");
+	pe->regs.rax = 0x1111111111111111;
+	check_filled(&pe->regs, "registers of a declined leaf");
+	pe->regs.rax = EXO_CALL_BASE + 4;
+	run(user_call);
+	check_equal(trap.kind, MACHINE_TRAP_CALL, "what is not a leaf comes out");
+	pe->regs.rax = EXO_CALL_BASE - 1;
+	run(user_call);
+	check_equal(trap.kind, MACHINE_TRAP_CALL, "a number below comes out");
+	check_equal(pe->regs.rax, EXO_CALL_BASE - 1, "unchanged");
 }
 
 /* ---- Faults come out as what they are ---- */
@@ -347,11 +377,15 @@ static void cost(void)
 	run(user_call);
 	for (unsigned i = 0; i < 3; i++) {
 		pe->regs.rip = pe->regs.rcx = place(user_call);
+		pe->regs.r11 = pe->regs.rflags;
 		start = machine_tsc();
 		machine_run(pe, space, &trap);
-		x86_print("selftest: machine_run with one syscall by sysret: %lu\n",
+		x86_print("selftest: machine_run around one syscall: %lu\n",
 		          machine_tsc() - start - empty);
 	}
+	pe->regs.rax = EXO_CALL_BASE + 3;
+	run(user_leaf_cost);
+	x86_print("selftest: a leaf call: %lu\n", pe->regs.rbx - pe->regs.rbp);
 }
 
 static void reset(void)
@@ -366,6 +400,7 @@ static void power_off(void)
 
 const struct selftest rings[] = {
         {"calls", calls},
+        {"leaves", leaves},
         {"exceptions", exceptions},
         {"bad-states", bad_states},
         {"rights", rights},

@@ -12,6 +12,40 @@ user_code:
 piece user_call /* all registers hold what the test put there */
 	syscall
 	ud2
+piece user_leaf /* number in rax, arguments; then the answer in rbx, by another call */
+	movq %rsp, %r12
+	movq %rdi, %r13
+	movq %rsi, %r14
+	movq %r8, %r15
+	syscall
+	cmpq %rsp, %r12
+	jne 1f
+	cmpq %rdi, %r13
+	jne 1f
+	cmpq %rsi, %r14
+	jne 1f
+	cmpq %r8, %r15
+	jne 1f
+	movq %rax, %rbx
+	xorl %eax, %eax
+	syscall
+1:	ud2
+piece user_leaf_cost /* TSC before and after one leaf call, less that of the reading: rbp, rbx */
+	movq %rax, %r12
+	xorl %edi, %edi
+	rdtsc
+	movl %eax, %ebp
+	rdtsc
+	subl %ebp, %eax
+	movl %eax, %ebp
+	rdtsc
+	addl %eax, %ebp
+	movq %r12, %rax
+	syscall
+	rdtsc
+	movl %eax, %ebx
+	xorl %eax, %eax
+	syscall
 piece user_divide
 	xorl %ecx, %ecx
 	divl %ecx

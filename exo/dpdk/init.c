@@ -16,6 +16,7 @@
 #include "../core/boot_info.h"
 #include "../core/machine.h"
 #include "../x86_64/x86.h"
+#include "bus_pci_private.h"
 #include "eal_internal_cfg.h"
 #include "eal_memcfg.h"
 #include "eal_private.h"
@@ -52,6 +53,8 @@ static void add_devargs(const char *command_line)
 {
 	char devargs[256];
 
+	/* Else the first devargs would be the end of every device that has none. */
+	rte_pci_bus.bus.conf.scan_mode = RTE_BUS_SCAN_BLOCKLIST;
 	while (dpdk_option(&command_line, "dpdk.dev", devargs, sizeof(devargs)))
 		if (rte_devargs_add(RTE_DEVTYPE_ALLOWED, devargs) != 0)
 			x86_print("dpdk: can't understand dpdk.dev=%s\n", devargs);

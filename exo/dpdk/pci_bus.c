@@ -4,9 +4,11 @@
  * memory or ports. A device's place is kept in its rte_pci_addr; the domain is always 0.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_pci.h>
 
@@ -73,6 +75,26 @@ static void read_bars(const struct pci_function *f, struct rte_pci_device *devic
 
 /* ---- Scan ---- */
 
+/*
+ * Arguments that a device needs here and its user should not have to know: without its DDP package
+ * (rte_firmware_read finds none) net_ice gives up, unless it may run in safe mode.
+ */
+static void add_default_devargs(struct rte_pci_device *device)
+{
+	const struct rte_pci_driver *driver;
+	char devargs[64];
+
+	FOREACH_DRIVER_ON_PCIBUS(driver)
+	{
+		if (strcmp(driver->driver.name, "net_ice") != 0 ||
+		    rte_pci_match(driver, device) != 1)
+			continue;
+		snprintf(devargs, sizeof(devargs), "%s,safe-mode-support=1", device->name);
+		if (rte_devargs_add(RTE_DEVTYPE_ALLOWED, devargs) == 0)
+			pci_common_set(device);
+	}
+}
+
 static struct rte_pci_device *describe(const struct pci_function *f)
 {
 	struct rte_pci_device *device = calloc(1, sizeof(*device));
@@ -90,6 +112,8 @@ static struct rte_pci_device *describe(const struct pci_function *f)
 	device->device.numa_node = 0;
 	read_bars(f, device);
 	pci_common_set(device);
+	if (device->device.devargs == NULL)
+		add_default_devargs(device);
 	return device;
 }
 

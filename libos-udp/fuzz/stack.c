@@ -102,6 +102,36 @@ static void input_ip(struct bench *bench, struct script *script, bool transport)
 	bench_input(bench, frame, bench_ip4(frame, &ip, packet, size));
 }
 
+/* IPv6: any chain of headers, with the right checksum where the last is ICMPv6 or UDP at once. */
+static void input_ip6(struct bench *bench, struct script *script)
+{
+	static const uint8_t nexts[] = {0, 17, 43, 44, 58, 58, 59, 60};
+	uint8_t frame[2200], payload[2048], packet[2100];
+	struct bench_ip6 ip = {.src = {.family = 6, .bytes = {0xfd, 0x51, [15] = 2}},
+	                       .dst = {.family = 6, .bytes = {0xfd, 0x51, [15] = 1}}};
+	uint8_t what = take8(script);
+	uint32_t size;
+
+	ip.next = nexts[what % 8];
+	ip.hops = what & 8 ? 255 : 64;
+	ip.src.bytes[15] += what >> 4 & 1;
+	if (what & 32)
+		memcpy(ip.dst.bytes, "\xff\2\0\0\0\0\0\0\0\0\0\1\xff\0\0\1", 16);
+	if (what & 64)
+		memset(ip.src.bytes, 0, 16);
+	size = take_bytes(script, payload, sizeof payload);
+	if (ip.next == PROTOCOL_ICMP6 && size >= 4) {
+		payload[ICMP_TYPE] = what & 128 ? 133 + payload[ICMP_TYPE] % 5 : payload[ICMP_TYPE];
+		bench_icmp6_sum(payload, size, &ip);
+	}
+	if (ip.next == PROTOCOL_UDP) {
+		size = bench_udp_between(packet, &ip.src, &ip.dst, 9, 7, payload, size);
+		bench_input(bench, frame, bench_ip6(frame, &ip, packet, size));
+		return;
+	}
+	bench_input(bench, frame, bench_ip6(frame, &ip, payload, size));
+}
+
 static void input_arp(struct bench *bench, struct script *script)
 {
 	uint8_t frame[64], mac[UDP_MAC_BYTES] = {2, 0, 0, 0, 0, take8(script)};
@@ -128,7 +158,7 @@ static void give_back(struct bench *bench, unsigned i)
 
 static void act(struct bench *bench, struct udp_socket *socket, struct script *script)
 {
-	switch (take8(script) % 8) {
+	switch (take8(script) % 10) {
 	case 0:
 		input_raw(bench, script);
 		break;
@@ -150,6 +180,9 @@ static void act(struct bench *bench, struct udp_socket *socket, struct script *s
 		break;
 	case 7:
 		give_back(bench, take8(script) % 4);
+		break;
+	default:
+		input_ip6(bench, script);
 	}
 }
 
@@ -158,6 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script script = {data, size};
 	struct udp_config config = udp_config_default();
+	struct udp_ip six = {.family = 6, .bytes = {0xfd, 0x51, [15] = 1}};
 	struct udp_socket socket = {.receive = receive, .failure = fail, .local.port = 7};
 	struct bench bench;
 
@@ -165,7 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.neighbours = 8;
 	config.reassemblies = 2;
 	bench_open(&bench, &config);
-	if (udp_socket_open(bench.stack, &socket) != 0)
+	if (udp_address_add(bench.stack, 0, &six, 64) != 0 ||
+	    udp_socket_open(bench.stack, &socket) != 0)
 		__builtin_trap();
 	while (script.left > 0) {
 		act(&bench, &socket, &script);

@@ -35,6 +35,9 @@ void ethernet_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	case ETHERTYPE_IP4:
 		ip4_input(stack, buffer, frame + ETH_SRC, frame[ETH_DST] & 1);
 		break;
+	case ETHERTYPE_IP6:
+		ip6_input(stack, buffer, frame + ETH_SRC, frame[ETH_DST] & 1);
+		break;
 	default:
 		drop(stack, buffer, &stack->count.drop_ethertype);
 	}

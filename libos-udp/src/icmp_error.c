@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ICMP errors, both ways. Sent only where RFC 1122, 3.2.2 allows, as much of the packet quoted as
- * 576 bytes hold (RFC 1812, 4.3.2.3; the unused bytes stay zero, as RFC 4884 wants of messages
- * without extensions), and not more often than configured (RFC 1812, 4.3.2.8). Received ones reach
- * the socket whose datagram they quote.
+ * 576 bytes hold, or 1,280 for IPv6 (RFC 1812, 4.3.2.3; RFC 4443, 2.4(c); the unused bytes stay
+ * zero, as RFC 4884 wants of messages without extensions), and not more often than configured (RFC
+ * 1812, 4.3.2.8). Received ones reach the socket whose datagram they quote.
  */
 #include "internal.h"
 
-enum { ERROR_SIZE_MAX = 576 - IP4_SIZE };
+enum { ERROR4_BYTES = 576 }; /* of the whole packet */
 
 /* A token bucket kept as the time at which it will be full again. */
 static bool rate_allows(struct udp_stack *stack)
@@ -25,73 +25,143 @@ static bool rate_allows(struct udp_stack *stack)
 	return true;
 }
 
-/* Whether the packet is itself an ICMP error, or nobody can tell. */
+/* Whether the packet is itself an ICMP error or a redirect, or nobody can tell. */
 static bool is_error(const struct packet *packet)
 {
 	uint8_t type;
 
-	if (packet->protocol != PROTOCOL_ICMP)
+	if (packet->protocol != PROTOCOL_ICMP && packet->protocol != PROTOCOL_ICMP6)
 		return false;
 	if (packet->size < 1)
 		return true;
 	type = packet->payload[ICMP_TYPE];
+	if (packet->protocol == PROTOCOL_ICMP6)
+		return type < ICMP6_ERRORS_END || type == ICMP6_REDIRECT;
 	return type != ICMP_ECHO && type != ICMP_ECHO_REPLY;
 }
 
-void icmp_error(const struct packet *packet, uint8_t type, uint8_t code, uint32_t rest)
+static bool may_send(const struct packet *packet)
 {
-	struct udp_stack *stack = packet->stack;
-	uint32_t quote = packet->header_size + packet->size;
-	struct send send = ip_answer(packet);
-	struct udp_buffer *buffer;
-	uint16_t sum;
+	return (packet->stack->config.roles & UDP_ROLE_ERRORS) && !packet->link_group &&
+	       !packet->to_group && udp_ip_is_source(&packet->src) && !is_error(packet) &&
+	       rate_allows(packet->stack);
+}
 
-	if (!(stack->config.roles & UDP_ROLE_ERRORS) || packet->link_group || packet->to_group ||
-	    is_error(packet) || !rate_allows(stack))
-		return;
-	if (quote > ERROR_SIZE_MAX - ICMP_SIZE)
-		quote = ERROR_SIZE_MAX - ICMP_SIZE;
-	buffer = stack_allocate(stack, ICMP_SIZE + quote);
+/* The message with its quote, without a checksum; NULL: no buffer. */
+static struct udp_buffer *build(const struct packet *packet, const uint8_t *type_code,
+                                uint32_t rest)
+{
+	uint32_t max = (packet->src.family == 6 ? IP6_MTU_MIN : ERROR4_BYTES) -
+	               ip_header_size(&packet->src) - ICMP_SIZE;
+	uint32_t quote = packet->header_size + packet->size;
+	struct udp_buffer *buffer;
+
+	if (quote > max)
+		quote = max;
+	buffer = stack_allocate(packet->stack, ICMP_SIZE + quote);
 	if (buffer == NULL) {
-		stack->count.drop_no_buffer++;
-		return;
+		packet->stack->count.drop_no_buffer++;
+		return NULL;
 	}
-	buffer->data[ICMP_TYPE] = type;
-	buffer->data[ICMP_CODE] = code;
+	buffer->data[ICMP_TYPE] = type_code[0];
+	buffer->data[ICMP_CODE] = type_code[1];
 	wire_put16(buffer->data + ICMP_CHECKSUM, 0);
 	wire_put32(buffer->data + ICMP_REST, rest);
 	memcpy(buffer->data + ICMP_SIZE, packet->header, quote);
-	sum = udp_sum_finish(udp_sum_add(0, buffer->data, ICMP_SIZE + quote));
+	return buffer;
+}
+
+static void finish4(struct udp_buffer *buffer)
+{
+	uint16_t sum = udp_sum_finish(udp_sum_add(0, buffer->data, buffer->size));
+
 	memcpy(buffer->data + ICMP_CHECKSUM, &sum, sizeof sum);
-	send.protocol = PROTOCOL_ICMP;
-	send.tos = 0xc0; /* internetwork control (RFC 1812, 4.3.2.5) */
-	stack->count.icmp_errors_out++;
-	(void)ip_send(stack, &send, buffer);
+}
+
+void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t rest)
+{
+	/* Type and code of each cause, for IPv4 and for IPv6. */
+	static const uint8_t codes[CAUSES][2][2] = {
+	        [CAUSE_PORT] = {{ICMP_UNREACHABLE, ICMP_CODE_PORT},
+	                        {ICMP6_UNREACHABLE, ICMP6_CODE_PORT}},
+	        [CAUSE_PROTOCOL] = {{ICMP_UNREACHABLE, ICMP_CODE_PROTOCOL},
+	                            {ICMP6_PARAMETER, ICMP6_CODE_NEXT_HEADER}},
+	        [CAUSE_REASSEMBLY] = {{ICMP_EXPIRED, ICMP_CODE_REASSEMBLY},
+	                              {ICMP6_EXPIRED, ICMP_CODE_REASSEMBLY}},
+	        [CAUSE_OPTION] = {{ICMP_PARAMETER, 0}, {ICMP6_PARAMETER, ICMP6_CODE_OPTION}},
+	        [CAUSE_HEADER] = {{ICMP_PARAMETER, 0}, {ICMP6_PARAMETER, ICMP6_CODE_FIELD}},
+	};
+	bool six = packet->src.family == 6;
+	struct send send = ip_answer(packet);
+	struct udp_buffer *buffer;
+
+	if (!may_send(packet))
+		return;
+	buffer = build(packet, codes[cause][six], rest);
+	if (buffer == NULL)
+		return;
+	if (six)
+		icmp6_finish(buffer, &send.src, &send.dst);
+	else
+		finish4(buffer);
+	send.protocol = six ? PROTOCOL_ICMP6 : PROTOCOL_ICMP;
+	send.tos = six ? 0 : 0xc0; /* internetwork control (RFC 1812, 4.3.2.5) */
+	packet->stack->count.icmp_errors_out++;
+	(void)ip_send(packet->stack, &send, buffer);
+}
+
+/* The quote's addresses, and where its transport header begins; 0: it does not show one that we
+ * sent. Ports are in the first fragment only, and the quote must reach them. */
+static uint32_t quoted4(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst)
+{
+	uint32_t header = (at[IP4_VERSION_IHL] & 15u) * 4;
+
+	if (header < IP4_SIZE || size < header || at[IP4_PROTOCOL] != PROTOCOL_UDP ||
+	    (wire_get16(at + IP4_FRAGMENT) & IP4_OFFSET_MASK) != 0)
+		return 0;
+	*src = udp_ip4(wire_get32(at + IP4_SRC));
+	*dst = udp_ip4(wire_get32(at + IP4_DST));
+	return header;
+}
+
+static uint32_t quoted6(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst)
+{
+	uint32_t header = IP6_SIZE;
+
+	if (size < IP6_SIZE)
+		return 0;
+	*src = udp_ip6(at + IP6_SRC);
+	*dst = udp_ip6(at + IP6_DST);
+	if (at[IP6_NEXT] == PROTOCOL_UDP)
+		return header;
+	/* The only extension header that this stack sends is that of a fragment. */
+	if (at[IP6_NEXT] != IP6_NEXT_FRAGMENT || size - header < IP6_FRAGMENT_SIZE ||
+	    at[header] != PROTOCOL_UDP || (wire_get16(at + header + IP6_FRAGMENT_WORD) & ~7) != 0)
+		return 0;
+	return header + IP6_FRAGMENT_SIZE;
 }
 
 void ip_fail(struct udp_stack *stack, const uint8_t *at, uint32_t size, enum udp_failure failure,
              uint32_t value)
 {
 	struct udp_endpoint local = {0}, remote = {0};
-	uint32_t header;
+	uint32_t header = 0;
 
-	if (size < IP4_SIZE || at[IP4_VERSION_IHL] >> 4 != 4)
+	if (size < IP4_SIZE)
 		return;
-	header = (at[IP4_VERSION_IHL] & 15u) * 4;
-	/* Ports are in the first fragment only, and the quote must reach them. */
-	if (header < IP4_SIZE || size < header || size - header < UDP_SIZE ||
-	    at[IP4_PROTOCOL] != PROTOCOL_UDP ||
-	    (wire_get16(at + IP4_FRAGMENT) & IP4_OFFSET_MASK) != 0)
+	if (at[IP4_VERSION_IHL] >> 4 == 4)
+		header = quoted4(at, size, &local.ip, &remote.ip);
+	else if (at[IP4_VERSION_IHL] >> 4 == 6)
+		header = quoted6(at, size, &local.ip, &remote.ip);
+	if (header == 0 || size - header < UDP_SIZE)
 		return;
-	local.ip = udp_ip4(wire_get32(at + IP4_SRC));
-	remote.ip = udp_ip4(wire_get32(at + IP4_DST));
 	local.port = wire_get16(at + header + UDP_SRC_PORT);
 	remote.port = wire_get16(at + header + UDP_DST_PORT);
 	if (route_is_ours(stack, &local.ip))
 		socket_fail(stack, &local, &remote, failure, value);
 }
 
-static enum udp_failure failure_of(uint8_t type, uint8_t code)
+static enum udp_failure failure4(uint8_t type, uint8_t code)
 {
 	if (type == ICMP_EXPIRED)
 		return UDP_FAILURE_EXPIRED;
@@ -102,12 +172,27 @@ static enum udp_failure failure_of(uint8_t type, uint8_t code)
 	return UDP_FAILURE_UNREACHABLE;
 }
 
+static enum udp_failure failure6(uint8_t type, uint8_t code)
+{
+	if (type == ICMP6_EXPIRED)
+		return UDP_FAILURE_EXPIRED;
+	if (type == ICMP6_TOO_BIG)
+		return UDP_FAILURE_TOO_BIG;
+	if ((type == ICMP6_UNREACHABLE && code == ICMP6_CODE_PORT) ||
+	    (type == ICMP6_PARAMETER && code == ICMP6_CODE_NEXT_HEADER))
+		return UDP_FAILURE_REFUSED;
+	return UDP_FAILURE_UNREACHABLE;
+}
+
 void icmp_error_input(const struct packet *packet)
 {
 	const uint8_t *at = packet->payload;
-	enum udp_failure failure = failure_of(at[ICMP_TYPE], at[ICMP_CODE]);
-	uint32_t mtu = failure == UDP_FAILURE_TOO_BIG ? wire_get16(at + ICMP_REST + 2) : 0;
+	bool six = packet->src.family == 6;
+	enum udp_failure failure = six ? failure6(at[ICMP_TYPE], at[ICMP_CODE])
+	                               : failure4(at[ICMP_TYPE], at[ICMP_CODE]);
+	uint32_t mtu = six ? wire_get32(at + ICMP_REST) : wire_get16(at + ICMP_REST + 2);
 
 	packet->stack->count.icmp_errors_in++;
-	ip_fail(packet->stack, at + ICMP_SIZE, packet->size - ICMP_SIZE, failure, mtu);
+	ip_fail(packet->stack, at + ICMP_SIZE, packet->size - ICMP_SIZE, failure,
+	        failure == UDP_FAILURE_TOO_BIG ? mtu : 0);
 }

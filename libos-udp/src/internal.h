@@ -5,7 +5,8 @@
  *
  *     up:    stack.c → ethernet.c → arp.c
  *                                 → ip4_input.c (→ reassembly.c) → icmp.c, udp_input.c
- *     down:  socket.c → ip4_output.c (→ fragment.c) → neighbour.c → ethernet.c → ops.output
+ *                                 → ip6_input.c (→ reassembly.c) → icmp6.c (→ nd.c), udp_input.c
+ *     down:  udp_output.c → ip_output.c (→ fragment.c) → neighbour.c → ethernet.c → ops.output
  *
  * Every function that takes a struct udp_buffer takes its ownership too, unless its comment says
  * otherwise.
@@ -131,6 +132,12 @@ struct send {
 	bool dont_fragment;
 };
 
+/* Which part of a datagram a fragment is. */
+struct fragment {
+	uint32_t id, offset; /* offset in bytes */
+	bool more;
+};
+
 /* Where a destination lies. */
 struct route {
 	struct interface *interface;
@@ -147,6 +154,11 @@ static inline uint64_t stack_now(struct udp_stack *stack)
 static inline struct udp_buffer *stack_allocate(struct udp_stack *stack, uint32_t size)
 {
 	return stack->ops.allocate(stack->context, size);
+}
+
+static inline uint32_t ip_header_size(const struct udp_ip *ip)
+{
+	return ip->family == 6 ? IP6_SIZE : IP4_SIZE;
 }
 
 static inline uint64_t earlier(uint64_t a, uint64_t b)
@@ -212,8 +224,9 @@ uint64_t route_deadline(const struct udp_stack *stack);
 
 void ip4_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t *mac,
                bool link_group);
-/* Gives a whole packet to its transport protocol. The packet's buffer is gone afterwards. */
-void ip_deliver(struct packet *packet);
+
+/* Whoever sends us packets is reached through the neighbour that brought them: UDP_ROLE_LEARN. */
+void ip_learn(const struct packet *packet);
 
 size_t reassembly_bytes(const struct udp_config *config);
 void reassembly_init(struct udp_stack *stack, void *memory);
@@ -224,7 +237,7 @@ bool reassembly_add(const struct packet *packet, uint32_t id, uint32_t offset, b
 void reassembly_release(struct udp_stack *stack, struct udp_buffer *buffer);
 void reassembly_run(struct udp_stack *stack, uint64_t now);
 
-/* ---- ip4_output.c, fragment.c ---- */
+/* ---- ip_output.c, fragment.c ---- */
 
 /* Sends buffer->data as the payload of one IP packet. 0 or -enum udp_error; the buffer is gone. */
 int ip_send(struct udp_stack *stack, const struct send *send, struct udp_buffer *buffer);
@@ -233,10 +246,10 @@ int ip_resolve(struct udp_stack *stack, struct send *send, struct route *route);
 /* Payload bytes that one frame takes on that route. */
 uint32_t ip_payload_max(const struct send *send, const struct route *route);
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst);
-/* Puts an IP header in front of buffer->data and sends. `fragment` is IPv4's word of flags and
- * offset. 0 or -UDP_ENOBUFS (no room in front). */
+/* Puts an IP header in front of buffer->data and sends; `fragment` NULL: it is the whole. 0 or
+ * -UDP_ENOBUFS (no room in front). */
 int ip_transmit(struct udp_stack *stack, const struct send *send, const struct route *route,
-                struct udp_buffer *buffer, uint16_t id, uint16_t fragment);
+                struct udp_buffer *buffer, const struct fragment *fragment);
 /* The answer to `packet`: addresses turned round, straight back to the neighbour. */
 struct send ip_answer(const struct packet *packet);
 /* Makes the packet's own buffer hold just `size` bytes from `payload` on, for an answer in place.
@@ -246,6 +259,29 @@ struct udp_buffer *ip_answer_buffer(struct packet *packet, uint8_t *payload, uin
 int fragment_send(struct udp_stack *stack, const struct send *send, const uint8_t *head,
                   uint32_t head_size, const uint8_t *data, uint32_t size);
 
+/* ---- ip6_input.c ---- */
+
+void ip6_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t *mac,
+               bool link_group);
+/* The group to which neighbours of `ip` are asked (RFC 4291, 2.7.1). */
+struct udp_ip ip6_solicited_group(const struct udp_ip *ip);
+
+/* ---- nd.c ---- */
+
+/* A neighbour discovery message whose ICMPv6 checksum is right. */
+void nd_input(struct packet *packet);
+/* As arp_request. */
+void nd_solicit(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                const uint8_t *mac);
+/* As arp_announce (RFC 4861, 7.2.6). */
+void nd_announce(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+
+/* ---- icmp6.c ---- */
+
+void icmp6_input(struct packet *packet);
+/* Fills in the checksum of the ICMPv6 message that begins at buffer->data. */
+void icmp6_finish(struct udp_buffer *buffer, const struct udp_ip *src, const struct udp_ip *dst);
+
 /* ---- icmp.c, icmp_error.c ---- */
 
 /* An IP packet of ours, `size` bytes of which are at `at`, did not arrive: tell its socket. */
@@ -253,9 +289,18 @@ void ip_fail(struct udp_stack *stack, const uint8_t *at, uint32_t size, enum udp
              uint32_t value);
 
 void icmp_input(struct packet *packet);
-/* Sends an error about `packet` to its source, where the rules allow (RFC 1122, 3.2.2). `rest` is
- * the second header word. Borrows the packet. */
-void icmp_error(const struct packet *packet, uint8_t type, uint8_t code, uint32_t rest);
+enum icmp_cause {
+	CAUSE_PORT,       /* nobody listens there */
+	CAUSE_PROTOCOL,   /* nobody speaks that transport protocol; rest: IPv6: where it is named */
+	CAUSE_REASSEMBLY, /* fragments are missing */
+	CAUSE_OPTION,     /* IPv6: an option that we do not know; rest: where */
+	CAUSE_HEADER,     /* IPv6: a field that makes no sense; rest: where */
+	CAUSES
+};
+
+/* Sends an error about `packet` to its source, where the rules allow (RFC 1122, 3.2.2; RFC 4443,
+ * 2.4). `rest` is the second header word. Borrows the packet. */
+void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t rest);
 /* Somebody sent an error: tell the socket whose packet it quotes. */
 void icmp_error_input(const struct packet *packet);
 

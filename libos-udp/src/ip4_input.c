@@ -82,8 +82,7 @@ static uint64_t *check_addresses(struct packet *packet)
 	return NULL;
 }
 
-/* Whoever sends us packets is reached through the neighbour that brought them. */
-static void learn(const struct packet *packet)
+void ip_learn(const struct packet *packet)
 {
 	struct route route;
 
@@ -92,6 +91,23 @@ static void learn(const struct packet *packet)
 	    route.index != packet->buffer->interface)
 		return;
 	neighbour_learn(packet->stack, route.index, &route.next_hop, packet->mac, true, false);
+}
+
+static void deliver(struct packet *packet)
+{
+	switch (packet->protocol) {
+	case PROTOCOL_UDP:
+		udp_input(packet);
+		break;
+	case PROTOCOL_ICMP:
+		icmp_input(packet);
+		break;
+	default:
+		packet->stack->count.drop_protocol++;
+		icmp_error(packet, CAUSE_PROTOCOL, 0);
+	}
+	if (packet->buffer != NULL)
+		udp_buffer_release(packet->stack, packet->buffer);
 }
 
 static void fragment_input(struct packet *packet, uint16_t word)
@@ -103,7 +119,7 @@ static void fragment_input(struct packet *packet, uint16_t word)
 	complete = reassembly_add(packet, wire_get16(packet->header + IP4_ID),
 	                          (word & IP4_OFFSET_MASK) * 8u, word & IP4_MF, &whole);
 	if (complete)
-		ip_deliver(&whole);
+		deliver(&whole);
 	udp_buffer_release(packet->stack, packet->buffer);
 }
 
@@ -129,27 +145,10 @@ void ip4_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t
 	packet.protocol = packet.header[IP4_PROTOCOL];
 	packet.ttl = packet.header[IP4_TTL];
 	packet.tos = packet.header[IP4_TOS];
-	learn(&packet);
+	ip_learn(&packet);
 	word = wire_get16(packet.header + IP4_FRAGMENT);
 	if (word & (IP4_MF | IP4_OFFSET_MASK))
 		fragment_input(&packet, word);
 	else
-		ip_deliver(&packet);
-}
-
-void ip_deliver(struct packet *packet)
-{
-	switch (packet->protocol) {
-	case PROTOCOL_UDP:
-		udp_input(packet);
-		break;
-	case PROTOCOL_ICMP:
-		icmp_input(packet);
-		break;
-	default:
-		packet->stack->count.drop_protocol++;
-		icmp_error(packet, ICMP_UNREACHABLE, ICMP_CODE_PROTOCOL, 0);
-	}
-	if (packet->buffer != NULL)
-		udp_buffer_release(packet->stack, packet->buffer);
+		deliver(&packet);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* IP on its way down: route, header in front of the payload, neighbour. Headers: RFC 791, 3.1. */
+/* IP on its way down: route, header in front of the payload, neighbour. Headers: RFC 791, 3.1, and
+ * RFC 8200, 3. */
 #include "internal.h"
 
 static void route_direct(struct udp_stack *stack, const struct send *send, struct route *route)
@@ -27,7 +28,7 @@ int ip_resolve(struct udp_stack *stack, struct send *send, struct route *route)
 
 uint32_t ip_payload_max(const struct send *send, const struct route *route)
 {
-	return route->interface->mtu - (send->dst.family == 6 ? IP6_SIZE : IP4_SIZE);
+	return route->interface->mtu - ip_header_size(&send->dst);
 }
 
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst)
@@ -37,20 +38,23 @@ uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst)
 	return stack->ip4_ids[hash_ip(stack, dst, 0) % ID_BUCKETS]++;
 }
 
-static int push_header4(struct udp_buffer *buffer, const struct send *send, uint16_t id,
-                        uint16_t fragment)
+static int push_header4(struct udp_stack *stack, const struct send *send, struct udp_buffer *buffer,
+                        const struct fragment *fragment)
 {
 	uint32_t length = buffer->size + IP4_SIZE;
 	uint8_t *at = udp_buffer_push(buffer, IP4_SIZE);
-	uint16_t sum;
+	uint16_t word = send->dont_fragment ? IP4_DF : 0, sum;
 
 	if (at == NULL)
 		return -UDP_ENOBUFS;
+	if (fragment != NULL)
+		word = (uint16_t)(fragment->offset / 8 | (fragment->more ? IP4_MF : 0));
 	at[IP4_VERSION_IHL] = 0x45;
 	at[IP4_TOS] = send->tos;
 	wire_put16(at + IP4_LENGTH, (uint16_t)length);
-	wire_put16(at + IP4_ID, id);
-	wire_put16(at + IP4_FRAGMENT, fragment);
+	wire_put16(at + IP4_ID,
+	           fragment != NULL ? (uint16_t)fragment->id : ip4_next_id(stack, &send->dst));
+	wire_put16(at + IP4_FRAGMENT, word);
 	at[IP4_TTL] = send->ttl;
 	at[IP4_PROTOCOL] = send->protocol;
 	wire_put16(at + IP4_CHECKSUM, 0);
@@ -61,39 +65,81 @@ static int push_header4(struct udp_buffer *buffer, const struct send *send, uint
 	return 0;
 }
 
-/* 01:00:5e and the low 23 bits of the group (RFC 1112, 6.4). */
+/* RFC 8200, 4.5. */
+static int push_fragment6(const struct send *send, struct udp_buffer *buffer,
+                          const struct fragment *fragment)
+{
+	uint8_t *at = udp_buffer_push(buffer, IP6_FRAGMENT_SIZE);
+
+	if (at == NULL)
+		return -UDP_ENOBUFS;
+	at[0] = send->protocol;
+	at[1] = 0;
+	wire_put16(at + IP6_FRAGMENT_WORD, (uint16_t)(fragment->offset | fragment->more));
+	wire_put32(at + IP6_FRAGMENT_ID, fragment->id);
+	return 0;
+}
+
+static int push_header6(const struct send *send, struct udp_buffer *buffer,
+                        const struct fragment *fragment)
+{
+	uint32_t length;
+	uint8_t *at;
+
+	if (fragment != NULL && push_fragment6(send, buffer, fragment) != 0)
+		return -UDP_ENOBUFS;
+	length = buffer->size;
+	at = udp_buffer_push(buffer, IP6_SIZE);
+	if (at == NULL)
+		return -UDP_ENOBUFS;
+	wire_put32(at + IP6_VERSION, 6u << 28 | (uint32_t)send->tos << 20);
+	wire_put16(at + IP6_LENGTH, (uint16_t)length);
+	at[IP6_NEXT] = fragment != NULL ? IP6_NEXT_FRAGMENT : send->protocol;
+	at[IP6_HOPS] = send->ttl;
+	memcpy(at + IP6_SRC, send->src.bytes, 16);
+	memcpy(at + IP6_DST, send->dst.bytes, 16);
+	return 0;
+}
+
+/* IPv4: 01:00:5e and the low 23 bits of the group (RFC 1112, 6.4); IPv6: 33:33 and its last four
+ * bytes (RFC 2464, 7). */
 static void multicast_mac(const struct udp_ip *group, uint8_t *mac)
 {
-	uint32_t value = udp_ip4_value(group) & 0x7fffff;
-
+	if (group->family == 6) {
+		mac[0] = mac[1] = 0x33;
+		memcpy(mac + 2, group->bytes + 12, 4);
+		return;
+	}
 	mac[0] = 0x01;
 	mac[1] = 0x00;
 	mac[2] = 0x5e;
-	mac[3] = (uint8_t)(value >> 16);
-	wire_put16(mac + 4, (uint16_t)value);
+	memcpy(mac + 3, group->bytes + 1, 3);
+	mac[3] &= 0x7f;
 }
 
 static void send_link(struct udp_stack *stack, const struct send *send, const struct route *route,
                       struct udp_buffer *buffer)
 {
+	uint16_t type = send->dst.family == 6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4;
 	uint8_t mac[UDP_MAC_BYTES];
 
 	if (send->direct) {
-		ethernet_send(stack, route->index, send->mac, ETHERTYPE_IP4, buffer);
+		ethernet_send(stack, route->index, send->mac, type, buffer);
 	} else if (route->broadcast) {
-		ethernet_send(stack, route->index, ethernet_broadcast, ETHERTYPE_IP4, buffer);
+		ethernet_send(stack, route->index, ethernet_broadcast, type, buffer);
 	} else if (udp_ip_is_multicast(&route->next_hop)) {
 		multicast_mac(&route->next_hop, mac);
-		ethernet_send(stack, route->index, mac, ETHERTYPE_IP4, buffer);
+		ethernet_send(stack, route->index, mac, type, buffer);
 	} else {
 		neighbour_send(stack, route->index, &route->next_hop, buffer);
 	}
 }
 
 int ip_transmit(struct udp_stack *stack, const struct send *send, const struct route *route,
-                struct udp_buffer *buffer, uint16_t id, uint16_t fragment)
+                struct udp_buffer *buffer, const struct fragment *fragment)
 {
-	int result = push_header4(buffer, send, id, fragment);
+	int result = send->dst.family == 6 ? push_header6(send, buffer, fragment)
+	                                   : push_header4(stack, send, buffer, fragment);
 
 	if (result != 0) {
 		stack->count.drop_no_buffer++;
@@ -116,8 +162,7 @@ int ip_send(struct udp_stack *stack, const struct send *request, struct udp_buff
 		udp_buffer_release(stack, buffer);
 		return result;
 	}
-	return ip_transmit(stack, &send, &route, buffer, ip4_next_id(stack, &send.dst),
-	                   send.dont_fragment ? IP4_DF : 0);
+	return ip_transmit(stack, &send, &route, buffer, NULL);
 }
 
 struct send ip_answer(const struct packet *packet)

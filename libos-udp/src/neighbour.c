@@ -190,8 +190,14 @@ static void send_queue(struct udp_stack *stack, struct neighbour *entry)
 
 static void ask(struct udp_stack *stack, const struct neighbour *entry, bool directly)
 {
-	if (stack->config.roles & UDP_ROLE_RESOLVE)
-		arp_request(stack, entry->interface, &entry->ip, directly ? entry->mac : NULL);
+	const uint8_t *mac = directly ? entry->mac : NULL;
+
+	if (!(stack->config.roles & UDP_ROLE_RESOLVE))
+		return;
+	if (entry->ip.family == 6)
+		nd_solicit(stack, entry->interface, &entry->ip, mac);
+	else
+		arp_request(stack, entry->interface, &entry->ip, mac);
 }
 
 static void enqueue(struct udp_stack *stack, struct neighbour *entry, struct udp_buffer *buffer)

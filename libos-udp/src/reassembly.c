@@ -302,7 +302,7 @@ static void expire(struct udp_stack *stack, struct reassembly *context)
 		stack->count.reassembly_timeouts++;
 		if (context->header_size > 0) {
 			describe(stack, context, first_bytes(context), &packet);
-			icmp_error(&packet, ICMP_EXPIRED, ICMP_CODE_REASSEMBLY, 0);
+			icmp_error(&packet, CAUSE_REASSEMBLY, 0);
 		}
 	}
 	context->state = CONTEXT_FREE;

@@ -140,7 +140,7 @@ int udp_address_add(struct udp_stack *stack, unsigned interface, const struct ud
 	to->addresses[to->n_addresses++] = (struct address){
 	        .ip = *ip,
 	        .prefix = (uint8_t)prefix,
-	        .announcements = announce && ip->family == 4 ? ANNOUNCE_NUM : 0,
+	        .announcements = announce ? ANNOUNCE_NUM : 0,
 	        .announce_at = stack_now(stack),
 	};
 	return 0;
@@ -182,7 +182,10 @@ static void announce_due(struct udp_stack *stack, unsigned interface, struct add
 		return;
 	address->announcements--;
 	address->announce_at = now + ANNOUNCE_INTERVAL;
-	arp_announce(stack, interface, &address->ip);
+	if (address->ip.family == 6)
+		nd_announce(stack, interface, &address->ip);
+	else
+		arp_announce(stack, interface, &address->ip);
 }
 
 void route_run(struct udp_stack *stack, uint64_t now)

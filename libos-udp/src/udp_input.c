@@ -61,5 +61,5 @@ void udp_input(struct packet *packet)
 		return;
 	}
 	count->udp_no_port++;
-	icmp_error(packet, ICMP_UNREACHABLE, ICMP_CODE_PORT, 0);
+	icmp_error(packet, CAUSE_PORT, 0);
 }

@@ -217,11 +217,10 @@ uint32_t bench_ip4(uint8_t *frame, const struct bench_ip *ip, const void *payloa
 	return ETH_SIZE + header + size;
 }
 
-uint32_t bench_udp(uint8_t *packet, const struct bench_ip *ip, uint16_t src, uint16_t dst,
-                   const void *data, uint32_t size)
+uint32_t bench_udp_between(uint8_t *packet, const struct udp_ip *from, const struct udp_ip *to,
+                           uint16_t src, uint16_t dst, const void *data, uint32_t size)
 {
-	struct udp_ip from = udp_ip4(ip->src), to = udp_ip4(ip->dst);
-	uint64_t sum = udp_sum_pseudo(0, &from, &to, PROTOCOL_UDP, size + UDP_SIZE);
+	uint64_t sum = udp_sum_pseudo(0, from, to, PROTOCOL_UDP, size + UDP_SIZE);
 	uint16_t check;
 
 	wire_put16(packet + UDP_SRC_PORT, src);
@@ -235,6 +234,43 @@ uint32_t bench_udp(uint8_t *packet, const struct bench_ip *ip, uint16_t src, uin
 		check = 0xffff;
 	memcpy(packet + UDP_CHECKSUM, &check, sizeof check);
 	return size + UDP_SIZE;
+}
+
+uint32_t bench_udp(uint8_t *packet, const struct bench_ip *ip, uint16_t src, uint16_t dst,
+                   const void *data, uint32_t size)
+{
+	struct udp_ip from = udp_ip4(ip->src), to = udp_ip4(ip->dst);
+
+	return bench_udp_between(packet, &from, &to, src, dst, data, size);
+}
+
+uint32_t bench_ip6(uint8_t *frame, const struct bench_ip6 *ip, const void *payload, uint32_t size)
+{
+	uint8_t *at = frame + bench_ethernet(frame, bench_mac, bench_peer, ETHERTYPE_IP6);
+
+	if (ip->dst.bytes[0] == 0xff) {
+		frame[0] = frame[1] = 0x33;
+		memcpy(frame + 2, ip->dst.bytes + 12, 4);
+	}
+	wire_put32(at + IP6_VERSION, 6u << 28);
+	wire_put16(at + IP6_LENGTH, (uint16_t)size);
+	at[IP6_NEXT] = ip->next;
+	at[IP6_HOPS] = ip->hops != 0 ? ip->hops : 64;
+	memcpy(at + IP6_SRC, ip->src.bytes, 16);
+	memcpy(at + IP6_DST, ip->dst.bytes, 16);
+	if (size > 0)
+		memcpy(at + IP6_SIZE, payload, size);
+	return ETH_SIZE + IP6_SIZE + size;
+}
+
+void bench_icmp6_sum(uint8_t *message, uint32_t size, const struct bench_ip6 *ip)
+{
+	uint64_t sum = udp_sum_pseudo(0, &ip->src, &ip->dst, PROTOCOL_ICMP6, size);
+	uint16_t check;
+
+	wire_put16(message + ICMP_CHECKSUM, 0);
+	check = udp_sum_finish(udp_sum_add(sum, message, size));
+	memcpy(message + ICMP_CHECKSUM, &check, sizeof check);
 }
 
 uint32_t bench_echo(uint8_t *packet, uint16_t id, uint16_t sequence, const void *data,

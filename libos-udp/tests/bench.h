@@ -69,6 +69,17 @@ uint32_t bench_ip4(uint8_t *frame, const struct bench_ip *ip, const void *payloa
 /* UDP with its checksum, as a transport packet (no IP header). */
 uint32_t bench_udp(uint8_t *packet, const struct bench_ip *ip, uint16_t src, uint16_t dst,
                    const void *data, uint32_t size);
+/* IPv6 from bench_peer to bench_mac; `next` names the payload. */
+struct bench_ip6 {
+	struct udp_ip src, dst;
+	uint8_t next, hops; /* hops 0: 64 */
+};
+uint32_t bench_ip6(uint8_t *frame, const struct bench_ip6 *ip, const void *payload, uint32_t size);
+/* Fills in the ICMPv6 checksum of a message from src to dst. */
+void bench_icmp6_sum(uint8_t *message, uint32_t size, const struct bench_ip6 *ip);
+/* UDP with its checksum, over either family. */
+uint32_t bench_udp_between(uint8_t *packet, const struct udp_ip *from, const struct udp_ip *to,
+                           uint16_t src, uint16_t dst, const void *data, uint32_t size);
 uint32_t bench_echo(uint8_t *packet, uint16_t id, uint16_t sequence, const void *data,
                     uint32_t size);
 /* The IP header's checksum again, after a test changed it. */

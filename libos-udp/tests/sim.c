@@ -192,10 +192,18 @@ static bool step(struct world *world)
 	return true;
 }
 
-static void open_end(struct world *world, struct bench *bench, const uint8_t *mac, uint32_t ip)
+/* Every other seed speaks IPv6. */
+static struct udp_ip address_of(uint64_t seed, uint8_t host)
+{
+	struct udp_ip six = {.family = 6, .bytes = {0xfd, 0x51, [15] = host}};
+
+	return seed / 4 % 2 != 0 ? six : udp_ip4(0x0a000000u + host);
+}
+
+static void open_end(struct world *world, struct bench *bench, const uint8_t *mac,
+                     struct udp_ip address)
 {
 	struct udp_config config = udp_config_default();
-	struct udp_ip address = udp_ip4(ip);
 
 	config.reassemblies = 16;
 	bench_open_bare(bench, &config, mac, bench_random(&world->seed));
@@ -213,10 +221,10 @@ static void open_world(struct world *world, uint64_t seed)
 		world->corrupt = (unsigned)(bench_random(&world->seed) % 100);
 		world->jitter = bench_random(&world->seed) % (30 * MS);
 	}
-	open_end(world, &world->a, bench_mac, 0x0a000001);
-	open_end(world, &world->b, bench_peer, 0x0a000002);
+	open_end(world, &world->a, bench_mac, address_of(seed, 1));
+	open_end(world, &world->b, bench_peer, address_of(seed, 2));
 	world->client = (struct udp_socket){
-	        .receive = check, .context = world, .remote = {udp_ip4(0x0a000002), 7}};
+	        .receive = check, .context = world, .remote = {address_of(seed, 2), 7}};
 	world->server = (struct udp_socket){.receive = answer, .local.port = 7};
 	if (udp_socket_open(world->a.stack, &world->client) != 0 ||
 	    udp_socket_open(world->b.stack, &world->server) != 0)

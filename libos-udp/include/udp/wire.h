@@ -69,6 +69,9 @@ enum {
 	IP6_DST = 24,
 	IP6_SIZE = 40,
 	IP6_MTU_MIN = 1280,
+	IP6_FRAGMENT_WORD = 2, /* offset in bytes, and the bit for "more" */
+	IP6_FRAGMENT_ID = 4,
+	IP6_FRAGMENT_SIZE = 8,
 	IP6_NEXT_HOP_BY_HOP = 0,
 	IP6_NEXT_ROUTING = 43,
 	IP6_NEXT_FRAGMENT = 44,
@@ -111,8 +114,24 @@ enum {
 	ICMP6_ROUTER_ADVERT = 134,
 	ICMP6_NEIGHBOUR_SOLICIT = 135,
 	ICMP6_NEIGHBOUR_ADVERT = 136,
-	ICMP6_CODE_PORT = 4,        /* of ICMP6_UNREACHABLE */
+	ICMP6_REDIRECT = 137,
+	ICMP6_CODE_PORT = 4,  /* of ICMP6_UNREACHABLE */
+	ICMP6_CODE_FIELD = 0, /* of ICMP6_PARAMETER */
+	ICMP6_CODE_OPTION = 2,
 	ICMP6_CODE_NEXT_HEADER = 1, /* of ICMP6_PARAMETER */
+};
+
+/* Neighbour discovery (RFC 4861, 4.3, 4.4, 4.6). */
+enum {
+	ND_FLAGS = 4, /* of an advertisement */
+	ND_TARGET = 8,
+	ND_SIZE = 24,
+	ND_SOLICITED = 0x40,
+	ND_OVERRIDE = 0x20,
+	ND_HOPS = 255,
+	ND_OPTION_SOURCE = 1, /* link address of the sender */
+	ND_OPTION_TARGET = 2,
+	ND_OPTION_SIZE = 8, /* of one that holds an Ethernet address */
 };
 
 /* UDP (RFC 768). */

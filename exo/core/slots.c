@@ -392,11 +392,16 @@ static void run_slot(struct core *core, struct pe *pe)
 
 /* ---- Nobody can run ---- */
 
+/* When somebody may be able to run though nothing interrupts; 0: somebody can already, by what the
+ * last poll brought. What has no timer comes with a nudge, which machine_idle does not lose. */
 static uint64_t next_deadline(struct core *core, uint64_t now)
 {
-	uint64_t deadline = now + core_info->slot_ticks;
+	uint64_t deadline = now + SLOTS_IDLE_MAX * core_info->slot_ticks;
+	unsigned slot = core->slot;
 
 	machine_lock(&core->lock);
+	if (next_runnable(core, &slot, now))
+		deadline = 0;
 	for (const struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
 		if (pe->timer < deadline)
 			deadline = pe->timer;
@@ -413,8 +418,11 @@ static void idle(struct core *core)
 
 	poll();
 	now = machine_tsc();
-	if (now - core->last_work >= core_info->slot_ticks / SLOTS_SPIN_PART)
-		machine_idle(next_deadline(core, now));
+	if (now - core->last_work < core_info->slot_ticks / SLOTS_SPIN_PART)
+		return;
+	now = next_deadline(core, now);
+	if (now != 0)
+		machine_idle(now);
 }
 
 static void housekeeping(void)

@@ -12,7 +12,7 @@
  *
  * The network is polled when a doorbell or another core asks, on each interrupt inside a slot, and
  * for as long as nobody can run; a core halts after SLOTS_SPIN_PART of a slot without work, and
- * looks again at least once per slot.
+ * looks again every SLOTS_IDLE_MAX slots.
  *
  * Locks: a core's scheduling lock guards its list of PEs and the owners of its slots, which other
  * cores change; the rest belongs to the core.
@@ -33,6 +33,8 @@ enum {
 	SLOTS_PER_SECOND = 1000,
 	SLOTS_SAVE_PART = 4, /* of a slot: time to save in */
 	SLOTS_SPIN_PART = 4, /* of a slot: time of empty polls before the core halts */
+	SLOTS_IDLE_MAX = 10, /* slots that a core halts at most: what waits for a NIC that was full
+	                        has no interrupt of its own */
 	SLOTS_POLL_BUDGET = 64,
 };
 

@@ -116,7 +116,7 @@ enum exo_call {
 	EXO_CALL_DOORBELL,
 
 	/* (env, entry arguments in rdx, r10, r8, r9) Protected control transfer, synchronous: → the
-	   reply. */
+	   reply. This version of the kernel answers EXO_ENOSYS to this and the next two. */
 	EXO_CALL_INVOKE,
 	/* Likewise, asynchronous. */
 	EXO_CALL_SEND,

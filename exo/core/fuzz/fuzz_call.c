@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum {
 	CAPS_MAX = 64,
 	PINS_MAX = 32,
+	HELD_MAX = 8,
 	FRAMES = 256,
 	OPERATIONS_MAX = 400,
 };
@@ -31,6 +32,8 @@ static struct exo_cap caps[CAPS_MAX]; /* every key that anybody ever got */
 static unsigned n_caps;
 static uint64_t pins[PINS_MAX];
 static unsigned n_pins;
+static struct env *held[HELD_MAX]; /* environments that another core has current */
+static unsigned n_held;
 
 /* ---- Choices, out of the input ---- */
 
@@ -110,7 +113,7 @@ static struct env *actor(void)
 		env = env_next(env ? env->id : 0);
 		env = env ? env : env_next(0);
 	}
-	while (!env || env->reaped || !env->pes)
+	while (!env || env->state > EXO_ENV_RUNNING || !env->pes)
 		env = env_next(env ? env->id : 0);
 	return env;
 }
@@ -278,6 +281,16 @@ static void pin(void)
 	ledger_drain();
 }
 
+/* Another core takes an environment up or lets it go, perhaps after its end. */
+static void hold(void)
+{
+	host_core_set(byte() % 2);
+	if (byte() % 2 && n_held < HELD_MAX && env_enter(self))
+		held[n_held++] = self;
+	else if (n_held > 0)
+		env_leave(held[--n_held]);
+}
+
 static void upcall(void)
 {
 	struct machine_trap trap = {.kind = MACHINE_TRAP_PAGE, .vector = 14, .address = address()};
@@ -303,9 +316,9 @@ static void anything(void)
 
 static void operate(void)
 {
-	static void (*const operations[])(void) = {create, set_pe,   status,    grant, revoke,
-	                                           alloc,  map,      unmap,     list,  pin,
-	                                           upcall, anything, take_slots};
+	static void (*const operations[])(void) = {create, set_pe,   status,     grant, revoke,
+	                                           alloc,  map,      unmap,      list,  pin,
+	                                           upcall, anything, take_slots, hold};
 	uint8_t what = byte();
 
 	self = actor();
@@ -331,6 +344,8 @@ static void end_all(void)
 {
 	for (struct env *env = env_next(ENV_INIT); env; env = env_next(env->id))
 		env_stop(env, EXO_ENV_KILLED, 0, 0, 0);
+	while (n_held > 0)
+		env_leave(held[--n_held]);
 	while (n_pins > 0)
 		ledger_frame_unpin(pins[--n_pins]);
 	ledger_drain();
@@ -353,7 +368,7 @@ static void begin(void)
 	                                          EXO_USE_MACHINE, EXO_USE_PAYLOAD};
 
 	kit_start(FRAMES, 2);
-	n_caps = n_pins = 0;
+	n_caps = n_pins = n_held = 0;
 	for (unsigned i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
 		cap = kit_cap(uses[i]);
 		remember(&cap);

@@ -81,6 +81,8 @@ static const char *check_alu(const struct flt_classic_insn *insn)
 static const char *check_jump(const struct flt_classic_insn *insn, uint32_t left)
 {
 	uint32_t op = insn->code & BPF_OP_MASK;
+	if (op == BPF_JA && insn->code & BPF_SRC_MASK)
+		return "unknown jump";
 	if (op == BPF_JA && insn->k > INT32_MAX) /* what libpcap makes of protochain */
 		return "jump backwards, which classic BPF does not have";
 	if (op == BPF_JA)

@@ -1,37 +1,440 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The decision structure, one entry after another.
+ * The decision structure: the writer's side. See table_internal.h for how it is made; classify.c
+ * reads.
  */
-#include <flt/table.h>
+#include "table_internal.h"
 
-#include "internal.h"
-
-struct flt_entry {
-	struct flt_entry *next; /* read by readers; written with release */
-	void *owner;
-	const struct flt_program *program;
-	void (*declined)(void *owner);
-	void (*release)(void *owner);
-	uint64_t age;
-	uint64_t sequence;
-	uint32_t accept;
-	uint32_t priority;
-	uint32_t flags;
-	uint32_t n;
-	struct flt_conjunction conjunctions[];
+enum {
+	SLOTS_MIN = 8,
+	CACHE_LINE = 64,
 };
 
-struct flt_table {
-	struct flt_entry *first;
-	uint64_t sequence;
-	uint32_t n_entries;
-	uint32_t n_conjunctions;
-};
-
-int flt_table_create(struct flt_table **table, struct flt_error *error)
+static int no_memory(struct flt_error *error)
 {
-	*table = flt_alloc_array(1, sizeof(**table));
-	return *table ? 0 : flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
+	return flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
+}
+
+static void *table_alloc(struct flt_table *table, size_t size)
+{
+	void *memory = flt_alloc_array(size, 1);
+	if (memory)
+		table->memory += size;
+	return memory;
+}
+
+static void retire(struct flt_table *table, void *memory, size_t size)
+{
+	table->memory -= size;
+	flt_platform.retire(memory, flt_free);
+}
+
+/* --- hash tables of keys
+ * ----------------------------------------------------------------------------------------- */
+
+static uint32_t round_slot(uint32_t size)
+{
+	return size <= CACHE_LINE ? 1u << flt_log2_ceil(size)
+	                          : (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+static struct slots *make_slots(struct flt_table *table, uint64_t n, uint32_t slot_size)
+{
+	size_t bytes = sizeof(struct slots) + n * slot_size + CACHE_LINE;
+	struct slots *slots = table_alloc(table, bytes);
+	if (!slots)
+		return NULL;
+	slots->mask = n - 1;
+	slots->bytes = bytes;
+	uintptr_t raw = (uintptr_t)slots->raw;
+	slots->memory = slots->raw + (-raw & (CACHE_LINE - 1));
+	return slots;
+}
+
+/* The key's slot, or the empty one where it belongs. */
+static uint8_t *find_slot(const struct slots *slots, uint32_t slot_size, const uint64_t *words,
+                          uint32_t n_words)
+{
+	uint64_t i = key_hash(words, n_words) & slots->mask;
+	for (;; i = (i + 1) & slots->mask) {
+		uint8_t *slot = slots->memory + i * slot_size;
+		if (!*slot_head(slot) || !memcmp(slot_words(slot), words, 8 * n_words))
+			return slot;
+	}
+}
+
+/* Puts the key before the chain becomes visible: readers look at the chain first. */
+static void fill_slot(struct slots *slots, uint8_t *slot, const uint64_t *words, uint32_t n_words,
+                      struct leaf *head)
+{
+	memcpy((void *)(uintptr_t)slot_words(slot), words, 8 * n_words);
+	__atomic_store_n(slot_head(slot), head, __ATOMIC_RELEASE);
+	slots->used++;
+}
+
+static uint64_t count_chains(const struct shape *shape)
+{
+	uint64_t n = 0;
+	for (uint64_t i = 0; i <= shape->slots->mask; i++) {
+		const struct leaf *head = *slot_head(shape->slots->memory + i * shape->slot_size);
+		n += head && head != LEAF_TOMBSTONE;
+	}
+	return n;
+}
+
+/* A new table without tombstones, at most a third full with `more` further keys; readers see the
+ * old one or the new one. */
+static bool rebuild_slots(struct flt_table *table, struct shape *shape, uint32_t more)
+{
+	struct slots *old = shape->slots;
+	uint64_t n = SLOTS_MIN, live = count_chains(shape) + more;
+	while (n < 3 * live)
+		n *= 2;
+	struct slots *new = make_slots(table, n, shape->slot_size);
+	if (!new)
+		return false;
+	for (uint64_t i = 0; i <= old->mask; i++) {
+		uint8_t *slot = old->memory + i * shape->slot_size;
+		struct leaf *head = *slot_head(slot);
+		if (head && head != LEAF_TOMBSTONE)
+			fill_slot(new,
+			          find_slot(new, shape->slot_size, slot_words(slot),
+			                    shape->layout.n_words),
+			          slot_words(slot), shape->layout.n_words, head);
+	}
+	__atomic_store_n(&shape->slots, new, __ATOMIC_RELEASE);
+	retire(table, old, old->bytes);
+	return true;
+}
+
+/* Room for n more keys: at most two thirds of the slots are ever used. */
+static bool reserve_slots(struct flt_table *table, struct shape *shape, uint32_t n)
+{
+	return 3 * (shape->slots->used + n) <= 2 * (shape->slots->mask + 1) ||
+	       rebuild_slots(table, shape, n);
+}
+
+/* --- shapes
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static void free_shape(void *memory)
+{
+	struct shape *shape = memory;
+	if (shape->code)
+		flt_platform.code_free((void *)(uintptr_t)shape->code, shape->code_size);
+	flt_free(shape->slots);
+	flt_free(shape);
+}
+
+static struct shape *make_shape(struct flt_table *table, const struct shape_layout *layout,
+                                bool compile)
+{
+	struct shape *shape = table_alloc(table, sizeof(*shape));
+	if (!shape)
+		return NULL;
+	shape->layout = *layout;
+	shape->slot_size = round_slot((uint32_t)sizeof(struct leaf *) + 8 * layout->n_words);
+	shape->slots = make_slots(table, SLOTS_MIN, shape->slot_size);
+	if (!shape->slots) {
+		table->memory -= sizeof(*shape);
+		flt_free(shape);
+		return NULL;
+	}
+	if (compile && !flt_shape_compile(layout, &shape->code, &shape->code_size))
+		table->code_bytes += (uint32_t)shape->code_size;
+	return shape;
+}
+
+static void retire_shape(struct flt_table *table, struct shape *shape)
+{
+	table->memory -= sizeof(*shape) + shape->slots->bytes;
+	table->code_bytes -= (uint32_t)shape->code_size;
+	flt_platform.retire(shape, free_shape);
+}
+
+/* Publishes the side's shapes, best first. */
+static bool publish_view(struct flt_table *table, struct side *side)
+{
+	struct view *old = side->view, *view;
+	size_t bytes = sizeof(*view) + side->n_shapes * sizeof(view->shapes[0]);
+	view = table_alloc(table, bytes);
+	if (!view)
+		return false;
+	view->n = side->n_shapes;
+	for (uint32_t i = 0; i < view->n; i++) {
+		uint32_t j = i;
+		for (; j && view->shapes[j - 1].best_rank < side->shapes[i]->best_rank; j--)
+			view->shapes[j] = view->shapes[j - 1];
+		view->shapes[j].shape = side->shapes[i];
+		view->shapes[j].best_rank = side->shapes[i]->best_rank;
+	}
+	__atomic_store_n(&side->view, view, __ATOMIC_RELEASE);
+	if (old)
+		retire(table, old, sizeof(*old) + old->n * sizeof(old->shapes[0]));
+	return true;
+}
+
+static struct shape *find_shape(const struct side *side, const struct shape_layout *layout)
+{
+	for (uint32_t i = 0; i < side->n_shapes; i++)
+		if (flt_shape_layout_equal(&side->shapes[i]->layout, layout))
+			return side->shapes[i];
+	return NULL;
+}
+
+static void drop_shape(struct flt_table *table, struct side *side, struct shape *shape)
+{
+	for (uint32_t i = 0; i < side->n_shapes; i++)
+		if (side->shapes[i] == shape)
+			side->shapes[i] = side->shapes[--side->n_shapes];
+	/* Without memory for a new view the old one stays; the shape in it is empty, but must live.
+	 */
+	if (publish_view(table, side))
+		retire_shape(table, shape);
+	else
+		side->shapes[side->n_shapes++] = shape;
+}
+
+/* The shape for a layout, made if need be. A new one is not published yet. */
+static struct shape *get_shape(struct flt_table *table, struct side *side,
+                               const struct shape_layout *layout, struct flt_error *error)
+{
+	struct shape *shape = find_shape(side, layout);
+	if (shape)
+		return shape;
+	if (side->n_shapes == SHAPES_MAX) {
+		flt_fail(error, FLT_E_LIMIT, -1, "more than %u different shapes of flows",
+		         (uint32_t)SHAPES_MAX);
+		return NULL;
+	}
+	shape = make_shape(table, layout, side->n_shapes < SHAPES_COMPILED_MAX);
+	if (!shape) {
+		no_memory(error);
+		return NULL;
+	}
+	side->shapes[side->n_shapes++] = shape;
+	return shape;
+}
+
+/* Narrows what all keys have in common, before the key becomes visible. */
+static void narrow_common(struct shape *shape, const uint64_t *words)
+{
+	bool first = !shape->n_leaves;
+	for (uint32_t w = 0; w < shape->layout.n_words; w++) {
+		struct common *c = &shape->common[w];
+		if (first) { /* no leaf: nobody finds anything here, whatever the order */
+			__atomic_store_n(&c->mask, 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&c->value, words[w], __ATOMIC_RELEASE);
+			__atomic_store_n(&c->mask, UINT64_MAX, __ATOMIC_RELEASE);
+		} else {
+			__atomic_store_n(&c->mask, c->mask & ~(c->value ^ words[w]),
+			                 __ATOMIC_RELEASE);
+		}
+	}
+}
+
+/* --- leaves
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void link_leaf(struct shape *shape, struct leaf *leaf)
+{
+	uint32_t n_words = shape->layout.n_words;
+	narrow_common(shape, leaf->words);
+	uint8_t *slot = find_slot(shape->slots, shape->slot_size, leaf->words, n_words);
+	struct leaf **link = slot_head(slot);
+	shape->n_leaves++;
+	if (!*link) {
+		fill_slot(shape->slots, slot, leaf->words, n_words, leaf);
+		return;
+	}
+	if (*link == LEAF_TOMBSTONE) {
+		__atomic_store_n(link, leaf, __ATOMIC_RELEASE);
+		return;
+	}
+	while (*link && !leaf_before(leaf, *link))
+		link = &(*link)->next;
+	leaf->next = *link;
+	__atomic_store_n(link, leaf, __ATOMIC_RELEASE);
+}
+
+static void unlink_leaf(struct shape *shape, struct leaf *leaf)
+{
+	uint8_t *slot =
+	        find_slot(shape->slots, shape->slot_size, leaf->words, shape->layout.n_words);
+	struct leaf **link = slot_head(slot);
+	struct leaf *next = leaf->next;
+	if (*link == leaf && !next)
+		next = LEAF_TOMBSTONE;
+	while (*link != leaf)
+		link = &(*link)->next;
+	__atomic_store_n(link, next, __ATOMIC_RELEASE);
+	shape->n_leaves--;
+}
+
+static uint32_t leaf_size(const struct shape_split *split)
+{
+	return (uint32_t)sizeof(struct leaf) + 8 * split->layout.n_words +
+	       split->n_residual * (uint32_t)sizeof(struct flt_term);
+}
+
+static struct leaf *last_leaf(struct flt_entry *entry)
+{
+	struct leaf *leaf = entry->first;
+	for (uint32_t i = 0; i < entry->n_leaves; i++)
+		leaf = leaf_next_of_entry(leaf);
+	return leaf;
+}
+
+static void write_leaves(struct flt_entry *entry, const struct shape_split *split,
+                         struct shape *shape, uint64_t rank)
+{
+	uint32_t n_words = split->layout.n_words;
+	struct leaf *leaf = last_leaf(entry);
+	for (uint32_t k = 0; k < split->n_keys; k++) {
+		leaf->next = NULL;
+		leaf->rank = rank;
+		leaf->shape = shape;
+		leaf->entry_offset = (uint32_t)((uint8_t *)leaf - (uint8_t *)entry);
+		leaf->n_residual = (uint16_t)split->n_residual;
+		leaf->size = (uint16_t)leaf_size(split);
+		memcpy(leaf->words, split->keys[k], 8 * n_words);
+		memcpy(&leaf->words[n_words], split->residual,
+		       split->n_residual * sizeof(struct flt_term));
+		entry->n_leaves++;
+		leaf = leaf_next_of_entry(leaf);
+	}
+}
+
+/* --- entries
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static struct side *side_of(struct flt_table *table, uint32_t flags)
+{
+	return &table->sides[flags & FLT_TAP ? SIDE_TAP : SIDE_DECIDE];
+}
+
+/* Work space of an insert: too large for a stack. */
+struct insertion {
+	struct flt_table *table;
+	struct side *side;
+	const struct flt_entry_spec *spec;
+	struct flt_error *error;
+	struct flt_entry *entry;
+	bool view_changed;
+	uint32_t n_keys; /* of all conjunctions */
+	struct shape_split split;
+};
+
+static int measure(struct insertion *in, uint32_t *size)
+{
+	*size = sizeof(struct flt_entry);
+	for (uint32_t i = 0; i < in->spec->flow.n; i++) {
+		flt_shape_split(&in->spec->flow.conjunctions[i], &in->split);
+		*size += in->split.n_keys * leaf_size(&in->split);
+		in->n_keys += in->split.n_keys;
+	}
+	return 0;
+}
+
+static void make_entry(struct insertion *in, uint32_t size)
+{
+	const struct flt_entry_spec *spec = in->spec;
+	struct flt_entry *entry = table_alloc(in->table, size);
+	in->entry = entry;
+	if (!entry)
+		return;
+	entry->owner = spec->owner;
+	entry->program = spec->program;
+	entry->declined = spec->declined;
+	entry->release = spec->release;
+	entry->age = spec->age;
+	entry->accept = spec->accept ? spec->accept : UINT32_MAX;
+	entry->flags = spec->flags;
+	entry->n_conjunctions = spec->flow.n;
+	entry->size = size;
+}
+
+/* Prepares everything that can fail for one conjunction: shape, room for the keys, leaves. */
+static int prepare_conjunction(struct insertion *in, const struct flt_conjunction *c)
+{
+	flt_shape_split(c, &in->split);
+	uint64_t rank = (uint64_t)in->spec->priority << 32 | flt_conjunction_bits(c);
+	struct shape *shape = get_shape(in->table, in->side, &in->split.layout, in->error);
+	if (!shape)
+		return FLT_E_LIMIT;
+	if (!reserve_slots(in->table, shape, in->n_keys))
+		return no_memory(in->error);
+	if (!shape->n_leaves || rank > shape->best_rank) { /* a new one, or one that goes up */
+		shape->best_rank = rank > shape->best_rank ? rank : shape->best_rank;
+		in->view_changed = true;
+	}
+	write_leaves(in->entry, &in->split, shape, rank);
+	return 0;
+}
+
+static void drop_empty_shapes(struct flt_table *table, struct side *side)
+{
+	for (uint32_t i = side->n_shapes; i-- > 0;)
+		if (!side->shapes[i]->n_leaves)
+			drop_shape(table, side, side->shapes[i]);
+}
+
+static int prepare(struct insertion *in)
+{
+	uint32_t size;
+	int code = measure(in, &size);
+	if (!code)
+		make_entry(in, size);
+	if (!in->entry)
+		return no_memory(in->error);
+	for (uint32_t i = 0; i < in->spec->flow.n && !code; i++)
+		code = prepare_conjunction(in, &in->spec->flow.conjunctions[i]);
+	if (!code && in->view_changed && !publish_view(in->table, in->side))
+		code = no_memory(in->error);
+	if (code) {
+		in->table->memory -= in->entry->size;
+		flt_free(in->entry);
+		drop_empty_shapes(in->table, in->side);
+	}
+	return code;
+}
+
+static void link_entry(struct insertion *in)
+{
+	struct leaf *leaf = in->entry->first;
+	in->entry->sequence = in->table->sequence++;
+	for (uint32_t i = 0; i < in->entry->n_leaves; i++) {
+		link_leaf(leaf->shape, leaf);
+		leaf = leaf_next_of_entry(leaf);
+	}
+	in->table->n_entries++;
+	in->table->n_conjunctions += in->entry->n_conjunctions;
+}
+
+int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
+                     struct flt_entry **out, struct flt_error *error)
+{
+	*out = NULL;
+	int code = flt_flow_validate(spec->flow, error);
+	if (code)
+		return code;
+	struct insertion *in = flt_alloc_array(1, sizeof(*in));
+	if (!in)
+		return no_memory(error);
+	in->table = table;
+	in->side = side_of(table, spec->flags);
+	in->spec = spec;
+	in->error = error;
+	code = prepare(in);
+	if (!code) {
+		link_entry(in);
+		*out = in->entry;
+	}
+	flt_free(in);
+	return code;
 }
 
 static void release_entry(void *memory)
@@ -42,156 +445,88 @@ static void release_entry(void *memory)
 	flt_free(entry);
 }
 
-void flt_table_destroy(struct flt_table *table)
-{
-	while (table->first)
-		flt_table_remove(table, table->first);
-	flt_free(table);
-}
-
-int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
-                     struct flt_entry **out, struct flt_error *error)
-{
-	int code = flt_flow_validate(spec->flow, error);
-	if (code)
-		return code;
-	size_t flow_bytes = spec->flow.n * sizeof(struct flt_conjunction);
-	struct flt_entry *entry = flt_alloc_array(1, sizeof(*entry) + flow_bytes);
-	if (!entry)
-		return flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
-	entry->owner = spec->owner;
-	entry->program = spec->program;
-	entry->declined = spec->declined;
-	entry->release = spec->release;
-	entry->age = spec->age;
-	entry->sequence = table->sequence++;
-	entry->accept = spec->accept ? spec->accept : UINT32_MAX;
-	entry->priority = spec->priority;
-	entry->flags = spec->flags;
-	entry->n = spec->flow.n;
-	memcpy(entry->conjunctions, spec->flow.conjunctions, flow_bytes);
-	entry->next = table->first;
-	__atomic_store_n(&table->first, entry, __ATOMIC_RELEASE);
-	table->n_entries++;
-	table->n_conjunctions += entry->n;
-	*out = entry;
-	return 0;
-}
-
 void flt_table_remove(struct flt_table *table, struct flt_entry *entry)
 {
-	struct flt_entry **link = &table->first;
-	while (*link != entry)
-		link = &(*link)->next;
-	__atomic_store_n(link, entry->next, __ATOMIC_RELEASE);
+	struct side *side = side_of(table, entry->flags);
+	struct leaf *leaf = entry->first;
+	bool emptied = false;
+	for (uint32_t i = 0; i < entry->n_leaves; i++) {
+		unlink_leaf(leaf->shape, leaf);
+		emptied |= !leaf->shape->n_leaves;
+		leaf = leaf_next_of_entry(leaf);
+	}
+	if (emptied)
+		drop_empty_shapes(table, side);
 	table->n_entries--;
-	table->n_conjunctions -= entry->n;
+	table->n_conjunctions -= entry->n_conjunctions;
+	table->memory -= entry->size;
 	flt_platform.retire(entry, release_entry);
 }
 
-/* A place in the total order. */
-struct rank {
-	uint32_t priority;
-	uint32_t bits;
-	uint64_t age;
-	uint64_t sequence;
-};
+/* --- tables
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-static bool rank_before(const struct rank *a, const struct rank *b)
+int flt_table_create(struct flt_table **out, struct flt_error *error)
 {
-	if (a->priority != b->priority)
-		return a->priority > b->priority;
-	if (a->bits != b->bits)
-		return a->bits > b->bits;
-	if (a->age != b->age)
-		return a->age < b->age;
-	return a->sequence < b->sequence;
-}
-
-/* The entry that comes first behind `after` (NULL: first of all) among those whose flow matches. */
-static const struct flt_entry *next_match(const struct flt_table *table,
-                                          const struct flt_frame *frame, const struct rank *after,
-                                          struct rank *rank)
-{
-	const struct flt_entry *best = NULL;
-	for (const struct flt_entry *e = __atomic_load_n(&table->first, __ATOMIC_ACQUIRE); e;
-	     e = __atomic_load_n(&e->next, __ATOMIC_ACQUIRE)) {
-		int bits = flt_flow_bits((struct flt_flow){e->conjunctions, e->n}, frame);
-		struct rank own = {e->priority, (uint32_t)bits, e->age, e->sequence};
-		if (bits < 0 || (after && !rank_before(after, &own)))
-			continue;
-		if (best && !rank_before(&own, rank))
-			continue;
-		best = e;
-		*rank = own;
+	struct flt_table *table = flt_alloc_array(1, sizeof(*table));
+	*out = table;
+	if (!table)
+		return no_memory(error);
+	table->memory = sizeof(*table);
+	for (uint32_t i = 0; i < SIDES; i++) {
+		if (!publish_view(table, &table->sides[i])) {
+			flt_table_destroy(table);
+			*out = NULL;
+			return no_memory(error);
+		}
 	}
-	return best;
+	return 0;
 }
 
-static uint32_t ask(const struct flt_entry *entry, const struct flt_frame *frame)
+static void destroy_entry(struct flt_entry *entry)
 {
-	uint32_t accept = entry->accept;
-
-	if (entry->program) {
-		accept = flt_program_run(entry->program, frame);
-		if (!accept && entry->declined)
-			entry->declined(entry->owner);
+	struct leaf *leaf = entry->first;
+	for (uint32_t i = 0; i < entry->n_leaves; i++) {
+		unlink_leaf(leaf->shape, leaf);
+		leaf = leaf_next_of_entry(leaf);
 	}
-	return accept;
+	flt_platform.retire(entry, release_entry);
 }
 
-void flt_table_match_all(const struct flt_table *table, const struct flt_frame *frame,
-                         int (*visit)(void *arg, void *owner, uint32_t bits, uint32_t accept),
-                         void *arg)
+static void destroy_entries(struct shape *shape)
 {
-	struct rank rank, found;
-	const struct flt_entry *e = next_match(table, frame, NULL, &found);
-	while (e) {
-		uint32_t accept = ask(e, frame);
-		if (accept && visit(arg, e->owner, found.bits, accept))
-			return;
-		rank = found;
-		e = next_match(table, frame, &rank, &found);
+	for (uint64_t i = 0; i <= shape->slots->mask; i++) {
+		struct leaf **head = slot_head(shape->slots->memory + i * shape->slot_size);
+		while (*head && *head != LEAF_TOMBSTONE)
+			destroy_entry(leaf_entry(*head));
 	}
 }
 
-/* Works through the order for one frame. */
-struct decision {
-	const struct flt_frame *frame;
-	uint32_t index;
-	struct flt_verdict *verdict;
-	const struct flt_tap_sink *taps;
-};
-
-static void decide(const struct flt_table *table, const struct decision *d)
+/* No reader is inside, so nothing is published any more. */
+static void destroy_side(struct side *side)
 {
-	struct rank rank, found;
-	const struct flt_entry *e = next_match(table, d->frame, NULL, &found);
-	*d->verdict = (struct flt_verdict){NULL, 0};
-	while (e) {
-		bool tap = e->flags & FLT_TAP;
-		uint32_t accept = 0;
-		if (tap ? d->taps != NULL : !d->verdict->owner)
-			accept = ask(e, d->frame);
-		if (accept && tap)
-			d->taps->matched(d->taps->arg, d->index, e->owner, accept);
-		else if (accept)
-			*d->verdict = (struct flt_verdict){e->owner, accept};
-		rank = found;
-		e = next_match(table, d->frame, &rank, &found);
-	}
+	for (uint32_t s = 0; s < side->n_shapes; s++)
+		destroy_entries(side->shapes[s]);
+	for (uint32_t s = 0; s < side->n_shapes; s++)
+		free_shape(side->shapes[s]);
+	flt_free(side->view);
 }
 
-void flt_table_classify(const struct flt_table *table, const struct flt_frame *frames, uint32_t n,
-                        struct flt_verdict *verdicts, const struct flt_tap_sink *taps)
+void flt_table_destroy(struct flt_table *table)
 {
-	for (uint32_t i = 0; i < n; i++)
-		decide(table, &(struct decision){&frames[i], i, &verdicts[i], taps});
+	for (uint32_t i = 0; i < SIDES; i++)
+		destroy_side(&table->sides[i]);
+	flt_free(table);
 }
 
 void flt_table_info(const struct flt_table *table, struct flt_table_info *info)
 {
-	*info = (struct flt_table_info){.entries = table->n_entries,
-	                                .conjunctions = table->n_conjunctions,
-	                                .shapes = table->n_conjunctions};
+	*info = (struct flt_table_info){
+	        .entries = table->n_entries,
+	        .conjunctions = table->n_conjunctions,
+	        .shapes = table->sides[SIDE_DECIDE].n_shapes + table->sides[SIDE_TAP].n_shapes,
+	        .memory = table->memory,
+	        .code_bytes = table->code_bytes,
+	};
 }

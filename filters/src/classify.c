@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The decision structure: the readers' side.
+ *
+ * A burst goes through the shapes one after another, best first; within a shape all frames' keys
+ * are made, then all slots are fetched ahead, then all are compared. What a frame has found so far
+ * is its best leaf. Programs are asked only at the end, of the winner; where one declines, the
+ * frame goes through the shapes again by itself for the leaf that comes next in the total order.
+ */
+#include <flt/flowset.h>
+
+#include "table_internal.h"
+
+enum {
+	PROBE_BYTES_MAX = 8 + 8 * SHAPE_WORDS_MAX,
+};
+
+/* --- chains
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static struct leaf *load_leaf(struct leaf *const *link)
+{
+	return __atomic_load_n(link, __ATOMIC_ACQUIRE);
+}
+
+static bool residual_holds(const struct leaf *leaf, uint32_t n_words, const struct flt_frame *frame)
+{
+	const struct flt_term *terms = leaf_residual(leaf, n_words);
+	for (uint32_t i = 0; i < leaf->n_residual; i++)
+		if (!flt_term_match(&terms[i], frame))
+			return false;
+	return true;
+}
+
+/* The first leaf of the chain from `leaf` on whose residual terms hold. */
+static const struct leaf *first_match(const struct leaf *leaf, uint32_t n_words,
+                                      const struct flt_frame *frame)
+{
+	while (leaf && leaf->n_residual && !residual_holds(leaf, n_words, frame))
+		leaf = load_leaf(&leaf->next);
+	return leaf;
+}
+
+static inline bool same_key(const uint64_t *a, const uint64_t *b, uint32_t n)
+{
+	uint64_t differ = 0;
+	for (uint32_t i = 0; i < n; i++)
+		differ |= a[i] ^ b[i];
+	return !differ;
+}
+
+/* The chain of a key, or NULL. */
+static inline const struct leaf *find_chain(const struct slots *slots, uint32_t slot_size,
+                                            const uint64_t *words, uint32_t n_words, uint64_t i)
+{
+	for (;; i = (i + 1) & slots->mask) {
+		uint8_t *slot = slots->memory + i * slot_size;
+		const struct leaf *head = load_leaf(slot_head(slot));
+		if (!head)
+			return NULL;
+		if (same_key(slot_words(slot), words, n_words))
+			return head == LEAF_TOMBSTONE ? NULL : head;
+	}
+}
+
+/* --- a burst
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+struct burst {
+	const struct flt_frame *frames;
+	uint32_t n;
+	const struct leaf *best[FLT_TABLE_BURST_MAX];
+	uint8_t active[FLT_TABLE_BURST_MAX];
+	uint64_t position[FLT_TABLE_BURST_MAX];
+	uint64_t probes[FLT_TABLE_BURST_MAX * PROBE_BYTES_MAX / 8];
+};
+
+static uint32_t make_probes(struct burst *b, const struct shape *shape, uint32_t n_active)
+{
+	struct probe *first = (struct probe *)(void *)b->probes;
+	struct probe *end =
+	        shape->code ? shape->code(b->frames, b->active, n_active, first, shape->common)
+	                    : flt_shape_interpret(&shape->layout, b->frames, b->active, n_active,
+	                                          first, shape->common);
+	return (uint32_t)(((uint64_t *)end - b->probes) / (1 + shape->layout.n_words));
+}
+
+static inline void consider(struct burst *b, uint64_t frame, const struct leaf *leaf,
+                            uint32_t n_words)
+{
+	leaf = first_match(leaf, n_words, &b->frames[frame]);
+	if (leaf && (!b->best[frame] || leaf_before(leaf, b->best[frame])))
+		b->best[frame] = leaf;
+}
+
+/* Compares the keys with the table; n_words is a constant where it is inlined. */
+static inline __attribute__((always_inline)) void look_up(struct burst *b,
+                                                          const struct shape *shape, uint32_t n,
+                                                          uint32_t n_words, uint32_t slot_size)
+{
+	const struct slots *slots = __atomic_load_n(&shape->slots, __ATOMIC_ACQUIRE);
+	const uint64_t *probe = b->probes;
+	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words) {
+		b->position[i] = key_hash(probe + 1, n_words) & slots->mask;
+		__builtin_prefetch(slots->memory + b->position[i] * slot_size);
+	}
+	probe = b->probes;
+	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words) {
+		const struct leaf *leaf =
+		        find_chain(slots, slot_size, probe + 1, n_words, b->position[i]);
+		if (leaf)
+			consider(b, probe[0], leaf, n_words);
+	}
+}
+
+static void visit_shape(struct burst *b, const struct shape *shape, uint32_t n_active)
+{
+	uint32_t n = make_probes(b, shape, n_active);
+	switch (shape->layout.n_words) {
+	case 1:
+		look_up(b, shape, n, 1, 16);
+		return;
+	case 2:
+		look_up(b, shape, n, 2, 32);
+		return;
+	case 3:
+		look_up(b, shape, n, 3, 32);
+		return;
+	default:
+		look_up(b, shape, n, shape->layout.n_words, shape->slot_size);
+	}
+}
+
+/* Frames that could still find something better in a shape. */
+static uint32_t choose_active(struct burst *b, uint64_t best_rank)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		b->active[n] = (uint8_t)i;
+		n += !b->best[i] || b->best[i]->rank <= best_rank;
+	}
+	return n;
+}
+
+static void visit_shapes(struct burst *b, const struct view *view)
+{
+	for (uint32_t s = 0; s < view->n; s++) {
+		uint32_t n = choose_active(b, view->shapes[s].best_rank);
+		if (n)
+			visit_shape(b, view->shapes[s].shape, n);
+	}
+}
+
+/* --- one frame, leaf after leaf
+ * -------------------------------------------------------------------------------------- */
+
+static const struct leaf *frame_chain(const struct shape *shape, const struct flt_frame *frame)
+{
+	uint64_t words[1 + SHAPE_WORDS_MAX];
+	static const uint8_t active = 0;
+	struct probe *probe = (struct probe *)(void *)words;
+	if (flt_shape_interpret(&shape->layout, frame, &active, 1, probe, shape->common) == probe)
+		return NULL;
+	uint32_t n_words = shape->layout.n_words;
+	const struct slots *slots = __atomic_load_n(&shape->slots, __ATOMIC_ACQUIRE);
+	return find_chain(slots, shape->slot_size, words + 1, n_words,
+	                  key_hash(words + 1, n_words) & slots->mask);
+}
+
+/* Whether the frame satisfies a leaf. */
+static bool leaf_holds(const struct leaf *leaf, const struct flt_frame *frame)
+{
+	const struct shape *shape = leaf->shape;
+	uint64_t words[1 + SHAPE_WORDS_MAX];
+	static const uint8_t active = 0;
+	static const struct common none[SHAPE_WORDS_MAX];
+	struct probe *probe = (struct probe *)(void *)words;
+	uint32_t n_words = shape->layout.n_words;
+	if (flt_shape_interpret(&shape->layout, frame, &active, 1, probe, none) == probe)
+		return false;
+	return same_key(words + 1, leaf->words, n_words) && residual_holds(leaf, n_words, frame);
+}
+
+/* Of an entry's leaves that hold for a frame, the first in the order speaks for it. */
+static bool speaks_for_entry(const struct leaf *leaf, const struct flt_frame *frame)
+{
+	const struct flt_entry *entry = leaf_entry(leaf);
+	const struct leaf *other = entry->first;
+	for (uint32_t i = 0; i < entry->n_leaves; i++, other = leaf_next_of_entry(other)) {
+		if (other == leaf)
+			continue;
+		if ((other->rank > leaf->rank || (other->rank == leaf->rank && other < leaf)) &&
+		    leaf_holds(other, frame))
+			return false;
+	}
+	return true;
+}
+
+/* The leaf that comes first behind `after` (NULL: first of all). */
+static const struct leaf *next_leaf(const struct view *view, const struct flt_frame *frame,
+                                    const struct leaf *after)
+{
+	const struct leaf *best = NULL;
+	for (uint32_t s = 0; s < view->n; s++) {
+		const struct shape *shape = view->shapes[s].shape;
+		if (best && best->rank > view->shapes[s].best_rank)
+			break;
+		const struct leaf *leaf = frame_chain(shape, frame);
+		while (leaf && after && (leaf == after || !leaf_before(after, leaf)))
+			leaf = load_leaf(&leaf->next);
+		for (; leaf; leaf = load_leaf(&leaf->next)) {
+			leaf = first_match(leaf, shape->layout.n_words, frame);
+			if (!leaf || (best && !leaf_before(leaf, best)))
+				break;
+			if (speaks_for_entry(leaf, frame)) {
+				best = leaf;
+				break;
+			}
+		}
+	}
+	return best;
+}
+
+static uint32_t ask(const struct flt_entry *entry, const struct flt_frame *frame)
+{
+	return entry->program ? flt_program_run(entry->program, frame) : entry->accept;
+}
+
+/* The same for a frame on its way; the owner hears of a refusal. */
+static uint32_t ask_and_tell(const struct flt_entry *entry, const struct flt_frame *frame)
+{
+	uint32_t accept = ask(entry, frame);
+	if (!accept && entry->declined)
+		entry->declined(entry->owner);
+	return accept;
+}
+
+/* --- deciding
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* From a frame's best leaf on, the first whose program (if it has one) accepts. */
+static struct flt_verdict settle(const struct view *view, const struct flt_frame *frame,
+                                 const struct leaf *leaf)
+{
+	for (; leaf; leaf = next_leaf(view, frame, leaf)) {
+		const struct flt_entry *entry = leaf_entry(leaf);
+		uint32_t accept = ask_and_tell(entry, frame);
+		if (accept)
+			return (struct flt_verdict){entry->owner, accept};
+	}
+	return (struct flt_verdict){NULL, 0};
+}
+
+static void decide(const struct view *view, const struct flt_frame *frames, uint32_t n,
+                   struct flt_verdict *verdicts)
+{
+	struct burst b;
+	b.frames = frames;
+	b.n = n;
+	for (uint32_t i = 0; i < n; i++)
+		b.best[i] = NULL;
+	visit_shapes(&b, view);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct leaf *leaf = b.best[i];
+		if (!leaf) {
+			verdicts[i] = (struct flt_verdict){NULL, 0};
+			continue;
+		}
+		const struct flt_entry *entry = leaf_entry(leaf);
+		if (flt_likely(!entry->program))
+			verdicts[i] = (struct flt_verdict){entry->owner, entry->accept};
+		else
+			verdicts[i] = settle(view, &frames[i], leaf);
+	}
+}
+
+/* --- taps
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static void tell_taps(const struct view *view, const struct flt_frame *frame, uint32_t index,
+                      const struct flt_tap_sink *taps)
+{
+	for (uint32_t s = 0; s < view->n; s++) {
+		const struct shape *shape = view->shapes[s].shape;
+		const struct leaf *leaf = frame_chain(shape, frame);
+		for (; leaf; leaf = load_leaf(&leaf->next)) {
+			leaf = first_match(leaf, shape->layout.n_words, frame);
+			if (!leaf)
+				break;
+			if (!speaks_for_entry(leaf, frame))
+				continue;
+			const struct flt_entry *entry = leaf_entry(leaf);
+			uint32_t accept = ask_and_tell(entry, frame);
+			if (accept)
+				taps->matched(taps->arg, index, entry->owner, accept);
+		}
+	}
+}
+
+static const struct view *load_view(const struct flt_table *table, uint32_t side)
+{
+	return __atomic_load_n(&table->sides[side].view, __ATOMIC_ACQUIRE);
+}
+
+void flt_table_classify(const struct flt_table *table, const struct flt_frame *frames, uint32_t n,
+                        struct flt_verdict *verdicts, const struct flt_tap_sink *taps)
+{
+	const struct view *view = load_view(table, SIDE_TAP);
+	decide(load_view(table, SIDE_DECIDE), frames, n, verdicts);
+	if (taps && view->n)
+		for (uint32_t i = 0; i < n; i++)
+			tell_taps(view, &frames[i], i, taps);
+}
+
+/* --- everything that matches
+ * --------------------------------------------------------------------------------------------- */
+
+void flt_table_match_all(const struct flt_table *table, const struct flt_frame *frame,
+                         int (*visit)(void *arg, void *owner, uint32_t bits, uint32_t accept),
+                         void *arg)
+{
+	const struct view *views[SIDES] = {load_view(table, SIDE_DECIDE),
+	                                   load_view(table, SIDE_TAP)};
+	const struct leaf *next[SIDES];
+	for (uint32_t s = 0; s < SIDES; s++)
+		next[s] = next_leaf(views[s], frame, NULL);
+	while (next[SIDE_DECIDE] || next[SIDE_TAP]) {
+		uint32_t s = !next[SIDE_DECIDE] ||
+		             (next[SIDE_TAP] && leaf_before(next[SIDE_TAP], next[SIDE_DECIDE]));
+		const struct leaf *leaf = next[s];
+		uint32_t accept = ask(leaf_entry(leaf), frame);
+		if (accept && visit(arg, leaf_entry(leaf)->owner, (uint32_t)leaf->rank, accept))
+			return;
+		next[s] = next_leaf(views[s], frame, leaf);
+	}
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside the decision structure.
+ *
+ * A *shape* says which header bits some conjunctions test: a list of fields under masks. The values
+ * they are compared with are a *key* in the shape's hash table, so that all conjunctions of one
+ * shape are answered by one probe. The code that makes a frame's key is compiled once per shape.
+ * What a key can't hold (negations, the exact ends of ranges, the frame's length) is *residual*:
+ * terms that are checked behind the probe.
+ *
+ * A range of n values becomes one or two keys: the numbers are cut into aligned blocks of the
+ * smallest power of two that is at least n, of which it touches at most two; the field's mask
+ * leaves the block's number, and the ends are residual.
+ *
+ * A *leaf* is one key of one conjunction of one entry. Leaves with equal keys are chained, first in
+ * the total order first. An entry and its leaves are one piece of memory.
+ *
+ * Deciding entries and taps live on two *sides* with tables of their own. Each side publishes a
+ * *view*: its shapes, those whose best leaf ranks highest first. A frame is not looked up in shapes
+ * that rank below what it already has.
+ *
+ * Readers take no lock. Everything they reach is published by a store with release order: views,
+ * hash tables and chains. A slot of a hash table never changes its key; a key whose last leaf went
+ * keeps its slot (its chain is the tombstone) until the table is rebuilt, so a reader never sees a
+ * key beside another key's chain.
+ */
+#ifndef FLT_TABLE_INTERNAL_H
+#define FLT_TABLE_INTERNAL_H
+
+#include <flt/table.h>
+
+#include "internal.h"
+
+enum {
+	SHAPE_WORDS_MAX = 8, /* 64-bit words of a key */
+	SHAPES_MAX = 1024,   /* of one side */
+	SHAPES_COMPILED_MAX = 256,
+	LEAVES_PER_CONJUNCTION_MAX = 4,
+};
+
+/* One field of a shape: bytes as they lie in the frame, under a mask in that order. */
+struct shape_field {
+	uint8_t base;
+	uint8_t width;
+	uint8_t word;  /* of the key it goes to; only if mask is not 0 */
+	uint8_t shift; /* bits within the word */
+	uint16_t offset;
+	uint16_t msh;
+	uint32_t mask; /* in network order, as a term has it; 0: the field must exist */
+};
+
+struct shape_layout {
+	uint32_t n_fields;
+	uint32_t n_words; /* at least 1 */
+	struct shape_field fields[FLT_CONJUNCTION_TERMS_MAX];
+};
+
+/* A conjunction taken apart: its layout, its keys and what is left over. */
+struct shape_split {
+	struct shape_layout layout;
+	uint32_t n_keys;
+	uint64_t keys[LEAVES_PER_CONJUNCTION_MAX][SHAPE_WORDS_MAX];
+	uint32_t n_residual;
+	struct flt_term residual[2 * FLT_CONJUNCTION_TERMS_MAX];
+};
+
+/* A frame's key for a shape, as the first stage leaves it; n_words words follow. */
+struct probe {
+	uint64_t frame; /* its number in the burst */
+	uint64_t words[];
+};
+
+/* Bits that all keys of a shape have in common: what differs there needs no probe. */
+struct common {
+	uint64_t mask;
+	uint64_t value;
+};
+
+/* Writes the keys of the active frames that have all fields; returns the end of what it wrote. */
+typedef struct probe *shape_code(const struct flt_frame *frames, const uint8_t *active, uint64_t n,
+                                 struct probe *out, const struct common *common);
+
+struct leaf {
+	struct leaf *next; /* of its chain; readers */
+	uint64_t rank;     /* priority << 32 | constrained bits */
+	struct shape *shape;
+	uint32_t entry_offset; /* back to its entry */
+	uint16_t n_residual;
+	uint16_t size;    /* bytes of the whole leaf */
+	uint64_t words[]; /* the key; behind it the residual terms */
+};
+
+struct slots {
+	uint64_t mask; /* slots - 1 */
+	uint64_t used; /* slots with a key, tombstones too; writer */
+	size_t bytes;
+	uint8_t *memory; /* aligned to a cache line */
+	uint8_t raw[];
+};
+
+struct shape {
+	struct slots *slots; /* readers */
+	shape_code *code;    /* NULL: interpreted */
+	size_t code_size;
+	uint32_t slot_size;
+	uint32_t n_leaves;
+	uint64_t best_rank; /* at least that of every leaf */
+	struct shape_layout layout;
+	struct common common[SHAPE_WORDS_MAX];
+};
+
+struct view {
+	uint32_t n;
+	struct {
+		struct shape *shape;
+		uint64_t best_rank;
+	} shapes[];
+};
+
+struct side {
+	struct view *view; /* readers */
+	uint32_t n_shapes;
+	struct shape *shapes[SHAPES_MAX]; /* writer */
+};
+
+struct flt_entry {
+	void *owner;
+	const struct flt_program *program;
+	void (*declined)(void *owner);
+	void (*release)(void *owner);
+	uint64_t age;
+	uint64_t sequence;
+	uint32_t accept;
+	uint32_t flags;
+	uint32_t n_leaves;
+	uint32_t n_conjunctions;
+	uint32_t size;
+	uint32_t reserved;
+	struct leaf first[]; /* leaves follow each other */
+};
+
+enum { SIDE_DECIDE, SIDE_TAP, SIDES };
+
+struct flt_table {
+	struct side sides[SIDES];
+	uint64_t sequence;
+	uint32_t n_entries;
+	uint32_t n_conjunctions;
+	uint32_t code_bytes;
+	size_t memory;
+};
+
+#define LEAF_TOMBSTONE ((struct leaf *)1)
+
+static inline struct flt_entry *leaf_entry(const struct leaf *leaf)
+{
+	return (struct flt_entry *)(void *)((uint8_t *)(uintptr_t)leaf - leaf->entry_offset);
+}
+
+static inline struct leaf *leaf_next_of_entry(const struct leaf *leaf)
+{
+	return (struct leaf *)(void *)((uint8_t *)(uintptr_t)leaf + leaf->size);
+}
+
+static inline const struct flt_term *leaf_residual(const struct leaf *leaf, uint32_t n_words)
+{
+	return (const struct flt_term *)(const void *)&leaf->words[n_words];
+}
+
+/* Whether a goes before b in the total order. */
+static inline bool leaf_before(const struct leaf *a, const struct leaf *b)
+{
+	const struct flt_entry *x = leaf_entry(a), *y = leaf_entry(b);
+	if (a->rank != b->rank)
+		return a->rank > b->rank;
+	return x->age != y->age ? x->age < y->age : x->sequence < y->sequence;
+}
+
+/* A keyed hash of n words: 128-bit products, folded. */
+static inline uint64_t key_hash(const uint64_t *words, uint32_t n)
+{
+	uint64_t h = flt_platform.hash_seed ^ 0x9e3779b97f4a7c15u;
+	for (uint32_t i = 0; i < n; i += 2) {
+		uint64_t a = words[i] ^ h;
+		uint64_t b = (i + 1 < n ? words[i + 1] : 0) ^ 0xbf58476d1ce4e5b9u;
+		unsigned __int128 product = (unsigned __int128)a * b;
+		h = (uint64_t)product ^ (uint64_t)(product >> 64);
+	}
+	return h;
+}
+
+static inline const uint64_t *slot_words(const uint8_t *slot)
+{
+	return (const uint64_t *)(const void *)(slot + sizeof(struct leaf *));
+}
+
+static inline struct leaf **slot_head(uint8_t *slot)
+{
+	return (struct leaf **)(void *)slot;
+}
+
+/* shape.c: takes a valid conjunction apart. */
+void flt_shape_split(const struct flt_conjunction *conjunction, struct shape_split *split);
+bool flt_shape_layout_equal(const struct shape_layout *a, const struct shape_layout *b);
+/* shape.c: the first stage without compiled code. */
+struct probe *flt_shape_interpret(const struct shape_layout *layout, const struct flt_frame *frames,
+                                  const uint8_t *active, uint64_t n, struct probe *out,
+                                  const struct common *common);
+/* shape_jit.c */
+int flt_shape_compile(const struct shape_layout *layout, shape_code **code, size_t *size);
+
+#endif

@@ -41,26 +41,43 @@ static void schedule(uint32_t w[64], const uint8_t *block)
 	}
 }
 
-static void hash_block(uint32_t h[8], const uint8_t *block)
+/* One step of the compression. Instead of moving eight variables on by one, as the standard does,
+ * the caller names them one further at each step: init hashes every image before it starts. The
+ * three rotations of each sum are nested: 6, 11, 25 are 6, 6 + 5, 6 + 5 + 14. */
+static inline void step(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+                        uint32_t g, uint32_t *h, uint32_t input)
 {
-	uint32_t w[64], v[8];
+	uint32_t t1 = *h + rotr(rotr(rotr(e, 14) ^ e, 5) ^ e, 6) + (g ^ (e & (f ^ g))) + input;
+
+	*d += t1;
+	*h = t1 + rotr(rotr(rotr(a, 9) ^ a, 11) ^ a, 2) + ((a & b) | (c & (a | b)));
+}
+
+static void hash_block(uint32_t hash[8], const uint8_t *block)
+{
+	uint32_t a = hash[0], b = hash[1], c = hash[2], d = hash[3];
+	uint32_t e = hash[4], f = hash[5], g = hash[6], h = hash[7];
+	uint32_t w[64];
 
 	schedule(w, block);
-	memcpy(v, h, sizeof(v));
-	for (int t = 0; t < 64; t++) {
-		uint32_t e = v[4], a = v[0];
-		uint32_t t1 = v[7] + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) +
-		              ((e & v[5]) ^ (~e & v[6])) + K[t] + w[t];
-		uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) +
-		              ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-
-		for (int i = 7; i > 0; i--)
-			v[i] = v[i - 1];
-		v[4] += t1;
-		v[0] = t1 + t2;
+	for (int t = 0; t < 64; t += 8) {
+		step(a, b, c, &d, e, f, g, &h, K[t] + w[t]);
+		step(h, a, b, &c, d, e, f, &g, K[t + 1] + w[t + 1]);
+		step(g, h, a, &b, c, d, e, &f, K[t + 2] + w[t + 2]);
+		step(f, g, h, &a, b, c, d, &e, K[t + 3] + w[t + 3]);
+		step(e, f, g, &h, a, b, c, &d, K[t + 4] + w[t + 4]);
+		step(d, e, f, &g, h, a, b, &c, K[t + 5] + w[t + 5]);
+		step(c, d, e, &f, g, h, a, &b, K[t + 6] + w[t + 6]);
+		step(b, c, d, &e, f, g, h, &a, K[t + 7] + w[t + 7]);
 	}
-	for (int i = 0; i < 8; i++)
-		h[i] += v[i];
+	hash[0] += a;
+	hash[1] += b;
+	hash[2] += c;
+	hash[3] += d;
+	hash[4] += e;
+	hash[5] += f;
+	hash[6] += g;
+	hash[7] += h;
 }
 
 void exo_sha256(const void *data, size_t size, uint8_t digest[32])

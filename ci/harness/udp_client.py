@@ -10,7 +10,8 @@ import sys
 def ask(address, port, count, size=None, patience=2.0):
     """How many answers were right; a datagram is asked for once more when its answer is late."""
     right = 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.settimeout(patience)
         for i in range(count):
             length = size if size is not None else i * 1472 // max(count - 1, 1)

@@ -256,10 +256,11 @@ static void bad_extension_headers_are_counted(void **state)
 	static const uint8_t option_too_long[] = {58, 0, 1, 5, 0, 0, 0, 0};
 	static const uint8_t discard[] = {58, 0, 0x7e, 4, 0, 0, 0, 0};
 	static const uint8_t late[] = {0, 0, 1, 4, 0, 0, 0, 0, 58, 0, 1, 4, 0, 0, 0, 0};
-	uint8_t endless[160] = {0};
+	static const uint8_t again[8] = {60, 0, 1, 4};
+	uint8_t endless[160];
 
 	for (unsigned i = 0; i < sizeof endless; i += 8)
-		memcpy(endless + i, "\x3c\0\1\4\0\0\0\0", 8);
+		memcpy(endless + i, again, sizeof again);
 	input_behind(IP6_NEXT_DESTINATION, too_long, sizeof too_long);
 	input_behind(IP6_NEXT_DESTINATION, option_too_long, sizeof option_too_long);
 	input_behind(IP6_NEXT_DESTINATION, discard, sizeof discard);

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 180
-"""The echo appliance and real clients on a wire.
+"""The echo appliance and real clients on a wire; then the same over IPv6.
 
     namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2  host and echo-udp, one address
                                     └── 10.51.0.3  echo-lwip, its own address
+
+    namespace: br0 fd51::1 ── tap0 ── fd51::2  host and echo-udp (appliance echo6)
 """
 import os
 import re
@@ -17,6 +19,7 @@ from harness.netns import Namespace
 from harness.report import Report, skip_all
 
 SHARED, LWIP = "10.51.0.2", "10.51.0.3"
+SIX = "fd51::2"
 CLIENT = os.path.join(paths.TOP, "ci", "harness", "udp_client.py")
 
 
@@ -89,10 +92,13 @@ def survives_flood(ns):
     answers_udp(ns)
 
 
-def main():
-    if not Namespace.possible():
-        skip_all("needs root")
-    report = Report()
+def answers_over_ipv6(ns):
+    for size in (0, 56, 1452, 1453, 4000, 20000):
+        expect(ping(ns, SIX, 5, size), 5)
+    expect(udp(ns, SIX, 50, 1000), 50)
+
+
+def run4(report):
     with Namespace() as ns, \
             Machine(payload=paths.payload("echo"), nics=[Nic(tap("tap0"))], within=ns, limit=170,
                     append=f"ip={SHARED}/24,10.51.0.1 ip={LWIP}/24,10.51.0.1") as machine:
@@ -103,6 +109,22 @@ def main():
                 test(ns)
         with report.test("echo survives noise"):
             survives_noise(ns, machine)
+
+
+def run6(report):
+    with Namespace() as ns, \
+            Machine(payload=paths.payload("echo6"), nics=[Nic(tap("tap0"))], within=ns,
+                    append=f"ip={SIX}/64") as machine, report.test("echo6 answers"):
+        machine.wait_for("ready: ", count=2)
+        answers_over_ipv6(ns)
+
+
+def main():
+    if not Namespace.possible():
+        skip_all("needs root")
+    report = Report()
+    run4(report)
+    run6(report)
     report.exit()
 
 

@@ -145,12 +145,4 @@ int ledger_epoch_end(const struct exo_cap *cap);
 enum { LEDGER_LIST_MAX = 256 }; /* entries of one call */
 int64_t ledger_call_list(struct call *call);
 
-/* Frames in each state, and the ledger's own consistency: for tests and fuzzers. */
-struct ledger_counts {
-	uint64_t free, owned, kernel, draining, retired, mappings, pins;
-};
-void ledger_count(struct ledger_counts *counts);
-/* NULL, or what is inconsistent. Costs a walk over everything. */
-const char *ledger_verify(void);
-
 #endif

@@ -22,6 +22,7 @@
 
 #include "../env.h"
 #include "net_none.h"
+#include "verify.h"
 
 enum {
 	KIT_PAGES = 8,

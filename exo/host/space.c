@@ -121,6 +121,11 @@ void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t
 	space->dirty = false;
 }
 
+bool host_space_stale(const struct machine_space *space)
+{
+	return space->dirty;
+}
+
 /* ---- Memory of ring 3 ---- */
 
 /* The alias of one byte's page, or NULL where the rights do not suffice. */

@@ -62,7 +62,9 @@ static void killed(void **state)
 
 	kit_frames(a, 10, &first, NULL);
 	kit_map(a, 0x600000, first, 10, EXO_RIGHT_READ, NULL);
+	net_none.quiesces = 0;
 	assert_int_equal(end(&cap), 0);
+	assert_int_equal(net_none.quiesces, 1);
 	balanced();
 	status = status_of(&cap);
 	assert_int_equal(status.state, EXO_ENV_KILLED);

@@ -5,6 +5,8 @@
  */
 #include "verify.h"
 
+#include <host/host.h>
+
 #include "../env.h"
 #include "../frame_table.h"
 #include "../space.h"
@@ -69,6 +71,8 @@ static const char *verify_env(const struct env *env)
 	}
 	for (const struct mapping *m = env->mappings; m; m = m->next_of_env)
 		mappings++;
+	if (host_space_stale(env->space))
+		return "a mapping was taken away and not flushed";
 	if (owned != env->account->frames || mappings != env->account->mappings)
 		return "an account differs from the ledger";
 	return owned <= env->account->frames_max ? NULL : "an environment exceeds its limit";

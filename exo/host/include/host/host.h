@@ -10,6 +10,7 @@
 #define HOST_HOST_H
 
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,9 @@ unsigned host_nudges(unsigned core);
 /* Accesses of ring 3 to its memory, with the rights of its mappings. 0 or -EXO_EFAULT. */
 int host_load(struct machine_space *space, void *to, uint64_t from, size_t size);
 int host_store(struct machine_space *space, uint64_t to, const void *from, size_t size);
+
+/* Whether something was removed from `space` or replaced, and not flushed. */
+bool host_space_stale(const struct machine_space *space);
 
 /* Makes `space` the one that runs on this core, as machine_run does. */
 void host_space_set(struct machine_space *space);

@@ -89,18 +89,18 @@ static int publish(struct env *caller, const struct exo_ring_create *arg, struct
 
 	if (!bell || caller->account->rings >= NET_ENV_RINGS_MAX)
 		return -EXO_E2BIG;
-	if (ring->kind == EXO_RING_TRANSMIT) {
+	if (ring->kind == EXO_RING_TRANSMIT)
 		ring->space = flow_find(caller, &arg->space, EXO_RIGHT_SEND, &error);
-		if (ring->space)
-			error = set_add(ring);
-	}
+	ring->id = ++net.next_id * NET_RINGS_MAX + (uint64_t)(bell - net.bells);
+	if (!error && ring->kind == EXO_RING_TRANSMIT)
+		error = set_add(ring); /* the poller sees it from here on: it is complete */
 	if (error)
 		return error;
-	ring->id = ++net.next_id * NET_RINGS_MAX + (uint64_t)(bell - net.bells);
 	ring->next = net.rings;
 	net.rings = ring;
 	bell->core = ring->core;
 	bell->env = caller->id;
+	__atomic_store_n(&bell->rung, 0, __ATOMIC_RELAXED); /* left by the last ring */
 	__atomic_store_n(&bell->id, ring->id, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&caller->account->rings, 1, __ATOMIC_RELAXED);
 	return 0;

@@ -324,7 +324,7 @@ static void refuses_bad_rings(void **state)
 	        {{.kind = 1, .size = 4, .first_frame = frames}, -EXO_EINVAL},
 	        {{.kind = 1, .size = 9, .first_frame = frames}, -EXO_EINVAL},
 	        {{.kind = 1, .size = 65536, .first_frame = frames}, -EXO_EINVAL},
-	        {{.kind = 1, .size = 8, .core = 1, .first_frame = frames}, -EXO_ENOENT},
+	        {{.kind = 1, .size = 8, .core = 2, .first_frame = frames}, -EXO_ENOENT},
 	        {{.kind = 1, .size = 8, .first_frame = other}, -EXO_EPERM},
 	        {{.kind = 1, .size = 128, .first_frame = frames}, -EXO_EPERM},
 	        {{.kind = 1, .size = 8, .first_frame = 0}, -EXO_EPERM},

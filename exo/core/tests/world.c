@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "world.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,21 +66,28 @@ void machine_code_free(void *code, size_t size)
 	munmap(code, size);
 }
 
+static __thread unsigned this_core;
+
+void world_core_set(unsigned core)
+{
+	this_core = core;
+}
+
 unsigned machine_cores(void)
 {
-	return 1;
+	return WORLD_CORES;
 }
 
 unsigned machine_core(void)
 {
-	return 0;
+	return this_core;
 }
 
 uint64_t machine_tsc(void)
 {
 	static uint64_t ticks;
 
-	return ++ticks;
+	return __atomic_add_fetch(&ticks, 1, __ATOMIC_RELAXED);
 }
 
 void machine_random(void *to, size_t size)
@@ -98,14 +106,15 @@ void machine_vector_end(void)
 
 void machine_lock(struct machine_lock *lock)
 {
-	CHECK(lock->next == lock->owner); /* one thread: a lock that is taken is a deadlock */
-	lock->next++;
+	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket)
+		sched_yield();
 }
 
 void machine_unlock(struct machine_lock *lock)
 {
-	CHECK(lock->next == lock->owner + 1);
-	lock->owner++;
+	__atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
 }
 
 void machine_panic(const char *format, ...)
@@ -138,7 +147,7 @@ uint32_t world_frame_owner(uint64_t frame)
 {
 	uint64_t i = frame - WORLD_FRAME_FIRST;
 
-	return i < WORLD_FRAMES ? owners[i] : 0;
+	return i < WORLD_FRAMES ? __atomic_load_n(&owners[i], __ATOMIC_ACQUIRE) : 0;
 }
 
 int ledger_frame_pin(uint32_t env, uint64_t frame)
@@ -179,9 +188,9 @@ uint64_t world_frames(uint32_t owner, uint32_t count, uint8_t poison)
 			first += run + 1;
 			run = 0;
 		} else if (++run == count) {
-			for (uint32_t i = 0; i < count; i++)
-				owners[first + i] = owner;
 			memset(memory + (size_t)first * 4096, poison, (size_t)count * 4096);
+			for (uint32_t i = 0; i < count; i++)
+				__atomic_store_n(&owners[first + i], owner, __ATOMIC_RELEASE);
 			return WORLD_FRAME_FIRST + first;
 		}
 	}
@@ -219,6 +228,8 @@ static struct exo_account accounts[WORLD_ENVS];
 struct env *world_env(uint32_t id)
 {
 	CHECK(id > 0 && id < WORLD_ENVS);
+	if (envs[id].id == id)
+		return &envs[id];
 	envs[id].id = id;
 	envs[id].account = &accounts[id];
 	snprintf(envs[id].name, sizeof(envs[id].name), "env%u", id);
@@ -238,7 +249,7 @@ struct env *env_find_live(uint32_t id)
 
 void env_post(struct env *env, uint32_t core, uint32_t events)
 {
-	world_events[env->id] |= events;
+	__atomic_fetch_or(&world_events[env->id], events, __ATOMIC_RELAXED);
 }
 
 void core_lock(void)
@@ -471,15 +482,15 @@ int world_ring(uint32_t env, enum exo_ring_kind kind, uint32_t size, const struc
 void world_put(struct world_ring *ring, struct exo_desc desc)
 {
 	ring->request->desc[ring->head++ & (ring->size - 1)] = desc;
-	ring->request->head = ring->head;
+	__atomic_store_n(&ring->request->head, ring->head, __ATOMIC_RELEASE);
 }
 
 bool world_get(struct world_ring *ring, struct exo_desc *desc)
 {
-	if (ring->response->head == ring->tail)
+	if (__atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE) == ring->tail)
 		return false;
 	*desc = ring->response->desc[ring->tail++ & (ring->size - 1)];
-	ring->response->tail = ring->tail;
+	__atomic_store_n(&ring->response->tail, ring->tail, __ATOMIC_RELEASE);
 	return true;
 }
 

@@ -19,10 +19,14 @@ enum {
 	WORLD_FRAME_FIRST = 0x1000,
 	WORLD_ENVS = 16, /* ids 1 … 15 */
 	WORLD_PORTS = 2,
+	WORLD_CORES = 2,
 };
 
 /* Starts DPDK, the ports and the packet path: once per process. */
 void world_start(void);
+
+/* Which core the calling thread is from now on; 0 otherwise. Only core 0 has queues to poll. */
+void world_core_set(unsigned core);
 
 struct env *world_env(uint32_t id);
 /* A new life for an environment: account and events are zero, it owns nothing. */

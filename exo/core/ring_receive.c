@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receive rings in copy mode: a frame is copied into buffers that the environment filled in.
+ * Receive rings in copy mode: a frame is copied into buffers that the
+ * environment filled in.
  *
- * Fill descriptors are taken out of shared memory into ring->buffers, once, and used from there; so
- * a frame that turns out to need more buffers than there are leaves those that it saw for the next
- * one. A buffer's page frames are pinned only while bytes are copied into them: whether they are
- * the environment's is decided then, and can't change meanwhile.
+ * Fill descriptors are taken out of shared memory into ring->buffers, once, and
+ * used from there; so a frame that turns out to need more buffers than there
+ * are leaves those that it saw for the next one. A buffer's page frames are
+ * pinned only while bytes are copied into them: whether they are the
+ * environment's is decided then, and can't change meanwhile.
  */
 #include "net_packet.h"
 
@@ -61,7 +63,8 @@ static uint64_t frames_of(uint64_t address, uint32_t length)
 	return (address % 4096 + length + 4095) / 4096;
 }
 
-/* Pins the page frames of the first `length` bytes of a buffer. 0, or why it is bad. */
+/* Pins the page frames of the first `length` bytes of a buffer. 0, or why it is
+ * bad. */
 static uint16_t pin_buffer(const struct net_ring *ring, const struct net_buffer *buffer,
                            uint32_t length)
 {
@@ -90,9 +93,9 @@ static void unpin_buffers(struct net_ring *ring, uint32_t n, uint32_t length)
 }
 
 /*
- * Pins buffers for `length` bytes, from the first. *n: how many; *left: bytes that found no place
- * because a packet has at most EXO_SEGMENTS_MAX descriptors. false: too few buffers; none is
- * pinned then.
+ * Pins buffers for `length` bytes, from the first. *n: how many; *left: bytes
+ * that found no place because a packet has at most EXO_SEGMENTS_MAX
+ * descriptors. false: too few buffers; none is pinned then.
  */
 static bool pin_buffers(struct net_ring *ring, uint32_t length, uint32_t *n, uint32_t *left)
 {
@@ -141,7 +144,8 @@ static void copy_piece(struct source *from, uint8_t *to, uint32_t length)
 	}
 }
 
-/* Into pinned frames, page by page: neighbouring frames need not be neighbours in the kernel. */
+/* Into pinned frames, page by page: neighbouring frames need not be neighbours
+ * in the kernel. */
 static void copy_to_buffer(struct source *from, uint64_t address, uint32_t length)
 {
 	while (length > 0) {
@@ -176,12 +180,55 @@ static void fill(struct net_ring *ring, const struct net_packet *packet, uint32_
 	ring_publish(ring, n);
 }
 
+/* The usual frame: one segment, into one buffer within one page. false: it is
+ * not so, or the page is not the environment's; nothing has happened then. */
+static bool fill_one(struct net_ring *ring, const struct net_packet *packet, uint32_t length,
+                     struct exo_desc *desc)
+{
+	const struct net_buffer *buffer = buffer_at(ring, 0);
+	uint32_t offset = buffer->address % 4096;
+
+	if (packet->mbuf->nb_segs > 1 || buffer->length < length ||
+	    buffer->length > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
+	    ledger_frame_pin(ring->env->id, buffer->address / 4096))
+		return false;
+	memcpy((uint8_t *)machine_frame(buffer->address / 4096) + offset,
+	       rte_pktmbuf_mtod(packet->mbuf, const uint8_t *), length);
+	ledger_frame_unpin(buffer->address / 4096);
+	desc->address = buffer->address;
+	desc->cookie = buffer->cookie;
+	desc->length = length;
+	ring_respond(ring, 0, desc);
+	ring_publish(ring, 1);
+	return true;
+}
+
+/* Any frame, into as many buffers as it takes. *left: bytes that found no
+ * place. */
+static enum ring_outcome fill_many(struct net_ring *ring, const struct net_packet *packet,
+                                   uint32_t length, struct exo_desc *desc, uint32_t *n,
+                                   uint32_t *left)
+{
+	if (!pin_buffers(ring, length, n, left))
+		return RING_NO_BUFFER;
+	if (ring_room(ring) < *n) {
+		unpin_buffers(ring, *n, length);
+		return RING_FULL;
+	}
+	if (*left > 0)
+		desc->flags |= EXO_DESC_CUT;
+	fill(ring, packet, *n, length - *left, desc);
+	unpin_buffers(ring, *n, length);
+	return RING_DELIVERED;
+}
+
 static enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
                                  uint32_t accept, uint16_t flags, uint64_t binding)
 {
-	uint32_t length = accept < packet->length ? accept : packet->length, n, left;
+	uint32_t length = accept < packet->length ? accept : packet->length, n = 1, left = 0;
+	enum ring_outcome outcome = RING_DELIVERED;
 	struct exo_desc desc = {
-	        .flags = flags | packet->flags,
+	        .flags = flags | packet->flags | (length < packet->length ? EXO_DESC_CUT : 0),
 	        .timestamp = packet->timestamp,
 	        .wire_length = packet->length,
 	        .port = packet->port,
@@ -191,16 +238,12 @@ static enum ring_outcome deliver(struct net_ring *ring, const struct net_packet 
 
 	if (ring_room(ring) == 0)
 		return RING_FULL;
-	if (!pin_buffers(ring, length, &n, &left))
+	if (ring->n_buffers == 0 && !take_buffer(ring))
 		return RING_NO_BUFFER;
-	if (ring_room(ring) < n) {
-		unpin_buffers(ring, n, length);
-		return RING_FULL;
-	}
-	if (length - left < packet->length)
-		desc.flags |= EXO_DESC_CUT;
-	fill(ring, packet, n, length - left, &desc);
-	unpin_buffers(ring, n, length);
+	if (!fill_one(ring, packet, length, &desc))
+		outcome = fill_many(ring, packet, length, &desc, &n, &left);
+	if (outcome != RING_DELIVERED)
+		return outcome;
 	ring->buffer_first += n;
 	ring->n_buffers -= n;
 	ring->counters.packets++;

@@ -31,11 +31,12 @@
 struct member {
 	const void *data;
 	uint64_t size;
+	bool verified; /* its digest is the manifest's */
 };
 
 struct payload {
 	const struct exo_manifest *manifest;
-	const struct member *members;
+	struct member *members;
 	const char *base;   /* of the archive, in init's address space */
 	struct exo_cap cap; /* for its frames */
 };
@@ -74,8 +75,11 @@ extern struct init init;
 /* Says why on the console, and ends init: nothing works without what is missing. */
 void init_give_up(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* ---- payload.c: finds, checks and verifies everything; gives up where it can't. ---- */
+/* ---- payload.c: finds, checks and verifies; gives up where it can't. ---- */
 void payload_open(struct payload *payload);
+/* The manifest's file `i`. Its digest is computed when it is wanted for the first time: an
+ * environment need not wait for the images of those that start behind it. */
+const struct member *payload_member(struct payload *payload, uint32_t i);
 
 /* ---- start.c ---- */
 

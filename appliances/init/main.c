@@ -14,6 +14,8 @@
 #include "init.h"
 
 #define HELLO_PATIENCE_NS 1000000000ull
+/* How long init yields to an environment that was just started, at most. */
+#define SETTLE_NS 100000000ull
 
 struct init init;
 
@@ -104,6 +106,17 @@ static void await_hello(const struct service *service)
 	}
 }
 
+/* Gives its time to an environment that was just started until that one sleeps: it answers before
+ * the next one's image is even verified. On another core it runs anyway, and yielding to it fails.
+ */
+static void let_settle(const struct service *service)
+{
+	uint64_t until = exo_time_now_ns() + SETTLE_NS;
+
+	while (exo_time_now_ns() < until && exo_yield(service->child.id) == 0)
+		;
+}
+
 static void start_all(void)
 {
 	uint32_t running = 0;
@@ -112,6 +125,7 @@ static void start_all(void)
 		if (!service_start(&init.services[i]))
 			continue;
 		running++;
+		let_settle(&init.services[i]);
 		if (control_is_open())
 			await_hello(&init.services[i]);
 	}

@@ -41,14 +41,19 @@ static const struct exo_manifest *find_manifest(const char *archive, size_t size
 	return member.data;
 }
 
-/* The manifest's file of a name, or NULL. */
-static struct member *slot_of(const struct exo_manifest *m, struct member *members,
-                              const char *name)
+/* Notes where a member lies, for every file of its name: content of several environments is listed
+ * once for each. */
+static void note_member(const struct exo_manifest *m, struct member *members,
+                        const struct exo_cpio_member *found)
 {
-	for (uint32_t i = 0; i < m->files.n; i++)
-		if (strcmp(exo_manifest_string(m, exo_manifest_files(m)[i].name), name) == 0)
-			return &members[i];
-	return NULL;
+	for (uint32_t i = 0; i < m->files.n; i++) {
+		if (strcmp(exo_manifest_string(m, exo_manifest_files(m)[i].name), found->name) != 0)
+			continue;
+		if (members[i].data != NULL)
+			init_give_up("payload: %s is there twice", found->name);
+		members[i].data = found->data;
+		members[i].size = found->size;
+	}
 }
 
 /* Walks the archive once and notes where each file of the manifest lies. */
@@ -59,34 +64,38 @@ static void find_members(const struct exo_manifest *m, const char *archive, size
 	struct exo_cpio_member member;
 	const char *wrong;
 
-	while ((wrong = exo_cpio_next(&cpio, &member)) == NULL) {
-		struct member *slot = slot_of(m, members, member.name);
-
-		if (slot == NULL)
-			continue;
-		if (slot->data != NULL)
-			init_give_up("payload: %s is there twice", member.name);
-		slot->data = member.data;
-		slot->size = member.size;
-	}
+	while ((wrong = exo_cpio_next(&cpio, &member)) == NULL)
+		note_member(m, members, &member);
 	if (wrong != exo_cpio_end)
 		init_give_up("payload: %s at byte %zu", wrong, cpio.offset);
 }
 
-static void verify(const struct exo_manifest *m, uint32_t i, const struct member *member)
+static void check_size(const struct exo_manifest *m, uint32_t i, const struct member *member)
 {
 	const struct exo_manifest_file *file = &exo_manifest_files(m)[i];
 	const char *name = exo_manifest_string(m, file->name);
-	uint8_t digest[32];
 
 	if (member->data == NULL)
 		init_give_up("payload: %s is missing", name);
 	if (member->size != file->size)
 		init_give_up("payload: %s has %llu bytes, the manifest says %llu", name,
 		             (unsigned long long)member->size, (unsigned long long)file->size);
+}
+
+const struct member *payload_member(struct payload *payload, uint32_t i)
+{
+	const struct exo_manifest_file *file = &exo_manifest_files(payload->manifest)[i];
+	struct member *member = &payload->members[i];
+	uint8_t digest[32];
+
+	if (member->verified)
+		return member;
 	exo_sha256(member->data, member->size, digest);
 	if (memcmp(digest, file->sha256, sizeof(digest)) != 0)
-		init_give_up("payload: the digest of %s is not the manifest's", name);
+		init_give_up("payload: the digest of %s is not the manifest's",
+		             exo_manifest_string(payload->manifest, file->name));
+	member->verified = true;
+	return member;
 }
 
 void payload_open(struct payload *payload)
@@ -103,6 +112,6 @@ void payload_open(struct payload *payload)
 	members = pages.address;
 	find_members(payload->manifest, payload->base, size, members);
 	for (uint32_t i = 0; i < payload->manifest->files.n; i++)
-		verify(payload->manifest, i, &members[i]);
+		check_size(payload->manifest, i, &members[i]);
 	payload->members = members;
 }

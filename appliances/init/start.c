@@ -32,10 +32,10 @@ static int give_arguments(struct exo_child *child, const struct exo_manifest_env
 /* Content lies in the payload's frames, each member on pages of its own. */
 static int give_content(struct exo_child *child, const struct exo_manifest_env *entry)
 {
-	const struct payload *payload = &init.payload;
+	struct payload *payload = &init.payload;
 
 	for (uint32_t i = entry->first_file; i < entry->first_file + entry->n_files; i++) {
-		const struct member *member = &payload->members[i];
+		const struct member *member = payload_member(payload, i);
 		const char *name = exo_manifest_string(
 		        payload->manifest, exo_manifest_files(payload->manifest)[i].name);
 		uint64_t offset = (uint64_t)((const char *)member->data - payload->base);
@@ -132,7 +132,7 @@ static int give_slots(struct exo_child *child, const struct exo_manifest_env *en
 static int build(struct service *service, struct exo_child *child)
 {
 	const struct exo_manifest_env *entry = service->entry;
-	const struct member *image = &init.payload.members[entry->image];
+	const struct member *image = payload_member(&init.payload, entry->image);
 	int result = exo_child_create(child, service->name, entry->frames);
 
 	if (result == 0)

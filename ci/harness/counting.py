@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Counting a guest's instructions with the TCG plugin (ci/plugin)."""
+import collections
+import os
+import socket
+import subprocess
+
+from . import paths
+
+Count = collections.namedtuple("Count", "total kernel user repeats first_user")
+
+
+def plugin():
+    """The plugin, built where it is missing or older than its source."""
+    source = os.path.join(paths.TOP, "ci", "plugin", "count.c")
+    target = os.path.join(paths.BUILD, "bench", "count.so")
+    if os.path.exists(target) and os.path.getmtime(target) > os.path.getmtime(source):
+        return target
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    header = subprocess.run([os.path.join(paths.TOP, "ci", "fetch"), "source", "qemu",
+                             "include/qemu/qemu-plugin.h"], check=True, capture_output=True,
+                            text=True).stdout.strip()
+    subprocess.run(["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
+                    "-fPIC", "-shared", "-I", os.path.join(header, "include", "qemu"), source,
+                    "-o", target, "-pthread"], check=True)
+    return target
+
+
+def argument(path, start):
+    """QEMU's -plugin argument: count from the instruction at `start` on, answer at the socket."""
+    return f"{plugin()},socket={path},start={start:#x}"
+
+
+def ask(path):
+    """What the running machine's plugin has counted so far."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(10)
+        client.connect(path)
+        return Count(*map(int, client.makefile().readline().split()))

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A plugin for QEMU's TCG that counts the instructions a guest executes, whatever guest it is.
+ *
+ *     -plugin count.so,socket=PATH,start=ADDRESS
+ *
+ * Counting starts when the instruction at `start` (the kernel's entry, as the CPU sees it there)
+ * executes for the first time, so that firmware is not counted. Whoever connects to the UNIX socket
+ * gets one line,
+ *
+ *     TOTAL KERNEL USER REPEATS FIRST_USER
+ *
+ * KERNEL and USER are the instructions in the upper and the lower half of the address space.
+ * REPEATS are those that were iterations of a REP instruction behind its first: TCG executes each
+ * as an instruction of its own, a CPU does not; TOTAL - REPEATS is what PEERS call xrep. FIRST_USER
+ * is TOTAL when the lower half was entered for the first time from the upper (0: not yet).
+ *
+ * For one vCPU: the counters are plain. Interface: QEMU 7.2, include/qemu/qemu-plugin.h.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <qemu-plugin.h>
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+enum { KERNEL, USER, HALVES };
+
+static uint64_t executed[HALVES], repeats;
+static uint64_t base[HALVES], base_repeats; /* at the start */
+static uint64_t start_address, first_user;
+static int started, user_seen;
+static char socket_path[108];
+
+static uint64_t total(void)
+{
+	return executed[KERNEL] + executed[USER];
+}
+
+static void on_start(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (started)
+		return;
+	started = 1;
+	memcpy(base, executed, sizeof(base));
+	base_repeats = repeats;
+}
+
+static void on_user(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (user_seen || !started || executed[KERNEL] == base[KERNEL])
+		return;
+	user_seen = 1;
+	first_user = total() - base[KERNEL] - base[USER];
+}
+
+/* A REP instruction that follows itself with nothing in between is an iteration. */
+static void on_rep(unsigned cpu, void *address)
+{
+	static uint64_t last_total;
+	static void *last_address;
+	(void)cpu;
+	if (address == last_address && total() - last_total <= 1)
+		repeats++;
+	last_total = total();
+	last_address = address;
+}
+
+/* Prefixes F2 and F3 before a string instruction (SDM volume 2, REP). */
+static int is_rep(const struct qemu_plugin_insn *insn)
+{
+	const uint8_t *bytes = qemu_plugin_insn_data(insn);
+	size_t size = qemu_plugin_insn_size(insn), i = 0;
+	int rep = 0;
+	for (; i < size; i++) {
+		if (bytes[i] == 0xf2 || bytes[i] == 0xf3)
+			rep = 1;
+		else if (bytes[i] != 0x66 && bytes[i] != 0x67 && (bytes[i] & 0xf0) != 0x40)
+			break;
+	}
+	if (!rep || i == size)
+		return 0;
+	return (bytes[i] >= 0xa4 && bytes[i] <= 0xa7) || (bytes[i] >= 0xaa && bytes[i] <= 0xaf) ||
+	       (bytes[i] >= 0x6c && bytes[i] <= 0x6f);
+}
+
+static void count_insn(struct qemu_plugin_insn *insn)
+{
+	uint64_t address = qemu_plugin_insn_vaddr(insn);
+	int half = address >> 63 ? KERNEL : USER;
+	if (address == start_address)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_start, QEMU_PLUGIN_CB_NO_REGS,
+		                                       NULL);
+	if (half == USER && !user_seen)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_user, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	if (is_rep(insn))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_rep, QEMU_PLUGIN_CB_NO_REGS,
+		                                       (void *)(uintptr_t)address);
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+	                                           &executed[half], 1);
+}
+
+static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	(void)id;
+	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++)
+		count_insn(qemu_plugin_tb_get_insn(tb, i));
+}
+
+static void answer(int client)
+{
+	char line[160];
+	uint64_t kernel = started ? executed[KERNEL] - base[KERNEL] : 0;
+	uint64_t user = started ? executed[USER] - base[USER] : 0;
+	uint64_t repeated = started ? repeats - base_repeats : 0;
+	int n = snprintf(line, sizeof(line),
+	                 "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+	                 kernel + user, kernel, user, repeated, first_user);
+	if (write(client, line, (size_t)n) < 0)
+		perror("count: write");
+	close(client);
+}
+
+static void *serve(void *argument)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)argument;
+	memcpy(address.sun_path, socket_path, sizeof(address.sun_path));
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
+	    listen(listener, 4)) {
+		perror("count: socket");
+		return NULL;
+	}
+	for (;;) {
+		int client = accept(listener, NULL, NULL);
+		if (client >= 0)
+			answer(client);
+	}
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
+                                           char **argv)
+{
+	pthread_t thread;
+	(void)info;
+	for (int i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "socket=", 7) && strlen(argv[i] + 7) < sizeof(socket_path))
+			strcpy(socket_path, argv[i] + 7);
+		else if (!strncmp(argv[i], "start=", 6))
+			start_address = strtoull(argv[i] + 6, NULL, 0);
+		else
+			return -1;
+	}
+	if (!socket_path[0] || pthread_create(&thread, NULL, serve, NULL))
+		return -1;
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+	return 0;
+}

@@ -80,8 +80,7 @@ static void report(const char *subject, const char *params, uint32_t n, double *
 		        spread);
 }
 
-/* --- filters and packets
- * -------------------------------------------------------------------------------------------- */
+/* --- filters and packets --- */
 
 struct rule {
 	struct flt_conjunction c;
@@ -217,9 +216,7 @@ static void make_packets(const struct rule *rules, uint32_t n, bool zipf, bool m
 	}
 }
 
-/* --- Sluice
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- Sluice --- */
 
 static struct flt_entry *insert(struct flt_table *table, struct rule *rule, uint64_t age)
 {
@@ -291,9 +288,7 @@ static void measure_insert(struct rule *rules, uint32_t n, const char *params)
 	flt_table_destroy(table);
 }
 
-/* --- peers
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- peers --- */
 
 static void measure_hash(const struct rule *rules, uint32_t n)
 {
@@ -418,9 +413,7 @@ static void measure_linear(const struct rule *rules, uint32_t n)
 		printf("no hits\n");
 }
 
-/* --- all
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- all --- */
 
 struct options {
 	uint32_t shapes;

@@ -171,9 +171,7 @@ void btf_free(struct btf *btf)
 	btf->offsets = NULL;
 }
 
-/* --- maps
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- maps --- */
 
 /* Follows typedefs and qualifiers; 0 where they lead nowhere. */
 static uint32_t strip(const struct btf *btf, uint32_t id, struct btf_type *type)
@@ -299,9 +297,7 @@ int btf_map(const struct btf *btf, const char *name, struct flt_map_spec *spec,
 	return flt_fail(error, FLT_E_INVALID, -1, "map \"%s\" has no type information", name);
 }
 
-/* --- lines
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- lines --- */
 
 struct ext_header {
 	uint16_t magic;

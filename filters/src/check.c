@@ -8,8 +8,7 @@
 
 #include "helper.h"
 
-/* --- single instructions
- * --------------------------------------------------------------------------- */
+/* --- single instructions --- */
 
 static const char *check_alu(const struct flt_insn *insn)
 {
@@ -152,8 +151,7 @@ static const char *check_insn(const struct flt_insn *insn, uint32_t left)
 	}
 }
 
-/* --- control flow
- * ------------------------------------------------------------------------------------ */
+/* --- control flow --- */
 
 static bool is_jump(const struct flt_insn *insn)
 {

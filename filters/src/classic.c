@@ -37,7 +37,7 @@ enum {
 #define NETWORK_BASE   0xfff00000u /* SKF_NET_OFF */
 #define LINK_BASE      0xffe00000u /* SKF_LL_OFF */
 
-/* --- checking ------------------------------------------------------------------------------ */
+/* --- checking --- */
 
 static bool is_ancillary(uint32_t k)
 {
@@ -140,7 +140,7 @@ int flt_classic_check(const struct flt_classic_insn *insns, uint32_t n, struct f
 	return 0;
 }
 
-/* --- what must be cleared ------------------------------------------------------------------- */
+/* --- what must be cleared --- */
 
 /* Bits of a set of places: 16 scratch words, A, X. */
 enum {
@@ -222,7 +222,7 @@ static uint32_t places_to_clear(const struct flt_classic_insn *insns, uint32_t n
 	return clear;
 }
 
-/* --- translation ---------------------------------------------------------------------------- */
+/* --- translation --- */
 
 enum {
 	REG_A = R0,

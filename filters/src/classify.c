@@ -15,9 +15,7 @@ enum {
 	PROBE_BYTES_MAX = 8 + 8 * SHAPE_WORDS_MAX,
 };
 
-/* --- chains
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- chains --- */
 
 static struct leaf *load_leaf(struct leaf *const *link)
 {
@@ -50,28 +48,39 @@ static inline bool same_key(const uint64_t *a, const uint64_t *b, uint32_t n)
 	return !differ;
 }
 
-/* The chain of a key, or NULL. */
+/*
+ * The chain of a key, or NULL. *owner is the answer where the chain's only leaf decides by itself,
+ * else NULL.
+ */
 static inline const struct leaf *find_chain(const struct slots *slots, uint32_t slot_size,
-                                            const uint64_t *words, uint32_t n_words, uint64_t i)
+                                            const uint64_t *words, uint32_t n_words, uint64_t i,
+                                            void **owner)
 {
+	*owner = NULL;
 	for (;; i = (i + 1) & slots->mask) {
-		uint8_t *slot = slots->memory + i * slot_size;
-		const struct leaf *head = load_leaf(slot_head(slot));
-		if (!head)
+		struct slot *slot = (struct slot *)(void *)(slots->memory + i * slot_size);
+		uintptr_t chain = __atomic_load_n(&slot->chain, __ATOMIC_ACQUIRE);
+		if (!chain)
 			return NULL;
-		if (same_key(slot_words(slot), words, n_words))
-			return head == LEAF_TOMBSTONE ? NULL : head;
+		if (!same_key(slot->words, words, n_words))
+			continue;
+		if (chain & CHAIN_TAG) {
+			void *known = __atomic_load_n(&slot->owner, __ATOMIC_ACQUIRE);
+			if (__atomic_load_n(&slot->chain, __ATOMIC_RELAXED) == chain)
+				*owner = known;
+		}
+		return chain_leaf(chain);
 	}
 }
 
-/* --- a burst
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- a burst --- */
 
 struct burst {
 	const struct flt_frame *frames;
 	uint32_t n;
 	const struct leaf *best[FLT_TABLE_BURST_MAX];
+	void *owner[FLT_TABLE_BURST_MAX]; /* of best, where that is the whole answer; else NULL */
+	bool first;                       /* no frame has a best leaf yet */
 	uint8_t active[FLT_TABLE_BURST_MAX];
 	uint64_t position[FLT_TABLE_BURST_MAX];
 	uint64_t probes[FLT_TABLE_BURST_MAX * PROBE_BYTES_MAX / 8];
@@ -87,12 +96,15 @@ static uint32_t make_probes(struct burst *b, const struct shape *shape, uint32_t
 	return (uint32_t)(((uint64_t *)end - b->probes) / (1 + shape->layout.n_words));
 }
 
-static inline void consider(struct burst *b, uint64_t frame, const struct leaf *leaf,
-                            uint32_t n_words)
+static void consider(struct burst *b, uint64_t frame, const struct leaf *leaf, void *owner,
+                     uint32_t n_words)
 {
-	leaf = first_match(leaf, n_words, &b->frames[frame]);
-	if (leaf && (!b->best[frame] || leaf_before(leaf, b->best[frame])))
+	if (!owner)
+		leaf = first_match(leaf, n_words, &b->frames[frame]);
+	if (leaf && (!b->best[frame] || leaf_before(leaf, b->best[frame]))) {
 		b->best[frame] = leaf;
+		b->owner[frame] = owner;
+	}
 }
 
 /* Compares the keys with the table; n_words is a constant where it is inlined. */
@@ -108,11 +120,17 @@ static inline __attribute__((always_inline)) void look_up(struct burst *b,
 	}
 	probe = b->probes;
 	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words) {
+		void *owner;
 		const struct leaf *leaf =
-		        find_chain(slots, slot_size, probe + 1, n_words, b->position[i]);
-		if (leaf)
-			consider(b, probe[0], leaf, n_words);
+		        find_chain(slots, slot_size, probe + 1, n_words, b->position[i], &owner);
+		if (owner && !b->best[probe[0]]) {
+			b->best[probe[0]] = leaf;
+			b->owner[probe[0]] = owner;
+		} else if (leaf) {
+			consider(b, probe[0], leaf, owner, n_words);
+		}
 	}
+	b->first = false;
 }
 
 static void visit_shape(struct burst *b, const struct shape *shape, uint32_t n_active)
@@ -120,13 +138,13 @@ static void visit_shape(struct burst *b, const struct shape *shape, uint32_t n_a
 	uint32_t n = make_probes(b, shape, n_active);
 	switch (shape->layout.n_words) {
 	case 1:
-		look_up(b, shape, n, 1, 16);
+		look_up(b, shape, n, 1, 32);
 		return;
 	case 2:
 		look_up(b, shape, n, 2, 32);
 		return;
 	case 3:
-		look_up(b, shape, n, 3, 32);
+		look_up(b, shape, n, 3, 64);
 		return;
 	default:
 		look_up(b, shape, n, shape->layout.n_words, shape->slot_size);
@@ -136,7 +154,16 @@ static void visit_shape(struct burst *b, const struct shape *shape, uint32_t n_a
 /* Frames that could still find something better in a shape. */
 static uint32_t choose_active(struct burst *b, uint64_t best_rank)
 {
+	static const uint8_t all[FLT_TABLE_BURST_MAX] = {
+	        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+	        16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+	        32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+	        48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 	uint32_t n = 0;
+	if (b->first) {
+		memcpy(b->active, all, sizeof(all));
+		return b->n;
+	}
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->active[n] = (uint8_t)i;
 		n += !b->best[i] || b->best[i]->rank <= best_rank;
@@ -153,8 +180,7 @@ static void visit_shapes(struct burst *b, const struct view *view)
 	}
 }
 
-/* --- one frame, leaf after leaf
- * -------------------------------------------------------------------------------------- */
+/* --- one frame, leaf after leaf --- */
 
 static const struct leaf *frame_chain(const struct shape *shape, const struct flt_frame *frame)
 {
@@ -165,8 +191,9 @@ static const struct leaf *frame_chain(const struct shape *shape, const struct fl
 		return NULL;
 	uint32_t n_words = shape->layout.n_words;
 	const struct slots *slots = __atomic_load_n(&shape->slots, __ATOMIC_ACQUIRE);
+	void *owner;
 	return find_chain(slots, shape->slot_size, words + 1, n_words,
-	                  key_hash(words + 1, n_words) & slots->mask);
+	                  key_hash(words + 1, n_words) & slots->mask, &owner);
 }
 
 /* Whether the frame satisfies a leaf. */
@@ -225,7 +252,7 @@ static const struct leaf *next_leaf(const struct view *view, const struct flt_fr
 
 static uint32_t ask(const struct flt_entry *entry, const struct flt_frame *frame)
 {
-	return entry->program ? flt_program_run(entry->program, frame) : entry->accept;
+	return entry->program ? flt_program_run(entry->program, frame) : (uint32_t)entry->accept;
 }
 
 /* The same for a frame on its way; the owner hears of a refusal. */
@@ -237,9 +264,7 @@ static uint32_t ask_and_tell(const struct flt_entry *entry, const struct flt_fra
 	return accept;
 }
 
-/* --- deciding
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- deciding --- */
 
 /* From a frame's best leaf on, the first whose program (if it has one) accepts. */
 static struct flt_verdict settle(const struct view *view, const struct flt_frame *frame,
@@ -260,8 +285,8 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 	struct burst b;
 	b.frames = frames;
 	b.n = n;
-	for (uint32_t i = 0; i < n; i++)
-		b.best[i] = NULL;
+	b.first = true;
+	memset((void *)b.best, 0, n * sizeof(b.best[0]));
 	visit_shapes(&b, view);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct leaf *leaf = b.best[i];
@@ -269,17 +294,19 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 			verdicts[i] = (struct flt_verdict){NULL, 0};
 			continue;
 		}
+		if (b.owner[i]) {
+			verdicts[i] = (struct flt_verdict){b.owner[i], UINT32_MAX};
+			continue;
+		}
 		const struct flt_entry *entry = leaf_entry(leaf);
 		if (flt_likely(!entry->program))
-			verdicts[i] = (struct flt_verdict){entry->owner, entry->accept};
+			verdicts[i] = (struct flt_verdict){entry->owner, (uint32_t)entry->accept};
 		else
 			verdicts[i] = settle(view, &frames[i], leaf);
 	}
 }
 
-/* --- taps
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- taps --- */
 
 static void tell_taps(const struct view *view, const struct flt_frame *frame, uint32_t index,
                       const struct flt_tap_sink *taps)
@@ -316,8 +343,7 @@ void flt_table_classify(const struct flt_table *table, const struct flt_frame *f
 			tell_taps(view, &frames[i], i, taps);
 }
 
-/* --- everything that matches
- * --------------------------------------------------------------------------------------------- */
+/* --- everything that matches --- */
 
 void flt_table_match_all(const struct flt_table *table, const struct flt_frame *frame,
                          int (*visit)(void *arg, void *owner, uint32_t bits, uint32_t accept),

@@ -55,8 +55,7 @@ struct walk {
 	uint32_t n_out;
 };
 
-/* --- the path -----------------------------------------------------------------------------------
- */
+/* --- the path --- */
 
 static void rebuild_path(struct walk *w)
 {
@@ -105,8 +104,7 @@ static bool pop_branch(struct walk *w)
 	return true;
 }
 
-/* --- accepted paths
- * ------------------------------------------------------------------------------- */
+/* --- accepted paths --- */
 
 static bool inside_accepted(const struct walk *w, const struct flt_conjunction *c)
 {
@@ -167,8 +165,7 @@ static void accept_path(struct walk *w, bool known, uint32_t value)
 	w->out[w->n_out++] = w->scratch;
 }
 
-/* --- instructions
- * ----------------------------------------------------------------------------------- */
+/* --- instructions --- */
 
 /* The place that a packet load reads; false where a term can't say it. */
 static bool load_place(const struct walk *w, const struct flt_classic_insn *insn,
@@ -355,8 +352,7 @@ static void walk_insn(struct walk *w, const struct flt_classic_insn *insn)
 	}
 }
 
-/* --- the walk
- * ---------------------------------------------------------------------------------------- */
+/* --- the walk --- */
 
 static void start(struct walk *w, uint32_t decisions_max)
 {

@@ -41,9 +41,7 @@ static void *pointer(uint64_t value)
 	return (void *)(uintptr_t)value;
 }
 
-/* --- maps
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- maps --- */
 
 static uint64_t map_result(int code)
 {
@@ -83,9 +81,7 @@ static uint64_t help_ringbuf_output(uint64_t map, uint64_t data, uint64_t size, 
 	return flt_map_ringbuf_write(pointer(map), pointer(data), size) ? result(HELP_EAGAIN) : 0;
 }
 
-/* --- the machine
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the machine --- */
 
 static uint64_t help_clock(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
 {
@@ -157,9 +153,7 @@ static uint64_t help_trace_printk(uint64_t format, uint64_t size, uint64_t a, ui
 	return length;
 }
 
-/* --- the packet
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the packet --- */
 
 static uint64_t help_adjust_head(uint64_t context, uint64_t delta, uint64_t r3, uint64_t r4,
                                  uint64_t r5)
@@ -251,9 +245,7 @@ static uint64_t help_redirect(uint64_t ifindex, uint64_t flags, uint64_t r3, uin
 	return flags ? FLT_XDP_ABORTED : FLT_XDP_REDIRECT;
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the table --- */
 
 #define KEYED_MAPS                                                                                 \
 	(1u << FLT_MAP_HASH | 1u << FLT_MAP_ARRAY | 1u << FLT_MAP_PERCPU_HASH |                    \

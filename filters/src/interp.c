@@ -30,7 +30,7 @@ static void fault(struct machine *m, enum flt_fault why)
 	m->done = true;
 }
 
-/* --- memory --------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 static bool inside(uint64_t address, uint32_t size, uint64_t start, uint64_t length)
 {
@@ -219,7 +219,7 @@ static void load(struct machine *m, const struct flt_insn *insn)
 	}
 }
 
-/* --- arithmetic ------------------------------------------------------------------------------- */
+/* --- arithmetic --- */
 
 static uint64_t divide64(uint64_t a, uint64_t b, bool is_signed)
 {
@@ -349,7 +349,7 @@ static void alu(struct machine *m, const struct flt_insn *insn)
 		*dst = alu32(insn, (uint32_t)*dst, (uint32_t)b);
 }
 
-/* --- control flow ----------------------------------------------------------------------------- */
+/* --- control flow --- */
 
 static bool condition(uint32_t op, uint64_t a, uint64_t b, int64_t sa, int64_t sb)
 {

@@ -59,8 +59,7 @@ static bool is_wide_alu(const struct flt_insn *insn)
 	return (insn->code & BPF_CLASS_MASK) == BPF_ALU64;
 }
 
-/* --- function entry and exit -------------------------------------------------------------------
- */
+/* --- function entry and exit --- */
 
 static bool has_frame(const struct jit *j)
 {
@@ -155,8 +154,7 @@ static void emit_epilogue(struct jit *j, bool entry)
 	x86_ret(c);
 }
 
-/* --- memory
- * ---------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 /* Checked mode: leaves the address in r10, held against memory and stack; uses r11. */
 static void emit_check(struct jit *j, uint32_t base, int32_t disp, uint32_t bytes)
@@ -297,8 +295,7 @@ static void emit_store(struct jit *j, uint32_t i)
 		x86_store(&j->c, insn_size(insn), base, disp, src_reg(insn));
 }
 
-/* --- legacy packet loads
- * ----------------------------------------------------------------------------- */
+/* --- legacy packet loads --- */
 
 static void emit_to_host_order(struct jit *j, uint32_t bytes)
 {
@@ -353,8 +350,7 @@ static void emit_load_ind(struct jit *j, uint32_t i)
 	emit_to_host_order(j, bytes);
 }
 
-/* --- arithmetic
- * ---------------------------------------------------------------------------------------- */
+/* --- arithmetic --- */
 
 /* The register that holds the second operand; an immediate goes to r11. */
 static uint32_t operand(struct jit *j, const struct flt_insn *insn)
@@ -571,8 +567,7 @@ static void emit_limited(struct jit *j, uint32_t i)
 	x86_alu(c, X86_ADD, true, dst_reg(insn), R_10);
 }
 
-/* --- control flow
- * -------------------------------------------------------------------------------------- */
+/* --- control flow --- */
 
 static uint32_t target_of(const struct jit *j, uint32_t i, int32_t distance)
 {
@@ -703,8 +698,7 @@ static void emit_jump(struct jit *j, uint32_t i, bool entry)
 	}
 }
 
-/* --- the program
- * ---------------------------------------------------------------------------------------- */
+/* --- the program --- */
 
 static void emit_insn(struct jit *j, uint32_t i, bool entry)
 {

@@ -51,9 +51,7 @@ struct flt_map {
 	uint64_t head, tail;
 };
 
-/* --- making
- * -------------------------------------------------------------------------------------------------
- */
+/* --- making --- */
 
 static bool is_hash(const struct flt_map *map)
 {
@@ -222,9 +220,7 @@ void flt_map_freeze(struct flt_map *map)
 	map->frozen = true;
 }
 
-/* --- the lock
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the lock --- */
 
 static void lock(struct flt_map *map)
 {
@@ -237,9 +233,7 @@ static void unlock(struct flt_map *map)
 	__atomic_store_n(&map->lock, 0, __ATOMIC_RELEASE);
 }
 
-/* --- arrays
- * --------------------------------------------------------------------------------------------------
- */
+/* --- arrays --- */
 
 /* All ones if index < size, else 0, without a branch that could be mispredicted. */
 static uint64_t index_mask(uint64_t index, uint64_t size)
@@ -259,9 +253,7 @@ static void *array_value(const struct flt_map *map, const void *key, uint32_t cp
 	return map->memory + (i * map->values + cpu) * map->value_stride;
 }
 
-/* --- hash maps
- * ------------------------------------------------------------------------------------------------
- */
+/* --- hash maps --- */
 
 static uint32_t hash_key(const struct flt_map *map, const uint8_t *key)
 {
@@ -387,8 +379,7 @@ static void *hash_value(const struct flt_map *map, const uint8_t *key, uint32_t 
 	return node_value(map, node) + (size_t)cpu * map->value_stride;
 }
 
-/* --- longest prefixes
- * ------------------------------------------------------------------------------------------ */
+/* --- longest prefixes --- */
 
 struct prefix_key {
 	uint32_t bits;
@@ -456,9 +447,7 @@ static int delete_prefix(struct flt_map *map, const uint8_t *key)
 	return code;
 }
 
-/* --- all kinds
- * -------------------------------------------------------------------------------------------------
- */
+/* --- all kinds --- */
 
 void *flt_map_lookup_cpu(struct flt_map *map, const void *key, uint32_t cpu)
 {
@@ -542,8 +531,7 @@ int flt_map_next_key(struct flt_map *map, const void *key, void *next)
 	return FLT_E_NOT_FOUND;
 }
 
-/* --- ring buffers
- * ---------------------------------------------------------------------------------------------- */
+/* --- ring buffers --- */
 
 static void ring_put(struct flt_map *map, uint64_t at, const void *data, uint64_t size)
 {

@@ -38,9 +38,7 @@ struct flt_object {
 	uint32_t programs[PROGRAMS_MAX]; /* symbols */
 };
 
-/* --- maps
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- maps --- */
 
 static int add_map(struct flt_object *o, const struct flt_map_spec *spec, uint32_t symbol,
                    uint32_t section, struct flt_error *error)
@@ -151,9 +149,7 @@ static int make_maps(struct flt_object *o, struct flt_error *error)
 	return code;
 }
 
-/* --- programs
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- programs --- */
 
 static bool is_function(const struct flt_object *o, const struct elf_symbol *symbol)
 {
@@ -271,9 +267,7 @@ struct flt_map *flt_object_map(const struct flt_object *object, const char *name
 	return NULL;
 }
 
-/* --- linking
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- linking --- */
 
 struct link {
 	struct flt_object *o;

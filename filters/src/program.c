@@ -196,8 +196,7 @@ void flt_program_free(struct flt_program *program)
 	flt_free(program);
 }
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running --- */
 
 static uint64_t interpret(const struct flt_program *program, const struct flt_frame *frame,
                           uint64_t r1, uint64_t r2)
@@ -285,8 +284,7 @@ uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, ui
 	return run(program, true, NULL, memory, length);
 }
 
-/* --- what there is to know
- * ------------------------------------------------------------------------ */
+/* --- what there is to know --- */
 
 const char *flt_program_name(const struct flt_program *program)
 {

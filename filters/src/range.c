@@ -6,8 +6,7 @@
 
 #include "bpf.h"
 
-/* --- tristate numbers
- * ------------------------------------------------------------------------------ */
+/* --- tristate numbers --- */
 
 static struct flt_tnum tnum(uint64_t value, uint64_t mask)
 {
@@ -96,8 +95,7 @@ static struct flt_tnum tnum_meet(struct flt_tnum a, struct flt_tnum b)
 	return tnum((a.value | b.value) & ~mask, mask);
 }
 
-/* --- keeping the parts in step
- * ------------------------------------------------------------------------ */
+/* --- keeping the parts in step --- */
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -204,8 +202,7 @@ static void settle(struct flt_range *r)
 	bounds_from_bits(r);
 }
 
-/* --- making and comparing
- * --------------------------------------------------------------------------------- */
+/* --- making and comparing --- */
 
 struct flt_range flt_range_unknown(void)
 {
@@ -294,8 +291,7 @@ bool flt_range_empty(const struct flt_range *a)
 	       a->smin32 > a->smax32;
 }
 
-/* --- arithmetic
- * --------------------------------------------------------------------------------------------- */
+/* --- arithmetic --- */
 
 static struct flt_range add(const struct flt_range *a, const struct flt_range *b)
 {
@@ -558,9 +554,7 @@ struct flt_range flt_range_swap(bool swap, int32_t bits, const struct flt_range 
 	return from_bits(tnum(swap_bytes(low.bits.value, bits), swap_bytes(low.bits.mask, bits)));
 }
 
-/* --- conditions
- * -----------------------------------------------------------------------------------------------
- */
+/* --- conditions --- */
 
 /* Bounds in the width that a condition looks at, as 64-bit numbers. */
 struct view {

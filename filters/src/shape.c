@@ -6,8 +6,7 @@
 
 #include "table_internal.h"
 
-/* --- taking apart
- * ---------------------------------------------------------------------------------------------- */
+/* --- taking apart --- */
 
 /* A field of the conjunction on its way into the key: a mask and one or two values. */
 struct part {
@@ -175,8 +174,7 @@ bool flt_shape_layout_equal(const struct shape_layout *a, const struct shape_lay
 	       !memcmp(a->fields, b->fields, a->n_fields * sizeof(a->fields[0]));
 }
 
-/* --- keys without compiled code
- * --------------------------------------------------------------------------------- */
+/* --- keys without compiled code --- */
 
 static bool load_field(const struct shape_field *f, const struct flt_frame *frame, uint64_t *value)
 {

@@ -109,8 +109,7 @@ struct flt_symbol flt_symbol_alu(uint32_t op, const struct flt_symbol *a,
 	return unknown;
 }
 
-/* --- comparisons --------------------------------------------------------------------------------
- */
+/* --- comparisons --- */
 
 static enum flt_truth truth(bool holds)
 {

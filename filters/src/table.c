@@ -29,8 +29,7 @@ static void retire(struct flt_table *table, void *memory, size_t size)
 	flt_platform.retire(memory, flt_free);
 }
 
-/* --- hash tables of keys
- * ----------------------------------------------------------------------------------------- */
+/* --- hash tables of keys --- */
 
 static uint32_t round_slot(uint32_t size)
 {
@@ -51,34 +50,62 @@ static struct slots *make_slots(struct flt_table *table, uint64_t n, uint32_t sl
 	return slots;
 }
 
+static struct slot *slot_at(const struct slots *slots, uint32_t slot_size, uint64_t i)
+{
+	return (struct slot *)(void *)(slots->memory + i * slot_size);
+}
+
 /* The key's slot, or the empty one where it belongs. */
-static uint8_t *find_slot(const struct slots *slots, uint32_t slot_size, const uint64_t *words,
-                          uint32_t n_words)
+static struct slot *find_slot(const struct slots *slots, uint32_t slot_size, const uint64_t *words,
+                              uint32_t n_words)
 {
 	uint64_t i = key_hash(words, n_words) & slots->mask;
 	for (;; i = (i + 1) & slots->mask) {
-		uint8_t *slot = slots->memory + i * slot_size;
-		if (!*slot_head(slot) || !memcmp(slot_words(slot), words, 8 * n_words))
+		struct slot *slot = slot_at(slots, slot_size, i);
+		if (!slot->chain || !memcmp(slot->words, words, 8 * n_words))
 			return slot;
 	}
 }
 
-/* Puts the key before the chain becomes visible: readers look at the chain first. */
-static void fill_slot(struct slots *slots, uint8_t *slot, const uint64_t *words, uint32_t n_words,
-                      struct leaf *head)
+/* Whether a chain's owner is the whole answer. */
+static bool is_plain(const struct leaf *leaf)
 {
-	memcpy((void *)(uintptr_t)slot_words(slot), words, 8 * n_words);
-	__atomic_store_n(slot_head(slot), head, __ATOMIC_RELEASE);
+	const struct flt_entry *entry = leaf_entry(leaf);
+	return !leaf->next && !leaf->n_residual && !entry->program && entry->accept == UINT32_MAX;
+}
+
+/*
+ * Makes a slot's chain visible. A reader takes the owner only if it finds the same tagged chain
+ * before and after, so the owner changes while the chain is not tagged, or does not exist yet.
+ */
+static void publish_chain(struct slot *slot, struct leaf *head)
+{
+	if (!head) {
+		__atomic_store_n(&slot->chain, (uintptr_t)CHAIN_TAG, __ATOMIC_RELEASE);
+	} else if (!is_plain(head)) {
+		__atomic_store_n(&slot->chain, (uintptr_t)head, __ATOMIC_RELEASE);
+	} else {
+		if (slot->chain)
+			__atomic_store_n(&slot->chain, (uintptr_t)head, __ATOMIC_RELEASE);
+		__atomic_store_n(&slot->owner, leaf_entry(head)->owner, __ATOMIC_RELEASE);
+		__atomic_store_n(&slot->chain, (uintptr_t)head | CHAIN_TAG, __ATOMIC_RELEASE);
+	}
+}
+
+/* Puts the key before the chain becomes visible: readers look at the chain first. */
+static void fill_slot(struct slots *slots, struct slot *slot, const uint64_t *words,
+                      uint32_t n_words, struct leaf *head)
+{
+	memcpy(slot->words, words, 8 * n_words);
+	publish_chain(slot, head);
 	slots->used++;
 }
 
 static uint64_t count_chains(const struct shape *shape)
 {
 	uint64_t n = 0;
-	for (uint64_t i = 0; i <= shape->slots->mask; i++) {
-		const struct leaf *head = *slot_head(shape->slots->memory + i * shape->slot_size);
-		n += head && head != LEAF_TOMBSTONE;
-	}
+	for (uint64_t i = 0; i <= shape->slots->mask; i++)
+		n += chain_leaf(slot_at(shape->slots, shape->slot_size, i)->chain) != NULL;
 	return n;
 }
 
@@ -93,14 +120,13 @@ static bool rebuild_slots(struct flt_table *table, struct shape *shape, uint32_t
 	struct slots *new = make_slots(table, n, shape->slot_size);
 	if (!new)
 		return false;
+	uint32_t n_words = shape->layout.n_words;
 	for (uint64_t i = 0; i <= old->mask; i++) {
-		uint8_t *slot = old->memory + i * shape->slot_size;
-		struct leaf *head = *slot_head(slot);
-		if (head && head != LEAF_TOMBSTONE)
-			fill_slot(new,
-			          find_slot(new, shape->slot_size, slot_words(slot),
-			                    shape->layout.n_words),
-			          slot_words(slot), shape->layout.n_words, head);
+		const struct slot *slot = slot_at(old, shape->slot_size, i);
+		struct leaf *head = chain_leaf(slot->chain);
+		if (head)
+			fill_slot(new, find_slot(new, shape->slot_size, slot->words, n_words),
+			          slot->words, n_words, head);
 	}
 	__atomic_store_n(&shape->slots, new, __ATOMIC_RELEASE);
 	retire(table, old, old->bytes);
@@ -114,9 +140,7 @@ static bool reserve_slots(struct flt_table *table, struct shape *shape, uint32_t
 	       rebuild_slots(table, shape, n);
 }
 
-/* --- shapes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- shapes --- */
 
 static void free_shape(void *memory)
 {
@@ -134,7 +158,7 @@ static struct shape *make_shape(struct flt_table *table, const struct shape_layo
 	if (!shape)
 		return NULL;
 	shape->layout = *layout;
-	shape->slot_size = round_slot((uint32_t)sizeof(struct leaf *) + 8 * layout->n_words);
+	shape->slot_size = round_slot((uint32_t)sizeof(struct slot) + 8 * layout->n_words);
 	shape->slots = make_slots(table, SLOTS_MIN, shape->slot_size);
 	if (!shape->slots) {
 		table->memory -= sizeof(*shape);
@@ -234,43 +258,41 @@ static void narrow_common(struct shape *shape, const uint64_t *words)
 	}
 }
 
-/* --- leaves
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- leaves --- */
 
 static void link_leaf(struct shape *shape, struct leaf *leaf)
 {
 	uint32_t n_words = shape->layout.n_words;
 	narrow_common(shape, leaf->words);
-	uint8_t *slot = find_slot(shape->slots, shape->slot_size, leaf->words, n_words);
-	struct leaf **link = slot_head(slot);
+	struct slot *slot = find_slot(shape->slots, shape->slot_size, leaf->words, n_words);
+	struct leaf *head = chain_leaf(slot->chain), *before = NULL;
 	shape->n_leaves++;
-	if (!*link) {
+	if (!slot->chain) {
 		fill_slot(shape->slots, slot, leaf->words, n_words, leaf);
 		return;
 	}
-	if (*link == LEAF_TOMBSTONE) {
-		__atomic_store_n(link, leaf, __ATOMIC_RELEASE);
-		return;
-	}
-	while (*link && !leaf_before(leaf, *link))
-		link = &(*link)->next;
-	leaf->next = *link;
-	__atomic_store_n(link, leaf, __ATOMIC_RELEASE);
+	for (leaf->next = head; leaf->next && !leaf_before(leaf, leaf->next);
+	     leaf->next = before->next)
+		before = leaf->next;
+	if (before)
+		__atomic_store_n(&before->next, leaf, __ATOMIC_RELEASE);
+	publish_chain(slot, before ? head : leaf);
 }
 
 static void unlink_leaf(struct shape *shape, struct leaf *leaf)
 {
-	uint8_t *slot =
+	struct slot *slot =
 	        find_slot(shape->slots, shape->slot_size, leaf->words, shape->layout.n_words);
-	struct leaf **link = slot_head(slot);
-	struct leaf *next = leaf->next;
-	if (*link == leaf && !next)
-		next = LEAF_TOMBSTONE;
-	while (*link != leaf)
-		link = &(*link)->next;
-	__atomic_store_n(link, next, __ATOMIC_RELEASE);
+	struct leaf *head = chain_leaf(slot->chain), *before = head;
 	shape->n_leaves--;
+	if (head == leaf) {
+		publish_chain(slot, leaf->next);
+		return;
+	}
+	while (before->next != leaf)
+		before = before->next;
+	__atomic_store_n(&before->next, leaf->next, __ATOMIC_RELEASE);
+	publish_chain(slot, head);
 }
 
 static uint32_t leaf_size(const struct shape_split *split)
@@ -307,9 +329,7 @@ static void write_leaves(struct flt_entry *entry, const struct shape_split *spli
 	}
 }
 
-/* --- entries
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- entries --- */
 
 static struct side *side_of(struct flt_table *table, uint32_t flags)
 {
@@ -463,9 +483,7 @@ void flt_table_remove(struct flt_table *table, struct flt_entry *entry)
 	flt_platform.retire(entry, release_entry);
 }
 
-/* --- tables
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- tables --- */
 
 int flt_table_create(struct flt_table **out, struct flt_error *error)
 {
@@ -496,11 +514,10 @@ static void destroy_entry(struct flt_entry *entry)
 
 static void destroy_entries(struct shape *shape)
 {
-	for (uint64_t i = 0; i <= shape->slots->mask; i++) {
-		struct leaf **head = slot_head(shape->slots->memory + i * shape->slot_size);
-		while (*head && *head != LEAF_TOMBSTONE)
-			destroy_entry(leaf_entry(*head));
-	}
+	struct leaf *head;
+	for (uint64_t i = 0; i <= shape->slots->mask; i++)
+		while ((head = chain_leaf(slot_at(shape->slots, shape->slot_size, i)->chain)))
+			destroy_entry(leaf_entry(head));
 }
 
 /* No reader is inside, so nothing is published any more. */

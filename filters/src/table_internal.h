@@ -123,19 +123,19 @@ struct side {
 	struct shape *shapes[SHAPES_MAX]; /* writer */
 };
 
+/* What a lookup needs stands together with the first leaf, within a cache line where it can. */
 struct flt_entry {
-	void *owner;
-	const struct flt_program *program;
 	void (*declined)(void *owner);
 	void (*release)(void *owner);
-	uint64_t age;
 	uint64_t sequence;
-	uint32_t accept;
 	uint32_t flags;
 	uint32_t n_leaves;
 	uint32_t n_conjunctions;
 	uint32_t size;
-	uint32_t reserved;
+	uint64_t age;
+	void *owner;
+	const struct flt_program *program;
+	uint64_t accept;
 	struct leaf first[]; /* leaves follow each other */
 };
 
@@ -150,7 +150,24 @@ struct flt_table {
 	size_t memory;
 };
 
-#define LEAF_TOMBSTONE ((struct leaf *)1)
+/*
+ * A slot of a hash table: a key, its chain, and the chain's owner. The chain's address carries a
+ * tag where its only leaf decides by itself, for all bytes, without residual terms or a program:
+ * `owner` is then all that a lookup needs. A key without leaves keeps its slot with the tag alone:
+ * its tombstone.
+ */
+struct slot {
+	uintptr_t chain; /* readers; 0: the slot is empty */
+	void *owner;     /* only valid between two equal loads of a tagged chain */
+	uint64_t words[];
+};
+
+enum { CHAIN_TAG = 1 };
+
+static inline struct leaf *chain_leaf(uintptr_t chain)
+{
+	return (struct leaf *)(chain & ~(uintptr_t)CHAIN_TAG);
+}
 
 static inline struct flt_entry *leaf_entry(const struct leaf *leaf)
 {
@@ -187,16 +204,6 @@ static inline uint64_t key_hash(const uint64_t *words, uint32_t n)
 		h = (uint64_t)product ^ (uint64_t)(product >> 64);
 	}
 	return h;
-}
-
-static inline const uint64_t *slot_words(const uint8_t *slot)
-{
-	return (const uint64_t *)(const void *)(slot + sizeof(struct leaf *));
-}
-
-static inline struct leaf **slot_head(uint8_t *slot)
-{
-	return (struct leaf **)(void *)slot;
 }
 
 /* shape.c: takes a valid conjunction apart. */

@@ -46,8 +46,7 @@ int flt_vread(struct flt_verifier *v, uint32_t r)
 	return 0;
 }
 
-/* --- 64-bit immediates
- * ------------------------------------------------------------------------------ */
+/* --- 64-bit immediates --- */
 
 static struct flt_map *map_of(struct flt_verifier *v, const struct flt_insn *insn)
 {
@@ -91,8 +90,7 @@ static int load_wide(struct flt_verifier *v, const struct flt_insn *insn)
 	return insn[1].imm ? flt_vrefuse(v, "a map's reference with an offset") : 0;
 }
 
-/* --- the walk
- * ---------------------------------------------------------------------------------------- */
+/* --- the walk --- */
 
 static int step(struct flt_verifier *v)
 {
@@ -171,8 +169,7 @@ static int walk(struct flt_verifier *v)
 	return v->code;
 }
 
-/* --- afterwards
- * ---------------------------------------------------------------------------------------- */
+/* --- afterwards --- */
 
 /* Maps become addresses; the kind of the immediate is forgotten. */
 static void place_maps(struct flt_verifier *v)

@@ -143,8 +143,7 @@ struct flt_verify_input {
 int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, uint32_t *steps,
                struct flt_error *error);
 
-/* --- between the files
- * ----------------------------------------------------------------------------- */
+/* --- between the files --- */
 
 /* Refuses the program at the current instruction; returns the code. */
 int flt_vrefuse(struct flt_verifier *v, const char *format, ...)

@@ -9,8 +9,7 @@ static bool is_wide(const struct flt_insn *insn)
 	return (insn->code & BPF_CLASS_MASK) == BPF_ALU64;
 }
 
-/* --- pointers
- * --------------------------------------------------------------------------------------------- */
+/* --- pointers --- */
 
 /*
  * Speculation: after a mispredicted bounds check the offset could be anything. Where its bound is
@@ -141,9 +140,7 @@ static int pointer_alu(struct flt_verifier *v, const struct flt_insn *insn, stru
 	return move_pointer(v, dst, &by, false);
 }
 
-/* --- moves
- * --------------------------------------------------------------------------------------------------
- */
+/* --- moves --- */
 
 static int move(struct flt_verifier *v, const struct flt_insn *insn, struct flt_vreg *dst,
                 struct flt_vreg *src)
@@ -177,9 +174,7 @@ static int swap(struct flt_verifier *v, const struct flt_insn *insn, struct flt_
 	return 0;
 }
 
-/* --- all
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- all --- */
 
 static int read_operands(struct flt_verifier *v, const struct flt_insn *insn)
 {

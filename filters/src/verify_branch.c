@@ -19,8 +19,7 @@ static void for_each_reg(struct flt_vstate *state,
 	}
 }
 
-/* --- numbers
- * --------------------------------------------------------------------------------------------- */
+/* --- numbers --- */
 
 static void copy_range(struct flt_vreg *reg, const struct flt_vreg *about)
 {
@@ -75,8 +74,7 @@ static bool learn_numbers(struct flt_vstate *state, const struct flt_insn *insn,
 	return true;
 }
 
-/* --- pointers that may be NULL
- * ------------------------------------------------------------------------------ */
+/* --- pointers that may be NULL --- */
 
 static void settle_null(struct flt_vreg *reg, const struct flt_vreg *about)
 {
@@ -101,8 +99,7 @@ static void learn_null(struct flt_vstate *state, const struct flt_insn *insn, bo
 	for_each_reg(state, null ? settle_null : settle_value, &about);
 }
 
-/* --- the packet's end
- * ---------------------------------------------------------------------------------------- */
+/* --- the packet's end --- */
 
 static void lengthen(struct flt_vreg *reg, const struct flt_vreg *about)
 {
@@ -151,9 +148,7 @@ static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, 
 	for_each_reg(state, lengthen, &about);
 }
 
-/* --- all
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- all --- */
 
 enum comparison {
 	COMPARE_NUMBERS,

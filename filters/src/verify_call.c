@@ -4,9 +4,7 @@
  */
 #include "verify.h"
 
-/* --- helpers
- * ------------------------------------------------------------------------------------------------
- */
+/* --- helpers --- */
 
 static int wrong_argument(struct flt_verifier *v, const struct flt_helper *helper, uint32_t r,
                           const char *wanted)
@@ -167,8 +165,7 @@ static int call_helper(struct flt_verifier *v, uint32_t number)
 	return 0;
 }
 
-/* --- local functions
- * ---------------------------------------------------------------------------------------- */
+/* --- local functions --- */
 
 static int call_local(struct flt_verifier *v, const struct flt_insn *insn)
 {

@@ -27,8 +27,7 @@ struct access {
 	bool write;
 };
 
-/* --- bounds
- * -------------------------------------------------------------------------------------------- */
+/* --- bounds --- */
 
 /* The fixed part plus the instruction's offset; int64_t so that it can't wrap. */
 static int64_t fixed_offset(const struct access *a)
@@ -98,8 +97,7 @@ static int stack_bytes(struct flt_verifier *v, const struct access *a, uint32_t 
 	return 0;
 }
 
-/* --- the stack
- * -------------------------------------------------------------------------------------------- */
+/* --- the stack --- */
 
 static uint32_t slot_of(uint32_t byte)
 {
@@ -245,8 +243,7 @@ static int read_stack(struct flt_verifier *v, const struct access *a, struct flt
 	return 0;
 }
 
-/* --- the context
- * ------------------------------------------------------------------------------------------- */
+/* --- the context --- */
 
 static int read_context(struct flt_verifier *v, const struct access *a, struct flt_vreg *out)
 {
@@ -293,8 +290,7 @@ void flt_context_rewrite(struct flt_insn *insn)
 	insn->offset = members[member].offset;
 }
 
-/* --- loads and stores
- * --------------------------------------------------------------------------------------- */
+/* --- loads and stores --- */
 
 /*
  * Notes what the instruction accesses. The context's layout is translated and packet loads are
@@ -461,8 +457,7 @@ int flt_vstore(struct flt_verifier *v, const struct flt_insn *insn)
 	return code ? code : write_any(v, &a, flt_vreg_now(v, insn_src(insn)));
 }
 
-/* --- helpers' memory
- * ---------------------------------------------------------------------------------------- */
+/* --- helpers' memory --- */
 
 int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool write)
 {

@@ -75,8 +75,7 @@ static void free_compact(struct flt_verifier *v, struct flt_vstate *state)
 			discharge(v, state->frames[i], frame_size(state->frames[i]));
 }
 
-/* --- waiting branches
- * -------------------------------------------------------------------------------- */
+/* --- waiting branches --- */
 
 int flt_vpush(struct flt_verifier *v, uint32_t pc, struct flt_vstate **pushed)
 {
@@ -143,8 +142,7 @@ void flt_vend_path(struct flt_verifier *v)
 		e = e->parent;
 }
 
-/* --- comparing
- * ----------------------------------------------------------------------------------------- */
+/* --- comparing --- */
 
 /* Identities of the old state and what they are in the new one. */
 struct identities {
@@ -249,8 +247,7 @@ static bool state_contains(const struct flt_verifier *v, const struct flt_vstate
 	return true;
 }
 
-/* --- remembering
- * --------------------------------------------------------------------------------------- */
+/* --- remembering --- */
 
 static void free_explored(struct flt_verifier *v, struct flt_explored *e)
 {

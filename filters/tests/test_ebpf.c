@@ -12,9 +12,7 @@
 
 #include "insns.h"
 
-/* --- results
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- results --- */
 
 struct result_case {
 	const char *name;
@@ -191,9 +189,7 @@ static void unverified_programs_are_stopped(void **state)
 	}
 }
 
-/* --- refusals
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- refusals --- */
 
 struct refusal {
 	const char *why;
@@ -297,9 +293,7 @@ static void unsafe_programs_are_refused(void **state)
 	}
 }
 
-/* --- xdp
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- xdp --- */
 
 static uint32_t run_xdp(const struct flt_insn *insns, uint32_t n, struct flt_xdp_buff *buff)
 {

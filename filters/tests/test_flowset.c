@@ -131,8 +131,7 @@ static void fixed_header_length_moves_fields(void **state)
 	assert_true(flt_conjunction_disjoint(&variable, &other));
 }
 
-/* --- random conjunctions over few short fields, so that they meet
- * ------------------------------------- */
+/* --- random conjunctions over few short fields, so that they meet --- */
 
 static struct flt_term random_term(void)
 {

@@ -190,8 +190,7 @@ static void taps_get_copies_and_never_decide(void **state)
 		free_rule(&rules[i]);
 }
 
-/* --- against asking one after another
- * ---------------------------------------------------------------- */
+/* --- against asking one after another --- */
 
 static bool before(const struct rule *a, int a_bits, const struct rule *b, int b_bits)
 {

@@ -30,8 +30,7 @@ struct rules {
 	uint64_t unmatched;
 };
 
-/* --- reading expressions
- * ------------------------------------------------------------------------------------------ */
+/* --- reading expressions --- */
 
 static int add_rule(const struct tool *tool, struct rules *rules, const char *text, uint32_t line)
 {
@@ -115,9 +114,7 @@ static void free_rules(struct rules *rules)
 	free(rules->all);
 }
 
-/* --- classifying
- * -------------------------------------------------------------------------------------------------
- */
+/* --- classifying --- */
 
 static int note_match(void *arg, void *owner, uint32_t bits, uint32_t accept)
 {
@@ -226,9 +223,7 @@ int tool_classify(const struct tool *tool)
 	return code;
 }
 
-/* --- explaining
- * --------------------------------------------------------------------------------------------------
- */
+/* --- explaining --- */
 
 /* Text in a Graphviz label. */
 static void put_label(const char *text)

@@ -174,9 +174,7 @@ int tool_compile(const struct tool *tool)
 	return TOOL_FINE;
 }
 
-/* --- captures
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- captures --- */
 
 struct tool_capture {
 	pcap_t *pcap;

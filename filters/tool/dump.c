@@ -10,9 +10,7 @@
 
 #include "flt.h"
 
-/* --- dump
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- dump --- */
 
 static const char *const alu_names[] = {
         "+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", "= -", "%=", "^=", "=", "s>>=", "swap"};
@@ -194,9 +192,7 @@ int tool_dump(const struct tool *tool)
 	return TOOL_FINE;
 }
 
-/* --- verify
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- verify --- */
 
 static void report_fine(const struct tool *tool, const struct flt_program *program)
 {

@@ -11,9 +11,7 @@
 
 #include "flt.h"
 
-/* --- run
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- run --- */
 
 enum { HEADROOM = 256 };
 
@@ -90,9 +88,7 @@ int tool_run(const struct tool *tool)
 	return code;
 }
 
-/* --- exec
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- exec --- */
 
 /* Hex digits, blanks between bytes allowed; the number of bytes, or -1. */
 static long parse_hex(const char *text, uint8_t *out)

@@ -176,10 +176,26 @@ int tool_compile(const struct tool *tool)
 
 /* --- captures --- */
 
+enum {
+	ETHERNET_HEADER = 14,
+	SLL_HEADER = 16,
+	SLL2_HEADER = 20,
+};
+
+/* Frames without an Ethernet header get one of zeroes and the right type, as the replay does. */
 struct tool_capture {
 	pcap_t *pcap;
 	const char *path;
+	int link_type;
+	uint8_t *frame; /* where a frame with a header of ours is put together */
+	size_t room;
 };
+
+static bool link_type_known(int link_type)
+{
+	return link_type == DLT_EN10MB || link_type == DLT_RAW || link_type == DLT_LINUX_SLL ||
+	       link_type == DLT_LINUX_SLL2;
+}
 
 struct tool_capture *tool_open_capture(const char *path)
 {
@@ -194,13 +210,54 @@ struct tool_capture *tool_open_capture(const char *path)
 		free(capture);
 		return NULL;
 	}
-	if (pcap_datalink(capture->pcap) != DLT_EN10MB) {
-		(void)tool_complain("%s: link type %s; only Ethernet is taken", path,
-		                    pcap_datalink_val_to_name(pcap_datalink(capture->pcap)));
+	capture->link_type = pcap_datalink(capture->pcap);
+	if (!link_type_known(capture->link_type)) {
+		const char *name = pcap_datalink_val_to_name(capture->link_type);
+		(void)tool_complain("%s: link type %s is not known", path, name ? name : "?");
 		tool_close_capture(capture);
 		return NULL;
 	}
+	if (capture->link_type != DLT_EN10MB)
+		fprintf(stderr, "flt: %s: link type %s; its packets get an Ethernet header\n", path,
+		        pcap_datalink_val_to_name(capture->link_type));
 	return capture;
+}
+
+/* Bytes to take off the front, and where among them the protocol's type stands; -1: by IP's
+ * version. */
+static void own_header(int link_type, uint32_t *skip, int *type_at)
+{
+	*skip = link_type == DLT_LINUX_SLL    ? SLL_HEADER
+	        : link_type == DLT_LINUX_SLL2 ? SLL2_HEADER
+	                                      : 0;
+	*type_at = link_type == DLT_LINUX_SLL ? 14 : link_type == DLT_LINUX_SLL2 ? 0 : -1;
+}
+
+/* Replaces the frame's own header by an Ethernet header. A frame shorter than its header keeps none
+ * of its bytes. */
+static bool wrap_frame(struct tool_capture *capture, struct flt_frame *frame)
+{
+	uint32_t skip;
+	int type_at;
+	own_header(capture->link_type, &skip, &type_at);
+	uint32_t kept = frame->len > skip ? frame->len - skip : 0;
+	if (capture->room < kept + (size_t)ETHERNET_HEADER) {
+		uint8_t *more = realloc(capture->frame, kept + (size_t)ETHERNET_HEADER);
+		if (!more)
+			return false;
+		capture->frame = more;
+		capture->room = kept + (size_t)ETHERNET_HEADER;
+	}
+	memset(capture->frame, 0, ETHERNET_HEADER);
+	if (type_at >= 0 && frame->len >= skip)
+		memcpy(capture->frame + 12, frame->data + type_at, 2);
+	else if (kept)
+		memcpy(capture->frame + 12, frame->data[0] >> 4 == 6 ? "\x86\xdd" : "\x08\x00", 2);
+	memcpy(capture->frame + ETHERNET_HEADER, frame->data + skip, kept);
+	frame->data = capture->frame;
+	frame->len = kept + ETHERNET_HEADER;
+	frame->wire_len = (frame->wire_len > skip ? frame->wire_len - skip : 0) + ETHERNET_HEADER;
+	return true;
 }
 
 int tool_next_frame(struct tool_capture *capture, struct flt_frame *frame)
@@ -211,7 +268,10 @@ int tool_next_frame(struct tool_capture *capture, struct flt_frame *frame)
 	if (code == 1) {
 		*frame = (struct flt_frame){
 		        .data = bytes, .len = header->caplen, .wire_len = header->len};
-		return 1;
+		if (capture->link_type == DLT_EN10MB || wrap_frame(capture, frame))
+			return 1;
+		(void)tool_complain("%s: no memory", capture->path);
+		return -1;
 	}
 	if (code == PCAP_ERROR_BREAK)
 		return 0;
@@ -222,5 +282,6 @@ int tool_next_frame(struct tool_capture *capture, struct flt_frame *frame)
 void tool_close_capture(struct tool_capture *capture)
 {
 	pcap_close(capture->pcap);
+	free(capture->frame);
 	free(capture);
 }

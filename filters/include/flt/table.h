@@ -84,8 +84,8 @@ struct flt_tap_sink {
 
 /*
  * Classifies n frames, at most FLT_TABLE_BURST_MAX; verdicts has n elements. taps may be NULL: taps
- * are then not evaluated. Never fails, never blocks; the caller is in an RCU read section from here
- * until it has finished with the owners.
+ * are then not evaluated. Never fails, never blocks, needs at most 16 KiB of stack; the caller is
+ * in an RCU read section from here until it has finished with the owners.
  */
 void flt_table_classify(const struct flt_table *table, const struct flt_frame *frames, uint32_t n,
                         struct flt_verdict *verdicts, const struct flt_tap_sink *taps);

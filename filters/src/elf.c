@@ -98,12 +98,13 @@ static const char *check_header(const struct elf_header *header, size_t size)
 
 static int check_sections(struct elf *elf, struct flt_error *error)
 {
-	for (uint32_t i = 1; i < elf->n_sections; i++) {
+	/* The first one, too: links may lead there. */
+	for (uint32_t i = 0; i < elf->n_sections; i++) {
 		struct elf_section section = elf_section(elf, i);
 		if (section.type != ELF_SHT_NOBITS && !in_file(elf, section.offset, section.size))
 			return flt_fail(error, FLT_E_INVALID, -1,
 			                "section %u lies outside the file", i);
-		if (section.type == ELF_SHT_SYMTAB && !elf->symtab) {
+		if (i && section.type == ELF_SHT_SYMTAB && !elf->symtab) {
 			elf->symtab = i;
 			elf->n_symbols = (uint32_t)(section.size / sizeof(struct elf_symbol));
 		}

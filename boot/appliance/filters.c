@@ -182,15 +182,10 @@ void filter_compile(struct place place, const char *text, int family, unsigned w
 	flt_expression_free(&third);
 }
 
-/* A build of the engine may come without eBPF objects. */
-#pragma weak flt_program_load_elf
-
 void filter_check_object(struct place place, const struct model_file *file)
 {
 	struct flt_program *program;
 	struct flt_error error = {0};
-	if (!flt_program_load_elf)
-		refuse(place, "%s: this build verifies no eBPF objects", file->name);
 	if (flt_program_load_elf(file->data, file->size, NULL, 0, &program, &error)) {
 		char why[256];
 		flt_error_text(&error, why, sizeof(why));

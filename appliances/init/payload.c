@@ -7,7 +7,6 @@
 #include <libexo/lib.h>
 #include <libexo/memory.h>
 #include <libexo/printf.h>
-#include <libexo/sha256.h>
 #include <libexo/start.h>
 
 #include "init.h"
@@ -86,12 +85,10 @@ const struct member *payload_member(struct payload *payload, uint32_t i)
 {
 	const struct exo_manifest_file *file = &exo_manifest_files(payload->manifest)[i];
 	struct member *member = &payload->members[i];
-	uint8_t digest[32];
 
 	if (member->verified)
 		return member;
-	exo_sha256(member->data, member->size, digest);
-	if (memcmp(digest, file->sha256, sizeof(digest)) != 0)
+	if (exo_manifest_digest(member->data, member->size) != file->digest)
 		init_give_up("payload: the digest of %s is not the manifest's",
 		             exo_manifest_string(payload->manifest, file->name));
 	member->verified = true;

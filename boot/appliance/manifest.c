@@ -9,7 +9,6 @@
 
 #include <exo/flow.h>
 #include <libexo/manifest.h>
-#include <libexo/sha256.h>
 
 #include "archive.h"
 #include "filters.h"
@@ -39,8 +38,8 @@ static uint32_t add_string(struct tables *tables, const char *text)
 static void add_file(struct tables *tables, const struct model_file *file)
 {
 	struct exo_manifest_file entry = {.name = add_string(tables, file->name),
-	                                  .size = file->size};
-	exo_sha256(file->data, file->size, entry.sha256);
+	                                  .size = file->size,
+	                                  .digest = exo_manifest_digest(file->data, file->size)};
 	buffer_append(&tables->files, &entry, sizeof(entry));
 }
 

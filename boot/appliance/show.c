@@ -104,11 +104,8 @@ static void show_manifest(const struct exo_manifest *manifest)
 	puts("files");
 	for (uint32_t i = 0; i < manifest->files.n; i++) {
 		const struct exo_manifest_file *file = &exo_manifest_files(manifest)[i];
-		printf("  %-32s %10llu bytes  ", file_name(manifest, i),
-		       (unsigned long long)file->size);
-		for (int b = 0; b < 8; b++)
-			printf("%02x", file->sha256[b]);
-		puts("…");
+		printf("  %-32s %10llu bytes  %016llx\n", file_name(manifest, i),
+		       (unsigned long long)file->size, (unsigned long long)file->digest);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <exo/error.h>
 #include <exo/flow.h>
 #include <exo/info.h>
+#include <exo/siphash.h>
 #include <exo/start.h>
 #include <libexo/lib.h>
 #include <libexo/manifest.h>
@@ -391,4 +392,11 @@ int exo_manifest_check(const void *data, size_t size, char error[EXO_MANIFEST_ER
 	    check_all(&check, m->flows.n, check_flow) && check_all(&check, m->envs.n, check_env))
 		return 0;
 	return -EXO_EINVAL;
+}
+
+uint64_t exo_manifest_digest(const void *data, size_t size)
+{
+	static const uint64_t key[2] = {EXO_MANIFEST_DIGEST_KEY_0, EXO_MANIFEST_DIGEST_KEY_1};
+
+	return exo_siphash(key, data, size);
 }

@@ -18,7 +18,7 @@ static void walk(const struct exo_manifest *m)
 		const struct exo_manifest_env *env = &exo_manifest_envs(m)[i];
 
 		sum += strlen(exo_manifest_string(m, env->name));
-		sum += exo_manifest_files(m)[env->image].sha256[31];
+		sum += exo_manifest_files(m)[env->image].digest;
 		for (uint32_t k = 0; k < env->n_flows; k++)
 			sum += exo_manifest_flows(m)[env->first_flow + k].n_receive;
 	}

@@ -23,6 +23,9 @@ enum {
  */
 int exo_manifest_check(const void *data, size_t size, char error[EXO_MANIFEST_ERROR_MAX]);
 
+/* The digest of a member's bytes, as struct exo_manifest_file holds it. */
+uint64_t exo_manifest_digest(const void *data, size_t size);
+
 static inline const char *exo_manifest_string(const struct exo_manifest *m, uint32_t string)
 {
 	return (const char *)m + m->strings.offset + string;

@@ -15,7 +15,9 @@ enum {
 	PROBE_BYTES_MAX = 8 + 8 * SHAPE_WORDS_MAX,
 };
 
-/* --- chains --- */
+/* --- chains
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct leaf *load_leaf(struct leaf *const *link)
 {
@@ -73,7 +75,9 @@ static inline const struct leaf *find_chain(const struct slots *slots, uint32_t 
 	}
 }
 
-/* --- a burst --- */
+/* --- a burst
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct burst {
 	const struct flt_frame *frames;
@@ -81,6 +85,9 @@ struct burst {
 	const struct leaf *best[FLT_TABLE_BURST_MAX];
 	void *owner[FLT_TABLE_BURST_MAX]; /* of best, where that is the whole answer; else NULL */
 	bool first;                       /* no frame has a best leaf yet */
+	struct flt_verdict *sole;         /* with one shape an owner is the verdict; else NULL */
+	uint32_t n_best;                  /* frames that were given a best leaf, at least */
+	const uint8_t *choice;            /* the frames to look up: all, or active */
 	uint8_t active[FLT_TABLE_BURST_MAX];
 	uint64_t position[FLT_TABLE_BURST_MAX];
 	uint64_t probes[FLT_TABLE_BURST_MAX * PROBE_BYTES_MAX / 8];
@@ -90,8 +97,8 @@ static uint32_t make_probes(struct burst *b, const struct shape *shape, uint32_t
 {
 	struct probe *first = (struct probe *)(void *)b->probes;
 	struct probe *end =
-	        shape->code ? shape->code(b->frames, b->active, n_active, first, shape->common)
-	                    : flt_shape_interpret(&shape->layout, b->frames, b->active, n_active,
+	        shape->code ? shape->code(b->frames, b->choice, n_active, first, shape->common)
+	                    : flt_shape_interpret(&shape->layout, b->frames, b->choice, n_active,
 	                                          first, shape->common);
 	return (uint32_t)(((uint64_t *)end - b->probes) / (1 + shape->layout.n_words));
 }
@@ -104,6 +111,7 @@ static void consider(struct burst *b, uint64_t frame, const struct leaf *leaf, v
 	if (leaf && (!b->best[frame] || leaf_before(leaf, b->best[frame]))) {
 		b->best[frame] = leaf;
 		b->owner[frame] = owner;
+		b->n_best++;
 	}
 }
 
@@ -123,7 +131,10 @@ static inline __attribute__((always_inline)) void look_up(struct burst *b,
 		void *owner;
 		const struct leaf *leaf =
 		        find_chain(slots, slot_size, probe + 1, n_words, b->position[i], &owner);
-		if (owner && !b->best[probe[0]]) {
+		if (owner && b->sole) {
+			b->sole[probe[0]] = (struct flt_verdict){owner, UINT32_MAX};
+		} else if (owner && !b->best[probe[0]]) {
+			b->n_best++;
 			b->best[probe[0]] = leaf;
 			b->owner[probe[0]] = owner;
 		} else if (leaf) {
@@ -151,19 +162,19 @@ static void visit_shape(struct burst *b, const struct shape *shape, uint32_t n_a
 	}
 }
 
+static const uint8_t all_frames[FLT_TABLE_BURST_MAX] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+
 /* Frames that could still find something better in a shape. */
 static uint32_t choose_active(struct burst *b, uint64_t best_rank)
 {
-	static const uint8_t all[FLT_TABLE_BURST_MAX] = {
-	        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-	        16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-	        32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
-	        48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 	uint32_t n = 0;
-	if (b->first) {
-		memcpy(b->active, all, sizeof(all));
+	b->choice = all_frames;
+	if (b->first)
 		return b->n;
-	}
+	b->choice = b->active;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->active[n] = (uint8_t)i;
 		n += !b->best[i] || b->best[i]->rank <= best_rank;
@@ -180,7 +191,8 @@ static void visit_shapes(struct burst *b, const struct view *view)
 	}
 }
 
-/* --- one frame, leaf after leaf --- */
+/* --- one frame, leaf after leaf
+ * -------------------------------------------------------------------------------------- */
 
 static const struct leaf *frame_chain(const struct shape *shape, const struct flt_frame *frame)
 {
@@ -264,7 +276,9 @@ static uint32_t ask_and_tell(const struct flt_entry *entry, const struct flt_fra
 	return accept;
 }
 
-/* --- deciding --- */
+/* --- deciding
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* From a frame's best leaf on, the first whose program (if it has one) accepts. */
 static struct flt_verdict settle(const struct view *view, const struct flt_frame *frame,
@@ -279,6 +293,18 @@ static struct flt_verdict settle(const struct view *view, const struct flt_frame
 	return (struct flt_verdict){NULL, 0};
 }
 
+/* The verdict for a frame that has a best leaf. */
+static struct flt_verdict verdict_of(const struct burst *b, const struct view *view, uint32_t i)
+{
+	const struct flt_entry *entry;
+	if (b->owner[i])
+		return (struct flt_verdict){b->owner[i], UINT32_MAX};
+	entry = leaf_entry(b->best[i]);
+	if (flt_likely(!entry->program))
+		return (struct flt_verdict){entry->owner, (uint32_t)entry->accept};
+	return settle(view, &b->frames[i], b->best[i]);
+}
+
 static void decide(const struct view *view, const struct flt_frame *frames, uint32_t n,
                    struct flt_verdict *verdicts)
 {
@@ -286,27 +312,19 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 	b.frames = frames;
 	b.n = n;
 	b.first = true;
+	b.n_best = 0;
+	b.sole = view->n == 1 ? verdicts : NULL;
 	memset((void *)b.best, 0, n * sizeof(b.best[0]));
+	memset((void *)verdicts, 0, n * sizeof(*verdicts));
 	visit_shapes(&b, view);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct leaf *leaf = b.best[i];
-		if (!leaf) {
-			verdicts[i] = (struct flt_verdict){NULL, 0};
-			continue;
-		}
-		if (b.owner[i]) {
-			verdicts[i] = (struct flt_verdict){b.owner[i], UINT32_MAX};
-			continue;
-		}
-		const struct flt_entry *entry = leaf_entry(leaf);
-		if (flt_likely(!entry->program))
-			verdicts[i] = (struct flt_verdict){entry->owner, (uint32_t)entry->accept};
-		else
-			verdicts[i] = settle(view, &frames[i], leaf);
-	}
+	for (uint32_t i = 0; b.n_best && i < n; i++)
+		if (b.best[i])
+			verdicts[i] = verdict_of(&b, view, i);
 }
 
-/* --- taps --- */
+/* --- taps
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static void tell_taps(const struct view *view, const struct flt_frame *frame, uint32_t index,
                       const struct flt_tap_sink *taps)
@@ -343,7 +361,8 @@ void flt_table_classify(const struct flt_table *table, const struct flt_frame *f
 			tell_taps(view, &frames[i], i, taps);
 }
 
-/* --- everything that matches --- */
+/* --- everything that matches
+ * --------------------------------------------------------------------------------------------- */
 
 void flt_table_match_all(const struct flt_table *table, const struct flt_frame *frame,
                          int (*visit)(void *arg, void *owner, uint32_t bits, uint32_t accept),

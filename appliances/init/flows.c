@@ -127,7 +127,7 @@ static const char *copy_program(struct block *block, const struct exo_manifest_f
 	bind->program_kind = flow->program_kind;
 	if (flow->program_kind == EXO_PROGRAM_NONE)
 		return NULL;
-	file = payload_member(&init.payload, flow->program);
+	file = &init.payload.members[flow->program];
 	program = take(block, file->size, &bind->program);
 	memcpy(program, file->data, file->size);
 	bind->program_size = (uint32_t)file->size;

@@ -75,11 +75,14 @@ extern struct init init;
 /* Says why on the console, and ends init: nothing works without what is missing. */
 void init_give_up(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* ---- payload.c: finds, checks and verifies; gives up where it can't. ---- */
+/* ---- payload.c: finds, checks and verifies ---- */
+
+/* Finds and checks archive and manifest; gives up where it can't. */
 void payload_open(struct payload *payload);
-/* The manifest's file `i`. Its digest is computed when it is wanted for the first time: an
- * environment need not wait for the images of those that start behind it. */
-const struct member *payload_member(struct payload *payload, uint32_t i);
+/* Whether the manifest's file `i` is there as it says. NULL, or what is wrong. Its digest is
+ * computed when it is wanted for the first time: an environment need not wait for the images of
+ * those that start behind it, and a damaged file stops only who uses it. */
+const char *payload_verify(struct payload *payload, uint32_t i);
 
 /* ---- start.c ---- */
 

@@ -69,30 +69,21 @@ static void find_members(const struct exo_manifest *m, const char *archive, size
 		init_give_up("payload: %s at byte %zu", wrong, cpio.offset);
 }
 
-static void check_size(const struct exo_manifest *m, uint32_t i, const struct member *member)
-{
-	const struct exo_manifest_file *file = &exo_manifest_files(m)[i];
-	const char *name = exo_manifest_string(m, file->name);
-
-	if (member->data == NULL)
-		init_give_up("payload: %s is missing", name);
-	if (member->size != file->size)
-		init_give_up("payload: %s has %llu bytes, the manifest says %llu", name,
-		             (unsigned long long)member->size, (unsigned long long)file->size);
-}
-
-const struct member *payload_member(struct payload *payload, uint32_t i)
+const char *payload_verify(struct payload *payload, uint32_t i)
 {
 	const struct exo_manifest_file *file = &exo_manifest_files(payload->manifest)[i];
 	struct member *member = &payload->members[i];
 
 	if (member->verified)
-		return member;
+		return NULL;
+	if (member->data == NULL)
+		return "it is missing";
+	if (member->size != file->size)
+		return "its size is not the manifest's";
 	if (exo_manifest_digest(member->data, member->size) != file->digest)
-		init_give_up("payload: the digest of %s is not the manifest's",
-		             exo_manifest_string(payload->manifest, file->name));
+		return "its digest is not the manifest's";
 	member->verified = true;
-	return member;
+	return NULL;
 }
 
 void payload_open(struct payload *payload)
@@ -108,7 +99,5 @@ void payload_open(struct payload *payload)
 		init_give_up("no memory for %u files", payload->manifest->files.n);
 	members = pages.address;
 	find_members(payload->manifest, payload->base, size, members);
-	for (uint32_t i = 0; i < payload->manifest->files.n; i++)
-		check_size(payload->manifest, i, &members[i]);
 	payload->members = members;
 }

@@ -35,7 +35,7 @@ static int give_content(struct exo_child *child, const struct exo_manifest_env *
 	struct payload *payload = &init.payload;
 
 	for (uint32_t i = entry->first_file; i < entry->first_file + entry->n_files; i++) {
-		const struct member *member = payload_member(payload, i);
+		const struct member *member = &payload->members[i];
 		const char *name = exo_manifest_string(
 		        payload->manifest, exo_manifest_files(payload->manifest)[i].name);
 		uint64_t offset = (uint64_t)((const char *)member->data - payload->base);
@@ -129,12 +129,45 @@ static int give_slots(struct exo_child *child, const struct exo_manifest_env *en
 	return -EXO_EBUSY;
 }
 
+/* Everything of the payload that the environment gets or binds is what the manifest says. */
+static int verify_file(struct exo_child *child, uint32_t file)
+{
+	const struct exo_manifest *m = init.payload.manifest;
+	const char *wrong = payload_verify(&init.payload, file);
+
+	if (wrong == NULL)
+		return 0;
+	exo_snprintf(child->error, sizeof(child->error), "payload: %s: %s",
+	             exo_manifest_string(m, exo_manifest_files(m)[file].name), wrong);
+	return -EXO_EINVAL;
+}
+
+static int verify(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	const struct exo_manifest_flow *flows =
+	        exo_manifest_flows(init.payload.manifest) + entry->first_flow;
+	int result = verify_file(child, entry->image);
+
+	if (result == 0 && entry->program != ~0u)
+		result = verify_file(child, entry->program);
+	for (uint32_t i = 0; result == 0 && i < entry->n_files; i++)
+		result = verify_file(child, entry->first_file + i);
+	for (uint32_t i = 0; result == 0 && i < entry->n_flows; i++)
+		if (flows[i].program != ~0u)
+			result = verify_file(child, flows[i].program);
+	return result;
+}
+
 static int build(struct service *service, struct exo_child *child)
 {
 	const struct exo_manifest_env *entry = service->entry;
-	const struct member *image = payload_member(&init.payload, entry->image);
-	int result = exo_child_create(child, service->name, entry->frames);
+	const struct member *image = &init.payload.members[entry->image];
+	int result;
 
+	memset(child, 0, sizeof(*child));
+	result = verify(child, entry);
+	if (result == 0)
+		result = exo_child_create(child, service->name, entry->frames);
 	if (result == 0)
 		result = exo_child_image(child, image->data, image->size);
 	if (result == 0)

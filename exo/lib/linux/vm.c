@@ -258,9 +258,10 @@ bool vm_fault(struct exo_pe *pe, void *arg)
 	if (!allows(region, write, (pe->upcall.error & FAULT_FETCH) != 0))
 		return false;
 	if (!bring(page, region->prot)) {
-		exo_printf("linux: no frame for the page at %#llx: %llu of at most %llu are owned\n",
-		           (unsigned long long)page, (unsigned long long)exo_account()->frames,
-		           (unsigned long long)exo_account()->frames_max);
+		exo_printf(
+		        "linux: no frame for the page at %#llx: %llu of at most %llu are owned\n",
+		        (unsigned long long)page, (unsigned long long)exo_account()->frames,
+		        (unsigned long long)exo_account()->frames_max);
 		return false;
 	}
 	/* Neighbours above that were never touched: likely next. */

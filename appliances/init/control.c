@@ -348,7 +348,7 @@ uint64_t control_due(uint64_t now_ns)
 void init_power(enum exo_power what, uint32_t code)
 {
 	const struct exo_cap *machine = exo_start_cap(EXO_USE_MACHINE);
-	uint64_t until = exo_time_now_ns() + 2 * EXO_CHANNEL_REPEAT_NS;
+	uint64_t until = exo_time_now_ns() + 2ull * EXO_CHANNEL_REPEAT_NS;
 
 	while (open && exo_time_now_ns() < until) {
 		take_frames();

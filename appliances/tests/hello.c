@@ -31,16 +31,16 @@ static void try_memory(void)
 	};
 	char *blocks[BLOCKS];
 
-	for (int i = 0; i < BLOCKS; i++) {
-		size_t size = (size_t)(i * i * 7 + 1);
+	for (size_t i = 0; i < BLOCKS; i++) {
+		size_t size = i * i * 7 + 1;
 
 		blocks[i] = malloc(size);
 		expect(blocks[i] != NULL, "malloc");
-		memset(blocks[i], i, size);
+		memset(blocks[i], (int)i, size);
 	}
-	for (int i = 0; i < BLOCKS; i++) {
+	for (size_t i = 0; i < BLOCKS; i++) {
 		expect(blocks[i][i * i * 7] == (char)i, "content of a block");
-		blocks[i] = realloc(blocks[i], (size_t)(i * i * 14 + 1));
+		blocks[i] = realloc(blocks[i], i * i * 14 + 1);
 		expect(blocks[i][i * i * 7] == (char)i, "content after realloc");
 		free(blocks[i]);
 	}

@@ -107,11 +107,11 @@ static void try_pages(void)
 {
 	volatile uint64_t *window = (volatile uint64_t *)WINDOW;
 
-	for (unsigned i = 0; i < PAGES; i++) {
+	for (size_t i = 0; i < PAGES; i++) {
 		expect(window[i * 512] == 0, "a page comes zeroed");
 		window[i * 512] = i;
 	}
-	for (unsigned i = 0; i < PAGES; i++)
+	for (size_t i = 0; i < PAGES; i++)
 		expect(window[i * 512] == i, "a page keeps its content");
 	expect(mapped == PAGES, "one fault for each page");
 }

@@ -29,7 +29,7 @@ int exo_channel_key(uint64_t key[2], const char *text)
 
 	if (strlen(text) != 2 * sizeof(bytes))
 		return -EXO_EINVAL;
-	for (unsigned i = 0; i < sizeof(bytes); i++) {
+	for (size_t i = 0; i < sizeof(bytes); i++) {
 		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)

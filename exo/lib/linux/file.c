@@ -419,9 +419,9 @@ static int64_t poll_all(uint64_t address, uint64_t n, uint64_t timeout_ns)
 		if (fds[i].fd < 0)
 			continue;
 		if (is_console(fd))
-			fds[i].revents = fds[i].events & POLLOUT;
+			fds[i].revents = (short)(fds[i].events & POLLOUT);
 		else if (is_file(fd))
-			fds[i].revents = fds[i].events & (POLLIN | POLLOUT);
+			fds[i].revents = (short)(fds[i].events & (POLLIN | POLLOUT));
 		else
 			fds[i].revents = POLLNVAL;
 		ready += fds[i].revents != 0;

@@ -50,7 +50,7 @@
 /* As core/machine.h and exo/call.h have them. */
 #define CALL_BASE  0x65780000
 #define LEAF_CALLS 64
-#define NOT_LEAF   -0x40000000
+#define NOT_LEAF   (-0x40000000)
 
 /* Instructions that depend on a feature (patch.c): PATCH_WITHOUT blanks what follows where the CPU
  * lacks it, PATCH_WITH where the CPU has it. */

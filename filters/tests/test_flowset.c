@@ -8,17 +8,17 @@
 
 #define EXACT(at, w, v)                                                                            \
 	{                                                                                          \
-		.base = FLT_BASE_FRAME, .width = w, .offset = at,                                  \
-		.mask = (uint32_t)((1ull << (8 * (w))) - 1), .value = v                            \
+		.base = FLT_BASE_FRAME, .width = (w), .offset = (at),                              \
+		.mask = (uint32_t)((1ull << (8 * (w))) - 1), .value = (v)                          \
 	}
 #define MASKED(at, w, m, v)                                                                        \
 	{                                                                                          \
-		.base = FLT_BASE_FRAME, .width = w, .offset = at, .mask = m, .value = v            \
+		.base = FLT_BASE_FRAME, .width = (w), .offset = (at), .mask = (m), .value = (v)    \
 	}
 #define RANGE(at, w, l, h)                                                                         \
 	{                                                                                          \
-		.base = FLT_BASE_FRAME, .width = w, .test = FLT_TEST_RANGE, .offset = at,          \
-		.low = l, .high = h                                                                \
+		.base = FLT_BASE_FRAME, .width = (w), .test = FLT_TEST_RANGE, .offset = (at),      \
+		.low = (l), .high = (h)                                                            \
 	}
 
 static struct flt_term negated(struct flt_term term)

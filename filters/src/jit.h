@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The just-in-time compiler: the internal form to machine code (jit_x86_64.c).
+ * The just-in-time compiler: the internal form to machine code (jit_x86_64*.c).
  */
 #ifndef FLT_JIT_H
 #define FLT_JIT_H

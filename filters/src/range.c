@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the verifier knows of a number. See range.h.
+ * What the verifier knows of a number: making, comparing, arithmetic. See range.h; conditions are
+ * in range_branch.c.
  */
-#include "range.h"
+#include "range_internal.h"
 
 #include "bpf.h"
 
 /* --- tristate numbers --- */
-
-static struct flt_tnum tnum(uint64_t value, uint64_t mask)
-{
-	return (struct flt_tnum){value, mask};
-}
 
 static struct flt_tnum tnum_add(struct flt_tnum a, struct flt_tnum b)
 {
@@ -20,48 +16,48 @@ static struct flt_tnum tnum_add(struct flt_tnum a, struct flt_tnum b)
 	/* Bits where the largest and the smallest sum differ, by carries or directly, are unknown.
 	 */
 	uint64_t mask = ((unknown_sum + sum) ^ sum) | a.mask | b.mask;
-	return tnum(sum & ~mask, mask);
+	return flt_tnum_make(sum & ~mask, mask);
 }
 
 static struct flt_tnum tnum_sub(struct flt_tnum a, struct flt_tnum b)
 {
 	uint64_t difference = a.value - b.value;
 	uint64_t mask = ((difference + a.mask) ^ (difference - b.mask)) | a.mask | b.mask;
-	return tnum(difference & ~mask, mask);
+	return flt_tnum_make(difference & ~mask, mask);
 }
 
 static struct flt_tnum tnum_and(struct flt_tnum a, struct flt_tnum b)
 {
 	uint64_t may = (a.value | a.mask) & (b.value | b.mask);
 	uint64_t must = a.value & b.value;
-	return tnum(must, may & ~must);
+	return flt_tnum_make(must, may & ~must);
 }
 
 static struct flt_tnum tnum_or(struct flt_tnum a, struct flt_tnum b)
 {
 	uint64_t must = a.value | b.value;
-	return tnum(must, (a.mask | b.mask) & ~must);
+	return flt_tnum_make(must, (a.mask | b.mask) & ~must);
 }
 
 static struct flt_tnum tnum_xor(struct flt_tnum a, struct flt_tnum b)
 {
 	uint64_t mask = a.mask | b.mask;
-	return tnum((a.value ^ b.value) & ~mask, mask);
+	return flt_tnum_make((a.value ^ b.value) & ~mask, mask);
 }
 
 static struct flt_tnum tnum_shl(struct flt_tnum a, uint32_t by)
 {
-	return tnum(a.value << by, a.mask << by);
+	return flt_tnum_make(a.value << by, a.mask << by);
 }
 
 static struct flt_tnum tnum_shr(struct flt_tnum a, uint32_t by)
 {
-	return tnum(a.value >> by, a.mask >> by);
+	return flt_tnum_make(a.value >> by, a.mask >> by);
 }
 
 static struct flt_tnum tnum_sar(struct flt_tnum a, uint32_t by)
 {
-	return tnum((uint64_t)((int64_t)a.value >> by), (uint64_t)((int64_t)a.mask >> by));
+	return flt_tnum_make((uint64_t)((int64_t)a.value >> by), (uint64_t)((int64_t)a.mask >> by));
 }
 
 /* Long multiplication: a known set bit adds b shifted, an unknown bit adds b's possible bits. */
@@ -71,13 +67,13 @@ static struct flt_tnum tnum_mul(struct flt_tnum a, struct flt_tnum b)
 	struct flt_tnum uncertain = {0, 0};
 	while (a.value || a.mask) {
 		if (a.value & 1)
-			uncertain = tnum_add(uncertain, tnum(0, b.mask));
+			uncertain = tnum_add(uncertain, flt_tnum_make(0, b.mask));
 		else if (a.mask & 1)
-			uncertain = tnum_add(uncertain, tnum(0, b.value | b.mask));
+			uncertain = tnum_add(uncertain, flt_tnum_make(0, b.value | b.mask));
 		a = tnum_shr(a, 1);
 		b = tnum_shl(b, 1);
 	}
-	return tnum_add(tnum(value, 0), uncertain);
+	return tnum_add(flt_tnum_make(value, 0), uncertain);
 }
 
 /* All numbers from low to high share their leading bits. */
@@ -85,34 +81,11 @@ static struct flt_tnum tnum_between(uint64_t low, uint64_t high)
 {
 	uint64_t differ = low ^ high;
 	uint64_t mask = differ ? UINT64_MAX >> __builtin_clzll(differ) : 0;
-	return tnum(low & ~mask, mask);
-}
-
-/* Numbers in both; meaningless (but harmless) where there are none. */
-static struct flt_tnum tnum_meet(struct flt_tnum a, struct flt_tnum b)
-{
-	uint64_t mask = a.mask & b.mask;
-	return tnum((a.value | b.value) & ~mask, mask);
+	return flt_tnum_make(low & ~mask, mask);
 }
 
 /* --- keeping the parts in step --- */
 
-static uint64_t max_u64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-static int64_t max_s64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-static int64_t min_s64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 static int32_t max_s32(int32_t a, int32_t b)
 {
 	return a > b ? a : b;
@@ -126,10 +99,10 @@ static void bounds_from_bits(struct flt_range *r)
 {
 	uint64_t least = r->bits.value, most = r->bits.value | r->bits.mask;
 	uint64_t sign = 1ull << 63;
-	r->umin = max_u64(r->umin, least);
-	r->umax = min_u64(r->umax, most);
-	r->smin = max_s64(r->smin, (int64_t)(least | (r->bits.mask & sign)));
-	r->smax = min_s64(r->smax, (int64_t)(most & ~(r->bits.mask & sign)));
+	r->umin = flt_max_u64(r->umin, least);
+	r->umax = flt_min_u64(r->umax, most);
+	r->smin = flt_max_s64(r->smin, (int64_t)(least | (r->bits.mask & sign)));
+	r->smax = flt_min_s64(r->smax, (int64_t)(most & ~(r->bits.mask & sign)));
 	uint32_t least32 = (uint32_t)least, most32 = (uint32_t)most;
 	uint32_t sign32 = (uint32_t)r->bits.mask & 1u << 31;
 	r->umin32 = flt_max_u32(r->umin32, least32);
@@ -142,12 +115,12 @@ static void bounds_from_bits(struct flt_range *r)
 static void exchange_signs(struct flt_range *r)
 {
 	if ((int64_t)r->umin <= (int64_t)r->umax) {
-		r->smin = max_s64(r->smin, (int64_t)r->umin);
-		r->smax = min_s64(r->smax, (int64_t)r->umax);
+		r->smin = flt_max_s64(r->smin, (int64_t)r->umin);
+		r->smax = flt_min_s64(r->smax, (int64_t)r->umax);
 	}
 	if ((uint64_t)r->smin <= (uint64_t)r->smax) {
-		r->umin = max_u64(r->umin, (uint64_t)r->smin);
-		r->umax = min_u64(r->umax, (uint64_t)r->smax);
+		r->umin = flt_max_u64(r->umin, (uint64_t)r->smin);
+		r->umax = flt_min_u64(r->umax, (uint64_t)r->smax);
 	}
 	if ((int32_t)r->umin32 <= (int32_t)r->umax32) {
 		r->smin32 = max_s32(r->smin32, (int32_t)r->umin32);
@@ -167,30 +140,30 @@ static void exchange_halves(struct flt_range *r)
 		r->umin32 = flt_max_u32(r->umin32, (uint32_t)r->umin);
 		r->umax32 = flt_min_u32(r->umax32, (uint32_t)r->umax);
 		uint64_t upper = r->umin & ~(uint64_t)UINT32_MAX;
-		r->umin = max_u64(r->umin, upper | r->umin32);
-		r->umax = min_u64(r->umax, upper | r->umax32);
+		r->umin = flt_max_u64(r->umin, upper | r->umin32);
+		r->umax = flt_min_u64(r->umax, upper | r->umax32);
 	}
 	if (r->smin >= INT32_MIN && r->smax <= INT32_MAX) {
 		r->smin32 = max_s32(r->smin32, (int32_t)r->smin);
 		r->smax32 = min_s32(r->smax32, (int32_t)r->smax);
-		r->smin = max_s64(r->smin, r->smin32);
-		r->smax = min_s64(r->smax, r->smax32);
+		r->smin = flt_max_s64(r->smin, r->smin32);
+		r->smax = flt_min_s64(r->smax, r->smax32);
 	}
 }
 
 static void bits_from_bounds(struct flt_range *r)
 {
 	if (r->umin <= r->umax)
-		r->bits = tnum_meet(r->bits, tnum_between(r->umin, r->umax));
+		r->bits = flt_tnum_meet(r->bits, tnum_between(r->umin, r->umax));
 	if (r->umin32 <= r->umax32) {
 		struct flt_tnum low = tnum_between(r->umin32, r->umax32);
 		low.mask |= ~(uint64_t)UINT32_MAX;
-		r->bits = tnum_meet(r->bits, low);
+		r->bits = flt_tnum_meet(r->bits, low);
 	}
 }
 
-/* Lets every part learn from the others. Two rounds reach what matters. */
-static void settle(struct flt_range *r)
+/* Two rounds reach what matters. */
+void flt_range_settle(struct flt_range *r)
 {
 	for (int round = 0; round < 2; round++) {
 		bounds_from_bits(r);
@@ -236,7 +209,7 @@ static struct flt_range from_bits(struct flt_tnum bits)
 {
 	struct flt_range r = flt_range_unknown();
 	r.bits = bits;
-	settle(&r);
+	flt_range_settle(&r);
 	return r;
 }
 
@@ -245,7 +218,7 @@ static struct flt_range between(uint64_t low, uint64_t high)
 	struct flt_range r = flt_range_unknown();
 	r.umin = low;
 	r.umax = high;
-	settle(&r);
+	flt_range_settle(&r);
 	return r;
 }
 
@@ -254,13 +227,14 @@ static struct flt_range between_signed(int64_t low, int64_t high)
 	struct flt_range r = flt_range_unknown();
 	r.smin = low;
 	r.smax = high;
-	settle(&r);
+	flt_range_settle(&r);
 	return r;
 }
 
 struct flt_range flt_range_of_bytes(uint32_t bytes)
 {
-	return bytes >= 8 ? flt_range_unknown() : from_bits(tnum(0, (1ull << 8 * bytes) - 1));
+	return bytes >= 8 ? flt_range_unknown()
+	                  : from_bits(flt_tnum_make(0, (1ull << 8 * bytes) - 1));
 }
 
 bool flt_range_is_const(const struct flt_range *a)
@@ -311,7 +285,7 @@ static struct flt_range add(const struct flt_range *a, const struct flt_range *b
 	if (__builtin_add_overflow(a->smin32, b->smin32, &r.smin32) ||
 	    __builtin_add_overflow(a->smax32, b->smax32, &r.smax32))
 		r.smin32 = INT32_MIN, r.smax32 = INT32_MAX;
-	settle(&r);
+	flt_range_settle(&r);
 	return r;
 }
 
@@ -333,7 +307,7 @@ static struct flt_range sub(const struct flt_range *a, const struct flt_range *b
 	if (__builtin_sub_overflow(a->smin32, b->smax32, &r.smin32) ||
 	    __builtin_sub_overflow(a->smax32, b->smin32, &r.smax32))
 		r.smin32 = INT32_MIN, r.smax32 = INT32_MAX;
-	settle(&r);
+	flt_range_settle(&r);
 	return r;
 }
 
@@ -347,23 +321,23 @@ static struct flt_range mul(const struct flt_range *a, const struct flt_range *b
 		r.umin = low;
 		r.umax = high;
 	}
-	settle(&r);
+	flt_range_settle(&r);
 	return r;
 }
 
 static struct flt_range and (const struct flt_range *a, const struct flt_range *b)
 {
 	struct flt_range r = from_bits(tnum_and(a->bits, b->bits));
-	r.umax = min_u64(r.umax, min_u64(a->umax, b->umax));
-	settle(&r);
+	r.umax = flt_min_u64(r.umax, flt_min_u64(a->umax, b->umax));
+	flt_range_settle(&r);
 	return r;
 }
 
 static struct flt_range or (const struct flt_range *a, const struct flt_range *b)
 {
 	struct flt_range r = from_bits(tnum_or(a->bits, b->bits));
-	r.umin = max_u64(r.umin, max_u64(a->umin, b->umin));
-	settle(&r);
+	r.umin = flt_max_u64(r.umin, flt_max_u64(a->umin, b->umin));
+	flt_range_settle(&r);
 	return r;
 }
 
@@ -371,9 +345,9 @@ static struct flt_range shift_left(const struct flt_range *a, uint32_t by)
 {
 	struct flt_range r = from_bits(tnum_shl(a->bits, by));
 	if (a->umax <= UINT64_MAX >> by) {
-		r.umin = max_u64(r.umin, a->umin << by);
-		r.umax = min_u64(r.umax, a->umax << by);
-		settle(&r);
+		r.umin = flt_max_u64(r.umin, a->umin << by);
+		r.umax = flt_min_u64(r.umax, a->umax << by);
+		flt_range_settle(&r);
 	}
 	return r;
 }
@@ -381,18 +355,18 @@ static struct flt_range shift_left(const struct flt_range *a, uint32_t by)
 static struct flt_range shift_right(const struct flt_range *a, uint32_t by)
 {
 	struct flt_range r = from_bits(tnum_shr(a->bits, by));
-	r.umin = max_u64(r.umin, a->umin >> by);
-	r.umax = min_u64(r.umax, a->umax >> by);
-	settle(&r);
+	r.umin = flt_max_u64(r.umin, a->umin >> by);
+	r.umax = flt_min_u64(r.umax, a->umax >> by);
+	flt_range_settle(&r);
 	return r;
 }
 
 static struct flt_range shift_arithmetic(const struct flt_range *a, uint32_t by)
 {
 	struct flt_range r = from_bits(tnum_sar(a->bits, by));
-	r.smin = max_s64(r.smin, a->smin >> by);
-	r.smax = min_s64(r.smax, a->smax >> by);
-	settle(&r);
+	r.smin = flt_max_s64(r.smin, a->smin >> by);
+	r.smax = flt_min_s64(r.smax, a->smax >> by);
+	flt_range_settle(&r);
 	return r;
 }
 
@@ -434,7 +408,7 @@ static struct flt_range modulo(const struct flt_range *a, const struct flt_range
 {
 	if (b->umin && a->umax < b->umin)
 		return *a;
-	return between(0, b->umin ? min_u64(a->umax, b->umax - 1) : a->umax);
+	return between(0, b->umin ? flt_min_u64(a->umax, b->umax - 1) : a->umax);
 }
 
 static bool signed_operands_plain(const struct flt_range *a, const struct flt_range *b)
@@ -501,7 +475,7 @@ static struct flt_range alu32(uint32_t op, int16_t offset, const struct flt_rang
 		if (least >= INT32_MIN && most <= INT32_MAX) {
 			low.smin32 = max_s32(low.smin32, (int32_t)least);
 			low.smax32 = min_s32(low.smax32, (int32_t)most);
-			settle(&low);
+			flt_range_settle(&low);
 		}
 	}
 	return low;
@@ -526,10 +500,10 @@ struct flt_range flt_range_truncate(const struct flt_range *a, uint32_t bytes, b
 		r.smin32 = max_s32(r.smin32, a->smin32);
 		r.smax32 = min_s32(r.smax32, a->smax32);
 		if (is_signed) {
-			r.smin = max_s64(r.smin, a->smin32);
-			r.smax = min_s64(r.smax, a->smax32);
+			r.smin = flt_max_s64(r.smin, a->smin32);
+			r.smax = flt_min_s64(r.smax, a->smax32);
 		}
-		settle(&r);
+		flt_range_settle(&r);
 	} else if (is_signed && a->smin >= -(1ll << (8 * bytes - 1)) &&
 	           a->smax < 1ll << (8 * bytes - 1)) {
 		return *a;
@@ -551,233 +525,6 @@ struct flt_range flt_range_swap(bool swap, int32_t bits, const struct flt_range 
 	struct flt_range low = flt_range_truncate(a, (uint32_t)bits / 8, false);
 	if (!swap)
 		return low;
-	return from_bits(tnum(swap_bytes(low.bits.value, bits), swap_bytes(low.bits.mask, bits)));
-}
-
-/* --- conditions --- */
-
-/* Bounds in the width that a condition looks at, as 64-bit numbers. */
-struct view {
-	uint64_t umin, umax;
-	int64_t smin, smax;
-	struct flt_tnum bits;
-};
-
-static struct view view_of(const struct flt_range *r, bool wide)
-{
-	if (wide)
-		return (struct view){r->umin, r->umax, r->smin, r->smax, r->bits};
-	return (struct view){r->umin32, r->umax32, r->smin32, r->smax32,
-	                     tnum((uint32_t)r->bits.value, (uint32_t)r->bits.mask)};
-}
-
-static int decide_equal(const struct view *a, const struct view *b)
-{
-	if (!a->bits.mask && !b->bits.mask)
-		return a->bits.value == b->bits.value;
-	if ((a->bits.value ^ b->bits.value) & ~a->bits.mask & ~b->bits.mask)
-		return 0;
-	if (a->umin > b->umax || a->umax < b->umin || a->smin > b->smax || a->smax < b->smin)
-		return 0;
-	return -1;
-}
-
-static int decide_set(const struct view *a, const struct view *b)
-{
-	if (a->bits.value & b->bits.value)
-		return 1;
-	return (a->bits.value | a->bits.mask) & (b->bits.value | b->bits.mask) ? -1 : 0;
-}
-
-static int opposite(int decision)
-{
-	return decision < 0 ? decision : !decision;
-}
-
-/* a > b and a >= b */
-static int decide_greater(const struct view *a, const struct view *b, bool is_signed, bool or_equal)
-{
-	if (is_signed) {
-		if (or_equal ? a->smin >= b->smax : a->smin > b->smax)
-			return 1;
-		return (or_equal ? a->smax < b->smin : a->smax <= b->smin) ? 0 : -1;
-	}
-	if (or_equal ? a->umin >= b->umax : a->umin > b->umax)
-		return 1;
-	return (or_equal ? a->umax < b->umin : a->umax <= b->umin) ? 0 : -1;
-}
-
-int flt_range_decide(uint32_t op, bool wide, const struct flt_range *ra, const struct flt_range *rb)
-{
-	struct view a = view_of(ra, wide), b = view_of(rb, wide);
-	switch (op) {
-	case BPF_JEQ:
-		return decide_equal(&a, &b);
-	case BPF_JNE:
-		return opposite(decide_equal(&a, &b));
-	case BPF_JSET:
-		return decide_set(&a, &b);
-	case BPF_JGT:
-		return decide_greater(&a, &b, false, false);
-	case BPF_JGE:
-		return decide_greater(&a, &b, false, true);
-	case BPF_JLT:
-		return decide_greater(&b, &a, false, false);
-	case BPF_JLE:
-		return decide_greater(&b, &a, false, true);
-	case BPF_JSGT:
-		return decide_greater(&a, &b, true, false);
-	case BPF_JSGE:
-		return decide_greater(&a, &b, true, true);
-	case BPF_JSLT:
-		return decide_greater(&b, &a, true, false);
-	default:
-		return decide_greater(&b, &a, true, true);
-	}
-}
-
-static void put_view(struct flt_range *r, bool wide, const struct view *v)
-{
-	if (wide) {
-		r->umin = v->umin;
-		r->umax = v->umax;
-		r->smin = v->smin;
-		r->smax = v->smax;
-		r->bits = v->bits;
-	} else {
-		r->umin32 = (uint32_t)v->umin;
-		r->umax32 = (uint32_t)v->umax;
-		r->smin32 = (int32_t)v->smin;
-		r->smax32 = (int32_t)v->smax;
-		r->bits = tnum_meet(r->bits,
-		                    tnum(v->bits.value, v->bits.mask | ~(uint64_t)UINT32_MAX));
-	}
-}
-
-static void make_equal(struct view *a, struct view *b)
-{
-	a->umin = b->umin = max_u64(a->umin, b->umin);
-	a->umax = b->umax = min_u64(a->umax, b->umax);
-	a->smin = b->smin = max_s64(a->smin, b->smin);
-	a->smax = b->smax = min_s64(a->smax, b->smax);
-	a->bits = b->bits = tnum_meet(a->bits, b->bits);
-}
-
-/* Unequal to a known number: that number is no longer a bound. */
-static void make_unequal(struct view *a, const struct view *b, bool wide)
-{
-	if (b->bits.mask)
-		return;
-	uint64_t value = b->bits.value;
-	int64_t as_signed = wide ? (int64_t)value : (int32_t)value;
-	if (a->umin == value && a->umin < a->umax)
-		a->umin++;
-	if (a->umax == value && a->umin < a->umax)
-		a->umax--;
-	if (a->smin == as_signed && a->smin < a->smax)
-		a->smin++;
-	if (a->smax == as_signed && a->smin < a->smax)
-		a->smax--;
-}
-
-/* a > b (gap 1) or a >= b (gap 0). Wraps at the ends can't come: such branches were decided. */
-static void make_greater(struct view *a, struct view *b, bool is_signed, uint32_t gap)
-{
-	if (is_signed) {
-		a->smin = max_s64(a->smin, b->smin + gap);
-		b->smax = min_s64(b->smax, a->smax - gap);
-	} else {
-		a->umin = max_u64(a->umin, b->umin + gap);
-		b->umax = min_u64(b->umax, a->umax - gap);
-	}
-}
-
-static void make_set(struct view *a, const struct view *b, bool set)
-{
-	if (b->bits.mask)
-		return;
-	uint64_t k = b->bits.value;
-	if (!set)
-		a->bits = tnum(a->bits.value & ~k, a->bits.mask & ~k);
-	else if (!(k & (k - 1)))
-		a->bits = tnum(a->bits.value | k, a->bits.mask & ~k);
-}
-
-/* The condition that holds where op does not. */
-static uint32_t negation(uint32_t op)
-{
-	switch (op) {
-	case BPF_JEQ:
-		return BPF_JNE;
-	case BPF_JNE:
-		return BPF_JEQ;
-	case BPF_JGT:
-		return BPF_JLE;
-	case BPF_JGE:
-		return BPF_JLT;
-	case BPF_JLT:
-		return BPF_JGE;
-	case BPF_JLE:
-		return BPF_JGT;
-	case BPF_JSGT:
-		return BPF_JSLE;
-	case BPF_JSGE:
-		return BPF_JSLT;
-	case BPF_JSLT:
-		return BPF_JSGE;
-	default:
-		return BPF_JSGT;
-	}
-}
-
-static void refine_views(uint32_t op, bool wide, struct view *a, struct view *b)
-{
-	switch (op) {
-	case BPF_JEQ:
-		make_equal(a, b);
-		return;
-	case BPF_JNE:
-		make_unequal(a, b, wide);
-		make_unequal(b, a, wide);
-		return;
-	case BPF_JGT:
-		make_greater(a, b, false, 1);
-		return;
-	case BPF_JGE:
-		make_greater(a, b, false, 0);
-		return;
-	case BPF_JLT:
-		make_greater(b, a, false, 1);
-		return;
-	case BPF_JLE:
-		make_greater(b, a, false, 0);
-		return;
-	case BPF_JSGT:
-		make_greater(a, b, true, 1);
-		return;
-	case BPF_JSGE:
-		make_greater(a, b, true, 0);
-		return;
-	case BPF_JSLT:
-		make_greater(b, a, true, 1);
-		return;
-	default:
-		make_greater(b, a, true, 0);
-	}
-}
-
-void flt_range_refine(uint32_t op, bool wide, bool holds, struct flt_range *ra,
-                      struct flt_range *rb)
-{
-	struct view a = view_of(ra, wide), b = view_of(rb, wide);
-	if (op == BPF_JSET) {
-		make_set(&a, &b, holds);
-		make_set(&b, &a, holds);
-	} else {
-		refine_views(holds ? op : negation(op), wide, &a, &b);
-	}
-	put_view(ra, wide, &a);
-	put_view(rb, wide, &b);
-	settle(ra);
-	settle(rb);
+	return from_bits(
+	        flt_tnum_make(swap_bytes(low.bits.value, bits), swap_bytes(low.bits.mask, bits)));
 }

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One instruction's machine code for x86-64. Registers: see jit_x86_64.h.
+ *
+ * Speculation: a packet load that a mispredicted bounds check lets through finds its address
+ * clamped by a conditional move, which is not predicted.
+ */
+#include "jit_x86_64.h"
+
+#include "helper.h"
+
+static uint32_t dst_reg(const struct flt_insn *insn)
+{
+	return flt_jit_reg(insn_dst(insn));
+}
+
+static uint32_t src_reg(const struct flt_insn *insn)
+{
+	return flt_jit_reg(insn_src(insn));
+}
+
+static bool is_wide_alu(const struct flt_insn *insn)
+{
+	return (insn->code & BPF_CLASS_MASK) == BPF_ALU64;
+}
+
+/* --- memory --- */
+
+/* Checked mode: leaves the address in r10, held against memory and stack; uses r11. */
+static void emit_check(struct jit *j, uint32_t base, int32_t disp, uint32_t bytes)
+{
+	struct x86_code *c = &j->c;
+	int32_t slot = 8 * __builtin_ctz(bytes);
+	x86_lea(c, R_10, base, disp);
+	x86_mov(c, true, R_11, R_10);
+	x86_alu_load(c, X86_SUB, true, R_11, R_12, offsetof(struct flt_checked, memory));
+	x86_alu_load(c, X86_CMP, true, R_11, R_12,
+	             (int32_t)offsetof(struct flt_checked, memory_limits) + slot);
+	uint32_t fine = x86_skip(c, X86_B);
+	x86_mov(c, true, R_11, R_10);
+	x86_alu_load(c, X86_SUB, true, R_11, R_12, offsetof(struct flt_checked, stack));
+	x86_alu_load(c, X86_CMP, true, R_11, R_12,
+	             (int32_t)offsetof(struct flt_checked, stack_limits) + slot);
+	uint32_t also_fine = x86_skip(c, X86_B);
+	x86_store_imm(c, 4, R_12, offsetof(struct flt_checked, fault), FLT_FAULT_MEMORY);
+	x86_jump(c, X86_ALWAYS, j->fail);
+	x86_land(c, fine);
+	x86_land(c, also_fine);
+}
+
+/* The address of an access: base and displacement to use, after whatever check is due. */
+static void emit_address(struct jit *j, uint32_t i, uint32_t reg, uint32_t *base, int32_t *disp)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	*base = reg;
+	*disp = insn->offset;
+	if (j->in->checked) {
+		emit_check(j, reg, insn->offset, insn_size(insn));
+	} else if (j->in->notes && j->in->notes[i].flags & FLT_NOTE_PACKET) {
+		/* At most the end of the packet, also where a bounds check was mispredicted. */
+		x86_lea(&j->c, R_10, reg, insn->offset);
+		x86_alu_load(&j->c, X86_CMP, true, R_10, R_12,
+		             offsetof(struct flt_xdp_buff, data_end));
+		x86_op_rm(&j->c, 0, 0x0f40 | X86_A, true, R_10, R_12,
+		          offsetof(struct flt_xdp_buff, data_end), false);
+	} else {
+		return;
+	}
+	*base = R_10;
+	*disp = 0;
+}
+
+static void emit_load(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	uint32_t base;
+	int32_t disp;
+	emit_address(j, i, src_reg(insn), &base, &disp);
+	if ((insn->code & BPF_MODE_MASK) == BPF_MEMSX)
+		x86_load_signed(&j->c, insn_size(insn), dst_reg(insn), base, disp);
+	else
+		x86_load(&j->c, insn_size(insn), dst_reg(insn), base, disp);
+}
+
+/* op r11, source; the source is on the stack's top where it was rax. */
+static void emit_combine(struct jit *j, const struct flt_insn *insn, bool wide)
+{
+	uint32_t op = (uint32_t)insn->imm & ~(uint32_t)BPF_FETCH;
+	enum x86_alu alu = op == BPF_OR ? X86_OR : op == BPF_AND ? X86_AND : X86_XOR;
+	if (insn_src(insn) == R0)
+		x86_alu_load(&j->c, alu, wide, R_11, RSP, 0);
+	else
+		x86_alu(&j->c, alu, wide, R_11, src_reg(insn));
+}
+
+/* Fetching or, and, xor: a loop around lock cmpxchg, which wants rax. The address is in r10. */
+static void emit_fetch_loop(struct jit *j, const struct flt_insn *insn, bool wide)
+{
+	struct x86_code *c = &j->c;
+	x86_push(c, RAX);
+	x86_load(c, wide ? 8 : 4, RAX, R_10, 0);
+	uint32_t again = c->at;
+	x86_mov(c, wide, R_11, RAX);
+	emit_combine(j, insn, wide);
+	x86_op_rm(c, 0xf0, 0x0fb1, wide, R_11, R_10, 0, false); /* lock cmpxchg [r10], r11 */
+	x86_jump(c, X86_NE, again);
+	x86_mov(c, wide, R_11, RAX);
+	x86_pop(c, RAX);
+	x86_mov(c, true, src_reg(insn), R_11);
+}
+
+static void emit_atomic(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	struct x86_code *c = &j->c;
+	bool wide = insn_size(insn) == 8;
+	uint32_t base, src = src_reg(insn);
+	int32_t disp;
+	emit_address(j, i, dst_reg(insn), &base, &disp);
+	switch ((uint32_t)insn->imm) {
+	case BPF_ADD:
+		x86_op_rm(c, 0xf0, 0x01, wide, src, base, disp, false);
+		return;
+	case BPF_OR:
+		x86_op_rm(c, 0xf0, 0x09, wide, src, base, disp, false);
+		return;
+	case BPF_AND:
+		x86_op_rm(c, 0xf0, 0x21, wide, src, base, disp, false);
+		return;
+	case BPF_XOR:
+		x86_op_rm(c, 0xf0, 0x31, wide, src, base, disp, false);
+		return;
+	case BPF_ADD | BPF_FETCH: /* lock xadd */
+		x86_op_rm(c, 0xf0, 0x0fc1, wide, src, base, disp, false);
+		return;
+	case BPF_XCHG:
+		x86_op_rm(c, 0, 0x87, wide, src, base, disp, false);
+		return;
+	case BPF_CMPXCHG:
+		x86_op_rm(c, 0xf0, 0x0fb1, wide, src, base, disp, false);
+		if (!wide)
+			x86_mov(c, false, RAX, RAX); /* success leaves the upper half */
+		return;
+	default:
+		if (base != R_10)
+			x86_lea(c, R_10, base, disp);
+		emit_fetch_loop(j, insn, wide);
+	}
+}
+
+static void emit_store(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	uint32_t base;
+	int32_t disp;
+	if ((insn->code & BPF_CLASS_MASK) == BPF_STX &&
+	    (insn->code & BPF_MODE_MASK) == BPF_ATOMIC) {
+		emit_atomic(j, i);
+		return;
+	}
+	emit_address(j, i, dst_reg(insn), &base, &disp);
+	if ((insn->code & BPF_CLASS_MASK) == BPF_ST)
+		x86_store_imm(&j->c, insn_size(insn), base, disp, insn->imm);
+	else
+		x86_store(&j->c, insn_size(insn), base, disp, src_reg(insn));
+}
+
+/* --- legacy packet loads --- */
+
+static void emit_to_host_order(struct jit *j, uint32_t bytes)
+{
+	if (bytes == 2)
+		x86_rol16(&j->c, RAX);
+	else if (bytes == 4)
+		x86_bswap(&j->c, false, RAX);
+}
+
+/*
+ * A load at a constant offset. The captured length is compared once for the farthest byte so far.
+ * The conditional move makes the frame's address a small number where the comparison fails, so that
+ * what runs ahead of the branch finds nothing.
+ */
+static void emit_load_abs(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	struct x86_code *c = &j->c;
+	uint32_t bytes = insn_size(insn), at = (uint32_t)insn->imm;
+	j->uses_fail = true;
+	if (at > INT32_MAX - 4u) { /* no frame is that long */
+		x86_jump(c, X86_ALWAYS, j->fail);
+		return;
+	}
+	if (j->proven[i] < at + bytes) {
+		x86_alu_imm(c, X86_CMP, false, R_9, (int32_t)(at + bytes));
+		x86_cmov(c, X86_B, R_8, R_9);
+		x86_jump(c, X86_B, j->fail);
+	}
+	x86_load(c, bytes, RAX, R_8, (int32_t)at);
+	emit_to_host_order(j, bytes);
+}
+
+static void emit_load_ind(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	struct x86_code *c = &j->c;
+	uint32_t bytes = insn_size(insn), at = (uint32_t)insn->imm;
+	j->uses_fail = true;
+	x86_mov(c, false, R_10, src_reg(insn));
+	if (at > INT32_MAX - 4u) {
+		x86_jump(c, X86_ALWAYS, j->fail);
+		return;
+	}
+	x86_lea(c, R_11, R_10,
+	        (int32_t)(at + bytes)); /* the byte behind the field: no wrap in 64 bits */
+	x86_alu(c, X86_CMP, true, R_9, R_11);
+	x86_cmov(c, X86_B, R_8, R_9);
+	x86_cmov(c, X86_B, R_10, R_9);
+	x86_jump(c, X86_B, j->fail);
+	x86_load_indexed(c, bytes, RAX, R_8, R_10, (int32_t)at);
+	emit_to_host_order(j, bytes);
+}
+
+/* --- arithmetic --- */
+
+/* The register that holds the second operand; an immediate goes to r11. */
+static uint32_t operand(struct jit *j, const struct flt_insn *insn)
+{
+	if (insn->code & BPF_SRC_MASK)
+		return src_reg(insn);
+	if (is_wide_alu(insn))
+		x86_mov_imm64(&j->c, R_11, (uint64_t)(int64_t)insn->imm);
+	else
+		x86_mov_imm32(&j->c, R_11, (uint32_t)insn->imm);
+	return R_11;
+}
+
+static void emit_simple(struct jit *j, const struct flt_insn *insn, enum x86_alu op)
+{
+	if (insn->code & BPF_SRC_MASK)
+		x86_alu(&j->c, op, is_wide_alu(insn), dst_reg(insn), src_reg(insn));
+	else
+		x86_alu_imm(&j->c, op, is_wide_alu(insn), dst_reg(insn), insn->imm);
+}
+
+static void emit_multiply(struct jit *j, const struct flt_insn *insn)
+{
+	bool wide = is_wide_alu(insn);
+	if (insn->code & BPF_SRC_MASK) {
+		x86_op_rr(&j->c, 0, 0x0faf, wide, dst_reg(insn), src_reg(insn), false);
+	} else {
+		x86_op_rr(&j->c, 0, 0x69, wide, dst_reg(insn), dst_reg(insn), false);
+		x86_u32(&j->c, (uint32_t)insn->imm);
+	}
+}
+
+/* rdx:rax / r11 -> rax, rdx. The two registers are kept unless one of them is the destination. */
+static void emit_divide_core(struct jit *j, bool wide, bool is_signed, bool modulo, uint32_t dst)
+{
+	struct x86_code *c = &j->c;
+	if (dst != RAX)
+		x86_push(c, RAX);
+	if (dst != RDX)
+		x86_push(c, RDX);
+	x86_mov(c, wide, RAX, dst);
+	if (is_signed)
+		x86_sign_extend_rax(c, wide);
+	else
+		x86_mov_imm32(c, RDX, 0);
+	x86_op_rr(c, 0, 0xf7, wide, is_signed ? 7 : 6, R_11, false);
+	x86_mov(c, wide, R_11, modulo ? RDX : RAX);
+	if (dst != RDX)
+		x86_pop(c, RDX);
+	if (dst != RAX)
+		x86_pop(c, RAX);
+	x86_mov(c, wide, dst, R_11);
+}
+
+/* Division by 0 gives 0, modulo 0 leaves the dividend; the smallest number by -1 does not trap. */
+static void emit_divide(struct jit *j, const struct flt_insn *insn, bool modulo)
+{
+	struct x86_code *c = &j->c;
+	bool wide = is_wide_alu(insn);
+	uint32_t dst = dst_reg(insn), minus_one_done = 0;
+	if (insn->code & BPF_SRC_MASK)
+		x86_mov(c, wide, R_11, src_reg(insn));
+	else
+		(void)operand(j, insn);
+	x86_test(c, wide, R_11, R_11);
+	uint32_t not_zero = x86_skip(c, X86_NE);
+	if (!modulo)
+		x86_mov_imm32(c, dst, 0);
+	else if (!wide)
+		x86_mov(c, false, dst, dst);
+	uint32_t done = x86_skip(c, X86_ALWAYS);
+	x86_land(c, not_zero);
+	if (insn->offset) {
+		x86_alu_imm(c, X86_CMP, wide, R_11, -1);
+		uint32_t not_minus_one = x86_skip(c, X86_NE);
+		if (modulo)
+			x86_mov_imm32(c, dst, 0);
+		else
+			x86_op_rr(c, 0, 0xf7, wide, 3, dst, false); /* neg */
+		minus_one_done = x86_skip(c, X86_ALWAYS);
+		x86_land(c, not_minus_one);
+	}
+	emit_divide_core(j, wide, insn->offset, modulo, dst);
+	x86_land(c, done);
+	if (minus_one_done)
+		x86_land(c, minus_one_done);
+}
+
+/* Variable shifts want their count in cl, which is R4. */
+static void emit_shift(struct jit *j, const struct flt_insn *insn, enum x86_shift op)
+{
+	struct x86_code *c = &j->c;
+	bool wide = is_wide_alu(insn);
+	uint32_t dst = dst_reg(insn), src = src_reg(insn);
+	if (!(insn->code & BPF_SRC_MASK)) {
+		uint32_t by = (uint32_t)insn->imm & (wide ? 63 : 31);
+		if (by)
+			x86_shift_imm(c, op, wide, dst, by);
+		else if (!wide)
+			x86_mov(c, false, dst, dst);
+		return;
+	}
+	if (src == RCX && dst != RCX) {
+		x86_shift_cl(c, op, wide, dst);
+	} else {
+		uint32_t work = dst == RCX ? R_11 : dst;
+		x86_mov(c, true, R_11, RCX);
+		x86_mov(c, true, RCX, src);
+		x86_shift_cl(c, op, wide, work);
+		x86_mov(c, true, RCX, R_11);
+	}
+	if (!wide) /* a count of 0 leaves the upper half */
+		x86_mov(c, false, dst, dst);
+}
+
+static void emit_move(struct jit *j, const struct flt_insn *insn)
+{
+	struct x86_code *c = &j->c;
+	bool wide = is_wide_alu(insn);
+	uint32_t dst = dst_reg(insn), src = src_reg(insn);
+	if (!(insn->code & BPF_SRC_MASK)) {
+		if (wide)
+			x86_mov_imm64(c, dst, (uint64_t)(int64_t)insn->imm);
+		else
+			x86_mov_imm32(c, dst, (uint32_t)insn->imm);
+	} else if (insn->offset == 8) {
+		x86_op_rr(c, 0, 0x0fbe, wide, dst, src, true);
+	} else if (insn->offset == 16) {
+		x86_op_rr(c, 0, 0x0fbf, wide, dst, src, false);
+	} else if (insn->offset == 32) {
+		x86_op_rr(c, 0, 0x63, true, dst, src, false);
+	} else {
+		x86_mov(c, wide, dst, src);
+	}
+}
+
+static void emit_swap(struct jit *j, const struct flt_insn *insn)
+{
+	struct x86_code *c = &j->c;
+	bool swap = is_wide_alu(insn) || (insn->code & BPF_SRC_MASK);
+	uint32_t dst = dst_reg(insn);
+	if (insn->imm == 16) {
+		if (swap)
+			x86_rol16(c, dst);
+		x86_movzx16(c, dst, dst);
+	} else if (swap) {
+		x86_bswap(c, insn->imm == 64, dst);
+	} else if (insn->imm == 32) {
+		x86_mov(c, false, dst, dst);
+	}
+}
+
+static void emit_alu(struct jit *j, const struct flt_insn *insn)
+{
+	switch (insn->code & BPF_OP_MASK) {
+	case BPF_ADD:
+		emit_simple(j, insn, X86_ADD);
+		return;
+	case BPF_SUB:
+		emit_simple(j, insn, X86_SUB);
+		return;
+	case BPF_OR:
+		emit_simple(j, insn, X86_OR);
+		return;
+	case BPF_AND:
+		emit_simple(j, insn, X86_AND);
+		return;
+	case BPF_XOR:
+		emit_simple(j, insn, X86_XOR);
+		return;
+	case BPF_MUL:
+		emit_multiply(j, insn);
+		return;
+	case BPF_DIV:
+	case BPF_MOD:
+		emit_divide(j, insn, (insn->code & BPF_OP_MASK) == BPF_MOD);
+		return;
+	case BPF_LSH:
+		emit_shift(j, insn, X86_SHL);
+		return;
+	case BPF_RSH:
+		emit_shift(j, insn, X86_SHR);
+		return;
+	case BPF_ARSH:
+		emit_shift(j, insn, X86_SAR);
+		return;
+	case BPF_NEG:
+		x86_op_rr(&j->c, 0, 0xf7, is_wide_alu(insn), 3, dst_reg(insn), false);
+		return;
+	case BPF_END:
+		emit_swap(j, insn);
+		return;
+	default:
+		emit_move(j, insn);
+	}
+}
+
+/*
+ * The offset register of pointer arithmetic that the verifier bounded: where a misprediction made
+ * it larger than the limit, 0 is added instead. r11 = limit - offset is negative then.
+ */
+static void emit_limited(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	const struct flt_note *note = &j->in->notes[i];
+	struct x86_code *c = &j->c;
+	x86_mov(c, true, R_10, src_reg(insn));
+	x86_mov_imm32(c, R_11, note->limit);
+	x86_alu(c, X86_SUB, true, R_11, R_10);
+	x86_alu(c, X86_OR, true, R_11, R_10);
+	x86_op_rr(c, 0, 0xf7, true, 2, R_11, false); /* not */
+	x86_shift_imm(c, X86_SAR, true, R_11, 63);
+	x86_alu(c, X86_AND, true, R_10, R_11);
+	x86_alu(c, X86_ADD, true, dst_reg(insn), R_10);
+}
+
+/* --- control flow --- */
+
+static uint32_t target_of(const struct jit *j, uint32_t i, int32_t distance)
+{
+	return j->where[i + 1 + (uint32_t)distance];
+}
+
+/* Checked mode: a step back costs one unit of budget. */
+static void emit_budget(struct jit *j)
+{
+	struct x86_code *c = &j->c;
+	x86_alu_mem_imm(c, X86_SUB, true, R_12, offsetof(struct flt_checked, budget), 1);
+	uint32_t fine = x86_skip(c, X86_AE);
+	x86_store_imm(c, 4, R_12, offsetof(struct flt_checked, fault), FLT_FAULT_BUDGET);
+	x86_jump(c, X86_ALWAYS, j->fail);
+	x86_land(c, fine);
+}
+
+static enum x86_cond condition_of(uint32_t op)
+{
+	switch (op) {
+	case BPF_JEQ:
+		return X86_E;
+	case BPF_JGT:
+		return X86_A;
+	case BPF_JGE:
+		return X86_AE;
+	case BPF_JLT:
+		return X86_B;
+	case BPF_JLE:
+		return X86_BE;
+	case BPF_JSGT:
+		return X86_G;
+	case BPF_JSGE:
+		return X86_GE;
+	case BPF_JSLT:
+		return X86_L;
+	case BPF_JSLE:
+		return X86_LE;
+	default: /* JNE; JSET after test */
+		return X86_NE;
+	}
+}
+
+static void emit_compare(struct jit *j, const struct flt_insn *insn)
+{
+	struct x86_code *c = &j->c;
+	bool wide = (insn->code & BPF_CLASS_MASK) == BPF_JMP;
+	bool test = (insn->code & BPF_OP_MASK) == BPF_JSET;
+	uint32_t dst = dst_reg(insn);
+	if (insn->code & BPF_SRC_MASK) {
+		if (test)
+			x86_test(c, wide, dst, src_reg(insn));
+		else
+			x86_alu(c, X86_CMP, wide, dst, src_reg(insn));
+	} else if (test) {
+		x86_test_imm(c, wide, dst, insn->imm);
+	} else {
+		x86_alu_imm(c, X86_CMP, wide, dst, insn->imm);
+	}
+}
+
+static void emit_call_local(struct jit *j, uint32_t i)
+{
+	struct x86_code *c = &j->c;
+	/* where[] is behind the function's prologue, so that loops do not run it again. */
+	uint32_t target = target_of(j, i, j->in->insns[i].imm) - j->prologue_bytes;
+	if (j->in->checked) {
+		x86_alu_mem_imm(c, X86_SUB, true, R_12, offsetof(struct flt_checked, depth), 1);
+		uint32_t fine = x86_skip(c, X86_AE);
+		x86_store_imm(c, 4, R_12, offsetof(struct flt_checked, fault), FLT_FAULT_DEPTH);
+		x86_jump(c, X86_ALWAYS, j->fail);
+		x86_land(c, fine);
+		emit_budget(j);
+		x86_alu_imm(c, X86_SUB, true, RBP, FLT_STACK_BYTES);
+	}
+	x86_call(c, target);
+	if (j->in->checked) {
+		x86_alu_imm(c, X86_ADD, true, RBP, FLT_STACK_BYTES);
+		x86_alu_mem_imm(c, X86_ADD, true, R_12, offsetof(struct flt_checked, depth), 1);
+	}
+}
+
+static void emit_call(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	if (insn_src(insn) == BPF_PSEUDO_CALL) {
+		emit_call_local(j, i);
+		return;
+	}
+	uint32_t clear = j->in->notes ? j->in->notes[i].limit : 0;
+	for (uint32_t r = R1; r <= R5; r++)
+		if (clear >> r & 1)
+			x86_mov_imm32(&j->c, flt_jit_reg(r), 0);
+	const struct flt_helper *helper = flt_helper_find((uint32_t)insn->imm);
+	x86_movabs(&j->c, RAX, helper ? (uint64_t)(uintptr_t)helper->call : 0);
+	x86_call_reg(&j->c, RAX);
+}
+
+static void emit_jump(struct jit *j, uint32_t i, bool entry)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	uint32_t op = insn->code & BPF_OP_MASK;
+	bool ja32 = op == BPF_JA && (insn->code & BPF_CLASS_MASK) == BPF_JMP32;
+	int32_t distance = ja32 ? insn->imm : insn->offset;
+	if (op == BPF_CALL) {
+		emit_call(j, i);
+	} else if (op == BPF_EXIT) {
+		flt_jit_emit_exit(j, entry);
+	} else {
+		if (j->in->checked && distance < 0)
+			emit_budget(j);
+		if (op == BPF_JA) {
+			if (distance)
+				x86_jump(&j->c, X86_ALWAYS, target_of(j, i, distance));
+			return;
+		}
+		emit_compare(j, insn);
+		x86_jump(&j->c, condition_of(op), target_of(j, i, distance));
+	}
+}
+
+/* --- one instruction --- */
+
+void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	uint32_t mode = insn->code & BPF_MODE_MASK;
+	uint32_t notes = j->in->notes ? j->in->notes[i].flags : 0;
+	if (notes & FLT_NOTE_DEAD) {
+		x86_trap(&j->c);
+		return;
+	}
+	if (notes & FLT_NOTE_FENCE)
+		x86_lfence(&j->c);
+	switch (insn->code & BPF_CLASS_MASK) {
+	case BPF_LD:
+		if (mode == BPF_IMM)
+			x86_mov_imm64(&j->c, dst_reg(insn), insn_wide_imm(insn));
+		else if (mode == BPF_ABS)
+			emit_load_abs(j, i);
+		else
+			emit_load_ind(j, i);
+		return;
+	case BPF_LDX:
+		emit_load(j, i);
+		return;
+	case BPF_ST:
+	case BPF_STX:
+		emit_store(j, i);
+		return;
+	case BPF_ALU:
+	case BPF_ALU64:
+		if (notes & FLT_NOTE_LIMIT)
+			emit_limited(j, i);
+		else
+			emit_alu(j, insn);
+		return;
+	default:
+		emit_jump(j, i, entry);
+	}
+}

@@ -58,7 +58,7 @@ static int set_add(struct net_ring *add)
 	struct net_ring_set *old = core->transmit, *set;
 	uint32_t n = old ? old->n : 0;
 
-	set = machine_alloc(sizeof(*set) + ((size_t)n + 1) * sizeof(add));
+	set = machine_alloc(sizeof(*set) + ((size_t)n + 1) * sizeof(void *));
 	if (!set)
 		return -EXO_ENOMEM;
 	for (uint32_t i = 0; i < n; i++)

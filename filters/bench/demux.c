@@ -349,8 +349,8 @@ static void compile_plain(const struct rule *rule, struct bpf_program *program)
 static void measure_linear(const struct rule *rules, uint32_t n)
 {
 	struct bpf_program *programs = calloc(n, sizeof(*programs));
-	struct rte_bpf **loaded = calloc(n, sizeof(*loaded));
-	struct flt_program **own = calloc(n, sizeof(*own));
+	struct rte_bpf **loaded = calloc(n, sizeof(void *));
+	struct flt_program **own = calloc(n, sizeof(void *));
 	struct rte_bpf_jit *jits = calloc(n, sizeof(*jits));
 	struct rte_mbuf mbuf = {.nb_segs = 1};
 	uint32_t step = n >= 1000 ? 64 : n >= 100 ? 8 : 1, hits = 0;
@@ -375,7 +375,7 @@ static void measure_linear(const struct rule *rules, uint32_t n)
 					hits++;
 					break;
 				}
-		libpcap[run] = (now_ns() - start) / (PACKETS / step);
+		libpcap[run] = (now_ns() - start) / ((double)PACKETS / step);
 		start = now_ns();
 		for (uint32_t p = 0; p < PACKETS; p += step) {
 			mbuf.buf_addr = bytes[p];
@@ -387,7 +387,7 @@ static void measure_linear(const struct rule *rules, uint32_t n)
 					break;
 				}
 		}
-		dpdk[run] = (now_ns() - start) / (PACKETS / step);
+		dpdk[run] = (now_ns() - start) / ((double)PACKETS / step);
 		start = now_ns();
 		for (uint32_t p = 0; p < PACKETS; p += step)
 			for (uint32_t i = 0; i < n; i++)
@@ -395,7 +395,7 @@ static void measure_linear(const struct rule *rules, uint32_t n)
 					hits++;
 					break;
 				}
-		ours[run] = (now_ns() - start) / (PACKETS / step);
+		ours[run] = (now_ns() - start) / ((double)PACKETS / step);
 	}
 	report("libpcap", "one shape", n, libpcap, RUNS, "demux", "ns/packet");
 	report("rte_bpf jit", "one shape", n, dpdk, RUNS, "demux", "ns/packet");

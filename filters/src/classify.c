@@ -314,7 +314,7 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 	b.first = true;
 	b.n_best = 0;
 	b.sole = view->n == 1 ? verdicts : NULL;
-	memset((void *)b.best, 0, n * sizeof(b.best[0]));
+	memset((void *)b.best, 0, n * sizeof(void *));
 	memset((void *)verdicts, 0, n * sizeof(*verdicts));
 	visit_shapes(&b, view);
 	for (uint32_t i = 0; b.n_best && i < n; i++)

@@ -80,7 +80,7 @@ uint32_t elf_find(const struct elf *elf, const char *name)
 static const char *check_header(const struct elf_header *header, size_t size)
 {
 	static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
-	if (memcmp(header->ident, magic, sizeof(magic)))
+	if (memcmp(header->ident, magic, sizeof(magic)) != 0)
 		return "not an ELF file";
 	if (header->ident[4] != ELFCLASS64 || header->ident[5] != ELFDATA2LSB)
 		return "not a 64-bit little-endian ELF file";

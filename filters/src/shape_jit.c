@@ -95,7 +95,7 @@ static void emit_word_end(struct compiler *k, uint32_t word)
 {
 	struct x86_code *c = &k->c;
 	int32_t at = (int32_t)(word * sizeof(struct common));
-	x86_store(c, 8, RCX, (int32_t)(offsetof(struct probe, words) + 8 * word), RAX);
+	x86_store(c, 8, RCX, (int32_t)(offsetof(struct probe, words) + 8ul * word), RAX);
 	x86_alu_load(c, X86_XOR, true, RAX, R_8, at + (int32_t)offsetof(struct common, value));
 	x86_op_rm(c, 0, 0x85, true, RAX, R_8, at + (int32_t)offsetof(struct common, mask), false);
 	x86_jump(c, X86_NE, k->next);
@@ -152,7 +152,7 @@ static void emit_all(struct compiler *k)
 	emit_existence(k);
 	x86_store(c, 8, RCX, offsetof(struct probe, frame), R_11);
 	x86_alu_imm(c, X86_ADD, true, RCX,
-	            (int32_t)(sizeof(struct probe) + 8 * k->layout->n_words));
+	            (int32_t)(sizeof(struct probe) + 8ul * k->layout->n_words));
 	place(k, &k->next);
 	x86_alu_imm(c, X86_SUB, true, RDX, 1);
 	x86_jump(c, X86_NE, k->loop);

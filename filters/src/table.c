@@ -62,7 +62,7 @@ static struct slot *find_slot(const struct slots *slots, uint32_t slot_size, con
 	uint64_t i = key_hash(words, n_words) & slots->mask;
 	for (;; i = (i + 1) & slots->mask) {
 		struct slot *slot = slot_at(slots, slot_size, i);
-		if (!slot->chain || !memcmp(slot->words, words, 8 * n_words))
+		if (!slot->chain || memcmp(slot->words, words, 8ul * n_words) == 0)
 			return slot;
 	}
 }
@@ -96,7 +96,7 @@ static void publish_chain(struct slot *slot, struct leaf *head)
 static void fill_slot(struct slots *slots, struct slot *slot, const uint64_t *words,
                       uint32_t n_words, struct leaf *head)
 {
-	memcpy(slot->words, words, 8 * n_words);
+	memcpy(slot->words, words, 8ul * n_words);
 	publish_chain(slot, head);
 	slots->used++;
 }
@@ -321,7 +321,7 @@ static void write_leaves(struct flt_entry *entry, const struct shape_split *spli
 		leaf->entry_offset = (uint32_t)((uint8_t *)leaf - (uint8_t *)entry);
 		leaf->n_residual = (uint16_t)split->n_residual;
 		leaf->size = (uint16_t)leaf_size(split);
-		memcpy(leaf->words, split->keys[k], 8 * n_words);
+		memcpy(leaf->words, split->keys[k], 8ul * n_words);
 		memcpy(&leaf->words[n_words], split->residual,
 		       split->n_residual * sizeof(struct flt_term));
 		entry->n_leaves++;

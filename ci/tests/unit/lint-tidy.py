@@ -24,7 +24,8 @@ MUSL = ["-nostdinc", "-isystem", "/usr/include/x86_64-linux-musl"]
 
 def translated(command):
     """The compiler's arguments without output, warnings and what clang lacks."""
-    words = shlex.split(command)[1:]
+    words = shlex.split(command)
+    words = words[2:] if os.path.basename(words[0]) == "ccache" else words[1:]
     kept, skip = [], False
     for word in words:
         if skip:

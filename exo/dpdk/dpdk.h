@@ -39,9 +39,13 @@ void dpdk_poll(void);
 /*
  * For a core that polled in vain and wants to halt, or to run something else for long: arms its
  * receive queues to interrupt it once. Returns the TSC by which it must poll again all the same: 0
- * where it was not armed before, because a frame may have slipped in (poll, and ask again);
- * otherwise at most `deadline`, earlier for a NIC that can't interrupt and for control work on the
- * first core. An interrupt disarms.
+ * where it was not armed before, because a frame may have slipped in (poll until a poll is in vain,
+ * and ask again); otherwise at most `deadline`, earlier for a NIC that can't interrupt and for
+ * control work on the first core. An interrupt disarms.
+ *
+ * "In vain" is a poll of every queue that brought nothing. A burst shorter than asked for does not
+ * say that the queue is empty (net_virtio rounds a burst down to whole cache lines of descriptors),
+ * and what stays behind has signalled nothing: it would wait for the next frame's interrupt.
  */
 uint64_t dpdk_sleep(unsigned core, uint64_t deadline);
 

@@ -6,7 +6,7 @@
  *
  * A frame that came between the last poll and the arming signals nothing, and not every driver can
  * tell how many frames wait (virtio can't). So a core that was just armed is sent to poll once
- * more.
+ * more, until a poll is in vain.
  */
 #include <rte_cycles.h>
 #include <rte_ethdev.h>

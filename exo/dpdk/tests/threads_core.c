@@ -30,18 +30,20 @@ static void expect(bool good, const char *what)
 	failures += !good;
 }
 
-/* What the kernel's loop does, for so long. */
-static void loop_for_us(unsigned us)
-{
-	uint64_t end = dpdk_after_us(us);
+enum { PATIENCE_US = 10000000 }; /* a machine may stand still for long where its host is busy */
 
-	while (machine_tsc() < end)
+/* What the kernel's loop does, until *count has come to `wanted` or patience ends. */
+static void loop_until(const volatile unsigned *count, unsigned wanted)
+{
+	uint64_t end = dpdk_after_us(PATIENCE_US);
+
+	while (*count < wanted && machine_tsc() < end)
 		dpdk_poll();
 }
 
 /* ---- Alarms ---- */
 
-static unsigned order[4], n_order;
+static volatile unsigned order[4], n_order;
 
 static void note(void *argument)
 {
@@ -56,35 +58,43 @@ static void cancel_itself(void *argument)
 	expect(rte_errno == EINPROGRESS, "an alarm that cancels itself is told that it runs");
 }
 
+/* Far apart: a machine that stands still between two lines here must not change their order. */
 static void test_alarms(void)
 {
-	rte_eal_alarm_set(3000, note, (void *)3);
-	rte_eal_alarm_set(1000, note, (void *)1);
-	rte_eal_alarm_set(2000, note, (void *)2);
-	rte_eal_alarm_set(1500, note, (void *)9);
+	rte_eal_alarm_set(300000, note, (void *)3);
+	rte_eal_alarm_set(100000, note, (void *)1);
+	rte_eal_alarm_set(200000, note, (void *)2);
+	rte_eal_alarm_set(150000, note, (void *)9);
 	expect(rte_eal_alarm_cancel(note, (void *)9) == 1, "an alarm can be cancelled");
 	expect(rte_eal_alarm_cancel(note, (void *)9) == 0, "but only once");
 	rte_eal_alarm_set(3600ull * US_PER_S, note, (void *)8);
-	loop_for_us(10000);
+	loop_until(&n_order, 3);
 	expect(rte_eal_alarm_cancel(note, (void *)8) == 1, "no alarm goes off early");
 	expect(n_order == 3 && order[0] == 1 && order[1] == 2 && order[2] == 3,
 	       "alarms go off in order of time");
 	rte_eal_alarm_set(100, cancel_itself, (void *)4);
-	loop_for_us(1000);
+	loop_until(&n_order, 4);
 	expect(n_order == 4, "it went off");
 }
 
 /* ---- Delays ---- */
 
-enum { DELAY_US = 500000 }; /* long against what a slow machine needs for a few lines */
+enum { DELAY_US = 200000 }; /* long against the alarm's 1000, on a slow machine, too */
 
-static volatile bool delay_over;
+static volatile bool delay_over, delay_was_over;
+static volatile unsigned n_alarms;
 
 static void *delay(void *argument)
 {
 	rte_delay_us_sleep(DELAY_US);
 	delay_over = true;
 	return argument;
+}
+
+static void note_delay(void *argument)
+{
+	delay_was_over = delay_over;
+	n_alarms++;
 }
 
 static void test_delays(void)
@@ -95,12 +105,10 @@ static void test_delays(void)
 	expect(rte_ctrl_thread_create(&thread, "delay", NULL, delay, &failures) == 0,
 	       "a control thread starts");
 	expect(!delay_over, "its delay does not hold up who started it");
-	rte_eal_alarm_set(1000, note, NULL);
-	n_order = 0;
-	loop_for_us(5000);
-	expect(n_order == 0 && !delay_over, "nothing else of control runs during a delay");
-	loop_for_us(DELAY_US + 1000);
-	expect(delay_over && n_order == 1, "after it both go on");
+	rte_eal_alarm_set(1000, note_delay, NULL);
+	loop_until(&n_alarms, 1);
+	expect(delay_over && n_alarms == 1, "after it both go on");
+	expect(delay_was_over, "nothing else of control runs during a delay");
 	expect(pthread_join(thread, &result) == 0 && result == &failures,
 	       "its result is handed on");
 }
@@ -139,7 +147,7 @@ static void test_conditions(void)
 {
 	expect(wait_ms(5) == ETIMEDOUT, "a wait without a signal times out");
 	rte_eal_alarm_set(2000, signal_it, NULL);
-	expect(wait_ms(1000) == 0, "an alarm's signal ends a wait");
+	expect(wait_ms(PATIENCE_US / 1000) == 0, "an alarm's signal ends a wait");
 }
 
 static void *read_all(void *argument)
@@ -160,7 +168,7 @@ static void test_pipes(void)
 	       "a reader starts");
 	expect(n_read == 0, "and waits");
 	expect(write(fds[1], "abc", 3) == 3, "three bytes are written");
-	loop_for_us(100);
+	loop_until(&n_read, 3);
 	expect(n_read == 3, "and read");
 	close(fds[1]);
 	expect(pthread_join(thread, NULL) == 0, "the reader ends with its pipe");

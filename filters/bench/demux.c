@@ -7,8 +7,8 @@
  * For N filters `udp dst port P and dst host A` (or S shapes drawn from a seed: prefixes, ranges,
  * wildcards, IPv6, VLAN) and 4,096 random packets: nanoseconds per packet of Sluice's table,
  * rte_hash in bulk, libpcap's interpreter and rte_bpf's machine code one filter after another
- * (while that ends). --insert: microseconds to install and remove one binding of a known shape, and
- * bytes per binding.
+ * (while that ends). --insert: microseconds to install (verify, translate, extract, merge, publish)
+ * and to remove one binding of a known shape, and the structure's bytes per binding.
  */
 #include <getopt.h>
 #include <pcap/pcap.h>
@@ -25,6 +25,7 @@
 #include <rte_mbuf.h>
 
 #include <flt/expression.h>
+#include <flt/extract.h>
 #include <flt/host.h>
 #include <flt/table.h>
 
@@ -68,7 +69,7 @@ static void report(const char *subject, const char *params, uint32_t n, double *
 {
 	qsort(values, runs, sizeof(*values), compare_double);
 	double median = values[runs / 2], spread = values[runs - 1] - values[0];
-	printf("%-24s %-22s %7u  %10.2f %s\n", subject, params, n, median, unit);
+	printf("%-12s %-24s %-22s %7u  %10.2f %s\n", metric, subject, params, n, median, unit);
 	fflush(stdout);
 	if (json)
 		fprintf(json,
@@ -122,14 +123,17 @@ static void add_range(struct rule *r, uint32_t base, uint32_t offset, uint32_t l
 	                                               .high = high};
 }
 
-/* `udp dst port P and dst host A`, as libpcap has it. */
+/* Terms of the plain shape. */
+enum { PLAIN_ADDRESS = 3, PLAIN_PORT = 4 };
+
+/* `udp dst port P and dst host A`, as it is extracted from libpcap's program. */
 static void make_plain(struct rule *r, uint32_t address, uint32_t port)
 {
 	memset(r, 0, sizeof(*r));
 	add_term(r, FLT_BASE_FRAME, 12, 2, 0xffff, 0x0800);
+	add_term(r, FLT_BASE_FRAME, 20, 2, 0x1fff, 0);
 	add_term(r, FLT_BASE_FRAME, 23, 1, 0xff, 17);
 	add_term(r, FLT_BASE_FRAME, 30, 4, 0xffffffff, address);
-	add_term(r, FLT_BASE_FRAME, 20, 2, 0x1fff, 0);
 	add_term(r, FLT_BASE_MSH, 16, 2, 0xffff, port);
 	put16(r->sample + 12, 0x0800);
 	r->sample[14] = 0x45;
@@ -254,8 +258,72 @@ static void measure_table(struct rule *rules, uint32_t n, const char *params, bo
 		insert(table, &rules[i], i);
 	for (uint32_t i = 0; i < RUNS; i++)
 		values[i] = run_table(table, !misses);
-	report("sluice", params, n, values, RUNS, "demux", "ns/packet");
+	report("sluice", params, n, values, RUNS, "classify", "ns/packet");
 	flt_table_destroy(table);
+}
+
+static void compile_plain(const struct rule *rule, struct bpf_program *program)
+{
+	char text[80];
+	uint32_t a = rule->c.terms[PLAIN_ADDRESS].value;
+	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, 65535);
+	snprintf(text, sizeof(text), "udp dst port %u and dst host %u.%u.%u.%u",
+	         rule->c.terms[PLAIN_PORT].value, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+	if (pcap_compile(pcap, program, text, 1, 0))
+		abort();
+	pcap_close(pcap);
+}
+
+/* A binding as a program brings it: what owns the entry. */
+struct binding {
+	struct flt_program *program;
+	struct flt_entry *entry;
+};
+
+/* All that stands between a downloaded program and its first packet. */
+static void install(struct flt_table *table, const struct bpf_program *code, uint64_t age,
+                    struct binding *b)
+{
+	static struct flt_conjunction found[FLT_FLOW_CONJUNCTIONS_MAX];
+	struct flt_extraction extraction;
+	if (flt_program_load_classic((const struct flt_classic_insn *)code->bf_insns, code->bf_len,
+	                             "f", 0, &b->program, NULL) ||
+	    flt_extract(b->program, found, &extraction, NULL))
+		abort();
+	struct flt_entry_spec spec = {.owner = b,
+	                              .flow = {found, extraction.n},
+	                              .program = extraction.exact ? NULL : b->program,
+	                              .age = age};
+	if (flt_table_insert(table, &spec, &b->entry, NULL))
+		abort();
+}
+
+/* A random binding of the plain shape; returns the microseconds without libpcap's part. */
+static double install_plain(struct flt_table *table, uint64_t age, struct binding *b)
+{
+	struct bpf_program code;
+	struct rule rule;
+	make_plain(&rule, random_u32(), random_u32() & 0xffff);
+	compile_plain(&rule, &code);
+	double start = now_ns();
+	install(table, &code, age, b);
+	double each = (now_ns() - start) / 1000;
+	pcap_freecode(&code);
+	return each;
+}
+
+static void uninstall(struct flt_table *table, struct binding *b)
+{
+	flt_table_remove(table, b->entry);
+	flt_program_free(b->program);
+}
+
+/* Sorted by now; p99 of them. */
+static void report_p99(const char *params, uint32_t n, const double *sorted, uint32_t count,
+                       const char *metric)
+{
+	double value = sorted[count * 99 / 100];
+	report("sluice", params, n, &value, 1, metric, "us");
 }
 
 static void measure_insert(struct rule *rules, uint32_t n, const char *params)
@@ -263,7 +331,8 @@ static void measure_insert(struct rule *rules, uint32_t n, const char *params)
 	enum { TRIALS = 2000 };
 	static double in[TRIALS], out[TRIALS];
 	struct flt_table *table;
-	struct flt_table_info info, empty;
+	struct flt_table_info info, empty, with_known;
+	struct binding known;
 	if (flt_table_create(&table, NULL))
 		abort();
 	flt_table_info(table, &empty);
@@ -271,20 +340,23 @@ static void measure_insert(struct rule *rules, uint32_t n, const char *params)
 		insert(table, &rules[i], i);
 	flt_table_info(table, &info);
 	double each = (double)(info.memory - empty.memory) / n;
+	install_plain(table, n, &known); /* so that the shape is a known one */
+	flt_table_info(table, &with_known);
+	if (with_known.shapes != info.shapes)
+		printf("the binding installed is of a shape of its own\n");
 	for (uint32_t i = 0; i < TRIALS; i++) {
-		struct rule fresh;
-		make_plain(&fresh, random_u32(), i);
-		double a = now_ns();
-		struct flt_entry *entry = insert(table, &fresh, n + i);
-		double b = now_ns();
-		flt_table_remove(table, entry);
-		in[i] = (b - a) / 1000;
-		out[i] = (now_ns() - b) / 1000;
+		struct binding binding;
+		in[i] = install_plain(table, n + 1 + i, &binding);
+		double start = now_ns();
+		uninstall(table, &binding);
+		out[i] = (now_ns() - start) / 1000;
 	}
 	report("sluice", params, n, in, TRIALS, "install", "us");
-	report("sluice p99", params, n, &in[TRIALS * 98 / 100], TRIALS / 50, "install", "us");
-	report("sluice remove", params, n, out, TRIALS, "remove", "us");
+	report_p99(params, n, in, TRIALS, "install.p99");
+	report("sluice", params, n, out, TRIALS, "remove", "us");
+	report_p99(params, n, out, TRIALS, "remove.p99");
 	report("sluice", params, n, &each, 1, "memory", "bytes/binding");
+	uninstall(table, &known);
 	flt_table_destroy(table);
 }
 
@@ -300,8 +372,8 @@ static void measure_hash(const struct rule *rules, uint32_t n)
 	struct rte_hash *hash = rte_hash_create(&parameters);
 	double values[RUNS];
 	for (uint32_t i = 0; hash && i < n; i++) {
-		struct flow_key key = {rules[i].c.terms[2].value,
-		                       (uint16_t)rules[i].c.terms[4].value, 17};
+		struct flow_key key = {rules[i].c.terms[PLAIN_ADDRESS].value,
+		                       (uint16_t)rules[i].c.terms[PLAIN_PORT].value, 17};
 		rte_hash_add_key_data(hash, &key, (void *)(uintptr_t)&rules[i]);
 	}
 	for (uint32_t run = 0; hash && run < RUNS; run++) {
@@ -330,20 +402,8 @@ static void measure_hash(const struct rule *rules, uint32_t n)
 			printf("rte_hash: no hits\n");
 	}
 	if (hash)
-		report("rte_hash bulk", "one shape", n, values, RUNS, "demux", "ns/packet");
+		report("rte_hash bulk", "one shape", n, values, RUNS, "classify", "ns/packet");
 	rte_hash_free(hash);
-}
-
-static void compile_plain(const struct rule *rule, struct bpf_program *program)
-{
-	char text[80];
-	uint32_t a = rule->c.terms[2].value;
-	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, 65535);
-	snprintf(text, sizeof(text), "udp dst port %u and dst host %u.%u.%u.%u",
-	         rule->c.terms[4].value, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
-	if (pcap_compile(pcap, program, text, 1, 0))
-		abort();
-	pcap_close(pcap);
 }
 
 static void measure_linear(const struct rule *rules, uint32_t n)
@@ -397,9 +457,9 @@ static void measure_linear(const struct rule *rules, uint32_t n)
 				}
 		ours[run] = (now_ns() - start) / ((double)PACKETS / step);
 	}
-	report("libpcap", "one shape", n, libpcap, RUNS, "demux", "ns/packet");
-	report("rte_bpf jit", "one shape", n, dpdk, RUNS, "demux", "ns/packet");
-	report("sluice jit, one by one", "one shape", n, ours, RUNS, "demux", "ns/packet");
+	report("libpcap", "one shape", n, libpcap, RUNS, "classify", "ns/packet");
+	report("rte_bpf jit", "one shape", n, dpdk, RUNS, "classify", "ns/packet");
+	report("sluice jit, one by one", "one shape", n, ours, RUNS, "classify", "ns/packet");
 	for (uint32_t i = 0; i < n; i++) {
 		pcap_freecode(&programs[i]);
 		rte_bpf_destroy(loaded[i]);

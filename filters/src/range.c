@@ -487,6 +487,16 @@ struct flt_range flt_range_alu(uint32_t op, bool wide, int16_t offset, const str
 	return wide ? alu64(op, offset, a, b, 63) : alu32(op, offset, a, b);
 }
 
+/* Whether truncation to less than eight bytes changes no value of it. */
+static bool fits(const struct flt_range *a, uint32_t bytes, bool is_signed)
+{
+	int64_t half = 1ll << (8 * bytes - 1);
+
+	if (is_signed)
+		return a->smin >= -half && a->smax < half;
+	return a->umax < 1ull << 8 * bytes;
+}
+
 struct flt_range flt_range_truncate(const struct flt_range *a, uint32_t bytes, bool is_signed)
 {
 	uint32_t unused = 64 - 8 * bytes;
@@ -504,10 +514,7 @@ struct flt_range flt_range_truncate(const struct flt_range *a, uint32_t bytes, b
 			r.smax = flt_min_s64(r.smax, a->smax32);
 		}
 		flt_range_settle(&r);
-	} else if (is_signed && a->smin >= -(1ll << (8 * bytes - 1)) &&
-	           a->smax < 1ll << (8 * bytes - 1)) {
-		return *a;
-	} else if (!is_signed && a->umax < 1ull << 8 * bytes) {
+	} else if (fits(a, bytes, is_signed)) {
 		return *a;
 	}
 	return r;

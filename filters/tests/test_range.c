@@ -98,8 +98,9 @@ static void arithmetic_is_sound(void **state)
 		struct flt_range ra = random_range(a), rb = random_range(b);
 		uint32_t op = (test_random() % 13) << 4;
 		bool wide = test_random() % 2;
-		int16_t odd = test_random() % 2 ? 1 : 0;
-		int16_t offset = op == BPF_DIV || op == BPF_MOD ? odd : 0;
+		int16_t offset = 0;
+		if ((op == BPF_DIV || op == BPF_MOD) && test_random() % 2)
+			offset = 1;
 		if (op == BPF_MOV && test_random() % 2)
 			offset = test_random() % 2 ? 8 : 16;
 		assert_true(is_member(&ra, a) && is_member(&rb, b));

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 300
 """Payloads that are cut, damaged or missing: the console names what is wrong, and the machine ends by
-itself; it neither hangs nor starts what it could not verify."""
+itself; it neither hangs nor starts what it could not verify. payloads.py has the damage that costs
+only one environment."""
 import os
 import re
 import tempfile
@@ -41,8 +42,6 @@ def cases(archive):
     yield "a manifest of another kind", changed(archive, manifest, b"XXXX"), r"(?i)manifest"
     yield "a manifest with wild offsets", changed(archive, manifest + 16, b"\xff" * 40), \
         r"(?i)manifest"
-    yield "a damaged image", changed(archive, host + 5000, bytes([archive[host + 5000] ^ 1])), \
-        r"digest of echo-host"
     yield "an init that is no ELF", changed(archive, init, b"nope"), r"(?i)elf|init"
     yield "an init with a wild entry", changed(archive, init + 24, b"\xff" * 8), r"(?i)elf|init|entry"
     yield "an init with wild headers", changed(archive, init + 32, b"\xff" * 8), r"(?i)elf|init|header"

@@ -8,8 +8,6 @@
  */
 #include "internal.h"
 
-#define DEFEND_INTERVAL (10 * NS_PER_S) /* RFC 5227, 1.1 */
-
 struct arp {
 	uint16_t op;
 	uint8_t sha[UDP_MAC_BYTES];
@@ -92,21 +90,6 @@ static void reply(struct udp_stack *stack, struct udp_buffer *buffer, const stru
 	ethernet_send(stack, interface, arp->sha, ETHERTYPE_ARP, buffer);
 }
 
-/* Somebody else sends from one of our addresses: say so, and defend it (RFC 5227, 2.4(b)). */
-static void conflict(struct udp_stack *stack, unsigned interface, struct address *address,
-                     const uint8_t *mac)
-{
-	uint64_t now = stack_now(stack);
-
-	stack->count.arp_conflicts++;
-	if (now < address->defended_until)
-		return;
-	address->defended_until = now + DEFEND_INTERVAL;
-	if (stack->ops.notice != NULL)
-		stack->ops.notice(stack->context, UDP_NOTICE_CONFLICT, &address->ip, mac);
-	arp_announce(stack, interface, &address->ip);
-}
-
 /* Whether the sender claims an address of ours, or is ourselves, looped back. */
 static bool sender_is_us(struct udp_stack *stack, unsigned interface, const struct arp *arp)
 {
@@ -114,7 +97,7 @@ static bool sender_is_us(struct udp_stack *stack, unsigned interface, const stru
 	bool our_mac = memcmp(arp->sha, stack->interfaces[interface].mac, UDP_MAC_BYTES) == 0;
 
 	if (mine != NULL && !our_mac)
-		conflict(stack, interface, mine, arp->sha);
+		route_conflict(stack, interface, mine, arp->sha);
 	return mine != NULL || our_mac;
 }
 

@@ -216,6 +216,10 @@ bool route_is_broadcast(const struct interface *interface, const struct udp_ip *
  * 0 or -UDP_EUNREACHABLE. */
 int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct udp_ip *dst,
                struct route *route);
+/* Somebody else, at `mac`, claims one of our addresses, by ARP or ND: tells the owner and defends
+ * the address, not too often (RFC 5227, 2.4(b)). */
+void route_conflict(struct udp_stack *stack, unsigned interface, struct address *address,
+                    const uint8_t *mac);
 void route_run(struct udp_stack *stack, uint64_t now);
 /* When the next announcement is due. */
 uint64_t route_deadline(const struct udp_stack *stack);

@@ -6,8 +6,6 @@
  */
 #include "internal.h"
 
-#define DEFEND_INTERVAL (10 * NS_PER_S)
-
 struct discovery {
 	struct udp_ip target;
 	const uint8_t *mac; /* from the option that belongs to the message; NULL: none */
@@ -114,21 +112,6 @@ void nd_announce(struct udp_stack *stack, unsigned interface, const struct udp_i
 	         ip, &all_nodes, NULL);
 }
 
-/* Somebody else advertises our address: say so, and defend it, not more often than ARP does. */
-static void conflict(struct udp_stack *stack, unsigned interface, struct address *address,
-                     const uint8_t *mac)
-{
-	uint64_t now = stack_now(stack);
-
-	stack->count.arp_conflicts++;
-	if (now < address->defended_until)
-		return;
-	address->defended_until = now + DEFEND_INTERVAL;
-	if (stack->ops.notice != NULL)
-		stack->ops.notice(stack->context, UDP_NOTICE_CONFLICT, &address->ip, mac);
-	nd_announce(stack, interface, &address->ip);
-}
-
 static void solicit_input(struct packet *packet, const struct discovery *found)
 {
 	struct udp_stack *stack = packet->stack;
@@ -156,7 +139,7 @@ static void advert_input(struct packet *packet, const struct discovery *found)
 	bool solicited = packet->payload[ND_FLAGS] & ND_SOLICITED;
 
 	if (mine != NULL && memcmp(packet->mac, packet->interface->mac, UDP_MAC_BYTES) != 0)
-		conflict(packet->stack, interface, mine, packet->mac);
+		route_conflict(packet->stack, interface, mine, packet->mac);
 	else if (mine == NULL && found->mac != NULL)
 		neighbour_learn(packet->stack, interface, &found->target, found->mac, false,
 		                solicited && !packet->to_group);

@@ -2,7 +2,8 @@
 /* Our addresses, and the way to those of others. */
 #include "internal.h"
 
-#define ANNOUNCE_INTERVAL (2 * NS_PER_S) /* RFC 5227, 1.1 */
+#define ANNOUNCE_INTERVAL (2 * NS_PER_S)  /* RFC 5227, 1.1 */
+#define DEFEND_INTERVAL   (10 * NS_PER_S) /* RFC 5227, 1.1 */
 enum { ANNOUNCE_NUM = 2 };
 
 struct address *interface_address(struct interface *interface, const struct udp_ip *ip)
@@ -175,6 +176,28 @@ int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct ud
 	return 0;
 }
 
+static void announce(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
+{
+	if (ip->family == 6)
+		nd_announce(stack, interface, ip);
+	else
+		arp_announce(stack, interface, ip);
+}
+
+void route_conflict(struct udp_stack *stack, unsigned interface, struct address *address,
+                    const uint8_t *mac)
+{
+	uint64_t now = stack_now(stack);
+
+	stack->count.arp_conflicts++;
+	if (now < address->defended_until)
+		return;
+	address->defended_until = now + DEFEND_INTERVAL;
+	if (stack->ops.notice != NULL)
+		stack->ops.notice(stack->context, UDP_NOTICE_CONFLICT, &address->ip, mac);
+	announce(stack, interface, &address->ip);
+}
+
 static void announce_due(struct udp_stack *stack, unsigned interface, struct address *address,
                          uint64_t now)
 {
@@ -182,10 +205,7 @@ static void announce_due(struct udp_stack *stack, unsigned interface, struct add
 		return;
 	address->announcements--;
 	address->announce_at = now + ANNOUNCE_INTERVAL;
-	if (address->ip.family == 6)
-		nd_announce(stack, interface, &address->ip);
-	else
-		arp_announce(stack, interface, &address->ip);
+	announce(stack, interface, &address->ip);
 }
 
 void route_run(struct udp_stack *stack, uint64_t now)

@@ -148,8 +148,11 @@ static int verify(struct exo_child *child, const struct exo_manifest_env *entry)
 	        exo_manifest_flows(init.payload.manifest) + entry->first_flow;
 	int result = verify_file(child, entry->image);
 
-	if (result == 0 && entry->program != ~0u)
-		result = verify_file(child, entry->program);
+	if (result == 0 && entry->program != ~0u) {
+		exo_snprintf(child->error, sizeof(child->error),
+		             "it has a foreign program, which this init does not load");
+		result = -EXO_ENOSYS;
+	}
 	for (uint32_t i = 0; result == 0 && i < entry->n_files; i++)
 		result = verify_file(child, entry->first_file + i);
 	for (uint32_t i = 0; result == 0 && i < entry->n_flows; i++)

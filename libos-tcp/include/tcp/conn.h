@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connections: event-driven, without copies.
+ *
+ * A connection is a handle, got from tcp_connect or tcp_accept, and valid until the application
+ * gives it back by tcp_close or tcp_abort, however the connection fares meanwhile. News comes as
+ * one call of the connection's event function with a mask of enum tcp_events, at most once for each
+ * segment, when the stack has finished with it: any function of this file may be called within,
+ * tcp_close and tcp_abort included; what is sent there leaves at the end, together with the
+ * acknowledgement. Events are hints of edges: look with tcp_peek, tcp_send_space, tcp_conn_state.
+ *
+ * Receiving. The stream's unread bytes lie in the frames that brought them. tcp_peek shows them,
+ * tcp_consume says that so many were used (and opens the window again), tcp_borrow takes a frame's
+ * bytes out of the stream to keep them for longer, tcp_return gives them back.
+ *
+ *     static void on_event(struct tcp_conn *conn, unsigned events)
+ *     {
+ *             struct tcp_span span;
+ *
+ *             while (tcp_peek(conn, &span, 1) == 1) {
+ *                     use(span.data, span.size);
+ *                     tcp_consume(conn, span.size);
+ *             }
+ *             if (tcp_at_end(conn))
+ *                     tcp_close(conn);
+ *     }
+ *
+ * Sending. tcp_send queues a reference to the application's bytes, which must stay as they are
+ * until `release` is called: when all of them were acknowledged, or the connection ended, and no
+ * hardware reads them any more. Content that never changes has no release function at all.
+ * tcp_send_copy copies into the stack's own blocks and coalesces, for small or short-lived data.
+ *
+ * Closing. tcp_shutdown ends our stream (FIN, after all that is queued) and keeps receiving.
+ * tcp_close gives up the handle: what is queued is still delivered, then FIN, all by itself; where
+ * unread data is lost by it, the peer gets a reset (RFC 2525, 2.17). tcp_abort resets.
+ */
+#ifndef TCP_CONN_H
+#define TCP_CONN_H
+
+#include "stack.h"
+
+struct tcp_conn;
+struct tcp_listener;
+
+/* RFC 9293, 3.3.2. */
+enum tcp_state {
+	TCP_STATE_CLOSED = 0,
+	TCP_STATE_SYN_SENT,
+	TCP_STATE_SYN_RECEIVED,
+	TCP_STATE_ESTABLISHED,
+	TCP_STATE_FIN_WAIT_1,
+	TCP_STATE_FIN_WAIT_2,
+	TCP_STATE_CLOSE_WAIT,
+	TCP_STATE_CLOSING,
+	TCP_STATE_LAST_ACK,
+	TCP_STATE_TIME_WAIT,
+};
+
+enum tcp_events {
+	TCP_EVENT_OPENED = 1 << 0,   /* tcp_connect succeeded */
+	TCP_EVENT_READABLE = 1 << 1, /* unread bytes came */
+	TCP_EVENT_WRITABLE = 1 << 2, /* space in the send buffer, after there was too little */
+	TCP_EVENT_ENDED = 1 << 3,  /* the peer's stream ended (FIN): tcp_at_end once all is read */
+	TCP_EVENT_CLOSED = 1 << 4, /* nothing comes or goes any more; tcp_conn_cause says why */
+	TCP_EVENT_URGENT = 1 << 5, /* urgent data was announced (RFC 6093): tcp_urgent_offset */
+	TCP_EVENT_SENT = 1 << 6,   /* all that was queued has been acknowledged */
+	TCP_EVENT_ERROR = 1 << 7,  /* a soft error: tcp_conn_soft_error */
+};
+
+/* Why a connection is closed. */
+enum tcp_cause {
+	TCP_CAUSE_NONE = 0,
+	TCP_CAUSE_FINISHED,    /* both streams ended in order */
+	TCP_CAUSE_RESET,       /* by the peer */
+	TCP_CAUSE_REFUSED,     /* by the peer, instead of opening */
+	TCP_CAUSE_TIMEOUT,     /* no answer */
+	TCP_CAUSE_UNREACHABLE, /* an ICMP error while opening */
+	TCP_CAUSE_ABORTED,     /* by ourselves */
+};
+
+typedef void tcp_event_fn(struct tcp_conn *conn, unsigned events);
+/* A connection is ready: take it by tcp_accept, now or later. */
+typedef void tcp_accept_fn(struct tcp_listener *listener);
+
+/* Options of a connection; a listener's are those of the connections that it makes. */
+struct tcp_options {
+	uint32_t receive_buffer; /* bytes; 0: begins with the configured size and grows by itself.
+	                            Half of it is offered as window (as Linux accounts memory). */
+	uint32_t send_buffer;    /* bytes queued at most by tcp_send_copy, and what tcp_send_space
+	                            counts from; 0: likewise */
+	uint32_t window_clamp;   /* never offer more than that; 0: no bound */
+	uint32_t not_sent_low;   /* tcp_send_space is 0 while more unsent bytes wait; 0: no bound */
+	uint32_t user_timeout_ms; /* RFC 5482: unacknowledged for so long, the connection ends; 0 */
+	uint16_t max_segment;     /* MSS at most, in and out; 0: what the path takes */
+	uint16_t keepalive_idle, keepalive_interval; /* seconds */
+	uint16_t fin_wait_s; /* FIN-WAIT-2 after tcp_close; 0: as configured */
+	uint8_t keepalive_count;
+	uint8_t congestion;  /* enum tcp_congestion */
+	uint8_t ttl, tos;    /* 0: 64; the lower two bits of tos are ignored */
+	uint8_t syn_retries; /* 0: as configured */
+	bool keepalive;
+	bool no_delay;     /* no Nagle algorithm (RFC 9293, 3.7.4) */
+	bool cork;         /* full segments only, for at most 200 ms */
+	bool quick_ack;    /* acknowledge at once from now on; falls back by itself */
+	bool defer_accept; /* listener: ready only when data came */
+	bool only_family;  /* listener on any address: of its own family only */
+	bool no_pmtu;      /* let routers fragment (no DF) */
+	bool reuse;        /* listener: others may listen to the same endpoint and share arrivals */
+};
+
+/* What the configuration says. */
+struct tcp_options tcp_options_default(const struct tcp_stack *stack);
+
+/*
+ * Listens at `local` (ip.family 0: any address of both families). `backlog`: how many connections
+ * may be ready and not taken. *options are copied; NULL: the default. 0, -TCP_EINVAL,
+ * -TCP_EINUSE, -TCP_ENOSPC.
+ */
+int tcp_listen(struct tcp_stack *stack, const struct udp_endpoint *local, uint32_t backlog,
+               const struct tcp_options *options, tcp_accept_fn *accept, void *context,
+               struct tcp_listener **listener);
+/* Ends listening. Connections not taken are reset, half-open ones forgotten. */
+void tcp_listener_close(struct tcp_listener *listener);
+void *tcp_listener_context(const struct tcp_listener *listener);
+const struct udp_endpoint *tcp_listener_local(const struct tcp_listener *listener);
+int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_options *options);
+void tcp_listener_get_options(const struct tcp_listener *listener, struct tcp_options *options);
+/* How many connections wait for tcp_accept. */
+uint32_t tcp_listener_ready(const struct tcp_listener *listener);
+/* Takes the connection that has been ready for longest; NULL: none. */
+struct tcp_conn *tcp_accept(struct tcp_listener *listener, tcp_event_fn *event, void *context);
+
+/*
+ * Opens a connection from `local` (NULL, family 0 and port 0: chosen by the stack; RFC 6056) to
+ * `remote`. TCP_EVENT_OPENED or TCP_EVENT_CLOSED follows, never within the call. 0, -TCP_EINVAL,
+ * -TCP_EINUSE, -TCP_ENOSPC, -TCP_EUNREACHABLE.
+ */
+int tcp_connect(struct tcp_stack *stack, const struct udp_endpoint *local,
+                const struct udp_endpoint *remote, const struct tcp_options *options,
+                tcp_event_fn *event, void *context, struct tcp_conn **conn);
+
+/* Changes who hears of events. */
+void tcp_conn_set_event(struct tcp_conn *conn, tcp_event_fn *event, void *context);
+void *tcp_conn_context(const struct tcp_conn *conn);
+struct tcp_stack *tcp_conn_stack(const struct tcp_conn *conn);
+enum tcp_state tcp_conn_state(const struct tcp_conn *conn);
+enum tcp_cause tcp_conn_cause(const struct tcp_conn *conn);
+/* The last ICMP error that did not end the connection; asking clears it. */
+enum tcp_failure tcp_conn_soft_error(struct tcp_conn *conn);
+struct udp_endpoint tcp_conn_local(const struct tcp_conn *conn);
+struct udp_endpoint tcp_conn_remote(const struct tcp_conn *conn);
+void tcp_conn_get_options(const struct tcp_conn *conn, struct tcp_options *options);
+/* 0 or -TCP_EINVAL. Buffers shrink only as far as what they hold; max_segment counts before opening
+ * only. */
+int tcp_conn_set_options(struct tcp_conn *conn, const struct tcp_options *options);
+
+/* ---- Receiving ---- */
+
+struct tcp_span {
+	const uint8_t *data;
+	uint32_t size;
+};
+
+/* Unread bytes, all frames together. */
+uint32_t tcp_unread(const struct tcp_conn *conn);
+/* Shows unread bytes, in order, in up to `max` spans. → how many. They stay where they are until
+ * tcp_consume, tcp_borrow, tcp_close or tcp_abort. */
+unsigned tcp_peek(const struct tcp_conn *conn, struct tcp_span *spans, unsigned max);
+/* So many bytes were used (at most tcp_unread). */
+void tcp_consume(struct tcp_conn *conn, uint32_t bytes);
+/* Copies and consumes up to `size` bytes. → how many. */
+uint32_t tcp_read(struct tcp_conn *conn, void *to, uint32_t size);
+
+/* Bytes taken out of the stream together with the frame that they lie in. */
+struct tcp_loan {
+	struct tcp_span span;
+	void *buffer; /* the stack's affair */
+};
+
+/* Takes the first span. They count as consumed. false: nothing is unread. */
+bool tcp_borrow(struct tcp_conn *conn, struct tcp_loan *loan);
+/* Gives a loan back; the connection may be long gone. */
+void tcp_return(struct tcp_stack *stack, const struct tcp_loan *loan);
+
+/* The peer's stream has ended and all of it was read. */
+bool tcp_at_end(const struct tcp_conn *conn);
+/* Where the byte behind the urgent data is, in bytes from the first unread one (negative: has been
+ * read); false: nothing urgent was announced, or it lies in the past. */
+bool tcp_urgent_offset(const struct tcp_conn *conn, int32_t *offset);
+
+/* ---- Sending ---- */
+
+enum tcp_send_flags {
+	TCP_SEND_MORE = 1 << 0,   /* more follows at once: no partial segment now, no PSH */
+	TCP_SEND_URGENT = 1 << 1, /* the last byte is urgent (RFC 6093 advises against it) */
+	TCP_SEND_END = 1 << 2,    /* tcp_shutdown behind it, so that FIN goes with the last byte */
+};
+
+typedef void tcp_release_fn(void *context, const void *data, uint32_t size);
+
+/*
+ * Queues `size` bytes at `data` without copying. `release` NULL: they never change. All or nothing:
+ * 0, or -TCP_ENOBUFS (no chunk left: TCP_EVENT_WRITABLE follows), -TCP_EPIPE, -TCP_EINVAL; then
+ * release is not called. Bytes may be queued before the connection is open. The send buffer's size
+ * is no bound here: the memory is the application's.
+ */
+int tcp_send(struct tcp_conn *conn, const void *data, uint32_t size, tcp_release_fn *release,
+             void *context, unsigned flags);
+/* Copies up to `size` bytes, as many as the send buffer and the stack's blocks take. → how many; 0
+ * or too few: TCP_EVENT_WRITABLE follows; negative: -TCP_EPIPE. */
+int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags);
+/* Bytes that fit the send buffer now. Where it is 0, TCP_EVENT_WRITABLE follows. */
+uint32_t tcp_send_space(struct tcp_conn *conn);
+/* Bytes queued and not acknowledged, and those of them that were never sent. */
+uint32_t tcp_unacknowledged(const struct tcp_conn *conn);
+uint32_t tcp_unsent(const struct tcp_conn *conn);
+
+/* ---- Closing ---- */
+
+/* Ends our stream. 0 or -TCP_ENOTCONN. */
+int tcp_shutdown(struct tcp_conn *conn);
+/* Reads no more: what arrives from now on is acknowledged and thrown away. */
+void tcp_shutdown_read(struct tcp_conn *conn);
+void tcp_close(struct tcp_conn *conn);
+void tcp_abort(struct tcp_conn *conn);
+
+/* ---- What is going on ---- */
+
+enum tcp_recovery { /* of the sender, as Linux names them */
+	            TCP_RECOVERY_OPEN = 0,
+	            TCP_RECOVERY_DISORDER = 1,
+	            TCP_RECOVERY_CWR = 2,
+	            TCP_RECOVERY_RECOVERY = 3,
+	            TCP_RECOVERY_LOSS = 4,
+};
+
+struct tcp_conn_info {
+	uint8_t state, recovery, congestion;  /* enum tcp_state, tcp_recovery, tcp_congestion */
+	uint8_t retransmits, probes, backoff; /* timeouts in a row */
+	bool timestamps, sack, window_scaling, ecn, ecn_seen;
+	uint8_t send_scale, receive_scale;
+	uint32_t rto_us, ato_us, rtt_us, rtt_variance_us, rtt_min_us, receive_rtt_us;
+	uint32_t send_mss, receive_mss, advertised_mss, path_mtu;
+	uint32_t cwnd, ssthresh; /* segments; ssthresh UINT32_MAX: none */
+	uint32_t unacked, sacked, lost, retrans, reordering; /* segments */
+	uint32_t receive_window, receive_ssthresh, receive_space, send_window;
+	uint32_t unread, unsent, unacknowledged; /* bytes */
+	uint32_t total_retrans, duplicates_seen, reorderings_seen, delivered, delivered_ce;
+	uint32_t segments_in, segments_out, data_segments_in, data_segments_out;
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	uint64_t pacing_rate, delivery_rate; /* bytes a second; 0: unknown or unbounded */
+	uint32_t last_data_sent_ms, last_data_received_ms, last_ack_received_ms; /* ago */
+};
+
+void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info);
+
+#endif

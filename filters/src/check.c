@@ -43,6 +43,19 @@ static const char *check_alu(const struct flt_insn *insn)
 	return NULL;
 }
 
+/* Compilers before LLVM 19 put the register's number into imm, later ones into the destination. */
+uint32_t flt_insn_call_register(const struct flt_insn *insn)
+{
+	return insn_dst(insn) ? insn_dst(insn) : (uint32_t)insn->imm;
+}
+
+static const char *check_call_register(const struct flt_insn *insn)
+{
+	if (insn_src(insn) || insn->offset || (insn_dst(insn) && insn->imm))
+		return "reserved fields of a call are not 0";
+	return flt_insn_call_register(insn) < R10 ? NULL : "call by a register that can't be";
+}
+
 static const char *check_jump(const struct flt_insn *insn)
 {
 	uint32_t op = insn->code & BPF_OP_MASK;
@@ -55,8 +68,10 @@ static const char *check_jump(const struct flt_insn *insn)
 		return !wide || x || insn->regs || insn->imm || insn->offset
 		               ? "reserved fields of an exit are not 0"
 		               : NULL;
+	if (op == BPF_CALL && wide && x)
+		return check_call_register(insn);
 	if (op == BPF_CALL) {
-		if (!wide || x || insn->offset || insn_dst(insn))
+		if (!wide || insn->offset || insn_dst(insn))
 			return "reserved fields of a call are not 0";
 		return insn_src(insn) <= BPF_PSEUDO_CALL ? NULL : "unknown kind of call";
 	}
@@ -88,6 +103,17 @@ static const char *check_atomic(const struct flt_insn *insn)
 	}
 }
 
+/* Legacy packet loads; the verifier does not take them. */
+static const char *check_packet_load(const struct flt_insn *insn)
+{
+	uint32_t mode = insn->code & BPF_MODE_MASK;
+	if ((mode != BPF_ABS && mode != BPF_IND) || insn_size(insn) == 8)
+		return "unknown load";
+	return insn_dst(insn) || insn->offset || (mode == BPF_ABS && insn_src(insn))
+	               ? "reserved fields of a packet load are not 0"
+	               : NULL;
+}
+
 static const char *check_load(const struct flt_insn *insn, uint32_t left)
 {
 	if (insn_is_wide(insn)) {
@@ -97,7 +123,7 @@ static const char *check_load(const struct flt_insn *insn, uint32_t left)
 			return "reserved fields of a 64-bit immediate are not 0";
 		return NULL;
 	}
-	return "legacy packet load: read the packet through the context instead";
+	return check_packet_load(insn);
 }
 
 static const char *check_memory(const struct flt_insn *insn)

@@ -24,6 +24,9 @@ int flt_check(const struct flt_insn *insns, uint32_t n, struct flt_shape_of_prog
               struct flt_error *error);
 void flt_shape_of_program_free(struct flt_shape_of_program *shape);
 
+/* The register that a call by register (callx) names. */
+uint32_t flt_insn_call_register(const struct flt_insn *insn);
+
 /* How far a jump goes, from the instruction behind it. */
 int32_t flt_insn_distance(const struct flt_insn *insn);
 

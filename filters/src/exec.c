@@ -9,20 +9,12 @@
 #include "interp.h"
 #include "jit.h"
 
-static bool takes_no_pointer(const struct flt_helper *helper)
-{
-	for (int i = 0; i < 5; i++)
-		if (helper->args[i] != FLT_ARG_NONE && helper->args[i] != FLT_ARG_ANY)
-			return false;
-	return helper->result == FLT_RESULT_NUMBER && !(helper->flags & FLT_HELPER_XDP);
-}
-
 static int check_helpers(const struct flt_insn *insns, uint32_t n, struct flt_error *error)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (insns[i].code == (BPF_JMP | BPF_CALL) && !insn_src(&insns[i])) {
 			const struct flt_helper *helper = flt_helper_find((uint32_t)insns[i].imm);
-			if (!helper || !takes_no_pointer(helper))
+			if (!helper || !flt_helper_is_plain(helper))
 				return flt_fail(error, FLT_E_INVALID, (int32_t)i,
 				                "helper %d can't be called here", insns[i].imm);
 		}
@@ -41,6 +33,7 @@ static int stopped(struct flt_error *error, enum flt_fault fault, int32_t at)
 	        [FLT_FAULT_BUDGET] = "too many steps",
 	        [FLT_FAULT_DEPTH] = "too many functions active at once",
 	        [FLT_FAULT_INSTRUCTION] = "control left the program",
+	        [FLT_FAULT_CALL] = "call by register of a helper that can't be called here",
 	};
 	return fault ? flt_fail(error, FLT_E_REFUSED, at, "%s", reasons[fault]) : 0;
 }
@@ -52,6 +45,8 @@ static int interpret(const struct flt_insn *insns, uint32_t n, void *memory, uin
 	struct flt_interp interp = {
 	        .insns = insns,
 	        .n_insns = n,
+	        .packet = memory,
+	        .packet_len = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX,
 	        .checked = true,
 	        .regions = &region,
 	        .n_regions = 1,

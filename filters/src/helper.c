@@ -342,3 +342,16 @@ const struct flt_helper *flt_helper_find(uint32_t number)
 			return &helpers[i];
 	return NULL;
 }
+
+const struct flt_helper *flt_helper_at(uint32_t i)
+{
+	return i < FLT_ARRAY_SIZE(helpers) ? &helpers[i] : NULL;
+}
+
+bool flt_helper_is_plain(const struct flt_helper *helper)
+{
+	for (int i = 0; i < 5; i++)
+		if (helper->args[i] != FLT_ARG_NONE && helper->args[i] != FLT_ARG_ANY)
+			return false;
+	return helper->result == FLT_RESULT_NUMBER && !(helper->flags & FLT_HELPER_XDP);
+}

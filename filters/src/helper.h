@@ -58,5 +58,9 @@ const struct flt_redirect *flt_helper_redirect(void);
 
 /* The helper of that number, or NULL. */
 const struct flt_helper *flt_helper_find(uint32_t number);
+/* The i-th helper of all, or NULL beyond the last. */
+const struct flt_helper *flt_helper_at(uint32_t i);
+/* It takes and gives only numbers, whatever they are: any program may call it. */
+bool flt_helper_is_plain(const struct flt_helper *helper);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "interp.h"
 
+#include "check.h"
 #include "helper.h"
 
 /* A caller's state while a local function runs. */
@@ -412,15 +413,27 @@ static void leave(struct machine *m)
 	m->r[R10] = frame_pointer(m);
 }
 
+/* The helper that is called; by register only in checked mode, and then only one without pointers.
+ */
+static const struct flt_helper *called_helper(const struct machine *m, const struct flt_insn *insn)
+{
+	if (!(insn->code & BPF_SRC_MASK))
+		return flt_helper_find((uint32_t)insn->imm);
+	uint64_t number = m->r[flt_insn_call_register(insn)];
+	const struct flt_helper *helper =
+	        number <= UINT32_MAX ? flt_helper_find((uint32_t)number) : NULL;
+	return m->in->checked && helper && flt_helper_is_plain(helper) ? helper : NULL;
+}
+
 static void call(struct machine *m, const struct flt_insn *insn)
 {
 	if (insn_src(insn) == BPF_PSEUDO_CALL) {
 		call_local(m, insn);
 		return;
 	}
-	const struct flt_helper *helper = flt_helper_find((uint32_t)insn->imm);
+	const struct flt_helper *helper = called_helper(m, insn);
 	if (!helper)
-		fault(m, FLT_FAULT_INSTRUCTION);
+		fault(m, FLT_FAULT_CALL);
 	else
 		m->r[R0] = helper->call(m->r[R1], m->r[R2], m->r[R3], m->r[R4], m->r[R5]);
 	memset(&m->r[R1], 0, 5 * sizeof(m->r[0])); /* nothing is left to be found there */

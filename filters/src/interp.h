@@ -25,6 +25,7 @@ enum flt_fault {
 	FLT_FAULT_BUDGET,      /* too many instructions */
 	FLT_FAULT_DEPTH,       /* too many nested calls */
 	FLT_FAULT_INSTRUCTION, /* control flow or opcode that no checked program has */
+	FLT_FAULT_CALL,        /* call by register of a helper that is not there */
 };
 
 struct flt_interp {

@@ -7,6 +7,7 @@
  */
 #include "jit_x86_64.h"
 
+#include "check.h"
 #include "helper.h"
 
 static uint32_t dst_reg(const struct flt_insn *insn)
@@ -196,6 +197,26 @@ static void emit_load_abs(struct jit *j, uint32_t i)
 		x86_jump(c, X86_B, j->fail);
 	}
 	x86_load(c, bytes, RAX, R_8, (int32_t)at);
+	emit_to_host_order(j, bytes);
+}
+
+/* Checked mode: the packet is the memory. Outside it the program ends with 0, which is no fault. */
+static void emit_load_checked(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	struct x86_code *c = &j->c;
+	uint32_t bytes = insn_size(insn), at = (uint32_t)insn->imm;
+	int32_t slot = 8 * __builtin_ctz(bytes);
+	x86_mov_imm32(c, R_10, at);
+	if ((insn->code & BPF_MODE_MASK) == BPF_IND) {
+		x86_mov(c, false, R_11, src_reg(insn));
+		x86_alu(c, X86_ADD, true, R_10, R_11);
+	}
+	x86_alu_load(c, X86_CMP, true, R_10, R_12,
+	             (int32_t)offsetof(struct flt_checked, memory_limits) + slot);
+	x86_jump(c, X86_AE, j->fail);
+	x86_load(c, 8, R_11, R_12, offsetof(struct flt_checked, memory));
+	x86_load_indexed(c, bytes, RAX, R_11, R_10, 0);
 	emit_to_host_order(j, bytes);
 }
 
@@ -520,9 +541,36 @@ static void emit_call_local(struct jit *j, uint32_t i)
 	}
 }
 
-static void emit_call(struct jit *j, uint32_t i)
+/* Checked mode only: one comparison for each helper that may be called this way. */
+static void emit_call_register(struct jit *j, const struct flt_insn *insn)
+{
+	struct x86_code *c = &j->c;
+	const struct flt_helper *helper;
+	uint32_t ends[5], n = 0; /* as many as short jumps reach over */
+	x86_mov(c, true, R_11, flt_jit_reg(flt_insn_call_register(insn)));
+	for (uint32_t i = 0; (helper = flt_helper_at(i)); i++) {
+		if (!flt_helper_is_plain(helper) || n == FLT_ARRAY_SIZE(ends))
+			continue;
+		x86_alu_imm(c, X86_CMP, true, R_11, (int32_t)helper->number);
+		uint32_t next = x86_skip(c, X86_NE);
+		x86_movabs(c, RAX, (uint64_t)(uintptr_t)helper->call);
+		x86_call_reg(c, RAX);
+		ends[n++] = x86_skip(c, X86_ALWAYS);
+		x86_land(c, next);
+	}
+	x86_store_imm(c, 4, R_12, offsetof(struct flt_checked, fault), FLT_FAULT_CALL);
+	x86_jump(c, X86_ALWAYS, j->fail);
+	while (n)
+		x86_land(c, ends[--n]);
+}
+
+static void emit_any_call(struct jit *j, uint32_t i)
 {
 	const struct flt_insn *insn = &j->in->insns[i];
+	if (insn->code & BPF_SRC_MASK) {
+		emit_call_register(j, insn);
+		return;
+	}
 	if (insn_src(insn) == BPF_PSEUDO_CALL) {
 		emit_call_local(j, i);
 		return;
@@ -534,6 +582,14 @@ static void emit_call(struct jit *j, uint32_t i)
 	const struct flt_helper *helper = flt_helper_find((uint32_t)insn->imm);
 	x86_movabs(&j->c, RAX, helper ? (uint64_t)(uintptr_t)helper->call : 0);
 	x86_call_reg(&j->c, RAX);
+}
+
+/* Verified programs do not read R1 to R5 behind a call; others find what the interpreter finds. */
+static void emit_call(struct jit *j, uint32_t i)
+{
+	emit_any_call(j, i);
+	for (uint32_t r = R1; j->in->checked && r <= R5; r++)
+		x86_mov_imm32(&j->c, flt_jit_reg(r), 0);
 }
 
 static void emit_jump(struct jit *j, uint32_t i, bool entry)
@@ -576,6 +632,8 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
 	case BPF_LD:
 		if (mode == BPF_IMM)
 			x86_mov_imm64(&j->c, dst_reg(insn), insn_wide_imm(insn));
+		else if (j->in->checked)
+			emit_load_checked(j, i);
 		else if (mode == BPF_ABS)
 			emit_load_abs(j, i);
 		else

@@ -75,6 +75,9 @@ static int load_wide(struct flt_verifier *v, const struct flt_insn *insn)
 {
 	struct flt_vreg *dst = flt_vreg_now(v, insn_dst(insn));
 	uint32_t kind = insn_src(insn);
+	if (!insn_is_wide(insn))
+		return flt_vrefuse(v, "legacy packet load: read the packet through the context "
+		                      "instead");
 	if (!kind) {
 		flt_vreg_set_number(dst, flt_range_const(insn_wide_imm(insn)));
 		return 0;

@@ -192,6 +192,8 @@ static int call_local(struct flt_verifier *v, const struct flt_insn *insn)
 
 int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn)
 {
+	if (insn->code & BPF_SRC_MASK)
+		return flt_vrefuse(v, "call by register: what would be called is not known");
 	if (insn_src(insn) == BPF_PSEUDO_CALL)
 		return call_local(v, insn);
 	return call_helper(v, (uint32_t)insn->imm);

@@ -7,6 +7,8 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "extent.h"
+#include "framebuffer.h"
 #include "log.h"
 #include "net.h"
 #include "pe.h"
@@ -113,8 +115,7 @@ static int64_t call_unknown(struct call *call)
 
 /* ---- Frames ---- */
 
-/* Who will own them: the caller, or an environment that it created. */
-static int frame_owner(const struct call *call, uint32_t id, struct env **owner)
+int call_owner(const struct call *call, uint32_t id, struct env **owner)
 {
 	*owner = id ? env_find_live(id) : call->env;
 	if (!*owner)
@@ -132,7 +133,7 @@ static int alloc_checked(const struct call *call, struct exo_frame_alloc *a)
 	if (!error && a->first != EXO_FRAME_ANY)
 		error = cap_covers(&a->authority, a->first, a->count);
 	if (!error)
-		error = frame_owner(call, a->owner, &owner);
+		error = call_owner(call, a->owner, &owner);
 	if (!error)
 		error = ledger_frames_alloc(owner, a->authority.first, a->authority.count,
 		                            &a->first, a->count, a->align);
@@ -246,6 +247,12 @@ static const struct row {
         ROW(EXO_CALL_SEND, call_unknown, "send", FREE),
         ROW(EXO_CALL_REPLY, call_unknown, "reply", FREE),
         ROW(EXO_CALL_LEDGER, ledger_call_list, "ledger", FREE),
+        ROW(EXO_CALL_EXTENT_ALLOC, extent_call_alloc, "extent_alloc", CORE),
+        ROW(EXO_CALL_EXTENT_FREE, extent_call_free, "extent_free", CORE),
+        ROW(EXO_CALL_DISK, extent_call_disk, "disk", CORE),
+        ROW(EXO_CALL_SCREEN_CREATE, framebuffer_call_create, "screen_create", CORE),
+        ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE),
+        ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE),
 #undef ROW
 };
 

@@ -59,5 +59,8 @@ struct call {
 /* The one way to an environment's memory: 0 or -EXO_EFAULT. */
 int call_copy_in(void *to, uint64_t from, size_t size);
 int call_copy_out(uint64_t to, const void *from, size_t size);
+/* Who will own what a call makes: the caller (id 0), or an environment that it created. 0,
+ * -EXO_ENOENT, -EXO_EPERM. Core lock held. */
+int call_owner(const struct call *call, uint32_t id, struct env **owner);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "cap.h"
 #include "core.h"
+#include "extent.h"
+#include "framebuffer.h"
 #include "net.h"
 #include "pe.h"
 #include "slots.h"
@@ -277,6 +279,8 @@ static void reap(struct env *env)
 
 	net_env_end(env);
 	core_lock();
+	extent_env_end(env);
+	framebuffer_env_end(env);
 	slots_free_all(env);
 	while (env->pes)
 		pe_destroy(env->pes);

@@ -7,6 +7,7 @@
 #include <exo/info.h>
 #include <exo/layout.h>
 
+#include "boot_info.h"
 #include "core.h"
 #include "ledger.h"
 #include "log.h"
@@ -60,6 +61,8 @@ static void show_map(uint64_t first, uint64_t end)
 void info_init(void)
 {
 	const struct machine_info *machine = machine_info();
+	const struct boot_framebuffer *screen = machine_screen(NULL);
+	uint64_t sectors = machine_disk_sectors();
 	uint32_t n_ports = machine->n_ports < EXO_PORTS_MAX ? machine->n_ports : EXO_PORTS_MAX;
 	uint32_t slots, end = slots_end(n_ports, &slots);
 	uint64_t first, last;
@@ -81,6 +84,9 @@ void info_init(void)
 	        .slots_offset = slots,
 	        .vector_bytes = machine->vector_bytes,
 	        .features = machine->features,
+	        .disk_sectors = sectors < UINT32_MAX ? sectors : UINT32_MAX, /* a key's range */
+	        .screen_width = (uint16_t)screen->width,
+	        .screen_height = (uint16_t)screen->height,
 	};
 	snprintf(core_info->version, sizeof(core_info->version), "%s", SLUICE_VERSION);
 	ledger_free_map(&area.map, &area.map_pages, &first, &last);

@@ -139,6 +139,8 @@ static void add_all(struct exo_start *start, enum exo_start_use use, enum exo_ki
 	int error;
 
 	ledger_units(kind, &first, &count);
+	if (count == 0)
+		return;
 	error = cap_make(&add_cap(start, use, "all")->cap, kind, rights, start->env, first,
 	                 (uint32_t)count);
 	MACHINE_ASSERT(error == 0);
@@ -175,6 +177,8 @@ static const char *add_caps(struct exo_start *start)
 	add_all(start, EXO_USE_ENVS, EXO_KIND_ENV, authority | EXO_RIGHT_CONTROL | EXO_RIGHT_CALL);
 	add_all(start, EXO_USE_MACHINE, EXO_KIND_MACHINE,
 	        EXO_RIGHT_READ | EXO_RIGHT_CONTROL | EXO_RIGHT_FREE | EXO_RIGHT_GRANT);
+	add_all(start, EXO_USE_DISK, EXO_KIND_EXTENT, authority);
+	add_all(start, EXO_USE_SCREEN, EXO_KIND_SCREEN, authority);
 	if (cap_make(&add_cap(start, EXO_USE_SELF, "self")->cap, EXO_KIND_ENV, EXO_RIGHT_CONTROL,
 	             start->env, start->env, 1) != 0 ||
 	    !add_payload(start))

@@ -10,6 +10,8 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "extent.h"
+#include "framebuffer.h"
 #include "frame_table.h"
 #include "net.h"
 #include "space.h"
@@ -61,6 +63,12 @@ void ledger_units(enum exo_kind kind, uint64_t *first, uint64_t *count)
 	case EXO_KIND_SLOT:
 		*count = (uint64_t)machine_cores() * EXO_SLOTS_PER_CORE;
 		break;
+	case EXO_KIND_EXTENT:
+		*count = core_info->disk_sectors;
+		break;
+	case EXO_KIND_SCREEN:
+		*count = core_info->screen_width ? UINT32_MAX : 0;
+		break;
 	case EXO_KIND_CONSOLE:
 	case EXO_KIND_MACHINE:
 		*count = 1;
@@ -84,6 +92,10 @@ int ledger_epoch(enum exo_kind kind, uint64_t first, uint32_t count, uint32_t *e
 		return count == 0 ? -EXO_ENOENT : frames_epoch(first, count, epoch);
 	if (kind == EXO_KIND_ENV)
 		return env_epoch(first, count, epoch);
+	if (kind == EXO_KIND_EXTENT)
+		return extent_epoch(first, count, epoch);
+	if (kind == EXO_KIND_SCREEN)
+		return framebuffer_epoch(first, count, epoch);
 	if (kind >= EXO_KINDS || !exist(kind, first, count))
 		return -EXO_ENOENT;
 	*epoch = unit_epochs[kind];
@@ -150,6 +162,10 @@ int ledger_epoch_end(const struct exo_cap *cap)
 		return error;
 	if (cap->kind == EXO_KIND_FRAME)
 		return end_frames(cap->first, cap->count);
+	if (cap->kind == EXO_KIND_EXTENT)
+		return extent_epoch_end(cap->first, cap->count);
+	if (cap->kind == EXO_KIND_SCREEN)
+		return framebuffer_epoch_end(cap->first);
 	if (cap->kind == EXO_KIND_ENV)
 		env_find((uint32_t)cap->first)->epoch++;
 	else
@@ -241,6 +257,10 @@ static bool list_own(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *e
 		return list_envs(cursor, entry);
 	case EXO_KIND_SLOT:
 		return list_slots(cursor, entry);
+	case EXO_KIND_EXTENT:
+		return extent_list(cursor, entry);
+	case EXO_KIND_SCREEN:
+		return framebuffer_list(cursor, entry);
 	default:
 		return false;
 	}

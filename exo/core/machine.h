@@ -158,6 +158,24 @@ const struct machine_info *machine_info(void);
 void machine_vector_begin(void);
 void machine_vector_end(void);
 
+/* ---- Disks and the screen. The caller sees to it that one core at a time is in here. ---- */
+
+/* Sectors of 512 bytes of all disks, numbered through; 0: there is no disk. */
+uint64_t machine_disk_sectors(void);
+/*
+ * Starts moving `count` sectors between `sector` and the frames from `frame` on. `id`, below
+ * MACHINE_DISK_REQUESTS, names the request until machine_disk_done has given it back. 0;
+ * -EXO_EAGAIN: the device's queue is full; -EXO_EIO: the disk has failed for good; -EXO_EINVAL: the
+ * range ends on another disk; -EXO_EPERM: it can't be written.
+ */
+enum { MACHINE_DISK_REQUESTS = 64 };
+int machine_disk_start(uint32_t id, bool write, uint64_t sector, uint64_t frame, uint32_t count);
+/* The next finished request: true, *id and *result (0 or -EXO_EIO). */
+bool machine_disk_done(uint32_t *id, int *result);
+/* The framebuffer as boot/ or exo/dev found it; width 0: none. *memory: where it is mapped. */
+struct boot_framebuffer;
+const struct boot_framebuffer *machine_screen(uint8_t **memory);
+
 /* ---- Locks ---- */
 
 struct machine_lock {

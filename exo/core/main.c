@@ -9,6 +9,8 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "extent.h"
+#include "framebuffer.h"
 #include "info.h"
 #include "init.h"
 #include "ledger.h"
@@ -34,6 +36,8 @@ void core_start(const char *command_line)
 	env_init();
 	space_init();
 	ledger_init();
+	extent_init();
+	framebuffer_init();
 	info_init();
 	slots_init();
 	if (net_start() != 0)

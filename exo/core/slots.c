@@ -6,6 +6,7 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "extent.h"
 #include "fault.h"
 #include "info.h"
 #include "net.h"
@@ -294,6 +295,7 @@ static void poll(void)
 	struct core *core = this_core();
 
 	__atomic_store_n(&core->poll_wanted, 0, __ATOMIC_SEQ_CST);
+	extent_poll();
 	if (net_poll(machine_core(), SLOTS_POLL_BUDGET) != 0)
 		core->last_work = machine_tsc();
 }

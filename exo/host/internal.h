@@ -11,4 +11,7 @@
 /* Whether this core's timer has passed; then it is off. */
 bool host_timer_fires(void);
 
+/* Disk and screen of a new machine; host_devices_init with an empty configuration frees them. */
+void host_devices_init(const struct host_config *config);
+
 #endif

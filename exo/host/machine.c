@@ -61,6 +61,7 @@ void host_fini(void)
 	if (host.memory)
 		munmap(host.memory, bytes_of(host.frames));
 	memset(&host, 0, sizeof(host));
+	host_devices_init(&(struct host_config){0});
 	host_space_set(NULL);
 }
 
@@ -96,6 +97,7 @@ void host_init(const struct host_config *config, host_program *program)
 	        .command_line = "",
 	};
 	place_payload();
+	host_devices_init(config);
 	host_power = 0;
 	host_panic[0] = 0;
 	host_program_change(program);

@@ -14,6 +14,8 @@ const char *exo_error_text(int64_t error)
 		return "EXO_EPERM: the capability lacks the right, or names another holder";
 	case EXO_ENOENT:
 		return "EXO_ENOENT: no such unit";
+	case EXO_EIO:
+		return "EXO_EIO: a device failed";
 	case EXO_E2BIG:
 		return "EXO_E2BIG: more than the documented limit";
 	case EXO_EAGAIN:

@@ -6,6 +6,8 @@
 #include "main.h"
 
 #include "../core/boot_info.h"
+#include "../dev/disk.h"
+#include "../dev/screen.h"
 #include "../dev/serial.h"
 #include "acpi.h"
 #include "apic.h"
@@ -109,6 +111,8 @@ static void start(void *unused)
 	run_constructors();
 	smp_count();
 	start_dpdk();
+	dev_disk_init();
+	dev_screen_init(&boot_info->framebuffer, boot_info->command_line);
 	smp_start();
 	core_main(boot_info);
 }

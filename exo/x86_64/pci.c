@@ -12,7 +12,8 @@ enum {
 	REG_HEADER = 0x0e,
 	REG_SECONDARY = 0x19,
 	COMMAND_BUS_MASTER = 1 << 2,
-	CLASS_NETWORK = 0x02, /* high byte of the class */
+	CLASS_STORAGE = 0x01, /* high bytes of the class */
+	CLASS_NETWORK = 0x02,
 	CLASS_BRIDGE = 0x0604,
 	CLASS_USB = 0x0c03,
 	DEPTH_MOST = 8,
@@ -64,43 +65,52 @@ void x86_pci_write(unsigned bus, unsigned device, unsigned function, unsigned of
 	machine_unlock(&lock);
 }
 
-static void quiesce_bus(unsigned bus, unsigned depth);
+static void walk_bus(unsigned bus, unsigned depth, x86_pci_visit *visit);
 
-static void quiesce_function(unsigned bus, unsigned device, unsigned function, unsigned depth)
+static void walk_function(unsigned bus, unsigned device, unsigned function, unsigned depth,
+                          x86_pci_visit *visit)
+{
+	unsigned behind = x86_pci_read(bus, device, function, REG_SECONDARY, 1);
+
+	visit(bus, device, function);
+	if (x86_pci_read(bus, device, function, REG_CLASS, 2) == CLASS_BRIDGE && behind > bus &&
+	    depth < DEPTH_MOST)
+		walk_bus(behind, depth + 1, visit);
+}
+
+static void walk_bus(unsigned bus, unsigned depth, x86_pci_visit *visit)
+{
+	for (unsigned device = 0; device < 32; device++) {
+		if (x86_pci_read(bus, device, 0, 0, 2) == 0xffff)
+			continue;
+		walk_function(bus, device, 0, depth, visit);
+		if ((x86_pci_read(bus, device, 0, REG_HEADER, 1) & 0x80) == 0)
+			continue;
+		for (unsigned function = 1; function < 8; function++) {
+			if (x86_pci_read(bus, device, function, 0, 2) != 0xffff)
+				walk_function(bus, device, function, depth, visit);
+		}
+	}
+}
+
+void x86_pci_walk(x86_pci_visit *visit)
+{
+	walk_bus(0, 0, visit);
+}
+
+static void quiesce(unsigned bus, unsigned device, unsigned function)
 {
 	uint32_t class = x86_pci_read(bus, device, function, REG_CLASS, 2);
-	uint32_t command;
+	uint32_t command = x86_pci_read(bus, device, function, REG_COMMAND, 2);
 
-	if (class == CLASS_BRIDGE) {
-		unsigned behind = x86_pci_read(bus, device, function, REG_SECONDARY, 1);
-
-		if (behind > bus && depth < DEPTH_MOST)
-			quiesce_bus(behind, depth + 1);
-	}
-	if (class >> 8 != CLASS_NETWORK && class != CLASS_USB)
+	if (class >> 8 != CLASS_NETWORK && class >> 8 != CLASS_STORAGE && class != CLASS_USB)
 		return;
-	command = x86_pci_read(bus, device, function, REG_COMMAND, 2);
 	if ((command & COMMAND_BUS_MASTER) != 0)
 		x86_pci_write(bus, device, function, REG_COMMAND, 2,
 		              command & ~(uint32_t)COMMAND_BUS_MASTER);
 }
 
-static void quiesce_bus(unsigned bus, unsigned depth)
-{
-	for (unsigned device = 0; device < 32; device++) {
-		if (x86_pci_read(bus, device, 0, 0, 2) == 0xffff)
-			continue;
-		quiesce_function(bus, device, 0, depth);
-		if ((x86_pci_read(bus, device, 0, REG_HEADER, 1) & 0x80) == 0)
-			continue;
-		for (unsigned function = 1; function < 8; function++) {
-			if (x86_pci_read(bus, device, function, 0, 2) != 0xffff)
-				quiesce_function(bus, device, function, depth);
-		}
-	}
-}
-
 void pci_quiesce(void)
 {
-	quiesce_bus(0, 0);
+	x86_pci_walk(quiesce);
 }

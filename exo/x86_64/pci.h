@@ -3,8 +3,8 @@
 #ifndef X86_PCI_H
 #define X86_PCI_H
 
-/* Stops the DMA of NICs and USB controllers that firmware left active, on every bus that bridges
- * lead to, before memory is handed out. */
+/* Stops the DMA of NICs, disks and USB controllers that firmware left active, on every bus that
+ * bridges lead to, before memory is handed out. */
 void pci_quiesce(void);
 
 #endif

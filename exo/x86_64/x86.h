@@ -126,6 +126,10 @@ uint32_t x86_pci_read(unsigned bus, unsigned device, unsigned function, unsigned
 void x86_pci_write(unsigned bus, unsigned device, unsigned function, unsigned offset, unsigned size,
                    uint32_t value);
 
+/* Calls `visit` for each function on bus 0 and on the buses that bridges lead to. */
+typedef void x86_pci_visit(unsigned bus, unsigned device, unsigned function);
+void x86_pci_walk(x86_pci_visit *visit);
+
 /* ---- Threads and interrupts ---- */
 
 /* This core's thread pointer: its copy of PT_TLS lies directly below. It is in FS base during

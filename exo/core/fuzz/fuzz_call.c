@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../core.h"
+#include "../extent.h"
 #include "../ledger.h"
 #include "../pe.h"
 #include "../slots.h"
@@ -270,6 +271,65 @@ static void list(void)
 	call(EXO_CALL_LEDGER, put(1, &block, sizeof(block)), 0, 0, 0);
 }
 
+static void make_extent(void)
+{
+	struct exo_extent_alloc block = {.authority = cap_of(EXO_KIND_EXTENT),
+	                                 .first = number() * 6,
+	                                 .count = number(),
+	                                 .owner = byte() % 2 ? number() : 0};
+	uint64_t at = put(1, &block, sizeof(block));
+
+	if (call(EXO_CALL_EXTENT_ALLOC, at, 0, 0, 0) == 0) {
+		get(&block, at, sizeof(block));
+		remember(&block.out);
+	}
+}
+
+static void use_disk(void)
+{
+	struct exo_disk_request block = {.extent = cap_of(EXO_KIND_EXTENT),
+	                                 .frame = frame(),
+	                                 .count = byte() % 4 ? byte() % 12 : word(),
+	                                 .flags = byte() % 8 ? byte() % 2 : word(),
+	                                 .done = frame() << 12 | (byte() & ~7u)};
+
+	block.sector = block.extent.first + number() % 3;
+	host_disk_finishes(byte() % 2 ? byte() : UINT32_MAX, byte() % 4 ? 0 : -EXO_EIO);
+	call(EXO_CALL_DISK, put(1, &block, sizeof(block)), 0, 0, 0);
+	if (byte() % 2)
+		call(EXO_CALL_EXTENT_FREE, put_cap(2, EXO_KIND_EXTENT), 0, 0, 0);
+	else
+		extent_poll();
+}
+
+static void make_rect(void)
+{
+	struct exo_screen_create block = {.from = cap_of(EXO_KIND_SCREEN),
+	                                  .rect = {byte() % 48, byte() % 32, byte(), byte()},
+	                                  .owner = byte() % 2 ? number() : 0};
+	uint64_t at = put(1, &block, sizeof(block));
+
+	if (call(EXO_CALL_SCREEN_CREATE, at, 0, 0, 0) == 0) {
+		get(&block, at, sizeof(block));
+		remember(&block.out);
+	}
+	if (byte() % 4 == 0)
+		call(EXO_CALL_SCREEN_FREE, put_cap(2, EXO_KIND_SCREEN), 0, 0, 0);
+}
+
+static void blit(void)
+{
+	struct exo_blit block = {.screen = cap_of(EXO_KIND_SCREEN),
+	                         .x = (int8_t)byte(),
+	                         .y = byte() % 4 ? (int8_t)byte() : (int32_t)word(),
+	                         .width = byte(),
+	                         .height = byte() % 8 ? byte() % 32 : (uint32_t)word(),
+	                         .source = frame() << 12 | (byte() & ~3u),
+	                         .pitch = byte() * 4u};
+
+	call(EXO_CALL_SCREEN_BLIT, put(1, &block, sizeof(block)), 0, 0, 0);
+}
+
 static void pin(void)
 {
 	uint64_t f = frame();
@@ -316,9 +376,10 @@ static void anything(void)
 
 static void operate(void)
 {
-	static void (*const operations[])(void) = {create, set_pe,   status,     grant, revoke,
-	                                           alloc,  map,      unmap,      list,  pin,
-	                                           upcall, anything, take_slots, hold};
+	static void (*const operations[])(void) = {
+	        create,     set_pe, status,      grant,    revoke,    alloc,
+	        map,        unmap,  list,        pin,      upcall,    anything,
+	        take_slots, hold,   make_extent, use_disk, make_rect, blit};
 	uint8_t what = byte();
 
 	self = actor();
@@ -348,6 +409,8 @@ static void end_all(void)
 		env_leave(held[--n_held]);
 	while (n_pins > 0)
 		ledger_frame_unpin(pins[--n_pins]);
+	host_disk_finishes(UINT32_MAX, 0);
+	extent_poll();
 	ledger_drain();
 }
 
@@ -363,9 +426,9 @@ static void drop_inits_frames(void)
 static void begin(void)
 {
 	struct exo_cap cap;
-	static const enum exo_start_use uses[] = {EXO_USE_CONSOLE, EXO_USE_FRAMES,
-	                                          EXO_USE_SLOTS,   EXO_USE_ENVS,
-	                                          EXO_USE_MACHINE, EXO_USE_PAYLOAD};
+	static const enum exo_start_use uses[] = {EXO_USE_CONSOLE, EXO_USE_FRAMES,  EXO_USE_SLOTS,
+	                                          EXO_USE_ENVS,    EXO_USE_MACHINE, EXO_USE_PAYLOAD,
+	                                          EXO_USE_DISK,    EXO_USE_SCREEN};
 
 	kit_start(FRAMES, 2);
 	n_caps = n_pins = n_held = 0;

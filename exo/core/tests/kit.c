@@ -67,7 +67,12 @@ void kit_start(uint64_t frames, unsigned cores)
 {
 	static char archive[ARCHIVE_MAX];
 	static uint8_t image[IMAGE_BYTES];
-	struct host_config config = {.frames = frames, .cores = cores, .payload = archive};
+	struct host_config config = {.frames = frames,
+	                             .cores = cores,
+	                             .payload = archive,
+	                             .sectors = KIT_SECTORS,
+	                             .screen_width = KIT_WIDTH,
+	                             .screen_height = KIT_HEIGHT};
 
 	make_image(image);
 	config.payload_size = add_member(archive, 0, "init", image, sizeof(image));

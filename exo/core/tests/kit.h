@@ -32,6 +32,9 @@ enum {
 	KIT_RESUME_END = KIT_CODE + 0x120,
 	KIT_ENTRY = KIT_CODE + 0x200, /* + 16 * enum exo_upcall_kind */
 	KIT_STACK = KIT_DATA + 3 * 4096,
+	KIT_SECTORS = 64,
+	KIT_WIDTH = 40,
+	KIT_HEIGHT = 30,
 };
 
 /* Starts a machine of `frames` and `cores` with init, which does not run by itself. */

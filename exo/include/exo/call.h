@@ -19,11 +19,13 @@
 #include <stdint.h>
 
 #include "cap.h"
+#include "disk.h"
 #include "error.h"
 #include "flow.h"
 #include "info.h"
 #include "pe.h"
 #include "ring.h"
+#include "screen.h"
 
 #define EXO_CALL_BASE 0x65780000u /* far from every number that Linux uses, x32's included */
 #define EXO_CALL_END  0x65780100u
@@ -126,6 +128,20 @@ enum exo_call {
 	/* (struct exo_listing *) Lists units of a kind and their owners: the ledger. Needs
 	   EXO_KIND_MACHINE with READ. */
 	EXO_CALL_LEDGER,
+
+	/* (struct exo_extent_alloc *) Makes an extent of free sectors (EXO_EBUSY: some are not). */
+	EXO_CALL_EXTENT_ALLOC,
+	/* (cap *extent with FREE) Gives a whole extent back (EXO_EINVAL: a part; EXO_EBUSY:
+	   requests are under way). */
+	EXO_CALL_EXTENT_FREE,
+	/* (struct exo_disk_request *) → 0: started. EXO_EAGAIN: too many are under way. */
+	EXO_CALL_DISK,
+	/* (struct exo_screen_create *) */
+	EXO_CALL_SCREEN_CREATE,
+	/* (cap *rectangle with FREE) Ends it and those made from it. */
+	EXO_CALL_SCREEN_FREE,
+	/* (struct exo_blit *) */
+	EXO_CALL_SCREEN_BLIT,
 	EXO_CALL_LAST
 };
 

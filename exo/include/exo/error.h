@@ -10,6 +10,7 @@
 enum exo_error {
 	EXO_EPERM = 1,   /* the capability lacks the right, or names another holder */
 	EXO_ENOENT = 2,  /* no such unit: environment, port, slot, binding */
+	EXO_EIO = 5,     /* a device failed */
 	EXO_E2BIG = 7,   /* more than the documented limit */
 	EXO_EAGAIN = 11, /* not now: try again after an event */
 	EXO_ENOMEM =

@@ -71,7 +71,10 @@ struct exo_info {
 	uint64_t features;           /* enum exo_features */
 	uint64_t polls, polls_empty; /* network polls of all cores, and those that found nothing */
 	struct exo_drops drops;
-	uint64_t reserved[16];
+	uint64_t disk_sectors;                /* of all disks; sectors 0 … n - 1 */
+	uint16_t screen_width, screen_height; /* pixels; 0: no screen */
+	uint32_t reserved2;
+	uint64_t reserved[14];
 };
 
 /* What the kernel uses on this machine, and what ring 3 may use. */
@@ -101,8 +104,12 @@ struct exo_account {
 	uint64_t calls, upcalls, faults;
 	uint64_t rx_packets, rx_bytes, rx_dropped;
 	uint64_t tx_packets, tx_bytes, tx_refused;
-	uint64_t programs_refused; /* by EXO_CALL_BIND, EXO_EVERIFY */
-	uint64_t reserved[15];
+	uint64_t programs_refused;        /* by EXO_CALL_BIND, EXO_EVERIFY */
+	uint64_t sectors;                 /* of its extents */
+	uint64_t disk_read, disk_written; /* sectors moved */
+	uint64_t disk_failed;             /* requests that the device failed */
+	uint64_t pixels;                  /* copied to the screen */
+	uint64_t reserved[10];
 };
 
 _Static_assert(sizeof(struct exo_info) <= 4096 && sizeof(struct exo_account) <= 4096,

@@ -64,6 +64,7 @@ enum exo_event {
 	EXO_EVENT_REVOKE = 1 << 5,   /* a repossession vector waits */
 	EXO_EVENT_CHILD = 1 << 6,    /* an environment that this one created has ended */
 	EXO_EVENT_LINK = 1 << 7,     /* a port's link changed */
+	EXO_EVENT_DISK = 1 << 8,     /* a disk request is done */
 };
 
 /* Registers of interrupted code. The last five lie as iretq pops them (Intel SDM vol. 2A,

@@ -32,6 +32,8 @@ enum exo_start_use {
 	EXO_USE_PAYLOAD = 7, /* frames of the payload; the file "payload" says where it is mapped */
 	EXO_USE_PEER = 8,    /* `name`: an environment that may be called */
 	EXO_USE_SELF = 9,    /* CONTROL over itself */
+	EXO_USE_DISK = 10,   /* an extent; ALLOC: free sectors may be taken */
+	EXO_USE_SCREEN = 11, /* a rectangle; ALLOC: free parts of the screen may be taken */
 };
 
 struct exo_start_cap {

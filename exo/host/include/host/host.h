@@ -31,7 +31,9 @@ struct host_config {
 	unsigned ports;
 	const void *payload; /* copied into frames behind the memory */
 	size_t payload_size;
-	size_t heap_max; /* bytes that machine_alloc gives at most; 0: no bound */
+	size_t heap_max;  /* bytes that machine_alloc gives at most; 0: no bound */
+	uint64_t sectors; /* of its disk; 0: it has none */
+	uint16_t screen_width, screen_height; /* 0: it has no screen */
 };
 
 /*
@@ -66,6 +68,12 @@ bool host_space_stale(const struct machine_space *space);
 
 /* Makes `space` the one that runs on this core, as machine_run does. */
 void host_space_set(struct machine_space *space);
+
+/* The disk: what is on it; how many more requests it finishes (all, at first), and how. */
+uint8_t *host_disk(void);
+void host_disk_finishes(unsigned requests, int result);
+/* The screen's pixels, four bytes each, line by line without gaps. */
+const uint32_t *host_screen(void);
 
 /* Everything that was written to the console since the machine was made, NUL-terminated. */
 const char *host_console(void);

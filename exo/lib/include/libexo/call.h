@@ -218,4 +218,36 @@ static inline int exo_ledger(struct exo_listing *block)
 	return (int)exo_call3(EXO_CALL_LEDGER, (uintptr_t)block, 0, 0);
 }
 
+/* ---- Disks and the screen ---- */
+
+static inline int exo_extent_alloc(struct exo_extent_alloc *block)
+{
+	return (int)exo_call3(EXO_CALL_EXTENT_ALLOC, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_extent_free(const struct exo_cap *extent)
+{
+	return (int)exo_call3(EXO_CALL_EXTENT_FREE, (uintptr_t)extent, 0, 0);
+}
+
+static inline int exo_disk(const struct exo_disk_request *block)
+{
+	return (int)exo_call3(EXO_CALL_DISK, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_screen_create(struct exo_screen_create *block)
+{
+	return (int)exo_call3(EXO_CALL_SCREEN_CREATE, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_screen_free(const struct exo_cap *rectangle)
+{
+	return (int)exo_call3(EXO_CALL_SCREEN_FREE, (uintptr_t)rectangle, 0, 0);
+}
+
+static inline int exo_screen_blit(const struct exo_blit *block)
+{
+	return (int)exo_call3(EXO_CALL_SCREEN_BLIT, (uintptr_t)block, 0, 0);
+}
+
 #endif

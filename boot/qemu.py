@@ -5,6 +5,7 @@ boot/run uses it for people, ci/harness for tests, ci/bench for measurements. A 
 by keyword arguments of command(); NICs by Nic objects, in the order of their port numbers.
 """
 import os
+import shutil
 import subprocess
 import time
 
@@ -25,18 +26,22 @@ class Nic:
     """One NIC and what it is plugged into.
 
     backend: QEMU's -netdev argument without the id, such as "user" or
-    "tap,ifname=tap0,script=no,downscript=no"; None: a NIC whose cable is out."""
+    "tap,ifname=tap0,script=no,downscript=no"; None: a NIC whose cable is out. boots: the machine
+    boots from it, by the ROM that QEMU has for it."""
 
-    def __init__(self, backend, model="virtio", mac=None, options=""):
+    def __init__(self, backend, model="virtio", mac=None, options="", boots=False):
         if model not in NICS:
             raise ValueError(f"no NIC model '{model}' (there are {', '.join(NICS)})")
-        self.backend, self.model, self.mac, self.options = backend, model, mac, options
+        self.backend, self.model, self.mac = backend, model, mac
+        self.options, self.boots = options, boots
 
     def arguments(self, number):
         mac = self.mac or f"52:54:00:51:1c:{number:02x}"
         device = f"{NICS[self.model]},mac={mac}" + (f",{self.options}" if self.options else "")
-        if "romfile" not in device:
+        if "romfile" not in device and not self.boots:
             device += ",romfile="
+        if self.boots:
+            device += ",bootindex=0"
         if self.backend is None:
             return ["-device", device]
         return ["-netdev", f"{self.backend},id=net{number}", "-device", f"{device},netdev=net{number}"]
@@ -62,14 +67,47 @@ def stream(path):
     return f"stream,addr.type=unix,addr.path={path},server=off"
 
 
-def command(kernel, payload=None, append="", memory="96M", smp=1, nics=(), accel="tcg", cpu=None,
-            serial="stdio", plugin=None, gdb=False, extra=()):
-    """The command as a list. The machine stops at reset; isa-debug-exit gives the exit status."""
+# UEFI firmware (Debian's ovmf), by what a person calls it: code, template of its variables, machine.
+UEFI = {
+    "uefi": ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd", "q35"),
+    # Secure Boot is on and trusts the snakeoil key that comes with the package.
+    "uefi-secure": ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd", "q35,smm=on"),
+}
+UEFI_FOLDER = "/usr/share/OVMF"
+
+
+def uefi(name, variables):
+    """QEMU's words for UEFI firmware; `variables`: a file that keeps this machine's, made here."""
+    code, template, machine = UEFI[name]
+    if not os.path.exists(variables):
+        shutil.copyfile(os.path.join(UEFI_FOLDER, template), variables)
+    return ["-machine", machine,
+            "-drive", f"if=pflash,format=raw,readonly=on,file={UEFI_FOLDER}/{code}",
+            "-drive", f"if=pflash,format=raw,file={variables}",
+            *(["-global", "driver=cfi.pflash01,property=secure,value=on"] * (name != "uefi"))]
+
+
+def disk(path, cdrom=False):
+    """A disk, or a CD, to boot from."""
+    if cdrom:
+        return ["-drive", f"if=none,id=boot,format=raw,media=cdrom,readonly=on,file={path}",
+                "-device", "ide-cd,drive=boot,bootindex=0"]
+    return ["-drive", f"if=none,id=boot,format=raw,snapshot=on,file={path}",
+            "-device", "ide-hd,drive=boot,bootindex=0"]
+
+
+def command(kernel=None, payload=None, append="", memory="96M", smp=1, nics=(), accel="tcg",
+            cpu=None, serial="stdio", plugin=None, gdb=False, machine="q35", firmware=(), extra=()):
+    """The command as a list. The machine stops at reset; isa-debug-exit gives the exit status.
+
+    firmware: words of uefi() instead of SeaBIOS, which is the default."""
     words = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-             "-machine", "q35", "-accel", accel,
+             *(firmware or ["-machine", machine]), "-accel", accel,
              "-cpu", cpu or ("host" if accel == "kvm" else "max"),
              "-m", str(memory), "-smp", str(smp), "-serial", serial,
-             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", kernel]
+             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+    if kernel:
+        words += ["-kernel", kernel]
     if payload:
         words += ["-initrd", payload]
     if append:

@@ -6,6 +6,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(TOP, "build"))
 KERNEL = os.path.join(BUILD, "boot", "sluice.elf")
+HYBRID = os.path.join(BUILD, "boot", "sluice")
 
 sys.path.insert(0, os.path.join(TOP, "boot"))
 

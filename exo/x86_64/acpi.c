@@ -35,9 +35,13 @@ enum {
 	MADT_LAPIC = 0,
 	MADT_X2APIC = 9,
 	LAPIC_USABLE = 3, /* enabled, or can be */
+
+	MCFG_ENTRY = 44,
+	MCFG_ENTRY_BYTES = 16,
 };
 
 static uint16_t pm_timer;
+static uint64_t ecam;
 
 static uint32_t read32(const uint8_t *at)
 {
@@ -173,6 +177,18 @@ static void read_fadt(const uint8_t *fadt)
 	dev_power_set(&power);
 }
 
+/* PCI Firmware 3.3, 4.1.2: base, segment, first and last bus. Only segment 0 from bus 0 is used. */
+static void read_mcfg(const uint8_t *mcfg)
+{
+	uint32_t length = read32(mcfg + 4);
+
+	for (uint32_t at = MCFG_ENTRY; at < length && length - at >= MCFG_ENTRY_BYTES;
+	     at += MCFG_ENTRY_BYTES) {
+		if ((read32(mcfg + at + 8) & 0xffffff) == 0)
+			ecam = read64(mcfg + at);
+	}
+}
+
 static void read_table(const uint8_t *table)
 {
 	if (table == NULL)
@@ -181,6 +197,8 @@ static void read_table(const uint8_t *table)
 		read_madt(table);
 	else if (memcmp(table, "FACP", 4) == 0)
 		read_fadt(table);
+	else if (memcmp(table, "MCFG", 4) == 0)
+		read_mcfg(table);
 }
 
 static void read_root(const uint8_t *root, unsigned entry_bytes)
@@ -213,4 +231,9 @@ void acpi_init(uint64_t rsdp)
 uint16_t acpi_pm_timer(void)
 {
 	return pm_timer;
+}
+
+uint64_t acpi_ecam(void)
+{
+	return ecam;
 }

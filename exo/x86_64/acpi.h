@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The few ACPI tables that the kernel reads: MADT (cores), FADT (power, timer), DSDT (only \_S5).
- */
+/* The few ACPI tables that the kernel reads: MADT (cores), FADT (power, timer), MCFG (PCI's
+ * configuration space), DSDT (only \_S5). */
 #ifndef X86_ACPI_H
 #define X86_ACPI_H
 
@@ -11,5 +11,7 @@
 void acpi_init(uint64_t rsdp);
 /* Port of the ACPI timer; 0: none. */
 uint16_t acpi_pm_timer(void);
+/* Where the configuration space of PCI segment 0 lies in memory, from bus 0 on; 0: nowhere. */
+uint64_t acpi_ecam(void);
 
 #endif

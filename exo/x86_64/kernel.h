@@ -20,7 +20,7 @@ extern const char kernel_tls[], kernel_tls_file[], kernel_tls_size[], kernel_tls
 
 static inline uint64_t kernel_physical(const void *address)
 {
-	return (uint64_t)address - X86_KERNEL_BASE;
+	return (uint64_t)address - (uint64_t)kernel_start + x86_image_physical;
 }
 
 #endif

@@ -59,7 +59,7 @@ static void start_devices(void)
 	time_init(acpi_pm_timer());
 	info.tsc_hz = x86_tsc_hz();
 	info.wall_boot_ns = time_wall();
-	pci_quiesce();
+	pci_init();
 }
 
 static void run_constructors(void)

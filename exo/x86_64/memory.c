@@ -27,6 +27,8 @@ struct spans {
 	struct span span[RANGES_MAX];
 };
 
+uint64_t x86_image_physical = 2 << 20; /* not in .bss, which is cleared after it is written */
+
 static struct spans available; /* RAM that nobody has taken */
 static struct spans direct;    /* RAM and firmware tables, whole */
 static struct x86_region heap, dma, code;

@@ -118,7 +118,7 @@ static void map_image(const char *from, const char *to, uint64_t flags)
 	uint64_t base = (uint64_t)from & ~(EXO_PAGE_SIZE - 1);
 	uint64_t end = ((uint64_t)to + EXO_PAGE_SIZE - 1) & ~(EXO_PAGE_SIZE - 1);
 
-	paging_map(base, base - X86_KERNEL_BASE, end - base, flags);
+	paging_map(base, kernel_physical((void *)base), end - base, flags);
 }
 
 static void map_direct(void)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PCI configuration space by mechanism 1 (PCI Local Bus 3.0, 3.2.2.3.2). */
+/* PCI configuration space, by mechanism 1 (PCI Local Bus 3.0, 3.2.2.3.2), and through memory where
+ * that does not reach: registers from 256 on, and machines without the ports (PCI Express 5.0,
+ * 7.2.2). Memory is mapped a bus at a time, when it is first asked for. */
 #include "pci.h"
 
+#include "acpi.h"
 #include "cpu.h"
 
 enum {
@@ -21,6 +24,43 @@ enum {
 
 static struct machine_lock lock; /* address and data belong together */
 
+static bool has_ports;
+static uint8_t *mapped[256]; /* a bus's MiB each */
+
+/* The register's alias; NULL: it can't be reached through memory. */
+static volatile void *alias(unsigned bus, unsigned device, unsigned function, unsigned offset)
+{
+	bus &= 255;
+	if (acpi_ecam() == 0 || offset > 4095)
+		return NULL;
+	if (mapped[bus] == NULL)
+		mapped[bus] = x86_device_map(acpi_ecam() + ((uint64_t)bus << 20), 1 << 20);
+	if (mapped[bus] == NULL)
+		return NULL;
+	return mapped[bus] + ((device & 31) << 15 | (function & 7) << 12 | offset);
+}
+
+static uint32_t read_memory(const volatile void *at, unsigned size)
+{
+	if (at == NULL)
+		return UINT32_MAX >> (32 - 8 * size);
+	if (size == 1)
+		return *(const volatile uint8_t *)at;
+	return size == 2 ? *(const volatile uint16_t *)at : *(const volatile uint32_t *)at;
+}
+
+static void write_memory(volatile void *at, unsigned size, uint32_t value)
+{
+	if (at == NULL)
+		return;
+	if (size == 1)
+		*(volatile uint8_t *)at = (uint8_t)value;
+	else if (size == 2)
+		*(volatile uint16_t *)at = (uint16_t)value;
+	else
+		*(volatile uint32_t *)at = value;
+}
+
 static void select(unsigned bus, unsigned device, unsigned function, unsigned offset)
 {
 	x86_out32(PORT_ADDRESS, 1u << 31 | (bus & 255) << 16 | (device & 31) << 11 |
@@ -33,8 +73,8 @@ uint32_t x86_pci_read(unsigned bus, unsigned device, unsigned function, unsigned
 	uint16_t port = (uint16_t)(PORT_DATA + (offset & 3));
 	uint32_t value;
 
-	if (offset > 255)
-		return UINT32_MAX >> (32 - 8 * size);
+	if (offset > 255 || !has_ports)
+		return read_memory(alias(bus, device, function, offset), size);
 	machine_lock(&lock);
 	select(bus, device, function, offset);
 	if (size == 1)
@@ -52,8 +92,10 @@ void x86_pci_write(unsigned bus, unsigned device, unsigned function, unsigned of
 {
 	uint16_t port = (uint16_t)(PORT_DATA + (offset & 3));
 
-	if (offset > 255)
+	if (offset > 255 || !has_ports) {
+		write_memory(alias(bus, device, function, offset), size, value);
 		return;
+	}
 	machine_lock(&lock);
 	select(bus, device, function, offset);
 	if (size == 1)
@@ -110,7 +152,9 @@ static void quiesce(unsigned bus, unsigned device, unsigned function)
 		              command & ~(uint32_t)COMMAND_BUS_MASTER);
 }
 
-void pci_quiesce(void)
+void pci_init(void)
 {
+	x86_out32(PORT_ADDRESS, 1u << 31);
+	has_ports = x86_in32(PORT_ADDRESS) == 1u << 31 || acpi_ecam() == 0;
 	x86_pci_walk(quiesce);
 }

@@ -24,12 +24,14 @@ struct boot_info;
 #define X86_DIRECT_BASE 0xffff888000000000ull
 #define X86_DEVICE_BASE 0xffffc00000000000ull
 #define X86_STACK_BASE  0xffffe00000000000ull
-#define X86_KERNEL_BASE 0xffffffff80000000ull /* virtual less physical address of the image */
 #define X86_CODE_BASE   0xffffffffa0000000ull
 
 enum {
 	X86_CORES_MAX = 64,
 };
+
+/* Where the image lies: boot/entry.S writes it. */
+extern uint64_t x86_image_physical;
 
 /* Where every entry path ends: brings the machine up and calls core_main. `tsc` is that of kernel
  * entry. */
@@ -118,8 +120,9 @@ uint64_t x86_tsc_hz(void);
 /* Waits with interrupts as they are; serves other cores' TLB requests meanwhile. */
 void x86_delay_us(uint64_t microseconds);
 
-/* ---- PCI configuration space, by ports 0xcf8 and 0xcfc: 256 bytes of each function. `size` is 1,
- * 2 or 4, `offset` a multiple of it. What does not exist reads as all ones. ---- */
+/* ---- PCI configuration space of each function: 256 bytes, 4,096 where ACPI names its place in
+ * memory. `size` is 1, 2 or 4, `offset` a multiple of it. What does not exist reads as all ones.
+ * ---- */
 
 uint32_t x86_pci_read(unsigned bus, unsigned device, unsigned function, unsigned offset,
                       unsigned size);

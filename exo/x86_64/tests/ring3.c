@@ -5,6 +5,7 @@
 #include <exo/layout.h>
 
 #include <string.h>
+#include "../kernel.h"
 #include "selftest.h"
 
 #define CODE  0x400000ull
@@ -167,9 +168,9 @@ static void bad_states(void)
 	pe->regs.rcx = pe->regs.rip;
 	pe->regs.r11 = FLAGS_ALWAYS;
 	expect_exception(NULL, 13, 0, "non-canonical rip for sysret");
-	pe->regs.rip = X86_KERNEL_BASE + 0x200000;
+	pe->regs.rip = (uint64_t)kernel_start;
 	pe->regs.rcx = pe->regs.rip;
-	expect_page(NULL, X86_KERNEL_BASE + 0x200000, 0x15, "the kernel's rip for sysret");
+	expect_page(NULL, (uint64_t)kernel_start, 0x15, "the kernel's rip for sysret");
 	pe->regs.rsp = 0x8000000000000000ull;
 	run(user_call);
 	check_equal(trap.kind, MACHINE_TRAP_CALL, "a call with a non-canonical rsp");
@@ -225,7 +226,7 @@ static void copiers(void)
 	check_equal((uint64_t)machine_copy_in(buffer, 0x501000 - 3, 3), 0, "copy of odd bytes");
 	check_equal((uint64_t)machine_copy_out(0x500000, buffer, 8), (uint64_t)-EXO_EFAULT,
 	            "copy out to a read-only page");
-	check_equal((uint64_t)machine_copy_in(buffer, X86_KERNEL_BASE + 0x200000, 8),
+	check_equal((uint64_t)machine_copy_in(buffer, (uint64_t)kernel_start, 8),
 	            (uint64_t)-EXO_EFAULT, "copy in from the kernel");
 	check_equal((uint64_t)machine_copy_in(buffer, EXO_USER_END - 4, 8), (uint64_t)-EXO_EFAULT,
 	            "copy in across the border");

@@ -168,6 +168,13 @@ static int64_t call_frame_free(struct call *call)
 	return error ? error : ledger_frames_free(call->env, cap.first, cap.count);
 }
 
+static int64_t call_frame_uses(struct call *call)
+{
+	if (!ledger_frame_owned(call->env->id, call->arg[0]))
+		return -EXO_EPERM;
+	return space_frame_uses(ledger_frame(call->arg[0]), NULL);
+}
+
 /* ---- The packet path's calls ---- */
 
 static int64_t call_flow_grant(struct call *call)
@@ -253,6 +260,7 @@ static const struct row {
         ROW(EXO_CALL_SCREEN_CREATE, framebuffer_call_create, "screen_create", CORE),
         ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE),
         ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE),
+        ROW(EXO_CALL_FRAME_USES, call_frame_uses, "frame_uses", CORE),
 #undef ROW
 };
 
@@ -277,7 +285,34 @@ static int64_t leaf_null(struct machine_pe *machine, uint64_t a, uint64_t b, uin
 	return 0;
 }
 
+/* A call of the table that no event of its caller depends on, straight from the instruction. */
+static inline int64_t leaf_row(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c,
+                               int64_t (*handler)(struct call *))
+{
+	struct pe *pe = (struct pe *)((char *)machine - offsetof(struct pe, machine));
+	struct call call = {.env = pe->env, .pe = pe, .arg = {a, b, c}};
+	int64_t result;
+
+	pe->env->account->calls++;
+	core_lock();
+	result = handler(&call);
+	core_unlock();
+	return result;
+}
+
+static int64_t leaf_map(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
+{
+	return leaf_row(machine, a, b, c, space_call_map);
+}
+
+static int64_t leaf_unmap(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
+{
+	return leaf_row(machine, a, b, c, space_call_unmap);
+}
+
 machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {
+        [EXO_CALL_MAP - EXO_CALL_BASE] = leaf_map,
+        [EXO_CALL_UNMAP - EXO_CALL_BASE] = leaf_unmap,
         [EXO_CALL_NULL - EXO_CALL_BASE] = leaf_null,
 };
 

@@ -70,7 +70,7 @@ struct env {
 	                                counters are written by whoever counts; a ghost's copy */
 	uint64_t account_frame;
 	struct machine_space *space;
-	struct mapping *mappings; /* space.h */
+	struct mapping *mappings, **mappings_end; /* space.h; oldest first */
 	uint64_t mappings_max;
 	struct frame_list frames;
 	struct pe *pes;

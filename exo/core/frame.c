@@ -287,11 +287,7 @@ static int check_free(const struct env *owner, struct frame *frame)
 {
 	if (!frame || frame->state != FRAME_OWNED || frame->owner != owner->id || frame->fixed)
 		return -EXO_EPERM;
-	for (const struct mapping *m = frame->mappings; m; m = m->next_of_frame) {
-		if (m->env != owner)
-			return -EXO_EBUSY;
-	}
-	return 0;
+	return space_frame_uses(frame, owner) ? -EXO_EBUSY : 0;
 }
 
 static void restore(uint64_t first, uint32_t count)
@@ -315,12 +311,6 @@ static int leave_all(uint64_t first, uint32_t count)
 	return 0;
 }
 
-static void break_mappings(struct frame *frame)
-{
-	while (frame->mappings)
-		space_break(frame->mappings);
-}
-
 int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count)
 {
 	int error;
@@ -334,7 +324,7 @@ int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count)
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < count; i++)
-		break_mappings(ledger_frame(first + i));
+		space_break_frame(ledger_frame(first + i), 0);
 	net_quiesce();
 	for (uint32_t i = 0; i < count; i++) {
 		struct frame *frame = ledger_frame(first + i);
@@ -353,7 +343,7 @@ void ledger_frames_reclaim(struct env *owner)
 
 	for (uint32_t i = owner->frames.head; i != FRAME_NONE; i = frame_table.frames[i].next) {
 		set_state(&frame_table.frames[i], FRAME_LEAVING);
-		break_mappings(&frame_table.frames[i]);
+		space_break_frame(&frame_table.frames[i], 0);
 	}
 	net_quiesce();
 	while ((frame = list_first(&owner->frames))) {

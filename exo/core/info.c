@@ -100,7 +100,7 @@ static int map_pages(struct machine_space *space, uint64_t address, uint64_t fra
 
 	for (uint64_t i = 0; i < pages && !error; i++)
 		error = machine_space_map(space, address + i * EXO_PAGE_SIZE, frame + i,
-		                          EXO_RIGHT_READ);
+		                          EXO_RIGHT_READ, NULL);
 	return error;
 }
 

@@ -104,18 +104,6 @@ int ledger_epoch(enum exo_kind kind, uint64_t first, uint32_t count, uint32_t *e
 
 /* ---- Ending an epoch ---- */
 
-/* Breaks what others mapped; the owner keeps its own. */
-static void break_grants(struct frame *frame)
-{
-	struct mapping *next;
-
-	for (struct mapping *m = frame->mappings; m; m = next) {
-		next = m->next_of_frame;
-		if (m->env->id != frame->owner)
-			space_break(m);
-	}
-}
-
 static int end_frames(uint64_t first, uint32_t count)
 {
 	uint32_t epoch = 0;
@@ -133,7 +121,7 @@ static int end_frames(uint64_t first, uint32_t count)
 		struct frame *frame = ledger_frame(first + i);
 
 		frame->epoch = epoch + 1;
-		break_grants(frame);
+		space_break_frame(frame, frame->owner);
 	}
 	return 0;
 }

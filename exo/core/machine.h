@@ -74,19 +74,25 @@ typedef int64_t machine_leaf_call(struct machine_pe *pe, uint64_t a, uint64_t b,
 extern machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS];
 
 /* ---- Address spaces. Rights are EXO_RIGHT_READ, WRITE, EXEC; writable and executable together
- * never happens. ---- */
+ * never happens. Calls for one space never overlap: the core lock is held. ---- */
 
 /* A new address space with nothing below the kernel. 0 or -EXO_ENOMEM. */
 int machine_space_create(struct machine_space **space);
 /* Frees the page tables, not what they map. The space runs on no core. */
 void machine_space_destroy(struct machine_space *space);
-/* Maps one 4 KiB page, replacing what was there (the caller flushes). 0 or -EXO_ENOMEM (page
- * tables' bound). */
+/* With rights: one 2 MiB page instead; address and frame are multiples of it. */
+#define MACHINE_SPACE_LARGE 0x100
+#define MACHINE_SPACE_NONE  (~0ull)
+
+/* Maps one page, replacing what was there (the caller flushes); *old, where `old` is given: the
+ * frame that was there, or MACHINE_SPACE_NONE. 0; -EXO_ENOMEM (page tables' bound); -EXO_EBUSY (a
+ * 4 KiB page inside a large one). Where a large page goes, no 4 KiB page is mapped. */
 int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
-                      unsigned rights);
-/* Removes a page's mapping. Its frame number in *frame. 0 or -EXO_ENOENT. The caller flushes. */
+                      unsigned rights, uint64_t *old);
+/* Removes a page's mapping, or the large one that it is part of. The page's frame number in *frame.
+ * 0 or MACHINE_SPACE_LARGE, or -EXO_ENOENT. The caller flushes. */
 int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame);
-/* What is mapped at a page. 0 or -EXO_ENOENT. */
+/* What is mapped at a page. 0 or MACHINE_SPACE_LARGE, or -EXO_ENOENT. */
 int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
                         unsigned *rights);
 /* Makes removed or replaced mappings of [address, address + pages * 4096) unusable on every core,

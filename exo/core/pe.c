@@ -62,7 +62,7 @@ static int pin_page(struct env *env, uint64_t address, uint64_t *number)
 
 	if (!m || !(m->rights & EXO_RIGHT_WRITE))
 		return -EXO_EFAULT;
-	*number = ledger_frame_number(m->frame);
+	*number = ledger_frame_number(space_frame_at(m, address));
 	return ledger_frame_pin(env->id, *number);
 }
 

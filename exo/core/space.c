@@ -17,6 +17,8 @@
 enum {
 	NODES_PER_SLAB = 64,
 	LARGE_PAGES = 512,
+	LARGE_BYTES = LARGE_PAGES * EXO_PAGE_SIZE,
+	SHED_PAGES = 64, /* bindings that make room at a time */
 	MAP_RIGHTS = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC,
 };
 
@@ -53,6 +55,24 @@ static struct mapping *take_node(void)
 	return m;
 }
 
+/* An environment's mappings, oldest first. */
+static void append(struct mapping *m, struct env *env)
+{
+	m->next_of_env = NULL;
+	m->link_of_env = env->mappings_end;
+	*env->mappings_end = m;
+	env->mappings_end = &m->next_of_env;
+}
+
+static void detach(struct mapping *m)
+{
+	*m->link_of_env = m->next_of_env;
+	if (m->next_of_env)
+		m->next_of_env->link_of_env = m->link_of_env;
+	else
+		m->env->mappings_end = m->link_of_env;
+}
+
 static void link_node(struct mapping *m, struct env *env, struct frame *frame)
 {
 	m->env = env;
@@ -63,11 +83,7 @@ static void link_node(struct mapping *m, struct env *env, struct frame *frame)
 		m->next_of_frame->link_of_frame = &m->next_of_frame;
 	frame->mappings = m;
 	frame->n_mappings++;
-	m->next_of_env = env->mappings;
-	m->link_of_env = &env->mappings;
-	if (m->next_of_env)
-		m->next_of_env->link_of_env = &m->next_of_env;
-	env->mappings = m;
+	append(m, env);
 	env->account->mappings++;
 }
 
@@ -77,23 +93,17 @@ static void drop_node(struct mapping *m)
 	if (m->next_of_frame)
 		m->next_of_frame->link_of_frame = m->link_of_frame;
 	m->frame->n_mappings--;
-	*m->link_of_env = m->next_of_env;
-	if (m->next_of_env)
-		m->next_of_env->link_of_env = m->link_of_env;
+	detach(m);
 	m->env->account->mappings--;
 	m->next_of_frame = unused;
 	unused = m;
 }
 
-struct mapping *space_find(struct env *env, uint64_t address)
+/* The node of a page that the tables map to frame `number`. */
+static struct mapping *node_of(const struct env *env, uint64_t address, uint64_t number)
 {
-	uint64_t number;
-	unsigned rights;
-	struct frame *frame;
+	const struct frame *frame = ledger_frame(number);
 
-	if (machine_space_query(env->space, address, &number, &rights) != 0)
-		return NULL;
-	frame = ledger_frame(number);
 	for (struct mapping *m = frame ? frame->mappings : NULL; m; m = m->next_of_frame) {
 		if (m->env == env && m->address == address)
 			return m;
@@ -101,34 +111,63 @@ struct mapping *space_find(struct env *env, uint64_t address)
 	return NULL;
 }
 
-/* ---- Entering and breaking ---- */
-
-int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
-                   unsigned flags, bool *replaced)
+/* Likewise where it may be part of a 2 MiB page. */
+static struct mapping *node_at(const struct env *env, uint64_t address, uint64_t number, bool large)
 {
-	struct mapping *old = space_find(env, address);
-	struct mapping *m;
-
-	if (!old && env->account->mappings >= env->mappings_max)
-		return -EXO_ENOMEM;
-	if (frame->n_mappings >= FRAME_MAPPINGS_MAX)
-		return -EXO_ENOMEM;
-	m = take_node();
-	if (!m)
-		return -EXO_ENOMEM;
-	m->address = address;
-	m->rights = (uint16_t)rights;
-	m->flags = (uint16_t)flags;
-	link_node(m, env, frame);
-	if (machine_space_map(env->space, address, ledger_frame_number(frame), rights) != 0) {
-		drop_node(m);
-		return -EXO_ENOMEM;
-	}
-	if (old)
-		drop_node(old);
-	*replaced |= old != NULL;
-	return 0;
+	return large ? node_of(env, address & ~(LARGE_BYTES - 1), number & ~(LARGE_PAGES - 1ull))
+	             : node_of(env, address, number);
 }
+
+struct mapping *space_find(struct env *env, uint64_t address)
+{
+	uint64_t number;
+	unsigned rights;
+	int result = machine_space_query(env->space, address, &number, &rights);
+
+	return result < 0 ? NULL : node_at(env, address, number, result == MACHINE_SPACE_LARGE);
+}
+
+struct frame *space_frame_at(const struct mapping *m, uint64_t address)
+{
+	return m->frame + ((address - m->address) >> EXO_PAGE_SHIFT);
+}
+
+/* The next mapping that shows a frame, after `m` (NULL: the first): its own, then the large ones,
+ * which hang on the first of their frames. */
+static struct mapping *next_mapping(const struct frame *frame, const struct mapping *m)
+{
+	uint64_t number = ledger_frame_number(frame);
+	const struct frame *base = ledger_frame(number & ~(LARGE_PAGES - 1ull));
+	struct mapping *next = m ? m->next_of_frame : frame->mappings;
+
+	if (!next && base && base != frame && (!m || m->frame == frame))
+		next = base->mappings;
+	while (next && next->frame != frame && !(next->flags & EXO_MAP_LARGE))
+		next = next->next_of_frame;
+	return next;
+}
+
+uint32_t space_frame_uses(const struct frame *frame, const struct env *except)
+{
+	uint32_t n = 0;
+
+	for (const struct mapping *m = next_mapping(frame, NULL); m; m = next_mapping(frame, m))
+		n += m->env != except;
+	return n;
+}
+
+void space_break_frame(const struct frame *frame, uint32_t except)
+{
+	struct mapping *m, *next;
+
+	for (m = next_mapping(frame, NULL); m; m = next) {
+		next = next_mapping(frame, m);
+		if (m->env->id != except)
+			space_break(m);
+	}
+}
+
+/* ---- Entering and breaking ---- */
 
 /* Without the flush, which the caller owes. */
 static void unmap_node(struct mapping *m)
@@ -139,35 +178,111 @@ static void unmap_node(struct mapping *m)
 	drop_node(m);
 }
 
-static void unmap_pages(struct env *env, const struct exo_range *range)
+static uint64_t pages_of(const struct mapping *m)
 {
-	for (uint64_t i = 0; i < range->count; i++) {
-		struct mapping *m = space_find(env, range->address + i * EXO_PAGE_SIZE);
-
-		if (m)
-			unmap_node(m);
-	}
+	return m->flags & EXO_MAP_LARGE ? LARGE_PAGES : 1;
 }
 
 void space_break(struct mapping *m)
 {
 	struct env *env = m->env;
-	uint64_t address = m->address;
+	uint64_t address = m->address, pages = pages_of(m);
 
 	unmap_node(m);
-	machine_space_flush(env->space, address, 1);
+	machine_space_flush(env->space, address, pages);
+}
+
+/* A large page goes as a whole. */
+static void unmap_pages(struct env *env, const struct exo_range *range)
+{
+	for (uint64_t i = 0; i < range->count; i++) {
+		uint64_t address = range->address + i * EXO_PAGE_SIZE, number;
+		int result = machine_space_unmap(env->space, address, &number);
+
+		if (result >= 0)
+			drop_node(node_at(env, address, number, result == MACHINE_SPACE_LARGE));
+	}
+}
+
+/* The software TLB is full: the oldest bindings that are not guaranteed go, to come back as
+ * addressing upcalls. Whether any went. */
+static bool shed(struct env *env)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SPACE_CALL_PAGES_MAX && n < SHED_PAGES && env->mappings; i++) {
+		struct mapping *m = env->mappings;
+
+		if (m->flags & EXO_MAP_GUARANTEED) {
+			detach(m);
+			append(m, env);
+		} else {
+			unmap_node(m);
+			n++;
+		}
+	}
+	if (n)
+		machine_space_flush(env->space, 0, EXO_USER_END >> EXO_PAGE_SHIFT);
+	env->account->mappings_dropped += n;
+	return n != 0;
+}
+
+/* Enters a page in the page tables. *old: the frame that was there, or MACHINE_SPACE_NONE. */
+static int fill(struct env *env, uint64_t address, uint64_t number, unsigned rights, uint64_t *old)
+{
+	struct mapping *large;
+	int error;
+
+	while ((error = machine_space_map(env->space, address, number, rights, old)) != 0) {
+		if (error == -EXO_EBUSY && (large = space_find(env, address)))
+			space_break(large);
+		else if (!shed(env))
+			return -EXO_ENOMEM;
+	}
+	return 0;
+}
+
+int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
+                   unsigned flags, bool *replaced)
+{
+	struct mapping *m;
+	uint64_t old;
+
+	if (frame->n_mappings >= FRAME_MAPPINGS_MAX ||
+	    (env->account->mappings >= env->mappings_max && !shed(env)))
+		return -EXO_ENOMEM;
+	m = take_node();
+	if (!m)
+		return -EXO_ENOMEM;
+	m->address = address;
+	m->rights = (uint16_t)rights;
+	m->flags = (uint16_t)flags;
+	if (fill(env, address, ledger_frame_number(frame),
+	         flags & EXO_MAP_LARGE ? rights | MACHINE_SPACE_LARGE : rights, &old) != 0) {
+		m->next_of_frame = unused;
+		unused = m;
+		return -EXO_ENOMEM;
+	}
+	if (old != MACHINE_SPACE_NONE) {
+		drop_node(node_of(env, address, old));
+		*replaced = true;
+	}
+	link_node(m, env, frame);
+	return 0;
 }
 
 int space_create(struct env *env)
 {
 	int error = machine_space_create(&env->space);
+	uint64_t old;
 
 	if (error)
 		return error;
+	env->mappings_end = &env->mappings;
 	error = info_map(env->space);
 	if (!error)
 		error = machine_space_map(env->space, EXO_ACCOUNT_ADDR, env->account_frame,
-		                          EXO_RIGHT_READ);
+		                          EXO_RIGHT_READ, &old);
 	if (error)
 		machine_space_destroy(env->space);
 	return error;
@@ -204,7 +319,8 @@ static int check_shape(const struct exo_mapping *m)
 {
 	if (m->count == 0 || !space_usable(m->address, m->count))
 		return -EXO_EINVAL;
-	if (m->flags & ~(EXO_MAP_GUARANTEED | EXO_MAP_LARGE))
+	if (m->flags & ~(EXO_MAP_GUARANTEED | EXO_MAP_LARGE | EXO_MAP_SHARE) ||
+	    (m->flags & EXO_MAP_SHARE && (m->flags & EXO_MAP_LARGE || m->key)))
 		return -EXO_EINVAL;
 	if (m->rights & ~MAP_RIGHTS || !(m->rights & EXO_RIGHT_READ))
 		return -EXO_EINVAL;
@@ -258,15 +374,23 @@ static int check_key(const struct env *caller, const struct exo_mapping *m)
 /* Where kernel memory runs out half-way the range ends up unmapped, which call.h says. */
 static int enter(struct env *target, const struct exo_mapping *m)
 {
+	uint32_t step = m->flags & EXO_MAP_LARGE ? LARGE_PAGES : 1;
 	bool changed = false;
-	uint32_t i;
 	int error = 0;
 
-	for (i = 0; i < m->count && !error; i++)
-		error = space_map_page(target, m->address + i * EXO_PAGE_SIZE,
-		                       ledger_frame(m->frame + i), m->rights, m->flags, &changed);
+	for (uint32_t i = 0; i < m->count && !error; i += step) {
+		struct exo_range range = {m->address + i * EXO_PAGE_SIZE, step};
+
+		/* A large page needs the place of a whole table. */
+		if (step > 1) {
+			unmap_pages(target, &range);
+			changed = true;
+		}
+		error = space_map_page(target, range.address, ledger_frame(m->frame + i), m->rights,
+		                       m->flags, &changed);
+	}
 	if (error) {
-		struct exo_range range = {.address = m->address, .count = i - 1};
+		struct exo_range range = {m->address, m->count};
 
 		unmap_pages(target, &range);
 		changed = true;
@@ -276,10 +400,37 @@ static int enter(struct env *target, const struct exo_mapping *m)
 	return error;
 }
 
-static int map_one(const struct env *caller, struct env *target, const struct exo_mapping *m)
+/* EXO_MAP_SHARE: each page by the caller's own mapping of it, which says what is allowed. */
+static int share(struct env *caller, struct env *target, const struct exo_mapping *m)
+{
+	bool changed = false;
+	int error = 0;
+
+	if (!space_usable(m->frame << EXO_PAGE_SHIFT, m->count) || m->frame >> 52)
+		return -EXO_EINVAL;
+	for (uint32_t i = 0; i < m->count && !error; i++) {
+		uint64_t from = (m->frame + i) << EXO_PAGE_SHIFT;
+		const struct mapping *source = space_find(caller, from);
+
+		if (!source)
+			continue;
+		error = (source->rights & m->rights) != m->rights
+		                ? -EXO_EPERM
+		                : space_map_page(target, m->address + i * EXO_PAGE_SIZE,
+		                                 space_frame_at(source, from), m->rights,
+		                                 m->flags & EXO_MAP_GUARANTEED, &changed);
+	}
+	if (changed)
+		machine_space_flush(target->space, m->address, m->count);
+	return error;
+}
+
+static int map_one(struct env *caller, struct env *target, const struct exo_mapping *m)
 {
 	int error = check_shape(m);
 
+	if (!error && m->flags & EXO_MAP_SHARE)
+		return share(caller, target, m);
 	if (!error)
 		error = m->key ? check_key(caller, m) : check_owned(caller, target, m);
 	if (!error)

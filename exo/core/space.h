@@ -2,8 +2,9 @@
 /*
  * Address spaces: bindings of an environment's pages to frames. Each page that an environment maps
  * is a node that hangs on its frame and on the environment, so that the end of either finds it; the
- * machine's page tables are a cache of these nodes. The kernel's own read-only pages (information,
- * account) have none: they go with the space.
+ * machine's page tables and these nodes together are a software TLB in bounded memory: where the
+ * bound is reached the oldest that are not guaranteed go, and come back as addressing upcalls. The
+ * kernel's own read-only pages (information, account) have no node: they go with the space.
  *
  * All functions are called with the core lock held.
  */
@@ -23,7 +24,7 @@ enum {
 	SPACE_CALL_RANGES_MAX = 256, /* ranges of one EXO_CALL_UNMAP */
 };
 
-/* One page mapped to one frame. */
+/* One page mapped to one frame, or 2 MiB to 512, of which this names and hangs on the first. */
 struct mapping {
 	struct mapping *next_of_frame, **link_of_frame;
 	struct mapping *next_of_env, **link_of_env;
@@ -52,8 +53,14 @@ int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsig
                    unsigned flags, bool *replaced);
 /* Removes one mapping and makes it unusable on every core. */
 void space_break(struct mapping *mapping);
-/* What the calls mapped at a page, or NULL. */
+/* What the calls mapped at a page (perhaps as part of a 2 MiB page), or NULL; and the page's frame.
+ */
 struct mapping *space_find(struct env *env, uint64_t address);
+struct frame *space_frame_at(const struct mapping *mapping, uint64_t address);
+/* Mappings of a frame, large ones that cover it included, in environments other than `except`. */
+uint32_t space_frame_uses(const struct frame *frame, const struct env *except);
+/* Breaks them all, but those of environment `except`. */
+void space_break_frame(const struct frame *frame, uint32_t except);
 
 int64_t space_call_map(struct call *call);
 int64_t space_call_unmap(struct call *call);

@@ -12,6 +12,7 @@
 
 enum {
 	BUCKETS = 256,
+	LARGE_PAGES = 512,
 };
 
 struct page {
@@ -72,14 +73,16 @@ static struct page **find(struct machine_space *space, uint64_t address)
 	return link;
 }
 
-int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
-                      unsigned rights)
+static int map_small(struct machine_space *space, uint64_t address, uint64_t frame, unsigned rights,
+                     uint64_t *old)
 {
 	struct page **link = find(space, address);
 
-	MACHINE_ASSERT(address % EXO_PAGE_SIZE == 0 && rights != 0);
-	MACHINE_ASSERT(!((rights & EXO_RIGHT_WRITE) && (rights & EXO_RIGHT_EXEC)));
 	space->dirty |= *link != NULL;
+	if (old)
+		*old = *link ? (*link)->frame : MACHINE_SPACE_NONE;
+	if (*link && (*link)->rights & MACHINE_SPACE_LARGE && !(rights & MACHINE_SPACE_LARGE))
+		return -EXO_EBUSY;
 	if (!*link)
 		*link = machine_alloc(sizeof(**link));
 	if (!*link)
@@ -90,18 +93,44 @@ int machine_space_map(struct machine_space *space, uint64_t address, uint64_t fr
 	return 0;
 }
 
-int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
+int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
+                      unsigned rights, uint64_t *old)
+{
+	unsigned pages = rights & MACHINE_SPACE_LARGE ? LARGE_PAGES : 1;
+	int error = 0;
+
+	MACHINE_ASSERT(address % (pages * EXO_PAGE_SIZE) == 0 && frame % pages == 0 && rights != 0);
+	MACHINE_ASSERT(!((rights & EXO_RIGHT_WRITE) && (rights & EXO_RIGHT_EXEC)));
+	for (unsigned i = pages; i-- > 0 && !error;)
+		error = map_small(space, address + i * EXO_PAGE_SIZE, frame + i, rights, old);
+	return error;
+}
+
+static void remove_page(struct machine_space *space, uint64_t address)
 {
 	struct page **link = find(space, address);
 	struct page *page = *link;
 
+	*link = page->next;
+	machine_free(page);
+}
+
+int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
+{
+	const struct page *page = *find(space, address);
+	uint64_t base = address & ~(LARGE_PAGES * EXO_PAGE_SIZE - 1);
+
 	if (!page)
 		return -EXO_ENOENT;
 	*frame = page->frame;
-	*link = page->next;
-	machine_free(page);
 	space->dirty = true;
-	return 0;
+	if (!(page->rights & MACHINE_SPACE_LARGE)) {
+		remove_page(space, address);
+		return 0;
+	}
+	for (unsigned i = 0; i < LARGE_PAGES; i++)
+		remove_page(space, base + i * EXO_PAGE_SIZE);
+	return MACHINE_SPACE_LARGE;
 }
 
 int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
@@ -112,8 +141,8 @@ int machine_space_query(struct machine_space *space, uint64_t address, uint64_t 
 	if (!page)
 		return -EXO_ENOENT;
 	*frame = page->frame;
-	*rights = page->rights;
-	return 0;
+	*rights = page->rights & ~MACHINE_SPACE_LARGE;
+	return page->rights & MACHINE_SPACE_LARGE;
 }
 
 void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)

@@ -45,10 +45,8 @@ struct machine_space {
 	uint64_t top_physical;
 	volatile uint64_t generation;
 	volatile bool dying; /* cores that hold it loaded must let go */
-	struct machine_lock lock;
-	/* Guarded by the lock. */
-	uint32_t tables;   /* page tables in use, retired ones included */
-	uint64_t *retired; /* linked by their first word, which has bit 0 clear: not present */
+	uint32_t tables;     /* page tables in use, retired ones included */
+	uint64_t *retired;   /* linked by their first word, which has bit 0 clear: not present */
 };
 
 static uint64_t last_id;
@@ -97,7 +95,7 @@ int machine_space_create(struct machine_space **result)
 static void free_below(uint64_t *table, unsigned level, unsigned entries)
 {
 	for (unsigned i = 0; level > 0 && i < entries; i++) {
-		if ((table[i] & PTE_PRESENT) != 0)
+		if ((table[i] & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT)
 			free_below(table_of(table[i]), level - 1, PAGING_ENTRIES);
 	}
 	heap_free(table);
@@ -114,7 +112,7 @@ static void free_retired(struct machine_space *space, uint64_t *retired)
 		retired = next;
 		n++;
 	}
-	__atomic_fetch_sub(&space->tables, n, __ATOMIC_RELAXED);
+	space->tables -= n;
 }
 
 static uint64_t *new_table(struct machine_space *space)
@@ -122,12 +120,12 @@ static uint64_t *new_table(struct machine_space *space)
 	uint64_t *table = space->tables < tables_most ? heap_table() : NULL;
 
 	if (table != NULL)
-		__atomic_fetch_add(&space->tables, 1, __ATOMIC_RELAXED);
+		space->tables++;
 	return table;
 }
 
-/* Finds the entries on the way to `address`: path[3] in the top-level table … path[0] the page's.
- * Returns the lowest level that it found. */
+/* Finds the entries on the way to `address`: path[3] in the top-level table … path[0] the page's,
+ * or path[1] a large page's. Returns the lowest level that it found. */
 static unsigned walk(struct machine_space *space, uint64_t address, uint64_t *path[4])
 {
 	uint64_t *table = space->top;
@@ -135,7 +133,7 @@ static unsigned walk(struct machine_space *space, uint64_t address, uint64_t *pa
 
 	for (level = 3;; level--) {
 		path[level] = &table[index_at(address, level)];
-		if (level == 0 || (*path[level] & PTE_PRESENT) == 0)
+		if (level == 0 || (*path[level] & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT)
 			return level;
 		table = table_of(*path[level]);
 	}
@@ -155,10 +153,11 @@ static void prune(struct machine_space *space, uint64_t *path[4], unsigned level
 	}
 }
 
-/* Makes the tables between path[level] and the page. */
-static int extend(struct machine_space *space, uint64_t address, uint64_t *path[4], unsigned level)
+/* Makes the tables between path[level] and path[to]. */
+static int extend(struct machine_space *space, uint64_t address, uint64_t *path[4], unsigned level,
+                  unsigned to)
 {
-	for (; level > 0; level--) {
+	for (; level > to; level--) {
 		uint64_t *table = new_table(space);
 
 		if (table == NULL) {
@@ -185,75 +184,78 @@ static uint64_t page_entry(uint64_t frame, unsigned rights)
 	return entry;
 }
 
-static int map_locked(struct machine_space *space, uint64_t address, uint64_t entry)
+/* PTE_LARGE is PAT's bit in a page's own entry, which is never set. */
+static bool is_page(uint64_t entry, unsigned level)
 {
-	uint64_t *path[4];
-	unsigned level = walk(space, address, path);
+	return (entry & PTE_PRESENT) != 0 && (level == 0 || (entry & PTE_LARGE) != 0);
+}
 
-	if (level > 0 && extend(space, address, path, level) != 0)
-		return -EXO_ENOMEM;
-	if ((*path[0] & PTE_PRESENT) == 0)
-		*path[1] += COUNT_ONE;
-	*path[0] = entry;
-	return 0;
+static uint64_t frame_of(uint64_t entry, unsigned level, uint64_t address)
+{
+	uint64_t frame = (entry & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
+
+	return level == 0 ? frame : frame + (address >> EXO_PAGE_SHIFT) % PAGING_ENTRIES;
 }
 
 int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
-                      unsigned rights)
+                      unsigned rights, uint64_t *old)
 {
-	int result;
+	unsigned to = (rights & MACHINE_SPACE_LARGE) != 0;
+	uint64_t *path[4], entry = page_entry(frame, rights) | (to ? PTE_LARGE : 0);
+	unsigned level = walk(space, address, path);
 
-	MACHINE_ASSERT(address < EXO_USER_END && address % EXO_PAGE_SIZE == 0);
+	MACHINE_ASSERT(address < EXO_USER_END &&
+	               (address | frame << EXO_PAGE_SHIFT) % (to ? 2u << 20 : EXO_PAGE_SIZE) == 0);
 	MACHINE_ASSERT((rights & (EXO_RIGHT_WRITE | EXO_RIGHT_EXEC)) !=
 	               (EXO_RIGHT_WRITE | EXO_RIGHT_EXEC));
-	machine_lock(&space->lock);
-	result = map_locked(space, address, page_entry(frame, rights));
-	machine_unlock(&space->lock);
-	return result;
-}
-
-static int unmap_locked(struct machine_space *space, uint64_t address, uint64_t *frame)
-{
-	uint64_t *path[4];
-
-	if (walk(space, address, path) > 0 || (*path[0] & PTE_PRESENT) == 0)
-		return -EXO_ENOENT;
-	*frame = (*path[0] & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
-	*path[0] = 0;
-	*path[1] -= COUNT_ONE;
-	prune(space, path, 1);
+	MACHINE_ASSERT(level >= to);
+	if (level == 1 && !to && is_page(*path[1], 1))
+		return -EXO_EBUSY;
+	if (level > to && extend(space, address, path, level, to) != 0)
+		return -EXO_ENOMEM;
+	if (old != NULL)
+		*old = (*path[to] & PTE_PRESENT) != 0 ? frame_of(*path[to], 0, address)
+		                                      : MACHINE_SPACE_NONE;
+	if ((*path[to] & PTE_PRESENT) == 0)
+		*path[to + 1] += COUNT_ONE;
+	*path[to] = entry;
 	return 0;
 }
 
 int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
 {
-	int result;
+	uint64_t *path[4];
+	unsigned level;
 
 	if (address >= EXO_USER_END)
 		return -EXO_ENOENT;
-	machine_lock(&space->lock);
-	result = unmap_locked(space, address, frame);
-	machine_unlock(&space->lock);
-	return result;
+	level = walk(space, address, path);
+	if (!is_page(*path[level], level))
+		return -EXO_ENOENT;
+	*frame = frame_of(*path[level], level, address);
+	*path[level] = 0;
+	*path[level + 1] -= COUNT_ONE;
+	if (used(*path[level + 1]) == 0)
+		prune(space, path, level + 1);
+	return level == 0 ? 0 : MACHINE_SPACE_LARGE;
 }
 
 int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
                         unsigned *rights)
 {
-	uint64_t *path[4], entry = 0;
+	uint64_t *path[4], entry;
+	unsigned level;
 
 	if (address >= EXO_USER_END)
 		return -EXO_ENOENT;
-	machine_lock(&space->lock);
-	if (walk(space, address, path) == 0)
-		entry = *path[0];
-	machine_unlock(&space->lock);
-	if ((entry & PTE_PRESENT) == 0)
+	level = walk(space, address, path);
+	entry = *path[level];
+	if (!is_page(entry, level))
 		return -EXO_ENOENT;
-	*frame = (entry & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
+	*frame = frame_of(entry, level, address);
 	*rights = EXO_RIGHT_READ | ((entry & PTE_WRITE) != 0 ? EXO_RIGHT_WRITE : 0) |
 	          ((entry & PTE_NX) == 0 ? EXO_RIGHT_EXEC : 0);
-	return 0;
+	return level == 0 ? 0 : MACHINE_SPACE_LARGE;
 }
 
 /* ---- Loading ---- */
@@ -353,12 +355,9 @@ static void flush_others(struct machine_space *space)
 void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)
 {
 	struct cpu *cpu = cpu_this();
-	uint64_t *retired;
+	uint64_t *retired = space->retired;
 
-	machine_lock(&space->lock);
-	retired = space->retired;
 	space->retired = NULL;
-	machine_unlock(&space->lock);
 	__atomic_fetch_add(&space->generation, 1, __ATOMIC_SEQ_CST);
 	if (cpu->space == space && pages <= INVLPG_MOST) {
 		for (uint64_t i = 0; i < pages; i++)

@@ -216,7 +216,8 @@ static void give_memory(uint32_t id)
 	                            .first = EXO_FRAME_ANY};
 	struct exo_mapping m = {.address = KIT_DATA,
 	                        .count = KIT_PAGES,
-	                        .rights = EXO_RIGHT_READ | EXO_RIGHT_WRITE};
+	                        .rights = EXO_RIGHT_READ | EXO_RIGHT_WRITE,
+	                        .flags = EXO_MAP_GUARANTEED};
 
 	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_FRAME_ALLOC, &a, sizeof(a)), 0);
 	m.frame = a.first;

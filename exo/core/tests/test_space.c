@@ -65,7 +65,8 @@ static void table(void **state)
 	        /* flags */
 	        {0x600000, 0, 1, R, EXO_MAP_GUARANTEED, 1},
 	        {0x600000, 0, 1, R, EXO_MAP_LARGE, -EXO_EINVAL},
-	        {0x600000, 0, 1, R, 4, -EXO_EINVAL},
+	        {0x600000, 0, 1, R, 8, -EXO_EINVAL},
+	        {0x600000, 0, 1, R, EXO_MAP_LARGE | EXO_MAP_SHARE, -EXO_EINVAL},
 	        /* the ends of the user's half, and the kernel's pages in it */
 	        {EXO_USER_FIRST, 0, 1, R, 0, 1},
 	        {EXO_USER_FIRST - 0x1000, 0, 1, R, 0, -EXO_EINVAL},
@@ -207,9 +208,14 @@ static void information_is_read_only(void **state)
 	assert_int_equal(host_store(kit_env(a)->space, EXO_ACCOUNT_ADDR, &info, 1), -EXO_EFAULT);
 }
 
-static void the_number_of_mappings_is_limited(void **state)
+/* Guaranteed mappings are never dropped, so that there is an end to them. */
+static void the_number_of_guaranteed_mappings_is_limited(void **state)
 {
-	struct exo_mapping m = {.address = 0x600000, .frame = frame, .count = 1, .rights = R};
+	struct exo_mapping m = {.address = 0x600000,
+	                        .frame = frame,
+	                        .count = 1,
+	                        .rights = R,
+	                        .flags = EXO_MAP_GUARANTEED};
 	int64_t result;
 
 	do {
@@ -218,6 +224,108 @@ static void the_number_of_mappings_is_limited(void **state)
 	} while (result == 1);
 	assert_int_equal(result, -EXO_ENOMEM);
 	assert_int_equal(kit_env(a)->account->mappings, kit_env(a)->mappings_max);
+	assert_int_equal(kit_env(a)->account->mappings_dropped, 0);
+}
+
+/* Others make room, oldest first, and can be offered again. */
+static void others_are_dropped_for_new_ones(void **state)
+{
+	uint64_t max = kit_env(a)->mappings_max;
+	struct exo_mapping m = {.address = 0x600000,
+	                        .frame = frame,
+	                        .count = 1,
+	                        .rights = R,
+	                        .flags = EXO_MAP_GUARANTEED};
+
+	assert_int_equal(map(&m), 1);
+	m.flags = 0;
+	for (uint64_t i = 0; i < 2 * max; i++) {
+		m.address += 4096;
+		assert_int_equal(map(&m), 1);
+		assert_true(kit_env(a)->account->mappings <= max);
+	}
+	assert_true(kit_env(a)->account->mappings_dropped > max / 2);
+	assert_non_null(space_find(kit_env(a), 0x600000));
+	assert_null(space_find(kit_env(a), 0x601000));
+	assert_non_null(space_find(kit_env(a), m.address));
+	m.address = 0x601000;
+	assert_int_equal(map(&m), 1);
+}
+
+static void sharing_passes_on_what_the_caller_has(void **state)
+{
+	struct exo_cap cap, out;
+	uint32_t b = kit_child("b", 0, 0, 1, false, &cap);
+	struct exo_mapping m = {.address = 0x600000, .frame = frame, .count = 2, .rights = R | W};
+
+	assert_int_equal(map(&m), 1);
+	kit_grant(ENV_INIT, &cap, a, EXO_RIGHT_CONTROL, b, 1, &out);
+	kit_put(a, KIT_DATA_PAGE(2), &out, sizeof(out));
+	/* Page 0 and 1, and one with nothing there. */
+	m = (struct exo_mapping){.address = 0x700000,
+	                         .frame = 0x600,
+	                         .count = 3,
+	                         .rights = R,
+	                         .flags = EXO_MAP_SHARE};
+	kit_put(a, KIT_DATA_PAGE(1), &m, sizeof(m));
+	assert_int_equal(kit_call(a, EXO_CALL_MAP, KIT_DATA_PAGE(2), KIT_DATA_PAGE(1), 1, 0), 1);
+	assert_int_equal(kit_env(b)->account->mappings, KIT_PAGES + 2);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_USES, frame, 0, 0, 0), 2);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_USES, frame + 2, 0, 0, 0), 0);
+	assert_int_equal(kit_call(b, EXO_CALL_FRAME_USES, frame, 0, 0, 0), -EXO_EPERM);
+	/* No more rights than the caller has, no address that is not the caller's to read. */
+	m.rights = R | X;
+	kit_put(a, KIT_DATA_PAGE(1), &m, sizeof(m));
+	assert_int_equal(kit_call(a, EXO_CALL_MAP, KIT_DATA_PAGE(2), KIT_DATA_PAGE(1), 1, 0),
+	                 -EXO_EPERM);
+	m.rights = R;
+	m.frame = EXO_INFO_ADDR >> EXO_PAGE_SHIFT;
+	assert_int_equal(map(&m), -EXO_EINVAL);
+	m.frame = ~0ull;
+	assert_int_equal(map(&m), -EXO_EINVAL);
+	m.frame = 1ull << 52 | 0x600;
+	assert_int_equal(map(&m), -EXO_EINVAL);
+	/* To oneself: write protection without naming frames. */
+	m = (struct exo_mapping){.address = 0x600000,
+	                         .frame = 0x600,
+	                         .count = 2,
+	                         .rights = R,
+	                         .flags = EXO_MAP_SHARE};
+	assert_int_equal(map(&m), 1);
+	assert_int_equal(host_store(kit_env(a)->space, 0x600000, &m, 1), -EXO_EFAULT);
+}
+
+/* 2 MiB: one binding, that any of its frames finds, and that goes as a whole. */
+static void large_pages(void **state)
+{
+	enum { LARGE = 512 };
+	struct exo_mapping m = {
+	        .address = 0x40000000, .count = LARGE, .rights = R | W, .flags = EXO_MAP_LARGE};
+	uint64_t before;
+	char byte = 7;
+
+	kit_stop();
+	kit_start(4096, 1);
+	a = kit_child("a", 2048, 0, 1, false, NULL);
+	before = kit_env(a)->account->mappings;
+	assert_int_equal(kit_frames(a, 2 * LARGE, &m.frame, NULL), 0);
+	m.frame = (m.frame + LARGE - 1) & ~(LARGE - 1ull);
+	assert_int_equal(map(&m), 1);
+	assert_int_equal(kit_env(a)->account->mappings, before + 1);
+	kit_put(a, 0x40000000 + 5 * 4096, &byte, 1);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_USES, m.frame + 5, 0, 0, 0), 1);
+	m.address += 4096;
+	assert_int_equal(map(&m), -EXO_EINVAL);
+	m.address -= 4096;
+	assert_int_equal(unmap(0x40000000 + 7 * 4096, 1), 1);
+	assert_int_equal(kit_env(a)->account->mappings, before);
+	/* Over small pages, and small ones over it. */
+	assert_int_equal(kit_map(a, 0x40003000, m.frame + 1, 2, R, NULL), 1);
+	assert_int_equal(map(&m), 1);
+	assert_int_equal(kit_env(a)->account->mappings, before + 1);
+	assert_int_equal(kit_map(a, 0x40003000, m.frame + 1, 1, R, NULL), 1);
+	assert_int_equal(kit_env(a)->account->mappings, before + 1);
+	assert_null(space_find(kit_env(a), 0x40000000));
 }
 
 int main(void)
@@ -231,7 +339,10 @@ int main(void)
 	        TEST(unmapping),
 	        TEST(another_space_needs_control),
 	        TEST(information_is_read_only),
-	        TEST(the_number_of_mappings_is_limited),
+	        TEST(the_number_of_guaranteed_mappings_is_limited),
+	        TEST(others_are_dropped_for_new_ones),
+	        TEST(sharing_passes_on_what_the_caller_has),
+	        TEST(large_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

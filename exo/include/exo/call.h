@@ -142,6 +142,8 @@ enum exo_call {
 	EXO_CALL_SCREEN_FREE,
 	/* (struct exo_blit *) */
 	EXO_CALL_SCREEN_BLIT,
+	/* (frame number) → the mappings of a frame of the caller's, its own included. */
+	EXO_CALL_FRAME_USES,
 	EXO_CALL_LAST
 };
 
@@ -213,8 +215,13 @@ struct exo_frame_alloc {
 
 enum exo_map_flags {
 	EXO_MAP_GUARANTEED = 1 << 0, /* never dropped from the kernel's software TLB */
-	EXO_MAP_LARGE = 1 << 1, /* 2 MiB pages where the kernel can: address, frame and count are
-	                           multiples of 512 frames */
+	EXO_MAP_LARGE = 1 << 1, /* 2 MiB pages: address, frame and count are multiples of 512 pages.
+	                           A large page goes as a whole: where part of it is unmapped,
+	                           mapped over, or loses its frame */
+	EXO_MAP_SHARE = 1 << 2, /* `frame` is a page number of the caller's own space: each page
+	                           gets the frame that the caller has mapped there, with rights that
+	                           the caller has there; pages with nothing there are passed over;
+	                           key 0, not with LARGE */
 };
 
 /* One binding of virtual pages to frames (Aegis' TLB binding). Writable and executable together are

@@ -109,7 +109,8 @@ struct exo_account {
 	uint64_t disk_read, disk_written; /* sectors moved */
 	uint64_t disk_failed;             /* requests that the device failed */
 	uint64_t pixels;                  /* copied to the screen */
-	uint64_t reserved[10];
+	uint64_t mappings_dropped;        /* to make room; they came back as faults, or did not */
+	uint64_t reserved[9];
 };
 
 _Static_assert(sizeof(struct exo_info) <= 4096 && sizeof(struct exo_account) <= 4096,

@@ -107,7 +107,7 @@ static uint8_t *user_page(unsigned rights)
 
 	*(uint8_t *)machine_frame(frame) = code[0];
 	MACHINE_ASSERT(machine_space_create(&space) == 0);
-	MACHINE_ASSERT(machine_space_map(space, USER_PAGE, frame, rights) == 0);
+	MACHINE_ASSERT(machine_space_map(space, USER_PAGE, frame, rights, NULL) == 0);
 	space_load(cpu_this(), space);
 	return (uint8_t *)USER_PAGE;
 }

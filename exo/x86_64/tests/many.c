@@ -70,7 +70,7 @@ static void swap(uint64_t frames[2], unsigned round)
 	*next = round;
 	if (round % 3 == 0)
 		machine_space_unmap(shared, PAGE_ADDRESS, &frame);
-	machine_space_map(shared, PAGE_ADDRESS, frames[round % 2], EXO_RIGHT_READ);
+	machine_space_map(shared, PAGE_ADDRESS, frames[round % 2], EXO_RIGHT_READ, NULL);
 	machine_space_flush(shared, PAGE_ADDRESS, 1);
 	epoch = round;
 }

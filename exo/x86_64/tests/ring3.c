@@ -37,9 +37,10 @@ static void set_up(void)
 
 	memcpy(machine_frame(code), user_code, (size_t)(user_code_end - user_code));
 	MACHINE_ASSERT(machine_space_create(&space) == 0);
-	MACHINE_ASSERT(machine_space_map(space, CODE, code, EXO_RIGHT_READ | EXO_RIGHT_EXEC) == 0);
-	MACHINE_ASSERT(machine_space_map(space, STACK, stack, EXO_RIGHT_READ | EXO_RIGHT_WRITE) ==
-	               0);
+	MACHINE_ASSERT(
+	        machine_space_map(space, CODE, code, EXO_RIGHT_READ | EXO_RIGHT_EXEC, NULL) == 0);
+	MACHINE_ASSERT(machine_space_map(space, STACK, stack, EXO_RIGHT_READ | EXO_RIGHT_WRITE,
+	                                 NULL) == 0);
 	pe = new_pe();
 }
 
@@ -190,13 +191,14 @@ static void rights(void)
 	unsigned what;
 
 	set_up();
-	check_equal((uint64_t)machine_space_map(space, 0x500000, other, EXO_RIGHT_READ), 0, "map");
+	check_equal((uint64_t)machine_space_map(space, 0x500000, other, EXO_RIGHT_READ, NULL), 0,
+	            "map");
 	pe->regs.rdi = 0x500000;
 	expect_page(user_write, 0x500000, 7, "write to a read-only page");
 	expect_page(user_jump, 0x500000, 0x15, "execution of a page without the right");
 	pe->regs.rdi = 0x600000;
 	expect_page(user_write, 0x600000, 6, "write to nothing");
-	machine_space_map(space, 0x500000, other, EXO_RIGHT_READ | EXO_RIGHT_WRITE);
+	machine_space_map(space, 0x500000, other, EXO_RIGHT_READ | EXO_RIGHT_WRITE, NULL);
 	machine_space_flush(space, 0x500000, 1);
 	pe->regs.rdi = 0x500000;
 	pe->regs.rax = 0x1234567890abcdefull;
@@ -218,7 +220,7 @@ static void copiers(void)
 	char buffer[128];
 
 	set_up();
-	machine_space_map(space, 0x500000, two, EXO_RIGHT_READ);
+	machine_space_map(space, 0x500000, two, EXO_RIGHT_READ, NULL);
 	run(user_undefined); /* loads the space */
 	check_equal((uint64_t)machine_copy_in(buffer, 0x500000, 128), 0, "copy in");
 	check_equal((uint64_t)machine_copy_in(buffer, 0x501000 - 64, 128), (uint64_t)-EXO_EFAULT,
@@ -246,15 +248,15 @@ static void bound(void)
 	struct machine_space *other;
 
 	MACHINE_ASSERT(machine_space_create(&other) == 0);
-	for (n = 0; machine_space_map(other, (n + 1) << 30, frame, EXO_RIGHT_READ) == 0; n++)
+	for (n = 0; machine_space_map(other, (n + 1) << 30, frame, EXO_RIGHT_READ, NULL) == 0; n++)
 		;
 	x86_print("selftest: %lu pages a GiB apart\n", n);
 	check(n > 8 && n < 100000, "the bound is where one expects it");
 	for (uint64_t i = 0; i < n; i++)
 		check_equal((uint64_t)machine_space_unmap(other, (i + 1) << 30, &got), 0, "unmap");
 	machine_space_flush(other, 0, 1);
-	for (again = 0; machine_space_map(other, (again + 1) << 30, frame, EXO_RIGHT_READ) == 0;
-	     again++)
+	for (again = 0;
+	     machine_space_map(other, (again + 1) << 30, frame, EXO_RIGHT_READ, NULL) == 0; again++)
 		;
 	check_equal(again, n, "as many again after all were unmapped");
 	machine_space_destroy(other);

@@ -153,6 +153,11 @@ static inline int64_t exo_unmap(const struct exo_cap *env, const struct exo_rang
 	return exo_call3(EXO_CALL_UNMAP, (uintptr_t)env, (uintptr_t)range, n);
 }
 
+static inline int64_t exo_frame_uses(uint64_t frame)
+{
+	return exo_call3(EXO_CALL_FRAME_USES, frame, 0, 0);
+}
+
 static inline int exo_slot_take(const struct exo_cap *slots, uint32_t env, uint32_t first,
                                 uint32_t count)
 {

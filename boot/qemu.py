@@ -97,11 +97,13 @@ def disk(path, cdrom=False):
 
 
 def command(kernel=None, payload=None, append="", memory="96M", smp=1, nics=(), accel="tcg",
-            cpu=None, serial="stdio", plugin=None, gdb=False, machine="q35", firmware=(), extra=()):
+            cpu=None, serial="stdio", plugin=None, gdb=False, machine="q35", firmware=(), disks=(),
+            screen=None, display="none", extra=()):
     """The command as a list. The machine stops at reset; isa-debug-exit gives the exit status.
 
+    disks: raw images for environments; screen: "WIDTHxHEIGHT" of a Bochs VBE display;
     firmware: words of uefi() instead of SeaBIOS, which is the default."""
-    words = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+    words = [QEMU, "-nodefaults", "-no-user-config", "-display", display, "-no-reboot",
              *(firmware or ["-machine", machine]), "-accel", accel,
              "-cpu", cpu or ("host" if accel == "kvm" else "max"),
              "-m", str(memory), "-smp", str(smp), "-serial", serial,
@@ -110,6 +112,12 @@ def command(kernel=None, payload=None, append="", memory="96M", smp=1, nics=(), 
         words += ["-kernel", kernel]
     if payload:
         words += ["-initrd", payload]
+    if screen:
+        append = f"{append} screen={screen}".strip()
+        words += ["-device", "VGA"]
+    for number, path in enumerate(disks):
+        words += ["-drive", f"if=none,id=disk{number},format=raw,file={path}",
+                  "-device", f"virtio-blk-pci,drive=disk{number}"]
     if append:
         words += ["-append", append]
     for number, nic in enumerate(nics):

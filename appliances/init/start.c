@@ -73,15 +73,35 @@ static int give_capabilities(struct exo_child *child, uint32_t flags)
 {
 	unsigned machine = (flags & EXO_MANIFEST_POWER ? EXO_RIGHT_CONTROL : 0) |
 	                   (flags & EXO_MANIFEST_LEDGER ? EXO_RIGHT_READ : 0);
-	int result = give_all_of(child, EXO_USE_FRAMES, "frames", EXO_RIGHT_ALLOC);
+	unsigned console = (flags & EXO_MANIFEST_CONSOLE ? EXO_RIGHT_WRITE : 0) |
+	                   (flags & EXO_MANIFEST_INPUT ? EXO_RIGHT_READ : 0);
+	bool control = (flags & EXO_MANIFEST_CONTROL) != 0;
+	/* To end or to revoke, one derives a key to the unit from these. */
+	unsigned envs = (flags & EXO_MANIFEST_ENVS ? EXO_RIGHT_ALLOC : 0) |
+	                (control ? EXO_RIGHT_ALLOC | EXO_RIGHT_GRANT | EXO_RIGHT_CONTROL : 0);
+	int result =
+	        give_all_of(child, EXO_USE_FRAMES, "frames",
+	                    EXO_RIGHT_ALLOC | (control ? EXO_RIGHT_GRANT | EXO_RIGHT_FREE : 0));
 
-	if (result >= 0 && (flags & EXO_MANIFEST_CONSOLE) != 0)
-		result = give_all_of(child, EXO_USE_CONSOLE, "console", EXO_RIGHT_WRITE);
+	if (result >= 0 && console != 0)
+		result = give_all_of(child, EXO_USE_CONSOLE, "console", console);
 	if (result >= 0 && machine != 0)
 		result = give_all_of(child, EXO_USE_MACHINE, "machine", machine);
-	if (result >= 0 && (flags & EXO_MANIFEST_ENVS) != 0)
-		result = give_all_of(child, EXO_USE_ENVS, "environments", EXO_RIGHT_ALLOC);
+	if (result >= 0 && envs != 0)
+		result = give_all_of(child, EXO_USE_ENVS, "environments", envs);
 	return result < 0 ? result : 0;
+}
+
+/* Its extent and its part of the screen. */
+static int give_devices(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	int result = 0;
+
+	if (entry->disk_sectors != 0)
+		result = exo_child_extent(child, entry->disk_first, entry->disk_sectors);
+	if (result == 0 && entry->screen.width != 0)
+		result = exo_child_screen(child, &entry->screen);
+	return result;
 }
 
 /* A box of frames that init keeps over restarts; zeroed anew each time. */
@@ -179,6 +199,8 @@ static int build(struct service *service, struct exo_child *child)
 		result = give_content(child, entry);
 	if (result == 0)
 		result = give_capabilities(child, entry->flags);
+	if (result == 0)
+		result = give_devices(child, entry);
 	if (result == 0)
 		result = flows_give(child, entry);
 	if (result == 0)

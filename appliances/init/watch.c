@@ -14,6 +14,8 @@
 #include "init.h"
 
 #define RESTART_PAUSE_NS 100000000ull
+/* How long frames that a device still uses may take to come back. */
+#define DRAIN_LIMIT_NS   2000000000ull
 #define RESTART_LIMIT_NS 10000000000ull
 
 /* Exceptions by vector (Intel SDM vol. 3A, table 6-1). */
@@ -138,6 +140,14 @@ uint64_t watch_due(void)
 	return due;
 }
 
+static void await_drain(void)
+{
+	uint64_t limit = exo_time_now_ns() + DRAIN_LIMIT_NS;
+
+	while (exo_info()->frames_free < init.frames_before && exo_time_now_ns() < limit)
+		exo_wait(exo_info()->tsc_boot + exo_time_ticks(exo_time_now_ns() + 1000000));
+}
+
 void watch_end(void)
 {
 	if ((init.payload.manifest->flags & EXO_MANIFEST_POWER_OFF) == 0)
@@ -149,6 +159,7 @@ void watch_end(void)
 		listing_print();
 	for (uint32_t i = 0; i < init.n_services; i++)
 		exo_pages_free(&init.services[i].mailbox_pages);
+	await_drain();
 	exo_printf("every environment has ended; %llu frames are free, %llu were before\n",
 	           (unsigned long long)exo_info()->frames_free,
 	           (unsigned long long)init.frames_before);

@@ -219,25 +219,58 @@ static uint32_t read_privileges(const config_setting_t *group)
 		const char *name;
 		uint32_t flag;
 	} privileges[] = {
-	        {"console", EXO_MANIFEST_CONSOLE},
-	        {"power", EXO_MANIFEST_POWER},
-	        {"environments", EXO_MANIFEST_ENVS},
-	        {"ledger", EXO_MANIFEST_LEDGER},
+	        {"console", EXO_MANIFEST_CONSOLE},   {"power", EXO_MANIFEST_POWER},
+	        {"environments", EXO_MANIFEST_ENVS}, {"ledger", EXO_MANIFEST_LEDGER},
+	        {"input", EXO_MANIFEST_INPUT},       {"control", EXO_MANIFEST_CONTROL},
 	};
+	const size_t n = sizeof(privileges) / sizeof(privileges[0]);
 	const config_setting_t *list = get_list(group, "may");
 	uint32_t flags = get_bool(group, "restart") ? EXO_MANIFEST_RESTART : 0;
 	for (int i = 0; list && i < config_setting_length(list); i++) {
 		const config_setting_t *member = config_setting_get_elem(list, (unsigned)i);
 		const char *name = text_of(member);
 		size_t k = 0;
-		while (k < 4 && strcmp(privileges[k].name, name) != 0)
+		while (k < n && strcmp(privileges[k].name, name) != 0)
 			k++;
-		if (k == 4)
+		if (k == n)
 			refuse(place_of(member),
-			       "'%s' is none of console, power, environments, ledger", name);
+			       "'%s' is none of console, power, environments, ledger, input, "
+			       "control",
+			       name);
 		flags |= privileges[k].flag;
 	}
 	return flags;
+}
+
+static void read_disk(const config_setting_t *group, struct model_env *env)
+{
+	static const char *const known[] = {"first", "sectors", NULL};
+	const config_setting_t *disk = config_setting_get_member(group, "disk");
+	if (!disk)
+		return;
+	if (!config_setting_is_group(disk))
+		refuse(place_of(disk), "an extent is a group in braces");
+	check_names(disk, known);
+	env->disk_first = (uint64_t)get_number(disk, "first", 0, UINT32_MAX, 0);
+	env->disk_sectors = (uint32_t)get_number(disk, "sectors", 1, UINT32_MAX, 0);
+	if (!env->disk_sectors)
+		refuse(place_of(disk), "the extent says not how many sectors it has");
+}
+
+static void read_screen(const config_setting_t *group, struct model_env *env)
+{
+	static const char *const names[] = {"x", "y", "width", "height", NULL};
+	const config_setting_t *screen = config_setting_get_member(group, "screen");
+	if (!screen)
+		return;
+	if (!config_setting_is_group(screen))
+		refuse(place_of(screen), "a part of the screen is a group in braces");
+	check_names(screen, names);
+	for (int i = 0; i < 4; i++)
+		env->screen[i] =
+		        (uint16_t)get_number(screen, names[i], i < 2 ? 0 : 1, UINT16_MAX, 0);
+	if (!env->screen[2] || !env->screen[3])
+		refuse(place_of(screen), "the part of the screen lacks width or height");
 }
 
 static void check_unique(const struct model *model, const struct model_env *env)
@@ -251,7 +284,7 @@ static void read_env(struct model *model, const config_setting_t *group, struct 
 {
 	static const char *const known[] = {"name",    "image", "program",   "arguments", "frames",
 	                                    "slots",   "core",  "addresses", "may",       "restart",
-	                                    "content", "flows", NULL};
+	                                    "content", "flows", "disk",      "screen",    NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "an environment is a group in braces");
 	check_names(group, known);
@@ -274,6 +307,8 @@ static void read_env(struct model *model, const config_setting_t *group, struct 
 	read_arguments(group, config_setting_get_string(image), env);
 	read_content(model, group, env);
 	read_flows(model, group, env);
+	read_disk(group, env);
+	read_screen(group, env);
 	env->addresses = get_set(group, "addresses", ADDRESSES_MAX);
 	if (!config_setting_get_member(group, "addresses"))
 		for (size_t i = 0; i < env->n_flows; i++)

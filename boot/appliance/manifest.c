@@ -162,6 +162,9 @@ static void add_env(struct tables *tables, struct model *model, const struct mod
 	        .n_flows = (uint32_t)env->n_flows,
 	        .n_files = (uint32_t)env->n_content,
 	        .addresses = env->addresses,
+	        .disk_first = env->disk_first,
+	        .disk_sectors = env->disk_sectors,
+	        .screen = {env->screen[0], env->screen[1], env->screen[2], env->screen[3]},
 	};
 	buffer_append(&tables->envs, &entry, sizeof(entry));
 	for (size_t i = 0; i < env->n_flows; i++)

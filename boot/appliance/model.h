@@ -53,6 +53,9 @@ struct model_env {
 	int image, program; /* indices in files; program may be MODEL_NONE */
 	uint32_t flags;     /* enum exo_manifest_env_flags */
 	uint32_t frames, slots, core, addresses;
+	uint64_t disk_first;
+	uint32_t disk_sectors; /* 0: none */
+	uint16_t screen[4];    /* x, y, width, height; all 0: none */
 	uint32_t argc;
 	char *args; /* argc texts, one after another */
 	size_t args_size;

@@ -86,6 +86,16 @@ static void show_env(const struct exo_manifest *manifest, const struct exo_manif
 	       env->flags & EXO_MANIFEST_ENVS ? ", environments" : "",
 	       env->flags & EXO_MANIFEST_LEDGER ? ", ledger" : "",
 	       env->flags & EXO_MANIFEST_RESTART ? ", restart" : "");
+	if (env->flags & (EXO_MANIFEST_INPUT | EXO_MANIFEST_CONTROL))
+		printf("    may%s%s\n",
+		       env->flags & EXO_MANIFEST_INPUT ? " read what is typed" : "",
+		       env->flags & EXO_MANIFEST_CONTROL ? " end and revoke" : "");
+	if (env->disk_sectors)
+		printf("    disk sectors %llu+%u\n", (unsigned long long)env->disk_first,
+		       env->disk_sectors);
+	if (env->screen.width)
+		printf("    screen %ux%u at %u,%u\n", env->screen.width, env->screen.height,
+		       env->screen.x, env->screen.y);
 	for (uint32_t f = 0; f < env->n_files; f++)
 		printf("    content %s\n", file_name(manifest, env->first_file + f));
 	for (uint32_t f = 0; f < env->n_flows; f++)

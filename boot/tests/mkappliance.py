@@ -22,6 +22,8 @@ environments = (
         transmit = "ether src $mac and (arp or (ip and src host $addr))"; },
       { name = "odd"; receive = "ip[2:2] - 20 > 40 and src net $net"; address = 2; share = true; } ); },
   { name = "six"; image = "prog"; frames = 8; slots = 2; core = 1;
+    disk = { first = 64; sectors = 100; }; screen = { x = 1; y = 2; width = 3; height = 4; };
+    may = [ "input", "control" ];
     flows = ( { name = "v6"; receive = "ip6 dst host $addr"; family = 6; tap = true; count = true; } ); }
 );
 """
@@ -120,7 +122,7 @@ def check_manifest(archive):
     for name, _, offset in found[1:]:
         assert name == "pad" or offset % 4096 == 0, f"{name} lies at {offset}"
     manifest = Manifest(found[0][1])
-    assert (manifest.magic, manifest.version, manifest.size) == (0x464d4c53, 1, len(found[0][1]))
+    assert (manifest.magic, manifest.version, manifest.size) == (0x464d4c53, 2, len(found[0][1]))
     assert (manifest.name, manifest.flags, manifest.control) == ("good", 1, 1)
     by_name = {name: data for name, data, _ in found}
     files = manifest.entries(manifest.files, "<IIQQ")
@@ -132,7 +134,7 @@ def check_manifest(archive):
 
 
 def check_envs(manifest, files):
-    host, six = manifest.entries(manifest.envs, "<16I")
+    host, six = manifest.entries(manifest.envs, "<14I2IQ4HQ")
     assert [manifest.string(env[0]) for env in (host, six)] == ["host", "six"]
     assert host[1] == 1 and host[2] == 0xffffffff and host[3] == 1
     start = manifest.strings[0] + host[4]
@@ -141,6 +143,8 @@ def check_envs(manifest, files):
     content = [manifest.string(files[i][0]) for i in range(host[11], host[11] + host[12])]
     assert content == ["page.html", "index.html"]
     assert (host[9:11], six[9:11]) == ((0, 2), (2, 1))
+    assert host[14:21] == (0, 0, 0, 0, 0, 0, 0) and six[14:21] == (100, 0, 64, 1, 2, 3, 4)
+    assert six[3] == 0b1100000
     assert host[13] == 0b101 and six[13] == 1, "addresses follow from the flows"
 
 

@@ -115,11 +115,11 @@ int dev_pci_msix(const struct dev_pci *f, void (*handler)(void *), void *argumen
 	table = msix_table(f, capability, n);
 	if (table == NULL || x86_interrupt_alloc(0, handler, argument, &msi) < 0)
 		return -1;
-	for (unsigned i = 0; i < n; i++) {
-		table[i * 4] = (uint32_t)msi.address;
-		table[i * 4 + 1] = (uint32_t)(msi.address >> 32);
-		table[i * 4 + 2] = msi.data;
-		table[i * 4 + 3] = 0;
+	for (; n > 0; n--, table += 4) {
+		table[0] = (uint32_t)msi.address;
+		table[1] = (uint32_t)(msi.address >> 32);
+		table[2] = msi.data;
+		table[3] = 0;
 	}
 	dev_pci_write(f, capability + MSIX_CONTROL, 2, MSIX_ENABLED);
 	return 0;

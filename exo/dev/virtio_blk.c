@@ -280,11 +280,12 @@ static void fill_queue(struct queue *q)
 {
 	memset(q, 0, sizeof(*q));
 	for (unsigned i = 0; i < SLOTS; i++) {
-		q->descriptors[i * 3] =
-		        (struct descriptor){x86_physical(&q->headers[i]), sizeof(q->headers[i]),
-		                            DESC_NEXT, (uint16_t)(i * 3 + 1)};
-		q->descriptors[i * 3 + 2] = (struct descriptor){
-		        x86_physical((const void *)&q->status[i]), 1, DESC_WRITE, 0};
+		struct descriptor *chain = q->descriptors + (size_t)i * 3;
+
+		chain[0] = (struct descriptor){x86_physical(&q->headers[i]), sizeof(q->headers[i]),
+		                               DESC_NEXT, (uint16_t)(i * 3 + 1)};
+		chain[2] = (struct descriptor){x86_physical((const void *)&q->status[i]), 1,
+		                               DESC_WRITE, 0};
 	}
 }
 

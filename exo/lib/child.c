@@ -316,6 +316,45 @@ int exo_child_grant(struct exo_child *child, enum exo_start_use use, const char 
 	return exo_child_give(child, use, name, &block.out);
 }
 
+int exo_child_extent(struct exo_child *child, uint64_t first, uint32_t sectors)
+{
+	const struct exo_cap *authority = exo_start_cap(EXO_USE_DISK);
+	struct exo_extent_alloc block = {.first = first, .count = sectors, .owner = child->id};
+	int result = -EXO_ENOENT;
+
+	if (authority != NULL) {
+		block.authority = *authority;
+		result = exo_extent_alloc(&block);
+	}
+	if (result < 0)
+		return failed(child, result, "disk sectors %llu+%u (the disks have %llu)",
+		              (unsigned long long)first, sectors,
+		              (unsigned long long)exo_info()->disk_sectors);
+	result =
+	        exo_child_grant(child, EXO_USE_DISK, "disk", &block.out,
+	                        EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, first, sectors);
+	return result < 0 ? result : 0;
+}
+
+int exo_child_screen(struct exo_child *child, const struct exo_rect *rect)
+{
+	const struct exo_cap *authority = exo_start_cap(EXO_USE_SCREEN);
+	struct exo_screen_create block = {.rect = *rect, .owner = child->id};
+	int result = -EXO_ENOENT;
+
+	if (authority != NULL) {
+		block.from = *authority;
+		result = exo_screen_create(&block);
+	}
+	if (result < 0)
+		return failed(child, result, "screen %ux%u at %u,%u (the screen has %ux%u)",
+		              rect->width, rect->height, rect->x, rect->y, exo_info()->screen_width,
+		              exo_info()->screen_height);
+	result = exo_child_grant(child, EXO_USE_SCREEN, "screen", &block.out,
+	                         EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, block.out.first, 1);
+	return result < 0 ? result : 0;
+}
+
 int exo_child_argument(struct exo_child *child, const char *text)
 {
 	struct exo_start *start = child->start;

@@ -23,7 +23,8 @@ enum {
 	FLOW_NAME_MAX = sizeof(((struct exo_start_cap *)0)->name),
 	FILE_NAME_MAX = sizeof(((struct exo_start_file *)0)->name),
 	ENV_FLAGS_ALL = EXO_MANIFEST_CONSOLE | EXO_MANIFEST_POWER | EXO_MANIFEST_ENVS |
-	                EXO_MANIFEST_LEDGER | EXO_MANIFEST_RESTART,
+	                EXO_MANIFEST_LEDGER | EXO_MANIFEST_RESTART | EXO_MANIFEST_INPUT |
+	                EXO_MANIFEST_CONTROL,
 	BIND_FLAGS_ALL = EXO_BIND_TAP | EXO_BIND_HOST | EXO_BIND_COUNT,
 	FLOW_RIGHTS_ALL = EXO_RIGHT_SHARE | EXO_RIGHT_TAP | EXO_RIGHT_HOST,
 };
@@ -215,6 +216,8 @@ static bool check_env(struct check *check, uint32_t i)
 	if (env->addresses >> EXO_START_ADDRESSES_MAX != 0)
 		return refuse(check, "addresses %#x beyond the %uth", env->addresses,
 		              (unsigned)EXO_START_ADDRESSES_MAX);
+	if ((env->screen.width == 0) != (env->screen.height == 0))
+		return refuse(check, "an empty part of the screen");
 	return check_env_ranges(check, env) && check_arguments(check, env);
 }
 

@@ -45,7 +45,7 @@ def main():
     run(report, "a truncated archive", good[:last_image(good) + 100],
         [r"init: payload: .* at byte \d+", r"init: nothing was started"])
     run(report, "a manifest of another version", flipped(good, manifest + 4),
-        [r"init: manifest: version 0, this is for 1", r"init: nothing was started"])
+        [r"init: manifest: version 3, this is for 2", r"init: nothing was started"])
     run(report, "a manifest whose table lies outside", flipped(good, manifest + 19),
         [r"init: manifest: table of files", r"init: nothing was started"])
     run(report, "no archive at all", b"hello world " * 100, [r"init does not start: "])

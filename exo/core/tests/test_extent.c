@@ -89,9 +89,9 @@ static void moves(void **state)
 	assert_int_equal(done(0)->result, 0);
 	assert_int_equal(ledger_frame(first_a)->pins, 0);
 	assert_true(kit_pe(a)->events & EXO_EVENT_DISK);
-	assert_memory_equal(host_disk() + 9 * 512, data, 1024);
-	assert_int_equal(host_disk()[8 * 512 + 511], 0);
-	assert_int_equal(host_disk()[11 * 512], 0);
+	assert_memory_equal(host_disk() + 4608, data, 1024);
+	assert_int_equal(host_disk()[4607], 0);
+	assert_int_equal(host_disk()[5632], 0);
 	memset(data, 0, 1024);
 	assert_int_equal(request(a, &cap, 10, 1, 0), 0);
 	extent_poll();
@@ -220,7 +220,7 @@ static void saves(void **state)
 	assert_int_equal(ledger_frame(first_a)->pins, 1);
 	extent_poll();
 	assert_int_equal(ledger_frame(first_a)->pins, 0);
-	assert_int_equal(host_disk()[16 * 512 - 1], 0x77);
+	assert_int_equal(host_disk()[8191], 0x77);
 	assert_int_equal(extent_save(kit_env(a), 17, first_a), -EXO_EPERM);
 	assert_int_equal(extent_save(kit_env(b), 8, first_a), -EXO_EPERM);
 }

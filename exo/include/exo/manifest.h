@@ -15,9 +15,11 @@
 
 #include <flt/flow.h>
 
+#include "screen.h"
+
 enum {
 	EXO_MANIFEST_MAGIC = 0x464d4c53, /* "SLMF" */
-	EXO_MANIFEST_VERSION = 1,
+	EXO_MANIFEST_VERSION = 2,
 	EXO_MANIFEST_ENVS_MAX = 1024,
 };
 
@@ -68,6 +70,8 @@ enum exo_manifest_env_flags {
 	EXO_MANIFEST_ENVS = 1 << 2,    /* may create environments */
 	EXO_MANIFEST_LEDGER = 1 << 3,  /* may read the ledger */
 	EXO_MANIFEST_RESTART = 1 << 4, /* is started again when it ends by a fault */
+	EXO_MANIFEST_INPUT = 1 << 5,   /* may read what is typed on the console */
+	EXO_MANIFEST_CONTROL = 1 << 6, /* may end any environment and revoke any frames */
 };
 
 struct exo_manifest_env {
@@ -83,7 +87,11 @@ struct exo_manifest_env {
 	uint32_t first_flow, n_flows; /* in flows */
 	uint32_t first_file, n_files; /* in files: content that is mapped read-only; consecutive */
 	uint32_t addresses;           /* bit set of `ip=` addresses that it learns of */
-	uint32_t reserved[2];
+	uint32_t disk_sectors;        /* of its extent; 0: it has none */
+	uint32_t reserved;
+	uint64_t disk_first;    /* sector */
+	struct exo_rect screen; /* width 0: it has none */
+	uint64_t reserved2;
 };
 
 /* A flow space that the environment gets, and what it binds in it. */
@@ -130,7 +138,7 @@ struct exo_manifest_relocation {
 _Static_assert(sizeof(struct exo_manifest_relocation) == 16,
                "exo_manifest_relocation is a file format");
 _Static_assert(sizeof(struct exo_manifest_flow) == 64, "exo_manifest_flow is a file format");
-_Static_assert(sizeof(struct exo_manifest_env) == 64, "exo_manifest_env is a file format");
+_Static_assert(sizeof(struct exo_manifest_env) == 88, "exo_manifest_env is a file format");
 _Static_assert(sizeof(struct exo_manifest_file) == 24, "exo_manifest_file is a file format");
 _Static_assert(sizeof(struct exo_manifest) == 104, "exo_manifest is a file format");
 

@@ -127,7 +127,7 @@ static void refused(const struct sample *s, const char *damage, const char *why)
 static void test_damaged_header_and_tables(void **state)
 {
 	DAMAGE(head.magic = 0, "magic");
-	DAMAGE(head.version = 2, "version 2");
+	DAMAGE(head.version = 3, "version 3");
 	DAMAGE(head.size += 1, "says");
 	DAMAGE(head.size = 8, "says");
 	DAMAGE(head.flags = 2, "unknown flags");

@@ -14,6 +14,7 @@
 #include "pe.h"
 #include "slots.h"
 #include "space.h"
+#include "transfer.h"
 #include "upcall.h"
 
 enum {
@@ -250,9 +251,9 @@ static const struct row {
         ROW(EXO_CALL_RING_CREATE, call_ring_create, "ring_create", FREE),
         ROW(EXO_CALL_RING_DESTROY, call_ring_destroy, "ring_destroy", FREE),
         ROW(EXO_CALL_DOORBELL, call_doorbell, "doorbell", FREE),
-        ROW(EXO_CALL_INVOKE, call_unknown, "invoke", FREE),
-        ROW(EXO_CALL_SEND, call_unknown, "send", FREE),
-        ROW(EXO_CALL_REPLY, call_unknown, "reply", FREE),
+        ROW(EXO_CALL_INVOKE, transfer_call_invoke, "invoke", FREE),
+        ROW(EXO_CALL_SEND, transfer_call_send, "send", FREE),
+        ROW(EXO_CALL_REPLY, transfer_call_reply, "reply", FREE),
         ROW(EXO_CALL_LEDGER, ledger_call_list, "ledger", FREE),
         ROW(EXO_CALL_EXTENT_ALLOC, extent_call_alloc, "extent_alloc", CORE),
         ROW(EXO_CALL_EXTENT_FREE, extent_call_free, "extent_free", CORE),
@@ -261,6 +262,10 @@ static const struct row {
         ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE),
         ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE),
         ROW(EXO_CALL_FRAME_USES, call_frame_uses, "frame_uses", CORE),
+        ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
+        ROW(EXO_CALL_REPOSSESS, call_unknown, "repossess", CORE),
+        ROW(EXO_CALL_SEED, call_unknown, "seed", FREE),
+        ROW(EXO_CALL_ENV_RECORD, call_unknown, "env_record", CORE),
 #undef ROW
 };
 

@@ -31,12 +31,14 @@ static struct {
 	uint32_t n_live;
 	struct env *ghosts, **ghosts_end; /* oldest first */
 	uint32_t n_ghosts;
+	struct env *spare; /* by next_in_table: gates may still point to them; marked as ended */
 } table;
 
 void env_init(void)
 {
 	memset(&table, 0, sizeof(table));
 	table.ghosts_end = &table.ghosts;
+	pe_init();
 }
 
 /* ---- Finding ---- */
@@ -106,7 +108,7 @@ int env_fetch(struct call *call, uint64_t key, struct env **env)
 
 void pe_post(struct pe *pe, uint32_t events)
 {
-	uint32_t before = __atomic_fetch_or(&pe->events, events, __ATOMIC_SEQ_CST);
+	uint32_t before = __atomic_fetch_or(&pe->machine.events, events, __ATOMIC_SEQ_CST);
 
 	if ((before & events) != events && pe->core != machine_core())
 		machine_nudge(pe->core);
@@ -133,6 +135,28 @@ static bool name_is_fine(const char name[EXO_NAME_MAX])
 			return false;
 	}
 	return i > 0 && i < EXO_NAME_MAX;
+}
+
+static void put_back(struct env *env)
+{
+	env->next_in_table = table.spare;
+	table.spare = env;
+}
+
+/* Its `cores` says that it ended, to whom an old gate leads here, until it is made. */
+static struct env *take(void)
+{
+	struct env *env = table.spare;
+
+	if (!env) {
+		env = machine_alloc(sizeof(*env));
+		if (env)
+			env->cores = CORES_ENDED;
+		return env;
+	}
+	table.spare = env->next_in_table;
+	memset(&env->id, 0, sizeof(*env) - offsetof(struct env, id));
+	return env;
 }
 
 static int make_account(struct env *env, uint64_t frames_max)
@@ -179,7 +203,7 @@ int env_create(struct env *parent, const char name[EXO_NAME_MAX], uint64_t frame
 		return -EXO_ENOMEM;
 	if (table.n_live == ENV_MAX || table.last_id == UINT32_MAX)
 		return -EXO_ENOMEM;
-	*env = machine_alloc(sizeof(**env));
+	*env = take();
 	if (!*env)
 		return -EXO_ENOMEM;
 	(*env)->id = table.last_id + 1;
@@ -188,7 +212,7 @@ int env_create(struct env *parent, const char name[EXO_NAME_MAX], uint64_t frame
 	memcpy((*env)->name, name, EXO_NAME_MAX);
 	error = build(*env, frames_max);
 	if (error) {
-		machine_free(*env);
+		put_back(*env);
 		return error;
 	}
 	table.last_id++;
@@ -196,6 +220,7 @@ int env_create(struct env *parent, const char name[EXO_NAME_MAX], uint64_t frame
 	enter_table(*env);
 	if (limit)
 		limit->frames_max -= frames_max;
+	__atomic_store_n(&(*env)->cores, 0, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -247,7 +272,7 @@ static void forget(struct env *env)
 	table.n_ghosts--;
 	leave_table(env);
 	machine_free(env->account);
-	machine_free(env);
+	put_back(env);
 }
 
 /* Keeps the last account for ENV_STATUS; where memory for it lacks, the environment is forgotten at

@@ -27,6 +27,7 @@ enum {
 	ENV_INIT = 1,         /* init's id: the first that is given out */
 	ENV_MAX = 4096,       /* environments that live at a time */
 	ENV_GHOSTS_MAX = 256, /* ended ones whose status is kept */
+	PE_LETTERS = 4,       /* SENDs that wait for a PE */
 };
 
 struct env;
@@ -36,31 +37,41 @@ struct call;
 struct pe {
 	struct env *env;
 	uint32_t core;
-	uint32_t events; /* atomic: enum exo_event bits that came and were not delivered */
+	uint32_t overruns; /* slot ends in a row at which it did not yield in time */
 
 	/* Used on its core only, once the environment runs. */
 	struct machine_pe machine;
-	struct exo_pe_setup setup;
-	struct exo_pe *page;    /* the kernel's alias of the shared page; NULL: none */
-	uint64_t page_frame;    /* pinned while set */
+	uint64_t page_frame;    /* of machine.page; pinned while set */
 	uint64_t timer;         /* TSC; UINT64_MAX: off */
 	uint64_t wait_deadline; /* in WAIT; UINT64_MAX: none */
 	uint64_t debt;          /* TSC ticks to be deducted from its next slots */
 	uint16_t selectors[2];  /* cs and ss of ring 3 */
-	bool waiting;           /* in EXO_CALL_WAIT: not runnable before an event */
 	bool cut;               /* lost the processor to an interrupt: SLOT_BEGIN tells it */
 	bool started;
+
+	struct machine_lock inbox_lock; /* of last rank */
+	uint32_t n_inbox;
+	struct pe_letter {
+		uint32_t from;
+		uint64_t args[4];
+	} inbox[PE_LETTERS];
 
 	struct pe *next_on_core; /* under the core's scheduling lock */
 	struct pe *next_of_env;
 };
 
+static inline struct pe *pe_of(struct machine_pe *machine)
+{
+	return (struct pe *)((char *)machine - offsetof(struct pe, machine));
+}
+
 struct env {
+	uint32_t cores; /* atomic: cores that have it, or a PE that it waits for, current. First:
+	                   gates find the environment by it */
 	uint32_t id;
 	uint32_t parent; /* who created it; passes to the parent's parent when that ends */
 	char name[EXO_NAME_MAX];
 	uint32_t state; /* atomic: enum exo_env_state */
-	uint32_t cores; /* atomic: cores that have it, or are about to have it, current */
 	uint32_t epoch; /* of keys to it */
 	bool reaped;    /* everything is back in the ledger */
 	int32_t status; /* struct exo_env_status */

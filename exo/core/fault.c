@@ -46,7 +46,8 @@ static const char *access_name(uint64_t error)
 
 static const char *why(const struct pe *pe, enum exo_upcall_kind kind)
 {
-	return pe->page && pe->setup.entry[kind] ? "inside a handler" : "without a handler";
+	return pe->machine.page && pe->machine.setup.entry[kind] ? "inside a handler"
+	                                                         : "without a handler";
 }
 
 static void say_page(const struct pe *pe, const struct machine_trap *trap)

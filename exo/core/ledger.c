@@ -14,6 +14,7 @@
 #include "framebuffer.h"
 #include "frame_table.h"
 #include "net.h"
+#include "pe.h"
 #include "space.h"
 
 static uint32_t authority_epochs[EXO_KINDS];
@@ -154,10 +155,12 @@ int ledger_epoch_end(const struct exo_cap *cap)
 		return extent_epoch_end(cap->first, cap->count);
 	if (cap->kind == EXO_KIND_SCREEN)
 		return framebuffer_epoch_end(cap->first);
-	if (cap->kind == EXO_KIND_ENV)
+	if (cap->kind == EXO_KIND_ENV) {
 		env_find((uint32_t)cap->first)->epoch++;
-	else
+		pe_rename(env_find((uint32_t)cap->first));
+	} else {
 		unit_epochs[cap->kind]++;
+	}
 	return 0;
 }
 

@@ -31,20 +31,53 @@ enum machine_trap_kind {
 };
 
 struct machine_trap {
+	struct machine_pe *pe; /* who trapped: not who was run, where control was transferred */
 	enum machine_trap_kind kind;
 	uint32_t vector;
 	uint64_t error;
 	uint64_t address;
 };
 
-/* The machine's part of a PE: where its registers are while it does not run. Aligned: traps push
- * registers straight into it. */
+struct machine_space; /* an address space: page tables, as a cache of what the core entered */
+
+/* A way from one PE to another; it may be taken while `name` is the other's. What it points to is
+ * never given back to the heap: perhaps stale, but readable. */
+struct machine_gate {
+	struct machine_pe *to;
+	uint64_t name;
+	volatile uint32_t *users; /* of the environment, as in struct machine_pe */
+	uint32_t env;             /* its id */
+	uint32_t here;            /* 1: on the PE's own core */
+};
+
+/*
+ * The machine's part of a PE: its registers while it does not run, and what the machine needs to
+ * enter handlers and to transfer control (exo/pe.h) without asking the core. It does so where all
+ * is plain, and leaves no trace that the core would not have left (but `delivered`); anything else
+ * comes to the core as a trap. Aligned: traps push registers straight into it. x86_64/entry.h
+ * repeats the layout.
+ */
 struct machine_pe {
 	struct exo_regs regs;
 	void *vector; /* XSAVE area, machine_info()->vector_bytes long, 64-byte aligned */
-} __attribute__((aligned(16)));
+	struct machine_space *space;
+	struct exo_pe_setup setup;
+	struct exo_pe *page; /* the kernel's alias of the shared page; NULL: no upcalls */
+	uint64_t delivered;  /* faults that the machine handed to their handlers by itself */
 
-struct machine_space; /* an address space: page tables, as a cache of what the core entered */
+	/* Transfers. A PE whose whole state lies in page->saved is parked. A PE that waits for a
+	 * reply has a callee, which has it as caller; both are on one core. */
+	volatile uint32_t *users; /* cores that have its environment current; bit 31: it ended */
+	uint64_t name;            /* never used twice; a gate's must be the same */
+	struct machine_pe *caller, *callee;
+	uint32_t events; /* atomic: enum exo_event bits that came and were not delivered */
+	uint32_t id;     /* of the environment */
+	bool open;       /* parked, and the core need not see who transfers to it */
+	bool parked;
+	bool waiting; /* in EXO_CALL_WAIT: not runnable before an event */
+	bool plain;   /* what `open` becomes when the PE replies: its timer is off */
+	struct machine_gate gates[EXO_GATES];
+} __attribute__((aligned(16)));
 
 /* Gives `pe` its vector area in initial state, ring-3 selectors and flags; the rest is zero. 0 or
  * -EXO_ENOMEM. */
@@ -52,12 +85,13 @@ int machine_pe_init(struct machine_pe *pe);
 void machine_pe_fini(struct machine_pe *pe);
 
 /*
- * Runs `pe` in `space` on this core until it traps; regs then hold its state. Loads and saves
+ * Runs `pe` in its space on this core until it, or who got control from it, traps; regs then hold
+ * the state of trap->pe. Loads and saves
  * vector state as needed: lazily, so that running the same PE again costs nothing. FS and GS bases
  * are part of regs. A non-canonical rip, or flags that ring 3 must not have, are harmless (they
  * fault there, or are masked off).
  */
-void machine_run(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap);
+void machine_run(struct machine_pe *pe, struct machine_trap *trap);
 
 /*
  * Leaf calls: calls that need neither the PE's registers nor vector state, switch nothing and end

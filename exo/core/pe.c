@@ -8,9 +8,14 @@
 
 #include <exo/layout.h>
 
+#include <string.h>
+
 #include "core.h"
 #include "slots.h"
 #include "space.h"
+
+static struct pe *spare; /* by next_of_env: gates may still point to them */
+static uint64_t last_name;
 
 struct pe *env_pe(const struct env *env, uint32_t core)
 {
@@ -68,41 +73,59 @@ static int pin_page(struct env *env, uint64_t address, uint64_t *number)
 
 static void set_page(struct pe *pe, uint64_t number)
 {
-	if (pe->page)
+	if (pe->machine.page)
 		ledger_frame_unpin(pe->page_frame);
-	pe->page = number ? machine_frame(number) : NULL;
+	pe->machine.page = number ? machine_frame(number) : NULL;
 	pe->page_frame = number;
 }
 
-static int create(struct env *env, uint32_t core, struct pe **pe)
+void pe_init(void)
 {
-	int error;
+	spare = NULL;
+}
 
-	*pe = machine_alloc(sizeof(**pe));
-	if (!*pe)
+void pe_rename(const struct env *env)
+{
+	for (struct pe *pe = env->pes; pe; pe = pe->next_of_env)
+		pe->machine.name = ++last_name;
+}
+
+static int create(struct env *env, uint32_t core, struct pe **result)
+{
+	struct pe *pe = spare ? spare : machine_alloc(sizeof(*pe));
+
+	if (!pe)
 		return -EXO_ENOMEM;
-	error = machine_pe_init(&(*pe)->machine);
-	if (error) {
-		machine_free(*pe);
-		return error;
+	spare = pe->next_of_env;
+	memset(pe, 0, sizeof(*pe));
+	if (machine_pe_init(&pe->machine) != 0) {
+		pe->next_of_env = spare;
+		spare = pe;
+		return -EXO_ENOMEM;
 	}
-	(*pe)->env = env;
-	(*pe)->core = core;
-	(*pe)->timer = UINT64_MAX;
-	(*pe)->selectors[0] = (uint16_t)(*pe)->machine.regs.cs;
-	(*pe)->selectors[1] = (uint16_t)(*pe)->machine.regs.ss;
+	pe->env = env;
+	pe->core = core;
+	pe->timer = UINT64_MAX;
+	pe->machine.space = env->space;
+	pe->machine.users = &env->cores;
+	pe->machine.name = ++last_name;
+	pe->machine.id = env->id;
+	pe->machine.plain = true;
+	pe->selectors[0] = (uint16_t)pe->machine.regs.cs;
+	pe->selectors[1] = (uint16_t)pe->machine.regs.ss;
 	/* The packet path looks for PEs without a lock: the entry is whole before it is seen. */
-	(*pe)->next_of_env = env->pes;
-	__atomic_store_n(&env->pes, *pe, __ATOMIC_RELEASE);
+	pe->next_of_env = env->pes;
+	__atomic_store_n(&env->pes, pe, __ATOMIC_RELEASE);
+	*result = pe;
 	return 0;
 }
 
 void pe_start(struct pe *pe)
 {
-	pe->machine.regs.rip = pe->setup.start_ip;
-	pe->machine.regs.rsp = pe->setup.start_sp;
+	pe->machine.regs.rip = pe->machine.setup.start_ip;
+	pe->machine.regs.rsp = pe->machine.setup.start_sp;
 	pe->machine.regs.rdi = EXO_START_ADDR;
-	pe->machine.regs.fs_base = pe->setup.libos_fs_base;
+	pe->machine.regs.fs_base = pe->machine.setup.libos_fs_base;
 	pe->started = true;
 	slots_add(pe);
 }
@@ -117,8 +140,10 @@ void pe_destroy(struct pe *pe)
 		link = &(*link)->next_of_env;
 	*link = pe->next_of_env;
 	set_page(pe, 0);
+	pe->machine.name = 0;
 	machine_pe_fini(&pe->machine);
-	machine_free(pe);
+	pe->next_of_env = spare;
+	spare = pe;
 }
 
 int env_pe_set(struct env *env, const struct exo_pe_setup *setup)
@@ -141,7 +166,7 @@ int env_pe_set(struct env *env, const struct exo_pe_setup *setup)
 			ledger_frame_unpin(number);
 		return error;
 	}
-	pe->setup = *setup;
+	pe->machine.setup = *setup;
 	set_page(pe, number);
 	if (env->state == EXO_ENV_RUNNING && !pe->started)
 		pe_start(pe);

@@ -9,7 +9,9 @@
 #include "extent.h"
 #include "fault.h"
 #include "info.h"
+#include "log.h"
 #include "net.h"
+#include "transfer.h"
 #include "upcall.h"
 
 struct core {
@@ -89,6 +91,7 @@ void slots_remove(struct pe *pe)
 	struct pe **link = &core->pes;
 
 	machine_lock(&core->lock);
+	transfer_unlink(pe);
 	while (*link != pe)
 		link = &(*link)->next_on_core;
 	*link = pe->next_on_core;
@@ -144,8 +147,13 @@ static void move_slot(uint64_t unit, struct env *to)
 	struct pe *pe = to ? env_pe(to, number) : NULL;
 	struct env *from = env_find_live(core_info_slots()[unit].owner);
 
-	if (from)
-		from->account->slots--;
+	if (from && --from->account->slots == 0 && from->state == EXO_ENV_RUNNING) {
+		struct env *parent = env_find_live(from->parent);
+
+		/* Its right; but who made it may want to know why it is silent. */
+		if (parent)
+			env_post(parent, UINT32_MAX, EXO_EVENT_CHILD);
+	}
 	if (to)
 		to->account->slots++;
 	machine_lock(&core->lock);
@@ -180,11 +188,17 @@ void slots_free_all(struct env *env)
 
 /* ---- Who can run ---- */
 
+static void set_timer(struct pe *pe, uint64_t deadline)
+{
+	pe->timer = deadline;
+	pe->machine.plain = deadline == UINT64_MAX;
+}
+
 static void ring_timer(struct pe *pe, uint64_t now)
 {
 	if (now < pe->timer)
 		return;
-	pe->timer = UINT64_MAX;
+	set_timer(pe, UINT64_MAX);
 	pe_post(pe, EXO_EVENT_TIMER);
 }
 
@@ -192,8 +206,22 @@ static void ring_timer(struct pe *pe, uint64_t now)
 static bool runnable(struct pe *pe, uint64_t now)
 {
 	ring_timer(pe, now);
-	return !pe->waiting || now >= pe->wait_deadline ||
-	       __atomic_load_n(&pe->events, __ATOMIC_SEQ_CST) != 0;
+	return !pe->machine.waiting || now >= pe->wait_deadline ||
+	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Who runs in a PE's slot: itself, or, while it waits for a reply, who is to give it; NULL: nobody
+ * now. A timer that passed ends such waiting. */
+static struct pe *actor(struct pe *pe, uint64_t now)
+{
+	for (; pe->machine.callee; pe = pe_of(pe->machine.callee)) {
+		ring_timer(pe, now);
+		if (__atomic_load_n(&pe->machine.events, __ATOMIC_ACQUIRE) & EXO_EVENT_TIMER)
+			transfer_abandon(pe, -EXO_EAGAIN);
+		if (!pe->machine.callee)
+			break;
+	}
+	return runnable(pe, now) ? pe : NULL;
 }
 
 /* Time that it took beyond its slots is paid back: a slot that is used up by that passes by. */
@@ -227,9 +255,12 @@ static struct pe *next_runnable(const struct core *core, unsigned *slot, uint64_
 	unsigned n = (unsigned)__builtin_popcountll(core->owned);
 
 	while (n-- > 0) {
+		struct pe *pe;
+
 		*slot = next_owned(core, *slot);
-		if (runnable(core->slots[*slot], now))
-			return core->slots[*slot];
+		pe = actor(core->slots[*slot], now);
+		if (pe)
+			return pe;
 	}
 	return NULL;
 }
@@ -251,6 +282,31 @@ static struct pe *choose(struct core *core, uint64_t now)
 	return NULL;
 }
 
+/* Enters a PE's environment, and those of all who wait for its reply; a caller that has ended is
+ * left to its end. */
+static bool enter_chain(struct pe *pe)
+{
+	if (!env_enter(pe->env))
+		return false;
+	while (pe->machine.caller && env_enter(pe_of(pe->machine.caller)->env))
+		pe = pe_of(pe->machine.caller);
+	if (pe->machine.caller)
+		transfer_abandon(pe_of(pe->machine.caller), 0);
+	return true;
+}
+
+/* The last to be left first knows who comes next. */
+static void leave_chain(struct pe *pe)
+{
+	while (pe) {
+		struct machine_pe *caller = pe->machine.caller;
+		struct env *env = pe->env;
+
+		pe = caller ? pe_of(caller) : NULL;
+		env_leave(env);
+	}
+}
+
 /* The next PE to run, entered; NULL: nobody can run now. */
 static struct pe *pick(struct core *core)
 {
@@ -260,7 +316,7 @@ static struct pe *pick(struct core *core)
 	machine_lock(&core->lock);
 	pe = choose(core, machine_tsc());
 	if (pe)
-		entered = env_enter(pe->env);
+		entered = enter_chain(pe);
 	machine_unlock(&core->lock);
 	return entered ? pe : NULL;
 }
@@ -283,11 +339,14 @@ static bool next_is_same(struct core *core, const struct pe *pe, uint64_t now)
 
 /* ---- A slot ---- */
 
-static void arm(const struct core *core, const struct pe *pe)
+/* For the slot's end, and the timers of who runs and who waits for it. */
+static void arm(const struct core *core, struct pe *pe)
 {
 	uint64_t end = core->save_end ? core->save_end : core->slot_end;
 
-	machine_timer(pe->timer < end ? pe->timer : end);
+	for (struct machine_pe *p = &pe->machine; p; p = p->caller)
+		end = pe_of(p)->timer < end ? pe_of(p)->timer : end;
+	machine_timer(end);
 }
 
 static void poll(void)
@@ -315,8 +374,18 @@ static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
 			return true;
 		pe->debt += now - core->slot_end;
 		pe->env->account->ticks_over += now - core->slot_end;
+		if (++pe->overruns >= SLOTS_OVERRUNS_MAX) {
+			log_env(pe->env, "ended: ignored the end of %u slots in a row",
+			        pe->overruns);
+			env_stop(pe->env, EXO_ENV_KILLED, 0, 0, pe->machine.regs.rip);
+		}
 	}
 	return false;
+}
+
+static bool is_running(const struct env *env)
+{
+	return __atomic_load_n(&env->state, __ATOMIC_ACQUIRE) == EXO_ENV_RUNNING;
 }
 
 /* Timer, NIC or nudge. Whether the PE may go on. */
@@ -328,8 +397,11 @@ static bool interrupted(struct core *core, struct pe *pe)
 	upcall_restart(pe);
 	poll();
 	now = machine_tsc();
-	ring_timer(pe, now);
-	if (now >= core->slot_end)
+	for (struct machine_pe *p = &pe->machine; p; p = p->caller) {
+		ring_timer(pe_of(p), now);
+		more = more && is_running(pe_of(p)->env);
+	}
+	if (more && now >= core->slot_end)
 		more = slot_over(core, pe, now);
 	arm(core, pe);
 	return more;
@@ -350,46 +422,66 @@ static bool handle(struct core *core, struct pe *pe, const struct machine_trap *
 	}
 }
 
-static bool is_running(const struct env *env)
-{
-	return __atomic_load_n(&env->state, __ATOMIC_ACQUIRE) == EXO_ENV_RUNNING;
-}
-
 /* What the PE finds when it runs again: the result of WAIT, or word that it had been cut off. */
 static void begin(struct pe *pe)
 {
-	if (pe->waiting) {
-		pe->waiting = false;
-		pe->machine.regs.rax = upcall_take(pe);
-	} else if (pe->cut && pe->setup.entry[EXO_UPCALL_INTERRUPT]) {
+	if (pe->machine.waiting) {
+		pe->machine.waiting = false;
+		upcall_set_result(pe, upcall_take(pe));
+	} else if (pe->cut && pe->machine.setup.entry[EXO_UPCALL_INTERRUPT]) {
 		pe_post(pe, EXO_EVENT_SLOT_BEGIN);
 	}
 	pe->cut = false;
+	upcall_unpark(pe);
 }
 
+/* What the machine did on its own until this trap. */
+static struct pe *who_trapped(struct core *core, const struct machine_trap *trap)
+{
+	struct pe *pe = pe_of(trap->pe);
+	struct exo_account *account = pe->env->account;
+
+	core->current = pe;
+	account->faults += pe->machine.delivered;
+	account->upcalls += pe->machine.delivered;
+	pe->machine.delivered = 0;
+	return pe;
+}
+
+void slots_switch(struct pe *to)
+{
+	this_core()->current = to;
+}
+
+/* The slot's time is accounted to who begins it, whomever it transfers control to. */
 static void run_slot(struct core *core, struct pe *pe)
 {
+	struct env *payer = pe->env;
 	uint64_t started = machine_tsc();
-	bool more = true;
+	/* Once more: it may reply, and be left, before the slot's end. */
+	bool held = env_enter(payer), more = held;
 
 	core->current = pe;
 	core->save_end = 0;
 	core->last_work = started;
 	begin(pe);
 	arm(core, pe);
-	while (more && is_running(pe->env)) {
+	while (more && is_running(core->current->env)) {
 		struct machine_trap trap;
 
 		if (__atomic_load_n(&core->poll_wanted, __ATOMIC_RELAXED))
 			poll();
-		upcall_events(pe, core->save_end);
-		machine_run(&pe->machine, pe->env->space, &trap);
+		upcall_events(core->current, core->save_end);
+		machine_run(&core->current->machine, &trap);
+		pe = who_trapped(core, &trap);
 		more = handle(core, pe, &trap);
 		pe->cut = trap.kind == MACHINE_TRAP_INTERRUPT;
 	}
-	core->current = NULL;
-	pe->env->account->ticks_used += machine_tsc() - started;
-	env_leave(pe->env);
+	leave_chain(core->current);
+	if (!held)
+		return;
+	payer->account->ticks_used += machine_tsc() - started;
+	env_leave(payer);
 }
 
 /* ---- Nobody can run ---- */
@@ -407,7 +499,7 @@ static uint64_t next_deadline(struct core *core, uint64_t now)
 	for (const struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
 		if (pe->timer < deadline)
 			deadline = pe->timer;
-		if (pe->waiting && pe->wait_deadline < deadline)
+		if (pe->machine.waiting && pe->wait_deadline < deadline)
 			deadline = pe->wait_deadline;
 	}
 	machine_unlock(&core->lock);
@@ -469,11 +561,8 @@ static int64_t donate(struct core *core, uint32_t id)
 	for (struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
 		if (pe->env->id != id)
 			continue;
-		result = -EXO_EAGAIN;
-		if (runnable(pe, machine_tsc())) {
-			core->donee = pe;
-			result = 0;
-		}
+		core->donee = actor(pe, machine_tsc());
+		result = core->donee ? 0 : -EXO_EAGAIN;
 	}
 	machine_unlock(&core->lock);
 	return result;
@@ -483,8 +572,10 @@ int64_t slots_call_yield(struct call *call)
 {
 	int64_t result = call->arg[0] ? donate(this_core(), (uint32_t)call->arg[0]) : 0;
 
-	if (result == 0)
+	if (result == 0) {
 		call->leave = true;
+		call->pe->overruns = 0;
+	}
 	return result;
 }
 
@@ -497,14 +588,17 @@ int64_t slots_call_wait(struct call *call)
 	if (events || machine_tsc() >= deadline)
 		return events;
 	pe->wait_deadline = deadline;
-	pe->waiting = true;
+	pe->machine.waiting = true;
+	pe->machine.regs.rax = 0;
+	upcall_park(pe, true);
+	pe->overruns = 0;
 	call->leave = true;
 	return 0;
 }
 
 int64_t slots_call_timer(struct call *call)
 {
-	call->pe->timer = call->arg[0] ? call->arg[0] : UINT64_MAX;
+	set_timer(call->pe, call->arg[0] ? call->arg[0] : UINT64_MAX);
 	arm(this_core(), call->pe);
 	return 0;
 }

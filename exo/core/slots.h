@@ -8,7 +8,9 @@
  * what it takes from the end on is then deducted from its next slots (and counted as ticks_over)
  * unless it did yield. Any other PE is switched away without noticing. If nobody else can run, the
  * slot simply goes on. Where a PE was cut off, the next slot begins with EXO_EVENT_SLOT_BEGIN;
- * where it yielded or waited, the call's return is the begin.
+ * where it yielded or waited, the call's return is the begin. A PE that ignores SLOTS_OVERRUNS_MAX
+ * slot ends in a row has its environment ended (the abort protocol). The slots of a PE that waits
+ * for another's reply (transfer.h) are the other's.
  *
  * The network is polled when a doorbell or another core asks, on each interrupt inside a slot, and
  * for as long as nobody can run; a core halts after SLOTS_SPIN_PART of a slot without work, and
@@ -36,6 +38,7 @@ enum {
 	SLOTS_IDLE_MAX = 10, /* slots that a core halts at most: what waits for a NIC that was full
 	                        has no interrupt of its own */
 	SLOTS_POLL_BUDGET = 64,
+	SLOTS_OVERRUNS_MAX = 100,
 };
 
 /* Sets up all cores. After info_init. */
@@ -44,6 +47,9 @@ void slots_init(void);
 void slots_run(void) __attribute__((noreturn));
 /* One turn of it: picks a PE and runs its slot, or polls and idles. For tests on the host. */
 void slots_turn(void);
+
+/* Another PE of this core has the rest of the slot, or has it back; it is entered. */
+void slots_switch(struct pe *to);
 
 /* A PE that has been set up appears on its core; one that goes disappears, with its slots'
  * reference to it. Core lock held. */

@@ -12,6 +12,7 @@
 
 #include "core.h"
 #include "space.h"
+#include "transfer.h"
 
 enum {
 	FLAGS_HANDLER = 0x202, /* interrupts on; direction, trap and alignment check off */
@@ -22,17 +23,17 @@ static bool in_resume(const struct pe *pe)
 {
 	uint64_t ip = pe->machine.regs.rip;
 
-	return ip >= pe->setup.resume_begin && ip < pe->setup.resume_end;
+	return ip >= pe->machine.setup.resume_begin && ip < pe->machine.setup.resume_end;
 }
 
 static bool busy(const struct pe *pe)
 {
-	return __atomic_load_n(&pe->page->masked, __ATOMIC_RELAXED) != 0 && !in_resume(pe);
+	return __atomic_load_n(&pe->machine.page->masked, __ATOMIC_RELAXED) != 0 && !in_resume(pe);
 }
 
 static bool wants(const struct pe *pe, enum exo_upcall_kind kind)
 {
-	return pe->page && pe->setup.entry[kind] != 0;
+	return pe->machine.page && pe->machine.setup.entry[kind] != 0;
 }
 
 bool upcall_ready(const struct pe *pe)
@@ -44,16 +45,17 @@ static void enter(struct pe *pe, const struct exo_upcall *upcall)
 {
 	struct exo_regs *regs = &pe->machine.regs;
 
-	if (!in_resume(pe))
-		pe->page->saved = *regs;
-	pe->page->upcall = *upcall;
-	__atomic_store_n(&pe->page->masked, 1, __ATOMIC_RELAXED);
-	regs->rip = pe->setup.entry[upcall->kind];
-	regs->rsp = pe->setup.stack_top - 8;
-	regs->rdi = pe->setup.pe_addr;
+	if (!in_resume(pe) && !pe->machine.parked)
+		pe->machine.page->saved = *regs;
+	pe->machine.open = pe->machine.parked = pe->machine.waiting = false;
+	pe->machine.page->upcall = *upcall;
+	__atomic_store_n(&pe->machine.page->masked, 1, __ATOMIC_RELAXED);
+	regs->rip = pe->machine.setup.entry[upcall->kind];
+	regs->rsp = pe->machine.setup.stack_top - 8;
+	regs->rdi = pe->machine.setup.pe_addr;
 	regs->rsi = upcall->kind;
 	regs->rflags = FLAGS_HANDLER;
-	regs->fs_base = pe->setup.libos_fs_base;
+	regs->fs_base = pe->machine.setup.libos_fs_base;
 	pe->env->account->upcalls++;
 }
 
@@ -85,13 +87,84 @@ bool upcall_own_call(struct pe *pe)
 	return true;
 }
 
+bool upcall_remote(struct pe *pe, uint32_t from, const uint64_t args[4])
+{
+	struct exo_upcall upcall = {.kind = EXO_UPCALL_REMOTE, .caller = from};
+	struct exo_regs *regs = &pe->machine.regs;
+
+	if (!wants(pe, EXO_UPCALL_REMOTE) || (busy(pe) && !pe->machine.parked))
+		return false;
+	enter(pe, &upcall);
+	*regs = (struct exo_regs){.rax = from,
+	                          .rdi = regs->rdi,
+	                          .rsi = regs->rsi,
+	                          .rdx = args[0],
+	                          .r10 = args[1],
+	                          .r8 = args[2],
+	                          .r9 = args[3],
+	                          .rip = regs->rip,
+	                          .rsp = regs->rsp,
+	                          .rflags = regs->rflags,
+	                          .fs_base = regs->fs_base,
+	                          .gs_base = regs->gs_base,
+	                          .cs = pe->selectors[0],
+	                          .ss = pe->selectors[1]};
+	return true;
+}
+
+void upcall_park(struct pe *pe, bool save)
+{
+	if (!pe->machine.page || (save ? !wants(pe, EXO_UPCALL_REMOTE) || busy(pe) : !busy(pe)))
+		return;
+	if (save && !in_resume(pe))
+		pe->machine.page->saved = pe->machine.regs;
+	__atomic_store_n(&pe->machine.page->masked, 1, __ATOMIC_RELAXED);
+	pe->machine.parked = true;
+	pe->machine.open = pe->machine.plain;
+}
+
+void upcall_unpark(struct pe *pe)
+{
+	if (!pe->machine.parked)
+		return;
+	pe->machine.parked = pe->machine.open = false;
+	pe->machine.regs.rip = pe->machine.setup.resume_begin;
+	pe->machine.regs.rdi = pe->machine.setup.pe_addr;
+}
+
+void upcall_set_result(struct pe *pe, uint64_t result)
+{
+	(pe->machine.parked ? &pe->machine.page->saved : &pe->machine.regs)->rax = result;
+}
+
+static uint32_t take_all(struct pe *pe)
+{
+	uint32_t events = __atomic_exchange_n(&pe->machine.events, 0, __ATOMIC_ACQ_REL);
+
+	if (pe->machine.page)
+		events |= __atomic_exchange_n(&pe->machine.page->pending, 0, __ATOMIC_RELAXED);
+	return events;
+}
+
 uint32_t upcall_take(struct pe *pe)
 {
-	uint32_t events = __atomic_exchange_n(&pe->events, 0, __ATOMIC_ACQ_REL);
+	uint32_t events = take_all(pe), keep = 0;
 
-	if (pe->page)
-		events |= __atomic_exchange_n(&pe->page->pending, 0, __ATOMIC_RELAXED);
-	return events;
+	keep |= wants(pe, EXO_UPCALL_REMOTE) ? EXO_EVENT_REMOTE : 0;
+	keep |= wants(pe, EXO_UPCALL_REVOKE) ? EXO_EVENT_REVOKE : 0;
+	__atomic_fetch_or(&pe->machine.events, events & keep, __ATOMIC_ACQ_REL);
+	return events & ~keep;
+}
+
+static void enter_revoke(struct pe *pe)
+{
+	const struct exo_repossession *taken = &pe->env->account->repossession;
+	struct exo_upcall upcall = {.kind = EXO_UPCALL_REVOKE,
+	                            .caller = taken->by,
+	                            .deadline = taken->deadline,
+	                            .args = {taken->kind, taken->first, taken->count}};
+
+	enter(pe, &upcall);
 }
 
 static void enter_interrupt(struct pe *pe, uint32_t events, uint64_t deadline)
@@ -105,26 +178,49 @@ static void enter_interrupt(struct pe *pe, uint32_t events, uint64_t deadline)
 	enter(pe, &upcall);
 }
 
+/* One upcall; what it does not tell pends. Whether a handler was entered. */
+static bool deliver(struct pe *pe, uint64_t deadline)
+{
+	uint32_t events = take_all(pe);
+	bool entered = false;
+
+	if (events & EXO_EVENT_REVOKE && wants(pe, EXO_UPCALL_REVOKE)) {
+		events &= ~(uint32_t)EXO_EVENT_REVOKE;
+		enter_revoke(pe);
+		entered = true;
+	} else if (events & EXO_EVENT_REMOTE && wants(pe, EXO_UPCALL_REMOTE)) {
+		if (!transfer_deliver(pe, &entered))
+			events &= ~(uint32_t)EXO_EVENT_REMOTE;
+	}
+	if (!entered && events && wants(pe, EXO_UPCALL_INTERRUPT)) {
+		enter_interrupt(pe, events, deadline);
+		return true;
+	}
+	if (events)
+		__atomic_fetch_or(&pe->machine.page->pending, events, __ATOMIC_RELAXED);
+	return entered;
+}
+
 void upcall_events(struct pe *pe, uint64_t deadline)
 {
-	uint32_t events = __atomic_load_n(&pe->events, __ATOMIC_ACQUIRE);
+	uint32_t events = __atomic_load_n(&pe->machine.events, __ATOMIC_ACQUIRE);
 
-	if (events == 0 || !pe->page)
+	if (events == 0 || !pe->machine.page)
 		return;
-	if (upcall_ready(pe)) {
-		enter_interrupt(pe, upcall_take(pe), deadline);
+	if (!busy(pe)) {
+		deliver(pe, deadline);
 		return;
 	}
-	events = __atomic_exchange_n(&pe->events, 0, __ATOMIC_ACQ_REL);
-	__atomic_fetch_or(&pe->page->pending, events, __ATOMIC_RELAXED);
+	events = __atomic_exchange_n(&pe->machine.events, 0, __ATOMIC_ACQ_REL);
+	__atomic_fetch_or(&pe->machine.page->pending, events, __ATOMIC_RELAXED);
 }
 
 void upcall_restart(struct pe *pe)
 {
-	if (!pe->page || !in_resume(pe))
+	if (!pe->machine.page || !in_resume(pe))
 		return;
-	pe->machine.regs.rip = pe->setup.resume_begin;
-	pe->machine.regs.rdi = pe->setup.pe_addr;
+	pe->machine.regs.rip = pe->machine.setup.resume_begin;
+	pe->machine.regs.rdi = pe->machine.setup.pe_addr;
 }
 
 /* Delivers what is pending over the saved state, or begins the resume range again. */
@@ -132,17 +228,13 @@ int64_t upcall_call_pending(struct call *call)
 {
 	struct pe *pe = call->pe;
 	struct exo_regs *regs = &pe->machine.regs;
-	uint32_t events;
 
 	regs->rip -= SYSCALL_BYTES;
-	if (!pe->page || !in_resume(pe)) {
+	if (!pe->machine.page || !in_resume(pe)) {
 		regs->rip += SYSCALL_BYTES;
 		return -EXO_EINVAL;
 	}
-	events = upcall_take(pe);
-	if (events && wants(pe, EXO_UPCALL_INTERRUPT))
-		enter_interrupt(pe, events, 0);
-	else
+	if (!deliver(pe, 0))
 		upcall_restart(pe);
 	return CALL_NO_RESULT;
 }
@@ -157,21 +249,16 @@ int64_t upcall_call_resume(struct call *call)
 {
 	struct pe *pe = call->pe;
 	struct exo_regs saved;
-	uint32_t events;
 
-	if (!pe->page)
+	if (!pe->machine.page)
 		return -EXO_EINVAL;
-	saved = pe->page->saved;
+	saved = pe->machine.page->saved;
 	if (!is_canonical(saved.fs_base) || !is_canonical(saved.gs_base))
 		return -EXO_EINVAL;
 	saved.cs = pe->selectors[0];
 	saved.ss = pe->selectors[1];
-	__atomic_store_n(&pe->page->masked, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&pe->machine.page->masked, 0, __ATOMIC_RELAXED);
 	pe->machine.regs = saved;
-	events = upcall_take(pe);
-	if (events && wants(pe, EXO_UPCALL_INTERRUPT))
-		enter_interrupt(pe, events, 0);
-	else if (events)
-		__atomic_fetch_or(&pe->page->pending, events, __ATOMIC_RELAXED);
+	deliver(pe, 0);
 	return CALL_NO_RESULT;
 }

@@ -223,12 +223,13 @@ void machine_pe_fini(struct machine_pe *pe)
 	machine_free(pe->vector);
 }
 
-void machine_run(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap)
+void machine_run(struct machine_pe *pe, struct machine_trap *trap)
 {
-	MACHINE_ASSERT(!space->dirty);
-	current = space;
+	MACHINE_ASSERT(!pe->space->dirty);
+	current = pe->space;
 	memset(trap, 0, sizeof(*trap));
+	trap->pe = pe;
 	trap->kind = MACHINE_TRAP_INTERRUPT;
 	if (!host_timer_fires())
-		program(pe, space, trap);
+		program(pe, pe->space, trap);
 }

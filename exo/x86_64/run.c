@@ -149,31 +149,33 @@ static void describe(struct cpu *cpu, const struct x86_exit *exit, struct machin
 	}
 }
 
-void machine_run(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap)
+void machine_run(struct machine_pe *pe, struct machine_trap *trap)
 {
 	struct cpu *cpu = cpu_this();
 	struct x86_exit exit;
 
+	trap->pe = pe;
 	if (__builtin_expect(cpu->flush_wanted != cpu->flush_done, 0))
 		space_serve_flush();
-	if (cpu->space != space)
-		space_load(cpu, space);
+	if (cpu->space != pe->space)
+		space_load(cpu, pe->space);
 	if (cpu->vector_owner != pe)
 		own_vectors(cpu, pe);
 	if (!is_canonical(pe->regs.rip)) {
 		/* sysret and iretq would fault in ring 0; ring 3 gets the same fault. */
-		*trap = (struct machine_trap){MACHINE_TRAP_EXCEPTION, VECTOR_GENERAL_PROTECTION, 0,
-		                              0};
+		*trap = (struct machine_trap){pe, MACHINE_TRAP_EXCEPTION, VECTOR_GENERAL_PROTECTION,
+		                              0, 0};
 		return;
 	}
 	if (dpdk_sleep != NULL && dpdk_sleep(cpu->number, UINT64_MAX) == 0) {
 		/* NICs may interrupt ring 3 from now on; a frame may have come before, or drivers'
 		 * control work is due, which must be done for this to end. */
 		serve_drivers(cpu);
-		*trap = (struct machine_trap){MACHINE_TRAP_INTERRUPT, 0, 0, 0};
+		*trap = (struct machine_trap){pe, MACHINE_TRAP_INTERRUPT, 0, 0, 0};
 		return;
 	}
 	exit = x86_enter(&pe->regs);
+	trap->pe = (struct machine_pe *)(cpu->pe_top - sizeof(struct exo_regs));
 	if (exit.vector == VECTOR_CALL)
 		trap->kind = MACHINE_TRAP_CALL;
 	else

@@ -90,7 +90,7 @@ static void exited(void **state)
 	balanced();
 	assert_int_equal(status_of(&cap).state, EXO_ENV_EXITED);
 	assert_int_equal(status_of(&cap).status, -7);
-	assert_int_equal(kit_pe(ENV_INIT)->events, EXO_EVENT_CHILD);
+	assert_int_equal(kit_pe(ENV_INIT)->machine.events, EXO_EVENT_CHILD);
 }
 
 static void fault(struct machine_pe *pe, struct machine_space *space, struct machine_trap *trap)

@@ -88,7 +88,7 @@ static void moves(void **state)
 	assert_int_equal(done(0)->done, 1);
 	assert_int_equal(done(0)->result, 0);
 	assert_int_equal(ledger_frame(first_a)->pins, 0);
-	assert_true(kit_pe(a)->events & EXO_EVENT_DISK);
+	assert_true(kit_pe(a)->machine.events & EXO_EVENT_DISK);
 	assert_memory_equal(host_disk() + 4608, data, 1024);
 	assert_int_equal(host_disk()[4607], 0);
 	assert_int_equal(host_disk()[5632], 0);

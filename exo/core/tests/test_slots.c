@@ -32,7 +32,7 @@ static void spin(struct machine_pe *pe, struct machine_space *space, struct mach
 	pe->regs.rdi = 0;
 	if (id == ENV_INIT)
 		return;
-	assert_false(kit_pe(id)->waiting);
+	assert_false(kit_pe(id)->machine.waiting);
 	host_time_add(STEP);
 	ran[id] += STEP;
 	if (extra)
@@ -103,7 +103,7 @@ static void yield_in_handler(struct machine_pe *pe, struct machine_trap *trap, u
 	if (pe->regs.rip != KIT_ENTRY + 16 * EXO_UPCALL_INTERRUPT)
 		return;
 	pe->regs.rip = KIT_CODE;
-	kit_pe(id)->page->masked = 0;
+	kit_pe(id)->machine.page->masked = 0;
 	pe->regs.rax = EXO_CALL_YIELD;
 	pe->regs.rdi = 0;
 }
@@ -131,7 +131,7 @@ static void who_overruns_pays(void **state)
 	assert_in_range(kit_env(a)->account->ticks_over, core_info->save_ticks,
 	                core_info->save_ticks + 2 * STEP);
 	assert_int_equal(kit_pe(a)->debt, kit_env(a)->account->ticks_over);
-	kit_pe(a)->page->masked = 0;
+	kit_pe(a)->machine.page->masked = 0;
 	turns(40);
 	assert_in_range(ran[a], ran[b] - 2 * SLOT, ran[b] + 2 * SLOT);
 }
@@ -142,10 +142,10 @@ static void cut_off_is_told(void **state)
 
 	kit_child("b", 0, 0, 1, false, NULL);
 	turns(2);
-	assert_int_equal(kit_pe(a)->page->masked, 1);
-	assert_int_equal(kit_pe(a)->page->upcall.events, EXO_EVENT_SLOT_END);
+	assert_int_equal(kit_pe(a)->machine.page->masked, 1);
+	assert_int_equal(kit_pe(a)->machine.page->upcall.events, EXO_EVENT_SLOT_END);
 	turns(1);
-	assert_int_equal(kit_pe(a)->page->pending & EXO_EVENT_SLOT_BEGIN, EXO_EVENT_SLOT_BEGIN);
+	assert_int_equal(kit_pe(a)->machine.page->pending & EXO_EVENT_SLOT_BEGIN, EXO_EVENT_SLOT_BEGIN);
 }
 
 static void waiting(void **state)
@@ -183,9 +183,9 @@ static void an_event_before_the_wait_is_not_lost(void **state)
 
 	env_post(kit_env(a), 0, EXO_EVENT_RING);
 	assert_int_equal(kit_call(a, EXO_CALL_WAIT, 0, 0, 0, 0), EXO_EVENT_RING);
-	assert_false(kit_pe(a)->waiting);
+	assert_false(kit_pe(a)->machine.waiting);
 	assert_int_equal(kit_call(a, EXO_CALL_WAIT, 1, 0, 0, 0), 0);
-	assert_false(kit_pe(a)->waiting);
+	assert_false(kit_pe(a)->machine.waiting);
 }
 
 static void the_timer_is_an_event(void **state)

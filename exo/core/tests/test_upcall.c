@@ -52,10 +52,10 @@ static void page_fault_enters_the_handler(void **state)
 	assert_int_equal(regs->rsi, EXO_UPCALL_ADDRESSING);
 	assert_int_equal(regs->fs_base, 0x7000);
 	assert_int_equal(regs->rflags, 0x202);
-	assert_int_equal(pe->page->masked, 1);
-	assert_int_equal(pe->page->upcall.address, 0x123000);
-	assert_int_equal(pe->page->upcall.error, 6);
-	assert_memory_equal(&pe->page->saved, &before, sizeof(before));
+	assert_int_equal(pe->machine.page->masked, 1);
+	assert_int_equal(pe->machine.page->upcall.address, 0x123000);
+	assert_int_equal(pe->machine.page->upcall.error, 6);
+	assert_memory_equal(&pe->machine.page->saved, &before, sizeof(before));
 }
 
 static void exceptions_name_their_vector(void **state)
@@ -64,8 +64,8 @@ static void exceptions_name_their_vector(void **state)
 
 	assert_true(upcall_fault(pe, &trap));
 	assert_int_equal(regs->rip, KIT_ENTRY);
-	assert_int_equal(pe->page->upcall.kind, EXO_UPCALL_EXCEPTION);
-	assert_int_equal(pe->page->upcall.vector, 0);
+	assert_int_equal(pe->machine.page->upcall.kind, EXO_UPCALL_EXCEPTION);
+	assert_int_equal(pe->machine.page->upcall.vector, 0);
 }
 
 static void a_fault_in_a_handler_is_the_end(void **state)
@@ -76,7 +76,7 @@ static void a_fault_in_a_handler_is_the_end(void **state)
 
 static void a_fault_without_an_entry_is_the_end(void **state)
 {
-	pe->setup.entry[EXO_UPCALL_ADDRESSING] = 0;
+	pe->machine.setup.entry[EXO_UPCALL_ADDRESSING] = 0;
 	assert_false(page_fault(1));
 }
 
@@ -95,25 +95,25 @@ static void events_pend_while_masked(void **state)
 	pe_post(pe, EXO_EVENT_RING);
 	upcall_events(pe, 0);
 	assert_int_equal(regs->rip, KIT_ENTRY + 16 * EXO_UPCALL_INTERRUPT);
-	assert_int_equal(pe->page->upcall.events, EXO_EVENT_RING);
+	assert_int_equal(pe->machine.page->upcall.events, EXO_EVENT_RING);
 	pe_post(pe, EXO_EVENT_TIMER);
 	pe_post(pe, EXO_EVENT_CHILD);
 	upcall_events(pe, 0);
-	assert_int_equal(pe->page->pending, EXO_EVENT_TIMER | EXO_EVENT_CHILD);
-	assert_int_equal(pe->page->upcall.events, EXO_EVENT_RING);
+	assert_int_equal(pe->machine.page->pending, EXO_EVENT_TIMER | EXO_EVENT_CHILD);
+	assert_int_equal(pe->machine.page->upcall.events, EXO_EVENT_RING);
 }
 
 /* In the resume range the saved state is the truth: it is kept, masked or not. */
 static void an_event_in_the_resume_range_keeps_saved(void **state)
 {
 	for (uint32_t masked = 0; masked < 2; masked++) {
-		memset(&pe->page->saved, 0x77, sizeof(pe->page->saved));
-		pe->page->masked = masked;
+		memset(&pe->machine.page->saved, 0x77, sizeof(pe->machine.page->saved));
+		pe->machine.page->masked = masked;
 		regs->rip = KIT_RESUME + 4;
 		pe_post(pe, EXO_EVENT_RING);
 		upcall_events(pe, 0);
 		assert_int_equal(regs->rip, KIT_ENTRY + 16 * EXO_UPCALL_INTERRUPT);
-		assert_int_equal(pe->page->saved.rip, 0x7777777777777777);
+		assert_int_equal(pe->machine.page->saved.rip, 0x7777777777777777);
 	}
 }
 
@@ -140,12 +140,12 @@ static void own_calls_come_back(void **state)
 	regs->rax = 39; /* Linux: getpid */
 	kit_call(a, 39, 1, 2, 3, 0);
 	assert_int_equal(regs->rip, KIT_ENTRY + 16 * EXO_UPCALL_OWN_CALL);
-	assert_int_equal(pe->page->saved.rax, 39);
-	assert_int_equal(pe->page->saved.rdx, 3);
+	assert_int_equal(pe->machine.page->saved.rax, 39);
+	assert_int_equal(pe->machine.page->saved.rdx, 3);
 	/* Inside the handler there is nobody else to ask. */
 	assert_int_equal(kit_call(a, 39, 0, 0, 0, 0), -EXO_ENOSYS);
-	pe->page->masked = 0;
-	pe->setup.entry[EXO_UPCALL_OWN_CALL] = 0;
+	pe->machine.page->masked = 0;
+	pe->machine.setup.entry[EXO_UPCALL_OWN_CALL] = 0;
 	assert_int_equal(kit_call(a, 39, 0, 0, 0, 0), -EXO_ENOSYS);
 	assert_int_equal(kit_call(a, EXO_CALL_BASE - 1, 0, 0, 0, 0), -EXO_ENOSYS);
 	assert_int_equal(kit_call(a, EXO_CALL_LAST, 0, 0, 0, 0), -EXO_ENOSYS);
@@ -155,15 +155,15 @@ static void own_calls_come_back(void **state)
 
 static void pending_delivers_over_the_saved_state(void **state)
 {
-	pe->page->pending = EXO_EVENT_RING;
-	pe->page->saved.rip = 0x4242;
+	pe->machine.page->pending = EXO_EVENT_RING;
+	pe->machine.page->saved.rip = 0x4242;
 	assert_int_equal(kit_call(a, EXO_CALL_PENDING, 0, 0, 0, 0), -EXO_EINVAL);
 	regs->rip = KIT_RESUME_END; /* behind a syscall instruction at the range's end */
 	kit_call(a, EXO_CALL_PENDING, 0, 0, 0, 0);
 	assert_int_equal(regs->rip, KIT_ENTRY + 16 * EXO_UPCALL_INTERRUPT);
-	assert_int_equal(pe->page->saved.rip, 0x4242);
-	assert_int_equal(pe->page->pending, 0);
-	assert_int_equal(pe->page->masked, 1);
+	assert_int_equal(pe->machine.page->saved.rip, 0x4242);
+	assert_int_equal(pe->machine.page->pending, 0);
+	assert_int_equal(pe->machine.page->masked, 1);
 	regs->rip = KIT_RESUME_END;
 	kit_call(a, EXO_CALL_PENDING, 0, 0, 0, 0);
 	assert_int_equal(regs->rip, KIT_RESUME);
@@ -174,32 +174,32 @@ static void resume_restores_and_unmasks(void **state)
 	struct exo_regs before = *regs;
 
 	assert_true(page_fault(1));
-	pe->page->saved.cs = 8; /* the kernel's */
-	pe->page->saved.ss = 16;
+	pe->machine.page->saved.cs = 8; /* the kernel's */
+	pe->machine.page->saved.ss = 16;
 	kit_call(a, EXO_CALL_RESUME, 0, 0, 0, 0);
-	assert_int_equal(pe->page->masked, 0);
+	assert_int_equal(pe->machine.page->masked, 0);
 	assert_int_equal(regs->rip, before.rip);
 	assert_int_equal(regs->cs, pe->selectors[0]);
 	assert_int_equal(regs->ss, pe->selectors[1]);
 	assert_int_equal(regs->fs_base, 0x1234);
-	pe->page->saved.fs_base = 0x0000800000000000; /* would fault in the kernel */
+	pe->machine.page->saved.fs_base = 0x0000800000000000; /* would fault in the kernel */
 	assert_int_equal(kit_call(a, EXO_CALL_RESUME, 0, 0, 0, 0), -EXO_EINVAL);
-	pe->page->saved.fs_base = 0x00007fffffffffff;
-	pe->page->pending = EXO_EVENT_LINK;
+	pe->machine.page->saved.fs_base = 0x00007fffffffffff;
+	pe->machine.page->pending = EXO_EVENT_LINK;
 	kit_call(a, EXO_CALL_RESUME, 0, 0, 0, 0);
 	assert_int_equal(regs->rip, KIT_ENTRY + 16 * EXO_UPCALL_INTERRUPT);
-	assert_int_equal(pe->page->upcall.events, EXO_EVENT_LINK);
+	assert_int_equal(pe->machine.page->upcall.events, EXO_EVENT_LINK);
 }
 
 static void without_entries_events_only_show(void **state)
 {
-	pe->setup.entry[EXO_UPCALL_INTERRUPT] = 0;
+	pe->machine.setup.entry[EXO_UPCALL_INTERRUPT] = 0;
 	pe_post(pe, EXO_EVENT_RING);
 	upcall_events(pe, 0);
 	assert_int_equal(regs->rip, KIT_CODE + 8);
-	assert_int_equal(pe->page->pending, EXO_EVENT_RING);
+	assert_int_equal(pe->machine.page->pending, EXO_EVENT_RING);
 	assert_int_equal(kit_call(a, EXO_CALL_WAIT, 0, 0, 0, 0), EXO_EVENT_RING);
-	assert_int_equal(pe->page->pending, 0);
+	assert_int_equal(pe->machine.page->pending, 0);
 }
 
 static int64_t set(const struct exo_pe_setup *setup)
@@ -210,7 +210,7 @@ static int64_t set(const struct exo_pe_setup *setup)
 
 static void setups_are_checked(void **state)
 {
-	const struct exo_pe_setup good = pe->setup;
+	const struct exo_pe_setup good = pe->machine.setup;
 	struct exo_pe_setup bad;
 
 	assert_int_equal(set(&good), 0);

@@ -117,12 +117,21 @@ enum exo_call {
 	/* (ring id) Asks the polling core to look at the ring's request queue. */
 	EXO_CALL_DOORBELL,
 
-	/* (env, entry arguments in rdx, r10, r8, r9) Protected control transfer, synchronous: → the
-	   reply. This version of the kernel answers EXO_ENOSYS to this and the next two. */
+	/* (gate, -, a, b, c, d) Protected control transfer, synchronous (exo/pe.h): the callee's
+	   PE on this core runs with the rest of the slot, and with the caller's slots to come,
+	   until it replies. → the reply. EXO_ENOENT: the gate is closed, or its environment has
+	   ended (also before it replied); EXO_ESTALE: the key that opened the gate was revoked;
+	   EXO_EAGAIN: the callee is in a handler, serves somebody, or has no entry (give it time
+	   by YIELD, and try again), or the caller's timer passed before the reply came;
+	   EXO_EBUSY: it is on another core. */
 	EXO_CALL_INVOKE,
-	/* Likewise, asynchronous. */
+	/* (gate, -, a, b, c, d) Asynchronous: the callee's PE, on whichever core, gets a REMOTE
+	   upcall when it next runs unmasked; nobody waits for a reply. → 0; EXO_EAGAIN: four wait
+	   there already; else as INVOKE. */
 	EXO_CALL_SEND,
-	/* (value) Replies to the caller of the REMOTE upcall being handled. */
+	/* (value) Replies to who waits for this PE. In a handler it does not return: what was
+	   interrupted goes on when the PE next has time. Outside it returns 0 then. EXO_ENOENT:
+	   nobody waits (it ended, gave up, or had SENT). */
 	EXO_CALL_REPLY,
 
 	/* (struct exo_listing *) Lists units of a kind and their owners: the ledger. Needs
@@ -144,6 +153,18 @@ enum exo_call {
 	EXO_CALL_SCREEN_BLIT,
 	/* (frame number) → the mappings of a frame of the caller's, its own included. */
 	EXO_CALL_FRAME_USES,
+	/* (cap *env with CALL; 0: closes it, gate) Opens a gate of this PE, 0 … EXO_GATES - 1, to
+	   another environment: to its PE on this core if it has one, else (for SEND alone) to its
+	   first. The authority is checked here, and not at INVOKE and SEND. */
+	EXO_CALL_GATE,
+	/* (struct exo_repossess *) Takes units back from an environment: it is told, has until the
+	   deadline, and then loses what it kept. → 0; EXO_EBUSY: it is being asked already. */
+	EXO_CALL_REPOSSESS,
+	/* (struct exo_seed *) How the caller wants frames to be taken from it: by which choice,
+	   and where they are saved before. */
+	EXO_CALL_SEED,
+	/* (struct exo_env_record *) What is known of an environment that ended by a fault. */
+	EXO_CALL_ENV_RECORD,
 	EXO_CALL_LAST
 };
 
@@ -162,9 +183,19 @@ struct exo_env_create {
 	struct exo_cap authority; /* kind EXO_KIND_ENV with ALLOC */
 	uint64_t frames_max; /* frames that it may own at most; taken off the creator's own limit,
 	                        and given back to it at the environment's end */
-	uint32_t flags;      /* 0 */
+	uint32_t flags;      /* enum exo_env_flags */
 	uint32_t id;         /* written */
 	struct exo_cap out;  /* written: CONTROL, CALL, FREE and GRANT over it */
+};
+
+enum exo_env_flags {
+	EXO_ENV_HOLD = 1 << 0, /* after a fatal fault its memory stays until its creator says
+	                          ENV_END, to be looked at: EXO_CALL_ENV_RECORD */
+};
+
+enum {
+	EXO_GATES = 16, /* of one PE */
+	EXO_RECORD_FRAMES_MAX = 16,
 };
 
 enum exo_env_state {
@@ -240,6 +271,65 @@ struct exo_mapping {
 struct exo_range {
 	uint64_t address; /* page-aligned */
 	uint64_t count;   /* pages */
+};
+
+/*
+ * Argument of EXO_CALL_REPOSSESS: visible revocation (Engler et al., SOSP 1995, section 3.5). The
+ * vector is what the environment finds in its account (struct exo_repossession, exo/info.h) when
+ * the REVOKE upcall, or EXO_EVENT_REVOKE, comes. It gives back by the ordinary calls. What it still
+ * has at the deadline is taken by force, the bindings that stand on it are broken, and each loss is
+ * recorded in its account. The caller gets EXO_EVENT_TAKEN when all is settled.
+ */
+struct exo_repossess {
+	struct exo_cap authority; /* FREE over `kind`. With ALLOC: any units inside its range;
+	                             without: of a kind with keys of its own, that unit */
+	uint32_t env;
+	uint32_t kind;     /* frames, slots, flows, bindings, rings, extents, screens */
+	uint64_t first;    /* first unit; EXO_UNITS_ANY: `count` units of the environment's choice
+	                      (frames alone) */
+	uint64_t count;    /* at most 4,096 */
+	uint64_t deadline; /* TSC; at most 10 s ahead; in the past: at once */
+};
+
+#define EXO_UNITS_ANY (~0ull)
+
+/*
+ * Argument of EXO_CALL_SEED: replaces what was seeded before.
+ *
+ * `program` is eBPF (struct flt_insn[]) that is verified like a filter, kind raw: r1 points to a
+ * struct exo_candidate, r2 is its size. It is asked for the environment's frames in turn when
+ * EXO_UNITS_ANY frames are taken by force; those for which r0 is not 0 go first.
+ */
+struct exo_seed {
+	uint64_t program;      /* address; 0: none */
+	uint32_t program_size; /* bytes, at most EXO_SEED_PROGRAM_MAX */
+	uint32_t n_extents;    /* at most EXO_SEED_EXTENTS */
+	uint64_t extents;      /* address of struct exo_cap[]: EXTENT with WRITE; frames are saved
+	                          to their sectors, eight each, in order, until they are full */
+	uint64_t reason;       /* address of char[128]: why the program was refused; 0: unwanted */
+};
+
+enum { EXO_SEED_PROGRAM_MAX = 32768, EXO_SEED_EXTENTS = 8 };
+
+/* What a seeded program is asked about. */
+struct exo_candidate {
+	uint64_t frame;
+	uint64_t address; /* where the environment mapped it (the last place); 0: nowhere */
+	uint32_t rights;  /* of that mapping */
+	uint32_t uses;    /* mappings of anybody, and pins */
+};
+
+/* Argument of EXO_CALL_ENV_RECORD. */
+struct exo_env_record {
+	struct exo_cap env;      /* CONTROL */
+	uint64_t cursor;         /* mappings to pass over; written: where to go on; 0: all given */
+	uint64_t mappings;       /* address of struct exo_mapping[room]; empty after the end of an
+	                            environment without EXO_ENV_HOLD; in no order */
+	uint32_t room, n;        /* n: written */
+	uint32_t vector, depth;  /* written: as struct exo_upcall; entries of `backtrace` */
+	uint64_t error, address; /* written */
+	struct exo_regs regs;    /* written */
+	uint64_t backtrace[EXO_RECORD_FRAMES_MAX]; /* written: ip, then return addresses */
 };
 
 /* One line of the ledger. */

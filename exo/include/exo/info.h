@@ -90,6 +90,27 @@ enum exo_features {
 	EXO_FEATURE_HYPERVISOR = 1 << 8,
 };
 
+enum {
+	EXO_LOSSES = 64, /* losses that an account remembers */
+};
+
+/* What somebody takes back from the environment, and until when it may choose how. */
+struct exo_repossession {
+	uint32_t by;       /* environment; 0: nothing is being taken */
+	uint32_t kind;     /* enum exo_kind */
+	uint64_t first;    /* EXO_UNITS_ANY: of its own choice */
+	uint64_t count;    /* units still to be given back, as last counted */
+	uint64_t deadline; /* TSC */
+};
+
+/* Units that were taken by force. */
+struct exo_loss {
+	uint32_t kind;
+	uint32_t saved; /* 1: the frame's content is being written to `sector` on */
+	uint64_t first;
+	uint64_t sector;
+};
+
 /* An environment's own account. */
 struct exo_account {
 	uint32_t env;    /* its id */
@@ -111,6 +132,9 @@ struct exo_account {
 	uint64_t pixels;                  /* copied to the screen */
 	uint64_t mappings_dropped;        /* to make room; they came back as faults, or did not */
 	uint64_t reserved[9];
+	struct exo_repossession repossession;
+	uint64_t n_losses; /* ever; the n-th lies at losses[n % EXO_LOSSES] */
+	struct exo_loss losses[EXO_LOSSES];
 };
 
 _Static_assert(sizeof(struct exo_info) <= 4096 && sizeof(struct exo_account) <= 4096,

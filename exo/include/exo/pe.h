@@ -30,6 +30,18 @@
  * nothing to deliver, restarts at resume_begin with rdi = address of the struct exo_pe. Thus the
  * range may use every register. A CPU without FSGSBASE resumes by EXO_CALL_RESUME instead.
  *
+ * Protected control transfer (Aegis' PCT: SOSP 1995, section 5.2) enters EXO_UPCALL_REMOTE with
+ * rax = the caller's environment id, which nobody can forge, and the caller's rdx, r10, r8, r9 in
+ * the same registers; every other register is zero or as above, upcall.kind and upcall.caller are
+ * written, upcall.args is not. Vector registers are what the callee's interrupted code left; the
+ * caller's are kept for it. The caller's slots are the callee's until EXO_CALL_REPLY, and it has no
+ * other way to get at the caller; who does not trust it to reply arms the timer first: the call
+ * then ends with -EXO_EAGAIN at the caller's next slot after that, and the reply finds nobody.
+ * A PE that sleeps in EXO_CALL_WAIT and has this entry point waits with its state in pe->saved and
+ * masked set, as between handler and resumption; a transfer ends its sleep with the result 0. An
+ * environment that ends while it serves lets its caller go on with -EXO_ENOENT; one that ends while
+ * it waits for a reply is forgotten, and the reply gets -EXO_ENOENT.
+ *
  * An entry point of 0 means: not wanted. Interrupts are then handled without the environment
  * noticing (the kernel saves and restores at slot ends), events still show in pe->pending and as
  * result of EXO_CALL_WAIT. Model: Aegis' processing environments (Engler et al., SOSP 1995, section
@@ -45,12 +57,11 @@ enum exo_upcall_kind {
 	EXO_UPCALL_EXCEPTION = 0,  /* a fault of the running code: upcall.vector, .error */
 	EXO_UPCALL_ADDRESSING = 1, /* page fault: upcall.address, .error (Intel SDM vol. 3A, 4.7) */
 	EXO_UPCALL_INTERRUPT = 2,  /* upcall.events: enum exo_event bits */
-	EXO_UPCALL_REMOTE =
-	        3, /* protected control transfer: upcall.caller, arguments in upcall.args */
+	EXO_UPCALL_REMOTE = 3,     /* protected control transfer: see below */
 	EXO_UPCALL_OWN_CALL =
 	        4, /* a syscall instruction outside Sluice's number range: number in saved.rax */
-	EXO_UPCALL_REVOKE = 5, /* repossession: upcall.caller takes upcall.args[0..]; deadline in
-	                          upcall.deadline */
+	EXO_UPCALL_REVOKE = 5, /* upcall.caller takes back, until upcall.deadline: args[0] kind,
+	                          args[1] first, args[2] count (struct exo_repossession) */
 	EXO_UPCALLS
 };
 
@@ -62,9 +73,11 @@ enum exo_event {
 	EXO_EVENT_TIMER = 1 << 3,    /* the PE's timer passed */
 	EXO_EVENT_REMOTE = 1 << 4,   /* an asynchronous protected control transfer waits */
 	EXO_EVENT_REVOKE = 1 << 5,   /* a repossession vector waits */
-	EXO_EVENT_CHILD = 1 << 6,    /* an environment that this one created has ended */
+	EXO_EVENT_CHILD = 1 << 6,    /* an environment that this one created has ended, or runs no
+	                                more because its last slot is gone */
 	EXO_EVENT_LINK = 1 << 7,     /* a port's link changed */
 	EXO_EVENT_DISK = 1 << 8,     /* a disk request is done */
+	EXO_EVENT_TAKEN = 1 << 9,    /* a repossession that this one asked for is settled */
 };
 
 /* Registers of interrupted code. The last five lie as iretq pops them (Intel SDM vol. 2A,

@@ -28,6 +28,7 @@ static struct machine_pe *new_pe(void)
 
 	MACHINE_ASSERT(new != NULL &&machine_pe_init(new) == 0);
 	new->regs.rsp = STACK + EXO_PAGE_SIZE - 64;
+	new->space = space;
 	return new;
 }
 
@@ -53,7 +54,7 @@ static void run(const uint8_t *piece)
 {
 	if (piece != NULL)
 		pe->regs.rip = place(piece);
-	machine_run(pe, space, &trap);
+	machine_run(pe, &trap);
 }
 
 static void expect_exception(const uint8_t *piece, unsigned vector, uint64_t error,
@@ -385,7 +386,7 @@ static void cost(void)
 		pe->regs.rip = pe->regs.rcx = place(user_call);
 		pe->regs.r11 = pe->regs.rflags;
 		start = machine_tsc();
-		machine_run(pe, space, &trap);
+		machine_run(pe, &trap);
 		x86_print("selftest: machine_run around one syscall: %lu\n",
 		          machine_tsc() - start - empty);
 	}

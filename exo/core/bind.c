@@ -281,6 +281,7 @@ static void leave_tables(struct net_binding *binding)
 			                 binding->entries[i]);
 		binding->entries[i] = NULL;
 	}
+	flt_fragments_forget(net.fragments, binding, &binding->followed);
 }
 
 static int bind_apply(struct request *request, const struct exo_cap rings[])

@@ -5,7 +5,9 @@
  * host bindings; what they don't want either is counted as unmatched.
  *
  * Filters judge contiguous bytes. A frame that lies in several segments is judged from a copy in
- * one piece, so that the verdict is the one that the expression means.
+ * one piece, so that the verdict is the one that the expression means. A later fragment of a
+ * datagram goes where its first fragment went (flt/fragment.h), whatever it looks like; taps judge
+ * it as it is.
  */
 #include "net_packet.h"
 
@@ -41,58 +43,46 @@ static void count_outcome(struct exo_binding_counters *counters, enum ring_outco
 }
 
 /* Gives a frame to a binding: counts it, and delivers where the binding has a ring. */
-static void give(struct burst *burst, unsigned i, struct net_binding *binding, uint32_t accept,
-                 uint16_t flags)
+static void give(unsigned core, const struct net_packet *packet, struct net_binding *binding,
+                 uint32_t accept, uint16_t flags)
 {
-	const struct net_packet *packet = &burst->packets[i];
-	struct net_binding_core *part = &binding->cores[burst->core];
+	struct net_binding_core *part = &binding->cores[core];
 	enum ring_outcome outcome;
 
 	part->counters.matched_packets++;
 	part->counters.matched_bytes += packet->length;
-	net_mark_binding(burst->core, part);
+	net_mark_binding(core, part);
 	if (!part->ring)
 		return;
 	outcome = ring_deliver(part->ring, packet, accept, flags, binding->id);
 	count_outcome(&part->counters, outcome, accept < packet->length ? accept : packet->length);
 	if ((flags & EXO_DESC_TAP) && outcome != RING_DELIVERED)
-		net.cores[burst->core].drops[packet->port].tap_lost++;
-	net_mark_ring(burst->core, part->ring, outcome == RING_DELIVERED);
+		net.cores[core].drops[packet->port].tap_lost++;
+	net_mark_ring(core, part->ring, outcome == RING_DELIVERED);
 }
 
 static void give_tap(void *arg, uint32_t index, void *owner, uint32_t accept)
 {
-	give(arg, index, owner, accept, EXO_DESC_TAP);
+	struct burst *burst = arg;
+
+	give(burst->core, &burst->packets[index], owner, accept, EXO_DESC_TAP);
 }
 
-static void give_host(struct burst *burst, unsigned i)
+static void deliver(unsigned core, const struct net_packet *packet, struct flt_verdict verdict)
 {
-	struct flt_verdict verdict;
-
-	flt_table_classify(burst->port->host, &burst->frames[i], 1, &verdict, NULL);
 	if (verdict.owner)
-		give(burst, i, verdict.owner, verdict.accept, 0);
+		give(core, packet, verdict.owner, verdict.accept, 0);
 	else
-		net.cores[burst->core].drops[burst->packets[i].port].unmatched++;
+		net.cores[core].drops[packet->port].unmatched++;
 }
 
-/* Delivers what has been gathered, and begins anew. */
-static void flush(struct burst *burst)
+/* The verdict, or the host bindings' where nobody else wants the frame. */
+static struct flt_verdict or_host(const struct burst *burst, const struct flt_frame *frame,
+                                  struct flt_verdict verdict)
 {
-	struct flt_tap_sink taps = {.matched = give_tap, .arg = burst};
-
-	if (burst->n == 0)
-		return;
-	flt_table_classify(burst->port->bound, burst->frames, burst->n, burst->verdicts, &taps);
-	for (unsigned i = 0; i < burst->n; i++) {
-		struct flt_verdict *verdict = &burst->verdicts[i];
-
-		if (verdict->owner)
-			give(burst, i, verdict->owner, verdict->accept, 0);
-		else
-			give_host(burst, i);
-	}
-	burst->n = 0;
+	if (!verdict.owner)
+		flt_table_classify(burst->port->host, frame, 1, &verdict, NULL);
+	return verdict;
 }
 
 /* What hardware said of the checksums. A virtio peer leaves them open for frames that never were
@@ -112,23 +102,115 @@ static uint16_t checksum_flags(uint64_t ol_flags)
 	return flags;
 }
 
-static void gather(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, uint16_t queue,
-                   uint64_t now)
+static void describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint64_t now)
 {
-	bool segmented = mbuf->nb_segs > 1;
-	struct net_packet *packet;
-	struct flt_frame *frame;
-
-	if (segmented)
-		flush(burst); /* in order, and alone: there is one scratch area */
-	packet = &burst->packets[burst->n];
-	frame = &burst->frames[burst->n++];
 	packet->mbuf = mbuf;
 	packet->length = mbuf->pkt_len;
 	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
 	packet->timestamp = now;
-	packet->port = port;
+	packet->port = mbuf->port;
 	packet->flags = checksum_flags(mbuf->ol_flags);
+}
+
+/* ---- Fragments ---- */
+
+void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause)
+{
+	struct exo_drops *drops = &net.cores[machine_core()].drops[((struct rte_mbuf *)mbuf)->port];
+
+	if (cause == FLT_FRAGMENT_EXPIRED)
+		drops->fragments_expired++;
+	else
+		drops->fragments_crowded++;
+	rte_pktmbuf_free(mbuf);
+}
+
+/* The first of a datagram decides for those that follow, and for those that wait already. */
+static void deliver_first(struct burst *burst, unsigned i, const struct flt_fragment *fragment)
+{
+	struct flt_held held[FLT_FRAGMENT_DATAGRAM_HELD_MAX];
+	struct net_packet *packet = &burst->packets[i];
+	struct flt_frame whole =
+	        flt_fragment_whole(&burst->frames[i], fragment, net.cores[burst->core].scratch);
+	struct flt_verdict verdict = burst->verdicts[i];
+	struct net_binding *binding;
+	uint32_t n;
+
+	if (fragment->header)
+		flt_table_classify(burst->port->bound, &whole, 1, &verdict, NULL);
+	if (!verdict.owner)
+		verdict = burst->verdicts[i]; /* a filter for such fragments */
+	verdict = or_host(burst, &whole, verdict);
+	binding = verdict.owner;
+	n = flt_fragments_first(net.fragments, &fragment->id, packet->timestamp, verdict,
+	                        binding ? &binding->followed : NULL, held);
+	deliver(burst->core, packet, verdict);
+	for (uint32_t k = 0; k < n; k++) {
+		struct net_packet early;
+
+		describe(&early, held[k].packet, held[k].arrived);
+		deliver(burst->core, &early, verdict);
+		rte_pktmbuf_free(held[k].packet);
+	}
+}
+
+static void deliver_later(struct burst *burst, unsigned i, const struct flt_fragment *fragment)
+{
+	struct net_packet *packet = &burst->packets[i];
+	struct flt_verdict verdict;
+
+	rte_pktmbuf_refcnt_update(packet->mbuf, 1); /* the table's */
+	switch (flt_fragments_later(net.fragments, &fragment->id, packet->timestamp, packet->mbuf,
+	                            &verdict)) {
+	case FLT_FRAGMENT_FOLLOWS:
+		deliver(burst->core, packet, verdict);
+		rte_pktmbuf_free(packet->mbuf);
+		break;
+	case FLT_FRAGMENT_REFUSED:
+		demux_drop_fragment(packet->mbuf, FLT_FRAGMENT_CROWDED);
+		break;
+	case FLT_FRAGMENT_HELD:
+		break;
+	}
+}
+
+/* Delivers what has been gathered, and begins anew. */
+static void flush(struct burst *burst)
+{
+	struct flt_tap_sink taps = {.matched = give_tap, .arg = burst};
+	struct flt_fragment fragment;
+
+	if (burst->n == 0)
+		return;
+	flt_table_classify(burst->port->bound, burst->frames, burst->n, burst->verdicts, &taps);
+	for (unsigned i = 0; i < burst->n; i++) {
+		switch (flt_fragment_parse(&burst->frames[i], &fragment)) {
+		case FLT_FRAGMENT_NONE:
+			deliver(burst->core, &burst->packets[i],
+			        or_host(burst, &burst->frames[i], burst->verdicts[i]));
+			break;
+		case FLT_FRAGMENT_FIRST:
+			deliver_first(burst, i, &fragment);
+			break;
+		case FLT_FRAGMENT_LATER:
+			deliver_later(burst, i, &fragment);
+			break;
+		}
+	}
+	burst->n = 0;
+}
+
+static void gather(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, uint16_t queue,
+                   uint64_t now)
+{
+	bool segmented = mbuf->nb_segs > 1;
+	struct flt_frame *frame;
+
+	if (segmented)
+		flush(burst); /* in order, and alone: there is one scratch area */
+	mbuf->port = port;
+	describe(&burst->packets[burst->n], mbuf, now);
+	frame = &burst->frames[burst->n++];
 	frame->data =
 	        segmented ? rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, net.cores[burst->core].scratch)
 	                  : rte_pktmbuf_mtod(mbuf, const uint8_t *);

@@ -68,13 +68,18 @@ static int start_engine(void)
 	return flt_init(&platform) ? -EXO_EINVAL : 0;
 }
 
+/* A datagram's fragments arrive within milliseconds; a stack waits for half a minute at most. */
 static int start_tables(void)
 {
+	struct flt_fragments_config fragments = {.follow_ticks = 30 * machine_info()->tsc_hz,
+	                                         .hold_ticks = machine_info()->tsc_hz,
+	                                         .drop = demux_drop_fragment};
+
 	for (unsigned i = 0; i < net.n_ports; i++)
 		if (flt_table_create(&net.ports[i].bound, NULL) ||
 		    flt_table_create(&net.ports[i].host, NULL))
 			return -EXO_ENOMEM;
-	return 0;
+	return flt_fragments_create(&net.fragments, &fragments, NULL) ? -EXO_ENOMEM : 0;
 }
 
 static int start_cores(void)
@@ -315,6 +320,7 @@ unsigned net_poll(unsigned core, unsigned budget)
 	retire_online(core);
 	n = poll_ports(core, budget);
 	n += poll_rings(core, budget);
+	flt_fragments_expire(net.fragments, machine_tsc());
 	publish_bindings(core);
 	publish_rings(core);
 	retire_offline(core);
@@ -389,6 +395,8 @@ static void add_drops(struct exo_drops *to, const struct exo_drops *from)
 	to->unmatched += from->unmatched;
 	to->malformed += from->malformed;
 	to->tap_lost += from->tap_lost;
+	to->fragments_expired += from->fragments_expired;
+	to->fragments_crowded += from->fragments_crowded;
 }
 
 void net_info_update(struct exo_info *info, struct exo_port_info *ports)

@@ -25,6 +25,8 @@ struct net_packet {
 
 /* Takes at most NET_BURST frames from a queue and delivers them. → how many. */
 unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue);
+/* Frees a fragment that waited in vain, and counts it. */
+void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
 
 /* ---- ring_receive.c ---- */
 

@@ -13,6 +13,7 @@
 #define CORE_NET_STATE_H
 
 #include <flt/flowset.h>
+#include <flt/fragment.h>
 #include <flt/program.h>
 #include <flt/table.h>
 
@@ -108,6 +109,7 @@ struct net_binding {
 	struct flt_flow flow;
 	struct flt_conjunction *conjunctions;
 	struct flt_program *program;
+	uint32_t followed;                   /* fragments' mark */
 	uint64_t counters_frame;             /* pinned; 0: none */
 	struct exo_binding_counters *shared; /* in that frame: written, never read */
 	struct flt_entry *entries[EXO_PORTS_MAX];
@@ -157,6 +159,7 @@ struct net {
 	unsigned n_pollers; /* cores 0 … n_pollers - 1 take frames from some port */
 	struct net_core *cores;
 	struct net_port ports[EXO_PORTS_MAX];
+	struct flt_fragments *fragments; /* who got a datagram's first one; of all cores */
 };
 
 extern struct net net;

@@ -91,6 +91,9 @@ void bindings_free(struct bindings *bindings)
 		flt_expression_free(&bindings->all[i].expression);
 	}
 	bindings->n = 0;
+	free(bindings->datagrams);
+	bindings->datagrams = NULL;
+	bindings->n_datagrams = 0;
 }
 
 struct binding *bindings_find(struct bindings *bindings, const char *name)
@@ -104,6 +107,7 @@ struct binding *bindings_find(struct bindings *bindings, const char *name)
 void bindings_restart(struct bindings *bindings)
 {
 	bindings->sent = bindings->unmatched = (struct count){0};
+	bindings->n_datagrams = 0;
 	for (size_t i = 0; i < bindings->n; i++)
 		bindings->all[i].matched = bindings->all[i].delivered = (struct count){0};
 }
@@ -142,17 +146,15 @@ static bool older(const struct binding *a, const struct binding *b)
 	return a < b;
 }
 
-void bindings_judge(struct bindings *bindings, const uint8_t *data, uint32_t length)
+/* Who wins a frame; NULL: nobody. */
+static struct binding *find_winner(struct bindings *bindings, const struct flt_frame *frame)
 {
-	struct flt_frame frame = {.data = data, .len = length, .wire_len = length};
 	struct binding *winner = NULL;
 	int winner_bits = -1;
-	add(&bindings->sent, length);
 	for (struct binding *b = bindings->all; b < bindings->all + bindings->n; b++) {
-		if (!judge_accepts(b, data, length))
+		if (!judge_accepts(b, frame->data, frame->len))
 			continue;
-		add(&b->matched, length);
-		int bits = flow_bits(b, &frame);
+		int bits = flow_bits(b, frame);
 		if (bits < 0)
 			bindings->flow_misses = true;
 		if (!winner || bits > winner_bits || (bits == winner_bits && older(b, winner))) {
@@ -160,5 +162,78 @@ void bindings_judge(struct bindings *bindings, const uint8_t *data, uint32_t len
 			winner_bits = bits;
 		}
 	}
-	add(winner ? &winner->delivered : &bindings->unmatched, length);
+	return winner;
+}
+
+/* ---- Fragments ---- */
+
+static struct datagram *find_datagram(struct bindings *bindings, const struct flt_fragment_id *id)
+{
+	enum { STEP = 256 };
+	for (size_t i = bindings->n_datagrams; i-- > 0;)
+		if (!memcmp(&bindings->datagrams[i].id, id, sizeof(*id)))
+			return &bindings->datagrams[i];
+	if (bindings->n_datagrams % STEP == 0) {
+		size_t room = bindings->n_datagrams + STEP;
+		void *more = realloc(bindings->datagrams, room * sizeof(*bindings->datagrams));
+		if (!more)
+			abort();
+		bindings->datagrams = more;
+	}
+	bindings->datagrams[bindings->n_datagrams] = (struct datagram){.id = *id};
+	return &bindings->datagrams[bindings->n_datagrams++];
+}
+
+static struct count *owned(struct bindings *bindings, struct binding *owner)
+{
+	return owner ? &owner->delivered : &bindings->unmatched;
+}
+
+static void judge_first(struct bindings *bindings, const struct flt_frame *frame,
+                        const struct flt_fragment *fragment)
+{
+	struct datagram *datagram = find_datagram(bindings, &fragment->id);
+	uint8_t *room = malloc(frame->len);
+	if (!room)
+		abort();
+	struct flt_frame whole = flt_fragment_whole(frame, fragment, room);
+	struct binding *winner = find_winner(bindings, &whole);
+	free(room);
+	if (!winner)
+		winner = find_winner(bindings, frame);
+	struct count *count = owned(bindings, winner);
+	add(count, frame->len);
+	count->packets += datagram->waiting.packets;
+	count->bytes += datagram->waiting.bytes;
+	datagram->waiting = (struct count){0};
+	datagram->decided = true;
+	datagram->owner = winner;
+}
+
+static void judge_later(struct bindings *bindings, uint32_t length,
+                        const struct flt_fragment *fragment)
+{
+	struct datagram *datagram = find_datagram(bindings, &fragment->id);
+	add(datagram->decided ? owned(bindings, datagram->owner) : &datagram->waiting, length);
+}
+
+void bindings_judge(struct bindings *bindings, const uint8_t *data, uint32_t length)
+{
+	struct flt_frame frame = {.data = data, .len = length, .wire_len = length};
+	struct flt_fragment fragment;
+	add(&bindings->sent, length);
+	for (struct binding *b = bindings->all; b < bindings->all + bindings->n; b++)
+		if (judge_accepts(b, data, length))
+			add(&b->matched, length);
+	switch (flt_fragment_parse(&frame, &fragment)) {
+	case FLT_FRAGMENT_NONE:
+		add(owned(bindings, find_winner(bindings, &frame)), length);
+		break;
+	case FLT_FRAGMENT_FIRST:
+		judge_first(bindings, &frame, &fragment);
+		break;
+	case FLT_FRAGMENT_LATER:
+		judge_later(bindings, length, &fragment);
+		break;
+	}
 }

@@ -5,8 +5,11 @@
  * Two independent judges. *Matched* is libpcap's own verdict on each frame, binding by binding.
  * *Delivered* follows the total order of exo/flow.h, said as plainly as possible: among the
  * bindings whose expression libpcap accepts the frame for, the one with the most constrained bits,
- * then the oldest. Constrained bits are those of the declared flow, which is what the filter engine
- * extracts from the expression. Nothing here knows of the kernel's decision structure.
+ * then the oldest. Later fragments of a datagram go where its newest first fragment went, those
+ * that came before it included; a first one is judged as the datagram that it begins, an IPv6 one
+ * without its fragment header. Constrained bits are those of the declared flow, which is what the
+ * filter engine extracts from the expression. Nothing here knows of the kernel's decision
+ * structure.
  */
 #ifndef REPLAY_HOST_BINDINGS_H
 #define REPLAY_HOST_BINDINGS_H
@@ -18,6 +21,7 @@
 #include <pcap/pcap.h>
 
 #include <flt/expression.h>
+#include <flt/fragment.h>
 #include <replay/protocol.h>
 
 enum { BINDINGS_MAX = 64 };
@@ -37,10 +41,20 @@ struct binding {
 	struct replay_result result;
 };
 
+/* A datagram of which a fragment was seen. */
+struct datagram {
+	struct flt_fragment_id id;
+	bool decided; /* its first fragment came */
+	struct binding *owner;
+	struct count waiting; /* fragments before it */
+};
+
 struct bindings {
 	struct binding all[BINDINGS_MAX];
 	size_t n;
 	struct count sent, unmatched; /* frames that were judged; of them, nobody's */
+	struct datagram *datagrams;
+	size_t n_datagrams;
 	bool flow_misses; /* a flow that does not hold where libpcap accepts: our mistake */
 };
 

@@ -64,6 +64,12 @@ def answers_udp(ns):
         expect(udp(ns, address, 100), 100)
 
 
+def answers_long_udp(ns):
+    """Only a datagram's first fragment has the port; the others follow it."""
+    for size in (1473, 4000, 20000):
+        expect(udp(ns, SHARED, 5, size), 5)
+
+
 def refuses_other_ports(ns):
     program = ("import socket\n"
                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3)\n"
@@ -96,6 +102,8 @@ def answers_over_ipv6(ns):
     for size in (0, 56, 1452, 1453, 4000, 20000):
         expect(ping(ns, SIX, 5, size), 5)
     expect(udp(ns, SIX, 50, 1000), 50)
+    for size in (1453, 4000, 20000):
+        expect(udp(ns, SIX, 5, size), 5)
 
 
 def run4(report):
@@ -104,7 +112,7 @@ def run4(report):
                     append=f"ip={SHARED}/24,10.51.0.1 ip={LWIP}/24,10.51.0.1") as machine:
         machine.wait_for("ready: ", count=3)
         for test in (answers_arp, answers_ping, answers_fragmented_ping, answers_udp,
-                     refuses_other_ports, survives_flood):
+                     answers_long_udp, refuses_other_ports, survives_flood):
             with report.test("echo " + test.__name__.replace("_", " ")):
                 test(ns)
         with report.test("echo survives noise"):

@@ -83,10 +83,15 @@ unsigned machine_core(void)
 	return this_core;
 }
 
+static uint64_t ticks;
+
+void world_pass(uint64_t seconds)
+{
+	__atomic_add_fetch(&ticks, seconds * info.tsc_hz, __ATOMIC_RELAXED);
+}
+
 uint64_t machine_tsc(void)
 {
-	static uint64_t ticks;
-
 	return __atomic_add_fetch(&ticks, 1, __ATOMIC_RELAXED);
 }
 

@@ -100,6 +100,9 @@ struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjun
 int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_conjunction *flow,
                    const struct world_ring *ring, struct exo_bind *arg);
 
+/* Lets the clock go on. */
+void world_pass(uint64_t seconds);
+
 /* Polls until nothing happens any more. */
 void world_poll(void);
 

@@ -26,7 +26,9 @@ struct exo_drops {
 	uint64_t unmatched;  /* nobody bound it */
 	uint64_t malformed;  /* shorter than an Ethernet header, or segments beyond the limit */
 	uint64_t tap_lost;   /* copies for taps that found no room */
-	uint64_t reserved[3];
+	uint64_t fragments_expired; /* the datagram's first fragment did not come in time */
+	uint64_t fragments_crowded; /* too many waited for their first fragments */
+	uint64_t reserved[1];
 };
 
 struct exo_port_info {

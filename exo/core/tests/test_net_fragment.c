@@ -214,6 +214,8 @@ static void are_bounded(void **state)
 /* Over IPv6 the port stands behind the fragment header. */
 static void follow_over_ipv6(void **state)
 {
+	static const uint8_t ip6[] = {0x86, 0xdd, 0x60, 0, 0, 0, 0, 0x80, 44, 64};
+	static const uint8_t later[] = {17, 0, 0, 0x10, 0, 0, 0, 1};
 	struct flt_conjunction flow;
 
 	world_any(&flow);
@@ -223,8 +225,8 @@ static void follow_over_ipv6(void **state)
 	assert_int_equal(tear_down(NULL), 0);
 	listen(&alice, ALICE, &flow, 0);
 	memset(frame, 0, 200);
-	memcpy(frame + 12, "\x86\xdd\x60\0\0\0\0\x80\x2c\x40", 10);
-	memcpy(frame + 54, "\x11\0\0\x10\0\0\0\1", 8); /* a later one first */
+	memcpy(frame + 12, ip6, sizeof(ip6));
+	memcpy(frame + 54, later, sizeof(later)); /* a later one first */
 	frame[65] = 9;
 	world_arrive(0, frame, 180, 0);
 	world_poll();

@@ -77,6 +77,13 @@ void arp_announce(struct udp_stack *stack, unsigned interface, const struct udp_
 	send_request(stack, interface, ip, ip, ethernet_broadcast);
 }
 
+void arp_probe(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
+{
+	struct udp_ip nobody = {.family = 4};
+
+	send_request(stack, interface, &nobody, ip, ethernet_broadcast);
+}
+
 /* Turns the request's own buffer into the reply. */
 static void reply(struct udp_stack *stack, struct udp_buffer *buffer, const struct arp *arp)
 {
@@ -90,14 +97,26 @@ static void reply(struct udp_stack *stack, struct udp_buffer *buffer, const stru
 	ethernet_send(stack, interface, arp->sha, ETHERTYPE_ARP, buffer);
 }
 
+/* The address of ours that the sender has or, while we are asking for it, wants as well (RFC 5227,
+ * 2.1.1); NULL: none. */
+static struct address *claimed(struct interface *interface, const struct arp *arp)
+{
+	struct address *wanted;
+
+	if (!udp_ip_is_unspecified(&arp->spa))
+		return own_address_find(interface, &arp->spa);
+	wanted = own_address_find(interface, &arp->tpa);
+	return wanted != NULL && wanted->state == ADDRESS_TENTATIVE ? wanted : NULL;
+}
+
 /* Whether the sender claims an address of ours, or is ourselves, looped back. */
 static bool sender_is_us(struct udp_stack *stack, unsigned interface, const struct arp *arp)
 {
-	struct address *mine = interface_address(&stack->interfaces[interface], &arp->spa);
+	struct address *mine = claimed(&stack->interfaces[interface], arp);
 	bool our_mac = memcmp(arp->sha, stack->interfaces[interface].mac, UDP_MAC_BYTES) == 0;
 
 	if (mine != NULL && !our_mac)
-		route_conflict(stack, interface, mine, arp->sha);
+		own_address_conflict(stack, interface, mine, arp->sha);
 	return mine != NULL || our_mac;
 }
 

@@ -15,6 +15,7 @@
 #define UDP_INTERNAL_H
 
 #include <udp/checksum.h>
+#include <udp/dhcp.h>
 #include <udp/socket.h>
 #include <udp/stack.h>
 #include <udp/wire.h>
@@ -24,12 +25,31 @@
 
 /* ---- State ---- */
 
+enum address_state {
+	ADDRESS_USABLE = 0, /* ours; still being probed where it is optimistic */
+	ADDRESS_TENTATIVE,  /* nobody has said yet that it is his; not used */
+	ADDRESS_DUPLICATE,  /* somebody has; not used, probed again later */
+};
+
+/* What the address does next; see own_address.c. */
+enum address_step {
+	STEP_PROBE = 0, /* the first probe */
+	STEP_QUIET,     /* it got no answer: usable from here on (IPv4) */
+	STEP_PROBE_2,
+	STEP_PROBE_3,
+	STEP_ANNOUNCE, /* certain: tell everybody */
+	STEP_ANNOUNCE_2,
+	STEP_DONE,
+};
+
 struct address {
 	struct udp_ip ip;
 	uint8_t prefix;
-	uint8_t announcements;   /* still to be sent */
-	uint64_t announce_at;    /* when the next one is due */
+	uint8_t state;           /* enum address_state */
+	uint8_t step;            /* enum address_step: due at `due` */
+	uint64_t due;            /* UINT64_MAX: nothing */
 	uint64_t defended_until; /* no second defence before (RFC 5227, 2.4(b)) */
+	struct udp_dhcp *lease;  /* whose it is; NULL: nobody's in particular */
 };
 
 struct interface {
@@ -102,7 +122,9 @@ struct udp_stack {
 	struct reassembly_table reassembly;
 	struct socket_table sockets;
 	struct token_bucket errors;
-	uint16_t ip4_ids[ID_BUCKETS]; /* next identification, by hash of the destination */
+	struct udp_dhcp *dhcp;         /* clients, a list */
+	struct udp_socket dhcp_socket; /* theirs all */
+	uint16_t ip4_ids[ID_BUCKETS];  /* next identification, by hash of the destination */
 };
 
 /* A packet on its way up. It borrows the buffer; whoever answers in place sets `buffer` to NULL. */
@@ -187,6 +209,8 @@ void arp_request(struct udp_stack *stack, unsigned interface, const struct udp_i
                  const uint8_t *mac);
 /* Announces the address (RFC 5227, 2.3). */
 void arp_announce(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+/* Asks whether somebody has the address already (RFC 5227, 2.1.1). */
+void arp_probe(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
 
 /* ---- neighbour.c ---- */
 
@@ -202,28 +226,36 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
                      const uint8_t *mac, bool create, bool confirmed);
 void neighbour_run(struct udp_stack *stack, uint64_t now);
 
-/* ---- route.c ---- */
+/* ---- own_address.c ---- */
 
+/* The interface's address, in whatever state. */
+struct address *own_address_find(struct interface *interface, const struct udp_ip *ip);
+/* The interface's address where it is usable. */
 struct address *interface_address(struct interface *interface, const struct udp_ip *ip);
 /* The interface's address to speak to `ip` from: of the same network where there is one. NULL: none
  * of that family. */
 const struct udp_ip *interface_source(const struct interface *interface, const struct udp_ip *ip);
-/* Whether `ip` is an address of any interface. */
+/* Whether `ip` is a usable address of any interface. */
 bool route_is_ours(struct udp_stack *stack, const struct udp_ip *ip);
+/* Takes an address off an interface. */
+void own_address_drop(struct interface *interface, struct address *address);
+/* Somebody else, at `mac`, claims one of our addresses, by ARP or ND. While it is being probed it
+ * is given up; later the owner is told and the address defended, not too often (RFC 5227, 2.4(b)).
+ */
+void own_address_conflict(struct udp_stack *stack, unsigned interface, struct address *address,
+                          const uint8_t *mac);
+void own_address_run(struct udp_stack *stack, uint64_t now);
+/* When the next probe or announcement is due. */
+uint64_t own_address_deadline(const struct udp_stack *stack);
+
+/* ---- route.c ---- */
+
 /* Whether `ip` is a broadcast address on the interface (limited, or directed at its networks). */
 bool route_is_broadcast(const struct interface *interface, const struct udp_ip *ip);
 /* The address, interface and next hop for `dst`; *src's family 0: any source, else this one.
  * 0 or -UDP_EUNREACHABLE. */
 int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct udp_ip *dst,
                struct route *route);
-/* Somebody else, at `mac`, claims one of our addresses, by ARP or ND: tells the owner and defends
- * the address, not too often (RFC 5227, 2.4(b)). */
-void route_conflict(struct udp_stack *stack, unsigned interface, struct address *address,
-                    const uint8_t *mac);
-void route_run(struct udp_stack *stack, uint64_t now);
-/* When the next announcement is due. */
-uint64_t route_deadline(const struct udp_stack *stack);
-
 /* ---- ip4_input.c, reassembly.c ---- */
 
 void ip4_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t *mac,
@@ -249,6 +281,8 @@ int ip_send(struct udp_stack *stack, const struct send *send, struct udp_buffer 
 int ip_resolve(struct udp_stack *stack, struct send *send, struct route *route);
 /* Payload bytes that one frame takes on that route. */
 uint32_t ip_payload_max(const struct send *send, const struct route *route);
+/* The link address of a multicast group. */
+void ip_multicast_mac(const struct udp_ip *group, uint8_t *mac);
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst);
 /* Puts an IP header in front of buffer->data and sends; `fragment` NULL: it is the whole. 0 or
  * -UDP_ENOBUFS (no room in front). */
@@ -279,6 +313,8 @@ void nd_solicit(struct udp_stack *stack, unsigned interface, const struct udp_ip
                 const uint8_t *mac);
 /* As arp_announce (RFC 4861, 7.2.6). */
 void nd_announce(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+/* As arp_probe (RFC 4862, 5.4.2). */
+void nd_probe(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
 
 /* ---- icmp6.c ---- */
 
@@ -307,6 +343,22 @@ enum icmp_cause {
 void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t rest);
 /* Somebody sent an error: tell the socket whose packet it quotes. */
 void icmp_error_input(const struct packet *packet);
+
+/* ---- dhcp.c ---- */
+
+void dhcp_run(struct udp_stack *stack, uint64_t now);
+uint64_t dhcp_deadline(const struct udp_stack *stack);
+/* What became of the probing of the client's address. */
+void dhcp_address_ready(struct udp_dhcp *client);
+void dhcp_address_taken(struct udp_dhcp *client, const uint8_t *mac);
+/* Whether a client waits on that interface for an answer to an address that is not ours yet. */
+bool dhcp_expects(const struct udp_stack *stack, unsigned interface);
+
+/* ---- udp_output.c ---- */
+
+/* Sends buffer->data from port `from` to port `to`; send->src is known. */
+int udp_send_raw(struct udp_stack *stack, const struct send *send, uint16_t from, uint16_t to,
+                 struct udp_buffer *buffer);
 
 /* ---- udp_input.c, socket.c ---- */
 

@@ -61,6 +61,15 @@ static bool has_source_route(const struct packet *packet)
 	return false;
 }
 
+/* A DHCP server may address its answer to the address that it offers (RFC 2131, 4.1). */
+static bool is_lease_to_be(const struct packet *packet)
+{
+	return packet->header[IP4_PROTOCOL] == PROTOCOL_UDP && packet->size >= UDP_SIZE &&
+	       wire_get16(packet->payload + UDP_DST_PORT) == UDP_DHCP_CLIENT_PORT &&
+	       (wire_get16(packet->header + IP4_FRAGMENT) & (IP4_MF | IP4_OFFSET_MASK)) == 0 &&
+	       dhcp_expects(packet->stack, packet->buffer->interface);
+}
+
 /* Who sent it, and whether it is for us. NULL, or the counter. */
 static uint64_t *check_addresses(struct packet *packet)
 {
@@ -74,7 +83,8 @@ static uint64_t *check_addresses(struct packet *packet)
 		return &count->drop_source;
 	packet->to_group = udp_ip_is_multicast(&packet->dst) ||
 	                   route_is_broadcast(packet->interface, &packet->dst);
-	if (!packet->to_group && interface_address(packet->interface, &packet->dst) == NULL)
+	if (!packet->to_group && interface_address(packet->interface, &packet->dst) == NULL &&
+	    !is_lease_to_be(packet))
 		return &count->drop_not_ours;
 	/* One host's address in everybody's frame is a mistake or an attack (RFC 1122, 3.3.6). */
 	if (packet->link_group && !packet->to_group)

@@ -103,7 +103,7 @@ static int push_header6(const struct send *send, struct udp_buffer *buffer,
 
 /* IPv4: 01:00:5e and the low 23 bits of the group (RFC 1112, 6.4); IPv6: 33:33 and its last four
  * bytes (RFC 2464, 7). */
-static void multicast_mac(const struct udp_ip *group, uint8_t *mac)
+void ip_multicast_mac(const struct udp_ip *group, uint8_t *mac)
 {
 	if (group->family == 6) {
 		mac[0] = mac[1] = 0x33;
@@ -128,7 +128,7 @@ static void send_link(struct udp_stack *stack, const struct send *send, const st
 	} else if (route->broadcast) {
 		ethernet_send(stack, route->index, ethernet_broadcast, type, buffer);
 	} else if (udp_ip_is_multicast(&route->next_hop)) {
-		multicast_mac(&route->next_hop, mac);
+		ip_multicast_mac(&route->next_hop, mac);
 		ethernet_send(stack, route->index, mac, type, buffer);
 	} else {
 		neighbour_send(stack, route->index, &route->next_hop, buffer);

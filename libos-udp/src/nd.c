@@ -51,11 +51,11 @@ static bool parse(const struct packet *packet, struct discovery *found)
 	return found->mac == NULL || !(found->mac[0] & 1);
 }
 
-/* A message with our link address as its only option. */
-static struct udp_buffer *build(struct udp_stack *stack, unsigned interface, uint8_t type,
-                                uint8_t flags, const struct udp_ip *target)
+/* A message without options. */
+static struct udp_buffer *build_bare(struct udp_stack *stack, uint8_t type, uint8_t flags,
+                                     const struct udp_ip *target, uint32_t options)
 {
-	struct udp_buffer *buffer = stack_allocate(stack, ND_SIZE + ND_OPTION_SIZE);
+	struct udp_buffer *buffer = stack_allocate(stack, ND_SIZE + options);
 	uint8_t *at;
 
 	if (buffer == NULL) {
@@ -67,6 +67,19 @@ static struct udp_buffer *build(struct udp_stack *stack, unsigned interface, uin
 	at[ICMP_TYPE] = type;
 	at[ND_FLAGS] = flags;
 	memcpy(at + ND_TARGET, target->bytes, 16);
+	return buffer;
+}
+
+/* A message with our link address as its only option. */
+static struct udp_buffer *build(struct udp_stack *stack, unsigned interface, uint8_t type,
+                                uint8_t flags, const struct udp_ip *target)
+{
+	struct udp_buffer *buffer = build_bare(stack, type, flags, target, ND_OPTION_SIZE);
+	uint8_t *at;
+
+	if (buffer == NULL)
+		return NULL;
+	at = buffer->data;
 	at[ND_SIZE] = type == ICMP6_NEIGHBOUR_SOLICIT ? ND_OPTION_SOURCE : ND_OPTION_TARGET;
 	at[ND_SIZE + 1] = ND_OPTION_SIZE / 8;
 	memcpy(at + ND_SIZE + 2, stack->interfaces[interface].mac, UDP_MAC_BYTES);
@@ -79,7 +92,7 @@ static void transmit(struct udp_stack *stack, unsigned interface, struct udp_buf
 {
 	struct send send = {.src = *src,
 	                    .dst = *dst,
-	                    .direct = mac != NULL,
+	                    .direct = true,
 	                    .interface = (uint8_t)interface,
 	                    .protocol = PROTOCOL_ICMP6,
 	                    .ttl = ND_HOPS};
@@ -88,6 +101,8 @@ static void transmit(struct udp_stack *stack, unsigned interface, struct udp_buf
 		return;
 	if (mac != NULL)
 		memcpy(send.mac, mac, UDP_MAC_BYTES);
+	else
+		ip_multicast_mac(dst, send.mac);
 	icmp6_finish(buffer, src, dst);
 	stack->count.nd_out++;
 	(void)ip_send(stack, &send, buffer);
@@ -112,12 +127,29 @@ void nd_announce(struct udp_stack *stack, unsigned interface, const struct udp_i
 	         ip, &all_nodes, NULL);
 }
 
+void nd_probe(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
+{
+	struct udp_ip nobody = {.family = 6}, group = ip6_solicited_group(ip);
+
+	transmit(stack, interface, build_bare(stack, ICMP6_NEIGHBOUR_SOLICIT, 0, ip, 0), &nobody,
+	         &group, NULL);
+}
+
+static bool is_ourselves(const struct packet *packet)
+{
+	return memcmp(packet->mac, packet->interface->mac, UDP_MAC_BYTES) == 0;
+}
+
 static void solicit_input(struct packet *packet, const struct discovery *found)
 {
 	struct udp_stack *stack = packet->stack;
 	unsigned interface = packet->buffer->interface;
+	struct address *mine = own_address_find(packet->interface, &found->target);
 	bool nameless = udp_ip_is_unspecified(&packet->src);
 
+	/* Somebody else wants the address that we want (RFC 4862, 5.4.3). */
+	if (mine != NULL && mine->state == ADDRESS_TENTATIVE && nameless && !is_ourselves(packet))
+		own_address_conflict(stack, interface, mine, packet->mac);
 	if (interface_address(packet->interface, &found->target) == NULL)
 		return;
 	if (found->mac != NULL)
@@ -135,11 +167,11 @@ static void solicit_input(struct packet *packet, const struct discovery *found)
 static void advert_input(struct packet *packet, const struct discovery *found)
 {
 	unsigned interface = packet->buffer->interface;
-	struct address *mine = interface_address(packet->interface, &found->target);
+	struct address *mine = own_address_find(packet->interface, &found->target);
 	bool solicited = packet->payload[ND_FLAGS] & ND_SOLICITED;
 
-	if (mine != NULL && memcmp(packet->mac, packet->interface->mac, UDP_MAC_BYTES) != 0)
-		route_conflict(packet->stack, interface, mine, packet->mac);
+	if (mine != NULL && !is_ourselves(packet))
+		own_address_conflict(packet->stack, interface, mine, packet->mac);
 	else if (mine == NULL && found->mac != NULL)
 		neighbour_learn(packet->stack, interface, &found->target, found->mac, false,
 		                solicited && !packet->to_group);

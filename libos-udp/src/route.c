@@ -1,42 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Our addresses, and the way to those of others. */
+/* The way to others: which interface, from which address, to which neighbour. */
 #include "internal.h"
-
-#define ANNOUNCE_INTERVAL (2 * NS_PER_S)  /* RFC 5227, 1.1 */
-#define DEFEND_INTERVAL   (10 * NS_PER_S) /* RFC 5227, 1.1 */
-enum { ANNOUNCE_NUM = 2 };
-
-struct address *interface_address(struct interface *interface, const struct udp_ip *ip)
-{
-	for (uint32_t i = 0; i < interface->n_addresses; i++)
-		if (udp_ip_equal(&interface->addresses[i].ip, ip))
-			return &interface->addresses[i];
-	return NULL;
-}
-
-const struct udp_ip *interface_source(const struct interface *interface, const struct udp_ip *ip)
-{
-	const struct udp_ip *any = NULL;
-
-	for (uint32_t i = 0; i < interface->n_addresses; i++) {
-		const struct address *address = &interface->addresses[i];
-
-		if (address->ip.family != ip->family)
-			continue;
-		if (udp_ip_same_net(&address->ip, ip, address->prefix))
-			return &address->ip;
-		any = &address->ip;
-	}
-	return any;
-}
-
-bool route_is_ours(struct udp_stack *stack, const struct udp_ip *ip)
-{
-	for (uint32_t i = 0; i < stack->n_interfaces; i++)
-		if (interface_address(&stack->interfaces[i], ip) != NULL)
-			return true;
-	return false;
-}
 
 /* The network's last address; networks of one or two addresses have none (RFC 3021). */
 static bool is_directed_broadcast(const struct address *address, const struct udp_ip *ip)
@@ -112,6 +76,8 @@ int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct u
 			const struct address *address = &interface->addresses[k];
 			int how;
 
+			if (address->state != ADDRESS_USABLE)
+				continue;
 			if (src != NULL && src->family != 0 && !udp_ip_equal(src, &address->ip))
 				continue;
 			how = fit(interface, address, dst);
@@ -122,44 +88,6 @@ int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct u
 		}
 	}
 	return best < 0 ? -UDP_EUNREACHABLE : 0;
-}
-
-int udp_address_add(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
-                    unsigned prefix)
-{
-	bool announce = stack->config.roles & UDP_ROLE_RESOLVE;
-	struct interface *to;
-
-	if (interface >= stack->n_interfaces || !udp_ip_is_source(ip) || prefix < 1 ||
-	    prefix > (ip->family == 4 ? 32 : 128))
-		return -UDP_EINVAL;
-	to = &stack->interfaces[interface];
-	if (route_is_ours(stack, ip))
-		return -UDP_EINUSE;
-	if (to->n_addresses == UDP_ADDRESSES_MAX)
-		return -UDP_ENOSPC;
-	to->addresses[to->n_addresses++] = (struct address){
-	        .ip = *ip,
-	        .prefix = (uint8_t)prefix,
-	        .announcements = announce ? ANNOUNCE_NUM : 0,
-	        .announce_at = stack_now(stack),
-	};
-	return 0;
-}
-
-int udp_address_remove(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
-{
-	struct interface *from;
-	struct address *address;
-
-	if (interface >= stack->n_interfaces)
-		return -UDP_EINVAL;
-	from = &stack->interfaces[interface];
-	address = interface_address(from, ip);
-	if (address == NULL)
-		return -UDP_ENOTFOUND;
-	*address = from->addresses[--from->n_addresses];
-	return 0;
 }
 
 int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
@@ -174,57 +102,4 @@ int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct ud
 	if (ip->family != 4)
 		to->gateway6 = *ip;
 	return 0;
-}
-
-static void announce(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
-{
-	if (ip->family == 6)
-		nd_announce(stack, interface, ip);
-	else
-		arp_announce(stack, interface, ip);
-}
-
-void route_conflict(struct udp_stack *stack, unsigned interface, struct address *address,
-                    const uint8_t *mac)
-{
-	uint64_t now = stack_now(stack);
-
-	stack->count.arp_conflicts++;
-	if (now < address->defended_until)
-		return;
-	address->defended_until = now + DEFEND_INTERVAL;
-	if (stack->ops.notice != NULL)
-		stack->ops.notice(stack->context, UDP_NOTICE_CONFLICT, &address->ip, mac);
-	announce(stack, interface, &address->ip);
-}
-
-static void announce_due(struct udp_stack *stack, unsigned interface, struct address *address,
-                         uint64_t now)
-{
-	if (address->announcements == 0 || now < address->announce_at)
-		return;
-	address->announcements--;
-	address->announce_at = now + ANNOUNCE_INTERVAL;
-	announce(stack, interface, &address->ip);
-}
-
-void route_run(struct udp_stack *stack, uint64_t now)
-{
-	for (uint32_t i = 0; i < stack->n_interfaces; i++)
-		for (uint32_t k = 0; k < stack->interfaces[i].n_addresses; k++)
-			announce_due(stack, i, &stack->interfaces[i].addresses[k], now);
-}
-
-uint64_t route_deadline(const struct udp_stack *stack)
-{
-	uint64_t deadline = UINT64_MAX;
-
-	for (uint32_t i = 0; i < stack->n_interfaces; i++) {
-		const struct interface *interface = &stack->interfaces[i];
-
-		for (uint32_t k = 0; k < interface->n_addresses; k++)
-			if (interface->addresses[k].announcements > 0)
-				deadline = earlier(deadline, interface->addresses[k].announce_at);
-	}
-	return deadline;
 }

@@ -111,10 +111,11 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 	uint64_t now = stack_now(stack);
 	uint64_t deadline;
 
-	route_run(stack, now);
+	own_address_run(stack, now); /* first: it tells the DHCP client what became of an address */
+	dhcp_run(stack, now);
 	neighbour_run(stack, now);
 	reassembly_run(stack, now);
-	deadline = route_deadline(stack);
+	deadline = earlier(own_address_deadline(stack), dhcp_deadline(stack));
 	deadline = earlier(deadline, stack->neighbours.deadline);
 	return earlier(deadline, stack->reassembly.deadline);
 }

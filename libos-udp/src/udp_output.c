@@ -15,13 +15,13 @@ static struct send describe(const struct udp_socket *socket, const struct udp_en
 }
 
 /* The header for `size` bytes at `data`, checksum included; send->src is known. */
-static void build(uint8_t *at, const struct udp_socket *socket, const struct send *send,
-                  uint16_t port, const uint8_t *data, uint32_t size)
+static void build(uint8_t *at, uint16_t from, const struct send *send, uint16_t port,
+                  const uint8_t *data, uint32_t size)
 {
 	uint64_t sum;
 	uint16_t check;
 
-	wire_put16(at + UDP_SRC_PORT, socket->local.port);
+	wire_put16(at + UDP_SRC_PORT, from);
 	wire_put16(at + UDP_DST_PORT, port);
 	wire_put16(at + UDP_LENGTH, (uint16_t)(size + UDP_SIZE));
 	wire_put16(at + UDP_CHECKSUM, 0);
@@ -41,19 +41,25 @@ static int complete(const struct udp_socket *socket, struct send *send)
 	return ip_resolve(socket->stack, send, &route);
 }
 
-static int send_in_place(struct udp_socket *socket, const struct send *send, uint16_t port,
-                         struct udp_buffer *buffer)
+int udp_send_raw(struct udp_stack *stack, const struct send *send, uint16_t from, uint16_t to,
+                 struct udp_buffer *buffer)
 {
 	uint32_t size = buffer->size;
 	uint8_t *at = udp_buffer_push(buffer, UDP_SIZE);
 
 	if (at == NULL || size > UDP_DATAGRAM_MAX4) {
-		udp_buffer_release(socket->stack, buffer);
+		udp_buffer_release(stack, buffer);
 		return at == NULL ? -UDP_ENOBUFS : -UDP_EMSGSIZE;
 	}
-	build(at, socket, send, port, at + UDP_SIZE, size);
-	socket->stack->count.udp_out++;
-	return ip_send(socket->stack, send, buffer);
+	build(at, from, send, to, at + UDP_SIZE, size);
+	stack->count.udp_out++;
+	return ip_send(stack, send, buffer);
+}
+
+static int send_in_place(struct udp_socket *socket, const struct send *send, uint16_t port,
+                         struct udp_buffer *buffer)
+{
+	return udp_send_raw(socket->stack, send, socket->local.port, port, buffer);
 }
 
 static int send_copy(struct udp_socket *socket, const struct send *send, uint16_t port,
@@ -63,7 +69,7 @@ static int send_copy(struct udp_socket *socket, const struct send *send, uint16_
 
 	if (size > UDP_DATAGRAM_MAX4)
 		return -UDP_EMSGSIZE;
-	build(head, socket, send, port, data, size);
+	build(head, socket->local.port, send, port, data, size);
 	socket->stack->count.udp_out++;
 	return fragment_send(socket->stack, send, head, sizeof head, data, size);
 }

@@ -25,6 +25,7 @@
 	X(arp_requests_out)                                                                        \
 	X(arp_replies_out)                                                                         \
 	X(arp_conflicts)         /* somebody else claims our address */                            \
+	X(address_probes)        /* questions whether somebody has our address */                  \
 	X(neighbour_full)        /* no entry could be made or freed */                             \
 	X(neighbour_failed)      /* did not answer: what waited for it was dropped */              \
 	X(neighbour_queue_drops) /* more waited than is kept */                                    \
@@ -54,7 +55,11 @@
 	X(nd_in)                                                                                   \
 	X(nd_bad)                                                                                  \
 	X(nd_out)                                                                                  \
-	X(ip6_extension_bad) /* chain too long, cut, or in a wrong order */
+	X(ip6_extension_bad) /* chain too long, cut, or in a wrong order */                        \
+	X(dhcp_in)           /* answers to a question of ours */                                   \
+	X(dhcp_out)                                                                                \
+	X(dhcp_bad)     /* malformed, or without what it must have */                              \
+	X(dhcp_strange) /* to nobody here, or from a server that was not asked */
 
 struct udp_counters {
 #define UDP_COUNTER_FIELD(name) uint64_t name;

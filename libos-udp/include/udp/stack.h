@@ -50,8 +50,17 @@ enum udp_roles {
 	UDP_ROLE_ALL = UDP_ROLE_RESOLVE | UDP_ROLE_ECHO | UDP_ROLE_ERRORS,
 };
 
+/* How certain it is that an address is ours alone. Only a stack with UDP_ROLE_RESOLVE asks. */
+enum udp_address_how {
+	UDP_ADDRESS_SURE = 0,       /* nobody is asked */
+	UDP_ADDRESS_PROBE = 1,      /* used when the first question got no answer */
+	UDP_ADDRESS_OPTIMISTIC = 2, /* used at once, given up if somebody answers */
+};
+
 enum udp_notice {
-	UDP_NOTICE_CONFLICT = 1, /* somebody else uses one of our addresses (RFC 5227, 2.4) */
+	UDP_NOTICE_CONFLICT = 1,  /* somebody else uses one of our addresses (RFC 5227, 2.4) */
+	UDP_NOTICE_DUPLICATE = 2, /* somebody else had it before us: it is not used */
+	UDP_NOTICE_READY = 3,     /* nobody has it: it is used from now on; no `mac` */
 };
 
 /* What the driver does for the stack. All have the context as first argument. */
@@ -68,7 +77,8 @@ struct udp_ops {
 	uint64_t (*now)(void *context);
 	/* Numbers that nobody can guess. */
 	uint64_t (*random)(void *context);
-	/* Something that a person may want to know; NULL: nobody does. `mac` is the other's. */
+	/* Something that a person may want to know; NULL: nobody does. `mac` is the other's, never
+	   NULL. */
 	void (*notice)(void *context, enum udp_notice notice, const struct udp_ip *ip,
 	               const uint8_t *mac);
 };
@@ -122,6 +132,10 @@ int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu)
  */
 int udp_address_add(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                     unsigned prefix);
+/* Likewise, first asking whether somebody else has it (RFC 5227; RFC 4862, 5.4): see
+ * enum udp_address_how. */
+int udp_address_add_how(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                        unsigned prefix, enum udp_address_how how);
 int udp_address_remove(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
 /* Sets the router for what is not on the interface's networks; family 0 in `ip`: none, both. */
 int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);

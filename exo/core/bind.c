@@ -176,11 +176,12 @@ static unsigned rights_needed(uint32_t flags)
 	return rights;
 }
 
-/* Two bindings contend where the same frame could be either's: hosts with hosts, others with
- * others; taps take nothing from anybody. */
+/* Whether a new binding could take a frame that is another's now: hosts from hosts, others from
+ * others, not from one of higher priority; taps take nothing from anybody. */
 static bool contends(const struct net_binding *a, const struct net_binding *b)
 {
-	return a->env != b->env && !((a->flags | b->flags) & EXO_BIND_TAP) &&
+	return a->env != b->env && a->priority >= b->priority &&
+	       !((a->flags | b->flags) & EXO_BIND_TAP) &&
 	       !((a->flags ^ b->flags) & EXO_BIND_HOST) && (a->space->ports & b->space->ports) &&
 	       !flt_flow_disjoint(a->flow, b->flow);
 }

@@ -56,7 +56,7 @@ int64_t net_call_flow_grant(struct env *caller, uint64_t arg);
 
 /* EXO_CALL_BIND (struct exo_bind). The reason of a refusal goes to the caller's buffer as text.
  * EXO_EVERIFY: the program was refused; EXO_EPERM: outside the flow space, or a right is missing;
- * EXO_EBUSY: overlaps another environment's binding and SHARE is missing. */
+ * EXO_EBUSY: overlaps another environment's binding of no higher priority, and SHARE is missing. */
 int64_t net_call_bind(struct env *caller, uint64_t arg);
 
 /* EXO_CALL_UNBIND (cap *). When it returns, no core delivers to the binding any more. */

@@ -161,6 +161,19 @@ static void overlaps_need_share(void **state)
 	assert_int_equal(world_bind(ALICE, &alice, &tcp, &alices, &arg), -EXO_EBUSY);
 }
 
+/* Below a binding of higher priority nothing is taken from it: that needs no right. */
+static void lower_priority_contends_with_nothing(void **state)
+{
+	struct exo_cap alice = world_grant(ALICE, EXO_RIGHT_BIND, &any, NULL);
+	struct exo_cap bob = world_grant(BOB, EXO_RIGHT_BIND, &any, NULL);
+	struct world_ring alices = ring_of(ALICE), bobs = ring_of(BOB);
+	struct exo_bind plain = {0}, below = {.priority = -1};
+
+	assert_int_equal(world_bind(ALICE, &alice, &udp7, &alices, &plain), 0);
+	assert_int_equal(world_bind(BOB, &bob, &udp7, &bobs, &plain), -EXO_EBUSY);
+	assert_int_equal(world_bind(BOB, &bob, &any, &bobs, &below), 0);
+}
+
 static void refuses_bad_programs(void **state)
 {
 	static const struct {
@@ -290,6 +303,7 @@ int main(void)
 	        cmocka_unit_test_teardown(grants_only_what_it_has, tear_down),
 	        cmocka_unit_test_teardown(binds_only_inside, tear_down),
 	        cmocka_unit_test_teardown(overlaps_need_share, tear_down),
+	        cmocka_unit_test_teardown(lower_priority_contends_with_nothing, tear_down),
 	        cmocka_unit_test_teardown(refuses_bad_programs, tear_down),
 	        cmocka_unit_test_teardown(ends_with_what_it_came_from, tear_down),
 	        cmocka_unit_test_teardown(unbinds, tear_down),

@@ -57,7 +57,9 @@ static struct symbols symbols_of(const struct exo_manifest_flow *flow)
 	unsigned port = (unsigned)__builtin_ctzll(ports_of(flow));
 	const struct exo_port_info *info = exo_port_info(port);
 
-	return (struct symbols){.address = address_of(flow),
+	const struct exo_start_address *address = address_of(flow);
+
+	return (struct symbols){.address = address != NULL && address->family != 0 ? address : NULL,
 	                        .mac = info == NULL ? NULL : info->mac};
 }
 
@@ -205,20 +207,36 @@ static void give_addresses(struct exo_child *child, const struct exo_manifest_en
 	}
 }
 
-void flows_complete_addresses(struct options *options)
+bool flows_complete_address(struct exo_start_address *address)
 {
-	for (unsigned i = 0; i < options->n_addresses; i++) {
-		const struct exo_port_info *port = exo_port_info(options->addresses[i].port);
+	const struct exo_port_info *port = exo_port_info(address->port);
+	uint16_t mtu;
 
-		if (port == NULL) {
-			exo_printf("ip= number %u: there is no port %u\n", i,
-			           options->addresses[i].port);
+	if (port == NULL)
+		return false;
+	memcpy(address->mac, port->mac, sizeof(port->mac));
+	/* A port may take longer frames than the stations on its wire do. */
+	mtu = port->mtu < ETHERNET_MTU ? port->mtu : ETHERNET_MTU;
+	if (address->mtu == 0 || address->mtu > mtu)
+		address->mtu = mtu;
+	return true;
+}
+
+uint32_t flows_addresses(const struct exo_manifest_flow *flows, uint32_t n, uint32_t *six)
+{
+	uint32_t addresses = 0;
+
+	*six = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t family = relocate_family(init.payload.manifest, &flows[i]);
+
+		if (family == 0)
 			continue;
-		}
-		memcpy(options->addresses[i].mac, port->mac, sizeof(port->mac));
-		/* A port may take longer frames than the stations on its wire do. */
-		options->addresses[i].mtu = port->mtu < ETHERNET_MTU ? port->mtu : ETHERNET_MTU;
+		addresses |= 1u << flows[i].address;
+		if (family == 6)
+			*six |= 1u << flows[i].address;
 	}
+	return addresses;
 }
 
 int flows_give(struct exo_child *child, const struct exo_manifest_env *entry)

@@ -6,6 +6,7 @@
  *     main.c      the order of things, and the loop
  *     options.c   the command line
  *     payload.c   the archive: manifest, members, digests
+ *     lease.c     addresses by DHCP
  *     relocate.c  $addr, $net, $mac
  *     flows.c     flow spaces and binds of an environment
  *     start.c     an environment from its entry in the manifest
@@ -44,7 +45,8 @@ struct payload {
 enum service_state {
 	SERVICE_OFF, /* could not be started, or has ended for good */
 	SERVICE_RUNNING,
-	SERVICE_WAITING, /* will be started again at restart_at */
+	SERVICE_WAITING,     /* will be started again at restart_at */
+	SERVICE_UNADDRESSED, /* will be started when its addresses are there */
 };
 
 /* An environment of the manifest and what has become of it. */
@@ -55,6 +57,8 @@ struct service {
 	struct exo_child child;
 	struct exo_pages mailbox_pages; /* count 0: it has no mailbox */
 	struct exo_mailbox_end mailbox;
+	uint32_t needs;   /* bit set of addresses that its flows speak of */
+	bool moving;      /* was ended because an address of its changed */
 	bool hello, done; /* it said so */
 	int32_t result;   /* of its DONE, or why it could not give one */
 	uint32_t restarts;
@@ -88,13 +92,22 @@ const char *payload_verify(struct payload *payload, uint32_t i);
 
 /* Starts a service; says on the console what it got, or why it could not be started. */
 bool service_start(struct service *service);
+/* Addresses (bit set) have changed, come or gone: who uses them is ended, losing what it had bound,
+ * and starts again when all that it needs is there. */
+void service_readdress(uint32_t addresses);
+/* Addresses that the service needs and that are not there (yet). */
+uint32_t service_lacks(const struct service *service);
 
 /* ---- flows.c ---- */
 
 /* Gives a child its flow spaces, binds and addresses. 0 or error, in child->error. */
 int flows_give(struct exo_child *child, const struct exo_manifest_env *entry);
-/* What an address of the command line means to environments: MAC and MTU of its port filled in. */
-void flows_complete_addresses(struct options *options);
+/* What an address means to environments: MAC and MTU of its port filled in (a smaller MTU stays).
+ * false: there is no such port. */
+bool flows_complete_address(struct exo_start_address *address);
+/* The addresses (bit set) that `n` flows' symbols stand for; in *six those of them that are IPv6
+ * addresses. */
+uint32_t flows_addresses(const struct exo_manifest_flow *flows, uint32_t n, uint32_t *six);
 
 /* ---- watch.c ---- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * init's order: command line, payload, host channel, environments one after another, then the loop.
- * With a host channel the next environment starts only when the one before has said HELLO (or has
- * ended, or kept silent for a second): what they bind is then as old as their place in the manifest
- * says.
+ * init's order: command line, payload, host channel, addresses, environments one after another,
+ * then the loop. With a host channel the next environment starts only when the one before has said
+ * HELLO (or has ended, or kept silent for a second): what they bind is then as old as their place
+ * in the manifest says.
  */
 #include <libexo/call.h>
 #include <libexo/lib.h>
@@ -12,6 +12,7 @@
 #include <libexo/time.h>
 
 #include "init.h"
+#include "lease.h"
 
 #define HELLO_PATIENCE_NS 1000000000ull
 /* How long init yields to an environment that was just started, at most. */
@@ -40,22 +41,39 @@ static void read_options(void)
 	for (unsigned i = 1; (word = exo_start_arg(i)) != NULL; i++)
 		if (options_take(&init.options, word, error) < 0)
 			exo_printf("command line: %s\n", error);
-	flows_complete_addresses(&init.options);
+	for (unsigned i = 0; i < init.options.n_addresses; i++)
+		if (!flows_complete_address(&init.options.addresses[i]))
+			exo_printf("ip= number %u: there is no port %u\n", i,
+			           init.options.addresses[i].port);
 }
 
-/* The manifest counts on addresses that nobody gave: says which, and what to pass. */
+/* Nobody gave addresses: those that the manifest counts on are asked for. */
+static void want_addresses(uint32_t wanted, uint32_t six)
+{
+	if (init.options.n_addresses > 0 || wanted == 0)
+		return;
+	init.options.n_addresses = 32 - (unsigned)__builtin_clz(wanted);
+	init.options.by_dhcp = wanted & ~six;
+}
+
+/* The manifest counts on addresses, of which some may neither be given nor asked for: says which,
+ * and what to pass. */
 static void check_addresses(void)
 {
 	const struct exo_manifest *m = init.payload.manifest;
-	const struct exo_manifest_flow *flows = exo_manifest_flows(m);
+	uint32_t six, wanted = flows_addresses(exo_manifest_flows(m), m->flows.n, &six);
 
-	for (uint32_t i = 0; i < m->flows.n; i++) {
-		if (flows[i].n_relocations == 0 || flows[i].address < init.options.n_addresses)
+	want_addresses(wanted, six);
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++) {
+		bool there =
+		        i < init.options.n_addresses && ((init.options.by_dhcp >> i & 1) != 0 ||
+		                                         init.options.addresses[i].family != 0);
+
+		if ((wanted >> i & 1) == 0 || there)
 			continue;
 		exo_printf("%s wants address %u: pass ip=ADDR/LEN[,GATEWAY][@PORT] on the command "
 		           "line%s\n",
-		           exo_manifest_string(m, m->name), flows[i].address,
-		           flows[i].address == 0 ? "" : " once more");
+		           exo_manifest_string(m, m->name), i, i == 0 ? "" : " once more");
 		return;
 	}
 }
@@ -64,6 +82,7 @@ static void make_services(void)
 {
 	const struct exo_manifest *m = init.payload.manifest;
 	struct exo_pages pages;
+	uint32_t six;
 
 	if (exo_pages_alloc(&pages, exo_pages_for((m->envs.n + 1) * sizeof(struct service))) < 0)
 		init_give_up("no memory for %u environments", m->envs.n);
@@ -72,6 +91,9 @@ static void make_services(void)
 	for (uint32_t i = 0; i < m->envs.n; i++) {
 		init.services[i].entry = &exo_manifest_envs(m)[i];
 		init.services[i].name = exo_manifest_string(m, init.services[i].entry->name);
+		init.services[i].needs =
+		        flows_addresses(exo_manifest_flows(m) + init.services[i].entry->first_flow,
+		                        init.services[i].entry->n_flows, &six);
 	}
 }
 
@@ -122,6 +144,10 @@ static void start_all(void)
 	uint32_t running = 0;
 
 	for (uint32_t i = 0; i < init.n_services; i++) {
+		if (service_lacks(&init.services[i]) & init.options.by_dhcp) {
+			init.services[i].state = SERVICE_UNADDRESSED;
+			continue;
+		}
 		if (!service_start(&init.services[i]))
 			continue;
 		running++;
@@ -139,8 +165,10 @@ int exo_main(void)
 	read_options();
 	payload_open(&init.payload);
 	check_addresses();
+	lease_open();
 	make_services();
 	control_open();
+	lease_await();
 	init.frames_before = exo_info()->frames_free;
 	start_all();
 	control_hello();
@@ -149,10 +177,11 @@ int exo_main(void)
 	for (;;) {
 		uint64_t now = exo_time_now_ns();
 
+		lease_run();
 		watch_children();
 		watch_restarts(now);
 		control_run(now);
 		watch_end();
-		sleep_until(earlier(watch_due(), control_due(now)));
+		sleep_until(earlier(earlier(watch_due(), lease_due()), control_due(now)));
 	}
 }

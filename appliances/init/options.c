@@ -114,13 +114,27 @@ unsigned options_address(const char *text, uint8_t *family, uint8_t address[16])
 	return ipv6(text, address);
 }
 
-/* ip=ADDR/LEN[,GATEWAY][@PORT]. NULL or what is wrong. */
+/* [@PORT], and nothing behind it. NULL or what is wrong. */
+static const char *take_port(struct exo_start_address *to, const char *text)
+{
+	unsigned n, value;
+
+	if (*text == '@') {
+		n = number(++text, EXO_PORTS_MAX - 1, &value);
+		if (n == 0)
+			return "its port is not a number from 0 to 15";
+		to->port = (uint16_t)value;
+		text += n;
+	}
+	return *text == '\0' ? NULL : "something follows what should be its end";
+}
+
+/* ADDR/LEN[,GATEWAY][@PORT]. NULL or what is wrong. */
 static const char *take_address(struct exo_start_address *to, const char *text)
 {
 	unsigned n, value;
 	uint8_t family;
 
-	memset(to, 0, sizeof(*to));
 	n = options_address(text, &to->family, to->address);
 	if (n == 0)
 		return "its address is neither IPv4 nor IPv6";
@@ -138,14 +152,25 @@ static const char *take_address(struct exo_start_address *to, const char *text)
 			return "its gateway is not an address of the same family";
 		text += n;
 	}
-	if (*text == '@') {
-		n = number(++text, EXO_PORTS_MAX - 1, &value);
-		if (n == 0)
-			return "its port is not a number from 0 to 15";
-		to->port = (uint16_t)value;
-		text += n;
-	}
-	return *text == '\0' ? NULL : "something follows what should be its end";
+	return take_port(to, text);
+}
+
+/* What follows ip=. */
+static const char *take_ip(struct options *options, const char *text)
+{
+	unsigned i = options->n_addresses;
+	struct exo_start_address *to = &options->addresses[i];
+	const char *wrong;
+
+	memset(to, 0, sizeof(*to));
+	if (strncmp(text, "dhcp", 4) != 0)
+		return take_address(to, text);
+	wrong = text[4] == ',' ? take_address(to, text + 5) : take_port(to, text + 4);
+	if (wrong == NULL && to->family == 6)
+		wrong = "DHCP gives IPv4 addresses: its fall-back must be one";
+	if (wrong == NULL)
+		options->by_dhcp |= 1u << i;
+	return wrong;
 }
 
 static int refuse(char error[OPTIONS_ERROR_MAX], const char *word, const char *why, int result)
@@ -168,7 +193,7 @@ int options_take(struct options *options, const char *word, char error[OPTIONS_E
 	} else if (strncmp(word, "ip=", 3) == 0) {
 		if (options->n_addresses == EXO_START_ADDRESSES_MAX)
 			return refuse(error, word, "too many addresses", -EXO_E2BIG);
-		wrong = take_address(&options->addresses[options->n_addresses], word + 3);
+		wrong = take_ip(options, word + 3);
 		if (wrong != NULL)
 			return refuse(error, word, wrong, -EXO_EINVAL);
 		options->n_addresses++;

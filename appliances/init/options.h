@@ -3,9 +3,13 @@
  * The command line, as far as it is init's:
  *
  *     ip=ADDR/LEN[,GATEWAY][@PORT]   an address of the machine, IPv4 or IPv6, on a NIC port
- * (default 0); repeatable: the manifest counts them from 0 channel=KEY                    32
- * hexadecimal digits: the host channel's key ledger                         list the ledger when
- * everything has started, and before power-off
+ *                                    (default 0); repeatable: the manifest counts them from 0
+ *     ip=dhcp[,ADDR/LEN[,GATEWAY]][@PORT]
+ *                                    one that a DHCP server gives; ADDR where none answers. Without
+ *                                    any ip= the addresses that the manifest wants are asked for
+ *     channel=KEY                    32 hexadecimal digits: the host channel's key
+ *     ledger                         list the ledger when everything has started, and before
+ *                                    power-off
  *
  * Other words belong to the kernel or to nobody; they are left alone.
  */
@@ -23,7 +27,9 @@ enum {
 
 struct options {
 	unsigned n_addresses;
-	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX]; /* mac and mtu not filled in */
+	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX]; /* mac and mtu not filled in;
+	                                                                family 0: not known */
+	uint32_t by_dhcp; /* bit set: these are asked for; what is in `addresses` is a fall-back */
 	bool has_key, ledger;
 	uint64_t key[2];
 };

@@ -38,14 +38,19 @@ static const struct exo_manifest_relocation *first_of(const struct exo_manifest 
 }
 
 /* A flow speaks of an IPv6 address where it uses more of one than IPv4's have. */
-static uint8_t family_of(const struct exo_manifest *manifest, const struct exo_manifest_flow *flow)
+uint8_t relocate_family(const struct exo_manifest *manifest, const struct exo_manifest_flow *flow)
 {
 	const struct exo_manifest_relocation *r = first_of(manifest, flow);
+	uint8_t family = 0;
 
-	for (uint32_t i = 0; i < flow->n_relocations; i++)
-		if (r[i].symbol != EXO_SYMBOL_MAC && r[i].byte + r[i].width > 4)
+	for (uint32_t i = 0; i < flow->n_relocations; i++) {
+		if (r[i].symbol == EXO_SYMBOL_MAC)
+			continue;
+		if (r[i].byte + r[i].width > 4)
 			return 6;
-	return 4;
+		family = 4;
+	}
+	return family;
 }
 
 static const char *symbol_bytes(const struct exo_manifest_relocation *r, uint8_t family,
@@ -86,7 +91,7 @@ const char *relocate_conjunctions(const struct exo_manifest *manifest,
                                   struct flt_conjunction *conjunctions)
 {
 	const struct exo_manifest_relocation *r = first_of(manifest, flow);
-	uint8_t family = family_of(manifest, flow);
+	uint8_t family = relocate_family(manifest, flow);
 
 	for (uint32_t i = 0; i < flow->n_relocations; i++, r++) {
 		struct flt_term *term;
@@ -112,7 +117,7 @@ const char *relocate_program(const struct exo_manifest *manifest,
 {
 	const struct exo_manifest_relocation *r = first_of(manifest, flow);
 	struct instruction *instructions = program;
-	uint8_t family = family_of(manifest, flow);
+	uint8_t family = relocate_family(manifest, flow);
 
 	for (uint32_t i = 0; i < flow->n_relocations; i++, r++) {
 		struct bytes bytes;

@@ -14,6 +14,9 @@ struct symbols {
 	const uint8_t *mac;                      /* NULL: there is no such port */
 };
 
+/* The family of the address that the flow's $addr and $net mean: 4, 6, or 0: it has neither. */
+uint8_t relocate_family(const struct exo_manifest *manifest, const struct exo_manifest_flow *flow);
+
 /*
  * Fills in the relocations of `flow` that belong to `place`, in a copy of its conjunctions (or of
  * its program's instructions). NULL, or what is missing, e.g. "it needs an IPv4 address". The

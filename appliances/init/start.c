@@ -227,3 +227,30 @@ bool service_start(struct service *service)
 	service->state = SERVICE_RUNNING;
 	return true;
 }
+
+uint32_t service_lacks(const struct service *service)
+{
+	uint32_t there = 0;
+
+	for (unsigned i = 0; i < init.options.n_addresses; i++)
+		if (init.options.addresses[i].family != 0)
+			there |= 1u << i;
+	return service->needs & ~there;
+}
+
+void service_readdress(uint32_t addresses)
+{
+	for (uint32_t i = 0; i < init.n_services; i++) {
+		struct service *service = &init.services[i];
+
+		if ((service->needs & addresses) == 0)
+			continue;
+		if (service->state == SERVICE_UNADDRESSED && service_lacks(service) == 0) {
+			service->state = SERVICE_WAITING;
+			service->restart_at = 0;
+		} else if (service->state == SERVICE_RUNNING && !service->moving) {
+			service->moving = true;
+			exo_env_end(&service->child.cap);
+		}
+	}
+}

@@ -90,9 +90,21 @@ static void plan_restart(struct service *service, uint64_t now_ns)
 	           (unsigned long long)(pause / 1000000));
 }
 
+/* Ended by us, because its address changed: starts again when there is one. */
+static void moved(struct service *service)
+{
+	service->moving = false;
+	service->state = service_lacks(service) != 0 ? SERVICE_UNADDRESSED : SERVICE_WAITING;
+	service->restart_at = 0;
+}
+
 static void ended(struct service *service, const struct exo_env_status *status)
 {
 	report(service, status);
+	if (service->moving) {
+		moved(service);
+		return;
+	}
 	service->state = SERVICE_OFF;
 	if (status->state == EXO_ENV_EXITED && status->status == 0)
 		return;
@@ -124,10 +136,17 @@ void watch_children(void)
 
 void watch_restarts(uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < init.n_services; i++)
-		if (init.services[i].state == SERVICE_WAITING &&
-		    init.services[i].restart_at <= now_ns)
-			service_start(&init.services[i]);
+	for (uint32_t i = 0; i < init.n_services; i++) {
+		struct service *service = &init.services[i];
+
+		if (service->state != SERVICE_WAITING || service->restart_at > now_ns)
+			continue;
+		/* An address may have gone while it waited. */
+		if (service_lacks(service) & init.options.by_dhcp)
+			service->state = SERVICE_UNADDRESSED;
+		else
+			service_start(service);
+	}
 }
 
 uint64_t watch_due(void)

@@ -120,12 +120,18 @@ static uint64_t op_random(void *context)
 static void op_notice(void *context, enum udp_notice notice, const struct udp_ip *ip,
                       const uint8_t *mac)
 {
+	struct udp_exo *driver = context;
 	char text[UDP_IP_TEXT_MAX];
 
-	if (notice == UDP_NOTICE_CONFLICT)
+	if (driver->notice != NULL)
+		driver->notice(driver, notice, ip, mac);
+	else if (notice == UDP_NOTICE_CONFLICT || notice == UDP_NOTICE_DUPLICATE)
 		exo_printf("address conflict: %s is also used by "
-		           "%02x:%02x:%02x:%02x:%02x:%02x\n",
-		           udp_ip_format(ip, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		           "%02x:%02x:%02x:%02x:%02x:%02x%s\n",
+		           udp_ip_format(ip, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+		           notice == UDP_NOTICE_CONFLICT
+		                   ? ""
+		                   : ", who had it before: not used, tried again in a minute");
 }
 
 const struct udp_ops driver_ops = {.allocate = op_allocate,

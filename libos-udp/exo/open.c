@@ -13,6 +13,7 @@ enum {
 	RING_SIZE_DEFAULT = 64,
 	RING_SIZE_MAX = 4096,
 	ALIGNMENT = 64,
+	ETHERNET_MTU = 1500, /* a port may take longer frames than the stations on its wire do */
 	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE, /* what a buffer holds */
 };
 
@@ -82,15 +83,14 @@ static int take_memory(struct udp_exo *driver, const struct udp_exo_options *opt
 	return driver->stack != NULL ? 0 : -EXO_EINVAL;
 }
 
-static int open_rings(struct udp_exo *driver, uint32_t size)
+static int open_rings(struct udp_exo *driver, const struct exo_cap *space, uint32_t size)
 {
 	uint32_t core = exo_start_page()->core;
 	int result = exo_ring_open(&driver->rx, EXO_RING_RECEIVE, EXO_RING_COPY, size, core, NULL);
 
 	if (result < 0)
 		return failed(driver, "receive ring", result);
-	result = exo_ring_open(&driver->tx, EXO_RING_TRANSMIT, EXO_RING_COPY, size, core,
-	                       &driver->flow->cap);
+	result = exo_ring_open(&driver->tx, EXO_RING_TRANSMIT, EXO_RING_COPY, size, core, space);
 	return result < 0 ? failed(driver, "transmit ring", result) : 0;
 }
 
@@ -156,8 +156,8 @@ static int add_address(struct udp_exo *driver, const struct exo_start_address *a
 	struct udp_ip gateway = ip_of(address->family, address->gateway);
 	int interface = interface_of(driver, address);
 
-	if (interface < 0 ||
-	    udp_address_add(driver->stack, (unsigned)interface, &ip, address->prefix) != 0)
+	if (interface < 0 || udp_address_add_how(driver->stack, (unsigned)interface, &ip,
+	                                         address->prefix, UDP_ADDRESS_OPTIMISTIC) != 0)
 		return failed(driver, "the start page's address", -EXO_EINVAL);
 	if (!udp_ip_is_unspecified(&gateway) &&
 	    udp_gateway_set(driver->stack, (unsigned)interface, &gateway) != 0)
@@ -180,25 +180,60 @@ static int add_addresses(struct udp_exo *driver)
 	               : result;
 }
 
+/* Memory and rings, the latter for sending inside `space`. */
+static int prepare(struct udp_exo *driver, const struct udp_exo_options *options,
+                   const struct exo_cap *space)
+{
+	int result;
+
+	if (options->ring_size > RING_SIZE_MAX)
+		return failed(driver, "ring size", -EXO_EINVAL);
+	driver->notice = options->notice;
+	result = take_memory(driver, options);
+	if (result < 0)
+		return failed(driver, "memory", result);
+	return open_rings(driver, space, options->ring_size);
+}
+
+static void clear(struct udp_exo *driver)
+{
+	memset(driver, 0, sizeof *driver);
+	memcpy(driver->random, exo_start_page()->seed, sizeof driver->random);
+}
+
 int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options)
 {
 	int result;
 
-	memset(driver, 0, sizeof *driver);
-	memcpy(driver->random, exo_start_page()->seed, sizeof driver->random);
-	if (options->ring_size > RING_SIZE_MAX)
-		return failed(driver, "ring size", -EXO_EINVAL);
+	clear(driver);
 	driver->flow = exo_start_find(EXO_USE_FLOW, options->flow);
 	if (driver->flow == NULL)
 		return failed(driver, "flow space", -EXO_ENOENT);
-	result = take_memory(driver, options);
-	if (result < 0)
-		return failed(driver, "memory", result);
-	result = open_rings(driver, options->ring_size);
+	result = prepare(driver, options, &driver->flow->cap);
 	if (result == 0)
 		result = add_addresses(driver);
 	if (result < 0)
 		return result;
 	driver_fill(driver);
 	return bind_all(driver);
+}
+
+int udp_exo_open_bare(struct udp_exo *driver, const struct udp_exo_options *options,
+                      const struct exo_cap *space, uint16_t port)
+{
+	const struct exo_port_info *info = exo_port_info(port);
+	struct exo_start_address nowhere = {.port = port};
+	int result;
+
+	clear(driver);
+	if (info == NULL)
+		return failed(driver, "NIC port", -EXO_ENOENT);
+	memcpy(nowhere.mac, info->mac, sizeof nowhere.mac);
+	nowhere.mtu = info->mtu < ETHERNET_MTU ? (uint16_t)info->mtu : ETHERNET_MTU;
+	result = prepare(driver, options, space);
+	if (result == 0 && interface_of(driver, &nowhere) < 0)
+		result = failed(driver, "interface", -EXO_EINVAL);
+	if (result == 0)
+		driver_fill(driver);
+	return result;
 }

@@ -85,6 +85,28 @@ static void test_bad_addresses(void **state)
 	bad("ip=99999999999999999999.1.1.1/8");
 }
 
+static void test_dhcp(void **state)
+{
+	struct options options = {0};
+	char error[OPTIONS_ERROR_MAX];
+
+	assert_int_equal(options_take(&options, "ip=10.0.0.1/8", error), 0);
+	assert_int_equal(options_take(&options, "ip=dhcp", error), 0);
+	assert_int_equal(options_take(&options, "ip=dhcp@2", error), 0);
+	assert_int_equal(options_take(&options, "ip=dhcp,10.1.0.2/16,10.1.0.1@3", error), 0);
+	assert_int_equal(options.n_addresses, 4);
+	assert_int_equal(options.by_dhcp, 0xe);
+	assert_int_equal(options.addresses[1].family, 0);
+	assert_int_equal(options.addresses[2].port, 2);
+	assert_int_equal(options.addresses[3].family, 4);
+	assert_int_equal(options.addresses[3].prefix, 16);
+	assert_int_equal(options.addresses[3].port, 3);
+	bad("ip=dhcp,");
+	bad("ip=dhcpx");
+	bad("ip=dhcp@16");
+	bad("ip=dhcp,::1/64");
+}
+
 static void test_other_words(void **state)
 {
 	struct options options = {0};
@@ -108,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_addresses),
 	        cmocka_unit_test(test_bad_addresses),
+	        cmocka_unit_test(test_dhcp),
 	        cmocka_unit_test(test_other_words),
 	};
 

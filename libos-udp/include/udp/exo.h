@@ -24,14 +24,22 @@ enum {
 	UDP_EXO_ERROR_MAX = 160,
 };
 
+struct udp_exo;
+/* As notice in struct udp_ops. */
+typedef void udp_exo_notice_fn(struct udp_exo *driver, enum udp_notice notice,
+                               const struct udp_ip *ip, const uint8_t *mac);
+
 struct udp_exo_options {
-	const char *flow;         /* name of the flow space; NULL: the first */
-	struct udp_config config; /* of the stack */
-	uint32_t ring_size;       /* descriptors of each queue; a power of two, 8 … 4,096 */
+	const char *flow;          /* name of the flow space; NULL: the first */
+	struct udp_config config;  /* of the stack */
+	uint32_t ring_size;        /* descriptors of each queue; a power of two, 8 … 4,096 */
+	udp_exo_notice_fn *notice; /* NULL: conflicts and duplicates are printed */
 };
 
 struct udp_exo {
 	struct udp_stack *stack;
+	udp_exo_notice_fn *notice;
+	void *context; /* the application's own */
 	const struct exo_start_cap *flow;
 	struct exo_ring rx, tx;
 	struct exo_pages frames; /* the buffers' bytes */
@@ -60,10 +68,18 @@ struct udp_exo_options udp_exo_options_default(void);
 
 /*
  * Opens the flow space: rings, buffers, the bindings that the start page lists for it, and a stack
- * that has the start page's addresses. 0 or a negative enum exo_error, with driver->error filled
- * in; the environment is then best ended (what was taken goes back with it).
+ * that has the start page's addresses, optimistic ones (enum udp_address_how). 0 or a negative enum
+ * exo_error, with driver->error filled in; the environment is then best ended (what was taken goes
+ * back with it).
  */
 int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options);
+/*
+ * Without the start page's part: rings that send inside `space`, and an interface on NIC port
+ * `port` that has no address yet. What is to be received the caller binds to driver->rx.cap. For
+ * who makes its own flow spaces, as init does to get an address.
+ */
+int udp_exo_open_bare(struct udp_exo *driver, const struct udp_exo_options *options,
+                      const struct exo_cap *space, uint16_t port);
 /* Takes what has arrived, does what is due, sends. → frames taken; 0: there is time to wait. */
 uint32_t udp_exo_poll(struct udp_exo *driver);
 /* Sleeps until something arrives, the stack's deadline, or at most `ns` nanoseconds (0: no such

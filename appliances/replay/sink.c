@@ -14,7 +14,7 @@
 #include <libexo/time.h>
 #include <replay/protocol.h>
 
-#include "histogram.h"
+#include "engine/histogram.h"
 
 enum {
 	BURST = 64,

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reflector.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "layers.h"
+#include "reflect.h"
+
+static void exchange(uint8_t *fields, uint32_t size)
+{
+	uint8_t first[16];
+
+	memcpy(first, fields, size);
+	memcpy(fields, fields + size, size);
+	memcpy(fields + size, first, size);
+}
+
+void reflect_swap(enum reflect_swap swap, uint8_t *frame, uint32_t length)
+{
+	struct layers layers;
+
+	if (swap == REFLECT_NOTHING)
+		return;
+	exchange(frame, 6);
+	layers_find(&layers, frame, length);
+	if (swap == REFLECT_MAC || !layers.ip)
+		return;
+	if (layers.ethertype == ETHERTYPE_IPV6)
+		exchange(frame + layers.network + 8, 16);
+	else
+		exchange(frame + layers.network + 12, 4);
+	if (swap == REFLECT_PORTS && layers.transport && layers.end - layers.transport >= 4 &&
+	    (layers.protocol == PROTOCOL_TCP || layers.protocol == PROTOCOL_UDP))
+		exchange(frame + layers.transport, 2);
+}
+
+static void send_back(struct port *port, enum reflect_swap swap, struct reflect_tally *tally,
+                      const struct port_arrival *arrival)
+{
+	uint8_t *room;
+
+	tally->received++;
+	tally->received_bytes += arrival->length;
+	if (arrival->length > port->longest) {
+		tally->too_long++;
+		return;
+	}
+	room = port->take(port, arrival->length);
+	if (!room) {
+		tally->dropped++;
+		return;
+	}
+	memcpy(room, arrival->data, arrival->length);
+	reflect_swap(swap, room, arrival->length);
+}
+
+unsigned reflect_step(struct port *port, enum reflect_swap swap, struct reflect_tally *tally)
+{
+	struct port_arrival arrivals[PORT_BURST];
+	unsigned n = port->receive(port, arrivals);
+
+	for (unsigned i = 0; i < n; i++)
+		if (arrivals[i].length >= PORT_ETHERNET)
+			send_back(port, swap, tally, &arrivals[i]);
+	tally->sent += port->send(port);
+	return n;
+}

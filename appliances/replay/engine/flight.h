@@ -51,8 +51,7 @@ void flight_close(struct flight *flight);
 
 /* Remembers a frame; its sequence number is the value of head before. *lost is the entry that had
  * to give way, where that had not returned; returns whether there was one. */
-bool flight_add(struct flight *flight, const struct flight_entry *entry,
-                struct flight_entry *lost);
+bool flight_add(struct flight *flight, const struct flight_entry *entry, struct flight_entry *lost);
 
 /* What is known of an arriving frame. */
 enum flight_fate flight_return(struct flight *flight, uint64_t key, struct flight_return *what);

@@ -22,8 +22,7 @@ static unsigned bucket_of(uint64_t value)
 	return shift * HISTOGRAM_STEPS + (unsigned)(value >> shift);
 }
 
-/* The greatest value that falls into a bucket. */
-static uint64_t upper_edge(unsigned bucket)
+uint64_t histogram_edge(unsigned bucket)
 {
 	unsigned shift;
 
@@ -58,10 +57,22 @@ uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_1000
 		seen += histogram->buckets[i];
 		if (seen < want)
 			continue;
-		edge = upper_edge(i);
+		edge = histogram_edge(i);
 		return edge < histogram->max ? edge : histogram->max;
 	}
 	return histogram->max;
+}
+
+void histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+	if (other->count && (!histogram->count || other->min < histogram->min))
+		histogram->min = other->min;
+	if (other->max > histogram->max)
+		histogram->max = other->max;
+	histogram->count += other->count;
+	histogram->sum += other->sum;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		histogram->buckets[i] += other->buckets[i];
 }
 
 void histogram_report(const struct histogram *histogram, struct replay_latency *latency)

@@ -26,6 +26,10 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 /* The value that `per_10000` of all values do not exceed, at most 1/64 too high and never above
  * max; 0 where there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_10000);
+/* The greatest value that falls into a bucket, which ascend. */
+uint64_t histogram_edge(unsigned bucket);
+/* Adds another's values. */
+void histogram_merge(struct histogram *histogram, const struct histogram *other);
 /* Count, sum and quantiles for the result record. */
 void histogram_report(const struct histogram *histogram, struct replay_latency *latency);
 

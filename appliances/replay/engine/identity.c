@@ -31,8 +31,7 @@ static uint32_t header_size(const uint8_t *frame, const struct layers *layers)
 	case PROTOCOL_ICMPV6:
 		return ICMP_HEADER;
 	case PROTOCOL_TCP:
-		return room < TCP_HEADER ? TCP_HEADER
-		                         : (frame[layers->transport + 12] >> 4) * 4u;
+		return room < TCP_HEADER ? TCP_HEADER : (frame[layers->transport + 12] >> 4) * 4u;
 	default:
 		return 0;
 	}

@@ -95,7 +95,7 @@ static void patch_arp(const struct rewrite *rewrite, uint64_t pass, uint8_t *fra
 	static const uint8_t kind[6] = {0, 1, 8, 0, 6, 4};
 	uint8_t *packet = frame + layers->network;
 
-	if (layers->end - layers->network < ARP_SIZE || memcmp(packet, kind, sizeof(kind)))
+	if (layers->end - layers->network < ARP_SIZE || memcmp(packet, kind, sizeof(kind)) != 0)
 		return;
 	for (size_t side = 0; side < 2; side++) {
 		uint8_t *entry = packet + ARP_SENDER + side * ARP_ENTRY;

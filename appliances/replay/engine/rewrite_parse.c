@@ -126,7 +126,8 @@ static const char *parse_vlan(struct rewrite *rewrite, char *text)
 
 static const char *parse_side(struct rewrite *rewrite, unsigned side, const char *what, char *value)
 {
-	struct rewrite_rule *rule = !strcmp(what, "mac") ? &rewrite->mac[side] : &rewrite->port[side];
+	struct rewrite_rule *rule =
+	        !strcmp(what, "mac") ? &rewrite->mac[side] : &rewrite->port[side];
 
 	if (!strcmp(what, "ip"))
 		return parse_ip(rewrite, side, value);

@@ -19,7 +19,8 @@ struct schedule {
 	enum schedule_kind kind;
 	uint64_t rate;  /* PACKETS: thousandths of a frame a second; BITS: bits a second */
 	uint64_t speed; /* ORIGINAL: thousandths of the trace's own speed; 1000: as recorded */
-	uint32_t burst; /* frames due at one time, the mean rate kept; 0 or 1: none. Not ORIGINAL. */
+	uint32_t
+	        burst; /* frames due at one time, the mean rate kept; 0 or 1: none. Not ORIGINAL. */
 
 	/* Its own. */
 	uint64_t frames, bits, pass_frames;

@@ -16,11 +16,8 @@ static uint64_t signature_key(const struct signature *signature)
 int sender_open(struct sender *sender, const struct sender_options *options, struct port *port,
                 struct port *back, struct source *source, struct sender_tally *tally)
 {
-	*sender = (struct sender){.options = *options,
-	                          .port = port,
-	                          .back = back,
-	                          .source = source,
-	                          .tally = tally};
+	*sender = (struct sender){
+	        .options = *options, .port = port, .back = back, .source = source, .tally = tally};
 	memset(tally, 0, sizeof(*tally));
 	schedule_reset(&sender->options.schedule);
 	sender->start_ns = port->now(port);
@@ -103,10 +100,9 @@ static bool hold_next(struct sender *sender)
 			return false;
 		}
 		if (sender->held)
-			sender->due_ns =
-			        sender->start_ns +
-			        schedule_next(&sender->options.schedule, sender->frame.time_ns,
-			                      sender->frame.length);
+			sender->due_ns = sender->start_ns + schedule_next(&sender->options.schedule,
+			                                                  sender->frame.time_ns,
+			                                                  sender->frame.length);
 	}
 	return sender->held;
 }
@@ -143,8 +139,7 @@ static bool take_held(struct sender *sender, uint64_t now)
 	struct sender_pending *pending = &sender->pending[sender->pending_n];
 	*pending = (struct sender_pending){.number = frame->number, .length = length};
 	pending->entry.key = identify(sender, room, length, now);
-	pending->entry.due_ns =
-	        options->schedule.kind == SCHEDULE_TOP ? now : sender->due_ns;
+	pending->entry.due_ns = options->schedule.kind == SCHEDULE_TOP ? now : sender->due_ns;
 	if (options->tag)
 		pending->entry.tag = options->tag(options->context, room, length) % SENDER_TAGS;
 	sender->pending_n++;
@@ -240,13 +235,11 @@ static void count_returned(struct sender *sender, const struct port_arrival *arr
 {
 	struct sender_tally *tally = sender->tally;
 	struct sender_tag *tag = &tally->tags[what->entry.tag];
-	uint64_t latency = arrival->time_ns > what->entry.sent_ns
-	                           ? arrival->time_ns - what->entry.sent_ns
-	                           : 0;
-	uint64_t from = what->entry.due_ns < what->entry.sent_ns ? what->entry.due_ns
-	                                                         : what->entry.sent_ns;
-	struct series_slot *slot =
-	        series_at(&tally->series, what->entry.sent_ns - tally->begin_ns);
+	uint64_t latency =
+	        arrival->time_ns > what->entry.sent_ns ? arrival->time_ns - what->entry.sent_ns : 0;
+	uint64_t from =
+	        what->entry.due_ns < what->entry.sent_ns ? what->entry.due_ns : what->entry.sent_ns;
+	struct series_slot *slot = series_at(&tally->series, what->entry.sent_ns - tally->begin_ns);
 
 	tally->returned++;
 	tally->returned_bytes += arrival->length;
@@ -268,10 +261,10 @@ static void take_arrival(struct sender *sender, const struct port_arrival *arriv
 {
 	struct signature signature = {.run = sender->options.run};
 	struct flight_return what;
-	bool has = sender->options.sign &&
-	           signature_get(arrival->data, arrival->length, &signature);
-	uint64_t key = has ? signature_key(&signature)
-	                   : identity_content(arrival->data, arrival->length);
+	bool has =
+	        sender->options.sign && signature_get(arrival->data, arrival->length, &signature);
+	uint64_t key =
+	        has ? signature_key(&signature) : identity_content(arrival->data, arrival->length);
 	enum flight_fate fate = flight_return(&sender->flight, key, &what);
 
 	if (sender->options.arrived)
@@ -313,8 +306,9 @@ static void consider_end(struct sender *sender, uint64_t now)
 
 	if (sender->state != SENDER_WAITING || (sender->pending_n && !sender->error))
 		return;
+	/* Waiting may have begun behind `now`. */
 	if (sender->options.listen && !all_returned(sender) &&
-	    now - sender->waiting_since_ns < sender->options.timeout_ns)
+	    now < sender->waiting_since_ns + sender->options.timeout_ns)
 		return;
 	while (sender->options.listen && flight_expire(&sender->flight, UINT64_MAX, &lost))
 		count_lost(sender, &lost);
@@ -328,8 +322,8 @@ static void rest(struct sender *sender)
 
 	if (!port->idle || sender->pending_n || !waits)
 		return;
-	port->idle(port, sender->held && sender->state == SENDER_SENDING ? sender->due_ns
-	                                                                : UINT64_MAX);
+	port->idle(port,
+	           sender->held && sender->state == SENDER_SENDING ? sender->due_ns : UINT64_MAX);
 }
 
 enum sender_state sender_step(struct sender *sender)

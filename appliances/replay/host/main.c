@@ -47,6 +47,7 @@ static const char usage[] =
         "  --patience MS           without progress (15000)\n"
         "  --frames N              page frames of each sink (4096)\n"
         "  --cores N               over which the sinks are spread (1)\n"
+        "  --report FILE           the report as a page (HTML), besides\n"
         "  -j, --json              the report as JSON\n"
         "  -q, --quiet             no progress line\n"
         "\n"
@@ -58,6 +59,7 @@ struct options {
 	struct bindings bindings;
 	const char *conf_path, *trace;
 	uint32_t descriptors; /* of the NIC's receive ring, where its model loses what finds none */
+	const char *page;
 	bool json;
 };
 
@@ -122,6 +124,9 @@ static int take_option(struct options *options, int option, const char *text)
 	case 'K':
 		options->session.key = text;
 		return 0;
+	case 'O':
+		options->page = text;
+		return 0;
 	case 'j':
 		options->json = true;
 		return 0;
@@ -151,6 +156,7 @@ static int parse(int argc, char **argv, struct options *options)
 	        {"descriptors", required_argument, NULL, 'R'},
 	        {"frames", required_argument, NULL, 'F'},
 	        {"cores", required_argument, NULL, 'C'},
+	        {"report", required_argument, NULL, 'O'},
 	        {"json", no_argument, NULL, 'j'},
 	        {"quiet", no_argument, NULL, 'q'},
 	        {"help", no_argument, NULL, 'h'},
@@ -219,6 +225,16 @@ static int write_conf(const struct options *options)
 	return 0;
 }
 
+static int write_page(const struct options *options, const struct session_result *result,
+                      unsigned verdict)
+{
+	FILE *out = fopen(options->page, "we");
+	if (!out)
+		return complain("cannot write %s", options->page);
+	report_page(out, options->trace, &options->bindings, result, verdict);
+	return fclose(out) ? complain("cannot write %s", options->page) : 0;
+}
+
 static int replay(struct options *options)
 {
 	struct session_result result;
@@ -233,6 +249,8 @@ static int replay(struct options *options)
 		report_json(stdout, options->trace, &options->bindings, &result, verdict);
 	else
 		report_table(stdout, options->trace, &options->bindings, &result, verdict);
+	if (options->page && write_page(options, &result, verdict))
+		return STATUS_BROKEN;
 	return verdict ? STATUS_DIFFER : STATUS_AGREE;
 }
 

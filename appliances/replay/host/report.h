@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a replay showed: as a table for people, as JSON for programs. Both say the same.
+ * What a replay showed: as a table or a page for people, as JSON for programs. All say the same.
  */
 #ifndef REPLAY_HOST_REPORT_H
 #define REPLAY_HOST_REPORT_H
@@ -29,6 +29,9 @@ struct replay_port report_port(const struct bindings *bindings);
 
 void report_table(FILE *out, const char *trace, const struct bindings *bindings,
                   const struct session_result *result, unsigned verdict);
+/* One page that needs no network. */
+void report_page(FILE *out, const char *trace, const struct bindings *bindings,
+                 const struct session_result *result, unsigned verdict);
 void report_json(FILE *out, const char *trace, const struct bindings *bindings,
                  const struct session_result *result, unsigned verdict);
 

@@ -57,9 +57,8 @@ static void test_addresses(void **state)
 	struct made made;
 
 	make(&made, 81);
-	assert_int_equal(apply("src-ip=192.168.0.0/16 dst-ip=10.9.8.3-10.9.8.6,dst-port=80", 0,
-	                       &made),
-	                 81);
+	assert_int_equal(
+	        apply("src-ip=192.168.0.0/16 dst-ip=10.9.8.3-10.9.8.6,dst-port=80", 0, &made), 81);
 	assert_memory_equal(out + 26, want, 4);
 	/* 10.0.0.2 mod 4 is 2: the third of four */
 	assert_memory_equal(out + 30, want + 4, 4);
@@ -139,10 +138,21 @@ static void test_cut_frames(void **state)
 static void test_wrong_rules(void **state)
 {
 	static const char *const wrong[] = {
-	        "src-ip",         "src-ip=",          "src-ip=1.2.3",     "src-ip=1.2.3.4/33",
-	        "src-ip=5-4",     "src-ip=1.2.3.4-1.2.3.3", "src-port=65536", "src-port=9-",
-	        "colour=red",     "src-colour=red",   "vlan=4095",        "vlan=none vlan=1",
-	        "src-mac=1:2:3",  "src-port=1 src-port=2", "src-mac=01:02:03:04:05:06x",
+	        "src-ip",
+	        "src-ip=",
+	        "src-ip=1.2.3",
+	        "src-ip=1.2.3.4/33",
+	        "src-ip=5-4",
+	        "src-ip=1.2.3.4-1.2.3.3",
+	        "src-port=65536",
+	        "src-port=9-",
+	        "colour=red",
+	        "src-colour=red",
+	        "vlan=4095",
+	        "vlan=none vlan=1",
+	        "src-mac=1:2:3",
+	        "src-port=1 src-port=2",
+	        "src-mac=01:02:03:04:05:06x",
 	};
 	char error[200];
 

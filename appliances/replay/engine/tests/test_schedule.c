@@ -57,7 +57,7 @@ static void test_bursts(void **state)
 {
 	struct schedule schedule = {.kind = SCHEDULE_PACKETS, .rate = 1000000, .burst = 4};
 
-	for (int i = 0; i < 40; i++)
+	for (uint64_t i = 0; i < 40; i++)
 		assert_int_equal(schedule_next(&schedule, 0, 60), i / 4 * 4000000);
 }
 
@@ -87,7 +87,7 @@ static void test_top(void **state)
 {
 	struct schedule schedule = {.kind = SCHEDULE_TOP};
 
-	for (int i = 0; i < 9; i++)
+	for (uint64_t i = 0; i < 9; i++)
 		assert_int_equal(schedule_next(&schedule, 1000 * i, 60), 0);
 }
 

@@ -62,6 +62,23 @@ static void test_all_return(void **state)
 	wire_close(&wire);
 }
 
+/* Time moves with each look at the clock, as it really does: the end is still waited for. */
+static void test_the_last_are_waited_for(void **state)
+{
+	struct sender_options options = usual();
+	struct wire wire;
+	struct made made;
+
+	wire_open(&wire);
+	wire.tick_ns = 7;
+	wire.delay_ns = 90000000;
+	made_open(&made, 100, 10000, 60);
+	run(&options, &wire, &made);
+	assert_int_equal(tally.returned, 100);
+	assert_int_equal(tally.lost, 0);
+	wire_close(&wire);
+}
+
 /* Every 10th is lost, every 7th comes twice, every 9th late. */
 static unsigned mixed(uint64_t number, uint64_t *later_ns)
 {
@@ -255,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_all_return),
+	        cmocka_unit_test(test_the_last_are_waited_for),
 	        cmocka_unit_test(test_by_content),
 	        cmocka_unit_test(test_by_signature),
 	        cmocka_unit_test(test_ambiguity_is_counted),

@@ -156,9 +156,9 @@ bool wire_checksums_right(const uint8_t *frame)
 void made_open(struct made *made, uint64_t n, uint64_t gap_ns, uint32_t length)
 {
 	static const uint8_t headers[42] = {
-	        2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0,                           /* Ethernet */
+	        2,    0, 0, 0, 0, 1, 2, 0, 0,  0,  0, 2, 8,  0,                    /* Ethernet */
 	        0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, /* IPv4 */
-	        4, 0, 0, 9, 0, 0, 0, 0,                                             /* UDP */
+	        4,    0, 0, 9, 0, 0, 0, 0,                                         /* UDP */
 	};
 	uint8_t *ip = made->frame + PORT_ETHERNET;
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the commands share.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+static volatile sig_atomic_t interrupted;
+
+int command_complain(int status, const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("sluice-replay: ", stderr);
+	va_start(arguments, format);
+	(void)vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* The second time, the shell's usual end. */
+static void on_signal(int number)
+{
+	interrupted = 1;
+	(void)signal(number, SIG_DFL);
+}
+
+void command_catch(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool command_interrupted(void)
+{
+	return interrupted;
+}
+
+int command_write(const char *path, command_put *put, const void *what)
+{
+	if (!strcmp(path, "-")) {
+		put(stdout, what);
+		return STATUS_GOOD;
+	}
+	FILE *out = fopen(path, "we");
+	if (!out)
+		return command_complain(STATUS_BROKEN, "%s: %s", path, strerror(errno));
+	put(out, what);
+	bool failed = ferror(out) != 0;
+	if (fclose(out) || failed)
+		return command_complain(STATUS_BROKEN, "%s: it can't be written to its end", path);
+	return STATUS_GOOD;
+}
+
+void command_put_json(FILE *out, const void *document)
+{
+	char *text = cJSON_PrintUnformatted(document);
+
+	if (text)
+		fprintf(out, "%s\n", text);
+	free(text);
+}

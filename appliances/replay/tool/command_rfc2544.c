@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `sluice-replay rfc2544`: the RFC's procedures over a port, for each frame size.
+ */
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "made_source.h"
+#include "ports.h"
+#include "../report/quantity.h"
+#include "results.h"
+#include "rfc2544.h"
+
+static const char usage[] =
+        "usage: sluice-replay rfc2544 --to PORT [options]\n"
+        "\n"
+        "Measures the device behind a port by RFC 2544: throughput (26.1), latency (26.2), frame "
+        "loss\n"
+        "(26.3) and back-to-back frames (26.4), for each frame size.\n"
+        "\n"
+        "  --to PORT, --from PORT    as for send\n"
+        "  --test LIST               throughput,latency,loss,back-to-back (all)\n"
+        "  --sizes LIST              bytes with the frame's checksum, imix "
+        "(64,128,256,512,1024,1280,1518)\n"
+        "  --trace FILE              the frames of a trace instead\n"
+        "  --line RATE               of the medium, where the search begins: 1Gbit/s\n"
+        "                            (default: what the port was measured to send)\n"
+        "  --trial TIME              of each trial (60s, as the RFC wants)\n"
+        "  --repeats N               of latency and back-to-back trials (20)\n"
+        "  --loss PERCENT            tolerated: the partial-drop rate (0)\n"
+        "  --resolution PERCENT      of the line rate, at which the search ends (1)\n"
+        "  --burst N                 frames of the longest burst tried (10000)\n"
+        "  --source, --target MAC,IP,PORT\n"
+        "  --json FILE, -j           the document; -q: no progress; -v: DPDK's messages\n";
+
+enum {
+	SIZES_MAX = 16,
+	SETTLE_NS = 200000000, /* between trials, for what is under way (RFC 2544, section 23) */
+	MEASURE_TOP_NS = 500000000,
+};
+
+enum test { TEST_THROUGHPUT = 1, TEST_LATENCY = 2, TEST_LOSS = 4, TEST_BURST = 8, TEST_ALL = 15 };
+
+struct bench {
+	struct trial trial; /* first */
+	const char *to, *from, *trace_name, *json;
+	unsigned tests;
+	uint32_t sizes[SIZES_MAX];
+	unsigned sizes_n;
+	struct schedule line;
+	struct rfc2544_options options;
+	struct made_address source, target;
+	bool quiet, verbose;
+
+	struct port *ports[2];
+	unsigned ports_n;
+	struct made_source made;
+	struct trace_source *trace;
+	struct source *frames;
+	double wire_bytes; /* mean, of a frame of this size */
+	struct sender_tally tally;
+	const char *failed;
+};
+
+static void drive(struct sender *sender)
+{
+	for (unsigned i = 0; sender_step(sender) != SENDER_DONE; i++)
+		if (i % 64 == 0 && command_interrupted())
+			sender_stop(sender);
+}
+
+static struct trial_result run_trial(struct trial *trial, uint64_t rate, uint64_t duration_ns,
+                                     uint64_t burst)
+{
+	struct bench *bench = (struct bench *)trial;
+	struct sender_options options = {
+	        .schedule = {.kind = rate ? SCHEDULE_PACKETS : SCHEDULE_TOP, .rate = rate},
+	        .frames_max = burst,
+	        .duration_ns = burst ? 0 : duration_ns,
+	        .timeout_ns = SETTLE_NS,
+	        .run = (uint32_t)random(),
+	        .flight_bits = 20,
+	        .listen = true,
+	        .sign = true};
+	struct sender sender;
+
+	bench->frames->rewind(bench->frames);
+	if (sender_open(&sender, &options, bench->ports[0], bench->ports[bench->ports_n - 1],
+	                bench->frames, &bench->tally))
+		return (struct trial_result){.stopped = true};
+	drive(&sender);
+	sender_close(&sender);
+	bench->failed = sender.error;
+	const struct sender_tally *tally = &bench->tally;
+	const struct histogram *latency = &tally->latency;
+	return (struct trial_result){
+	        .sent = tally->sent,
+	        .lost = tally->lost,
+	        .pps = tally->span_ns ? (double)(tally->sent - 1) * 1e9 / (double)tally->span_ns
+	                              : 0,
+	        .mean_ns = latency->count ? (double)latency->sum / (double)latency->count : 0,
+	        .p50_ns = (double)histogram_quantile(latency, 5000),
+	        .p99_ns = (double)histogram_quantile(latency, 9900),
+	        .max_ns = (double)latency->max,
+	        .stopped = command_interrupted() || sender.error};
+}
+
+static bool parse_tests(struct bench *bench, char *list)
+{
+	static const char *const names[] = {"throughput", "latency", "loss", "back-to-back"};
+
+	bench->tests = 0;
+	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
+		unsigned i = 0;
+		while (i < 4 && strcmp(word, names[i]) != 0)
+			i++;
+		if (i == 4)
+			return false;
+		bench->tests |= 1u << i;
+	}
+	return bench->tests;
+}
+
+static bool parse_sizes(struct bench *bench, char *list)
+{
+	bench->sizes_n = 0;
+	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
+		uint64_t size = 0;
+		bool imix = !strcmp(word, "imix");
+		if (bench->sizes_n == SIZES_MAX || (!imix && !quantity_size(word, &size)) ||
+		    (!imix && (size < MADE_MIN || size > MADE_MAX)))
+			return false;
+		bench->sizes[bench->sizes_n++] = imix ? MADE_IMIX : (uint32_t)size;
+	}
+	return bench->sizes_n;
+}
+
+/* MAC,IP,PORT */
+static bool parse_address(struct made_address *address, const char *text)
+{
+	unsigned mac[6], port;
+	char ip[INET_ADDRSTRLEN];
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x,%15[0-9.],%u", &mac[0], &mac[1], &mac[2], &mac[3],
+	           &mac[4], &mac[5], ip, &port) != 8 ||
+	    port > 65535 || inet_pton(AF_INET, ip, address->ip) != 1)
+		return false;
+	for (int i = 0; i < 6; i++)
+		address->mac[i] = (uint8_t)mac[i];
+	address->port = (uint16_t)port;
+	return true;
+}
+
+/* PERCENT, with or without its sign. */
+static bool parse_percent(const char *text, double *share)
+{
+	char *end;
+
+	*share = strtod(text, &end) / 100;
+	return end != text && (!*end || !strcmp(end, "%")) && *share >= 0 && *share < 1;
+}
+
+static bool take_trial(struct bench *bench, int word, const char *text)
+{
+	struct rfc2544_options *options = &bench->options;
+	uint64_t count = 0;
+
+	switch (word) {
+	case 'd':
+		return quantity_time(text, &options->duration_ns) && options->duration_ns;
+	case 'n':
+		options->repeats = quantity_count(text, &count) ? (unsigned)count : 0;
+		return count >= 1 && count <= 1000;
+	case 'p':
+		return parse_percent(text, &options->tolerated);
+	case 'r':
+		return parse_percent(text, &options->resolution) && options->resolution >= 1e-4;
+	case 'u':
+		return quantity_count(text, &options->burst_max) && options->burst_max >= 1 &&
+		       options->burst_max <= 1 << 20;
+	default:
+		return false;
+	}
+}
+
+static bool take(struct bench *bench, int word, char *text)
+{
+	switch (word) {
+	case 'o':
+		bench->to = text;
+		return true;
+	case 'f':
+		bench->from = text;
+		return true;
+	case 'c':
+		bench->trace_name = text;
+		return true;
+	case 't':
+		return parse_tests(bench, text);
+	case 's':
+		return parse_sizes(bench, text);
+	case 'l':
+		return quantity_rate(text, &bench->line) &&
+		       (bench->line.kind == SCHEDULE_BITS || bench->line.kind == SCHEDULE_PACKETS);
+	case 'S':
+		return parse_address(&bench->source, text);
+	case 'T':
+		return parse_address(&bench->target, text);
+	case 'J':
+		bench->json = text;
+		return true;
+	case 'j':
+		bench->json = "-";
+		return true;
+	case 'q':
+		return bench->quiet = true;
+	case 'v':
+		return bench->verbose = true;
+	default:
+		return take_trial(bench, word, text);
+	}
+}
+
+static int parse(int argc, char **argv, struct bench *bench)
+{
+	static const struct option words[] = {
+	        {"to", required_argument, NULL, 'o'},
+	        {"from", required_argument, NULL, 'f'},
+	        {"test", required_argument, NULL, 't'},
+	        {"sizes", required_argument, NULL, 's'},
+	        {"trace", required_argument, NULL, 'c'},
+	        {"line", required_argument, NULL, 'l'},
+	        {"trial", required_argument, NULL, 'd'},
+	        {"repeats", required_argument, NULL, 'n'},
+	        {"loss", required_argument, NULL, 'p'},
+	        {"resolution", required_argument, NULL, 'r'},
+	        {"burst", required_argument, NULL, 'u'},
+	        {"source", required_argument, NULL, 'S'},
+	        {"target", required_argument, NULL, 'T'},
+	        {"json", required_argument, NULL, 'J'},
+	        {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0},
+	};
+
+	for (int word; (word = getopt_long(argc, argv, "hjqv", words, NULL)) != -1;) {
+		if (word == 'h') {
+			fputs(usage, stdout);
+			return -1;
+		}
+		if (word == '?')
+			return STATUS_USAGE;
+		if (!take(bench, word, optarg))
+			return command_complain(STATUS_USAGE, "'%s' is not what this option takes",
+			                        optarg);
+	}
+	if (!bench->to || argc != optind)
+		return command_complain(STATUS_USAGE, "--to PORT is needed; try rfc2544 --help");
+	return 0;
+}
+
+static int open_bench(struct bench *bench)
+{
+	const char *names[2] = {bench->to, bench->from};
+	struct ports_options options = {
+	        .longest = 1518, .verbose = bench->verbose, .wait_for_peer = true};
+	char error[TRACE_REASON_MAX];
+
+	for (unsigned i = 0; i < bench->sizes_n; i++)
+		if (bench->sizes[i] > options.longest)
+			options.longest = bench->sizes[i];
+	if (bench->trace_name) {
+		bench->trace = trace_source_open(bench->trace_name, ports_longest(bench->to),
+		                                 UINT64_MAX, error);
+		if (!bench->trace)
+			return command_complain(STATUS_BROKEN, "%s: %s", bench->trace_name, error);
+		bench->sizes_n = 1;
+		if (bench->trace->account.longest > options.longest)
+			options.longest = bench->trace->account.longest;
+	}
+	bench->ports_n = bench->from ? 2 : 1;
+	if (ports_open(names, bench->ports_n, &options, bench->ports, error)) {
+		bench->ports_n = 0;
+		return command_complain(STATUS_BROKEN, "%s", error);
+	}
+	return STATUS_GOOD;
+}
+
+static void choose_frames(struct bench *bench, uint32_t size)
+{
+	if (bench->trace) {
+		const struct trace_account *account = &bench->trace->account;
+		bench->frames = &bench->trace->source;
+		bench->wire_bytes =
+		        (double)account->bytes / (double)account->frames + PORT_WIRE_OVERHEAD;
+		return;
+	}
+	made_source_open(&bench->made, size, &bench->source, &bench->target);
+	bench->frames = &bench->made.source;
+	bench->wire_bytes = made_source_wire_bytes(size);
+}
+
+/* The rate at which the search begins. */
+static double top_rate(struct bench *bench)
+{
+	if (bench->line.kind == SCHEDULE_BITS)
+		return (double)bench->line.rate / 8 / bench->wire_bytes;
+	if (bench->line.kind == SCHEDULE_PACKETS)
+		return (double)bench->line.rate / 1000;
+	return bench->trial.run(&bench->trial, 0, MEASURE_TOP_NS, 0).pps;
+}
+
+static void add(cJSON *object, const char *key, double value)
+{
+	(void)cJSON_AddNumberToObject(object, key, value);
+}
+
+static void say(const struct bench *bench, const char *what, double value, const char *unit)
+{
+	char text[48];
+
+	if (!bench->quiet)
+		fprintf(stderr, "  %-14s %s\n", what,
+		        !strcmp(unit, "ns") ? quantity_show_time(text, sizeof(text), value)
+		                            : quantity_show(text, sizeof(text), value, unit));
+}
+
+static double measure_throughput(struct bench *bench, cJSON *row)
+{
+	struct rfc2544_throughput found = rfc2544_throughput(&bench->trial, &bench->options);
+	cJSON *object = cJSON_AddObjectToObject(row, "throughput");
+
+	add(object, "pps", found.pps);
+	add(object, "wire_bps", found.pps * bench->wire_bytes * 8);
+	add(object, "trials", found.trials);
+	(void)cJSON_AddBoolToObject(object, "limited_by_sender", found.limited_by_sender);
+	say(bench, "throughput", found.pps,
+	    found.limited_by_sender ? "pps (the sender's limit)" : "pps");
+	return found.pps;
+}
+
+static void measure_latency(struct bench *bench, cJSON *row, double pps)
+{
+	struct rfc2544_latency found = rfc2544_latency(&bench->trial, &bench->options, pps);
+	cJSON *object = cJSON_AddObjectToObject(row, "latency");
+
+	add(object, "mean_ns", found.mean_ns);
+	add(object, "p99_ns", found.p99_ns);
+	add(object, "max_ns", found.max_ns);
+	add(object, "spread_ns", found.spread_ns);
+	add(object, "trials", found.repeats);
+	say(bench, "latency, mean", found.mean_ns, "ns");
+	say(bench, "latency, p99", found.p99_ns, "ns");
+}
+
+static void measure_loss(struct bench *bench, cJSON *row)
+{
+	double loss[RFC2544_STEPS];
+	unsigned n = rfc2544_frame_loss(&bench->trial, &bench->options, loss);
+	cJSON *list = cJSON_AddArrayToObject(row, "loss");
+
+	for (unsigned i = 0; i < n; i++) {
+		cJSON *object = cJSON_CreateObject();
+		add(object, "percent_of_top", 10.0 * (RFC2544_STEPS - i));
+		add(object, "loss", loss[i]);
+		cJSON_AddItemToArray(list, object);
+	}
+	say(bench, "loss at 100 %", n ? loss[0] * 100 : 0, "%");
+}
+
+static void measure_size(struct bench *bench, uint32_t size, cJSON *list)
+{
+	cJSON *row = cJSON_CreateObject();
+
+	choose_frames(bench, size);
+	cJSON_AddItemToArray(list, row);
+	if (bench->trace)
+		(void)cJSON_AddStringToObject(row, "frames", bench->trace_name);
+	else if (size == MADE_IMIX)
+		(void)cJSON_AddStringToObject(row, "frames", "imix");
+	else
+		add(row, "frames", size);
+	bench->options.top_pps = top_rate(bench);
+	add(row, "top_pps", bench->options.top_pps);
+	if (!bench->quiet)
+		fprintf(stderr, "%s%.0u bytes on the wire: %.1f, from %.0f pps\n",
+		        bench->trace ? bench->trace_name
+		        : size       ? "frames of "
+		                     : "imix",
+		        size, bench->wire_bytes, bench->options.top_pps);
+	double pps = bench->options.top_pps;
+	if (bench->tests & (TEST_THROUGHPUT | TEST_LATENCY))
+		pps = measure_throughput(bench, row);
+	if (bench->tests & TEST_LATENCY && pps > 0)
+		measure_latency(bench, row, pps);
+	if (bench->tests & TEST_LOSS)
+		measure_loss(bench, row);
+	if (bench->tests & TEST_BURST) {
+		double frames = rfc2544_back_to_back(&bench->trial, &bench->options);
+		add(row, "back_to_back", frames);
+		say(bench, "back-to-back", frames, "frames");
+	}
+}
+
+static int measure(struct bench *bench, const struct command_line *line)
+{
+	cJSON *document = cJSON_CreateObject(), *list;
+
+	(void)cJSON_AddStringToObject(document, "format", "sluice-rfc2544/1");
+	add(document, "trial_seconds", (double)bench->options.duration_ns / 1e9);
+	add(document, "tolerated_loss", bench->options.tolerated);
+	list = cJSON_AddArrayToObject(document, "rows");
+	for (unsigned i = 0; i < bench->sizes_n && !command_interrupted() && !bench->failed; i++)
+		measure_size(bench, bench->sizes[i], list);
+	(void)cJSON_AddBoolToObject(document, "interrupted", command_interrupted());
+	cJSON_AddItemToObject(document, "provenance",
+	                      results_provenance(line->argc, line->argv, bench->to,
+	                                         ports_driver(bench->ports[0])));
+	int status = bench->json ? command_write(bench->json, command_put_json, document) : 0;
+	cJSON_Delete(document);
+	if (bench->failed)
+		return command_complain(STATUS_BROKEN, "%s: %s", bench->to, bench->failed);
+	return status;
+}
+
+int command_rfc2544(int argc, char **argv, const struct command_line *line)
+{
+	static struct bench bench = {
+	        .trial = {.run = run_trial},
+	        .tests = TEST_ALL,
+	        .sizes = {64, 128, 256, 512, 1024, 1280, 1518}, /* section 9.1 */
+	        .sizes_n = 7,
+	        .line = {.kind = SCHEDULE_TOP},
+	        .options = {.duration_ns = 60ull * 1000000000,
+	                    .resolution = 0.01,
+	                    .repeats = 20,
+	                    .burst_max = 10000},
+	        /* 198.18.0.0/15 is set aside for this: appendix C.2.2 */
+	        .source = {.mac = {2, 0, 0, 0, 0, 1}, .ip = {198, 18, 0, 2}, .port = 49184},
+	        .target = {.mac = {2, 0, 0, 0, 0, 2}, .ip = {198, 19, 0, 2}, .port = 7},
+	};
+	int status = parse(argc, argv, &bench);
+
+	if (status)
+		return status < 0 ? STATUS_GOOD : status;
+	command_catch();
+	status = open_bench(&bench);
+	if (!status)
+		status = measure(&bench, line);
+	if (bench.ports_n)
+		ports_close(bench.ports, bench.ports_n);
+	if (bench.trace)
+		trace_source_close(bench.trace);
+	return status;
+}

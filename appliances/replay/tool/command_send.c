@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `sluice-replay send`: a trace, a port, runs, a document, and what is made of it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "capture.h"
+#include "command.h"
+#include "html.h"
+#include "port_internal.h"
+#include "progress.h"
+#include "results.h"
+#include "send_options.h"
+
+enum {
+	FLOOR_FRAMES = 20000,
+	FLOOR_PPS = 100000,
+	INTERRUPT_STEPS = 64, /* rounds between two looks at the terminal */
+};
+
+struct sending {
+	struct send_options options;
+	const struct command_line *line;
+	struct trace_source *trace;
+	struct port *ports[2];
+	unsigned ports_n;
+	struct sender_tally tally;
+	struct histogram latency; /* of all runs */
+	struct capture capture;
+	FILE *departures;
+	unsigned run;
+	cJSON *document;
+};
+
+static void on_departure(void *context, uint64_t number, uint64_t due_ns, uint64_t sent_ns)
+{
+	const struct sending *sending = context;
+
+	fprintf(sending->departures, "%u,%llu,%llu,%llu\n", sending->run,
+	        (unsigned long long)number, (unsigned long long)due_ns,
+	        (unsigned long long)sent_ns);
+}
+
+static void on_arrival(void *context, const struct port_arrival *arrival, enum flight_fate fate)
+{
+	struct sending *sending = context;
+	static const char *const comments[] = {
+	        [FLIGHT_FOREIGN] = "not sent by this run", [FLIGHT_DUPLICATE] = "came before"};
+
+	capture_frame(&sending->capture, arrival->time_ns, arrival->data, arrival->length,
+	              comments[fate]);
+}
+
+static unsigned on_tag(void *context, const uint8_t *frame, uint32_t length)
+{
+	return tags_of(&((struct sending *)context)->options.tags, frame, length);
+}
+
+/* Drives one sender to its end. */
+static void drive(struct sender *sender, struct progress *progress)
+{
+	for (unsigned i = 0; sender_step(sender) != SENDER_DONE; i++) {
+		if (i % INTERRUPT_STEPS)
+			continue;
+		if (command_interrupted())
+			sender_stop(sender);
+		progress_show(progress, sender, sender->port->now(sender->port));
+	}
+	progress_end(progress);
+}
+
+/* What the measuring loop itself takes: the same engine over a port that returns frames at once. */
+static int measure_floor(struct sending *sending)
+{
+	const struct ports_options ports = {.longest = 65536};
+	struct sender_options options = {
+	        .schedule = {.kind = SCHEDULE_PACKETS, .rate = 1000ull * FLOOR_PPS},
+	        .frames_max = FLOOR_FRAMES,
+	        .timeout_ns = 1000000000,
+	        .flight_bits = 15,
+	        .listen = true};
+	struct ports_port *loop = port_loop_open(&ports);
+	struct progress none = {0};
+	struct sender sender;
+
+	if (sender_open(&sender, &options, &loop->port, &loop->port, &sending->trace->source,
+	                &sending->tally))
+		return command_complain(STATUS_BROKEN, "there is not enough memory");
+	drive(&sender, &none);
+	sender_close(&sender);
+	loop->close(loop);
+	cJSON *floor = cJSON_AddObjectToObject(sending->document, "floor");
+	cJSON_AddItemToObject(floor, "latency_ns", results_quantiles(&sending->tally.latency));
+	cJSON_AddItemToObject(floor, "late_ns", results_quantiles(&sending->tally.late));
+	sending->trace->source.rewind(&sending->trace->source);
+	return STATUS_GOOD;
+}
+
+static uint64_t expected_frames(const struct sending *sending)
+{
+	const struct send_options *options = &sending->options;
+	uint64_t frames = sending->trace->account.streamed ? 0 : sending->trace->account.frames;
+	uint64_t most = options->sender.frames_max;
+
+	frames *= options->sender.passes;
+	return most && (!frames || most < frames) ? most : frames;
+}
+
+static int run_once(struct sending *sending)
+{
+	struct sender_options options = sending->options.sender;
+	struct port *back = sending->ports[sending->ports_n - 1];
+	const char *names[SENDER_TAGS];
+	struct port_statistics statistics;
+	struct progress progress;
+	struct sender sender;
+
+	if (getrandom(&options.run, sizeof(options.run), 0) < 0)
+		options.run = sending->run;
+	if (sender_open(&sender, &options, sending->ports[0], back, &sending->trace->source,
+	                &sending->tally))
+		return command_complain(STATUS_BROKEN, "there is not enough memory for --window %u",
+		                        options.flight_bits);
+	progress_begin(&progress, sending->options.quiet, expected_frames(sending));
+	drive(&sender, &progress);
+	sender_close(&sender);
+	ports_statistics(sending->ports[0], &statistics);
+	tags_names(&sending->options.tags, names);
+	cJSON_AddItemToArray(cJSON_GetObjectItem(sending->document, "runs"),
+	                     results_run(&sending->tally, &statistics, names,
+	                                 sending->options.tags.n, sender.error));
+	histogram_merge(&sending->latency, &sending->tally.latency);
+	return sender.error ? command_complain(STATUS_BROKEN, "%s: %s", sending->options.trace,
+	                                       sender.error)
+	                    : STATUS_GOOD;
+}
+
+static int run_all(struct sending *sending)
+{
+	int status = STATUS_GOOD;
+
+	(void)cJSON_AddArrayToObject(sending->document, "runs");
+	for (sending->run = 1; sending->run <= sending->options.repeat; sending->run++) {
+		if (sending->run > 1)
+			sending->trace->source.rewind(&sending->trace->source);
+		status = run_once(sending);
+		if (status || command_interrupted())
+			break;
+	}
+	(void)cJSON_AddBoolToObject(sending->document, "interrupted", command_interrupted());
+	return status;
+}
+
+static void describe_options(struct sending *sending)
+{
+	const struct sender_options *sender = &sending->options.sender;
+	static const char *const kinds[] = {"original", "packets", "bits", "top"};
+	cJSON *options = cJSON_AddObjectToObject(sending->document, "options");
+
+	(void)cJSON_AddStringToObject(options, "rate", kinds[sender->schedule.kind]);
+	(void)cJSON_AddNumberToObject(options, "per_second",
+	                              sender->schedule.kind == SCHEDULE_BITS
+	                                      ? (double)sender->schedule.rate
+	                                      : (double)sender->schedule.rate / 1000);
+	(void)cJSON_AddNumberToObject(options, "burst", sender->schedule.burst);
+	(void)cJSON_AddNumberToObject(options, "passes", (double)sender->passes);
+	(void)cJSON_AddNumberToObject(options, "warmup_ns", (double)sender->warmup_ns);
+	(void)cJSON_AddNumberToObject(options, "timeout_ns", (double)sender->timeout_ns);
+	(void)cJSON_AddBoolToObject(options, "listen", sender->listen);
+	(void)cJSON_AddBoolToObject(options, "sign", sender->sign);
+}
+
+static int open_ports(struct sending *sending)
+{
+	const char *names[2] = {sending->options.to, sending->options.from};
+	struct ports_options options = {.longest = sending->trace->account.streamed
+	                                                   ? ports_longest(names[0])
+	                                                   : sending->trace->account.longest +
+	                                                             REWRITE_GROWTH,
+	                                .verbose = sending->options.verbose,
+	                                .wait_for_peer = true};
+	char error[PORTS_REASON_MAX];
+
+	if (options.longest < 1518)
+		options.longest = 1518;
+	unsigned n = names[1] ? 2 : 1;
+	if (ports_open(names, n, &options, sending->ports, error))
+		return command_complain(STATUS_BROKEN, "%s", error);
+	sending->ports_n = n;
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t longest = ports_longest(names[i]);
+		if (longest < sending->ports[i]->longest)
+			sending->ports[i]->longest = longest;
+		if (!ports_link_up(sending->ports[i]))
+			return command_complain(STATUS_BROKEN, "%s has no link", names[i]);
+	}
+	return STATUS_GOOD;
+}
+
+static int open_files(struct sending *sending)
+{
+	const struct send_options *options = &sending->options;
+	int status;
+
+	if (options->departures) {
+		sending->departures = fopen(options->departures, "we");
+		if (!sending->departures)
+			return command_complain(STATUS_BROKEN, "%s: %s", options->departures,
+			                        strerror(errno));
+		fputs("run,number,due_ns,sent_ns\n", sending->departures);
+		sending->options.sender.departed = on_departure;
+	}
+	if (options->capture) {
+		status = capture_open(&sending->capture, options->capture, options->to);
+		if (status)
+			return command_complain(STATUS_BROKEN, "%s: %s", options->capture,
+			                        strerror(-status));
+		sending->options.sender.arrived = on_arrival;
+	}
+	if (options->tags.flows || options->tags.n > 1)
+		sending->options.sender.tag = on_tag;
+	sending->options.sender.context = sending;
+	return STATUS_GOOD;
+}
+
+static int open_trace(struct sending *sending)
+{
+	const struct send_options *options = &sending->options;
+	const struct trace_account *account;
+	char error[TRACE_REASON_MAX];
+
+	sending->trace = trace_source_open(options->trace, ports_longest(options->to),
+	                                   options->preload, error);
+	if (!sending->trace)
+		return command_complain(STATUS_BROKEN, "%s: %s", options->trace, error);
+	account = &sending->trace->account;
+	if (account->damaged)
+		(void)command_complain(0, "%s: damaged %s; what is before is sent", options->trace,
+		                       account->damage);
+	for (int fate = 1; fate < TRACE_FATES; fate++)
+		if (account->left_out[fate].n)
+			(void)command_complain(
+			        0, "%s: %llu records are left out: %s (the first: %llu)",
+			        options->trace, (unsigned long long)account->left_out[fate].n,
+			        trace_fate_text((enum trace_fate)fate),
+			        (unsigned long long)account->left_out[fate].numbers[0]);
+	return STATUS_GOOD;
+}
+
+static void put_html(FILE *out, const void *document)
+{
+	html_report(out, document);
+}
+
+static void put_csv(FILE *out, const void *document)
+{
+	results_csv(out, document);
+}
+
+static void put_hgrm(FILE *out, const void *histogram)
+{
+	results_hgrm(out, histogram);
+}
+
+static int write_all(const struct sending *sending)
+{
+	const struct send_options *options = &sending->options;
+	int status = STATUS_GOOD;
+
+	if (options->report)
+		status |= command_write(options->report, put_html, sending->document);
+	if (options->json)
+		status |= command_write(options->json, command_put_json, sending->document);
+	if (options->csv)
+		status |= command_write(options->csv, put_csv, sending->document);
+	if (options->hgrm)
+		status |= command_write(options->hgrm, put_hgrm, &sending->latency);
+	return status;
+}
+
+static void say_verdict(const struct sending *sending)
+{
+	char text[2048];
+	const cJSON *each;
+
+	html_verdict(text, sizeof(text), sending->document);
+	fprintf(stderr, "%s\n", text);
+	cJSON_ArrayForEach(each, cJSON_GetObjectItem(sending->document, "requirements"))
+	{
+		if (!cJSON_IsTrue(cJSON_GetObjectItem(each, "held")))
+			fprintf(stderr, "  %s did not hold\n",
+			        cJSON_GetStringValue(cJSON_GetObjectItem(each, "text")));
+	}
+}
+
+static int send_trace(struct sending *sending)
+{
+	int status = open_trace(sending);
+
+	if (status || (status = open_files(sending)) || (status = open_ports(sending)))
+		return status;
+	if (!sending->trace->account.streamed && (status = measure_floor(sending)))
+		return status;
+	describe_options(sending);
+	status = run_all(sending);
+	cJSON *provenance =
+	        results_provenance(sending->line->argc, sending->line->argv, sending->options.to,
+	                           ports_driver(sending->ports[0]));
+	(void)cJSON_AddBoolToObject(provenance, "emulated",
+	                            !strncmp(sending->options.to, "qemu:", 5));
+	cJSON_AddItemToObject(sending->document, "provenance", provenance);
+	cJSON_AddItemToObject(sending->document, "trace", results_trace(&sending->trace->account));
+	results_summarise(sending->document);
+	bool held = require_judge(sending->document, sending->options.requirements,
+	                          sending->options.requirements_n);
+	if (!sending->options.quiet)
+		say_verdict(sending);
+	int written = write_all(sending);
+	return status ? status : written ? written : held ? STATUS_GOOD : STATUS_MISSED;
+}
+
+static int close_all(struct sending *sending, int status)
+{
+	if (sending->capture.file && capture_close(&sending->capture))
+		status = command_complain(STATUS_BROKEN, "%s: it can't be written to its end",
+		                          sending->options.capture);
+	if (sending->departures && fclose(sending->departures))
+		status = command_complain(STATUS_BROKEN, "%s: it can't be written to its end",
+		                          sending->options.departures);
+	if (sending->ports_n)
+		ports_close(sending->ports, sending->ports_n);
+	if (sending->trace)
+		trace_source_close(sending->trace);
+	tags_free(&sending->options.tags);
+	cJSON_Delete(sending->document);
+	return status;
+}
+
+int command_send(int argc, char **argv, const struct command_line *line)
+{
+	static struct sending sending;
+	int status = send_options_parse(argc, argv, &sending.options);
+
+	if (status)
+		return status < 0 ? STATUS_GOOD : status;
+	sending.line = line;
+	sending.document = cJSON_CreateObject();
+	(void)cJSON_AddStringToObject(sending.document, "format", "sluice-replay/1");
+	command_catch();
+	return close_all(&sending, send_trace(&sending));
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `sluice-replay sink`: counts and times what arrives, per binding or flow.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture.h"
+#include "command.h"
+#include "port_internal.h"
+#include "../report/quantity.h"
+#include "results.h"
+#include "tags.h"
+
+static const char usage[] =
+        "usage: sluice-replay sink PORT [options]\n"
+        "\n"
+        "Counts what arrives until Ctrl-C: frames, bytes, rate, and the times between arrivals.\n"
+        "\n"
+        "  --bind NAME=EXPR   those that libpcap's expression accepts, apart; repeatable\n"
+        "  --flows            each of the first flows apart\n"
+        "  --duration TIME, --frames N   ends by itself\n"
+        "  --capture FILE     what arrived, as pcapng\n"
+        "  --longest BYTES    of a frame (1518)\n"
+        "  -j                 JSON; -q: no word on the way; -v: DPDK's messages\n";
+
+struct counter {
+	uint64_t frames, bytes, first_ns, last_ns;
+	struct histogram gaps;
+};
+
+struct sink {
+	const char *port_name, *capture_path;
+	uint64_t duration_ns, frames_max, longest;
+	bool json, quiet, verbose;
+	struct tags tags;
+	struct counter counters[SENDER_TAGS];
+	uint64_t frames;
+	struct capture capture;
+};
+
+static void count(struct counter *counter, const struct port_arrival *arrival)
+{
+	if (counter->frames++ == 0)
+		counter->first_ns = arrival->time_ns;
+	else
+		histogram_add(&counter->gaps, arrival->time_ns - counter->last_ns);
+	counter->last_ns = arrival->time_ns;
+	counter->bytes += arrival->length;
+}
+
+static void take_all(struct sink *sink, const struct port_arrival *arrivals, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct port_arrival *arrival = &arrivals[i];
+		if (arrival->length < PORT_ETHERNET)
+			continue;
+		count(&sink->counters[tags_of(&sink->tags, arrival->data, arrival->length)],
+		      arrival);
+		if (sink->capture.file)
+			capture_frame(&sink->capture, arrival->time_ns, arrival->data,
+			              arrival->length, NULL);
+		sink->frames++;
+	}
+}
+
+static double rate_of(const struct counter *counter)
+{
+	uint64_t span = counter->last_ns - counter->first_ns;
+
+	return span ? (double)(counter->frames - 1) * 1e9 / (double)span : 0;
+}
+
+static void put_table(const struct sink *sink)
+{
+	char rate[48], p50[48], p99[48], max[48];
+
+	printf("%-44s %12s %14s %12s %10s %10s %10s\n", "binding", "frames", "bytes", "rate",
+	       "gap 50 %", "99 %", "most");
+	for (unsigned i = 0; i < sink->tags.n; i++) {
+		const struct counter *counter = &sink->counters[i];
+		printf("%-44s %12llu %14llu %12s %10s %10s %10s\n", sink->tags.names[i],
+		       (unsigned long long)counter->frames, (unsigned long long)counter->bytes,
+		       quantity_show(rate, sizeof(rate), rate_of(counter), "pps"),
+		       quantity_show_time(p50, sizeof(p50),
+		                          (double)histogram_quantile(&counter->gaps, 5000)),
+		       quantity_show_time(p99, sizeof(p99),
+		                          (double)histogram_quantile(&counter->gaps, 9900)),
+		       quantity_show_time(max, sizeof(max), (double)counter->gaps.max));
+	}
+}
+
+static void put_json(const struct sink *sink, const struct port_statistics *statistics)
+{
+	cJSON *document = cJSON_CreateObject(), *list;
+
+	(void)cJSON_AddStringToObject(document, "format", "sluice-sink/1");
+	(void)cJSON_AddNumberToObject(document, "frames", (double)sink->frames);
+	(void)cJSON_AddNumberToObject(document, "receive_missed",
+	                              (double)statistics->receive_missed);
+	list = cJSON_AddArrayToObject(document, "bindings");
+	for (unsigned i = 0; i < sink->tags.n; i++) {
+		const struct counter *counter = &sink->counters[i];
+		cJSON *object = cJSON_CreateObject();
+		(void)cJSON_AddStringToObject(object, "name", sink->tags.names[i]);
+		(void)cJSON_AddNumberToObject(object, "frames", (double)counter->frames);
+		(void)cJSON_AddNumberToObject(object, "bytes", (double)counter->bytes);
+		(void)cJSON_AddNumberToObject(object, "pps", rate_of(counter));
+		cJSON_AddItemToObject(object, "gap_ns", results_quantiles(&counter->gaps));
+		cJSON_AddItemToArray(list, object);
+	}
+	command_put_json(stdout, document);
+	cJSON_Delete(document);
+}
+
+static bool goes_on(const struct sink *sink, struct port *port, uint64_t end)
+{
+	return !command_interrupted() && port->now(port) < end &&
+	       (!sink->frames_max || sink->frames < sink->frames_max);
+}
+
+static const char *listen_to(struct sink *sink, struct port *port)
+{
+	struct port_arrival arrivals[PORT_BURST];
+	uint64_t end = sink->duration_ns ? port->now(port) + sink->duration_ns : UINT64_MAX;
+	const char *broken = NULL;
+
+	while (!broken && goes_on(sink, port, end)) {
+		unsigned n = port->receive(port, arrivals);
+		take_all(sink, arrivals, n);
+		if (!n && port->idle)
+			port->idle(port, end);
+		broken = port->broken ? port->broken(port) : NULL;
+	}
+	return broken;
+}
+
+static int run(struct sink *sink)
+{
+	struct ports_options options = {.longest = (uint32_t)sink->longest,
+	                                .verbose = sink->verbose};
+	struct port_statistics statistics;
+	char error[PORTS_REASON_MAX];
+	struct port *port;
+
+	if (sink->capture_path && capture_open(&sink->capture, sink->capture_path, sink->port_name))
+		return command_complain(STATUS_BROKEN, "%s: it can't be written",
+		                        sink->capture_path);
+	if (ports_open(&sink->port_name, 1, &options, &port, error))
+		return command_complain(STATUS_BROKEN, "%s", error);
+	if (!sink->quiet)
+		fprintf(stderr, "listening on %s; Ctrl-C ends it\n", sink->port_name);
+	const char *broken = listen_to(sink, port);
+	ports_statistics(port, &statistics);
+	if (sink->json)
+		put_json(sink, &statistics);
+	else
+		put_table(sink);
+	ports_close(&port, 1);
+	if (sink->capture.file && capture_close(&sink->capture))
+		return command_complain(STATUS_BROKEN, "%s: it can't be written to its end",
+		                        sink->capture_path);
+	return broken ? command_complain(STATUS_BROKEN, "%s: %s", sink->port_name, broken)
+	              : STATUS_GOOD;
+}
+
+static bool take(struct sink *sink, int word, const char *text, char *error, size_t size)
+{
+	switch (word) {
+	case 'b':
+		return !tags_bind(&sink->tags, text, error, size);
+	case 'f':
+		return sink->tags.flows = true;
+	case 'd':
+		return quantity_time(text, &sink->duration_ns);
+	case 'n':
+		return quantity_count(text, &sink->frames_max);
+	case 'l':
+		return quantity_size(text, &sink->longest) && sink->longest >= 60 &&
+		       sink->longest <= 16384;
+	case 'c':
+		sink->capture_path = text;
+		return true;
+	case 'j':
+		return sink->json = true;
+	case 'q':
+		return sink->quiet = true;
+	case 'v':
+		return sink->verbose = true;
+	default:
+		return false;
+	}
+}
+
+int command_sink(int argc, char **argv, const struct command_line *line)
+{
+	static const struct option words[] = {
+	        {"bind", required_argument, NULL, 'b'},
+	        {"flows", no_argument, NULL, 'f'},
+	        {"duration", required_argument, NULL, 'd'},
+	        {"frames", required_argument, NULL, 'n'},
+	        {"longest", required_argument, NULL, 'l'},
+	        {"capture", required_argument, NULL, 'c'},
+	        {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0},
+	};
+	static struct sink sink = {.longest = 1518};
+	char error[400];
+
+	tags_begin(&sink.tags);
+	for (int word; (word = getopt_long(argc, argv, "hjqv", words, NULL)) != -1;) {
+		if (word == 'h') {
+			fputs(usage, stdout);
+			return STATUS_GOOD;
+		}
+		snprintf(error, sizeof(error), "'%s' is not what this option takes",
+		         optarg ? optarg : "");
+		if (word == '?' || !take(&sink, word, optarg, error, sizeof(error)))
+			return word == '?' ? STATUS_USAGE
+			                   : command_complain(STATUS_USAGE, "%s", error);
+	}
+	if (argc - optind != 1)
+		return command_complain(STATUS_USAGE, "one port is needed; try sink --help");
+	sink.port_name = argv[optind];
+	command_catch();
+	int status = run(&sink);
+	tags_free(&sink.tags);
+	return status;
+}

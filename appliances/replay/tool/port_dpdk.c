@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * DPDK's devices as ports: one queue each way, run to completion on one core. Frames that the
+ * device did not take stay in order and are offered again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_errno.h>
+#include <rte_version.h>
+
+#include "port_internal.h"
+
+enum {
+	DESCRIPTORS = 1024,
+	BUFFERS = 4095,
+	BUFFERS_MIN = 511,
+	BUFFER_BYTES = 64 << 20, /* of all of them */
+	WORDS = 32,
+	WORD_MAX = 256,
+	BLOCK = 1 << 16, /* of af_packet's rings */
+	LINK_WAIT_MS = 10000,
+};
+
+struct dpdk_port {
+	struct ports_port base; /* first */
+	uint16_t id;
+	struct rte_mempool *pool;
+	struct rte_mbuf *taken[PORT_BURST], *given[PORT_BURST];
+	uint16_t taken_n, given_n;
+};
+
+static bool begun;
+
+static uint8_t *take(struct port *port, uint32_t length)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+
+	if (own->taken_n == PORT_BURST)
+		return NULL;
+	struct rte_mbuf *buffer = rte_pktmbuf_alloc(own->pool);
+	if (!buffer)
+		return NULL;
+	own->taken[own->taken_n++] = buffer;
+	return (uint8_t *)rte_pktmbuf_append(buffer, (uint16_t)length);
+}
+
+static unsigned send_taken(struct port *port)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+	uint16_t sent = rte_eth_tx_burst(own->id, 0, own->taken, own->taken_n);
+
+	own->taken_n -= sent;
+	for (uint16_t i = 0; sent && i < own->taken_n; i++)
+		own->taken[i] = own->taken[i + sent];
+	own->base.statistics.sent += sent;
+	return sent;
+}
+
+static unsigned receive(struct port *port, struct port_arrival *arrivals)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+	unsigned n = 0;
+
+	if (own->given_n)
+		rte_pktmbuf_free_bulk(own->given, own->given_n);
+	own->given_n = rte_eth_rx_burst(own->id, 0, own->given, PORT_BURST);
+	if (!own->given_n)
+		return 0;
+	uint64_t now = port_clock_ns();
+	for (uint16_t i = 0; i < own->given_n; i++) {
+		struct rte_mbuf *buffer = own->given[i];
+		if (buffer->nb_segs > 1 && rte_pktmbuf_linearize(buffer)) {
+			own->base.statistics.too_long++;
+			continue;
+		}
+		arrivals[n++] = (struct port_arrival){.data = rte_pktmbuf_mtod(buffer, uint8_t *),
+		                                      .length = buffer->pkt_len,
+		                                      .time_ns = now};
+	}
+	own->base.statistics.received += own->given_n;
+	return n;
+}
+
+static uint64_t now(struct port *port)
+{
+	return port_clock_ns();
+}
+
+static bool link_up(struct ports_port *port)
+{
+	struct rte_eth_link link = {0};
+
+	return !rte_eth_link_get_nowait(((struct dpdk_port *)port)->id, &link) && link.link_status;
+}
+
+static void refresh(struct ports_port *port)
+{
+	struct rte_eth_stats stats;
+
+	if (rte_eth_stats_get(((struct dpdk_port *)port)->id, &stats))
+		return;
+	port->statistics.receive_missed = stats.imissed + stats.rx_nombuf;
+	port->statistics.receive_errors = stats.ierrors;
+	port->statistics.send_errors = stats.oerrors;
+}
+
+static void close_port(struct ports_port *port)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+
+	rte_pktmbuf_free_bulk(own->taken, own->taken_n);
+	rte_pktmbuf_free_bulk(own->given, own->given_n);
+	(void)rte_eth_dev_stop(own->id);
+	(void)rte_eth_dev_close(own->id);
+	rte_mempool_free(own->pool);
+	free(own);
+}
+
+static const char *after(const char *name, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(name, prefix, length) ? NULL : name + length;
+}
+
+/* af_packet's slots hold a frame and its header each; a power of two, several a block. */
+static void af_packet_words(char *word, unsigned i, const char *interface, uint32_t longest)
+{
+	uint32_t slot = 2048;
+
+	while (slot < longest + 128 && slot < BLOCK)
+		slot *= 2;
+	snprintf(word, WORD_MAX,
+	         "--vdev=net_af_packet%u,iface=%s,qdisc_bypass=1,blocksz=%d,framesz=%u,framecnt=%u",
+	         i, interface, BLOCK, slot, 4096u * 2048 / slot < 512 ? 512 : 4096u * 2048 / slot);
+}
+
+/* The word by which DPDK makes the device; false for a NIC, which it finds by itself. */
+static void device_word(char *word, unsigned i, const char *name, uint32_t longest)
+{
+	const char *rest;
+
+	if ((rest = after(name, "pci:")))
+		snprintf(word, WORD_MAX, "--allow=%s", rest);
+	else if ((rest = after(name, "af_xdp:")))
+		snprintf(word, WORD_MAX, "--vdev=net_af_xdp%u,iface=%s", i, rest);
+	else if ((rest = after(name, "tap:")))
+		snprintf(word, WORD_MAX, "--vdev=net_tap%u,iface=%s", i, rest);
+	else if ((rest = after(name, "memif:")))
+		snprintf(word, WORD_MAX,
+		         "--vdev=net_memif%u,socket=%s,socket-abstract=no,role=%s,rsize=11", i,
+		         rest, access(rest, F_OK) ? "server" : "client");
+	else if ((rest = after(name, "vhost:")))
+		snprintf(word, WORD_MAX, "--vdev=net_vhost%u,iface=%s", i, rest);
+	else if ((rest = after(name, "vdev:")))
+		snprintf(word, WORD_MAX, "--vdev=%s", rest);
+	else
+		af_packet_words(word, i, name, longest);
+}
+
+static bool any_pci(const char *const *names, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (after(names[i], "pci:"))
+			return true;
+	return false;
+}
+
+/* Interfaces that are not there are worth a clear word: DPDK's own names none. */
+static bool interface_there(const char *name, char *error)
+{
+	const char *rest = after(name, "af_xdp:");
+	char path[128];
+
+	if (!rest && strchr(name, ':'))
+		return true;
+	snprintf(path, sizeof(path), "/sys/class/net/%s", rest ? rest : name);
+	if (!access(path, F_OK))
+		return true;
+	snprintf(error, PORTS_REASON_MAX, "%s: there is no such network interface", name);
+	return false;
+}
+
+int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_options *options,
+                    char *error)
+{
+	static char devices[PORTS_MAX][WORD_MAX];
+	char *words[WORDS] = {"sluice-replay", "--no-telemetry", "--no-shconf"};
+	int words_n = 3;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!interface_there(names[i], error))
+			return -1;
+	if (!any_pci(names, n)) {
+		words[words_n++] = "--no-pci";
+		words[words_n++] = "--no-huge";
+		words[words_n++] = "-m";
+		words[words_n++] = "256";
+	} else {
+		words[words_n++] = "--in-memory";
+	}
+	if (!options->verbose)
+		words[words_n++] = "--log-level=*:3";
+	for (unsigned i = 0; i < n; i++) {
+		device_word(devices[i], i, names[i], options->longest);
+		words[words_n++] = devices[i];
+	}
+	for (unsigned i = 0; options->eal && options->eal[i] && words_n < WORDS; i++)
+		words[words_n++] = (char *)options->eal[i];
+	if (rte_eal_init(words_n, words) < 0) {
+		snprintf(error, PORTS_REASON_MAX, "DPDK does not begin: %s%s",
+		         rte_strerror(rte_errno),
+		         geteuid() ? " (interfaces and NICs need root)" : "");
+		return -1;
+	}
+	begun = true;
+	return 0;
+}
+
+void port_dpdk_end(void)
+{
+	if (begun)
+		(void)rte_eal_cleanup();
+	begun = false;
+}
+
+/* The device of the i-th name: DPDK numbers them as it made them, NICs before virtual ones. */
+static int find_device(unsigned i, const char *name, uint16_t *id)
+{
+	const char *address = after(name, "pci:");
+	uint16_t each;
+	unsigned at = 0;
+
+	if (address)
+		return rte_eth_dev_get_port_by_name(address, id);
+	RTE_ETH_FOREACH_DEV(each)
+	{
+		if (at++ == i) {
+			*id = each;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int configure(struct dpdk_port *own, const struct ports_options *options)
+{
+	struct rte_eth_conf conf = {0};
+	struct rte_eth_dev_info info;
+	uint16_t receive_n = DESCRIPTORS, send_n = DESCRIPTORS;
+	int status = rte_eth_dev_info_get(own->id, &info);
+
+	if (status)
+		return status;
+	if (options->longest > 1518 && info.max_mtu >= options->longest)
+		(void)rte_eth_dev_set_mtu(own->id, (uint16_t)(options->longest - PORT_ETHERNET));
+	if ((status = rte_eth_dev_configure(own->id, 1, 1, &conf)) ||
+	    (status = rte_eth_dev_adjust_nb_rx_tx_desc(own->id, &receive_n, &send_n)) ||
+	    (status = rte_eth_rx_queue_setup(own->id, 0, receive_n, SOCKET_ID_ANY, NULL,
+	                                     own->pool)) ||
+	    (status = rte_eth_tx_queue_setup(own->id, 0, send_n, SOCKET_ID_ANY, NULL)) ||
+	    (status = rte_eth_dev_start(own->id)))
+		return status;
+	(void)rte_eth_promiscuous_enable(own->id);
+	snprintf(own->base.driver, sizeof(own->base.driver), "%s (%s)", info.driver_name,
+	         rte_version());
+	own->base.port.longest = options->longest;
+	return 0;
+}
+
+static void wait_for_link(struct dpdk_port *own)
+{
+	for (int i = 0; i < LINK_WAIT_MS / 10 && !link_up(&own->base); i++)
+		rte_delay_ms(10);
+}
+
+/* Large frames get fewer buffers. */
+static struct rte_mempool *make_pool(unsigned i, uint32_t longest)
+{
+	uint32_t room = RTE_PKTMBUF_HEADROOM + RTE_MAX(longest, 2048u);
+	uint32_t n = RTE_MIN(BUFFER_BYTES / room, (uint32_t)BUFFERS);
+	char name[32];
+
+	snprintf(name, sizeof(name), "buffers%u", i);
+	return rte_pktmbuf_pool_create(name, RTE_MAX(n, (uint32_t)BUFFERS_MIN), 128, 0,
+	                               (uint16_t)room, SOCKET_ID_ANY);
+}
+
+struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct ports_options *options,
+                                  char *error)
+{
+	struct dpdk_port *own = calloc(1, sizeof(*own));
+	int status;
+
+	if (!own)
+		abort();
+	own->base = (struct ports_port){
+	        .port = {.take = take, .send = send_taken, .receive = receive, .now = now},
+	        .link_up = link_up,
+	        .refresh = refresh,
+	        .close = close_port};
+	own->pool = make_pool(i, options->longest);
+	status = !own->pool ? -rte_errno : find_device(i, name, &own->id);
+	if (!status)
+		status = configure(own, options);
+	if (status) {
+		snprintf(error, PORTS_REASON_MAX, "%s: %s", name, rte_strerror(-status));
+		rte_mempool_free(own->pool);
+		free(own);
+		return NULL;
+	}
+	if (options->wait_for_peer)
+		wait_for_link(own);
+	return &own->base;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What was measured, as one JSON document: the one account from which report, table, CSV,
+ * requirements and comparisons are made. Its keys are documented in README.md.
+ */
+#ifndef REPLAY_TOOL_RESULTS_H
+#define REPLAY_TOOL_RESULTS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <cjson/cJSON.h>
+
+#include "../engine/sender.h"
+#include "ports.h"
+#include "trace_source.h"
+
+/* One repetition. tags: the names of the bindings or flows, tags_n of them. */
+cJSON *results_run(const struct sender_tally *tally, const struct port_statistics *statistics,
+                   const char *const *tags, unsigned tags_n, const char *error);
+
+cJSON *results_trace(const struct trace_account *account);
+
+/* Version, machine, clock, date, command line. */
+cJSON *results_provenance(int argc, char **argv, const char *port, const char *driver);
+
+/* A histogram's count, minimum, mean, quantiles and maximum, in ns. */
+cJSON *results_quantiles(const struct histogram *histogram);
+
+/* Adds "summary": of each figure of the runs the median, least, greatest, and the interval that
+ * holds the mean with 95 % confidence (Student's t) where there are three runs or more. */
+void results_summarise(cJSON *document);
+
+/* The figure of that name in a document: a median of its summary. NAN where there is none. */
+double results_figure(const cJSON *document, const char *name);
+
+/* Writes a histogram as HdrHistogram's percentile distribution (.hgrm), in microseconds. */
+void results_hgrm(FILE *out, const struct histogram *histogram);
+/* Writes the runs' time series as CSV. */
+void results_csv(FILE *out, const cJSON *document);
+
+#endif

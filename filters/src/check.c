@@ -121,6 +121,8 @@ static const char *check_load(const struct flt_insn *insn, uint32_t left)
 			return "second half of a 64-bit immediate is missing";
 		if (insn[1].code || insn[1].regs || insn[1].offset || insn->offset)
 			return "reserved fields of a 64-bit immediate are not 0";
+		if (insn_src(insn) == BPF_PSEUDO_MAP && insn[1].imm)
+			return "a map's reference with an offset";
 		return NULL;
 	}
 	return check_packet_load(insn);

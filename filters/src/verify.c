@@ -25,6 +25,7 @@ const char *flt_vtype_name(uint32_t type)
 	        [FLT_V_CONTEXT] = "the context",
 	        [FLT_V_STACK] = "a pointer to the stack",
 	        [FLT_V_PACKET] = "a pointer into the packet",
+	        [FLT_V_PACKET_META] = "a pointer to the packet's metadata",
 	        [FLT_V_PACKET_END] = "the packet's end",
 	        [FLT_V_MAP] = "a map",
 	        [FLT_V_VALUE] = "a pointer to a map's value",
@@ -90,7 +91,7 @@ static int load_wide(struct flt_verifier *v, const struct flt_insn *insn)
 	if (kind == BPF_PSEUDO_MAP_VALUE)
 		return load_value_address(v, insn, map, dst);
 	*dst = (struct flt_vreg){.type = FLT_V_MAP, .map = map, .range = flt_range_const(0)};
-	return insn[1].imm ? flt_vrefuse(v, "a map's reference with an offset") : 0;
+	return 0;
 }
 
 /* --- the walk --- */
@@ -136,7 +137,9 @@ static int walk_path(struct flt_verifier *v)
 			return code;
 		v->notes[v->now.pc].flags &= (uint8_t)~FLT_NOTE_DEAD;
 		v->steps_since_explored++;
-		code = step(v);
+		code = flt_vtrace(v);
+		if (!code)
+			code = step(v);
 		if (code)
 			return code;
 	}
@@ -200,9 +203,8 @@ static int allocate(struct flt_verifier *v)
 	v->notes = flt_alloc_array(v->n_insns, sizeof(*v->notes));
 	v->access = flt_alloc_array(v->n_insns, sizeof(*v->access));
 	v->live = flt_alloc_array(v->n_insns, sizeof(*v->live));
-	v->weigh = flt_alloc_array(v->n_insns, sizeof(*v->weigh));
 	v->explored = flt_alloc_array(v->n_insns, sizeof(struct flt_explored *));
-	if (!v->notes || !v->access || !v->live || !v->weigh || !v->explored)
+	if (!v->notes || !v->access || !v->live || !v->explored)
 		return flt_fail(v->error, FLT_E_NO_MEMORY, -1, "no memory");
 	for (uint32_t i = 0; i < v->n_insns; i++)
 		v->notes[i].flags = FLT_NOTE_DEAD;
@@ -217,7 +219,7 @@ static void release(struct flt_verifier *v)
 	flt_free((void *)v->explored);
 	flt_free(v->access);
 	flt_free(v->live);
-	flt_free(v->weigh);
+	flt_free(v->trace);
 	flt_shape_of_program_free(&v->shape);
 }
 

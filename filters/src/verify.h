@@ -10,7 +10,8 @@
  *
  *   verify.c         the walk
  *   verify_state.c   copying, comparing and remembering states
- *   verify_live.c    which registers matter where
+ *   verify_live.c    which registers may be read where
+ *   verify_back.c    which values and stack bytes decided something, found by walking back
  *   verify_memory.c  loads and stores
  *   verify_alu.c     arithmetic, on numbers and on pointers
  *   verify_branch.c  conditional jumps
@@ -40,6 +41,7 @@ enum flt_vtype {
 	FLT_V_CONTEXT,
 	FLT_V_STACK,
 	FLT_V_PACKET,
+	FLT_V_PACKET_META, /* metadata: what lies before the packet, which is its end */
 	FLT_V_PACKET_END,
 	FLT_V_MAP,
 	FLT_V_VALUE,         /* a map's value */
@@ -65,9 +67,15 @@ enum flt_vbyte {
 	FLT_B_SPILL, /* part of a spilled register */
 };
 
+/* A saved number of 4 bytes fills the lower half, anything else that is saved all 8. */
 struct flt_vslot {
 	uint8_t bytes[8]; /* enum flt_vbyte, lowest address first */
 	struct flt_vreg spill;
+};
+
+/* Half slots of a frame: bit i of [0] is the lower half of slot i, of [1] the upper. */
+struct flt_halves {
+	uint64_t of[2];
 };
 
 /* A function that is active. Slot i holds the bytes from R10 - 8 * (i + 1). */
@@ -81,9 +89,19 @@ struct flt_vframe {
 struct flt_vstate {
 	uint32_t pc;
 	uint32_t depth;      /* index of the running function's frame */
+	uint32_t trace_at;   /* waiting states: how many steps led here */
 	uint64_t raw_length; /* proven lower bound of a raw program's length */
+	/* What was overwritten since the last remembered state. */
+	struct flt_halves written[FLT_CALL_DEPTH_MAX];
 	struct flt_explored *parent;
 	struct flt_vframe *frames[FLT_CALL_DEPTH_MAX];
+};
+
+/* What of a frame decided something on the paths from a state. The rest may be anything. */
+struct flt_matters {
+	struct flt_halves read; /* stack that is read before it is overwritten */
+	uint64_t slots;         /* saved numbers whose value decided */
+	uint16_t regs;          /* numbers whose value decided */
 };
 
 /* A state that was walked from. */
@@ -92,8 +110,21 @@ struct flt_explored {
 	struct flt_explored *parent; /* the one before it on its path */
 	struct flt_explored *next_free;
 	uint32_t branches; /* paths from here that have not ended yet */
-	uint32_t hits, misses;
-	struct flt_vstate state;
+	struct flt_matters matters[FLT_CALL_DEPTH_MAX];
+	struct flt_vstate state; /* written: between its parent and it; trace_at: its own */
+};
+
+/* One step of the current path. */
+struct flt_step {
+	uint32_t pc;
+	uint8_t depth;
+	uint8_t frame, slot; /* the slot that a load or a store touched */
+	uint8_t flags;
+};
+
+enum {
+	FLT_STEP_SLOT = 1 << 0,  /* frame and slot say which */
+	FLT_STEP_LINKS = 1 << 1, /* a comparison of two numbers, of which there may be copies */
 };
 
 struct flt_pending {
@@ -114,13 +145,17 @@ struct flt_verifier {
 	struct flt_note *notes;
 	uint8_t *access; /* per instruction: what kind of memory it touched, see verify_memory.c */
 	uint16_t *live;  /* per instruction: registers read later */
-	uint16_t *weigh; /* registers whose value may decide what happens later */
 
-	struct flt_explored **explored; /* per instruction */
+	struct flt_step *trace; /* the current path, from the program's start */
+	uint32_t n_trace, trace_room;
+
+	struct flt_explored **explored; /* per instruction, the most useful first */
 	struct flt_pending *pending;
 	struct flt_explored *garbage; /* forgotten while paths from them were open */
 	size_t memory;
 	uint32_t steps;
+	uint32_t sweep_at;
+	uint32_t effort; /* of comparing states and of walking back: bounds the time */
 	uint32_t steps_since_explored;
 	uint32_t next_id;
 	bool path_ended;
@@ -159,6 +194,17 @@ static inline struct flt_vreg *flt_vreg_now(struct flt_verifier *v, uint32_t r)
 	return &flt_vframe_now(v)->regs[r];
 }
 
+/* What the current instruction's step is known by. */
+static inline struct flt_step *flt_vstep_now(struct flt_verifier *v)
+{
+	return &v->trace[v->n_trace - 1];
+}
+
+static inline bool flt_vtype_in_packet(uint32_t type)
+{
+	return type == FLT_V_PACKET || type == FLT_V_PACKET_META || type == FLT_V_PACKET_END;
+}
+
 static inline bool flt_vtype_is_pointer(uint32_t type)
 {
 	return type > FLT_V_NUMBER;
@@ -184,11 +230,24 @@ int flt_vmeet(struct flt_verifier *v);
 void flt_vend_path(struct flt_verifier *v);
 void flt_vforget_all(struct flt_verifier *v);
 
+/* verify_back.c */
+int flt_vtrace(struct flt_verifier *v);
+/* The number in a register (or a saved one) decides something in the current instruction. */
+void flt_vdecides(struct flt_verifier *v, uint32_t r);
+void flt_vdecides_slot(struct flt_verifier *v, uint32_t frame, uint32_t slot);
+/* Stack is read, or overwritten. */
+void flt_vstack_read(struct flt_verifier *v, uint32_t frame, struct flt_halves what);
+void flt_vstack_written(struct flt_verifier *v, uint32_t frame, struct flt_halves what);
+/* The current path ends at a state that contains it: what matters there matters here. */
+void flt_vinherit(struct flt_verifier *v, const struct flt_explored *from);
+
 /* verify_memory.c */
 int flt_vload(struct flt_verifier *v, const struct flt_insn *insn);
 /* Turns a verified load of xdp_md into one of struct flt_xdp_buff. */
 void flt_context_rewrite(struct flt_insn *insn);
 int flt_vstore(struct flt_verifier *v, const struct flt_insn *insn);
+/* The number in the 4 bytes of stack behind a register, where it is known. */
+bool flt_vstack_constant(struct flt_verifier *v, uint32_t r, uint32_t *value);
 /* Memory behind a register that a helper reads or fills. */
 int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool write);
 

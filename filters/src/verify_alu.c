@@ -20,7 +20,8 @@ static void note_limit(struct flt_verifier *v, const struct flt_vreg *pointer,
 {
 	struct flt_note *note = &v->notes[v->now.pc];
 	bool matters = pointer->type == FLT_V_VALUE || pointer->type == FLT_V_STACK ||
-	               pointer->type == FLT_V_RAW;
+	               pointer->type == FLT_V_RAW || pointer->type == FLT_V_PACKET ||
+	               pointer->type == FLT_V_PACKET_META;
 	if (flt_range_is_const(number) && !(note->flags & (FLT_NOTE_LIMIT | FLT_NOTE_PLAIN_ALU)))
 		return;
 	if (!matters)
@@ -47,8 +48,8 @@ static void note_plain(struct flt_verifier *v)
 
 static bool may_move(uint32_t type)
 {
-	return type == FLT_V_STACK || type == FLT_V_PACKET || type == FLT_V_VALUE ||
-	       type == FLT_V_RAW;
+	return type == FLT_V_STACK || type == FLT_V_PACKET || type == FLT_V_PACKET_META ||
+	       type == FLT_V_VALUE || type == FLT_V_RAW;
 }
 
 static int add_constant(struct flt_verifier *v, struct flt_vreg *pointer, int64_t by)
@@ -70,11 +71,8 @@ static int add_range(struct flt_verifier *v, struct flt_vreg *pointer, struct fl
 	    pointer->range.smax > FLT_POINTER_OFFSET_MAX)
 		return flt_vrefuse(v, "%s is moved by a number without bounds (from %ld to %ld)",
 		                   flt_vtype_name(pointer->type), (long)by.smin, (long)by.smax);
-	if (pointer->type != FLT_V_PACKET)
+	if (!flt_vtype_in_packet(pointer->type))
 		return 0;
-	if (pointer->range.smin < 0 || pointer->range.smax > FLT_PACKET_OFFSET_MAX)
-		return flt_vrefuse(v, "pointer into the packet is moved by %ld to %ld",
-		                   (long)by.smin, (long)by.smax);
 	/* Somewhere else in the packet: nothing is proven about what lies behind it. */
 	pointer->id = v->next_id++;
 	pointer->length = 0;
@@ -95,18 +93,13 @@ static int move_pointer(struct flt_verifier *v, struct flt_vreg *pointer,
 	return add_range(v, pointer, *by, subtract);
 }
 
-static bool in_packet(const struct flt_vreg *reg)
-{
-	return reg->type == FLT_V_PACKET || reg->type == FLT_V_PACKET_END;
-}
-
 /* The distance of two pointers into the packet is a number that gives nothing away. */
 static int subtract_pointers(struct flt_verifier *v, struct flt_vreg *dst,
                              const struct flt_vreg *src)
 {
 	bool same_stack =
 	        dst->type == FLT_V_STACK && src->type == FLT_V_STACK && dst->frame == src->frame;
-	if (!(in_packet(dst) && in_packet(src)) && !same_stack)
+	if (!(flt_vtype_in_packet(dst->type) && flt_vtype_in_packet(src->type)) && !same_stack)
 		return flt_vrefuse(v, "%s minus %s", flt_vtype_name(dst->type),
 		                   flt_vtype_name(src->type));
 	flt_vreg_set_number(dst, flt_range_unknown());
@@ -128,6 +121,9 @@ static int pointer_alu(struct flt_verifier *v, const struct flt_insn *insn, stru
 	if (dst_pointer && src_pointer)
 		return op == BPF_SUB ? subtract_pointers(v, dst, src)
 		                     : flt_vrefuse(v, "sum of two pointers");
+	flt_vdecides(v, insn_dst(insn));
+	if (insn->code & BPF_SRC_MASK)
+		flt_vdecides(v, insn_src(insn));
 	if (dst_pointer) {
 		note_limit(v, dst, &src->range, insn->code & BPF_SRC_MASK, op == BPF_SUB);
 		return move_pointer(v, dst, &src->range, op == BPF_SUB);

@@ -103,8 +103,17 @@ static void learn_null(struct flt_vstate *state, const struct flt_insn *insn, bo
 
 static void lengthen(struct flt_vreg *reg, const struct flt_vreg *about)
 {
-	if (reg->type == FLT_V_PACKET && reg->id == about->id && reg->length < about->length)
+	if (reg->type == about->type && reg->id == about->id && reg->length < about->length)
 		reg->length = about->length;
+}
+
+/* The packet's end for pointers into the packet, the packet's start for those into the metadata. */
+static bool is_end_of(const struct flt_vreg *end, const struct flt_vreg *pointer)
+{
+	if (pointer->type == FLT_V_PACKET)
+		return end->type == FLT_V_PACKET_END;
+	return pointer->type == FLT_V_PACKET_META && end->type == FLT_V_PACKET && !end->offset &&
+	       flt_range_is_const(&end->range) && !end->range.bits.value;
 }
 
 /*
@@ -135,14 +144,16 @@ static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, 
 	struct operands o;
 	uint32_t more;
 	find_operands(&o, state, insn);
-	bool first = o.a->type == FLT_V_PACKET;
-	struct flt_vreg about = first ? *o.a : *o.b;
-	if (about.type != FLT_V_PACKET || (first ? o.b : o.a)->type != FLT_V_PACKET_END)
+	bool first = is_end_of(o.b, o.a);
+	if (!first && !is_end_of(o.a, o.b))
 		return;
+	struct flt_vreg about = first ? *o.a : *o.b;
 	if (!below_end(insn->code & BPF_OP_MASK, first, holds, &more))
 		return;
 	int64_t length = (int64_t)about.offset + more;
-	if (length <= 0 || length > FLT_PACKET_OFFSET_MAX)
+	/* Within the address space the largest packet can't wrap; elsewhere nothing is learned. */
+	if (about.range.smin < 0 || length <= 0 ||
+	    about.range.smax > FLT_PACKET_OFFSET_MAX - length)
 		return;
 	about.length = (uint16_t)length;
 	for_each_reg(state, lengthen, &about);
@@ -170,8 +181,7 @@ static bool is_equality(const struct flt_insn *insn)
 
 static bool same_object(const struct flt_vreg *a, const struct flt_vreg *b)
 {
-	bool packets = (a->type == FLT_V_PACKET || a->type == FLT_V_PACKET_END) &&
-	               (b->type == FLT_V_PACKET || b->type == FLT_V_PACKET_END);
+	bool packets = flt_vtype_in_packet(a->type) && flt_vtype_in_packet(b->type);
 	return packets ||
 	       (a->type == b->type && (a->type == FLT_V_STACK || a->type == FLT_V_VALUE));
 }
@@ -191,7 +201,7 @@ static int classify(struct flt_verifier *v, const struct flt_insn *insn, const s
 		return flt_vrefuse(v, "half of a pointer is compared");
 	if (is_zero(o->b) && is_equality(insn)) {
 		*kind = COMPARE_NULL;
-		if (o->a->type != FLT_V_VALUE_OR_NULL) /* all others point somewhere */
+		if (o->a->type == FLT_V_VALUE || o->a->type == FLT_V_MAP)
 			*decision = (insn->code & BPF_OP_MASK) == BPF_JNE;
 		return 0;
 	}
@@ -217,6 +227,26 @@ static bool learn(struct flt_vstate *state, const struct flt_insn *insn, enum co
 	}
 }
 
+/* The values of the operands decide what is walked, or what is known of something else. */
+static void operands_decide(struct flt_verifier *v, const struct flt_insn *insn)
+{
+	flt_vdecides(v, insn_dst(insn));
+	if (insn->code & BPF_SRC_MASK)
+		flt_vdecides(v, insn_src(insn));
+}
+
+/* What a comparison says of the operands may be said of their copies, and of the raw length. */
+static void note_comparison(struct flt_verifier *v, const struct flt_insn *insn,
+                            const struct operands *o)
+{
+	if (!(insn->code & BPF_SRC_MASK))
+		return;
+	if (o->a->id || o->b->id)
+		flt_vstep_now(v)->flags |= FLT_STEP_LINKS;
+	if (o->a->id == FLT_RAW_LENGTH_ID || o->b->id == FLT_RAW_LENGTH_ID)
+		operands_decide(v, insn);
+}
+
 static int fork_path(struct flt_verifier *v, const struct flt_insn *insn, enum comparison kind,
                      uint32_t target)
 {
@@ -226,6 +256,8 @@ static int fork_path(struct flt_verifier *v, const struct flt_insn *insn, enum c
 		return code;
 	bool taken_possible = learn(other, insn, kind, true);
 	bool next_possible = learn(&v->now, insn, kind, false);
+	if (!taken_possible || !next_possible)
+		operands_decide(v, insn);
 	v->now.pc++;
 	if (!taken_possible)
 		flt_vunpush(v);
@@ -249,6 +281,10 @@ static int conditional(struct flt_verifier *v, const struct flt_insn *insn)
 	code = classify(v, insn, &o, &kind, &decision);
 	if (code)
 		return code;
+	if (kind == COMPARE_NUMBERS)
+		note_comparison(v, insn, &o);
+	if (decision >= 0 || kind == COMPARE_NULL)
+		operands_decide(v, insn);
 	if (decision < 0)
 		return fork_path(v, insn, kind, target);
 	v->now.pc = decision ? target : v->now.pc + 1;

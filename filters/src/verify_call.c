@@ -41,12 +41,16 @@ static int check_sized(struct flt_verifier *v, const struct flt_helper *helper, 
 		return code;
 	if (size->type != FLT_V_NUMBER)
 		return wrong_argument(v, helper, r + 1, "a size");
+	flt_vdecides(v, r);
+	flt_vdecides(v, r + 1);
 	if (size->range.umax > FLT_POINTER_OFFSET_MAX)
 		return flt_vrefuse(v, "size in r%u has no upper bound", r + 1);
 	if (size_kind == FLT_ARG_SIZE && !size->range.umin)
 		return flt_vrefuse(v, "size in r%u may be 0", r + 1);
-	if (kind == FLT_ARG_MEMORY_OR_0 && memory->type == FLT_V_NUMBER &&
-	    flt_range_is_const(&memory->range) && !memory->range.bits.value) {
+	if (memory->type == FLT_V_NUMBER) {
+		if (kind != FLT_ARG_MEMORY_OR_0 || !flt_range_is_const(&memory->range) ||
+		    memory->range.bits.value)
+			return wrong_argument(v, helper, r, "memory");
 		if (size->range.umax)
 			return flt_vrefuse(v, "NULL in r%u with a size that may not be 0", r);
 		return 0;
@@ -89,24 +93,35 @@ static void forget_packet(struct flt_verifier *v)
 	for (uint32_t f = 0; f <= v->now.depth; f++) {
 		struct flt_vframe *frame = v->now.frames[f];
 		for (uint32_t r = 0; r < FLT_REGS; r++)
-			if (frame->regs[r].type == FLT_V_PACKET ||
-			    frame->regs[r].type == FLT_V_PACKET_END)
+			if (flt_vtype_in_packet(frame->regs[r].type))
 				frame->regs[r].type = FLT_V_NONE;
 		for (uint32_t i = 0; i < frame->n_slots; i++) {
 			struct flt_vslot *slot = &frame->slots[i];
-			if (slot->bytes[0] == FLT_B_SPILL && (slot->spill.type == FLT_V_PACKET ||
-			                                      slot->spill.type == FLT_V_PACKET_END))
+			if (slot->bytes[0] == FLT_B_SPILL && flt_vtype_in_packet(slot->spill.type))
 				memset(slot->bytes, FLT_B_NONE, sizeof(slot->bytes));
 		}
 	}
 }
 
+/* An array has a value for each key below its size. */
+static bool is_there(struct flt_verifier *v, const struct flt_map *map)
+{
+	const struct flt_map_spec *spec = flt_map_spec(map);
+	uint32_t key;
+	return (spec->type == FLT_MAP_ARRAY || spec->type == FLT_MAP_PERCPU_ARRAY) &&
+	       flt_vstack_constant(v, R2, &key) && key < spec->max_entries;
+}
+
 static void set_result(struct flt_verifier *v, const struct flt_helper *helper, struct flt_map *map)
 {
 	struct flt_vframe *frame = flt_vframe_now(v);
+	bool there = helper->result == FLT_RESULT_VALUE_OR_NULL && is_there(v, map);
 	for (uint32_t r = R1; r <= R5; r++)
 		frame->regs[r].type = FLT_V_NONE;
-	if (helper->result == FLT_RESULT_VALUE_OR_NULL)
+	if (there)
+		frame->regs[R0] = (struct flt_vreg){
+		        .type = FLT_V_VALUE, .map = map, .range = flt_range_const(0)};
+	else if (helper->result == FLT_RESULT_VALUE_OR_NULL)
 		frame->regs[R0] = (struct flt_vreg){.type = FLT_V_VALUE_OR_NULL,
 		                                    .map = map,
 		                                    .id = v->next_id++,
@@ -186,6 +201,7 @@ static int call_local(struct flt_verifier *v, const struct flt_insn *insn)
 	        .type = FLT_V_STACK, .frame = (uint8_t)depth, .range = flt_range_const(0)};
 	callee->return_to = now->pc + 1;
 	now->depth = depth;
+	flt_vstack_written(v, depth, (struct flt_halves){{UINT64_MAX, UINT64_MAX}});
 	now->pc = (uint32_t)((int32_t)now->pc + 1 + insn->imm);
 	return 0;
 }

@@ -2,9 +2,8 @@
 /*
  * Which registers matter where: a backward pass over the program, before the walk.
  *
- * A register is live where its content may be read before it is overwritten; it weighs where its
- * value may go into an address, a size, a condition or memory. States are compared by live
- * registers only, and by the values of those only that weigh.
+ * A register is live where its content may be read before it is overwritten. States are compared by
+ * live registers only.
  */
 #include "verify.h"
 
@@ -13,7 +12,6 @@ enum { PASSES_MAX = 64 };
 struct effect {
 	uint16_t reads;
 	uint16_t writes;
-	bool passes; /* arithmetic: what is read weighs only if what is written does */
 };
 
 static uint16_t bit(uint32_t r)
@@ -23,7 +21,7 @@ static uint16_t bit(uint32_t r)
 
 static struct effect alu_effect(const struct flt_insn *insn)
 {
-	struct effect e = {.writes = bit(insn_dst(insn)), .passes = true};
+	struct effect e = {.writes = bit(insn_dst(insn))};
 	if ((insn->code & BPF_OP_MASK) != BPF_MOV)
 		e.reads |= bit(insn_dst(insn));
 	if ((insn->code & BPF_SRC_MASK) && (insn->code & BPF_OP_MASK) != BPF_END)
@@ -48,17 +46,28 @@ static struct effect store_effect(const struct flt_insn *insn)
 	return e;
 }
 
-static struct effect jump_effect(const struct flt_verifier *v, const struct flt_insn *insn,
-                                 uint32_t i)
+static struct effect call_effect(const struct flt_insn *insn)
 {
-	static const uint16_t arguments = 0x3e, clobbered = 0x3f;
+	struct effect e = {.reads = 0x3e, .writes = 0x3f};
+	const struct flt_helper *helper = flt_helper_find((uint32_t)insn->imm);
+	if (insn_src(insn) == BPF_PSEUDO_CALL || !helper || helper->flags & FLT_HELPER_VARIADIC)
+		return e;
+	e.reads = 0;
+	for (uint32_t i = 0; i < 5; i++)
+		if (helper->args[i] != FLT_ARG_NONE)
+			e.reads |= bit(R1 + i);
+	return e;
+}
+
+static struct effect jump_effect(const struct flt_insn *insn)
+{
 	switch (insn->code & BPF_OP_MASK) {
 	case BPF_JA:
 		return (struct effect){0};
 	case BPF_CALL:
-		return (struct effect){.reads = arguments, .writes = clobbered};
-	case BPF_EXIT: /* the program's result is a number, no matter which */
-		return (struct effect){.reads = bit(R0), .passes = v->shape.function[i] == 0};
+		return call_effect(insn);
+	case BPF_EXIT:
+		return (struct effect){.reads = bit(R0)};
 	default: {
 		struct effect e = {.reads = bit(insn_dst(insn))};
 		if (insn->code & BPF_SRC_MASK)
@@ -83,11 +92,11 @@ static struct effect effect_of(const struct flt_verifier *v, uint32_t i)
 	case BPF_STX:
 		return store_effect(insn);
 	default:
-		return jump_effect(v, insn, i);
+		return jump_effect(insn);
 	}
 }
 
-/* What is live, or weighs, behind an instruction: before any of its successors. */
+/* What is live behind an instruction: before any of its successors. */
 static uint16_t behind(const struct flt_verifier *v, const uint16_t *before, uint32_t i)
 {
 	const struct flt_insn *insn = &v->insns[i];
@@ -119,12 +128,8 @@ static bool pass(struct flt_verifier *v)
 		if (v->shape.kinds[i] & FLT_INSN_SECOND_HALF)
 			continue;
 		struct effect e = effect_of(v, i);
-		uint16_t live = behind(v, v->live, i), weigh = behind(v, v->weigh, i);
-		bool used = !e.passes || (weigh & e.writes);
-		live = (uint16_t)((live & ~e.writes) | e.reads);
-		weigh = (uint16_t)((weigh & ~e.writes) | (used ? e.reads : 0));
-		changed |= update(&v->live[i], live);
-		changed |= update(&v->weigh[i], weigh);
+		uint16_t live = behind(v, v->live, i);
+		changed |= update(&v->live[i], (uint16_t)((live & ~e.writes) | e.reads));
 	}
 	return changed;
 }
@@ -136,6 +141,5 @@ int flt_vlive_compute(struct flt_verifier *v)
 			return 0;
 	/* Deeply nested loops: everything counts, which is always right. */
 	memset(v->live, 0xff, v->n_insns * sizeof(*v->live));
-	memset(v->weigh, 0xff, v->n_insns * sizeof(*v->weigh));
 	return 0;
 }

@@ -118,11 +118,16 @@ static uint32_t byte_kind(const struct flt_vframe *frame, uint32_t byte)
 	return slot < frame->n_slots ? frame->slots[slot].bytes[byte % 8] : FLT_B_NONE;
 }
 
-/* A spilled register that is overwritten in part becomes plain bytes. */
+/*
+ * What was saved is overwritten in part: a number becomes plain bytes. The rest of a pointer must
+ * not be read as a number, so it is gone.
+ */
 static void break_spill(struct flt_vslot *slot)
 {
-	if (slot->bytes[0] == FLT_B_SPILL)
-		memset(slot->bytes, FLT_B_MISC, sizeof(slot->bytes));
+	uint8_t kind = slot->spill.type == FLT_V_NUMBER ? FLT_B_MISC : FLT_B_NONE;
+	for (uint32_t b = 0; b < 8; b++)
+		if (slot->bytes[b] == FLT_B_SPILL)
+			slot->bytes[b] = kind;
 }
 
 static bool holds_pointer(const struct flt_vframe *frame, uint32_t byte)
@@ -131,24 +136,41 @@ static bool holds_pointer(const struct flt_vframe *frame, uint32_t byte)
 	       frame->slots[slot_of(byte)].spill.type != FLT_V_NUMBER;
 }
 
-static void write_bytes(struct flt_vframe *frame, uint32_t first, uint32_t last, uint32_t kind)
+/* The half slots that bytes first to last touch, or that they fill. */
+static struct flt_halves halves_of(uint32_t first, uint32_t last, bool filled)
 {
+	struct flt_halves halves = {{0, 0}};
+	for (uint32_t h = first / 4; h <= last / 4; h++)
+		if (!filled || (4 * h >= first && 4 * h + 3 <= last))
+			halves.of[h % 2] |= 1ull << slot_of(4 * h);
+	return halves;
+}
+
+static void write_bytes(struct flt_verifier *v, uint32_t frame_index, uint32_t first, uint32_t last,
+                        uint32_t kind)
+{
+	struct flt_vframe *frame = v->now.frames[frame_index];
 	for (uint32_t b = first; b <= last; b++) {
 		struct flt_vslot *slot = use_slot(frame, slot_of(b));
-		break_spill(slot);
+		if (slot->bytes[b % 8] == FLT_B_SPILL)
+			break_spill(slot);
 		slot->bytes[b % 8] = (uint8_t)kind;
 	}
+	flt_vstack_written(v, frame_index, halves_of(first, last, true));
 }
 
 /* A store somewhere between first and last: what was initialised stays so, nothing more. */
-static int write_somewhere(struct flt_verifier *v, struct flt_vframe *frame, uint32_t first,
+static int write_somewhere(struct flt_verifier *v, const struct access *a, uint32_t first,
                            uint32_t last)
 {
+	struct flt_vframe *frame = v->now.frames[a->base->frame];
+	flt_vstack_read(v, a->base->frame, halves_of(first, last, false));
 	for (uint32_t b = first; b <= last; b++) {
 		if (holds_pointer(frame, b))
 			return flt_vrefuse(v, "store at a variable offset may hit a saved pointer");
 		struct flt_vslot *slot = use_slot(frame, slot_of(b));
-		break_spill(slot);
+		if (slot->bytes[b % 8] == FLT_B_SPILL)
+			break_spill(slot);
 		if (slot->bytes[b % 8] == FLT_B_ZERO)
 			slot->bytes[b % 8] = FLT_B_MISC;
 	}
@@ -161,9 +183,34 @@ static bool is_zero(const struct flt_vreg *value)
 	       !value->range.bits.value;
 }
 
-static int write_stack(struct flt_verifier *v, const struct access *a, const struct flt_vreg *value)
+/* The current step touched a slot as a whole. */
+static void note_slot(struct flt_verifier *v, const struct access *a, uint32_t slot)
 {
-	struct flt_vframe *frame = v->now.frames[a->base->frame];
+	struct flt_step *step = flt_vstep_now(v);
+	step->flags |= FLT_STEP_SLOT;
+	step->frame = a->base->frame;
+	step->slot = (uint8_t)slot;
+}
+
+/* Saves all of a register, or the lower half of a number. */
+static void save(struct flt_verifier *v, const struct access *a, uint32_t first,
+                 const struct flt_vreg *value)
+{
+	struct flt_vslot *slot = use_slot(v->now.frames[a->base->frame], slot_of(first));
+	if (slot->bytes[0] == FLT_B_SPILL)
+		break_spill(slot);
+	memset(slot->bytes, FLT_B_SPILL, a->size);
+	slot->spill = *value;
+	if (a->size < 8 && value->range.umax > UINT32_MAX)
+		flt_vreg_set_number(&slot->spill,
+		                    flt_range_truncate(&value->range, a->size, false));
+	flt_vstack_written(v, a->base->frame, halves_of(first, first + a->size - 1, true));
+	note_slot(v, a, slot_of(first));
+}
+
+static int write_stack(struct flt_verifier *v, const struct access *a, const struct flt_vreg *value,
+                       uint32_t source)
+{
 	uint32_t first, last;
 	int code = stack_bytes(v, a, &first, &last);
 	if (code)
@@ -174,23 +221,24 @@ static int write_stack(struct flt_verifier *v, const struct access *a, const str
 	if (pointer && (a->size != 8 || last - first != 7))
 		return flt_vrefuse(v, "part of a pointer is stored");
 	if (last - first + 1 != a->size)
-		return write_somewhere(v, frame, first, last);
+		return write_somewhere(v, a, first, last);
 	if (first % a->size)
 		return flt_vrefuse(v, "misaligned access to the stack");
-	if (a->size < 8) {
-		write_bytes(frame, first, last, is_zero(value) ? FLT_B_ZERO : FLT_B_MISC);
+	if (a->size >= 4 && first % 8 == 0) {
+		save(v, a, first, value);
 		return 0;
 	}
-	struct flt_vslot *slot = use_slot(frame, slot_of(first));
-	memset(slot->bytes, FLT_B_SPILL, sizeof(slot->bytes));
-	slot->spill = *value;
+	if (is_zero(value) && source < FLT_REGS)
+		flt_vdecides(v, source);
+	write_bytes(v, a->base->frame, first, last, is_zero(value) ? FLT_B_ZERO : FLT_B_MISC);
 	return 0;
 }
 
 /* Every byte was written, and none belongs to a saved pointer. */
-static int read_bytes(struct flt_verifier *v, const struct flt_vframe *frame, uint32_t first,
-                      uint32_t last)
+static int read_bytes(struct flt_verifier *v, const struct access *a, uint32_t first, uint32_t last)
 {
+	const struct flt_vframe *frame = v->now.frames[a->base->frame];
+	flt_vstack_read(v, a->base->frame, halves_of(first, last, false));
 	for (uint32_t b = first; b <= last; b++) {
 		if (byte_kind(frame, b) == FLT_B_NONE)
 			return flt_vrefuse(v, "byte %d of the stack is read but was never written",
@@ -202,21 +250,24 @@ static int read_bytes(struct flt_verifier *v, const struct flt_vframe *frame, ui
 }
 
 /* The bytes are all known to be 0. */
-static bool all_zero(const struct flt_vframe *frame, uint32_t first, uint32_t last)
+static bool all_zero(struct flt_verifier *v, const struct access *a, uint32_t first, uint32_t last)
 {
+	const struct flt_vframe *frame = v->now.frames[a->base->frame];
 	for (uint32_t b = first; b <= last; b++) {
 		uint32_t kind = byte_kind(frame, b);
-		if (kind == FLT_B_SPILL && is_zero(&frame->slots[slot_of(b)].spill))
-			continue;
-		if (kind != FLT_B_ZERO)
+		if (kind != FLT_B_ZERO &&
+		    (kind != FLT_B_SPILL || !is_zero(&frame->slots[slot_of(b)].spill)))
 			return false;
 	}
+	for (uint32_t b = first; b <= last; b++)
+		if (byte_kind(frame, b) == FLT_B_SPILL)
+			flt_vdecides_slot(v, a->base->frame, slot_of(b));
 	return true;
 }
 
 static int read_stack(struct flt_verifier *v, const struct access *a, struct flt_vreg *out)
 {
-	struct flt_vframe *frame = v->now.frames[a->base->frame];
+	const struct flt_vframe *frame = v->now.frames[a->base->frame];
 	uint32_t first, last;
 	int code = stack_bytes(v, a, &first, &last);
 	if (code)
@@ -224,23 +275,50 @@ static int read_stack(struct flt_verifier *v, const struct access *a, struct flt
 	bool fixed = last - first + 1 == a->size;
 	if (fixed && first % a->size)
 		return flt_vrefuse(v, "misaligned access to the stack");
-	if (fixed && a->size == 8 && byte_kind(frame, first) == FLT_B_SPILL) {
-		*out = frame->slots[slot_of(first)].spill;
+	bool saved = fixed && first % 8 == 0 && byte_kind(frame, first) == FLT_B_SPILL &&
+	             byte_kind(frame, last) == FLT_B_SPILL;
+	const struct flt_vslot *slot = &frame->slots[slot_of(first)];
+	bool whole = saved && a->size == (byte_kind(frame, first + 7) == FLT_B_SPILL ? 8u : 4u);
+	if (whole) {
+		flt_vstack_read(v, a->base->frame, halves_of(first, last, false));
+		note_slot(v, a, slot_of(first));
+		*out = slot->spill;
 		return 0;
 	}
-	code = read_bytes(v, frame, first, last);
+	code = read_bytes(v, a, first, last);
 	if (code)
 		return code;
-	/* The low half of a spilled number is still that number's low half (little-endian). */
-	if (fixed && first % 8 == 0 && byte_kind(frame, first) == FLT_B_SPILL)
-		flt_vreg_set_number(out,
-		                    flt_range_truncate(&frame->slots[slot_of(first)].spill.range,
-		                                       a->size, false));
-	else if (all_zero(frame, first, last))
+	/* The low part of a saved number is still that number's low part (little-endian). */
+	if (saved) {
+		note_slot(v, a, slot_of(first));
+		flt_vreg_set_number(out, flt_range_truncate(&slot->spill.range, a->size, false));
+	} else if (all_zero(v, a, first, last)) {
 		flt_vreg_set_number(out, flt_range_const(0));
-	else
+	} else {
 		flt_vreg_set_number(out, flt_range_of_bytes(a->size));
+	}
 	return 0;
+}
+
+bool flt_vstack_constant(struct flt_verifier *v, uint32_t r, uint32_t *value)
+{
+	const struct access a = {flt_vreg_now(v, r), r, 0, 4, false};
+	uint32_t first, last;
+	if (a.base->type != FLT_V_STACK || stack_bytes(v, &a, &first, &last) || last - first != 3 ||
+	    first % 4)
+		return false;
+	const struct flt_vframe *frame = v->now.frames[a.base->frame];
+	*value = 0;
+	if (byte_kind(frame, first) != FLT_B_SPILL)
+		return all_zero(v, &a, first, last);
+	const struct flt_vreg *saved = &frame->slots[slot_of(first)].spill;
+	bool whole = byte_kind(frame, first | 7) != FLT_B_SPILL;
+	if (saved->type != FLT_V_NUMBER || !flt_range_is_const(&saved->range) ||
+	    (first % 8 == 0 && !whole))
+		return false;
+	flt_vdecides_slot(v, a.base->frame, slot_of(first));
+	*value = (uint32_t)(saved->range.bits.value >> 8 * (first % 8));
+	return true;
 }
 
 /* --- the context --- */
@@ -255,8 +333,10 @@ static int read_context(struct flt_verifier *v, const struct access *a, struct f
 		                   (long)at);
 	switch (at) {
 	case XDP_MD_DATA:
-	case XDP_MD_DATA_META:
 		*out = (struct flt_vreg){.type = FLT_V_PACKET, .range = flt_range_const(0)};
+		return 0;
+	case XDP_MD_DATA_META:
+		*out = (struct flt_vreg){.type = FLT_V_PACKET_META, .range = flt_range_const(0)};
 		return 0;
 	case XDP_MD_DATA_END:
 		*out = (struct flt_vreg){.type = FLT_V_PACKET_END, .range = flt_range_const(0)};
@@ -309,7 +389,7 @@ static int note_access(struct flt_verifier *v, const struct access *a)
 	}
 	*seen = type;
 	note->flags &= (uint8_t) ~(FLT_NOTE_PACKET | FLT_NOTE_FENCE);
-	if (type == FLT_V_PACKET && !a->write)
+	if ((type == FLT_V_PACKET || type == FLT_V_PACKET_META) && !a->write)
 		note->flags |= FLT_NOTE_PACKET;
 	else if (type == ACCESS_MIXED)
 		note->flags |= FLT_NOTE_FENCE;
@@ -321,6 +401,7 @@ static int check_plain(struct flt_verifier *v, const struct access *a)
 {
 	switch (a->base->type) {
 	case FLT_V_PACKET:
+	case FLT_V_PACKET_META:
 		return check_packet_bounds(v, a);
 	case FLT_V_VALUE:
 		return check_value_bounds(v, a);
@@ -383,10 +464,12 @@ int flt_vload(struct flt_verifier *v, const struct flt_insn *insn)
 	return 0;
 }
 
-static int write_any(struct flt_verifier *v, const struct access *a, const struct flt_vreg *value)
+/* source: the register that the value comes from; FLT_REGS: none. */
+static int write_any(struct flt_verifier *v, const struct access *a, const struct flt_vreg *value,
+                     uint32_t source)
 {
 	if (a->base->type == FLT_V_STACK)
-		return write_stack(v, a, value);
+		return write_stack(v, a, value, source);
 	if (flt_vtype_is_pointer(value->type))
 		return flt_vrefuse(v, "%s is stored where others could read it",
 		                   flt_vtype_name(value->type));
@@ -427,7 +510,7 @@ static int atomic(struct flt_verifier *v, const struct flt_insn *insn, const str
 		return flt_vrefuse(v, "atomic operation on a saved pointer");
 	flt_vreg_set_number(&unknown, flt_range_unknown());
 	if (!code)
-		code = write_any(v, a, &unknown);
+		code = write_any(v, a, &unknown, FLT_REGS);
 	if (code)
 		return code;
 	if (compares)
@@ -449,32 +532,37 @@ int flt_vstore(struct flt_verifier *v, const struct flt_insn *insn)
 	if ((insn->code & BPF_CLASS_MASK) == BPF_ST) {
 		struct flt_vreg value;
 		flt_vreg_set_number(&value, flt_range_const((uint64_t)(int64_t)insn->imm));
-		return write_any(v, &a, &value);
+		return write_any(v, &a, &value, FLT_REGS);
 	}
 	if ((insn->code & BPF_MODE_MASK) == BPF_ATOMIC)
 		return atomic(v, insn, &a);
 	code = flt_vread(v, insn_src(insn));
-	return code ? code : write_any(v, &a, flt_vreg_now(v, insn_src(insn)));
+	return code ? code : write_any(v, &a, flt_vreg_now(v, insn_src(insn)), insn_src(insn));
 }
 
 /* --- helpers' memory --- */
+
+static bool is_memory(uint32_t type)
+{
+	return type == FLT_V_STACK || type == FLT_V_PACKET || type == FLT_V_PACKET_META ||
+	       type == FLT_V_VALUE || type == FLT_V_RAW;
+}
 
 int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool write)
 {
 	struct access a = {flt_vreg_now(v, r), r, 0, size, write};
 	uint32_t first, last;
-	if (!size)
+	if (!size && is_memory(a.base->type))
 		return 0;
 	if (a.base->type != FLT_V_STACK)
 		return check_plain(v, &a);
 	int code = stack_bytes(v, &a, &first, &last);
 	if (code)
 		return code;
-	struct flt_vframe *frame = v->now.frames[a.base->frame];
 	if (!write)
-		return read_bytes(v, frame, first, last);
+		return read_bytes(v, &a, first, last);
 	if (last - first + 1 != size)
 		return flt_vrefuse(v, "helper fills the stack at a variable offset");
-	write_bytes(frame, first, last, FLT_B_MISC);
+	write_bytes(v, a.base->frame, first, last, FLT_B_MISC);
 	return 0;
 }

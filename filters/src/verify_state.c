@@ -8,8 +8,11 @@
 #include "verify.h"
 
 enum {
-	EXPLORED_DISTANCE = 8, /* instructions between remembered states on one path */
-	MISSES_ALLOWED = 8,
+	EXPLORED_DISTANCE = 8,  /* instructions between remembered states on one path … */
+	EXPLORED_GROWTH = 8192, /* … and one more for each so many that the path is long */
+	EXPLORED_MAX = 64,      /* states remembered at one instruction */
+	SWEEP_DISTANCE = 20000, /* instructions between two looks for memory to give back */
+	EFFORT_MAX = 1 << 25,   /* slots compared and steps walked back */
 };
 
 static int no_memory(struct flt_verifier *v)
@@ -89,6 +92,7 @@ int flt_vpush(struct flt_verifier *v, uint32_t pc, struct flt_vstate **pushed)
 	if (code)
 		return code;
 	p->state.pc = pc;
+	p->state.trace_at = v->n_trace;
 	if (p->state.parent)
 		p->state.parent->branches++;
 	*pushed = &p->state;
@@ -119,6 +123,8 @@ static bool take_up(struct flt_verifier *v, const struct flt_vstate *state)
 	v->now.depth = state->depth;
 	v->now.raw_length = state->raw_length;
 	v->now.parent = state->parent;
+	memcpy(v->now.written, state->written, sizeof(state->written));
+	v->n_trace = state->trace_at;
 	return true;
 }
 
@@ -156,6 +162,8 @@ static bool identity_matches(struct identities *ids, uint32_t old, uint32_t new)
 {
 	if (!old)
 		return true;
+	if (old == FLT_RAW_LENGTH_ID || new == FLT_RAW_LENGTH_ID)
+		return old == new;
 	for (uint32_t i = 0; i < ids->n; i++)
 		if (ids->pairs[i].old == old || ids->pairs[i].new == new)
 			return ids->pairs[i].old == old && ids->pairs[i].new == new;
@@ -166,84 +174,141 @@ static bool identity_matches(struct identities *ids, uint32_t old, uint32_t new)
 	return true;
 }
 
+/* How two states are compared. */
+struct comparison {
+	struct identities ids;
+	bool exact; /* the same, not contained */
+};
+
+/*
+ * A number that decided nothing may be any other. That copies of each other are copies counts in
+ * any case: what was learned of one was learned of the other.
+ */
 static bool number_contains(const struct flt_vreg *old, const struct flt_vreg *new,
-                            struct identities *ids, bool exact)
+                            struct comparison *c, bool decides)
 {
-	if (exact)
+	if (c->exact)
 		return flt_range_equal(&old->range, &new->range);
-	return flt_range_contains(&old->range, &new->range) &&
-	       identity_matches(ids, old->id, new->id);
+	return (!decides || flt_range_contains(&old->range, &new->range)) &&
+	       identity_matches(&c->ids, old->id, new->id);
 }
 
 static bool reg_contains(const struct flt_vreg *old, const struct flt_vreg *new,
-                         struct identities *ids, bool weighs, bool exact)
+                         struct comparison *c, bool decides)
 {
 	if (old->type == FLT_V_NONE)
-		return !exact || new->type == FLT_V_NONE;
+		return !c->exact || new->type == FLT_V_NONE;
 	if (old->type != new->type)
 		return false;
 	if (old->type == FLT_V_NUMBER)
-		return (!weighs && !exact) || number_contains(old, new, ids, exact);
+		return number_contains(old, new, c, decides);
 	if (old->offset != new->offset || old->frame != new->frame || old->map != new->map)
 		return false;
-	if (exact ? old->length != new->length : old->length > new->length)
+	if (c->exact ? old->length != new->length : old->length > new->length)
 		return false;
-	return number_contains(old, new, ids, exact);
+	return number_contains(old, new, c, true);
+}
+
+static bool is_zero(const struct flt_vreg *value)
+{
+	return value->type == FLT_V_NUMBER && flt_range_is_const(&value->range) &&
+	       !value->range.bits.value;
+}
+
+/* One byte of the stack that is not part of something saved in the old state. */
+static bool byte_contains(uint32_t old, uint32_t new, const struct flt_vreg *spill, bool exact)
+{
+	if (old == new || (old == FLT_B_NONE && !exact))
+		return true;
+	if (exact || new == FLT_B_NONE)
+		return false;
+	if (new == FLT_B_SPILL) /* as bytes it is a number, unless it is a pointer */
+		return old == FLT_B_ZERO ? is_zero(spill) : spill->type == FLT_V_NUMBER;
+	return old != FLT_B_ZERO;
+}
+
+/* Both save something of the same size. */
+static bool saves_alike(const struct flt_vslot *a, const struct flt_vslot *b)
+{
+	return a->bytes[0] == FLT_B_SPILL && b->bytes[0] == FLT_B_SPILL &&
+	       (a->bytes[7] == FLT_B_SPILL) == (b->bytes[7] == FLT_B_SPILL);
 }
 
 static bool slot_contains(const struct flt_vslot *old, const struct flt_vslot *new,
-                          struct identities *ids, bool exact)
+                          struct comparison *c, const struct flt_matters *matters, uint32_t slot)
 {
-	bool new_spill = new->bytes[0] == FLT_B_SPILL;
-	if (old->bytes[0] == FLT_B_SPILL)
-		return new_spill && reg_contains(&old->spill, &new->spill, ids, true, exact);
+	bool decides = matters->slots >> slot & 1, saved = false;
 	for (uint32_t b = 0; b < 8; b++) {
-		uint32_t o = old->bytes[b], n = new->bytes[b];
-		if (o == n || (o == FLT_B_NONE && !exact))
+		uint32_t kind = old->bytes[b];
+		if (!c->exact && !(matters->read.of[b / 4] >> slot & 1))
 			continue;
-		if (exact || o == FLT_B_ZERO || n == FLT_B_NONE)
+		if (kind == FLT_B_SPILL && saves_alike(old, new)) {
+			saved = true;
+			continue;
+		}
+		if (kind == FLT_B_SPILL) {
+			if (c->exact || decides || old->spill.type != FLT_V_NUMBER)
+				return false;
+			kind = FLT_B_MISC;
+		}
+		if (!byte_contains(kind, new->bytes[b], &new->spill, c->exact))
 			return false;
-		/* o is MISC: a number that may be anything */
-		if (n == FLT_B_SPILL && new->spill.type != FLT_V_NUMBER)
+	}
+	return !saved || reg_contains(&old->spill, &new->spill, c, decides);
+}
+
+static bool stack_contains(struct flt_verifier *v, const struct flt_vframe *old,
+                           const struct flt_vframe *new, struct comparison *c,
+                           const struct flt_matters *matters)
+{
+	static const struct flt_vslot none = {0};
+	if (c->exact && old->n_slots != new->n_slots)
+		return false;
+	for (uint32_t i = 0; i < old->n_slots; i++) {
+		v->effort++;
+		if (!slot_contains(&old->slots[i], i < new->n_slots ? &new->slots[i] : &none, c,
+		                   matters, i))
 			return false;
 	}
 	return true;
 }
 
-static bool frame_contains(const struct flt_vframe *old, const struct flt_vframe *new,
-                           struct identities *ids, uint16_t live, uint16_t weigh, bool exact)
+static bool regs_contain(const struct flt_vframe *old, const struct flt_vframe *new,
+                         struct comparison *c, uint16_t live, uint16_t decide)
 {
-	static const struct flt_vslot none = {0};
 	if (old->return_to != new->return_to)
 		return false;
 	for (uint32_t r = 0; r < FLT_REGS; r++)
 		if ((live >> r & 1 || r == R10) &&
-		    !reg_contains(&old->regs[r], &new->regs[r], ids, weigh >> r & 1, exact))
-			return false;
-	if (exact && old->n_slots != new->n_slots)
-		return false;
-	for (uint32_t i = 0; i < old->n_slots; i++)
-		if (!slot_contains(&old->slots[i], i < new->n_slots ? &new->slots[i] : &none, ids,
-		                   exact))
+		    !reg_contains(&old->regs[r], &new->regs[r], c, decide >> r & 1))
 			return false;
 	return true;
 }
 
-static bool state_contains(const struct flt_verifier *v, const struct flt_vstate *old,
-                           const struct flt_vstate *new, bool exact)
+/* The registers of a frame that may be read later: of callers only those kept across the call. */
+static uint16_t live_regs(const struct flt_verifier *v, const struct flt_vstate *state, uint32_t i)
 {
-	struct identities ids;
-	ids.n = 0;
+	if (i == state->depth)
+		return v->live[state->pc];
+	return v->live[state->frames[i + 1]->return_to] & 0xffc0;
+}
+
+static bool state_contains(struct flt_verifier *v, const struct flt_explored *e, bool exact)
+{
+	const struct flt_vstate *old = &e->state, *new = &v->now;
+	struct comparison c;
+	c.ids.n = 0;
+	c.exact = exact;
+	v->effort++;
 	if (old->depth != new->depth || old->raw_length > new->raw_length)
 		return false;
-	for (uint32_t i = old->depth + 1; i-- > 0;) {
-		/* In callers only what they kept across the call counts. */
-		uint32_t at = i == old->depth ? new->pc : new->frames[i + 1]->return_to;
-		uint16_t kept = i == old->depth ? 0xffff : 0xffc0;
-		if (!frame_contains(old->frames[i], new->frames[i], &ids, v->live[at] & kept,
-		                    v->weigh[at] & kept, exact))
+	for (uint32_t i = old->depth + 1; i-- > 0;)
+		if (!regs_contain(old->frames[i], new->frames[i], &c, live_regs(v, new, i),
+		                  e->matters[i].regs))
 			return false;
-	}
+	for (uint32_t i = old->depth + 1; i-- > 0;)
+		if (!stack_contains(v, old->frames[i], new->frames[i], &c, &e->matters[i]))
+			return false;
 	return true;
 }
 
@@ -256,18 +321,98 @@ static void free_explored(struct flt_verifier *v, struct flt_explored *e)
 }
 
 /*
- * Takes a state that rarely helps out of the list of its instruction, so that lists stay short
- * however often a loop is walked. Later states may name it as their parent: its counters are kept
- * aside until the end.
+ * Takes a state that has not helped for long out of the list of its instruction, so that lists stay
+ * short however often a loop is walked. Later states may name it as their parent: its counters are
+ * kept aside until the end.
  */
 static void drop(struct flt_verifier *v, struct flt_explored **link)
 {
 	struct flt_explored *e = *link;
 	*link = e->next;
+	if (!e->branches) { /* no open path comes from it */
+		free_explored(v, e);
+		return;
+	}
 	free_compact(v, &e->state);
 	memset((void *)e->state.frames, 0, sizeof(e->state.frames));
 	e->next_free = v->garbage;
 	v->garbage = e;
+}
+
+static void sweep(struct flt_verifier *v)
+{
+	struct flt_explored **link = &v->garbage;
+	while (*link) {
+		struct flt_explored *e = *link;
+		if (e->branches) {
+			link = &e->next_free;
+			continue;
+		}
+		*link = e->next_free;
+		discharge(v, e, sizeof(*e));
+	}
+}
+
+/* Remembering is a help, not a must: near the limit, memory is kept for waiting branches. */
+static bool is_short_of_memory(struct flt_verifier *v)
+{
+	if (v->memory > FLT_VERIFIER_MEMORY_MAX / 8 * 7 && v->steps >= v->sweep_at) {
+		sweep(v);
+		v->sweep_at = v->steps + SWEEP_DISTANCE;
+	}
+	return v->memory > FLT_VERIFIER_MEMORY_MAX / 8 * 7;
+}
+
+/* An identity that only one live number of the state has says nothing. */
+struct census {
+	uint32_t n;
+	uint32_t ids[FLT_REGS * FLT_CALL_DEPTH_MAX];
+	uint32_t counts[FLT_REGS * FLT_CALL_DEPTH_MAX];
+};
+
+static void census_count(struct census *census, const struct flt_vreg *reg)
+{
+	uint32_t i = 0;
+	if (!reg->id || reg->type != FLT_V_NUMBER)
+		return;
+	while (i < census->n && census->ids[i] != reg->id)
+		i++;
+	if (i == FLT_ARRAY_SIZE(census->ids))
+		return;
+	if (i == census->n) {
+		census->ids[census->n] = reg->id;
+		census->counts[census->n++] = 0;
+	}
+	census->counts[i]++;
+}
+
+static void census_clear(const struct census *census, struct flt_vreg *reg)
+{
+	for (uint32_t i = 0; i < census->n; i++)
+		if (reg->type == FLT_V_NUMBER && census->ids[i] == reg->id &&
+		    census->counts[i] == 1 && reg->id != FLT_RAW_LENGTH_ID)
+			reg->id = 0;
+}
+
+static void forget_lone_identities(struct flt_verifier *v, struct flt_vstate *state)
+{
+	struct census census;
+	census.n = 0;
+	for (uint32_t f = 0; f <= state->depth; f++) {
+		uint16_t live = live_regs(v, state, f);
+		for (uint32_t r = 0; r < R10; r++)
+			if (live >> r & 1)
+				census_count(&census, &state->frames[f]->regs[r]);
+		for (uint32_t i = 0; i < state->frames[f]->n_slots; i++)
+			if (state->frames[f]->slots[i].bytes[0] == FLT_B_SPILL)
+				census_count(&census, &state->frames[f]->slots[i].spill);
+	}
+	for (uint32_t f = 0; f <= state->depth; f++) {
+		for (uint32_t r = 0; r < R10; r++)
+			census_clear(&census, &state->frames[f]->regs[r]);
+		for (uint32_t i = 0; i < state->frames[f]->n_slots; i++)
+			census_clear(&census, &state->frames[f]->slots[i].spill);
+	}
 }
 
 static int remember(struct flt_verifier *v)
@@ -281,6 +426,9 @@ static int remember(struct flt_verifier *v)
 		free_explored(v, e);
 		return code;
 	}
+	forget_lone_identities(v, &e->state);
+	e->state.trace_at = v->n_trace;
+	memset(v->now.written, 0, sizeof(v->now.written));
 	/* Its one path takes over the place that the current path had with its parent. */
 	e->branches = 1;
 	e->parent = v->now.parent;
@@ -291,26 +439,41 @@ static int remember(struct flt_verifier *v)
 	return 0;
 }
 
+/* What helped just now will help again soon. */
+static void bring_forward(struct flt_verifier *v, struct flt_explored **link)
+{
+	struct flt_explored *e = *link;
+	*link = e->next;
+	e->next = v->explored[v->now.pc];
+	v->explored[v->now.pc] = e;
+}
+
 int flt_vmeet(struct flt_verifier *v)
 {
 	struct flt_explored **link = &v->explored[v->now.pc];
-	while (*link) {
+	for (uint32_t n = 0; *link; n++) {
 		struct flt_explored *e = *link;
+		if (v->effort > EFFORT_MAX)
+			return flt_vrefuse(v,
+			                   "too complex: comparing what is known takes too long");
 		if (e->branches) {
-			if (state_contains(v, &e->state, &v->now, true))
+			if (state_contains(v, e, true))
 				return flt_vrefuse(v, "endless loop");
-		} else if (state_contains(v, &e->state, &v->now, false)) {
-			e->hits++;
+		} else if (state_contains(v, e, false)) {
+			flt_vinherit(v, e);
+			bring_forward(v, link);
 			v->path_ended = true;
 			return 0;
 		}
-		e->misses++;
-		if (e->misses > 3 * e->hits + MISSES_ALLOWED)
+		if (n >= EXPLORED_MAX)
 			drop(v, link);
 		else
 			link = &e->next;
 	}
-	return v->steps_since_explored < EXPLORED_DISTANCE && v->now.parent ? 0 : remember(v);
+	uint32_t distance = EXPLORED_DISTANCE + v->n_trace / EXPLORED_GROWTH;
+	if (v->now.parent && (v->steps_since_explored < distance || is_short_of_memory(v)))
+		return 0;
+	return remember(v);
 }
 
 void flt_vforget_all(struct flt_verifier *v)

@@ -28,6 +28,7 @@
 #define CALL(i)                   INSN(BPF_JMP | BPF_CALL, 0, 0, 0, i)
 #define CALL_LOCAL(i)             INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, i)
 #define EXIT                      INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
-#define WIDE(d, low, high)        INSN(BPF_LD | BPF_IMM | BPF_DW, d, 0, 0, low), INSN(0, 0, 0, 0, high)
+#define WIDE_FIRST(d, low)        INSN(BPF_LD | BPF_IMM | BPF_DW, d, 0, 0, low)
+#define WIDE(d, low, high)        WIDE_FIRST(d, low), INSN(0, 0, 0, 0, high)
 
 #endif

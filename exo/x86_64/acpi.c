@@ -42,6 +42,7 @@ enum {
 
 static uint16_t pm_timer;
 static uint64_t ecam;
+static uint64_t window_base, window_size; /* of PCI: see x86_pci_window */
 
 static uint32_t read32(const uint8_t *at)
 {
@@ -140,6 +141,25 @@ static void find_s5(const uint8_t *dsdt, struct dev_power *power)
 	}
 }
 
+/* A host bridge that firmware left to us (QEMU's microvm): _CBA returns where configuration space
+ * is; memory for BARs is a DWord address space descriptor (ACPI 6.4, 6.4.3.5.2) of _CRS. Found by
+ * their bytes, too: MethodOp … "_CBA" flags ReturnOp DWordPrefix; tag, length 23, type memory. */
+static void find_host_bridge(const uint8_t *dsdt)
+{
+	uint32_t length = read32(dsdt + 4);
+
+	for (uint32_t i = HEADER; i < length && length - i >= 32; i++) {
+		const uint8_t *at = dsdt + i;
+
+		if (ecam == 0 && memcmp(at, "_CBA", 4) == 0 && at[5] == 0xa4 && at[6] == 0x0c)
+			ecam = read32(at + 7);
+		if (memcmp(at, "\x87\x17\0\0", 4) != 0 || read32(at + 22) <= window_size)
+			continue;
+		window_base = read32(at + 10);
+		window_size = read32(at + 22);
+	}
+}
+
 /* A generic address structure (ACPI 6.4, 5.2.3.2) of a register in memory or in I/O space. */
 static struct dev_register read_register(const uint8_t *at)
 {
@@ -172,8 +192,10 @@ static void read_fadt(const uint8_t *fadt)
 	dsdt = map_table(length >= FADT_X_DSDT + 8 && read64(fadt + FADT_X_DSDT) != 0
 	                         ? read64(fadt + FADT_X_DSDT)
 	                         : read32(fadt + FADT_DSDT));
-	if (dsdt != NULL)
+	if (dsdt != NULL) {
 		find_s5(dsdt, &power);
+		find_host_bridge(dsdt);
+	}
 	dev_power_set(&power);
 }
 
@@ -236,4 +258,10 @@ uint16_t acpi_pm_timer(void)
 uint64_t acpi_ecam(void)
 {
 	return ecam;
+}
+
+uint64_t x86_pci_window(uint64_t *size)
+{
+	*size = window_size;
+	return window_base;
 }

@@ -7,6 +7,7 @@
 
 #include "../core/boot_info.h"
 #include "../dev/disk.h"
+#include "../dev/pci_assign.h"
 #include "../dev/screen.h"
 #include "../dev/serial.h"
 #include "acpi.h"
@@ -60,6 +61,7 @@ static void start_devices(void)
 	info.tsc_hz = x86_tsc_hz();
 	info.wall_boot_ns = time_wall();
 	pci_init();
+	dev_pci_assign();
 }
 
 static void run_constructors(void)
@@ -100,6 +102,9 @@ static void start(void *unused)
 {
 	x86_print("Sluice %s, started by %s: %s%s\n", SLUICE_VERSION, boot_info->loader,
 	          boot_info->command_line, boot_info->command_line_cut ? " (cut)" : "");
+	if (boot_info->secure_boot)
+		x86_print("boot: Secure Boot is on; it vouches for the kernel, not for the "
+		          "payload\n");
 	print_memory();
 	features_print();
 	code_init();

@@ -129,6 +129,9 @@ uint32_t x86_pci_read(unsigned bus, unsigned device, unsigned function, unsigned
 void x86_pci_write(unsigned bus, unsigned device, unsigned function, unsigned offset, unsigned size,
                    uint32_t value);
 
+/* The largest memory window below 4 GiB in which firmware lets BARs lie; *size 0: it names none. */
+uint64_t x86_pci_window(uint64_t *size);
+
 /* Calls `visit` for each function on bus 0 and on the buses that bridges lead to. */
 typedef void x86_pci_visit(unsigned bus, unsigned device, unsigned function);
 void x86_pci_walk(x86_pci_visit *visit);

@@ -5,7 +5,8 @@
  *
  * The payload comes, by the first that has it, from: boot_params (handover); the LoadFile2 protocol
  * on Linux's initrd media path (QEMU, U-Boot); the file that `initrd=` names on the volume that the
- * image came from (iPXE, GRUB's chainloader, shells); NAME.cpio beside NAME.efi, or sluice.cpio.
+ * image came from (iPXE, GRUB's chainloader, shells); NAME.cpio beside NAME.efi, or sluice.cpio. On
+ * such a volume sluice.args has the command line where nobody else gave one.
  *
  * Linked at 0 without relocations and without variables: everything is on the stack, except what is
  * written straight into the kernel's boot_info.
@@ -345,6 +346,23 @@ static int read_all(struct file *file, char *to, uint64_t size)
 	return 1;
 }
 
+/* A volume's own command line, where the firmware gave none: one line of text. */
+static void read_options(struct starter *s, struct file *root)
+{
+	char *line = s->boot->command_line;
+	uint64_t size = BOOT_COMMAND_LINE_MAX - 1, n = 0;
+	struct file *file;
+
+	if (root->open(root, &file, u"\\sluice.args", EFI_FILE_READ, 0) != 0)
+		return;
+	if (file->read(file, &size, line) != 0 || size >= BOOT_COMMAND_LINE_MAX)
+		size = 0;
+	file->close(file);
+	while (n < size && (unsigned char)line[n] >= ' ')
+		n++;
+	line[n] = '\0';
+}
+
 static int load_file(struct starter *s, struct file *root, const efi_char *path)
 {
 	struct file *file;
@@ -422,10 +440,13 @@ static int load_by_file(struct starter *s)
 	const char *value;
 	efi_char path[PATH_MOST];
 	struct file *root;
-	unsigned n = find_initrd(s->boot->command_line, &value);
+	unsigned n;
 
 	if (volume == NULL || volume->open_volume(volume, &root) != 0)
 		return 0;
+	if (s->boot->command_line[0] == '\0')
+		read_options(s, root);
+	n = find_initrd(s->boot->command_line, &value);
 	if (n == 0)
 		return load_beside(s, root);
 	widen(path, value, n);

@@ -245,7 +245,7 @@ struct tcp_conn_info {
 	uint32_t unacked, sacked, lost, retrans, reordering; /* segments */
 	uint32_t receive_window, receive_ssthresh, receive_space, send_window;
 	uint32_t unread, unsent, unacknowledged; /* bytes */
-	uint32_t total_retrans, duplicates_seen, reorderings_seen, delivered, delivered_ce;
+	uint32_t total_retrans, duplicates_seen, reorderings_seen, delivered;
 	uint32_t segments_in, segments_out, data_segments_in, data_segments_out;
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint64_t pacing_rate, delivery_rate; /* bytes a second; 0: unknown or unbounded */

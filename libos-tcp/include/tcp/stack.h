@@ -68,6 +68,7 @@ struct tcp_config {
 	uint32_t chunks;   /* buffers queued by tcp_send, all connections together */
 	uint32_t records;  /* segments (with segmentation offload: bursts) sent, not acknowledged */
 	uint32_t arrivals; /* received segments held for reading or reassembly */
+	uint32_t actives;  /* connections that have something in flight or out of order */
 	uint32_t blocks;   /* of TCP_BLOCK_BYTES, for tcp_send_copy; may be 0 */
 
 	uint16_t port_first, port_last; /* ephemeral ports: [first, last] */
@@ -173,7 +174,7 @@ const struct tcp_counters *tcp_stack_counters(const struct tcp_stack *stack);
 
 /* How much is in use of what is bounded. */
 struct tcp_usage {
-	uint32_t connections, requests, time_waits, chunks, records, arrivals, blocks;
+	uint32_t connections, requests, time_waits, chunks, records, arrivals, blocks, actives;
 };
 
 struct tcp_usage tcp_stack_usage(const struct tcp_stack *stack);

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A connection's life, and the application's hand in it. */
+#include "internal.h"
+
+struct tcp_options tcp_options_default(const struct tcp_stack *stack)
+{
+	return (struct tcp_options){.congestion = stack->config.congestion,
+	                            .keepalive_idle = 7200,
+	                            .keepalive_interval = 75,
+	                            .keepalive_count = 9};
+}
+
+/* Read by all connections that are quiet; a write to it would be a mistake, and a fault. */
+const struct active active_none;
+
+bool active_get(struct tcp_conn *conn)
+{
+	struct active *act;
+
+	if (likely(has_active(conn)))
+		return true;
+	act = pool_get(&conn->stack->active_pool);
+	if (act == NULL)
+		return false;
+	memset(act, 0, sizeof *act);
+	act->fack = conn->snd_una;
+	act->rack_rtt_us = conn->srtt_8 >> 3;
+	act->rack_dsack_round = conn->delivered;
+	conn->act = act;
+	return true;
+}
+
+/* Gives it back where nothing is going on. */
+static void active_put(struct tcp_conn *conn)
+{
+	const struct active *act = conn->act;
+
+	if (!has_active(conn) || act->records != NULL || act->early != NULL || conn->dsack ||
+	    (conn->recovery != TCP_RECOVERY_OPEN && conn->state != TCP_STATE_CLOSED))
+		return;
+	pool_put(&conn->stack->active_pool, conn->act);
+	conn->act = (struct active *)&active_none;
+}
+
+static bool options_valid(const struct tcp_options *options)
+{
+	return options->congestion < TCP_CONGESTIONS && options->receive_buffer <= 1u << 30 &&
+	       options->send_buffer <= 1u << 30 &&
+	       (options->max_segment == 0 || options->max_segment >= MSS_MIN) &&
+	       (!options->keepalive ||
+	        (options->keepalive_idle > 0 && options->keepalive_interval > 0));
+}
+
+struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at,
+                             const struct tcp_options *options)
+{
+	struct tcp_conn *conn = pool_get(&stack->conn_pool);
+
+	if (conn == NULL)
+		return NULL;
+	memset(conn, 0, sizeof *conn);
+	conn->stack = stack;
+	conn->act = (struct active *)&active_none;
+	conn->at = *at;
+	conn->options = *options;
+	conn->timer.kind = TIMER_CONN;
+	conn->rto_us = stack->config.rto_initial_ms * 1000;
+	conn->reordering = REORDERING_DEFAULT;
+	conn->rack_steps = 1;
+	conn->cwnd = stack->config.initial_window;
+	conn->ssthresh = SSTHRESH_NONE;
+	conn->mss = MSS_DEFAULT;
+	conn->rcv_mss = MSS_DEFAULT;
+	conn->header_size = H_SIZE;
+	conn->sent_told = 1;
+	conn->last_received_ms = conn->last_sent_ms = conn->last_ack_ms = stack->ms;
+	return conn;
+}
+
+static void unhash(struct tcp_conn *conn)
+{
+	if (conn->hashed)
+		lookup_remove(conn);
+	conn->hashed = 0;
+}
+
+static void conn_free(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	unhash(conn);
+	starve_forget(conn);
+	wheel_remove(&stack->wheel, &conn->timer);
+	receive_drop_all(conn);
+	record_drop_all(conn);
+	chunks_drop_all(conn);
+	conn->dsack = 0;
+	active_put(conn);
+	conn->stack = NULL;
+	pool_put(&stack->conn_pool, conn);
+}
+
+/* Whether somebody holds the handle: the application, or a listener for it. */
+static bool held(const struct tcp_conn *conn)
+{
+	return conn->owned || conn->waiting;
+}
+
+static void tell(struct tcp_conn *conn)
+{
+	unsigned events = conn->events;
+
+	if (conn->announce && conn->waiting && conn->state != TCP_STATE_SYN_RECEIVED) {
+		conn->announce = 0;
+		listen_ready(conn);
+		events = conn->events;
+	}
+	if (events == 0 || !conn->owned || conn->event == NULL)
+		return;
+	conn->events = 0;
+	conn->event(conn, events);
+}
+
+void conn_leave(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	tell(conn);
+	if (conn->state != TCP_STATE_CLOSED) {
+		output_push(conn);
+		if (conn->state != TCP_STATE_CLOSED)
+			delay_check(conn);
+		/* What sending brought about, if anything. */
+		if (conn->events & TCP_EVENT_CLOSED)
+			tell(conn);
+	}
+	conn->busy = 0;
+	active_put(conn);
+	if (conn->state == TCP_STATE_CLOSED && !held(conn))
+		conn_free(conn);
+	else
+		timer_update(conn);
+	if (unlikely(stack->starved != NULL))
+		starve_feed(stack);
+}
+
+void conn_kick(struct tcp_conn *conn)
+{
+	if (conn->busy)
+		return;
+	conn_enter(conn);
+	conn_leave(conn);
+}
+
+void conn_end(struct tcp_conn *conn, enum tcp_cause cause)
+{
+	if (conn->state == TCP_STATE_CLOSED)
+		return;
+	conn->state = TCP_STATE_CLOSED;
+	conn->cause = (uint8_t)cause;
+	conn->events |= TCP_EVENT_CLOSED;
+	unhash(conn);
+	rtx_stop(conn);
+	conn->ack_at = conn->keep_at = conn->pace_at = 0;
+	conn->ack_pending = 0;
+	wheel_remove(&conn->stack->wheel, &conn->timer);
+	starve_forget(conn);
+	record_drop_all(conn);
+	chunks_drop_all(conn);
+}
+
+void conn_reset(struct tcp_conn *conn, enum tcp_cause cause)
+{
+	if (is_synchronised(conn) || conn->state == TCP_STATE_SYN_RECEIVED)
+		transmit_reset(conn);
+	conn_end(conn, cause);
+}
+
+/* ---- Opening ---- */
+
+static int prepare(struct tcp_stack *stack, struct endpoints *at, uint32_t *mtu)
+{
+	if (at->remote_port == 0 || !udp_ip_is_source(&at->remote) ||
+	    (at->local.family != 0 && at->local.family != at->remote.family))
+		return -TCP_EINVAL;
+	*mtu = stack->ops.path(stack->context, &at->remote, &at->local);
+	if (*mtu < IP6_SIZE + H_SIZE + MSS_MIN || at->local.family != at->remote.family)
+		return -TCP_EUNREACHABLE;
+	if (at->local_port == 0)
+		return lookup_port(stack, at);
+	return lookup_taken(stack, at) ? -TCP_EINUSE : 0;
+}
+
+/* A connection that went before may still be in TIME-WAIT: ours begins behind it (RFC 6191). */
+static uint32_t choose_iss(struct tcp_stack *stack, const struct endpoints *at)
+{
+	struct timewait *old = lookup_timewait(stack, at, lookup_hash(stack, at));
+	uint32_t iss;
+
+	if (old == NULL)
+		return isn_choose(stack, at);
+	iss = old->snd_nxt + 65535 + 2;
+	stack->count.time_wait_recycled++;
+	timewait_remove(stack, old);
+	return iss;
+}
+
+static void begin_active(struct tcp_conn *conn, uint32_t mtu)
+{
+	struct tcp_stack *stack = conn->stack;
+	uint32_t headers = (conn->at.remote.family == 6 ? IP6_SIZE : IP4_SIZE) + H_SIZE;
+	uint32_t mss = min_u32(mtu, 65535) - headers;
+
+	if (conn->options.max_segment != 0)
+		mss = min_u32(mss, conn->options.max_segment);
+	conn->path_mtu = (uint16_t)min_u32(mtu, 65535);
+	conn->advertised_mss = (uint16_t)mss;
+	conn->snd_mss_max = (uint16_t)mss;
+	conn->iss = choose_iss(stack, &conn->at);
+	conn->snd_una = conn->iss;
+	conn->snd_nxt = conn->snd_end = conn->snd_small = conn->iss + 1;
+	conn->high_seq = conn->iss;
+	conn->ts_offset = timestamp_offset(stack, &conn->at);
+	conn->timestamps = stack->config.timestamps;
+	conn->sack = stack->config.sack;
+	conn->scaling = stack->config.window_scaling;
+	window_initial(stack, &conn->options, mss, &conn->rcv_wnd, &conn->rcv_scale);
+	conn->syn_us = stack->us;
+	conn->state = TCP_STATE_SYN_SENT;
+}
+
+int tcp_connect(struct tcp_stack *stack, const struct udp_endpoint *local,
+                const struct udp_endpoint *remote, const struct tcp_options *options,
+                tcp_event_fn *event, void *context, struct tcp_conn **out)
+{
+	struct tcp_options chosen = options != NULL ? *options : tcp_options_default(stack);
+	struct endpoints at = {.remote = remote->ip, .remote_port = remote->port};
+	struct tcp_conn *conn;
+	uint32_t mtu;
+	int result;
+
+	if (!options_valid(&chosen))
+		return -TCP_EINVAL;
+	if (local != NULL) {
+		at.local = local->ip;
+		at.local_port = local->port;
+	}
+	if (at.local.family != 0 && udp_ip_is_unspecified(&at.local))
+		at.local = udp_ip_none();
+	result = prepare(stack, &at, &mtu);
+	if (result != 0)
+		return result;
+	conn = conn_create(stack, &at, &chosen);
+	if (conn == NULL)
+		return -TCP_ENOSPC;
+	conn->owned = 1;
+	conn->event = event;
+	conn->context = context;
+	begin_active(conn, mtu);
+	lookup_insert(conn);
+	conn->hashed = 1;
+	transmit_syn(conn);
+	rtx_set(conn, RTX_TIMEOUT, stack->now + (uint64_t)conn->rto_us * NS_PER_US);
+	*out = conn;
+	return 0;
+}
+
+/* ---- Closing ---- */
+
+int tcp_shutdown(struct tcp_conn *conn)
+{
+	if (conn->state == TCP_STATE_CLOSED)
+		return -TCP_ENOTCONN;
+	if (conn->fin_queued)
+		return 0;
+	conn->fin_queued = 1;
+	conn->want_space = 0;
+	if (conn->state == TCP_STATE_ESTABLISHED)
+		conn->state = TCP_STATE_FIN_WAIT_1;
+	else if (conn->state == TCP_STATE_CLOSE_WAIT)
+		conn->state = TCP_STATE_LAST_ACK;
+	conn_kick(conn);
+	return 0;
+}
+
+void tcp_shutdown_read(struct tcp_conn *conn)
+{
+	conn->read_shut = 1;
+	while (conn->unread != NULL) {
+		struct arrival *first = conn->unread;
+
+		conn->unread = first->next;
+		receive_free(conn->stack, first);
+	}
+	conn->unread_last = NULL;
+	conn->rcv_read = conn->rcv_nxt - conn->fin_received;
+}
+
+static void let_go(struct tcp_conn *conn)
+{
+	conn->owned = 0;
+	conn->event = NULL;
+	conn->context = NULL;
+	conn->want_space = 0;
+}
+
+void tcp_close(struct tcp_conn *conn)
+{
+	bool busy = conn->busy, lost = tcp_unread(conn) > 0;
+
+	conn->busy = 1;
+	let_go(conn);
+	if (conn->state == TCP_STATE_SYN_SENT) {
+		conn_end(conn, TCP_CAUSE_ABORTED);
+	} else if (lost && conn->state != TCP_STATE_CLOSED) {
+		conn->stack->count.aborted_data++;
+		conn_reset(conn, TCP_CAUSE_ABORTED);
+	} else {
+		(void)tcp_shutdown(conn);
+		conn->keep_at = 0;
+		if (conn->state == TCP_STATE_FIN_WAIT_2)
+			conn->keep_at = conn->stack->now +
+			                (conn->options.fin_wait_s != 0
+			                         ? conn->options.fin_wait_s * NS_PER_S
+			                         : conn->stack->config.fin_wait_ms * NS_PER_MS);
+	}
+	if (!busy)
+		conn_leave(conn);
+}
+
+void tcp_abort(struct tcp_conn *conn)
+{
+	bool busy = conn->busy;
+
+	conn->busy = 1;
+	let_go(conn);
+	conn_reset(conn, TCP_CAUSE_ABORTED);
+	if (!busy)
+		conn_leave(conn);
+}
+
+/* ---- Options ---- */
+
+void tcp_conn_get_options(const struct tcp_conn *conn, struct tcp_options *options)
+{
+	*options = conn->options;
+}
+
+static void resize_receive(struct tcp_conn *conn, uint32_t size)
+{
+	uint32_t used = 2 * (tcp_unread(conn) + conn->act->held + offered_window(conn));
+
+	conn->rcv_buffer = max_u32(size, used);
+	conn->window_clamp = conn->rcv_buffer / 2;
+	if (conn->options.window_clamp != 0)
+		conn->window_clamp = min_u32(conn->window_clamp, conn->options.window_clamp);
+	conn->rcv_ssthresh = min_u32(conn->rcv_ssthresh, conn->window_clamp);
+}
+
+int tcp_conn_set_options(struct tcp_conn *conn, const struct tcp_options *options)
+{
+	struct tcp_options old = conn->options;
+
+	if (!options_valid(options))
+		return -TCP_EINVAL;
+	conn->options = *options;
+	conn->options.max_segment = old.max_segment;
+	if (options->congestion != old.congestion)
+		congestion_init(conn);
+	if (is_synchronised(conn) && (options->receive_buffer != old.receive_buffer ||
+	                              options->window_clamp != old.window_clamp))
+		resize_receive(conn, options->receive_buffer != 0 ? options->receive_buffer
+		                                                  : conn->rcv_buffer);
+	if (options->keepalive != old.keepalive || options->keepalive_idle != old.keepalive_idle)
+		keepalive_arm(conn);
+	if (options->quick_ack) {
+		delay_enter_quick(conn, QUICK_ACKS_MAX);
+		conn->options.quick_ack = false;
+		conn->ack_now |= conn->ack_pending;
+	}
+	/* What was held back may leave now. */
+	if ((options->no_delay && !old.no_delay) || (old.cork && !options->cork) || conn->ack_now)
+		conn_kick(conn);
+	return 0;
+}

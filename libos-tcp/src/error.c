@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ICMP errors, as far as RFC 5927 and RFC 1122 (4.2.3.9) advise: what quotes a segment that is not
+ * in flight is a guess and ignored; an established connection is never ended by one. Path MTU
+ * discovery: RFC 1191 and RFC 8201.
+ */
+#include "internal.h"
+
+enum { MTU_MIN4 = 552, MTU_MIN6 = 1280, QUOTE_MIN = 8 };
+
+/* Where a router does not say: the plateaus of RFC 1191, 7.1, that matter today. */
+static uint32_t next_plateau(uint32_t mtu)
+{
+	static const uint16_t plateaus[] = {8166, 4352, 2002, 1492, 1006, MTU_MIN4};
+
+	for (unsigned i = 0; i < sizeof plateaus / sizeof plateaus[0]; i++)
+		if (plateaus[i] < mtu)
+			return plateaus[i];
+	return MTU_MIN4;
+}
+
+static bool too_big(struct tcp_conn *conn, uint32_t mtu)
+{
+	uint32_t least = conn->at.remote.family == 6 ? MTU_MIN6 : MTU_MIN4;
+
+	if (conn->options.no_pmtu)
+		return false;
+	if (mtu == 0)
+		mtu = next_plateau(conn->path_mtu);
+	mtu = max_u32(mtu, least);
+	if (mtu >= conn->path_mtu)
+		return false;
+	conn->stack->count.mtu_reduced++;
+	output_set_mtu(conn, mtu);
+	if (is_synchronised(conn))
+		recovery_simple(conn);
+	return true;
+}
+
+static bool fail(struct tcp_conn *conn, enum tcp_failure failure, uint32_t value)
+{
+	if (failure == TCP_FAILURE_TOO_BIG)
+		return too_big(conn, value);
+	if (!is_synchronised(conn)) {
+		conn->stack->count.open_failed++;
+		conn_end(conn, failure == TCP_FAILURE_REFUSED ? TCP_CAUSE_REFUSED
+		                                              : TCP_CAUSE_UNREACHABLE);
+		return true;
+	}
+	conn->soft = (uint8_t)failure;
+	conn->events |= TCP_EVENT_ERROR;
+	return true;
+}
+
+void tcp_stack_error(struct tcp_stack *stack, const struct udp_ip *local,
+                     const struct udp_ip *remote, const uint8_t *quote, uint32_t size,
+                     enum tcp_failure failure, uint32_t value)
+{
+	struct endpoints at = {.local = *local, .remote = *remote};
+	struct tcp_conn *conn = NULL;
+	bool honoured = false;
+	uint32_t seq;
+
+	if (size >= QUOTE_MIN) {
+		at.local_port = wire_get16(quote + H_SRC);
+		at.remote_port = wire_get16(quote + H_DST);
+		conn = lookup_conn(stack, &at, lookup_hash(stack, &at));
+	}
+	if (conn != NULL) {
+		seq = wire_get32(quote + H_SEQ);
+		conn_enter(conn);
+		if (seq_ge(seq, conn->snd_una) && seq_lt(seq, conn->snd_nxt))
+			honoured = fail(conn, failure, value);
+		conn_leave(conn);
+	}
+	if (honoured)
+		stack->count.icmp_honoured++;
+	else
+		stack->count.icmp_ignored++;
+}

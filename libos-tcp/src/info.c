@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What applications may ask about a connection. */
+#include "internal.h"
+
+void tcp_conn_set_event(struct tcp_conn *conn, tcp_event_fn *event, void *context)
+{
+	conn->event = event;
+	conn->context = context;
+}
+
+void *tcp_conn_context(const struct tcp_conn *conn)
+{
+	return conn->context;
+}
+
+struct tcp_stack *tcp_conn_stack(const struct tcp_conn *conn)
+{
+	return conn->stack;
+}
+
+enum tcp_state tcp_conn_state(const struct tcp_conn *conn)
+{
+	return conn->state;
+}
+
+enum tcp_cause tcp_conn_cause(const struct tcp_conn *conn)
+{
+	return conn->cause;
+}
+
+enum tcp_failure tcp_conn_soft_error(struct tcp_conn *conn)
+{
+	enum tcp_failure failure = conn->soft;
+
+	conn->soft = TCP_FAILURE_NONE;
+	return failure;
+}
+
+struct udp_endpoint tcp_conn_local(const struct tcp_conn *conn)
+{
+	return (struct udp_endpoint){.ip = conn->at.local, .port = conn->at.local_port};
+}
+
+struct udp_endpoint tcp_conn_remote(const struct tcp_conn *conn)
+{
+	return (struct udp_endpoint){.ip = conn->at.remote, .port = conn->at.remote_port};
+}
+
+static uint64_t rate_of(const struct tcp_conn *conn)
+{
+	if (conn->rate_interval_us == 0)
+		return 0;
+	return (uint64_t)conn->rate_delivered * conn->mss * 1000000 / conn->rate_interval_us;
+}
+
+static void fill_counts(const struct tcp_conn *conn, struct tcp_conn_info *info)
+{
+	info->total_retrans = conn->total_retrans;
+	info->duplicates_seen = conn->duplicates_seen;
+	info->reorderings_seen = conn->reorderings_seen;
+	info->delivered = conn->delivered;
+	info->segments_in = conn->segments_in;
+	info->segments_out = conn->segments_out;
+	info->data_segments_in = conn->data_in;
+	info->data_segments_out = conn->data_out;
+	info->bytes_acked = conn->bytes_acked;
+	info->bytes_received = conn->bytes_received;
+	info->bytes_sent =
+	        conn->bytes_acked + (conn->snd_nxt - conn->snd_una) + conn->bytes_retrans;
+	info->bytes_retrans = conn->bytes_retrans;
+}
+
+static void fill_receive(const struct tcp_conn *conn, struct tcp_conn_info *info)
+{
+	info->receive_mss = conn->rcv_mss;
+	info->advertised_mss = conn->advertised_mss;
+	info->ato_us = conn->ato_us;
+	info->receive_rtt_us = conn->rcv_rtt_us;
+	info->receive_window = offered_window(conn);
+	info->receive_ssthresh = conn->rcv_ssthresh;
+	info->receive_space = conn->tune_space;
+	info->receive_scale = conn->rcv_scale;
+	info->unread = tcp_unread(conn);
+	info->last_data_received_ms = conn->stack->ms - conn->last_received_ms;
+	info->last_ack_received_ms = conn->stack->ms - conn->last_ack_ms;
+}
+
+static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
+{
+	info->recovery = conn->recovery;
+	info->congestion = conn->options.congestion;
+	info->retransmits = conn->retransmits;
+	info->probes = conn->probes;
+	info->backoff = conn->backoff;
+	info->rto_us = conn->rto_us;
+	info->rtt_us = conn->srtt_8 >> 3;
+	info->rtt_variance_us = conn->deviation_4 >> 2;
+	info->rtt_min_us = conn->min_rtt_us;
+	info->send_mss = conn->mss;
+	info->path_mtu = conn->path_mtu;
+	info->send_scale = conn->snd_scale;
+	info->send_window = conn->snd_wnd;
+	info->cwnd = conn->cwnd;
+	info->ssthresh = conn->ssthresh == SSTHRESH_NONE ? UINT32_MAX : conn->ssthresh;
+	info->unacked = conn->packets_out;
+	info->sacked = conn->act->sacked_out;
+	info->lost = conn->act->lost_out;
+	info->retrans = conn->act->retrans_out;
+	info->reordering = conn->reordering;
+	info->unsent = tcp_unsent(conn);
+	info->unacknowledged = tcp_unacknowledged(conn);
+	info->pacing_rate = conn->pacing_rate;
+	info->delivery_rate = rate_of(conn);
+	info->last_data_sent_ms = conn->stack->ms - conn->last_sent_ms;
+}
+
+void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info)
+{
+	*info = (struct tcp_conn_info){.state = conn->state,
+	                               .timestamps = conn->timestamps,
+	                               .sack = conn->sack,
+	                               .window_scaling = conn->scaling,
+	                               .ecn = conn->ecn,
+	                               .ecn_seen = conn->ecn_seen};
+	fill_counts(conn, info);
+	fill_receive(conn, info);
+	fill_send(conn, info);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A segment's way in: header and checksum, whose it is, and the fast path. Header prediction (V.
+ * Jacobson, 1990): in an established connection, what comes next, with nothing but the usual flags
+ * and options, needs none of state.c's questions.
+ */
+#include "internal.h"
+
+/* NOP NOP timestamps, as a word. */
+#define TIMESTAMP_WORD 0x0101080au
+
+/* Length, offset, checksum. Untrusted. NULL, or the counter. */
+static uint64_t *check_header(struct tcp_stack *stack, const struct tcp_arrival *arrival,
+                              struct segment *segment)
+{
+	const uint8_t *at = arrival->segment;
+	uint32_t header;
+	uint64_t sum;
+
+	if (arrival->size < H_SIZE)
+		return &stack->count.drop_short;
+	header = (at[H_OFFSET] >> 4) * 4u;
+	if (header < H_SIZE || header > arrival->size)
+		return &stack->count.drop_short;
+	if (!arrival->checksum_ok) {
+		sum = udp_sum_pseudo(0, &arrival->src, &arrival->dst, PROTOCOL_TCP, arrival->size);
+		if (udp_sum_finish(udp_sum_add(sum, at, arrival->size)) != 0)
+			return &stack->count.drop_checksum;
+	}
+	segment->arrival = arrival;
+	segment->header_size = (uint8_t)header;
+	segment->data = arrival->segment + header;
+	segment->size = arrival->size - header;
+	return NULL;
+}
+
+/* No honest stack sends SYN with FIN or RST, or nothing at all. */
+static bool flags_valid(uint8_t flags)
+{
+	if ((flags & F_SYN) && (flags & (F_FIN | F_RST)))
+		return false;
+	return (flags & (F_SYN | F_ACK | F_RST)) != 0;
+}
+
+bool segment_parse(struct tcp_stack *stack, const struct tcp_arrival *arrival,
+                   struct segment *segment)
+{
+	uint64_t *reason = check_header(stack, arrival, segment);
+	const uint8_t *at = arrival->segment;
+
+	if (reason == NULL) {
+		segment->flags = at[H_FLAGS];
+		if (!flags_valid(segment->flags))
+			reason = &stack->count.drop_flags;
+		else if (wire_get16(at + H_SRC) == 0 || wire_get16(at + H_DST) == 0 ||
+		         !udp_ip_is_source(&arrival->src) ||
+		         arrival->src.family != arrival->dst.family)
+			reason = &stack->count.drop_address;
+	}
+	if (reason != NULL) {
+		(*reason)++;
+		return false;
+	}
+	segment->seq = wire_get32(at + H_SEQ);
+	segment->ack = wire_get32(at + H_ACK);
+	segment->window = wire_get16(at + H_WINDOW);
+	segment->urgent = wire_get16(at + H_URGENT);
+	segment->kept = false;
+	return true;
+}
+
+/* The options of a segment that header prediction may take: none, or timestamps alone. */
+static bool predict_options(const struct tcp_conn *conn, struct segment *segment)
+{
+	const uint8_t *at = segment->arrival->segment + H_SIZE;
+
+	segment->options.n_sacks = 0;
+	segment->options.seen = 0;
+	if (segment->header_size != conn->header_size)
+		return false;
+	if (!conn->timestamps)
+		return true;
+	if (wire_get32(at) != TIMESTAMP_WORD)
+		return false;
+	segment->options.seen = O_TIMESTAMPS;
+	segment->options.ts_value = wire_get32(at + 4);
+	segment->options.ts_echo = wire_get32(at + 8);
+	return seq_ge(segment->options.ts_value, conn->ts_recent);
+}
+
+static bool predict(const struct tcp_conn *conn, struct segment *segment)
+{
+	return conn->state == TCP_STATE_ESTABLISHED && (segment->flags & ~F_PSH) == F_ACK &&
+	       segment->seq == conn->rcv_nxt && conn->act->early == NULL && !conn->read_shut &&
+	       segment->ack - conn->snd_una <= conn->snd_nxt - conn->snd_una &&
+	       segment->size <= offered_window(conn) && !conn->ecn &&
+	       predict_options(conn, segment);
+}
+
+static void fast_path(struct tcp_conn *conn, struct segment *segment)
+{
+	conn->stack->count.fast_path++;
+	conn->stack->seen_echo = 0;
+	if (conn->timestamps) {
+		conn->stack->seen_echo = segment->options.ts_echo;
+		if (seq_le(segment->seq, conn->last_ack_sent)) {
+			conn->ts_recent = segment->options.ts_value;
+			conn->ts_recent_ms = conn->stack->ms;
+		}
+	}
+	/* Data alone, in a stream that goes one way, acknowledges nothing. */
+	if (segment->size == 0 || segment->ack != conn->snd_una ||
+	    segment->window << conn->snd_scale != conn->snd_wnd)
+		(void)ack_input(conn, segment, true);
+	else
+		conn->last_ack_ms = conn->stack->ms;
+	if (segment->size == 0)
+		return;
+	if (!receive_append(conn, segment, 0)) {
+		conn->ack_pending = conn->ack_now = 1;
+		return;
+	}
+	delay_received(conn, segment);
+}
+
+static void conn_input(struct tcp_conn *conn, struct segment *segment)
+{
+	const struct tcp_arrival *arrival = segment->arrival;
+
+	conn_enter(conn);
+	conn->segments_in++;
+	conn->data_in += segment->size > 0;
+	if (likely(predict(conn, segment))) {
+		fast_path(conn, segment);
+	} else {
+		options_parse(&segment->options, arrival->segment + H_SIZE, segment->data,
+		              segment->flags & F_SYN);
+		state_input(conn, segment);
+	}
+	conn_leave(conn);
+}
+
+/* Nobody's connection: half-open, in TIME-WAIT, a listener's, or nobody's at all. */
+static void other_input(struct tcp_stack *stack, struct segment *segment,
+                        const struct endpoints *at, uint32_t hash)
+{
+	struct tcp_listener *listener;
+	struct timewait *timewait;
+	struct request *request;
+	uint32_t iss = 0, *chosen = NULL;
+
+	options_parse(&segment->options, segment->arrival->segment + H_SIZE, segment->data,
+	              segment->flags & F_SYN);
+	request = lookup_request(stack, at, hash);
+	if (request != NULL) {
+		listen_request(request, segment, hash);
+		return;
+	}
+	listener = lookup_listener(stack, at);
+	timewait = lookup_timewait(stack, at, hash);
+	if (timewait != NULL) {
+		if (timewait_input(timewait, segment, listener != NULL, &iss))
+			return;
+		chosen = &iss;
+	}
+	if (listener != NULL) {
+		listen_syn(listener, segment, at, hash, chosen);
+		return;
+	}
+	stack->count.no_connection++;
+	transmit_refusal(stack, segment);
+}
+
+bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
+{
+	struct segment segment;
+	struct endpoints at;
+	struct tcp_conn *conn;
+	uint32_t hash;
+
+	stack->count.segments_in++;
+	if (unlikely(!segment_parse(stack, arrival, &segment)))
+		return false;
+	at.local = arrival->dst;
+	at.remote = arrival->src;
+	at.local_port = wire_get16(arrival->segment + H_DST);
+	at.remote_port = wire_get16(arrival->segment + H_SRC);
+	hash = lookup_hash(stack, &at);
+	conn = lookup_conn(stack, &at, hash);
+	if (likely(conn != NULL))
+		conn_input(conn, &segment);
+	else
+		other_input(stack, &segment, &at, hash);
+	return segment.kept;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listeners and half-open connections. A SYN makes a request, the least that must be remembered;
+ * only the acknowledgement of our SYN/ACK makes a connection, and only while the application takes
+ * them. Where requests run out, cookies (cookies.c) remember nothing at all.
+ */
+#include "internal.h"
+
+static struct tcp_listener **bucket(struct tcp_stack *stack, uint16_t port)
+{
+	return &stack->listeners[port % LISTENER_BUCKETS];
+}
+
+static bool conflicts(const struct tcp_listener *a, const struct udp_endpoint *local, bool reuse)
+{
+	return a->local.port == local->port && udp_ip_equal(&a->local.ip, &local->ip) &&
+	       !(reuse && a->options.reuse);
+}
+
+static int check_listen(struct tcp_stack *stack, const struct udp_endpoint *local, bool reuse)
+{
+	const struct tcp_listener *other;
+
+	if (local->port == 0 ||
+	    (local->ip.family != 0 && local->ip.family != 4 && local->ip.family != 6))
+		return -TCP_EINVAL;
+	for (other = *bucket(stack, local->port); other != NULL; other = other->next)
+		if (conflicts(other, local, reuse))
+			return -TCP_EINUSE;
+	return 0;
+}
+
+static int choose_port(struct tcp_stack *stack, struct udp_endpoint *local)
+{
+	uint32_t first = stack->config.port_first, n = stack->config.port_last - first + 1u;
+	uint32_t start = (uint32_t)stack->ops.random(stack->context);
+
+	for (uint32_t i = 0; i < n; i++) {
+		local->port = (uint16_t)(first + (start + i) % n);
+		if (check_listen(stack, local, false) == 0)
+			return 0;
+	}
+	return -TCP_ENOSPC;
+}
+
+int tcp_listen(struct tcp_stack *stack, const struct udp_endpoint *at, uint32_t backlog,
+               const struct tcp_options *options, tcp_accept_fn *accept, void *context,
+               struct tcp_listener **out)
+{
+	struct tcp_options chosen = options != NULL ? *options : tcp_options_default(stack);
+	struct udp_endpoint local = *at;
+	struct tcp_listener *listener;
+	int result;
+
+	if (chosen.congestion >= TCP_CONGESTIONS)
+		return -TCP_EINVAL;
+	result = local.port == 0 ? choose_port(stack, &local)
+	                         : check_listen(stack, &local, chosen.reuse);
+	if (result != 0)
+		return result;
+	listener = pool_get(&stack->listener_pool);
+	if (listener == NULL)
+		return -TCP_ENOSPC;
+	*listener = (struct tcp_listener){.next = *bucket(stack, local.port),
+	                                  .local = local,
+	                                  .stack = stack,
+	                                  .accept = accept,
+	                                  .context = context,
+	                                  .backlog = backlog > 0 ? backlog : 1,
+	                                  .open = true,
+	                                  .options = chosen};
+	*bucket(stack, local.port) = listener;
+	*out = listener;
+	return 0;
+}
+
+static void forget_requests(struct tcp_listener *listener)
+{
+	struct tcp_stack *stack = listener->stack;
+
+	for (uint32_t i = 0; i <= stack->request_mask; i++) {
+		struct request *request = stack->requests[i], *next;
+
+		for (; request != NULL; request = next) {
+			next = request->hash_next;
+			if (request->listener == listener)
+				listen_forget(request);
+		}
+	}
+}
+
+void tcp_listener_close(struct tcp_listener *listener)
+{
+	struct tcp_stack *stack = listener->stack;
+	struct tcp_listener **at = bucket(stack, listener->local.port);
+
+	while (*at != listener)
+		at = &(*at)->next;
+	*at = listener->next;
+	listener->open = false;
+	forget_requests(listener);
+	while (listener->ready != NULL)
+		tcp_abort(tcp_accept(listener, NULL, NULL));
+	pool_put(&stack->listener_pool, listener);
+}
+
+void *tcp_listener_context(const struct tcp_listener *listener)
+{
+	return listener->context;
+}
+
+const struct udp_endpoint *tcp_listener_local(const struct tcp_listener *listener)
+{
+	return &listener->local;
+}
+
+int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_options *options)
+{
+	if (options->congestion >= TCP_CONGESTIONS)
+		return -TCP_EINVAL;
+	listener->options = *options;
+	return 0;
+}
+
+void tcp_listener_get_options(const struct tcp_listener *listener, struct tcp_options *options)
+{
+	*options = listener->options;
+}
+
+uint32_t tcp_listener_ready(const struct tcp_listener *listener)
+{
+	return listener->n_ready;
+}
+
+struct tcp_conn *tcp_accept(struct tcp_listener *listener, tcp_event_fn *event, void *context)
+{
+	struct tcp_conn *conn = listener->ready;
+
+	if (conn == NULL)
+		return NULL;
+	listener->ready = conn->ready_next;
+	if (listener->ready == NULL)
+		listener->ready_last = NULL;
+	listener->n_ready--;
+	conn->waiting = 0;
+	conn->owned = 1;
+	conn->event = event;
+	conn->context = context;
+	return conn;
+}
+
+void listen_ready(struct tcp_conn *conn)
+{
+	struct tcp_listener *listener = conn->listener;
+
+	conn->ready_next = NULL;
+	if (listener->ready_last != NULL)
+		listener->ready_last->ready_next = conn;
+	else
+		listener->ready = conn;
+	listener->ready_last = conn;
+	listener->n_ready++;
+	if (listener->accept != NULL)
+		listener->accept(listener);
+}
+
+/* ---- Half-open connections ---- */
+
+void listen_forget(struct request *request)
+{
+	struct tcp_stack *stack = request->listener->stack;
+	struct request **at =
+	        &stack->requests[lookup_hash(stack, &request->at) & stack->request_mask];
+
+	while (*at != request)
+		at = &(*at)->hash_next;
+	*at = request->hash_next;
+	wheel_remove(&stack->wheel, &request->timer);
+	pool_put(&stack->request_pool, request);
+}
+
+static void schedule(struct tcp_stack *stack, struct request *request)
+{
+	const struct tcp_config *config = &stack->config;
+	uint64_t wait = (uint64_t)config->rto_initial_ms << min_u32(request->tries, 16);
+
+	wheel_add(&stack->wheel, &request->timer,
+	          stack->now + min_u64(wait, config->rto_max_ms) * NS_PER_MS);
+}
+
+void listen_timer(struct request *request)
+{
+	struct tcp_stack *stack = request->listener->stack;
+
+	if (request->tries >= stack->config.synack_retries) {
+		stack->count.requests_expired++;
+		listen_forget(request);
+		return;
+	}
+	request->tries++;
+	stack->count.retransmits++;
+	/* Who has acknowledged and only awaits its turn is not asked again (defer_accept). */
+	if (!request->acked || request->tries >= stack->config.synack_retries)
+		transmit_syn_ack(stack, request);
+	schedule(stack, request);
+}
+
+/* What the SYN says, and what we answer. false: there is no way back to the peer. */
+static bool fill(struct tcp_listener *listener, struct request *request,
+                 const struct segment *segment, const struct endpoints *at, const uint32_t *iss)
+{
+	struct tcp_stack *stack = listener->stack;
+	const struct options *options = &segment->options;
+	const struct tcp_options *own = &listener->options;
+	struct udp_ip local = at->local;
+	uint32_t mtu = stack->ops.path(stack->context, &at->remote, &local), mss, headers;
+
+	headers = (at->remote.family == 6 ? IP6_SIZE : IP4_SIZE) + H_SIZE;
+	if (mtu < headers + MSS_MIN)
+		return false;
+	mss = min_u32(mtu, 65535) - headers;
+	*request = (struct request){
+	        .at = *at,
+	        .listener = listener,
+	        .timer.kind = TIMER_REQUEST,
+	        .irs = segment->seq,
+	        .window = segment->window,
+	        .sent_us = stack->us,
+	        .mss = options->seen & O_MSS ? (uint16_t)max_u32(options->mss, MSS_MIN)
+	                                     : MSS_DEFAULT,
+	        .path_mtu = (uint16_t)min_u32(mtu, 65535),
+	        .scale = options->scale,
+	        .timestamps = stack->config.timestamps && (options->seen & O_TIMESTAMPS),
+	        .sack = stack->config.sack && (options->seen & O_SACK_OK),
+	        .scaling = stack->config.window_scaling && (options->seen & O_SCALE),
+	        .ecn = stack->config.ecn != TCP_ECN_OFF &&
+	               (segment->flags & (F_ECE | F_CWR)) == (F_ECE | F_CWR),
+	        .ts_recent = options->ts_value,
+	};
+	request->iss = iss != NULL ? *iss : isn_choose(stack, at);
+	request->ts_offset = timestamp_offset(stack, at);
+	request->advertised_mss =
+	        (uint16_t)(own->max_segment != 0 ? min_u32(mss, own->max_segment) : mss);
+	window_initial(stack, own,
+	               request->advertised_mss - (request->timestamps ? H_TIMESTAMPS : 0u),
+	               &request->rcv_wnd, &request->rcv_scale);
+	if (!request->scaling)
+		request->rcv_scale = 0;
+	return true;
+}
+
+/* Nothing is remembered: the SYN/ACK says it all. */
+static void send_cookie(struct tcp_stack *stack, struct request *request)
+{
+	request->cookie = 1;
+	request->iss = cookie_make(stack, request);
+	stack->count.cookies_out++;
+	transmit_syn_ack(stack, request);
+}
+
+static void new_request(struct tcp_listener *listener, struct segment *segment,
+                        const struct endpoints *at, uint32_t hash, const uint32_t *iss)
+{
+	struct tcp_stack *stack = listener->stack;
+	struct request *request, scratch;
+
+	/* Who can't take more connections is better silent: the peer asks again. */
+	if (listener->n_ready >= listener->backlog) {
+		stack->count.backlog_full++;
+		return;
+	}
+	if (!fill(listener, &scratch, segment, at, iss))
+		return;
+	request =
+	        stack->config.cookies == TCP_COOKIES_ALWAYS ? NULL : pool_get(&stack->request_pool);
+	if (request == NULL) {
+		if (stack->config.cookies != TCP_COOKIES_OFF)
+			send_cookie(stack, &scratch);
+		else
+			stack->count.requests_full++;
+		return;
+	}
+	*request = scratch;
+	request->hash_next = stack->requests[hash & stack->request_mask];
+	stack->requests[hash & stack->request_mask] = request;
+	transmit_syn_ack(stack, request);
+	schedule(stack, request);
+}
+
+/* A segment for a listener that belongs to nothing else (RFC 9293, 3.10.7.2). */
+void listen_syn(struct tcp_listener *listener, struct segment *segment, const struct endpoints *at,
+                uint32_t hash, const uint32_t *iss)
+{
+	struct tcp_stack *stack = listener->stack;
+	struct request request;
+
+	if (segment->flags & F_RST)
+		return;
+	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN) {
+		if (!segment->arrival->quiet)
+			new_request(listener, segment, at, hash, iss);
+		return;
+	}
+	if ((segment->flags & (F_SYN | F_ACK)) == F_ACK &&
+	    cookie_check(stack, segment, at, &request)) {
+		request.listener = listener;
+		stack->count.cookies_good++;
+		listen_complete(&request, segment);
+		return;
+	}
+	/* While cookies are out nobody knows which connections there are: the peer's first segment,
+	   which brings the cookie, may be on the way still, and a reset hit a good one. */
+	if ((segment->flags & F_ACK) && cookies_recent(stack))
+		return;
+	stack->count.no_connection++;
+	transmit_refusal(stack, segment);
+}
+
+static void bare_answer(struct tcp_stack *stack, struct request *request)
+{
+	struct bare_ack bare = {
+	        .at = &request->at,
+	        .seq = request->iss + 1,
+	        .ack = request->irs + 1,
+	        .window = request->rcv_wnd >> request->rcv_scale,
+	        .timestamps = request->timestamps,
+	        .ts_value = timestamp_now(stack, request->ts_offset),
+	        .ts_echo = request->ts_recent,
+	};
+
+	if (request->challenge_ms != 0 && stack->ms - request->challenge_ms < OOW_INTERVAL_MS)
+		return;
+	request->challenge_ms = stack->ms | 1;
+	transmit_bare(stack, &bare);
+}
+
+static bool request_in_window(const struct request *request, const struct segment *segment)
+{
+	return seq_ge(segment_end(segment), request->irs + 1) &&
+	       seq_le(segment->seq, request->irs + 1 + request->rcv_wnd);
+}
+
+static void request_reset(struct request *request, const struct segment *segment)
+{
+	struct tcp_stack *stack = request->listener->stack;
+
+	if (segment->seq == request->irs + 1) {
+		stack->count.resets_in++;
+		listen_forget(request);
+	} else {
+		bare_answer(stack, request);
+	}
+}
+
+/* SYN-RECEIVED (RFC 9293, 3.10.7.4). */
+void listen_request(struct request *request, struct segment *segment, uint32_t hash)
+{
+	struct tcp_stack *stack = request->listener->stack;
+	bool old = request->timestamps && (segment->options.seen & O_TIMESTAMPS) &&
+	           seq_lt(segment->options.ts_value, request->ts_recent);
+
+	/* The SYN again: our answer was lost. */
+	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN && segment->seq == request->irs && !old) {
+		request->ts_recent = segment->options.ts_value;
+		transmit_syn_ack(stack, request);
+		return;
+	}
+	if (old || !request_in_window(request, segment)) {
+		stack->count.drop_sequence++;
+		if (!(segment->flags & F_RST))
+			bare_answer(stack, request);
+		return;
+	}
+	if (segment->flags & F_RST) {
+		request_reset(request, segment);
+		return;
+	}
+	if (segment->flags & F_SYN) {
+		bare_answer(stack, request);
+		return;
+	}
+	if (!(segment->flags & F_ACK)) {
+		stack->count.drop_no_ack++;
+		return;
+	}
+	if (segment->ack != request->iss + 1) {
+		stack->count.drop_ack++;
+		transmit_refusal(stack, segment);
+		return;
+	}
+	if (request->listener->options.defer_accept && segment->size == 0 &&
+	    !(segment->flags & F_FIN) && request->tries < stack->config.synack_retries) {
+		request->acked = 1;
+		return;
+	}
+	listen_complete(request, segment);
+}
+
+static void adopt_request(struct tcp_conn *conn, const struct request *request)
+{
+	struct options options = {.mss = request->mss,
+	                          .scale = request->scale,
+	                          .ts_value = request->ts_recent,
+	                          .seen = O_MSS | (request->timestamps ? O_TIMESTAMPS : 0) |
+	                                  (request->sack ? O_SACK_OK : 0) |
+	                                  (request->scaling ? O_SCALE : 0)};
+
+	conn->passive = 1;
+	conn->iss = request->iss;
+	conn->irs = request->irs;
+	conn->snd_una = conn->iss;
+	conn->snd_nxt = conn->snd_end = conn->snd_small = conn->iss + 1;
+	conn->high_seq = conn->iss;
+	conn->rcv_nxt = conn->rcv_read = conn->rcv_wup = conn->last_ack_sent = conn->irs + 1;
+	conn->rcv_wnd = request->rcv_wnd;
+	conn->rcv_scale = request->rcv_scale;
+	conn->snd_wl1 = conn->irs;
+	conn->snd_wnd = conn->snd_max_wnd = request->window;
+	conn->ts_offset = request->ts_offset;
+	conn->advertised_mss = request->advertised_mss;
+	conn->path_mtu = request->path_mtu;
+	conn->syn_us = request->sent_us;
+	conn->retransmits = request->tries;
+	conn->total_retrans = request->tries;
+	conn->timestamps = conn->sack = conn->scaling = 1;
+	conn->ecn = request->ecn;
+	state_adopt(conn, &options);
+	conn->state = TCP_STATE_SYN_RECEIVED;
+}
+
+void listen_complete(struct request *request, struct segment *segment)
+{
+	struct tcp_listener *listener = request->listener;
+	struct tcp_stack *stack = listener->stack;
+	struct tcp_conn *conn;
+
+	if (listener->n_ready >= listener->backlog) {
+		stack->count.backlog_full++;
+		request->acked = 1;
+		return;
+	}
+	conn = conn_create(stack, &request->at, &listener->options);
+	if (conn == NULL) {
+		stack->count.connections_full++;
+		return;
+	}
+	adopt_request(conn, request);
+	if (request->cookie) {
+		/* How long the peer took nobody knows any more. */
+		conn->retransmits = 1;
+	} else {
+		listen_forget(request);
+	}
+	stack->count.opened_passive++;
+	conn->listener = listener;
+	conn->waiting = 1;
+	conn_enter(conn);
+	conn->segments_in++;
+	lookup_insert(conn);
+	conn->hashed = 1;
+	conn->announce = 1;
+	state_input(conn, segment);
+	if (conn->state == TCP_STATE_CLOSED && conn->announce) {
+		/* It never came to be. */
+		conn->waiting = 0;
+		conn->owned = 0;
+	}
+	conn_leave(conn);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who a segment belongs to: hash tables of connections, half-open ones and those in TIME-WAIT, and
+ * listeners by port. The tables' hash folds two multiplications of secret-blurred words; their
+ * sizes are at least the pools', so that chains stay short.
+ */
+#include "internal.h"
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint32_t lookup_hash(const struct tcp_stack *stack, const struct endpoints *at)
+{
+	uint64_t words[2], local;
+	uint64_t ports = (uint64_t)at->remote_port << 16 | at->local_port;
+
+	memcpy(words, at->remote.bytes, 16);
+	memcpy(&local, at->local.bytes + (at->local.family == 6 ? 8 : 0), 8);
+	ports = fold((ports << 32 | at->remote.family) ^ stack->lookup_secret[1],
+	             local ^ stack->lookup_secret[2]);
+	if (at->remote.family == 6)
+		ports = fold(ports, words[1] ^ stack->lookup_secret[0]);
+	return (uint32_t)fold(words[0] ^ stack->lookup_secret[0] ^ ports,
+	                      stack->lookup_secret[1] | 1);
+}
+
+static bool same(const struct endpoints *a, const struct endpoints *b)
+{
+	return a->remote_port == b->remote_port && a->local_port == b->local_port &&
+	       udp_ip_equal(&a->remote, &b->remote) && udp_ip_equal(&a->local, &b->local);
+}
+
+struct tcp_conn *lookup_conn(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash)
+{
+	struct tcp_conn *conn = stack->conns[hash & stack->conn_mask];
+
+	while (conn != NULL && !same(&conn->at, at))
+		conn = conn->hash_next;
+	return conn;
+}
+
+static struct tcp_conn **chain_of(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	return &stack->conns[lookup_hash(stack, &conn->at) & stack->conn_mask];
+}
+
+void lookup_insert(struct tcp_conn *conn)
+{
+	struct tcp_conn **at = chain_of(conn);
+
+	conn->hash_next = *at;
+	*at = conn;
+}
+
+void lookup_remove(struct tcp_conn *conn)
+{
+	struct tcp_conn **at = chain_of(conn);
+
+	while (*at != NULL && *at != conn)
+		at = &(*at)->hash_next;
+	if (*at == conn)
+		*at = conn->hash_next;
+}
+
+struct request *lookup_request(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash)
+{
+	struct request *request = stack->requests[hash & stack->request_mask];
+
+	while (request != NULL && !same(&request->at, at))
+		request = request->hash_next;
+	return request;
+}
+
+struct timewait *lookup_timewait(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash)
+{
+	struct timewait *timewait = stack->timewaits[hash & stack->timewait_mask];
+
+	while (timewait != NULL && !same(&timewait->at, at))
+		timewait = timewait->hash_next;
+	return timewait;
+}
+
+/* How well a listener fits: its own address, any of the family, any at all; -1: not. */
+static int fit(const struct tcp_listener *listener, const struct endpoints *at)
+{
+	if (listener->local.port != at->local_port)
+		return -1;
+	if (udp_ip_equal(&listener->local.ip, &at->local))
+		return 2;
+	if (listener->local.ip.family == 0)
+		return 0;
+	return udp_ip_is_unspecified(&listener->local.ip) &&
+	                       (listener->local.ip.family == at->local.family ||
+	                        (listener->local.ip.family == 6 && !listener->options.only_family))
+	               ? 1
+	               : -1;
+}
+
+struct tcp_listener *lookup_listener(struct tcp_stack *stack, const struct endpoints *at)
+{
+	struct tcp_listener *listener = stack->listeners[at->local_port % LISTENER_BUCKETS];
+	struct tcp_listener *best = NULL;
+	uint32_t n_best = 0, choice = 0;
+	int best_fit = -1;
+
+	for (; listener != NULL; listener = listener->next) {
+		int how = fit(listener, at);
+
+		if (how < 0 || how < best_fit)
+			continue;
+		if (how > best_fit) {
+			best_fit = how;
+			n_best = 1;
+			best = listener;
+			continue;
+		}
+		/* Those that share an endpoint share its peers, each always the same ones. */
+		if (n_best++ == 1)
+			choice = lookup_hash(stack, at);
+		if (choice % n_best == 0)
+			best = listener;
+	}
+	return best;
+}
+
+bool lookup_taken(struct tcp_stack *stack, const struct endpoints *at)
+{
+	uint32_t hash = lookup_hash(stack, at);
+	struct timewait *timewait;
+
+	if (lookup_conn(stack, at, hash) != NULL || lookup_request(stack, at, hash) != NULL)
+		return true;
+	timewait = lookup_timewait(stack, at, hash);
+	/* With timestamps ours tick on, and a second later the peer can tell the two apart (RFC
+	   6191; the same rule as for SYNs that arrive). */
+	return timewait != NULL &&
+	       !(timewait->timestamps && stack->ms - timewait->ts_recent_ms > 1000);
+}
+
+int lookup_port(struct tcp_stack *stack, struct endpoints *at)
+{
+	uint32_t first = stack->config.port_first;
+	uint32_t n = stack->config.port_last - first + 1u;
+	uint32_t offset, step;
+
+	/* Double-hash port selection (RFC 6056, 3.3.4): its table of counters is one counter here.
+	 */
+	at->local_port = 0;
+	offset = (uint32_t)hash_endpoints(stack->port_secret, at, 0);
+	step = stack->port_step;
+	for (uint32_t i = 0; i < n; i++) {
+		at->local_port = (uint16_t)(first + (offset + step + i) % n);
+		if (lookup_taken(stack, at))
+			continue;
+		stack->port_step = step + i + 1 + (uint32_t)(stack->ops.random(stack->context) & 7);
+		return 0;
+	}
+	return -TCP_ENOSPC;
+}

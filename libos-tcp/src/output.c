@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How much may be sent now: the peer's window (with the sender's half of silly window avoidance,
+ * RFC 9293, 3.8.6.2.1), the congestion window, pacing, and Nagle's algorithm in Minshall's variant
+ * (only a small segment in flight holds back the next small one).
+ */
+#include "internal.h"
+
+enum { MSS_FLOOR = 68, PACE_SLACK_US = 1000 };
+
+/* A small window is not filled at once by one segment (RFC 9293, 3.8.6.2.1, (3)). */
+static uint32_t segment_limit(const struct tcp_conn *conn)
+{
+	uint32_t cutoff = conn->snd_max_wnd;
+
+	if (cutoff > MSS_DEFAULT)
+		cutoff >>= 1;
+	if (cutoff != 0 && conn->mss > cutoff)
+		return max_u32(cutoff, MSS_FLOOR - conn->header_size);
+	return conn->mss;
+}
+
+/* Whether the last, partial segment may leave. */
+static bool nagle_allows(const struct tcp_conn *conn)
+{
+	if (conn->fin_queued)
+		return true;
+	if (chunks_held_back(conn))
+		return false;
+	return conn->options.no_delay || conn->urgent_out || conn->packets_out == 0 ||
+	       !(seq_gt(conn->snd_small, conn->snd_una) && seq_le(conn->snd_small, conn->snd_nxt));
+}
+
+/* Payload bytes of the next segment or burst; -1: nothing may leave. 0: FIN alone. */
+static int64_t next_size(struct tcp_conn *conn, uint32_t quota)
+{
+	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
+	uint32_t left = unsent(conn), mss = segment_limit(conn), most, size;
+
+	if (window <= 0)
+		return -1;
+	if (left == 0)
+		return 0;
+	if ((uint32_t)window < min_u32(left, mss))
+		return -1;
+	most = max_u32(conn->stack->config.segment_max / mss, 1);
+	size = min_u32(min_u32(left, (uint32_t)window), min_u32(most, quota) * mss);
+	size = chunks_bound(conn, conn->snd_nxt, size);
+	if (size % mss == 0)
+		return size;
+	/* A part: the end of what there is, or of what the window or a packet's pieces take. */
+	if (size > mss && (size < left || !nagle_allows(conn)))
+		return size - size % mss;
+	if (size == left && size < mss && !nagle_allows(conn))
+		return -1;
+	return size;
+}
+
+static void data_sent(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	/* Answers to what came a moment ago: a conversation, whose acknowledgements can wait. */
+	if ((stack->ms - conn->last_received_ms) * 1000 < conn->ato_us)
+		conn->interactive = 1;
+	conn->last_sent_ms = stack->ms;
+}
+
+static void pace(struct tcp_conn *conn, uint32_t size)
+{
+	uint64_t now = conn->stack->now, gap;
+
+	if (conn->pacing_rate == 0)
+		return;
+	gap = (uint64_t)(size + conn->header_size) * NS_PER_S / conn->pacing_rate;
+	conn->pace_at = max_u64(conn->pace_at, now) + gap;
+}
+
+static bool send_piece(struct tcp_conn *conn, uint32_t size)
+{
+	bool fin = conn->fin_queued && conn->snd_nxt + size == conn->snd_end &&
+	           seq_lt(conn->snd_nxt + size, window_end(conn));
+	uint32_t end = conn->snd_nxt + size + fin;
+	uint32_t prior = conn->packets_out;
+	struct record *record;
+	uint8_t flags = fin ? R_FIN : 0;
+
+	if (size == 0 && !fin)
+		return false;
+	if (size > 0 && chunks_pushed(conn, conn->snd_nxt + size))
+		flags |= R_PUSH;
+	record = record_append(conn, end, flags);
+	if (record == NULL)
+		return false;
+	record->sent_us = conn->stack->us;
+	rate_sent(conn, record);
+	record_time_append(conn, record);
+	transmit_record(conn, record);
+	conn->snd_nxt = end;
+	if (size % conn->mss != 0)
+		conn->snd_small = end;
+	conn->fin_sent |= fin;
+	conn->stack->count.bytes_out += size;
+	data_sent(conn);
+	pace(conn, size);
+	if (conn->recovery == TCP_RECOVERY_CWR || conn->recovery == TCP_RECOVERY_RECOVERY)
+		conn->act->prr_out += record->segments;
+	if (prior == 0 || conn->rtx == RTX_PROBE)
+		rtx_arm(conn);
+	return true;
+}
+
+/* Whether pacing allows a segment now. What lies less than a tick ahead is sent at once. */
+static bool paced(const struct tcp_conn *conn)
+{
+	return conn->pacing_rate != 0 && conn->pace_at > conn->stack->now;
+}
+
+static void check_idle(struct tcp_conn *conn)
+{
+	if (conn->packets_out > 0 || !conn->stack->config.slow_start_after_idle)
+		return;
+	if ((uint64_t)(conn->stack->ms - conn->last_sent_ms) * 1000 > conn->rto_us)
+		congestion_restart(conn);
+}
+
+void output_push(struct tcp_conn *conn)
+{
+	uint32_t sent = 0;
+	bool limited = false;
+
+	if (!has_unsent(conn) || !may_transmit(conn))
+		return;
+	check_idle(conn);
+	while (has_unsent(conn) && !paced(conn)) {
+		uint32_t flying = in_flight(conn);
+		int64_t size;
+
+		if (flying >= conn->cwnd) {
+			limited = true;
+			break;
+		}
+		size = next_size(conn, conn->cwnd - flying);
+		if (size < 0 || !send_piece(conn, (uint32_t)size))
+			break;
+		sent++;
+	}
+	if (sent > 0) {
+		limited |= in_flight(conn) >= conn->cwnd;
+		(void)tlp_arm(conn);
+		congestion_validate(conn, limited);
+	} else if (limited) {
+		congestion_validate(conn, true);
+	}
+	if (paced(conn) && has_unsent(conn))
+		timer_update(conn);
+	persist_check(conn);
+}
+
+bool output_probe_new(struct tcp_conn *conn)
+{
+	int64_t size = has_unsent(conn) ? next_size(conn, 1) : -1;
+
+	return size >= 0 && send_piece(conn, (uint32_t)size);
+}
+
+bool output_wake(struct tcp_conn *conn)
+{
+	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
+	uint32_t size = min_u32(unsent(conn), conn->mss);
+
+	if (window <= 0 || !has_unsent(conn))
+		return false;
+	size = chunks_bound(conn, conn->snd_nxt, min_u32(size, (uint32_t)window));
+	return send_piece(conn, size);
+}
+
+void output_set_mtu(struct tcp_conn *conn, uint32_t mtu)
+{
+	uint32_t headers = (conn->at.remote.family == 6 ? IP6_SIZE : IP4_SIZE) + H_SIZE;
+	uint32_t mss = mtu > headers + MSS_MIN ? mtu - headers : MSS_MIN, options;
+
+	conn->path_mtu = (uint16_t)min_u32(mtu, 65535);
+	mss = min_u32(mss, conn->snd_mss_max);
+	options = conn->header_size - (uint32_t)H_SIZE;
+	mss = mss > options + MSS_MIN ? mss - options : MSS_MIN;
+	conn->mss = (uint16_t)mss;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a driver does with a packet: hold it, sum it, copy it, cut it. */
+#include "internal.h"
+
+void tcp_chunk_hold(struct tcp_chunk *chunk)
+{
+	if (chunk != NULL)
+		chunk->references++;
+}
+
+void tcp_chunk_release(struct tcp_chunk *chunk)
+{
+	if (chunk == NULL || --chunk->references > 0)
+		return;
+	if (chunk->flags & CHUNK_BLOCK)
+		pool_put(&chunk->stack->block_pool, chunk->context);
+	else if (chunk->release != NULL)
+		chunk->release(chunk->context, chunk->data, chunk->size);
+	pool_put(&chunk->stack->chunk_pool, chunk);
+}
+
+/* A piece that begins at an odd offset has its bytes in the other half of each word: its sum is
+ * folded and turned round (RFC 1071, 2(B)). */
+static uint64_t add_piece(uint64_t sum, const struct tcp_piece *piece, bool odd)
+{
+	uint64_t own;
+
+	if (!odd)
+		return udp_sum_add(sum, piece->data, piece->size);
+	own = (uint16_t)~udp_sum_finish(udp_sum_add(0, piece->data, piece->size));
+	return sum + (own >> 8 | (own & 0xff) << 8);
+}
+
+uint16_t tcp_packet_sum(const struct tcp_packet *packet)
+{
+	uint64_t sum = udp_sum_pseudo(0, packet->src, packet->dst, PROTOCOL_TCP,
+	                              packet->header_size + packet->size);
+	bool odd = false;
+
+	sum = udp_sum_add(sum, packet->header, packet->header_size);
+	for (unsigned i = 0; i < packet->n_pieces; i++) {
+		sum = add_piece(sum, &packet->pieces[i], odd);
+		odd ^= packet->pieces[i].size & 1;
+	}
+	return udp_sum_finish(sum);
+}
+
+void tcp_packet_copy(const struct tcp_packet *packet, uint8_t *to)
+{
+	uint8_t *at = to + packet->header_size;
+	uint64_t sum = udp_sum_pseudo(0, packet->src, packet->dst, PROTOCOL_TCP,
+	                              packet->header_size + packet->size);
+	uint16_t check;
+
+	memcpy(to, packet->header, packet->header_size);
+	for (unsigned i = 0; i < packet->n_pieces; i++) {
+		memcpy(at, packet->pieces[i].data, packet->pieces[i].size);
+		at += packet->pieces[i].size;
+	}
+	/* The copy is in the cache now; and in one piece. */
+	check = udp_sum_finish(udp_sum_add(sum, to, (size_t)(at - to)));
+	memcpy(to + H_CHECKSUM, &check, sizeof check);
+}
+
+/* The pieces of [from, from + size). */
+static uint8_t cut_pieces(const struct tcp_packet *packet, uint32_t from, uint32_t size,
+                          struct tcp_piece *pieces)
+{
+	uint8_t n = 0;
+
+	for (unsigned i = 0; i < packet->n_pieces && size > 0; i++) {
+		struct tcp_piece piece = packet->pieces[i];
+
+		if (from >= piece.size) {
+			from -= piece.size;
+			continue;
+		}
+		piece.data += from;
+		piece.size = min_u32(piece.size - from, size);
+		from = 0;
+		size -= piece.size;
+		pieces[n++] = piece;
+	}
+	return n;
+}
+
+bool tcp_packet_cut(const struct tcp_packet *packet, uint32_t i, struct tcp_packet *segment,
+                    uint8_t *header, struct tcp_piece *pieces)
+{
+	uint32_t each = packet->segment_size != 0 ? packet->segment_size : packet->size;
+	uint32_t from = i * each;
+
+	if (i > 0 && (each == 0 || from >= packet->size))
+		return false;
+	*segment = *packet;
+	segment->size = min_u32(each, packet->size - from);
+	segment->segment_size = 0;
+	segment->header = header;
+	segment->pieces = pieces;
+	segment->n_pieces = cut_pieces(packet, from, segment->size, pieces);
+	memcpy(header, packet->header, packet->header_size);
+	wire_put32(header + H_SEQ, wire_get32(header + H_SEQ) + from);
+	if (from + segment->size < packet->size)
+		header[H_FLAGS] &= (uint8_t) ~(F_FIN | F_PSH);
+	if (i > 0)
+		header[H_FLAGS] &= (uint8_t)~F_CWR;
+	return true;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Delivery rate (draft-cheng-iccrg-delivery-rate-estimation-00): each record remembers how much had
+ * been delivered when it left; what was delivered since, over the longer of the time that sending
+ * and that acknowledging took, is a sample of the rate.
+ */
+#include "internal.h"
+
+void rate_sent(struct tcp_conn *conn, struct record *record)
+{
+	/* After idle time, time begins anew. */
+	if (conn->packets_out == record->segments && !(record->flags & R_EVER)) {
+		conn->act->first_us = record->sent_us;
+		conn->act->delivered_us = record->sent_us;
+		conn->act->rack_us = record->sent_us;
+		conn->act->rack_end = record->seq;
+	}
+	record->first_us = conn->act->first_us;
+	record->delivered_us = conn->act->delivered_us;
+	record->delivered = conn->delivered;
+	if (conn->limited_until != 0)
+		record->flags |= R_LIMITED;
+	else
+		record->flags &= (uint8_t)~R_LIMITED;
+}
+
+void rate_delivered(struct tcp_conn *conn, const struct record *record, struct sample *sample)
+{
+	/* The record sent last tells most. */
+	if (sample->has_prior && (int32_t)(record->sent_us - sample->last_sent_us) < 0)
+		return;
+	if (sample->has_prior && record->sent_us == sample->last_sent_us &&
+	    !seq_gt(record->end, sample->last_end))
+		return;
+	sample->has_prior = true;
+	sample->prior_delivered = record->delivered;
+	sample->prior_us = record->delivered_us;
+	sample->limited = record->flags & R_LIMITED;
+	sample->retrans = record->flags & R_RETRANS;
+	sample->last_sent_us = record->sent_us;
+	sample->last_end = record->end;
+	sample->send_us = record->sent_us - record->first_us;
+	conn->act->first_us = record->sent_us;
+}
+
+void rate_finish(struct tcp_conn *conn, struct ack *ack)
+{
+	struct sample *sample = &ack->sample;
+	uint32_t ack_us;
+
+	if (conn->limited_until != 0 && (int32_t)(conn->delivered - conn->limited_until) > 0)
+		conn->limited_until = 0;
+	sample->acked_sacked = conn->delivered - ack->prior_delivered;
+	if (sample->acked_sacked > 0)
+		conn->act->delivered_us = conn->stack->us;
+	sample->interval_us = -1;
+	if (!sample->has_prior || (ack->flags & A_RENEGED))
+		return;
+	sample->delivered = conn->delivered - sample->prior_delivered;
+	ack_us = conn->stack->us - sample->prior_us;
+	sample->interval_us = max_u32(sample->send_us, ack_us);
+	/* Less than the shortest round trip: the estimate would be far too high. */
+	if (sample->interval_us < conn->min_rtt_us || sample->interval_us == 0) {
+		sample->interval_us = -1;
+		return;
+	}
+	if (!sample->limited ||
+	    (uint64_t)sample->delivered * conn->rate_interval_us >=
+	            (uint64_t)conn->rate_delivered * (uint64_t)sample->interval_us) {
+		conn->rate_delivered = sample->delivered;
+		conn->rate_interval_us = (uint32_t)sample->interval_us;
+		conn->limited = sample->limited;
+	}
+}
+
+void rate_check_limited(struct tcp_conn *conn)
+{
+	uint32_t mark;
+
+	/* Nothing unsent, the window not full, and nothing lost that waits: the application is what
+	   limits us. */
+	if (unsent(conn) >= conn->mss || in_flight(conn) >= conn->cwnd ||
+	    conn->act->lost_out > conn->act->retrans_out || conn->pace_at > conn->stack->now)
+		return;
+	mark = conn->delivered + in_flight(conn);
+	conn->limited_until = mark != 0 ? mark : 1;
+}

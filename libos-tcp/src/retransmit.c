@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sending again what is marked lost (RFC 6675, 5; RFC 9293, 3.8.1). */
+#include "internal.h"
+
+/* Cuts off what no longer fits a segment, or the peer's window. */
+static bool fit(struct tcp_conn *conn, struct record *record)
+{
+	uint32_t size = record->end - record->seq - !!(record->flags & R_FIN);
+	uint32_t most = max_u32(conn->stack->config.segment_max / conn->mss, 1) * conn->mss;
+	int32_t window = (int32_t)(window_end(conn) - record->seq);
+
+	if (window <= 0) {
+		/* A shut window: only the first byte on goes out, as a probe. */
+		if (record->seq != conn->snd_una)
+			return false;
+		window = (int32_t)conn->mss;
+	}
+	if ((uint32_t)window < most)
+		most = max_u32((uint32_t)window / conn->mss * conn->mss,
+		               min_u32((uint32_t)window, conn->mss));
+	return size <= most || record_split(conn, record, most);
+}
+
+bool retransmit_record(struct tcp_conn *conn, struct record *record)
+{
+	struct tcp_stack *stack = conn->stack;
+	uint32_t size;
+
+	if (!fit(conn, record))
+		return false;
+	size = record->end - record->seq - !!(record->flags & R_FIN);
+	if (conn->retrans_ms == 0) {
+		conn->retrans_ms = stack->ms | 1;
+		conn->act->retrans_ts = timestamp_now(stack, conn->ts_offset);
+	}
+	if (!(record->flags & R_RETRANS))
+		conn->act->retrans_out += record->segments;
+	record->flags |= R_RETRANS | R_EVER;
+	if (record->tries < 255)
+		record->tries++;
+	record->sent_us = stack->us;
+	rate_sent(conn, record);
+	record_time_remove(conn, record);
+	record_time_append(conn, record);
+	transmit_record(conn, record);
+	if (conn->act->undo_retrans < 0)
+		conn->act->undo_retrans = 0;
+	conn->act->undo_retrans += record->segments;
+	conn->total_retrans += record->segments;
+	conn->bytes_retrans += size;
+	conn->last_sent_ms = stack->ms;
+	stack->count.retransmits += record->segments;
+	return true;
+}
+
+void retransmit_lost(struct tcp_conn *conn)
+{
+	struct record *record = conn->act->lost_hint, *next;
+	bool arm = false;
+
+	for (; record != NULL && conn->act->retrans_out < conn->act->lost_out; record = next) {
+		uint32_t flying = in_flight(conn);
+
+		next = record->next;
+		if (flying >= conn->cwnd ||
+		    (conn->pacing_rate != 0 && conn->pace_at > conn->stack->now))
+			break;
+		conn->act->lost_hint = record;
+		if (!(record->flags & R_LOST) || (record->flags & (R_SACKED | R_RETRANS)))
+			continue;
+		if (record->segments > conn->cwnd - flying &&
+		    !record_split(conn, record, (conn->cwnd - flying) * conn->mss))
+			break;
+		if (!retransmit_record(conn, record))
+			break;
+		next = record->next;
+		if (conn->recovery == TCP_RECOVERY_CWR || conn->recovery == TCP_RECOVERY_RECOVERY)
+			conn->act->prr_out += record->segments;
+		if (record == conn->act->records && conn->rtx != RTX_REORDER)
+			arm = true;
+	}
+	if (record == NULL && conn->act->retrans_out >= conn->act->lost_out)
+		conn->act->lost_hint = NULL;
+	if (arm)
+		rtx_arm(conn);
+}

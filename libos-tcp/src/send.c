@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The application's side of sending: a queue of references to its bytes. */
+#include "internal.h"
+
+enum { SPACE_FACTOR = 2 }; /* congestion windows that the send buffer grows to */
+
+static struct tcp_chunk *chunk_append(struct tcp_conn *conn, const void *data, uint32_t size)
+{
+	struct tcp_chunk *chunk = pool_get(&conn->stack->chunk_pool);
+
+	if (chunk == NULL)
+		return NULL;
+	*chunk = (struct tcp_chunk){.data = data,
+	                            .seq = conn->snd_end,
+	                            .size = size,
+	                            .references = 1,
+	                            .stack = conn->stack};
+	if (conn->chunks_last != NULL)
+		conn->chunks_last->next = chunk;
+	else
+		conn->chunks = chunk;
+	conn->chunks_last = chunk;
+	if (conn->chunk_next == NULL)
+		conn->chunk_next = chunk;
+	conn->snd_end += size;
+	return chunk;
+}
+
+void starve(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	if (conn->starved)
+		return;
+	conn->starved = 1;
+	conn->starved_next = NULL;
+	if (stack->starved_last != NULL)
+		stack->starved_last->starved_next = conn;
+	else
+		stack->starved = conn;
+	stack->starved_last = conn;
+}
+
+void starve_forget(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+	struct tcp_conn *at = stack->starved, *prev = NULL;
+
+	if (!conn->starved)
+		return;
+	conn->starved = 0;
+	for (; at != conn; at = at->starved_next)
+		prev = at;
+	if (prev != NULL)
+		prev->starved_next = conn->starved_next;
+	else
+		stack->starved = conn->starved_next;
+	if (stack->starved_last == conn)
+		stack->starved_last = prev;
+}
+
+void starve_feed(struct tcp_stack *stack)
+{
+	uint32_t n = stack->chunk_pool.max - stack->chunk_pool.used;
+
+	if (stack->feeding)
+		return;
+	stack->feeding = true;
+	/* Blocks come back with their chunks; whoever finds too little waits again. */
+	for (; n > 0 && stack->starved != NULL && stack->chunk_pool.free != NULL; n--) {
+		struct tcp_conn *conn = stack->starved;
+
+		starve_forget(conn);
+		conn->events |= TCP_EVENT_WRITABLE;
+		conn_kick(conn);
+	}
+	stack->feeding = false;
+}
+
+static int check_sendable(const struct tcp_conn *conn)
+{
+	if (conn->state == TCP_STATE_CLOSED || conn->fin_queued)
+		return -TCP_EPIPE;
+	return 0;
+}
+
+/* What every way of sending ends with. */
+static void queued(struct tcp_conn *conn, unsigned flags)
+{
+	if (conn->chunks_last != NULL && !(flags & TCP_SEND_MORE))
+		conn->chunks_last->flags |= CHUNK_PUSH;
+	if (flags & TCP_SEND_URGENT) {
+		conn->urgent_out = 1;
+		conn->urgent_out_seq = conn->snd_end;
+	}
+	conn->sent_told = 0;
+	if (flags & TCP_SEND_END) {
+		(void)tcp_shutdown(conn);
+		return;
+	}
+	conn_kick(conn);
+}
+
+int tcp_send(struct tcp_conn *conn, const void *data, uint32_t size, tcp_release_fn *release,
+             void *context, unsigned flags)
+{
+	int result = check_sendable(conn);
+	struct tcp_chunk *chunk;
+
+	if (result != 0)
+		return result;
+	/* Sequence numbers in use must not come near half of their space. */
+	if (size == 0 || size > 1u << 30 || conn->snd_end - conn->snd_una > 1u << 30)
+		return -TCP_EINVAL;
+	chunk = chunk_append(conn, data, size);
+	if (chunk == NULL) {
+		starve(conn);
+		return -TCP_ENOBUFS;
+	}
+	chunk->release = release;
+	chunk->context = context;
+	if (release == NULL)
+		chunk->flags |= CHUNK_STATIC;
+	queued(conn, flags);
+	return 0;
+}
+
+static struct tcp_chunk *block_append(struct tcp_conn *conn)
+{
+	void *block = pool_get(&conn->stack->block_pool);
+	struct tcp_chunk *chunk;
+
+	if (block == NULL)
+		return NULL;
+	chunk = chunk_append(conn, block, 0);
+	if (chunk == NULL) {
+		pool_put(&conn->stack->block_pool, block);
+		return NULL;
+	}
+	chunk->flags = CHUNK_BLOCK;
+	chunk->context = block;
+	chunk->room = TCP_BLOCK_BYTES;
+	return chunk;
+}
+
+/* Copies as much as the last block, or a new one, takes. */
+static uint32_t copy_some(struct tcp_conn *conn, const uint8_t *data, uint32_t size)
+{
+	struct tcp_chunk *chunk = conn->chunks_last;
+	uint32_t n;
+
+	if (chunk == NULL || !(chunk->flags & CHUNK_BLOCK) || chunk->room == 0)
+		chunk = block_append(conn);
+	if (chunk == NULL)
+		return 0;
+	n = min_u32(size, chunk->room);
+	memcpy((uint8_t *)chunk->context + (TCP_BLOCK_BYTES - chunk->room), data, n);
+	chunk->size += n;
+	chunk->room -= n;
+	conn->snd_end += n;
+	if (conn->chunk_next == NULL)
+		conn->chunk_next = chunk;
+	return n;
+}
+
+static uint32_t buffer_size(const struct tcp_conn *conn)
+{
+	const struct tcp_config *config = &conn->stack->config;
+	uint32_t wanted;
+
+	if (conn->options.send_buffer != 0)
+		return conn->options.send_buffer;
+	wanted = min_u32(conn->cwnd, config->send_buffer_max) * conn->mss;
+	return min_u32(max_u32(wanted * SPACE_FACTOR, config->send_buffer),
+	               config->send_buffer_max);
+}
+
+static uint32_t space(const struct tcp_conn *conn)
+{
+	uint32_t used = conn->snd_end - conn->snd_una, size = buffer_size(conn);
+
+	if (conn->options.not_sent_low != 0 && unsent(conn) >= conn->options.not_sent_low)
+		return 0;
+	return used < size ? size - used : 0;
+}
+
+uint32_t tcp_send_space(struct tcp_conn *conn)
+{
+	uint32_t n;
+
+	if (check_sendable(conn) != 0)
+		return 0;
+	n = space(conn);
+	if (n == 0)
+		conn->want_space = 1;
+	return n;
+}
+
+int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags)
+{
+	const uint8_t *at = data;
+	int result = check_sendable(conn);
+	uint32_t left, n;
+
+	if (result != 0)
+		return result;
+	left = min_u32(size, space(conn));
+	while (left > 0 && (n = copy_some(conn, at, left)) > 0) {
+		at += n;
+		left -= n;
+	}
+	n = (uint32_t)(at - (const uint8_t *)data);
+	if (left > 0)
+		starve(conn);
+	if (n < size) {
+		conn->want_space = 1;
+		flags &= ~(unsigned)TCP_SEND_END;
+	}
+	if (n > 0 || (flags & TCP_SEND_END))
+		queued(conn, flags);
+	return n;
+}
+
+uint32_t tcp_unacknowledged(const struct tcp_conn *conn)
+{
+	return conn->snd_end - conn->snd_una + (uint32_t)(conn->fin_acked ? 1 : 0);
+}
+
+uint32_t tcp_unsent(const struct tcp_conn *conn)
+{
+	return unsent(conn);
+}
+
+/* The chunk that `seq` lies in. Most often the one where new data begins, or the first. */
+static struct tcp_chunk *find(struct tcp_conn *conn, uint32_t seq)
+{
+	struct tcp_chunk *chunk = conn->chunk_next;
+
+	if (chunk == NULL || seq_lt(seq, chunk->seq))
+		chunk = conn->chunks;
+	while (chunk != NULL && seq - chunk->seq >= chunk->size)
+		chunk = chunk->next;
+	return chunk;
+}
+
+uint32_t chunks_gather(struct tcp_conn *conn, uint32_t seq, uint32_t size, struct tcp_piece *pieces,
+                       uint8_t *n)
+{
+	struct tcp_chunk *chunk = find(conn, seq);
+	uint32_t left = size;
+
+	if (seq == conn->snd_nxt && chunk != NULL)
+		conn->chunk_next = chunk;
+	for (*n = 0; left > 0 && chunk != NULL && *n < TCP_PIECES_MAX; chunk = chunk->next) {
+		uint32_t from = seq - chunk->seq;
+		uint32_t some = min_u32(chunk->size - from, left);
+
+		if (some == 0)
+			continue;
+		pieces[(*n)++] =
+		        (struct tcp_piece){.data = chunk->data + from,
+		                           .size = some,
+		                           .chunk = chunk->flags & CHUNK_STATIC ? NULL : chunk};
+		seq += some;
+		left -= some;
+	}
+	return size - left;
+}
+
+uint32_t chunks_bound(struct tcp_conn *conn, uint32_t seq, uint32_t size)
+{
+	struct tcp_chunk *chunk = find(conn, seq);
+	uint32_t covered = 0;
+
+	for (unsigned i = 0; chunk != NULL && i < TCP_PIECES_MAX && covered < size; i++) {
+		covered = chunk->seq + chunk->size - seq;
+		chunk = chunk->next;
+	}
+	return min_u32(covered, size);
+}
+
+bool chunks_held_back(const struct tcp_conn *conn)
+{
+	return conn->options.cork ||
+	       (conn->chunks_last != NULL && !(conn->chunks_last->flags & CHUNK_PUSH));
+}
+
+bool chunks_pushed(struct tcp_conn *conn, uint32_t end)
+{
+	struct tcp_chunk *chunk;
+
+	if (end == conn->snd_end)
+		return conn->chunks_last == NULL || (conn->chunks_last->flags & CHUNK_PUSH) ||
+		       conn->fin_queued;
+	chunk = find(conn, end - 1);
+	return chunk != NULL && (chunk->flags & CHUNK_PUSH) && chunk->seq + chunk->size == end;
+}
+
+/* Takes the first chunk off the queue. */
+static void chunk_drop(struct tcp_conn *conn)
+{
+	struct tcp_chunk *chunk = conn->chunks;
+
+	conn->chunks = chunk->next;
+	if (conn->chunks == NULL)
+		conn->chunks_last = NULL;
+	if (conn->chunk_next == chunk)
+		conn->chunk_next = chunk->next;
+	tcp_chunk_release(chunk);
+}
+
+void chunks_acked(struct tcp_conn *conn)
+{
+	while (conn->chunks != NULL &&
+	       seq_le(conn->chunks->seq + conn->chunks->size, conn->snd_una))
+		chunk_drop(conn);
+	if (conn->want_space && 3 * space(conn) >= buffer_size(conn)) {
+		conn->want_space = 0;
+		conn->events |= TCP_EVENT_WRITABLE;
+	}
+	if (seq_le(conn->snd_end, conn->snd_una) && !conn->sent_told) {
+		conn->sent_told = 1;
+		conn->events |= TCP_EVENT_SENT;
+	}
+}
+
+void chunks_drop_all(struct tcp_conn *conn)
+{
+	while (conn->chunks != NULL)
+		chunk_drop(conn);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A segment for a connection, when header prediction does not take it: the questions of RFC 9293,
+ * 3.10.7, in its order, with RFC 7323 (timestamps) and RFC 5961 (blind attacks) where they belong.
+ */
+#include "internal.h"
+
+/* ---- SYN-SENT (3.10.7.3) ---- */
+
+void state_adopt(struct tcp_conn *conn, const struct options *options)
+{
+	const struct tcp_options *own = &conn->options;
+	uint32_t mss = options->seen & O_MSS ? options->mss : MSS_DEFAULT;
+
+	mss = max_u32(mss, MSS_MIN);
+	if (own->max_segment != 0)
+		mss = min_u32(mss, own->max_segment);
+	conn->snd_mss_max = (uint16_t)mss;
+	conn->timestamps = conn->timestamps && (options->seen & O_TIMESTAMPS);
+	conn->sack = conn->sack && (options->seen & O_SACK_OK);
+	conn->scaling = conn->scaling && (options->seen & O_SCALE);
+	conn->snd_scale = conn->scaling ? options->scale : 0;
+	if (!conn->scaling) {
+		conn->rcv_scale = 0;
+		conn->rcv_wnd = min_u32(conn->rcv_wnd, WINDOW_MAX);
+	}
+	if (conn->timestamps) {
+		conn->ts_recent = options->ts_value;
+		conn->ts_recent_ms = conn->stack->ms;
+	}
+	conn->header_size = (uint8_t)(H_SIZE + (conn->timestamps ? H_TIMESTAMPS : 0));
+	output_set_mtu(conn, conn->path_mtu);
+	conn->rcv_mss = (uint16_t)max_u32(min_u32(min_u32(conn->advertised_mss, conn->mss),
+	                                          min_u32(conn->rcv_wnd / 2, MSS_DEFAULT)),
+	                                  MSS_SMALL);
+}
+
+void state_established(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	conn->state = TCP_STATE_ESTABLISHED;
+	conn->retrans_ms = 0;
+	conn->retransmits = 0;
+	conn->last_ack_ms = conn->last_received_ms = conn->last_sent_ms = stack->ms;
+	conn->cwnd_ms = stack->ms;
+	rtx_stop(conn);
+	/* A SYN that had to be repeated speaks of congestion (RFC 6298, 5.7; RFC 5681, 3.1). */
+	conn->cwnd = conn->total_retrans > 1 ? 1 : stack->config.initial_window;
+	conn->ssthresh = SSTHRESH_NONE;
+	conn->total_retrans = 0;
+	window_begin(conn);
+	congestion_init(conn);
+	keepalive_arm(conn);
+	if (conn->fin_queued)
+		conn->state = TCP_STATE_FIN_WAIT_1;
+}
+
+static void syn_sent_rtt(struct tcp_conn *conn, const struct segment *segment)
+{
+	if (conn->retransmits == 0)
+		rtt_sample(conn, conn->stack->us - conn->syn_us);
+	else if (conn->timestamps && segment->options.ts_echo != 0)
+		rtt_sample(conn, (timestamp_now(conn->stack, conn->ts_offset) -
+		                  segment->options.ts_echo) *
+		                         1000);
+	else
+		conn->rto_us = max_u32(3 * rto_min_us(conn->stack) * 5, 1000);
+}
+
+static void take_syn(struct tcp_conn *conn, const struct segment *segment)
+{
+	conn->irs = segment->seq;
+	conn->rcv_nxt = conn->rcv_read = conn->rcv_wup = segment->seq + 1;
+	conn->snd_wl1 = segment->seq;
+	state_adopt(conn, &segment->options);
+	conn->snd_wnd = conn->snd_max_wnd = segment->window;
+}
+
+static void opened(struct tcp_conn *conn, struct segment *segment)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	take_syn(conn, segment);
+	conn->ecn = stack->config.ecn == TCP_ECN_ON && (segment->flags & (F_ECE | F_CWR)) == F_ECE;
+	conn->snd_una = segment->ack;
+	syn_sent_rtt(conn, segment);
+	state_established(conn);
+	stack->count.opened_active++;
+	conn->events |= TCP_EVENT_OPENED;
+	/* Data on a SYN/ACK is rare, but nothing forbids it. */
+	if (segment->size > 0 || (segment->flags & F_FIN)) {
+		segment->seq++;
+		segment->flags &= (uint8_t)~F_SYN;
+		receive_data(conn, segment);
+	}
+	conn->ack_pending = 1;
+	if (!has_unsent(conn))
+		conn->ack_now = 1;
+}
+
+/* Both ends called each other (RFC 9293, figure 7). */
+static void simultaneous(struct tcp_conn *conn, const struct segment *segment)
+{
+	const struct tcp_config *config = &conn->stack->config;
+
+	take_syn(conn, segment);
+	conn->ecn =
+	        config->ecn != TCP_ECN_OFF && (segment->flags & (F_ECE | F_CWR)) == (F_ECE | F_CWR);
+	conn->state = TCP_STATE_SYN_RECEIVED;
+	transmit_syn(conn);
+}
+
+static void syn_sent_input(struct tcp_conn *conn, struct segment *segment)
+{
+	bool acks = segment->flags & F_ACK;
+
+	if (acks && segment->ack != conn->snd_nxt) {
+		conn->stack->count.drop_ack++;
+		transmit_refusal(conn->stack, segment);
+		return;
+	}
+	/* A timestamp that we never sent: somebody guesses. */
+	if (acks && (segment->options.seen & O_TIMESTAMPS) && segment->options.ts_echo != 0 &&
+	    seq_gt(segment->options.ts_echo, timestamp_now(conn->stack, conn->ts_offset))) {
+		conn->stack->count.drop_paws++;
+		transmit_refusal(conn->stack, segment);
+		return;
+	}
+	if (segment->flags & F_RST) {
+		if (acks) {
+			conn->stack->count.resets_in++;
+			conn->stack->count.open_failed++;
+			conn_end(conn, TCP_CAUSE_REFUSED);
+		}
+		return;
+	}
+	if (!(segment->flags & F_SYN)) {
+		conn->stack->count.drop_flags++;
+		return;
+	}
+	if (acks)
+		opened(conn, segment);
+	else
+		simultaneous(conn, segment);
+}
+
+/* ---- Checks of all other states ---- */
+
+/* An answer to what makes no sense: at most two in a second, lest two ends echo for ever. */
+static void answer_nonsense(struct tcp_conn *conn, const struct segment *segment)
+{
+	struct tcp_stack *stack = conn->stack;
+	bool data = segment->size > 0 && !(segment->flags & F_SYN);
+
+	if (!data && conn->oow_ms != 0 && stack->ms - conn->oow_ms < OOW_INTERVAL_MS)
+		return;
+	if (!data)
+		conn->oow_ms = stack->ms | 1;
+	if (segment->size > 0 && seq_lt(segment->seq, conn->rcv_nxt)) {
+		delay_enter_quick(conn, QUICK_ACKS_MAX);
+		sack_note_duplicate(conn, segment->seq,
+		                    seq_gt(segment_end(segment), conn->rcv_nxt)
+		                            ? conn->rcv_nxt
+		                            : segment_end(segment));
+	}
+	transmit_ack(conn);
+}
+
+/* RFC 7323, 5.3. */
+static bool paws_fails(struct tcp_conn *conn, const struct segment *segment)
+{
+	if (!conn->timestamps || !(segment->options.seen & O_TIMESTAMPS))
+		return false;
+	if (seq_ge(segment->options.ts_value, conn->ts_recent) ||
+	    conn->stack->ms - conn->ts_recent_ms > PAWS_IDLE_MS)
+		return false;
+	/* A pure acknowledgement may have overtaken another, by less than a timeout. */
+	return !(segment->size == 0 && (segment->flags & (F_SYN | F_FIN | F_RST)) == 0 &&
+	         segment->seq == conn->rcv_nxt && segment->ack == conn->snd_una &&
+	         conn->ts_recent - segment->options.ts_value <= conn->rto_us / 1000);
+}
+
+/* RFC 9293, 3.4; what was acknowledged already but not before the last acknowledgement counts. */
+static bool in_window(const struct tcp_conn *conn, const struct segment *segment)
+{
+	return seq_ge(segment_end(segment), conn->rcv_wup) &&
+	       seq_le(segment->seq, conn->rcv_nxt + offered_window(conn));
+}
+
+/* RFC 5961, 3: only the very next number resets; or one that a SACK block of ours ends with. */
+static void reset_input(struct tcp_conn *conn, const struct segment *segment)
+{
+	bool exact = segment->seq == conn->rcv_nxt;
+	uint32_t highest = conn->rcv_nxt;
+
+	for (unsigned i = 0; i < conn->n_sacks; i++)
+		if (seq_gt(conn->act->sacks[i].end, highest))
+			highest = conn->act->sacks[i].end;
+	if (highest != conn->rcv_nxt && segment->seq == highest)
+		exact = true;
+	/* One sequence number behind our FIN: sent by stacks that had counted it. */
+	if (!exact) {
+		transmit_challenge(conn);
+		return;
+	}
+	conn->stack->count.resets_in++;
+	conn_end(conn, conn->state == TCP_STATE_SYN_RECEIVED && !conn->passive ? TCP_CAUSE_REFUSED
+	                                                                       : TCP_CAUSE_RESET);
+}
+
+/* true: the segment may go on. */
+static bool validate(struct tcp_conn *conn, const struct segment *segment)
+{
+	struct tcp_counters *count = &conn->stack->count;
+
+	if (paws_fails(conn, segment) && !(segment->flags & F_RST)) {
+		count->drop_paws++;
+		answer_nonsense(conn, segment);
+		return false;
+	}
+	if (!in_window(conn, segment)) {
+		count->drop_sequence++;
+		if (segment->flags & F_SYN)
+			transmit_challenge(conn);
+		else if (!(segment->flags & F_RST))
+			answer_nonsense(conn, segment);
+		return false;
+	}
+	if (segment->flags & F_RST) {
+		reset_input(conn, segment);
+		return false;
+	}
+	if (segment->flags & F_SYN) {
+		/* The answer of simultaneous opening repeats its SYN. */
+		if (conn->state == TCP_STATE_SYN_RECEIVED && (segment->flags & F_ACK) &&
+		    segment->seq + 1 == conn->rcv_nxt && segment->ack == conn->snd_nxt &&
+		    segment->size == 0)
+			return true;
+		transmit_challenge(conn); /* RFC 5961, 4 */
+		return false;
+	}
+	if (!(segment->flags & F_ACK)) {
+		count->drop_no_ack++;
+		return false;
+	}
+	return true;
+}
+
+static void note_timestamp(struct tcp_conn *conn, const struct segment *segment)
+{
+	conn->stack->seen_echo = 0;
+	if (!conn->timestamps || !(segment->options.seen & O_TIMESTAMPS))
+		return;
+	conn->stack->seen_echo = segment->options.ts_echo;
+	if (seq_gt(segment->seq, conn->last_ack_sent) ||
+	    (seq_lt(segment->options.ts_value, conn->ts_recent) &&
+	     conn->stack->ms - conn->ts_recent_ms <= PAWS_IDLE_MS))
+		return;
+	conn->ts_recent = segment->options.ts_value;
+	conn->ts_recent_ms = conn->stack->ms;
+}
+
+/* ---- What an acknowledgement brings about ---- */
+
+static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
+{
+	if (seq_le(segment->ack, conn->snd_una) || seq_gt(segment->ack, conn->snd_nxt)) {
+		conn->stack->count.drop_ack++;
+		transmit_refusal(conn->stack, segment);
+		return false;
+	}
+	conn->snd_una = conn->iss + 1;
+	conn->snd_wnd = segment->window << conn->snd_scale;
+	conn->snd_max_wnd = max_u32(conn->snd_max_wnd, conn->snd_wnd);
+	conn->snd_wl1 = segment->seq;
+	if (conn->retransmits == 0 && !conn->rtt_seen)
+		rtt_sample(conn, conn->stack->us - conn->syn_us);
+	state_established(conn);
+	if (!conn->passive) {
+		conn->stack->count.opened_active++;
+		conn->events |= TCP_EVENT_OPENED;
+	}
+	return true;
+}
+
+/* true: the connection goes on. */
+static bool acked_fin(struct tcp_conn *conn)
+{
+	if (!conn->fin_acked)
+		return true;
+	switch (conn->state) {
+	case TCP_STATE_FIN_WAIT_1:
+		conn->state = TCP_STATE_FIN_WAIT_2;
+		if (!conn->owned) {
+			uint32_t ms = conn->options.fin_wait_s != 0
+			                      ? conn->options.fin_wait_s * 1000u
+			                      : conn->stack->config.fin_wait_ms;
+
+			conn->keep_at = conn->stack->now + ms * NS_PER_MS;
+			timer_update(conn);
+		}
+		return true;
+	case TCP_STATE_CLOSING:
+		timewait_enter(conn);
+		return false;
+	case TCP_STATE_LAST_ACK:
+		conn_end(conn, TCP_CAUSE_FINISHED);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* ---- Urgent data (RFC 9293, 3.8.5; RFC 6093) ---- */
+
+static void urgent_input(struct tcp_conn *conn, const struct segment *segment)
+{
+	uint32_t mark = segment->seq + segment->urgent;
+
+	if (segment->urgent == 0 || seq_lt(mark, conn->rcv_nxt) ||
+	    seq_gt(mark, conn->rcv_nxt + WINDOW_MAX))
+		return;
+	if (conn->urgent_in && seq_le(mark, conn->urgent_in_seq))
+		return;
+	conn->urgent_in = 1;
+	conn->urgent_in_seq = mark;
+	conn->events |= TCP_EVENT_URGENT;
+}
+
+/* ---- ECN (RFC 3168) ---- */
+
+static void ecn_input(struct tcp_conn *conn, const struct segment *segment)
+{
+	if (segment->flags & F_CWR)
+		conn->echo_ce = 0;
+	if ((segment->arrival->tos & ECN_MASK) != ECN_CE)
+		return;
+	conn->stack->count.ecn_marks_in++;
+	conn->ecn_seen = 1;
+	if (!conn->echo_ce) {
+		conn->echo_ce = 1;
+		delay_enter_quick(conn, 2);
+	}
+}
+
+/* Data for somebody who will not read it (RFC 9293, 3.6.1: CLOSE with data to come). */
+static bool data_for_nobody(struct tcp_conn *conn, const struct segment *segment)
+{
+	if (conn->owned || conn->waiting || segment->size == 0 ||
+	    seq_le(segment_end(segment), conn->rcv_nxt) || conn->fin_received)
+		return false;
+	conn->stack->count.aborted_data++;
+	conn_reset(conn, TCP_CAUSE_ABORTED);
+	return true;
+}
+
+void state_input(struct tcp_conn *conn, struct segment *segment)
+{
+	if (conn->state == TCP_STATE_SYN_SENT) {
+		syn_sent_input(conn, segment);
+		return;
+	}
+	if (!validate(conn, segment))
+		return;
+	note_timestamp(conn, segment);
+	if (conn->state == TCP_STATE_SYN_RECEIVED && !acked_syn(conn, segment))
+		return;
+	if (segment->flags & F_SYN) {
+		segment->seq++;
+		segment->flags &= (uint8_t)~F_SYN;
+		conn->ack_pending = conn->ack_now = 1;
+	}
+	if (ack_input(conn, segment, true) != 0)
+		return;
+	if (!acked_fin(conn))
+		return;
+	if (segment->flags & F_URG)
+		urgent_input(conn, segment);
+	if (conn->ecn)
+		ecn_input(conn, segment);
+	if (!data_for_nobody(conn, segment))
+		receive_data(conn, segment);
+}

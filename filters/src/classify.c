@@ -2,10 +2,11 @@
 /*
  * The decision structure: the readers' side.
  *
- * A burst goes through the shapes one after another, best first; within a shape all frames' keys
- * are made, then all slots are fetched ahead, then all are compared. What a frame has found so far
- * is its best leaf. Programs are asked only at the end, of the winner; where one declines, the
- * frame goes through the shapes again by itself for the leaf that comes next in the total order.
+ * A burst goes through the shapes one after another, best first, each frame only where it could
+ * find something; within a shape all frames' keys are made, then all slots are fetched ahead, then
+ * all are compared. What a frame has found so far is its best leaf. Programs are asked only at the
+ * end, of the winner; where one declines, the frame goes through the shapes again by itself for the
+ * leaf that comes next in the total order.
  */
 #include <flt/flowset.h>
 
@@ -13,6 +14,7 @@
 
 enum {
 	PROBE_BYTES_MAX = 8 + 8 * SHAPE_WORDS_MAX,
+	CACHE_LINE = 64,
 };
 
 /* --- chains
@@ -51,27 +53,35 @@ static inline bool same_key(const uint64_t *a, const uint64_t *b, uint32_t n)
 }
 
 /*
- * The chain of a key, or NULL. *owner is the answer where the chain's only leaf decides by itself,
- * else NULL.
+ * The chain behind a slot. *owner is the answer where the chain's only leaf decides by itself, else
+ * NULL.
  */
+static inline const struct leaf *read_slot(const struct slot *slot, uintptr_t chain, void **owner)
+{
+	*owner = NULL;
+	if (chain & CHAIN_TAG) {
+		void *known = __atomic_load_n(&slot->owner, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&slot->chain, __ATOMIC_RELAXED) == chain)
+			*owner = known;
+	}
+	return chain_leaf(chain);
+}
+
+/* The chain of a key, or NULL; *owner as above. */
 static inline const struct leaf *find_chain(const struct slots *slots, uint32_t slot_size,
                                             const uint64_t *words, uint32_t n_words, uint64_t i,
                                             void **owner)
 {
 	*owner = NULL;
 	for (;; i = (i + 1) & slots->mask) {
-		struct slot *slot = (struct slot *)(void *)(slots->memory + i * slot_size);
+		const struct slot *slot =
+		        (const struct slot *)(const void *)(slots->memory + i * slot_size);
 		uintptr_t chain = __atomic_load_n(&slot->chain, __ATOMIC_ACQUIRE);
 		if (!chain)
 			return NULL;
 		if (!same_key(slot->words, words, n_words))
 			continue;
-		if (chain & CHAIN_TAG) {
-			void *known = __atomic_load_n(&slot->owner, __ATOMIC_ACQUIRE);
-			if (__atomic_load_n(&slot->chain, __ATOMIC_RELAXED) == chain)
-				*owner = known;
-		}
-		return chain_leaf(chain);
+		return read_slot(slot, chain, owner);
 	}
 }
 
@@ -83,13 +93,17 @@ struct burst {
 	const struct flt_frame *frames;
 	uint32_t n;
 	const struct leaf *best[FLT_TABLE_BURST_MAX];
-	void *owner[FLT_TABLE_BURST_MAX]; /* of best, where that is the whole answer; else NULL */
-	bool first;                       /* no frame has a best leaf yet */
-	struct flt_verdict *sole;         /* with one shape an owner is the verdict; else NULL */
-	uint32_t n_best;                  /* frames that were given a best leaf, at least */
-	const uint8_t *choice;            /* the frames to look up: all, or active */
+	void *owner[FLT_TABLE_BURST_MAX];   /* of best, where that is the whole answer; else NULL */
+	uint64_t rank[FLT_TABLE_BURST_MAX]; /* of best */
+	struct flt_verdict *sole;           /* with one shape an owner is the verdict; else NULL */
+	uint32_t n_best;                    /* frames that were given a best leaf, at least */
+	const uint8_t *choice;              /* the frames to look up: all, or active */
 	uint8_t active[FLT_TABLE_BURST_MAX];
+	uint8_t counts[BLOCK_SHAPES];
+	uint8_t lists[BLOCK_SHAPES][FLT_TABLE_BURST_MAX]; /* frames for each shape of a block */
 	uint64_t position[FLT_TABLE_BURST_MAX];
+	const uint64_t *kept[FLT_TABLE_BURST_MAX]; /* probes that the Bloom filter lets pass */
+	const struct leaf *chains[FLT_TABLE_BURST_MAX];
 	uint64_t probes[FLT_TABLE_BURST_MAX * PROBE_BYTES_MAX / 8];
 };
 
@@ -103,62 +117,129 @@ static uint32_t make_probes(struct burst *b, const struct shape *shape, uint32_t
 	return (uint32_t)(((uint64_t *)end - b->probes) / (1 + shape->layout.n_words));
 }
 
-static void consider(struct burst *b, uint64_t frame, const struct leaf *leaf, void *owner,
-                     uint32_t n_words)
+/* A leaf's rank, without touching it where all of the shape's rank alike. Whoever sees the leaf
+ * sees the worst rank that it made. */
+static uint64_t rank_of(const struct view_shape *vs, const struct leaf *leaf)
+{
+	uint64_t worst = __atomic_load_n(&vs->shape->worst_rank, __ATOMIC_RELAXED);
+	return worst == vs->best_rank ? worst : leaf->rank;
+}
+
+/* The frame's best leaf so far may have met its better. */
+static inline void consider(struct burst *b, const struct view_shape *vs, uint64_t frame,
+                            const struct leaf *leaf, void *owner, uint32_t n_words)
 {
 	if (!owner)
 		leaf = first_match(leaf, n_words, &b->frames[frame]);
-	if (leaf && (!b->best[frame] || leaf_before(leaf, b->best[frame]))) {
-		b->best[frame] = leaf;
-		b->owner[frame] = owner;
-		b->n_best++;
+	if (!leaf)
+		return;
+	uint64_t rank = rank_of(vs, leaf);
+	if (b->best[frame] && (rank < b->rank[frame] ||
+	                       (rank == b->rank[frame] && !leaf_before(leaf, b->best[frame]))))
+		return;
+	b->best[frame] = leaf;
+	b->owner[frame] = owner;
+	b->rank[frame] = rank;
+	b->n_best++;
+}
+
+static inline void found(struct burst *b, const struct view_shape *vs, uint64_t frame,
+                         const struct leaf *leaf, void *owner, uint32_t n_words)
+{
+	if (owner && b->sole)
+		b->sole[frame] = (struct flt_verdict){owner, UINT32_MAX};
+	else if (leaf)
+		consider(b, vs, frame, leaf, owner, n_words);
+}
+
+/* Hashes the keys and fetches what will be looked at; those that the Bloom filter knows not to be
+ * there go. */
+static inline __attribute__((always_inline)) uint32_t look_ahead(struct burst *b,
+                                                                 const struct slots *slots,
+                                                                 uint32_t n, uint32_t n_words,
+                                                                 uint32_t slot_size)
+{
+	const uint64_t *probe = b->probes;
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words) {
+		uint64_t hash = key_hash(probe + 1, n_words), position = hash & slots->mask;
+		b->kept[kept] = probe;
+		b->position[kept] = position;
+		if (b->sole) {
+			kept++;
+		} else {
+			uint64_t bits = bloom_bits(hash);
+			uint64_t word = __atomic_load_n(bloom_word(slots, hash), __ATOMIC_RELAXED);
+			if ((word & bits) != bits)
+				continue;
+			kept++;
+		}
+		__builtin_prefetch(slots->memory + position * slot_size);
 	}
+	return kept;
 }
 
 /* Compares the keys with the table; n_words is a constant where it is inlined. */
 static inline __attribute__((always_inline)) void look_up(struct burst *b,
-                                                          const struct shape *shape, uint32_t n,
+                                                          const struct view_shape *vs, uint32_t n,
                                                           uint32_t n_words, uint32_t slot_size)
 {
-	const struct slots *slots = __atomic_load_n(&shape->slots, __ATOMIC_ACQUIRE);
-	const uint64_t *probe = b->probes;
-	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words) {
-		b->position[i] = key_hash(probe + 1, n_words) & slots->mask;
-		__builtin_prefetch(slots->memory + b->position[i] * slot_size);
-	}
-	probe = b->probes;
-	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words) {
+	const struct slots *slots = __atomic_load_n(&vs->shape->slots, __ATOMIC_ACQUIRE);
+	uint32_t n_chains = 0;
+	n = look_ahead(b, slots, n, n_words, slot_size);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint64_t *probe = b->kept[i];
 		void *owner;
 		const struct leaf *leaf =
 		        find_chain(slots, slot_size, probe + 1, n_words, b->position[i], &owner);
-		if (owner && b->sole) {
-			b->sole[probe[0]] = (struct flt_verdict){owner, UINT32_MAX};
-		} else if (owner && !b->best[probe[0]]) {
-			b->n_best++;
-			b->best[probe[0]] = leaf;
-			b->owner[probe[0]] = owner;
+		if (owner) {
+			found(b, vs, probe[0], leaf, owner, n_words);
 		} else if (leaf) {
-			consider(b, probe[0], leaf, owner, n_words);
+			__builtin_prefetch(leaf);
+			__builtin_prefetch((const uint8_t *)leaf + CACHE_LINE);
+			b->chains[n_chains] = leaf;
+			b->kept[n_chains++] = probe;
 		}
 	}
-	b->first = false;
+	for (uint32_t i = 0; i < n_chains; i++)
+		found(b, vs, b->kept[i][0], b->chains[i], NULL, n_words);
 }
 
-static void visit_shape(struct burst *b, const struct shape *shape, uint32_t n_active)
+/* Every frame that has the only key gets what is there. */
+static void take_single(struct burst *b, const struct view_shape *vs, uint32_t n,
+                        const struct slot *slot)
 {
+	uint32_t n_words = vs->shape->layout.n_words;
+	const uint64_t *probe = b->probes;
+	void *owner;
+	const struct leaf *leaf =
+	        read_slot(slot, __atomic_load_n(&slot->chain, __ATOMIC_ACQUIRE), &owner);
+	for (uint32_t i = 0; i < n; i++, probe += 1 + n_words)
+		found(b, vs, probe[0], leaf, owner, n_words);
+}
+
+static void visit_shape(struct burst *b, const struct view_shape *vs, uint32_t n_active)
+{
+	const struct shape *shape = vs->shape;
+	const struct slot *single = __atomic_load_n(&shape->single, __ATOMIC_ACQUIRE);
 	uint32_t n = make_probes(b, shape, n_active);
+	/* Named before and after: then nothing has changed what the keys have in common between. */
+	if (single && __atomic_load_n(&shape->single, __ATOMIC_ACQUIRE) == single) {
+		take_single(b, vs, n, single);
+		return;
+	}
 	switch (shape->layout.n_words) {
 	case 1:
-		look_up(b, shape, n, 1, 32);
+		look_up(b, vs, n, 1, 32);
 		return;
 	case 2:
-		look_up(b, shape, n, 2, 32);
+		look_up(b, vs, n, 2, 32);
 		return;
 	case 3:
-		look_up(b, shape, n, 3, 64);
+		look_up(b, vs, n, 3, 64);
 		return;
 	default:
-		look_up(b, shape, n, shape->layout.n_words, shape->slot_size);
+		look_up(b, vs, n, shape->layout.n_words, shape->slot_size);
 	}
 }
 
@@ -167,28 +248,65 @@ static const uint8_t all_frames[FLT_TABLE_BURST_MAX] = {
         22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
         44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 
-/* Frames that could still find something better in a shape. */
-static uint32_t choose_active(struct burst *b, uint64_t best_rank)
+/* The block's shapes that the frame could match. */
+static uint64_t candidates(const struct dispatch *d, const struct flt_frame *frame)
+{
+	uint64_t shapes = UINT64_MAX;
+	if (frame->len < d->least)
+		return shapes;
+	for (uint32_t k = 0; k < d->n; k++)
+		shapes &=
+		        __atomic_load_n(&d->shapes[k][frame->data[d->offset[k]]], __ATOMIC_RELAXED);
+	return shapes;
+}
+
+/* Puts each frame on the lists of the shapes that it could match. */
+static void distribute(struct burst *b, const struct dispatch *d, uint64_t shapes)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		for (uint64_t left = candidates(d, &b->frames[i]) & shapes; left;
+		     left &= left - 1) {
+			uint32_t s = (uint32_t)__builtin_ctzll(left);
+			b->lists[s][b->counts[s]++] = (uint8_t)i;
+		}
+}
+
+/* Of a shape's list, the frames that could still find something better there. */
+static uint32_t choose_active(struct burst *b, uint32_t s, uint64_t best_rank)
 {
 	uint32_t n = 0;
-	b->choice = all_frames;
-	if (b->first)
-		return b->n;
+	b->choice = b->lists[s];
+	if (!b->n_best)
+		return b->counts[s];
 	b->choice = b->active;
-	for (uint32_t i = 0; i < b->n; i++) {
-		b->active[n] = (uint8_t)i;
-		n += !b->best[i] || b->best[i]->rank <= best_rank;
+	for (uint32_t k = 0; k < b->counts[s]; k++) {
+		uint8_t i = b->lists[s][k];
+		b->active[n] = i;
+		n += !b->best[i] || b->rank[i] <= best_rank;
 	}
 	return n;
 }
 
+static void visit_block(struct burst *b, const struct dispatch *d, const struct view_shape *shapes,
+                        uint32_t n_shapes)
+{
+	memset(b->counts, 0, sizeof(b->counts));
+	distribute(b, d, n_shapes == BLOCK_SHAPES ? UINT64_MAX : (1ull << n_shapes) - 1);
+	for (uint32_t s = 0; s < n_shapes; s++) {
+		uint32_t n = choose_active(b, s, shapes[s].best_rank);
+		if (n)
+			visit_shape(b, &shapes[s], n);
+	}
+}
+
 static void visit_shapes(struct burst *b, const struct view *view)
 {
-	for (uint32_t s = 0; s < view->n; s++) {
-		uint32_t n = choose_active(b, view->shapes[s].best_rank);
-		if (n)
-			visit_shape(b, view->shapes[s].shape, n);
-	}
+	b->choice = all_frames;
+	if (view->n == 1)
+		visit_shape(b, &view->shapes[0], b->n);
+	for (uint32_t s = 0; view->blocks && s < view->n; s += BLOCK_SHAPES)
+		visit_block(b, &view->blocks[s / BLOCK_SHAPES], &view->shapes[s],
+		            flt_min_u32(view->n - s, BLOCK_SHAPES));
 }
 
 /* --- one frame, leaf after leaf
@@ -311,7 +429,6 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 	struct burst b;
 	b.frames = frames;
 	b.n = n;
-	b.first = true;
 	b.n_best = 0;
 	b.sole = view->n == 1 ? verdicts : NULL;
 	memset((void *)b.best, 0, n * sizeof(void *));

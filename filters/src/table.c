@@ -39,7 +39,7 @@ static uint32_t round_slot(uint32_t size)
 
 static struct slots *make_slots(struct flt_table *table, uint64_t n, uint32_t slot_size)
 {
-	size_t bytes = sizeof(struct slots) + n * slot_size + CACHE_LINE;
+	size_t bytes = sizeof(struct slots) + n * slot_size + n + CACHE_LINE;
 	struct slots *slots = table_alloc(table, bytes);
 	if (!slots)
 		return NULL;
@@ -47,6 +47,7 @@ static struct slots *make_slots(struct flt_table *table, uint64_t n, uint32_t sl
 	slots->bytes = bytes;
 	uintptr_t raw = (uintptr_t)slots->raw;
 	slots->memory = slots->raw + (-raw & (CACHE_LINE - 1));
+	slots->bloom = (uint64_t *)(void *)(slots->memory + n * slot_size);
 	return slots;
 }
 
@@ -96,9 +97,20 @@ static void publish_chain(struct slot *slot, struct leaf *head)
 static void fill_slot(struct slots *slots, struct slot *slot, const uint64_t *words,
                       uint32_t n_words, struct leaf *head)
 {
+	uint64_t hash = key_hash(words, n_words), *bloom = bloom_word(slots, hash);
 	memcpy(slot->words, words, 8ul * n_words);
+	__atomic_store_n(bloom, *bloom | bloom_bits(hash), __ATOMIC_RELEASE);
 	publish_chain(slot, head);
 	slots->used++;
+}
+
+/* Names the only leaf's slot to the readers, where what all keys have had in common is its key. */
+static void publish_single(struct shape *shape, struct slot *slot)
+{
+	for (uint32_t w = 0; w < shape->layout.n_words; w++)
+		if (~shape->common[w].mask)
+			return;
+	__atomic_store_n(&shape->single, slot, __ATOMIC_RELEASE);
 }
 
 static uint64_t count_chains(const struct shape *shape)
@@ -109,13 +121,13 @@ static uint64_t count_chains(const struct shape *shape)
 	return n;
 }
 
-/* A new table without tombstones, at most a third full with `more` further keys; readers see the
- * old one or the new one. */
+/* A new table without tombstones, at most half full with `more` further keys; readers see the old
+ * one or the new one. */
 static bool rebuild_slots(struct flt_table *table, struct shape *shape, uint32_t more)
 {
 	struct slots *old = shape->slots;
 	uint64_t n = SLOTS_MIN, live = count_chains(shape) + more;
-	while (n < 3 * live)
+	while (n < 2 * live)
 		n *= 2;
 	struct slots *new = make_slots(table, n, shape->slot_size);
 	if (!new)
@@ -128,15 +140,16 @@ static bool rebuild_slots(struct flt_table *table, struct shape *shape, uint32_t
 			fill_slot(new, find_slot(new, shape->slot_size, slot->words, n_words),
 			          slot->words, n_words, head);
 	}
+	__atomic_store_n(&shape->single, NULL, __ATOMIC_RELEASE);
 	__atomic_store_n(&shape->slots, new, __ATOMIC_RELEASE);
 	retire(table, old, old->bytes);
 	return true;
 }
 
-/* Room for n more keys: at most two thirds of the slots are ever used. */
+/* Room for n more keys: at most half of the slots are ever used. */
 static bool reserve_slots(struct flt_table *table, struct shape *shape, uint32_t n)
 {
-	return 3 * (shape->slots->used + n) <= 2 * (shape->slots->mask + 1) ||
+	return 2 * (shape->slots->used + n) <= shape->slots->mask + 1 ||
 	       rebuild_slots(table, shape, n);
 }
 
@@ -177,25 +190,37 @@ static void retire_shape(struct flt_table *table, struct shape *shape)
 	flt_platform.retire(shape, free_shape);
 }
 
+static void sort_shapes(struct view *view, struct shape *const *shapes)
+{
+	for (uint32_t i = 0; i < view->n; i++) {
+		uint32_t j = i;
+		for (; j && view->shapes[j - 1].best_rank < shapes[i]->best_rank; j--)
+			view->shapes[j] = view->shapes[j - 1];
+		view->shapes[j].shape = shapes[i];
+		view->shapes[j].best_rank = shapes[i]->best_rank;
+	}
+}
+
 /* Publishes the side's shapes, best first. */
 static bool publish_view(struct flt_table *table, struct side *side)
 {
 	struct view *old = side->view, *view;
-	size_t bytes = sizeof(*view) + side->n_shapes * sizeof(view->shapes[0]);
-	view = table_alloc(table, bytes);
+	uint32_t n = side->n_shapes, blocks = (n + BLOCK_SHAPES - 1) / BLOCK_SHAPES;
+	size_t bytes = sizeof(*view) + n * sizeof(view->shapes[0]);
+	size_t dispatch = n > 1 ? blocks * sizeof(struct dispatch) : 0;
+	view = table_alloc(table, bytes + dispatch);
 	if (!view)
 		return false;
-	view->n = side->n_shapes;
-	for (uint32_t i = 0; i < view->n; i++) {
-		uint32_t j = i;
-		for (; j && view->shapes[j - 1].best_rank < side->shapes[i]->best_rank; j--)
-			view->shapes[j] = view->shapes[j - 1];
-		view->shapes[j].shape = side->shapes[i];
-		view->shapes[j].best_rank = side->shapes[i]->best_rank;
-	}
+	view->n = n;
+	view->bytes = bytes + dispatch;
+	sort_shapes(view, side->shapes);
+	view->blocks = dispatch ? (struct dispatch *)(void *)&view->shapes[n] : NULL;
+	for (uint32_t i = 0; i < n && view->blocks; i += BLOCK_SHAPES)
+		flt_dispatch_make(&view->blocks[i / BLOCK_SHAPES], &view->shapes[i],
+		                  flt_min_u32(n - i, BLOCK_SHAPES));
 	__atomic_store_n(&side->view, view, __ATOMIC_RELEASE);
 	if (old)
-		retire(table, old, sizeof(*old) + old->n * sizeof(old->shapes[0]));
+		retire(table, old, old->bytes);
 	return true;
 }
 
@@ -241,21 +266,42 @@ static struct shape *get_shape(struct flt_table *table, struct side *side,
 	return shape;
 }
 
-/* Narrows what all keys have in common, before the key becomes visible. */
-static void narrow_common(struct shape *shape, const uint64_t *words)
+/* The published view's bits for a shape whose keys have less in common now. */
+static void widen_dispatch(const struct side *side, const struct shape *shape)
 {
-	bool first = !shape->n_leaves;
+	const struct view *view = side->view;
+	for (uint32_t i = 0; i < view->n && view->blocks; i++)
+		if (view->shapes[i].shape == shape)
+			flt_dispatch_add(&view->blocks[i / BLOCK_SHAPES], shape, i % BLOCK_SHAPES);
+}
+
+static void begin_common(struct shape *shape, const uint64_t *words)
+{
+	for (uint32_t w = 0; w < shape->layout.n_words; w++)
+		shape->common[w] = (struct common){UINT64_MAX, words[w]};
+	shape->has_common = true;
+}
+
+/*
+ * Narrows what all keys have in common, before the key becomes visible: first nobody takes it for
+ * the only key any more. A shape without leaves begins anew: nobody finds anything there.
+ */
+static void narrow_common(const struct side *side, struct shape *shape, const uint64_t *words)
+{
+	bool narrowed = false;
+	if (!shape->has_common)
+		begin_common(shape, words);
 	for (uint32_t w = 0; w < shape->layout.n_words; w++) {
 		struct common *c = &shape->common[w];
-		if (first) { /* no leaf: nobody finds anything here, whatever the order */
-			__atomic_store_n(&c->mask, 0, __ATOMIC_RELEASE);
-			__atomic_store_n(&c->value, words[w], __ATOMIC_RELEASE);
-			__atomic_store_n(&c->mask, UINT64_MAX, __ATOMIC_RELEASE);
-		} else {
-			__atomic_store_n(&c->mask, c->mask & ~(c->value ^ words[w]),
-			                 __ATOMIC_RELEASE);
-		}
+		uint64_t mask = c->mask & ~(c->value ^ words[w]);
+		if (mask == c->mask)
+			continue;
+		__atomic_store_n(&shape->single, NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(&c->mask, mask, __ATOMIC_RELEASE);
+		narrowed = true;
 	}
+	if (narrowed)
+		widen_dispatch(side, shape);
 }
 
 /* --- leaves --- */
@@ -263,12 +309,14 @@ static void narrow_common(struct shape *shape, const uint64_t *words)
 static void link_leaf(struct shape *shape, struct leaf *leaf)
 {
 	uint32_t n_words = shape->layout.n_words;
-	narrow_common(shape, leaf->words);
 	struct slot *slot = find_slot(shape->slots, shape->slot_size, leaf->words, n_words);
 	struct leaf *head = chain_leaf(slot->chain), *before = NULL;
 	shape->n_leaves++;
+	__atomic_store_n(&shape->single, NULL, __ATOMIC_RELEASE);
 	if (!slot->chain) {
 		fill_slot(shape->slots, slot, leaf->words, n_words, leaf);
+		if (shape->n_leaves == 1)
+			publish_single(shape, slot);
 		return;
 	}
 	for (leaf->next = head; leaf->next && !leaf_before(leaf, leaf->next);
@@ -285,6 +333,7 @@ static void unlink_leaf(struct shape *shape, struct leaf *leaf)
 	        find_slot(shape->slots, shape->slot_size, leaf->words, shape->layout.n_words);
 	struct leaf *head = chain_leaf(slot->chain), *before = head;
 	shape->n_leaves--;
+	__atomic_store_n(&shape->single, NULL, __ATOMIC_RELEASE);
 	if (head == leaf) {
 		publish_chain(slot, leaf->next);
 		return;
@@ -391,6 +440,10 @@ static int prepare_conjunction(struct insertion *in, const struct flt_conjunctio
 		shape->best_rank = rank > shape->best_rank ? rank : shape->best_rank;
 		in->view_changed = true;
 	}
+	if (!shape->has_common || rank < shape->worst_rank)
+		__atomic_store_n(&shape->worst_rank, rank, __ATOMIC_RELEASE);
+	for (uint32_t k = 0; k < in->split.n_keys; k++)
+		narrow_common(in->side, shape, in->split.keys[k]);
 	write_leaves(in->entry, &in->split, shape, rank);
 	return 0;
 }

@@ -16,8 +16,15 @@
  * the total order first. An entry and its leaves are one piece of memory.
  *
  * Deciding entries and taps live on two *sides* with tables of their own. Each side publishes a
- * *view*: its shapes, those whose best leaf ranks highest first. A frame is not looked up in shapes
- * that rank below what it already has.
+ * *view*: its shapes, those whose best leaf ranks highest first, in blocks of 64. Cost must not be
+ * the sum over the shapes; three things keep a frame from most of them:
+ * - a block's *dispatch*: a few bytes of the frame (EtherType, protocol, version …), chosen so that
+ *   they tell the block's shapes apart, each with a table of which shapes some key allows that byte
+ *   for. The intersection is where the frame is looked up;
+ * - a frame is not looked up in shapes that rank below what it already has;
+ * - each shape's keys are in a Bloom filter of one cache line per key, so that a miss seldom
+ * touches the hash table. A view of one shape needs none of them. A shape with one key needs no
+ * hash table either: what all its keys have in common is that key.
  *
  * Readers take no lock. Everything they reach is published by a store with release order: views,
  * hash tables and chains. A slot of a hash table never changes its key; a key whose last leaf went
@@ -35,6 +42,8 @@ enum {
 	SHAPE_WORDS_MAX = 8, /* 64-bit words of a key */
 	SHAPES_MAX = 1024,   /* of one side */
 	SHAPES_COMPILED_MAX = 256,
+	BLOCK_SHAPES = 64,
+	DISPATCH_BYTES_MAX = 6,
 	LEAVES_PER_CONJUNCTION_MAX = 4,
 };
 
@@ -95,26 +104,43 @@ struct slots {
 	uint64_t used; /* slots with a key, tombstones too; writer */
 	size_t bytes;
 	uint8_t *memory; /* aligned to a cache line */
+	uint64_t *bloom; /* a byte for each slot, in words; behind them */
 	uint8_t raw[];
 };
 
 struct shape {
 	struct slots *slots; /* readers */
+	struct slot *single; /* the only key's, while `common` is that key; readers */
 	shape_code *code;    /* NULL: interpreted */
 	size_t code_size;
 	uint32_t slot_size;
 	uint32_t n_leaves;
-	uint64_t best_rank; /* at least that of every leaf */
+	uint64_t best_rank;  /* at least that of every leaf */
+	uint64_t worst_rank; /* at most that of every leaf; readers */
+	bool has_common;
 	struct shape_layout layout;
 	struct common common[SHAPE_WORDS_MAX];
 };
 
+/* Which of 64 shapes a frame could match, by some of its bytes. Bits are only ever added. */
+struct dispatch {
+	uint32_t n;
+	uint32_t least; /* bytes that a frame must have to be judged; a shorter one could match all
+	                 */
+	uint16_t offset[DISPATCH_BYTES_MAX];
+	uint64_t shapes[DISPATCH_BYTES_MAX][256];
+};
+
+struct view_shape {
+	struct shape *shape;
+	uint64_t best_rank;
+};
+
 struct view {
 	uint32_t n;
-	struct {
-		struct shape *shape;
-		uint64_t best_rank;
-	} shapes[];
+	struct dispatch *blocks; /* of each 64 shapes; NULL: there is only one shape */
+	size_t bytes;
+	struct view_shape shapes[];
 };
 
 struct side {
@@ -193,6 +219,17 @@ static inline bool leaf_before(const struct leaf *a, const struct leaf *b)
 	return x->age != y->age ? x->age < y->age : x->sequence < y->sequence;
 }
 
+/* The Bloom filter's word for a hash, and two bits in it; the table's place is in the low bits. */
+static inline uint64_t *bloom_word(const struct slots *slots, uint64_t hash)
+{
+	return &slots->bloom[(hash >> 26) & (slots->mask >> 3)];
+}
+
+static inline uint64_t bloom_bits(uint64_t hash)
+{
+	return 1ull << (hash >> 58) | 1ull << (hash >> 52 & 63);
+}
+
 /* A keyed hash of n words: 128-bit products, folded. */
 static inline uint64_t key_hash(const uint64_t *words, uint32_t n)
 {
@@ -213,6 +250,11 @@ bool flt_shape_layout_equal(const struct shape_layout *a, const struct shape_lay
 struct probe *flt_shape_interpret(const struct shape_layout *layout, const struct flt_frame *frames,
                                   const uint8_t *active, uint64_t n, struct probe *out,
                                   const struct common *common);
+/* dispatch.c: fills in a block for n shapes, at most 64. */
+void flt_dispatch_make(struct dispatch *dispatch, const struct view_shape *shapes, uint32_t n);
+/* Adds what the shape's keys have in common now. */
+void flt_dispatch_add(struct dispatch *dispatch, const struct shape *shape, uint32_t number);
+
 /* shape_jit.c */
 int flt_shape_compile(const struct shape_layout *layout, shape_code **code, size_t *size);
 

@@ -29,30 +29,35 @@ static int give_arguments(struct exo_child *child, const struct exo_manifest_env
 	return 0;
 }
 
-/* Content lies in the payload's frames, each member on pages of its own. */
-static int give_content(struct exo_child *child, const struct exo_manifest_env *entry)
+/* A member of the payload, which lies on pages of its own in the payload's frames. */
+static int give_member(struct exo_child *child, uint32_t i)
 {
 	struct payload *payload = &init.payload;
+	const struct member *member = &payload->members[i];
+	const char *name = exo_manifest_string(payload->manifest,
+	                                       exo_manifest_files(payload->manifest)[i].name);
+	uint64_t offset = (uint64_t)((const char *)member->data - payload->base);
 
-	for (uint32_t i = entry->first_file; i < entry->first_file + entry->n_files; i++) {
-		const struct member *member = &payload->members[i];
-		const char *name = exo_manifest_string(
-		        payload->manifest, exo_manifest_files(payload->manifest)[i].name);
-		uint64_t offset = (uint64_t)((const char *)member->data - payload->base);
-		int result;
-
-		if (offset % EXO_PAGE_SIZE != 0) {
-			exo_snprintf(child->error, sizeof(child->error),
-			             "content %s does not lie on a page of its own", name);
-			return -EXO_EINVAL;
-		}
-		result =
-		        exo_child_file(child, name, payload->cap.first + (offset >> EXO_PAGE_SHIFT),
-		                       member->size, &payload->cap);
-		if (result < 0)
-			return result;
+	if (offset % EXO_PAGE_SIZE != 0) {
+		exo_snprintf(child->error, sizeof(child->error),
+		             "content %s does not lie on a page of its own", name);
+		return -EXO_EINVAL;
 	}
-	return 0;
+	return exo_child_file(child, name, payload->cap.first + (offset >> EXO_PAGE_SHIFT),
+	                      member->size, &payload->cap);
+}
+
+static int give_content(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; result == 0 && i < entry->n_files; i++)
+		result = give_member(child, entry->first_file + i);
+	if (result == 0 && entry->program != ~0u) {
+		result = give_member(child, entry->program);
+		child->start->program = child->start->n_files;
+	}
+	return result;
 }
 
 /* One capability of init's, all of it, with fewer rights. */
@@ -69,26 +74,35 @@ static int give_all_of(struct exo_child *child, enum exo_start_use use, const ch
 	return exo_child_grant(child, use, name, own, rights, own->first, own->count);
 }
 
-static int give_capabilities(struct exo_child *child, uint32_t flags)
+/* Who may create environments may pass on what these need: frames, the console, slots of its core.
+ */
+static int give_capabilities(struct exo_child *child, const struct exo_manifest_env *entry)
 {
+	uint32_t flags = entry->flags;
+	unsigned pass = flags & EXO_MANIFEST_ENVS ? EXO_RIGHT_GRANT : 0;
 	unsigned machine = (flags & EXO_MANIFEST_POWER ? EXO_RIGHT_CONTROL : 0) |
 	                   (flags & EXO_MANIFEST_LEDGER ? EXO_RIGHT_READ : 0);
 	unsigned console = (flags & EXO_MANIFEST_CONSOLE ? EXO_RIGHT_WRITE : 0) |
 	                   (flags & EXO_MANIFEST_INPUT ? EXO_RIGHT_READ : 0);
 	bool control = (flags & EXO_MANIFEST_CONTROL) != 0;
 	/* To end or to revoke, one derives a key to the unit from these. */
-	unsigned envs = (flags & EXO_MANIFEST_ENVS ? EXO_RIGHT_ALLOC : 0) |
+	unsigned envs = (flags & EXO_MANIFEST_ENVS ? EXO_RIGHT_ALLOC | pass : 0) |
 	                (control ? EXO_RIGHT_ALLOC | EXO_RIGHT_GRANT | EXO_RIGHT_CONTROL : 0);
-	int result =
-	        give_all_of(child, EXO_USE_FRAMES, "frames",
-	                    EXO_RIGHT_ALLOC | (control ? EXO_RIGHT_GRANT | EXO_RIGHT_FREE : 0));
+	int result = give_all_of(child, EXO_USE_FRAMES, "frames",
+	                         EXO_RIGHT_ALLOC | pass |
+	                                 (control ? EXO_RIGHT_GRANT | EXO_RIGHT_FREE : 0));
 
 	if (result >= 0 && console != 0)
-		result = give_all_of(child, EXO_USE_CONSOLE, "console", console);
+		result = give_all_of(child, EXO_USE_CONSOLE, "console", console | pass);
 	if (result >= 0 && machine != 0)
 		result = give_all_of(child, EXO_USE_MACHINE, "machine", machine);
 	if (result >= 0 && envs != 0)
 		result = give_all_of(child, EXO_USE_ENVS, "environments", envs);
+	if (result >= 0 && pass != 0 && entry->core < exo_info()->n_cores)
+		result = exo_child_grant(child, EXO_USE_SLOTS, "slots",
+		                         exo_start_cap(EXO_USE_SLOTS), EXO_RIGHT_ALLOC | pass,
+		                         (uint64_t)entry->core * EXO_SLOTS_PER_CORE,
+		                         EXO_SLOTS_PER_CORE);
 	return result < 0 ? result : 0;
 }
 
@@ -168,11 +182,8 @@ static int verify(struct exo_child *child, const struct exo_manifest_env *entry)
 	        exo_manifest_flows(init.payload.manifest) + entry->first_flow;
 	int result = verify_file(child, entry->image);
 
-	if (result == 0 && entry->program != ~0u) {
-		exo_snprintf(child->error, sizeof(child->error),
-		             "it has a foreign program, which this init does not load");
-		result = -EXO_ENOSYS;
-	}
+	if (result == 0 && entry->program != ~0u)
+		result = verify_file(child, entry->program);
 	for (uint32_t i = 0; result == 0 && i < entry->n_files; i++)
 		result = verify_file(child, entry->first_file + i);
 	for (uint32_t i = 0; result == 0 && i < entry->n_flows; i++)
@@ -198,7 +209,7 @@ static int build(struct service *service, struct exo_child *child)
 	if (result == 0)
 		result = give_content(child, entry);
 	if (result == 0)
-		result = give_capabilities(child, entry->flags);
+		result = give_capabilities(child, entry);
 	if (result == 0)
 		result = give_devices(child, entry);
 	if (result == 0)

@@ -304,7 +304,7 @@ static void read_env(struct model *model, const config_setting_t *group, struct 
 		       env->name);
 	env->slots = (uint32_t)get_number(group, "slots", 1, SLOTS_MAX, 1);
 	env->core = (uint32_t)get_number(group, "core", 0, EXO_CORES_MAX - 1, 0);
-	read_arguments(group, config_setting_get_string(image), env);
+	read_arguments(group, config_setting_get_string(program ? program : image), env);
 	read_content(model, group, env);
 	read_flows(model, group, env);
 	read_disk(group, env);

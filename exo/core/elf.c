@@ -23,6 +23,7 @@ enum {
 struct image {
 	const uint8_t *bytes;
 	size_t size;
+	uint64_t base; /* what a position-independent image is moved by; 0: that is refused */
 	Elf64_Ehdr header;
 };
 
@@ -46,7 +47,9 @@ static const char *check_header(struct image *image)
 		return "not for x86-64";
 	if (h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT)
 		return "unknown ELF version";
-	if (h->e_type != ET_EXEC)
+	if (h->e_type == ET_EXEC)
+		image->base = 0;
+	else if (h->e_type != ET_DYN || image->base == 0)
 		return "not a static executable (type EXEC)";
 	if (h->e_phentsize != sizeof(Elf64_Phdr))
 		return "program headers of unknown size";
@@ -62,6 +65,8 @@ static Elf64_Phdr header_at(const struct image *image, unsigned i)
 	Elf64_Phdr p;
 
 	memcpy(&p, image->bytes + image->header.e_phoff + i * sizeof(p), sizeof(p));
+	/* Wild sums wrap to addresses that are checked like all others. */
+	p.p_vaddr += image->base;
 	return p;
 }
 
@@ -201,12 +206,19 @@ static uint64_t headers_address(const struct image *image, const struct exo_elf 
 
 const char *exo_elf_parse(const void *bytes, size_t size, struct exo_elf *elf)
 {
-	struct image image = {.bytes = bytes, .size = size};
+	return exo_elf_parse_at(bytes, size, 0, elf);
+}
+
+const char *exo_elf_parse_at(const void *bytes, size_t size, uint64_t base, struct exo_elf *elf)
+{
+	struct image image = {.bytes = bytes, .size = size, .base = base};
 	const char *wrong = check_header(&image);
 
 	if (wrong)
 		return wrong;
-	*elf = (struct exo_elf){.entry = image.header.e_entry, .phnum = image.header.e_phnum};
+	*elf = (struct exo_elf){.entry = image.header.e_entry + image.base,
+	                        .phnum = image.header.e_phnum,
+	                        .relocatable = image.base != 0};
 	for (unsigned i = 0; i < image.header.e_phnum; i++) {
 		Elf64_Phdr p = header_at(&image, i);
 

@@ -156,7 +156,7 @@ static bool add_payload(struct exo_start *start)
 	const struct machine_info *info = machine_info();
 	int error =
 	        cap_make(&add_cap(start, EXO_USE_PAYLOAD, "payload")->cap, EXO_KIND_FRAME,
-	                 EXO_RIGHT_READ | EXO_RIGHT_GRANT, start->env,
+	                 EXO_RIGHT_READ | EXO_RIGHT_EXEC | EXO_RIGHT_GRANT, start->env,
 	                 info->payload >> EXO_PAGE_SHIFT, (uint32_t)pages_of(info->payload_size));
 
 	start->n_files = 1;

@@ -254,6 +254,7 @@ int exo_child_file(struct exo_child *child, const char *name, uint64_t frame, ui
 {
 	struct exo_start *start = child->start;
 	uint64_t pages = exo_pages_for(size), address = take_content(child, pages), done = 0;
+	unsigned rights = EXO_RIGHT_READ | (key != NULL ? key->rights & EXO_RIGHT_EXEC : 0);
 
 	if (start->n_files == EXO_START_FILES_MAX)
 		return failed(child, -EXO_E2BIG, "content %s", name);
@@ -261,7 +262,7 @@ int exo_child_file(struct exo_child *child, const char *name, uint64_t frame, ui
 		uint32_t count =
 		        (uint32_t)(pages - done < PIECE_PAGES ? pages - done : PIECE_PAGES);
 		int result = map_into(&child->cap, address + (done << EXO_PAGE_SHIFT), frame + done,
-		                      count, EXO_RIGHT_READ, key);
+		                      count, rights, key);
 
 		if (result < 0)
 			return failed(child, result, "content %s", name);

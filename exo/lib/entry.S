@@ -81,23 +81,36 @@ exo_resume_begin:
 exo_resume_end:
 	.size	exo_resume_begin, . - exo_resume_begin
 
-/* void exo_vector_save(void *area), exo_vector_restore(const void *area): all enabled state. */
+/* void exo_vector_save(void *area), exo_vector_restore(const void *area): all enabled
+ * state, by XSAVE or, where the CPU has not got it, FXSAVE. */
 	.globl	exo_vector_save
 	.type	exo_vector_save, @function
 exo_vector_save:
+	movabsq	$INFO_VECTOR_BYTES, %rcx
+	cmpl	$LEGACY_BYTES, (%rcx)
+	jbe	1f
 	movl	$-1, %eax
 	movl	$-1, %edx
-	xsave64	(%rdi)
+	xsave64 (%rdi)
 	ret
+1:	fxsave64 (%rdi)
+	ret
+
 	.size	exo_vector_save, . - exo_vector_save
 
 	.globl	exo_vector_restore
 	.type	exo_vector_restore, @function
 exo_vector_restore:
+	movabsq	$INFO_VECTOR_BYTES, %rcx
+	cmpl	$LEGACY_BYTES, (%rcx)
+	jbe	1f
 	movl	$-1, %eax
 	movl	$-1, %edx
 	xrstor64 (%rdi)
 	ret
+1:	fxrstor64 (%rdi)
+	ret
+
 	.size	exo_vector_restore, . - exo_vector_restore
 
 /* One guard page, then the stack of handlers; exo_runtime_init unmaps the guard. */

@@ -8,9 +8,11 @@
 #include <libexo/memory.h>
 #include <libexo/start.h>
 
+#include "runtime.h"
 #include "space.h"
 
 #define SPACE_HOLES_MAX 64
+#define OWN_PAGES       32768
 
 struct hole {
 	uint64_t address, count;
@@ -60,6 +62,32 @@ void exo_space_give(void *address, uint64_t count)
 		holes[n_holes++] = (struct hole){begin, count};
 }
 
+/* The first pages of the area that exo_pages_alloc gave, for who copies an environment. */
+static uint64_t own_pages[OWN_PAGES / 64];
+
+static void note_own(const void *address, uint32_t count, bool own)
+{
+	uint64_t first = ((uintptr_t)address - SPACE_PAGES_BASE) >> EXO_PAGE_SHIFT;
+
+	for (uint64_t i = first; i < first + count && i < OWN_PAGES; i++) {
+		uint64_t bit = 1ull << i % 64;
+
+		own_pages[i / 64] = own ? own_pages[i / 64] | bit : own_pages[i / 64] & ~bit;
+	}
+}
+
+bool exo_space_is_own(uint64_t address)
+{
+	uint64_t i = (address - SPACE_PAGES_BASE) >> EXO_PAGE_SHIFT;
+
+	return i < OWN_PAGES && (own_pages[i / 64] >> i % 64 & 1) != 0;
+}
+
+uint64_t exo_space_untouched(void)
+{
+	return (untouched - SPACE_PAGES_BASE) >> EXO_PAGE_SHIFT <= OWN_PAGES ? untouched : 0;
+}
+
 static int map_own(void *address, uint64_t frame, uint32_t count)
 {
 	struct exo_mapping mapping = {
@@ -107,8 +135,10 @@ int exo_pages_alloc(struct exo_pages *pages, uint32_t count)
 	if (pages->address == NULL)
 		goto no_space;
 	result = map_own(pages->address, pages->frame, count);
-	if (result == 0)
+	if (result == 0) {
+		note_own(pages->address, count, true);
 		return 0;
+	}
 	exo_space_give(pages->address, count);
 no_space:
 	exo_frame_free(&pages->cap);
@@ -129,6 +159,7 @@ int exo_pages_free(struct exo_pages *pages)
 		map_own(pages->address, pages->frame, pages->count);
 		return result;
 	}
+	note_own(pages->address, pages->count, false);
 	exo_space_give(pages->address, pages->count);
 	memset(pages, 0, sizeof(*pages));
 	return 0;

@@ -33,6 +33,10 @@
 #define PE_WANTED   (PE_LIBOS + 0)
 #define PE_FSGSBASE (PE_LIBOS + 4)
 
+/* Where struct exo_info says how many bytes vector state has; up to 512: FXSAVE's. */
+#define INFO_VECTOR_BYTES 0x7e8000000084
+#define LEGACY_BYTES      512
+
 /* Numbers of two kernel calls; upcall.c proves them too. */
 #define CALL_PENDING 0x65780007
 #define CALL_RESUME  0x65780008

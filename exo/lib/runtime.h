@@ -5,6 +5,7 @@
 #ifndef LIB_RUNTIME_H
 #define LIB_RUNTIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <exo/pe.h>
@@ -23,5 +24,15 @@ static inline struct pe_libos *pe_libos(struct exo_pe *pe)
 /* Sets the PE up, with no upcall wanted. Before everything else; ends the environment where it
  * fails. */
 void exo_runtime_init(void);
+
+/* How the PE is set up now: for a child that is a copy. */
+void exo_runtime_setup(struct exo_pe_setup *copy);
+/* Leaves a handler, or the start, for pe->saved. */
+void exo_runtime_resume(struct exo_pe *pe) __attribute__((noreturn));
+
+/* memory.c: whether a page at or above SPACE_PAGES_BASE came from exo_pages_alloc; where those end
+ * (0: there were more than it keeps account of). */
+bool exo_space_is_own(uint64_t address);
+uint64_t exo_space_untouched(void);
 
 #endif

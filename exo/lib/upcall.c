@@ -34,6 +34,8 @@ AT(saved.rsp, PE_RSP);
 AT(libos, PE_LIBOS);
 _Static_assert(PE_LIBOS + offsetof(struct pe_libos, wanted) == PE_WANTED, "wanted");
 _Static_assert(PE_LIBOS + offsetof(struct pe_libos, fsgsbase) == PE_FSGSBASE, "fsgsbase");
+_Static_assert(EXO_INFO_ADDR + offsetof(struct exo_info, vector_bytes) == INFO_VECTOR_BYTES,
+               "vector_bytes");
 _Static_assert(EXO_CALL_PENDING == CALL_PENDING && EXO_CALL_RESUME == CALL_RESUME, "numbers");
 
 extern char exo_upcall_entry[], exo_resume_begin[], exo_resume_end[];
@@ -49,6 +51,17 @@ static struct {
 struct exo_pe *exo_upcall_pe(void)
 {
 	return &exo_pe_page;
+}
+
+void exo_runtime_setup(struct exo_pe_setup *copy)
+{
+	*copy = setup;
+}
+
+void exo_runtime_resume(struct exo_pe *pe)
+{
+	__asm__ volatile("jmp exo_resume_begin" : : "D"(pe) : "memory");
+	__builtin_unreachable();
 }
 
 void exo_runtime_init(void)

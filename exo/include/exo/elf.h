@@ -29,6 +29,7 @@ struct exo_elf {
 	uint32_t phnum;
 	uint32_t abi_version; /* of the note "Sluice", type 1; 0 where there is none (a foreign
 	                         program) */
+	uint32_t relocatable; /* position-independent: it was laid out at the base that was given */
 	uint32_t n_segments;
 	struct exo_elf_segment
 	        segments[EXO_ELF_SEGMENTS_MAX]; /* in ascending order; no two share a page */
@@ -40,5 +41,11 @@ struct exo_elf {
  * AMD64 supplement; ELF-64 object file format.
  */
 const char *exo_elf_parse(const void *image, size_t size, struct exo_elf *elf);
+
+/*
+ * Likewise, for foreign programs, which may be position-independent (static-pie): all addresses of
+ * such an image are then moved up by `base`, a multiple of the page size.
+ */
+const char *exo_elf_parse_at(const void *image, size_t size, uint64_t base, struct exo_elf *elf);
 
 #endif

@@ -88,8 +88,9 @@ struct exo_start {
 	uint64_t binds;     /* address of struct exo_start_bind[n_binds] */
 	uint64_t phdr;      /* program headers of the image, for the C library's auxiliary vector */
 	uint32_t phnum;
-	uint32_t reserved;
-	uint64_t entry;   /* the program's own entry where the library OS starts first; 0: none */
+	uint32_t program; /* 1 + index in `files` of the foreign program that the library OS is to
+	                     run; 0: none */
+	uint64_t reserved;
 	uint64_t seed[4]; /* random, for the library OS's generators */
 	uint64_t mailbox; /* address of a struct exo_mailbox (libexo/mailbox.h) shared with the
 	                     creator, writable; 0: none */

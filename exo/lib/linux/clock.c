@@ -9,9 +9,7 @@
 #include <libexo/start.h>
 #include <libexo/time.h>
 
-#include "linux.h"
-
-#define SECOND_NS 1000000000ull
+#include "family.h"
 
 /* Nanoseconds of a clock. false: there is no such clock. */
 static bool read_clock(uint64_t clock, uint64_t *ns)
@@ -39,37 +37,23 @@ static bool read_clock(uint64_t clock, uint64_t *ns)
 /* Two words at an address of the program's. */
 static int64_t put_pair(uint64_t address, uint64_t a, uint64_t b)
 {
-	uint64_t *to = (uint64_t *)address;
+	uint64_t pair[2] = {a, b};
 
-	if (!vm_prepare(address, 2 * sizeof(*to), true))
-		return -EFAULT;
-	to[0] = a;
-	to[1] = b;
-	return 0;
+	return copy_out(address, pair, sizeof(pair));
 }
 
-bool clock_read_timespec(uint64_t address, uint64_t *ns)
+int clock_read_timespec(uint64_t address, uint64_t *ns)
 {
-	const int64_t *from = (const int64_t *)address;
+	int64_t from[2];
 
-	if (!vm_prepare(address, 2 * sizeof(*from), false))
-		return false;
+	if (copy_in(from, address, sizeof(from)) < 0)
+		return -EFAULT;
 	if (from[0] < 0 || from[1] < 0 || from[1] >= (int64_t)SECOND_NS)
-		return false;
+		return -EINVAL;
 	*ns = (uint64_t)from[0] > UINT64_MAX / SECOND_NS - 1
 	              ? UINT64_MAX - 1
 	              : (uint64_t)from[0] * SECOND_NS + (uint64_t)from[1];
-	return true;
-}
-
-void clock_sleep(uint64_t ns)
-{
-	file_flush();
-	if (ns != UINT64_MAX && ns < UINT64_MAX / 4)
-		exo_time_sleep_ns(ns);
-	else
-		for (;;)
-			exo_wait(0);
+	return 0;
 }
 
 int64_t linux_clock_gettime(linux_regs *regs)
@@ -101,32 +85,47 @@ int64_t linux_time(linux_regs *regs)
 {
 	uint64_t seconds = exo_time_wall_ns() / SECOND_NS;
 
-	if (regs->rdi != 0) {
-		if (!vm_prepare(regs->rdi, sizeof(seconds), true))
-			return -EFAULT;
-		*(uint64_t *)regs->rdi = seconds;
-	}
+	if (regs->rdi != 0 && copy_out(regs->rdi, &seconds, sizeof(seconds)) < 0)
+		return -EFAULT;
 	return (int64_t)seconds;
+}
+
+/* Not woken before its time but by a signal, which leaves nothing in the second timespec that could
+ * not be asked for again. */
+static int64_t sleep_for(uint64_t ns)
+{
+	return task_deadline(ns) ? 0 : LINUX_WAIT;
 }
 
 int64_t linux_nanosleep(linux_regs *regs)
 {
 	uint64_t ns;
+	int error = clock_read_timespec(regs->rdi, &ns);
 
-	if (!clock_read_timespec(regs->rdi, &ns))
-		return -EINVAL;
-	clock_sleep(ns);
-	return 0;
+	return error < 0 ? error : sleep_for(ns);
 }
 
 int64_t linux_clock_nanosleep(linux_regs *regs)
 {
 	uint64_t ns, now;
+	int error = clock_read_timespec(regs->rdx, &ns);
 
-	if (!read_clock(regs->rdi, &now) || !clock_read_timespec(regs->rdx, &ns))
+	if (!read_clock(regs->rdi, &now))
 		return -EINVAL;
+	if (error < 0)
+		return error;
 	if ((regs->rsi & TIMER_ABSTIME) != 0)
 		ns = ns > now ? ns - now : 0;
-	clock_sleep(ns);
-	return 0;
+	return sleep_for(ns);
+}
+
+/* Ticks of 1/100 s, as AT_CLKTCK says. */
+int64_t linux_times(linux_regs *regs)
+{
+	uint64_t used = exo_time_ns(exo_account()->ticks_used) / 10000000;
+	uint64_t times[4] = {used};
+
+	if (regs->rdi != 0 && copy_out(regs->rdi, times, sizeof(times)) < 0)
+		return -EFAULT;
+	return (int64_t)(exo_time_now_ns() / 10000000);
 }

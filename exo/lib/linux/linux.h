@@ -8,14 +8,29 @@
  * memory of the program is touched only after vm_prepare has made it present. Nothing here knows
  * the program's C library, or where the program is linked.
  *
- *     start.c     exo_runtime_start: the process stack, and the jump to the program
+ * A process is an environment; fork makes a child environment that maps the same frames, copied
+ * when somebody writes. The processes that descend from one that init started are a family: they
+ * share one area of memory (family.h) with the process table, open files, pipes and the file tree,
+ * under one lock that a call holds from beginning to end. A call that must wait gives LINUX_WAIT
+ * and is made again when something has happened; so nobody ever sleeps with the lock held.
+ *
+ *     start.c     exo_runtime_start: the first process
+ *     exec.c      programs: loading, the stack that they begin with, execve
  *     call.c      from number to function; unknown numbers
- *     vm.c        regions: mmap, munmap, mprotect, mremap, brk, faults
+ *     task.c      threads of the program: waiting, switching, clone, futex
+ *     signal.c    signals
+ *     vm.c        regions: mmap, munmap, mprotect, mremap, brk, faults; copy-on-write
  *     pool.c      page frames for them
  *     radix.c     sparse tables, from page or frame number to a word
- *     file.c      descriptors: console, and content files of the start page
+ *     family.c    the shared area and its lock
+ *     process.c   fork, wait, exit, kill
+ *     fd.c        descriptors: tables of operations per type of file
+ *     tree.c      the file tree: content files, read-only, and what is made in memory
+ *     path.c      calls that name files by paths
+ *     pipe.c, console.c
+ *                 two more types of files
  *     clock.c     time and sleep
- *     process.c   everything else
+ *     misc.c      everything else
  *
  * Source of numbers, flags and structures: Linux's x86-64 user ABI (linux-libc-dev's headers).
  */
@@ -26,6 +41,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <exo/call.h>
+#include <exo/layout.h>
 #include <exo/pe.h>
 
 /* A call's registers; arguments by the names that Linux's ABI gives them. The result goes to rax.
@@ -33,12 +50,28 @@
 typedef struct exo_regs linux_regs;
 typedef int64_t linux_call(linux_regs *regs);
 
+#define LINUX_WAIT      INT64_MIN       /* not yet: make the call again when something happened */
+#define LINUX_NO_RESULT (INT64_MIN + 1) /* the handler has set the registers itself */
+
+#define SECOND_NS 1000000000ull
+
 /* ---- call.c ---- */
 bool linux_own_call(struct exo_pe *pe, void *arg);
+/* Makes the call that the registers say. */
+int64_t linux_dispatch(linux_regs *regs);
+
+/* ---- exec.c ---- */
+
+/* Says so and ends the environment. */
+void linux_give_up(const char *what) __attribute__((noreturn));
+/* Loads the foreign program of the start page, or finds the one in the library OS's own image, and
+ * fills in the registers that it begins with. */
+void exec_first(linux_regs *regs);
+linux_call linux_execve;
 
 /* ---- vm.c ---- */
 
-/* Learns what of the address space the image occupies. */
+/* Learns what of the address space the library OS's image occupies. */
 void vm_init(void);
 bool vm_fault(struct exo_pe *pe, void *arg);
 /* Makes [address, address + size) present, writable if `write`. false: it is not all the program's.
@@ -46,14 +79,34 @@ bool vm_fault(struct exo_pe *pe, void *arg);
 bool vm_prepare(uint64_t address, uint64_t size, bool write);
 /* A fresh region of `size` bytes, readable and writable, ending at `end` or below. 0: no room. */
 uint64_t vm_reserve(uint64_t size, uint64_t end);
+/* A region at [begin, end) with rights `prot`, that shows `bytes` bytes of read-only content at
+ * `source`, page-aligned like `begin`, and zeros behind them. false: something is there. */
+bool vm_place(uint64_t begin, uint64_t end, unsigned prot, uint64_t source, uint64_t bytes);
+/* Everything of the program goes; the heap will begin behind `end`. */
+void vm_clear(uint64_t heap);
+/* Where a relocatable program of `size` bytes goes. 0: no room. */
+uint64_t vm_find(uint64_t size);
+
+struct exo_child;
+/* Maps everything of the program's into a child that is being made, both sides copying when they
+ * write from now on. 0 or an error of Sluice's. */
+int vm_fork(struct exo_child *child);
+/* In the child: no frame is its own. */
+void vm_forked(void);
+/* Address ranges of the library OS's own image: i-th segment. false: there are no more. */
+bool vm_image_segment(unsigned i, uint64_t *begin, uint64_t *end, unsigned *rights);
 linux_call linux_mmap, linux_munmap, linux_mprotect, linux_mremap, linux_brk, linux_madvise;
 
 /* ---- pool.c ---- */
 
 /* A page frame. *dirty: it must be cleared first. false: none to be had. */
 bool pool_take(uint64_t *frame, bool *dirty);
-/* Gives it back; it is mapped nowhere any more. */
+/* Gives it back; this process maps it nowhere any more. It is used again when no other does. */
 void pool_give(uint64_t frame);
+/* In a forked child: the frames were the parent's. */
+void pool_forget(void);
+/* Gives back to the kernel all that can go. Whether nothing is left. */
+bool pool_drain(void);
 
 /* ---- radix.c ---- */
 
@@ -68,29 +121,20 @@ uint64_t radix_next(const struct radix *radix, uint64_t key, uint64_t end);
 /* Sets it. false: no memory. */
 bool radix_set(struct radix *radix, uint64_t key, uint64_t value);
 
-/* ---- file.c ---- */
-void file_flush(void);
-/* Content that an open descriptor stands for. NULL: it is none. */
-const void *file_content(int fd, uint64_t *size);
-linux_call linux_read, linux_write, linux_readv, linux_writev, linux_pread64, linux_open,
-        linux_openat, linux_close, linux_lseek, linux_fstat, linux_stat, linux_newfstatat,
-        linux_access, linux_faccessat, linux_ioctl, linux_fcntl, linux_poll, linux_ppoll,
-        linux_readlink, linux_readlinkat, linux_getcwd;
-
 /* ---- clock.c ---- */
 linux_call linux_clock_gettime, linux_clock_getres, linux_gettimeofday, linux_time, linux_nanosleep,
-        linux_clock_nanosleep;
+        linux_clock_nanosleep, linux_times;
 
-/* A sleep of `ns`, or for ever (UINT64_MAX); what was printed is shown first. */
-void clock_sleep(uint64_t ns);
-/* Reads a struct timespec of the program's as nanoseconds. false: it can't be read, or is
- * malformed. */
-bool clock_read_timespec(uint64_t address, uint64_t *ns);
+/* Reads a struct timespec of the program's as nanoseconds. 0, -EFAULT or -EINVAL. */
+int clock_read_timespec(uint64_t address, uint64_t *ns);
 
-/* ---- process.c ---- */
+/* ---- misc.c ---- */
 void random_fill(void *to, size_t size);
-linux_call linux_arch_prctl, linux_set_tid_address, linux_futex, linux_exit, linux_getpid,
-        linux_zero, linux_getrandom, linux_rt_sigprocmask, linux_rt_sigaction, linux_kill,
-        linux_tgkill, linux_tkill, linux_uname, linux_sched_yield, linux_prlimit64, linux_getrlimit;
+linux_call linux_zero, linux_getrandom, linux_uname, linux_arch_prctl, linux_prlimit64,
+        linux_getrlimit, linux_sched_getaffinity, linux_sysinfo, linux_getrusage, linux_no_call;
+
+/* Copies from and to the program. 0 or -EFAULT. */
+int copy_in(void *to, uint64_t from, size_t size);
+int copy_out(uint64_t to, const void *from, size_t size);
 
 #endif

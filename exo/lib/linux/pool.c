@@ -8,7 +8,7 @@
 #include <libexo/memory.h>
 #include <libexo/start.h>
 
-#include "linux.h"
+#include "family.h"
 
 enum {
 	CHUNK_FRAMES = 64,
@@ -18,13 +18,17 @@ struct chunk {
 	struct exo_cap cap;
 	uint64_t first;
 	uint64_t free, dirty;      /* bit sets of its frames */
+	uint64_t lent;             /* given back here, but other processes still show them */
 	uint64_t all;              /* the bits of frames that exist */
 	struct chunk *prev, *next; /* among those with free frames */
+	struct chunk *next_of_all;
 };
 
 static struct radix chunk_of; /* by frame number */
 static struct chunk *with_free;
 static struct chunk *unused; /* records without frames */
+static struct chunk *all;
+static uint64_t n_lent; /* frames */
 
 static void link_chunk(struct chunk *chunk)
 {
@@ -95,7 +99,9 @@ static bool grow(void)
 	chunk->cap = block.out;
 	chunk->first = block.first;
 	chunk->all = chunk->free = ~0ull >> (CHUNK_FRAMES - count);
-	chunk->dirty = 0;
+	chunk->dirty = chunk->lent = 0;
+	chunk->next_of_all = all;
+	all = chunk;
 	link_chunk(chunk);
 	return true;
 
@@ -107,11 +113,37 @@ no_frames:
 	return false;
 }
 
+static void set_free(struct chunk *chunk, uint64_t bits)
+{
+	if (chunk->free == 0)
+		link_chunk(chunk);
+	chunk->free |= bits;
+	chunk->dirty |= bits;
+}
+
+/* Frames that others have stopped showing. */
+static void reclaim(void)
+{
+	for (struct chunk *chunk = all; chunk != NULL && n_lent > 0; chunk = chunk->next_of_all) {
+		for (uint64_t left = chunk->lent; left != 0; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
+
+			if (exo_frame_uses(chunk->first + i) != 0)
+				continue;
+			chunk->lent &= ~(1ull << i);
+			n_lent--;
+			set_free(chunk, 1ull << i);
+		}
+	}
+}
+
 bool pool_take(uint64_t *frame, bool *dirty)
 {
 	struct chunk *chunk;
 	unsigned bit;
 
+	if (with_free == NULL && n_lent > 0)
+		reclaim();
 	if (with_free == NULL && !grow())
 		return false;
 	chunk = with_free;
@@ -124,16 +156,23 @@ bool pool_take(uint64_t *frame, bool *dirty)
 	return true;
 }
 
-static void give_back(struct chunk *chunk)
+/* Whether the kernel took it back. */
+static bool give_back(struct chunk *chunk)
 {
+	struct chunk **link = &all;
+
 	if (exo_frame_free(&chunk->cap) < 0)
-		return;
+		return false;
 	unlink_chunk(chunk);
+	while (*link != chunk)
+		link = &(*link)->next_of_all;
+	*link = chunk->next_of_all;
 	for (unsigned i = 0; i < CHUNK_FRAMES; i++)
 		if ((chunk->all >> i & 1) != 0)
 			radix_set(&chunk_of, chunk->first + i, 0);
 	chunk->next = unused;
 	unused = chunk;
+	return true;
 }
 
 void pool_give(uint64_t frame)
@@ -144,10 +183,32 @@ void pool_give(uint64_t frame)
 	if (chunk == NULL)
 		return;
 	bit = 1ull << (frame - chunk->first);
-	if (chunk->free == 0)
-		link_chunk(chunk);
-	chunk->free |= bit;
-	chunk->dirty |= bit;
+	if (family_shared() && exo_frame_uses(frame) != 0) {
+		chunk->lent |= bit;
+		n_lent++;
+		return;
+	}
+	set_free(chunk, bit);
 	if (chunk->free == chunk->all && (chunk->prev != NULL || chunk->next != NULL))
 		give_back(chunk);
+}
+
+void pool_forget(void)
+{
+	chunk_of = (struct radix){0};
+	with_free = all = unused = NULL;
+	n_lent = 0;
+}
+
+bool pool_drain(void)
+{
+	struct chunk *next;
+
+	reclaim();
+	for (struct chunk *chunk = all; chunk != NULL; chunk = next) {
+		next = chunk->next_of_all;
+		if (chunk->free == chunk->all)
+			give_back(chunk);
+	}
+	return all == NULL;
 }

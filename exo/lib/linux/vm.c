@@ -9,18 +9,21 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <signal.h>
 
 #include <asm/mman.h>
 #include <linux/mman.h>
 
 #include <exo/layout.h>
 #include <libexo/call.h>
+#include <libexo/child.h>
 #include <libexo/lib.h>
 #include <libexo/memory.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
 
-#include "linux.h"
+#include "../space.h"
+#include "family.h"
 
 enum {
 	REGIONS_MAX = 512,
@@ -34,13 +37,23 @@ enum {
 
 struct region {
 	uint64_t begin, end;
-	unsigned prot; /* PROT_* */
+	unsigned prot;                 /* PROT_* */
+	uint64_t source, source_bytes; /* read-only content that it begins with; 0: none */
 };
+
+/* A page's word: the frame and what is known of it. */
+enum {
+	PRESENT = 1 << 0, /* mapped, but where its region allows nothing */
+	OWN = 1 << 1,     /* the frame is this process's; others' frames have no number here */
+	LENT = 1 << 2,    /* others may show it too: mapped read-only, copied when written */
+	FRAME_SHIFT = 8,
+};
+#define SCRATCH (SPACE_CONTENT_END - EXO_PAGE_SIZE) /* where a page that is being made shows */
 
 static struct region regions[REGIONS_MAX];
 static unsigned n_regions;
 static uint64_t image_begin, image_end, heap_begin, heap_end;
-static struct radix frames; /* page number → frame number + 1 */
+static struct radix frames; /* page number → a page's word */
 
 static uint64_t round_up(uint64_t size)
 {
@@ -105,7 +118,14 @@ static bool split_at(uint64_t address)
 
 	if (i == n_regions || regions[i].begin >= address)
 		return true;
-	upper = (struct region){address, regions[i].end, regions[i].prot};
+	upper = regions[i];
+	upper.begin = address;
+	if (upper.source != 0) {
+		uint64_t skipped = address - regions[i].begin;
+
+		upper.source += skipped;
+		upper.source_bytes -= skipped < upper.source_bytes ? skipped : upper.source_bytes;
+	}
 	if (!insert_at(i + 1, upper))
 		return false;
 	regions[i].end = address;
@@ -117,15 +137,17 @@ static bool add_region(uint64_t begin, uint64_t end, unsigned prot)
 {
 	unsigned i = region_at(begin);
 
-	if (i > 0 && regions[i - 1].end == begin && regions[i - 1].prot == prot) {
+	if (i > 0 && regions[i - 1].end == begin && regions[i - 1].prot == prot &&
+	    regions[i - 1].source == 0) {
 		regions[i - 1].end = end;
 		return true;
 	}
-	if (i < n_regions && regions[i].begin == end && regions[i].prot == prot) {
+	if (i < n_regions && regions[i].begin == end && regions[i].prot == prot &&
+	    regions[i].source == 0) {
 		regions[i].begin = begin;
 		return true;
 	}
-	return insert_at(i, (struct region){begin, end, prot});
+	return insert_at(i, (struct region){.begin = begin, .end = end, .prot = prot});
 }
 
 /* A place for `size` bytes, as high as possible below `end`. 0: none. */
@@ -162,12 +184,33 @@ static uint16_t rights_of(unsigned prot)
 	                  (prot & PROT_EXEC ? EXO_RIGHT_EXEC : 0));
 }
 
-static bool map_page(uint64_t page, uint64_t frame, unsigned prot)
+static bool map_one(const struct exo_mapping *mapping)
 {
-	struct exo_mapping mapping = {
-	        .address = page, .frame = frame, .count = 1, .rights = rights_of(prot)};
+	return exo_map(NULL, mapping, 1) == 1;
+}
 
-	return exo_map(NULL, &mapping, 1) == 1;
+static bool map_page(uint64_t page, uint64_t frame, unsigned rights)
+{
+	struct exo_mapping mapping = {.address = page,
+	                              .frame = frame,
+	                              .count = 1,
+	                              .rights = (uint16_t)rights,
+	                              .flags = EXO_MAP_GUARANTEED};
+
+	return map_one(&mapping);
+}
+
+/* Shows at `page` what is mapped at `from`. */
+static bool show(const struct exo_cap *space, uint64_t page, uint64_t from, uint64_t count,
+                 unsigned rights)
+{
+	struct exo_mapping mapping = {.address = page,
+	                              .frame = from >> EXO_PAGE_SHIFT,
+	                              .count = (uint32_t)count,
+	                              .rights = (uint16_t)rights,
+	                              .flags = EXO_MAP_GUARANTEED | EXO_MAP_SHARE};
+
+	return exo_map(space, &mapping, 1) == 1;
 }
 
 static void unmap_page(uint64_t page)
@@ -177,48 +220,105 @@ static void unmap_page(uint64_t page)
 	exo_unmap(NULL, &range, 1);
 }
 
-/* A frame for a page that has none, cleared. 0: there is none. */
-static uint64_t new_frame(uint64_t page)
+static uint64_t word_at(uint64_t page)
+{
+	return radix_get(&frames, page >> EXO_PAGE_SHIFT);
+}
+
+static bool set_word(uint64_t page, uint64_t word)
+{
+	return radix_set(&frames, page >> EXO_PAGE_SHIFT, word);
+}
+
+/* What a page may be mapped with now. */
+static unsigned rights_now(unsigned prot, uint64_t word)
+{
+	return rights_of(prot) & ~((word & LENT) != 0 ? EXO_RIGHT_WRITE : 0u);
+}
+
+/* A frame of its own for a page: the first `size` bytes are those at `from`, the rest zeros. */
+static bool make_own(uint64_t page, unsigned prot, uint64_t from, uint64_t size)
 {
 	uint64_t frame;
 	bool dirty;
 
 	if (!pool_take(&frame, &dirty))
-		return 0;
-	if (!radix_set(&frames, page >> EXO_PAGE_SHIFT, frame + 1)) {
+		return false;
+	if (size > 0 || dirty) {
+		if (!map_page(SCRATCH, frame, EXO_RIGHT_READ | EXO_RIGHT_WRITE))
+			goto failed;
+		memcpy((void *)SCRATCH, (const void *)from, size);
+		if (dirty)
+			memset((void *)(SCRATCH + size), 0, EXO_PAGE_SIZE - size);
+		unmap_page(SCRATCH);
+	}
+	if (!set_word(page, frame << FRAME_SHIFT | PRESENT | OWN))
+		goto failed;
+	if (rights_of(prot) == 0 || map_page(page, frame, rights_of(prot)))
+		return true;
+	set_word(page, 0);
+failed:
+	pool_give(frame);
+	return false;
+}
+
+/* A page that others may show becomes this process's alone. */
+static bool break_sharing(uint64_t page, unsigned prot)
+{
+	uint64_t word = word_at(page), frame = word >> FRAME_SHIFT;
+
+	if ((word & OWN) != 0 && exo_frame_uses(frame) == 1) {
+		set_word(page, word & ~(uint64_t)LENT);
+		return map_page(page, frame, rights_of(prot));
+	}
+	if (!make_own(page, prot, page, EXO_PAGE_SIZE))
+		return false;
+	if ((word & OWN) != 0)
 		pool_give(frame);
+	return true;
+}
+
+/* Bytes of a region's content that show in a page, and where they are. */
+static uint64_t content_at(const struct region *region, uint64_t page, uint64_t *from)
+{
+	uint64_t inside = page - region->begin, left;
+
+	if (region->source == 0 || inside >= region->source_bytes)
 		return 0;
-	}
-	if (dirty) {
-		if (!map_page(page, frame, PROT_READ | PROT_WRITE)) {
-			radix_set(&frames, page >> EXO_PAGE_SHIFT, 0);
-			pool_give(frame);
-			return 0;
-		}
-		memset((void *)page, 0, EXO_PAGE_SIZE);
-	}
-	return frame;
+	*from = region->source + inside;
+	left = region->source_bytes - inside;
+	return left < EXO_PAGE_SIZE ? left : EXO_PAGE_SIZE;
 }
 
 /* Makes one page present as its region wants it. */
-static bool bring(uint64_t page, unsigned prot)
+static bool bring(uint64_t page, const struct region *region, bool write)
 {
-	uint64_t entry = radix_get(&frames, page >> EXO_PAGE_SHIFT);
-	uint64_t frame = entry != 0 ? entry - 1 : new_frame(page);
+	uint64_t word = word_at(page), from = 0, size;
 
-	return frame != 0 && map_page(page, frame, prot);
+	if ((word & LENT) != 0 && write)
+		return break_sharing(page, region->prot);
+	if ((word & OWN) != 0)
+		return map_page(page, word >> FRAME_SHIFT, rights_now(region->prot, word));
+	if (word != 0)
+		return true;
+	size = content_at(region, page, &from);
+	if (size == EXO_PAGE_SIZE && !write &&
+	    show(NULL, page, from, 1, rights_now(region->prot, LENT)))
+		return set_word(page, PRESENT | LENT);
+	return make_own(page, region->prot, from, size);
 }
 
 /* Takes a page's frame away from it. */
 static void drop(uint64_t page)
 {
-	uint64_t entry = radix_get(&frames, page >> EXO_PAGE_SHIFT);
+	uint64_t word = word_at(page);
 
-	if (entry == 0)
+	if (word == 0)
 		return;
 	unmap_page(page);
-	radix_set(&frames, page >> EXO_PAGE_SHIFT, 0);
-	pool_give(entry - 1);
+	set_word(page, 0);
+	if ((word & OWN) != 0)
+		pool_give(word >> FRAME_SHIFT);
 }
 
 /* The first page in [page, end) that has a frame; `end`: none. */
@@ -256,31 +356,38 @@ bool vm_fault(struct exo_pe *pe, void *arg)
 	const struct region *region = find_region(page);
 
 	if (!allows(region, write, (pe->upcall.error & FAULT_FETCH) != 0))
-		return false;
-	if (!bring(page, region->prot)) {
+		return signal_fault(pe, SIGSEGV, region == NULL ? SEGV_MAPERR : SEGV_ACCERR,
+		                    pe->upcall.address);
+	if (!bring(page, region, write)) {
 		exo_printf(
 		        "linux: no frame for the page at %#llx: %llu of at most %llu are owned\n",
 		        (unsigned long long)page, (unsigned long long)exo_account()->frames,
 		        (unsigned long long)exo_account()->frames_max);
-		return false;
+		return signal_fault(pe, SIGKILL, 0, page);
 	}
 	/* Neighbours above that were never touched: likely next. */
 	for (unsigned i = 1; i < AROUND; i++) {
 		uint64_t next = page + i * EXO_PAGE_SIZE;
 
-		if (next >= region->end || radix_get(&frames, next >> EXO_PAGE_SHIFT) != 0 ||
-		    !bring(next, region->prot))
+		if (next >= region->end || word_at(next) != 0 || !bring(next, region, false))
 			break;
 	}
 	return true;
 }
 
-/* The image, and what lies in the library OS's area: content, rings and buffers of a program that
- * speaks to Sluice itself. It is all present; a wild pointer into unused parts of that area costs
- * its owner. */
+/* The library OS has an image of its own, which is nothing to the program. */
+static bool is_foreign(void)
+{
+	return image_begin >= EXO_LIBOS_BASE;
+}
+
+/* A program that shares its image with the library OS and speaks to Sluice itself may name the
+ * image, and what lies in the library OS's area: content, rings and buffers. It is all present; a
+ * wild pointer into unused parts of that area costs its owner. */
 static bool is_known(uint64_t page)
 {
-	return (page >= image_begin && page < image_end) || page >= EXO_LIBOS_BASE;
+	return !is_foreign() &&
+	       ((page >= image_begin && page < image_end) || page >= EXO_LIBOS_BASE);
 }
 
 bool vm_prepare(uint64_t address, uint64_t size, bool write)
@@ -290,13 +397,16 @@ bool vm_prepare(uint64_t address, uint64_t size, bool write)
 	if (end < address || end > EXO_USER_END)
 		return false;
 	for (uint64_t page = address & ~PAGE_MASK; page < end; page += EXO_PAGE_SIZE) {
-		const struct region *region = find_region(page);
+		const struct region *region;
+		uint64_t word;
 
 		if (is_known(page))
 			continue;
+		region = find_region(page);
 		if (!allows(region, write, false))
 			return false;
-		if (radix_get(&frames, page >> EXO_PAGE_SHIFT) == 0 && !bring(page, region->prot))
+		word = word_at(page);
+		if ((word == 0 || (write && (word & LENT) != 0)) && !bring(page, region, write))
 			return false;
 	}
 	return true;
@@ -363,44 +473,65 @@ static int64_t place(uint64_t wanted, uint64_t size, uint64_t flags)
 	return begin == 0 ? -ENOMEM : (int64_t)begin;
 }
 
-/* A private copy of content: present at once. */
-static int64_t fill_from_file(uint64_t begin, uint64_t size, unsigned prot, int fd, uint64_t offset)
+/* A private copy of a file that can't be shown: present at once. */
+static int64_t fill_from_file(uint64_t begin, uint64_t size, unsigned prot, struct file *file,
+                              uint64_t offset)
 {
-	uint64_t content_size, part;
-	const char *content = file_content(fd, &content_size);
 	uint64_t end = begin + round_up(size);
+	struct region writable = {.begin = begin, .end = end, .prot = PROT_READ | PROT_WRITE};
 
-	for (uint64_t page = begin; page < end; page += EXO_PAGE_SIZE) {
-		if (!bring(page, PROT_READ | PROT_WRITE))
+	for (uint64_t page = begin; page < end; page += EXO_PAGE_SIZE, offset += EXO_PAGE_SIZE) {
+		uint64_t word;
+
+		if (!bring(page, &writable, true))
 			return -ENOMEM;
-		part = offset < content_size ? content_size - offset : 0;
-		part = part < EXO_PAGE_SIZE ? part : EXO_PAGE_SIZE;
-		memcpy((void *)page, content + offset, part);
-		offset += EXO_PAGE_SIZE;
-		if (!bring(page, prot))
+		tree_read(tree_node(file->object), (void *)page, EXO_PAGE_SIZE, offset);
+		word = word_at(page);
+		if (rights_of(prot) == 0)
+			unmap_page(page);
+		else if (!map_page(page, word >> FRAME_SHIFT, rights_of(prot)))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int64_t check_file(unsigned prot, uint64_t flags, int fd, uint64_t offset)
+static int64_t check_file(unsigned prot, uint64_t flags, uint64_t fd, uint64_t offset)
 {
-	uint64_t size;
+	const struct file *file = fd_file(fd);
 
 	if ((flags & MAP_ANONYMOUS) != 0)
 		return 0;
 	if ((offset & PAGE_MASK) != 0)
 		return -EINVAL;
-	if (file_content(fd, &size) == NULL)
+	if (file == NULL)
 		return -EBADF;
+	if (file->type != FILE_NODE)
+		return -ENODEV;
 	return (flags & MAP_TYPE) != MAP_PRIVATE && (prot & PROT_WRITE) != 0 ? -EACCES : 0;
+}
+
+/* Fills a fresh region, the one at `begin`, from a file. */
+static int64_t map_file(uint64_t begin, uint64_t size, unsigned prot, uint64_t fd, uint64_t offset)
+{
+	struct file *file = fd_file(fd);
+	const struct node *node = tree_node(file->object);
+
+	if (!node->read_only)
+		return fill_from_file(begin, size, prot, file, offset);
+	if (offset >= node->size)
+		return 0;
+	unmap_range(begin, begin + round_up(size));
+	return vm_place(begin, begin + round_up(size), prot, node->address + offset,
+	                node->size - offset)
+	               ? 0
+	               : -ENOMEM;
 }
 
 int64_t linux_mmap(linux_regs *regs)
 {
 	uint64_t size = regs->rsi, flags = regs->r10;
 	unsigned prot = (unsigned)regs->rdx;
-	int64_t begin, result = check_file(prot, flags, (int)regs->r8, regs->r9);
+	int64_t begin, result = check_file(prot, flags, (uint32_t)regs->r8, regs->r9);
 
 	if (result < 0)
 		return result;
@@ -416,7 +547,7 @@ int64_t linux_mmap(linux_regs *regs)
 	if (!add_region((uint64_t)begin, (uint64_t)begin + round_up(size), prot))
 		return -ENOMEM;
 	if ((flags & MAP_ANONYMOUS) == 0)
-		result = fill_from_file((uint64_t)begin, size, prot, (int)regs->r8, regs->r9);
+		result = map_file((uint64_t)begin, size, prot, (uint32_t)regs->r8, regs->r9);
 	if (result < 0) {
 		unmap_range((uint64_t)begin, (uint64_t)begin + round_up(size));
 		return result;
@@ -424,19 +555,33 @@ int64_t linux_mmap(linux_regs *regs)
 	return begin;
 }
 
-static void protect_pages(const struct region *region)
+/* Maps a present page as its region now wants it. What others own is shown with other rights where
+ * that can be, else copied. */
+static bool protect_page(uint64_t page, unsigned prot)
+{
+	uint64_t word = word_at(page);
+	unsigned rights = rights_now(prot, word);
+
+	if ((word & OWN) == 0) {
+		if (rights != 0 && show(NULL, page, page, 1, rights))
+			return true;
+		return make_own(page, prot, page, EXO_PAGE_SIZE);
+	}
+	if (rights != 0)
+		return map_page(page, word >> FRAME_SHIFT, rights);
+	unmap_page(page);
+	return true;
+}
+
+static bool protect_pages(const struct region *region)
 {
 	uint64_t end = region->end;
 
 	for (uint64_t page = next_present(region->begin, end); page < end;
-	     page = next_present(page + EXO_PAGE_SIZE, end)) {
-		uint64_t entry = radix_get(&frames, page >> EXO_PAGE_SHIFT);
-
-		if (rights_of(region->prot) == 0)
-			unmap_page(page);
-		else
-			map_page(page, entry - 1, region->prot);
-	}
+	     page = next_present(page + EXO_PAGE_SIZE, end))
+		if (!protect_page(page, region->prot))
+			return false;
+	return true;
 }
 
 /* Every page of [begin, end) lies in a region. */
@@ -467,23 +612,29 @@ int64_t linux_mprotect(linux_regs *regs)
 		if (regions[i].prot == prot)
 			continue;
 		regions[i].prot = prot;
-		protect_pages(&regions[i]);
+		if (!protect_pages(&regions[i]))
+			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* Moves the frames of pages to another place. */
+/* Moves pages to another place. */
 static void move_pages(uint64_t from, uint64_t to, uint64_t size)
 {
 	for (uint64_t at = 0; at < size; at += EXO_PAGE_SIZE) {
-		uint64_t key = (from + at) >> EXO_PAGE_SHIFT, entry = radix_get(&frames, key);
+		uint64_t word = word_at(from + at);
 
-		if (entry == 0)
+		if (word == 0)
 			continue;
+		if ((word & OWN) == 0)
+			show(NULL, to + at, from + at, 1, EXO_RIGHT_READ);
 		unmap_page(from + at);
-		radix_set(&frames, key, 0);
-		if (!radix_set(&frames, (to + at) >> EXO_PAGE_SHIFT, entry))
-			pool_give(entry - 1);
+		set_word(from + at, 0);
+		if (!set_word(to + at, word) && (word & OWN) != 0)
+			pool_give(word >> FRAME_SHIFT);
+		else if ((word & OWN) != 0)
+			map_page(to + at, word >> FRAME_SHIFT,
+			         rights_now(PROT_READ | PROT_WRITE, word));
 	}
 }
 
@@ -510,6 +661,8 @@ int64_t linux_mremap(linux_regs *regs)
 	region = find_region(begin);
 	if (region == NULL || region->end < old_end)
 		return -EFAULT;
+	if (region->source != 0 && new_size > old_end - begin)
+		return -ENOMEM;
 	old_size = old_end - begin;
 	if (new_size <= old_size) {
 		if (new_size < old_size && unmap_range(begin + new_size, old_end) < 0)
@@ -554,6 +707,101 @@ int64_t linux_brk(linux_regs *regs)
 	return (int64_t)heap_end;
 }
 
+bool vm_place(uint64_t begin, uint64_t end, unsigned prot, uint64_t source, uint64_t bytes)
+{
+	struct region region = {
+	        .begin = begin, .end = end, .prot = prot, .source = source, .source_bytes = bytes};
+
+	if (bytes == 0)
+		region.source = 0;
+	return begin >= PROGRAM_FIRST && end <= PROGRAM_END && begin < end && is_free(begin, end) &&
+	       insert_at(region_at(begin), region);
+}
+
+uint64_t vm_find(uint64_t size)
+{
+	return find_place(round_up(size), MMAP_END);
+}
+
+void vm_clear(uint64_t heap)
+{
+	for (unsigned i = 0; i < n_regions; i++)
+		drop_range(regions[i].begin, regions[i].end);
+	n_regions = 0;
+	heap_begin = heap_end = round_up(heap) + EXO_PAGE_SIZE;
+}
+
+/* ---- fork ---- */
+
+/* The end of the run of present pages that begins at `page`; all of them become lent. */
+static uint64_t lend_run(uint64_t page, uint64_t end)
+{
+	uint64_t word;
+
+	while (page < end && (word = word_at(page)) != 0) {
+		set_word(page, word | LENT);
+		page += EXO_PAGE_SIZE;
+	}
+	return page;
+}
+
+static bool lend_region(const struct exo_cap *space, const struct region *region)
+{
+	unsigned rights = rights_of(region->prot) & ~(unsigned)EXO_RIGHT_WRITE;
+	uint64_t end = region->end, page, stop;
+
+	for (page = next_present(region->begin, end); page < end; page = next_present(stop, end)) {
+		uint64_t limit = page + 1024 * EXO_PAGE_SIZE;
+
+		stop = lend_run(page, end < limit ? end : limit);
+		if (rights == 0)
+			continue; /* nobody can look there; a child that could would find zeros */
+		if ((region->prot & PROT_WRITE) != 0 &&
+		    !show(NULL, page, page, (stop - page) >> EXO_PAGE_SHIFT, rights))
+			return false;
+		if (!show(space, page, page, (stop - page) >> EXO_PAGE_SHIFT, rights))
+			return false;
+	}
+	return true;
+}
+
+int vm_fork(struct exo_child *child)
+{
+	for (unsigned i = 0; i < n_regions; i++)
+		if (!lend_region(&child->cap, &regions[i]))
+			return -EXO_ENOMEM;
+	return 0;
+}
+
+void vm_forked(void)
+{
+	for (unsigned i = 0; i < n_regions; i++) {
+		uint64_t end = regions[i].end;
+		bool shown = rights_of(regions[i].prot) != 0;
+
+		for (uint64_t page = next_present(regions[i].begin, end); page < end;
+		     page = next_present(page + EXO_PAGE_SIZE, end))
+			set_word(page, shown ? PRESENT | LENT : 0);
+	}
+}
+
+bool vm_image_segment(unsigned i, uint64_t *begin, uint64_t *end, unsigned *rights)
+{
+	const struct exo_start *start = exo_start_page();
+	const Elf64_Phdr *header = (const Elf64_Phdr *)start->phdr;
+
+	for (uint32_t n = 0; n < start->phnum; n++) {
+		if (header[n].p_type != PT_LOAD || header[n].p_memsz == 0 || i-- != 0)
+			continue;
+		*begin = header[n].p_vaddr & ~PAGE_MASK;
+		*end = round_up(header[n].p_vaddr + header[n].p_memsz);
+		*rights = EXO_RIGHT_READ | (header[n].p_flags & PF_W ? EXO_RIGHT_WRITE : 0) |
+		          (header[n].p_flags & PF_X ? EXO_RIGHT_EXEC : 0);
+		return true;
+	}
+	return false;
+}
+
 void vm_init(void)
 {
 	const struct exo_start *start = exo_start_page();
@@ -570,5 +818,5 @@ void vm_init(void)
 		if (end > image_end)
 			image_end = end;
 	}
-	heap_begin = heap_end = image_end + EXO_PAGE_SIZE;
+	heap_begin = heap_end = is_foreign() ? 0 : image_end + EXO_PAGE_SIZE;
 }

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Descriptors: this process's numbers for the family's open files, and the calls that work on any
+ * type of file through its table of operations.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include <libexo/lib.h>
+
+#include "family.h"
+
+enum {
+	IOV_MOST = 1024,
+	TRANSFER_MOST = 1 << 20, /* bytes of one read or write; more come back as a short count */
+	POLL_MOST = FDS_MAX,
+};
+
+static struct {
+	uint16_t file; /* index + 1; 0: closed */
+	bool close_on_exec;
+} fds[FDS_MAX];
+
+/* ---- Types ---- */
+
+static int64_t node_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	return tree_read(tree_node(file->object), (void *)address, size, offset);
+}
+
+static int64_t node_write(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	struct node *node = tree_node(file->object);
+
+	if ((file->flags & O_APPEND) != 0)
+		file->offset = offset = node->size;
+	return tree_write(node, (const void *)address, size, offset);
+}
+
+static void node_close(struct file *file)
+{
+	tree_closed(file->object);
+}
+
+static int64_t null_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	return 0;
+}
+
+static int64_t null_write(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	return (int64_t)size;
+}
+
+static int64_t zero_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	memset((void *)address, 0, size);
+	return (int64_t)size;
+}
+
+static int64_t random_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	random_fill((void *)address, size);
+	return (int64_t)size;
+}
+
+static const struct file_type_operations node_operations = {
+        .read = node_read, .write = node_write, .close = node_close, .seeks = true};
+static const struct file_type_operations null_operations = {
+        .read = null_read, .write = null_write, .mode = S_IFCHR | 0666};
+static const struct file_type_operations zero_operations = {
+        .read = zero_read, .write = null_write, .mode = S_IFCHR | 0666};
+static const struct file_type_operations random_operations = {
+        .read = random_read, .write = null_write, .mode = S_IFCHR | 0666};
+
+static const struct file_type_operations *types[FILE_TYPES_MAX] = {
+        [FILE_NODE] = &node_operations,       [FILE_CONSOLE] = &console_operations,
+        [FILE_NULL] = &null_operations,       [FILE_ZERO] = &zero_operations,
+        [FILE_RANDOM] = &random_operations,   [FILE_PIPE_OUT] = &pipe_out_operations,
+        [FILE_PIPE_IN] = &pipe_in_operations,
+};
+
+int fd_type_register(const struct file_type_operations *operations)
+{
+	for (int i = FILE_FREE + 1; i < FILE_TYPES_MAX; i++) {
+		if (types[i] == NULL) {
+			types[i] = operations;
+			return i;
+		}
+	}
+	return -ENFILE;
+}
+
+static const struct file_type_operations *type_of(const struct file *file)
+{
+	static const struct file_type_operations nothing;
+	const struct file_type_operations *type =
+	        file->type < FILE_TYPES_MAX ? types[file->type] : NULL;
+
+	return type != NULL ? type : &nothing;
+}
+
+/* ---- Descriptors ---- */
+
+struct file *fd_file(uint64_t fd)
+{
+	return fd < FDS_MAX && fds[fd].file != 0 ? &family->files[fds[fd].file - 1] : NULL;
+}
+
+static int64_t free_fd(uint64_t least)
+{
+	for (uint64_t fd = least; fd < FDS_MAX; fd++)
+		if (fds[fd].file == 0)
+			return (int64_t)fd;
+	return -EMFILE;
+}
+
+int64_t fd_open(uint8_t type, uint16_t object, uint32_t flags, uint64_t least)
+{
+	int64_t fd = free_fd(least);
+
+	for (unsigned i = 0; fd >= 0 && i < FILES_MAX; i++) {
+		if (family->files[i].references != 0)
+			continue;
+		family->files[i] = (struct file){
+		        .type = type, .object = object, .references = 1, .flags = flags};
+		fds[fd].file = (uint16_t)(i + 1);
+		fds[fd].close_on_exec = (flags & O_CLOEXEC) != 0;
+		return fd;
+	}
+	return fd < 0 ? fd : -ENFILE;
+}
+
+int64_t fd_close(uint64_t fd)
+{
+	struct file *file = fd_file(fd);
+
+	if (file == NULL)
+		return -EBADF;
+	fds[fd].file = 0;
+	if (--file->references == 0) {
+		if (type_of(file)->close != NULL)
+			type_of(file)->close(file);
+		file->type = FILE_FREE;
+	}
+	return 0;
+}
+
+void fd_init(void)
+{
+	for (uint64_t fd = 0; fd < 3; fd++)
+		fd_open(FILE_CONSOLE, NONE, O_RDWR, fd);
+}
+
+void fd_inherit(void)
+{
+	for (uint64_t fd = 0; fd < FDS_MAX; fd++)
+		if (fds[fd].file != 0)
+			fd_file(fd)->references++;
+}
+
+void fd_disinherit(void)
+{
+	for (uint64_t fd = 0; fd < FDS_MAX; fd++)
+		if (fds[fd].file != 0)
+			fd_file(fd)->references--;
+}
+
+void fd_close_all(void)
+{
+	for (uint64_t fd = 0; fd < FDS_MAX; fd++)
+		fd_close(fd);
+}
+
+void fd_close_on_exec(void)
+{
+	for (uint64_t fd = 0; fd < FDS_MAX; fd++)
+		if (fds[fd].close_on_exec)
+			fd_close(fd);
+}
+
+int64_t linux_close(linux_regs *regs)
+{
+	return fd_close((uint32_t)regs->rdi);
+}
+
+int64_t linux_close_range(linux_regs *regs)
+{
+	for (uint64_t fd = regs->rdi; fd <= regs->rsi && fd < FDS_MAX; fd++)
+		fd_close(fd);
+	return 0;
+}
+
+static int64_t duplicate(uint64_t from, int64_t to, bool close_on_exec)
+{
+	struct file *file = fd_file(from);
+
+	if (file == NULL)
+		return -EBADF;
+	if (to < 0)
+		return to;
+	if (to >= FDS_MAX)
+		return -EBADF;
+	if ((uint64_t)to == from)
+		return to;
+	fd_close((uint64_t)to);
+	file->references++;
+	fds[to].file = fds[from].file;
+	fds[to].close_on_exec = close_on_exec;
+	return to;
+}
+
+int64_t linux_dup(linux_regs *regs)
+{
+	return duplicate((uint32_t)regs->rdi, free_fd(0), false);
+}
+
+int64_t linux_dup2(linux_regs *regs)
+{
+	return duplicate((uint32_t)regs->rdi, (uint32_t)regs->rsi, false);
+}
+
+int64_t linux_dup3(linux_regs *regs)
+{
+	if ((uint32_t)regs->rdi == (uint32_t)regs->rsi)
+		return -EINVAL;
+	return duplicate((uint32_t)regs->rdi, (uint32_t)regs->rsi, (regs->rdx & O_CLOEXEC) != 0);
+}
+
+int64_t linux_fcntl(linux_regs *regs)
+{
+	enum { SETTABLE = O_APPEND | O_NONBLOCK };
+	uint64_t fd = (uint32_t)regs->rdi;
+	struct file *file = fd_file(fd);
+
+	if (file == NULL)
+		return -EBADF;
+	switch (regs->rsi) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return regs->rdx >= FDS_MAX
+		               ? -EINVAL
+		               : duplicate(fd, free_fd(regs->rdx), regs->rsi == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return fds[fd].close_on_exec ? FD_CLOEXEC : 0;
+	case F_SETFD:
+		fds[fd].close_on_exec = (regs->rdx & FD_CLOEXEC) != 0;
+		return 0;
+	case F_GETFL:
+		return (int64_t)(file->flags & ~(uint32_t)O_CLOEXEC);
+	case F_SETFL:
+		file->flags = (file->flags & ~(uint32_t)SETTABLE) | (regs->rdx & SETTABLE);
+		return 0;
+	case F_SETLK:
+	case F_SETLKW:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int64_t linux_pipe(linux_regs *regs)
+{
+	return pipe_open(regs->rdi, 0);
+}
+
+int64_t linux_pipe2(linux_regs *regs)
+{
+	if ((regs->rsi & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) != 0)
+		return -EINVAL;
+	return pipe_open(regs->rdi, (uint32_t)regs->rsi);
+}
+
+/* ---- Reading and writing ---- */
+
+static int64_t unless_nonblocking(const struct file *file, int64_t result)
+{
+	return result == LINUX_WAIT && (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : result;
+}
+
+int64_t fd_read_at(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	if ((file->flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	if (type_of(file)->read == NULL)
+		return -EINVAL;
+	size = size < TRANSFER_MOST ? size : TRANSFER_MOST;
+	if (!vm_prepare(address, size, true))
+		return -EFAULT;
+	return unless_nonblocking(file, type_of(file)->read(file, address, size, offset));
+}
+
+static int64_t write_at(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
+{
+	if ((file->flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (type_of(file)->write == NULL)
+		return -EINVAL;
+	size = size < TRANSFER_MOST ? size : TRANSFER_MOST;
+	if (!vm_prepare(address, size, false))
+		return -EFAULT;
+	return unless_nonblocking(file, type_of(file)->write(file, address, size, offset));
+}
+
+typedef int64_t transfer(struct file *file, uint64_t address, uint64_t size, uint64_t offset);
+
+static int64_t move_on(uint64_t fd, uint64_t address, uint64_t size, transfer *one)
+{
+	struct file *file = fd_file(fd);
+	int64_t n;
+
+	if (file == NULL)
+		return -EBADF;
+	n = one(file, address, size, file->offset);
+	if (n > 0 && type_of(file)->seeks)
+		file->offset += (uint64_t)n;
+	return n;
+}
+
+int64_t linux_read(linux_regs *regs)
+{
+	return move_on((uint32_t)regs->rdi, regs->rsi, regs->rdx, fd_read_at);
+}
+
+int64_t linux_write(linux_regs *regs)
+{
+	return move_on((uint32_t)regs->rdi, regs->rsi, regs->rdx, write_at);
+}
+
+static int64_t move_there(linux_regs *regs, transfer *one)
+{
+	struct file *file = fd_file((uint32_t)regs->rdi);
+
+	if (file == NULL)
+		return -EBADF;
+	if (!type_of(file)->seeks)
+		return -ESPIPE;
+	return (int64_t)regs->r10 < 0 ? -EINVAL : one(file, regs->rsi, regs->rdx, regs->r10);
+}
+
+int64_t linux_pread64(linux_regs *regs)
+{
+	return move_there(regs, fd_read_at);
+}
+
+int64_t linux_pwrite64(linux_regs *regs)
+{
+	return move_there(regs, write_at);
+}
+
+static int64_t each_vector(linux_regs *regs, transfer *one)
+{
+	const struct iovec *vectors = (const struct iovec *)regs->rsi;
+	int64_t total = 0;
+
+	if (regs->rdx > IOV_MOST)
+		return -EINVAL;
+	if (!vm_prepare(regs->rsi, regs->rdx * sizeof(*vectors), false))
+		return -EFAULT;
+	for (uint64_t i = 0; i < regs->rdx; i++) {
+		uint64_t size = vectors[i].iov_len;
+		int64_t n;
+
+		if (size == 0)
+			continue;
+		n = move_on((uint32_t)regs->rdi, (uint64_t)vectors[i].iov_base, size, one);
+		if (n < 0)
+			return total > 0 ? total : n;
+		total += n;
+		if ((uint64_t)n < size)
+			break;
+	}
+	return total;
+}
+
+int64_t linux_readv(linux_regs *regs)
+{
+	return each_vector(regs, fd_read_at);
+}
+
+int64_t linux_writev(linux_regs *regs)
+{
+	return each_vector(regs, write_at);
+}
+
+/* Programs that use it fall back on read and write. */
+int64_t linux_sendfile(linux_regs *regs)
+{
+	return -EINVAL;
+}
+
+int64_t linux_fsync(linux_regs *regs)
+{
+	return fd_file((uint32_t)regs->rdi) != NULL ? 0 : -EBADF;
+}
+
+int64_t linux_lseek(linux_regs *regs)
+{
+	struct file *file = fd_file((uint32_t)regs->rdi);
+	uint64_t base;
+	int64_t to;
+
+	if (file == NULL)
+		return -EBADF;
+	if (!type_of(file)->seeks)
+		return -ESPIPE;
+	if (regs->rdx > SEEK_END)
+		return -EINVAL;
+	base = regs->rdx == SEEK_SET   ? 0
+	       : regs->rdx == SEEK_CUR ? file->offset
+	                               : tree_node(file->object)->size;
+	if (__builtin_add_overflow((int64_t)base, (int64_t)regs->rsi, &to) || to < 0)
+		return -EINVAL;
+	file->offset = (uint64_t)to;
+	return to;
+}
+
+int64_t linux_ioctl(linux_regs *regs)
+{
+	struct file *file = fd_file((uint32_t)regs->rdi);
+
+	if (file == NULL)
+		return -EBADF;
+	return type_of(file)->ioctl == NULL ? -ENOTTY
+	                                    : type_of(file)->ioctl(file, regs->rsi, regs->rdx);
+}
+
+/* ---- Waiting for several ---- */
+
+static unsigned ready(uint64_t fd, unsigned wanted)
+{
+	struct file *file = fd_file(fd);
+	unsigned now;
+
+	if (file == NULL)
+		return POLLNVAL;
+	now = type_of(file)->poll != NULL ? type_of(file)->poll(file) : POLLIN | POLLOUT;
+	return now & (wanted | POLLHUP | POLLERR);
+}
+
+static int64_t poll_all(uint64_t address, uint64_t n, uint64_t timeout_ns)
+{
+	struct pollfd *at = (struct pollfd *)address;
+	bool over = task_deadline(timeout_ns);
+	int64_t found = 0;
+
+	if (n > POLL_MOST)
+		return -EINVAL;
+	if (!vm_prepare(address, n * sizeof(*at), true))
+		return -EFAULT;
+	for (uint64_t i = 0; i < n; i++) {
+		at[i].revents = at[i].fd < 0 ? 0
+		                             : (short)ready((uint32_t)at[i].fd,
+		                                            (unsigned short)at[i].events);
+		found += at[i].revents != 0;
+	}
+	return found == 0 && !over ? LINUX_WAIT : found;
+}
+
+int64_t linux_poll(linux_regs *regs)
+{
+	int32_t ms = (int32_t)regs->rdx;
+
+	return poll_all(regs->rdi, regs->rsi, ms < 0 ? UINT64_MAX : (uint64_t)ms * 1000000);
+}
+
+int64_t linux_ppoll(linux_regs *regs)
+{
+	uint64_t ns = UINT64_MAX;
+	int error = regs->rdx != 0 ? clock_read_timespec(regs->rdx, &ns) : 0;
+
+	return error < 0 ? error : poll_all(regs->rdi, regs->rsi, ns);
+}
+
+/* One of select's sets; a NULL one is empty. */
+static int64_t look_at_set(uint64_t address, uint64_t n, unsigned events, bool keep)
+{
+	fd_set *set = (fd_set *)address;
+	int64_t found = 0;
+
+	if (address == 0)
+		return 0;
+	for (uint64_t fd = 0; fd < n; fd++) {
+		if (!FD_ISSET((int)fd, set))
+			continue;
+		if (fd_file(fd) == NULL)
+			return -EBADF;
+		if (ready(fd, events) != 0)
+			found++;
+		else if (!keep)
+			FD_CLR((int)fd, set);
+	}
+	return found;
+}
+
+static int64_t select_all(linux_regs *regs, uint64_t timeout_ns)
+{
+	static const unsigned events[3] = {POLLIN, POLLOUT, POLLPRI};
+	const uint64_t sets[3] = {regs->rsi, regs->rdx, regs->r10};
+	uint64_t n = regs->rdi < FDS_MAX ? regs->rdi : FDS_MAX;
+	bool over = task_deadline(timeout_ns);
+	int64_t found = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		int64_t here;
+
+		if (sets[i] != 0 && !vm_prepare(sets[i], sizeof(fd_set), true))
+			return -EFAULT;
+		here = look_at_set(sets[i], n, events[i], true);
+		if (here < 0)
+			return here;
+		found += here;
+	}
+	if (found == 0 && !over)
+		return LINUX_WAIT;
+	for (unsigned i = 0; i < 3; i++)
+		look_at_set(sets[i], n, events[i], false);
+	return found;
+}
+
+int64_t linux_select(linux_regs *regs)
+{
+	uint64_t pair[2], ns = UINT64_MAX;
+
+	if (regs->r8 != 0) {
+		if (copy_in(pair, regs->r8, sizeof(pair)) < 0)
+			return -EFAULT;
+		if (pair[0] < UINT64_MAX / SECOND_NS && pair[1] < 1000000)
+			ns = pair[0] * SECOND_NS + pair[1] * 1000;
+	}
+	return select_all(regs, ns);
+}
+
+int64_t linux_pselect6(linux_regs *regs)
+{
+	uint64_t ns = UINT64_MAX;
+	int error = regs->r8 != 0 ? clock_read_timespec(regs->r8, &ns) : 0;
+
+	return error < 0 ? error : select_all(regs, ns);
+}
+
+uint32_t fd_mode(const struct file *file)
+{
+	return type_of(file)->mode;
+}

@@ -48,10 +48,7 @@ static void expect(bool truth, const char *what)
 
 static bool map(uint64_t page, uint64_t frame, unsigned rights)
 {
-	struct exo_mapping mapping = {
-	        .address = page, .frame = frame, .count = 1, .rights = (uint16_t)rights};
-
-	return exo_map(NULL, &mapping, 1) == 1;
+	return exo_map_page(page, frame, rights) == 0;
 }
 
 static void unmap(uint64_t page, uint64_t count)
@@ -264,7 +261,7 @@ static void measure(void)
 	for (unsigned i = 0; i < MEASURED; i++) {
 		map(WINDOW, pool.frame, RW);
 		*word(WINDOW, 0) = i;
-		unmap(WINDOW, 1);
+		exo_unmap_page(WINDOW);
 	}
 	exo_printf("map, touch, unmap: %llu ticks\n",
 	           (unsigned long long)((exo_tsc() - begin) / MEASURED));

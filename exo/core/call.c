@@ -176,6 +176,16 @@ static int64_t call_frame_uses(struct call *call)
 	return space_frame_uses(ledger_frame(call->arg[0]), NULL);
 }
 
+static int64_t call_map_page(struct call *call)
+{
+	return space_map_single(call->env, call->arg[0], call->arg[1]);
+}
+
+static int64_t call_unmap_page(struct call *call)
+{
+	return space_unmap_single(call->env, call->arg[0]);
+}
+
 /* ---- The packet path's calls ---- */
 
 static int64_t call_flow_grant(struct call *call)
@@ -262,6 +272,8 @@ static const struct row {
         ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE),
         ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE),
         ROW(EXO_CALL_FRAME_USES, call_frame_uses, "frame_uses", CORE),
+        ROW(EXO_CALL_MAP_PAGE, call_map_page, "map_page", CORE),
+        ROW(EXO_CALL_UNMAP_PAGE, call_unmap_page, "unmap_page", CORE),
         ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
         ROW(EXO_CALL_REPOSSESS, call_unknown, "repossess", CORE),
         ROW(EXO_CALL_SEED, call_unknown, "seed", FREE),
@@ -290,34 +302,34 @@ static int64_t leaf_null(struct machine_pe *machine, uint64_t a, uint64_t b, uin
 	return 0;
 }
 
-/* A call of the table that no event of its caller depends on, straight from the instruction. */
-static inline int64_t leaf_row(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c,
-                               int64_t (*handler)(struct call *))
+static struct env *leaf_begin(struct machine_pe *machine)
 {
-	struct pe *pe = (struct pe *)((char *)machine - offsetof(struct pe, machine));
-	struct call call = {.env = pe->env, .pe = pe, .arg = {a, b, c}};
-	int64_t result;
+	struct env *env = ((struct pe *)((char *)machine - offsetof(struct pe, machine)))->env;
 
-	pe->env->account->calls++;
+	env->account->calls++;
 	core_lock();
-	result = handler(&call);
+	return env;
+}
+
+static int64_t leaf_map_page(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
+{
+	int64_t result = space_map_single(leaf_begin(machine), a, b);
+
 	core_unlock();
 	return result;
 }
 
-static int64_t leaf_map(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
+static int64_t leaf_unmap_page(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
 {
-	return leaf_row(machine, a, b, c, space_call_map);
-}
+	int64_t result = space_unmap_single(leaf_begin(machine), a);
 
-static int64_t leaf_unmap(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
-{
-	return leaf_row(machine, a, b, c, space_call_unmap);
+	core_unlock();
+	return result;
 }
 
 machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {
-        [EXO_CALL_MAP - EXO_CALL_BASE] = leaf_map,
-        [EXO_CALL_UNMAP - EXO_CALL_BASE] = leaf_unmap,
+        [EXO_CALL_MAP_PAGE - EXO_CALL_BASE] = leaf_map_page,
+        [EXO_CALL_UNMAP_PAGE - EXO_CALL_BASE] = leaf_unmap_page,
         [EXO_CALL_NULL - EXO_CALL_BASE] = leaf_null,
 };
 

@@ -509,3 +509,39 @@ int64_t space_call_unmap(struct call *call)
 	}
 	return n ? n : error;
 }
+
+/* ---- EXO_CALL_MAP_PAGE and UNMAP_PAGE: what fault handlers do most ---- */
+
+int64_t space_map_single(struct env *env, uint64_t page, uint64_t number)
+{
+	uint64_t address = page & ~(EXO_PAGE_SIZE - 1);
+	unsigned rights = page & MAP_RIGHTS;
+	struct frame *frame = ledger_frame(number);
+	bool replaced = false;
+	int error;
+
+	if ((page & (EXO_PAGE_SIZE - 1) & ~(MAP_RIGHTS | EXO_MAP_PAGE_GUARANTEED)) ||
+	    !space_usable(address, 1) || !(rights & EXO_RIGHT_READ) ||
+	    (rights & EXO_RIGHT_WRITE && rights & EXO_RIGHT_EXEC))
+		return -EXO_EINVAL;
+	if (!may_map(env, env, frame))
+		return -EXO_EPERM;
+	error = space_map_page(env, address, frame, rights,
+	                       page & EXO_MAP_PAGE_GUARANTEED ? EXO_MAP_GUARANTEED : 0, &replaced);
+	if (replaced)
+		machine_space_flush(env->space, address, 1);
+	return error;
+}
+
+int64_t space_unmap_single(struct env *env, uint64_t address)
+{
+	struct exo_range range = {.address = address, .count = 1};
+	uint64_t before = env->account->mappings;
+
+	if (!space_usable(address, 1))
+		return -EXO_EINVAL;
+	unmap_pages(env, &range);
+	if (env->account->mappings != before)
+		machine_space_flush(env->space, address, 1);
+	return 0;
+}

@@ -62,6 +62,10 @@ uint32_t space_frame_uses(const struct frame *frame, const struct env *except);
 /* Breaks them all, but those of environment `except`. */
 void space_break_frame(const struct frame *frame, uint32_t except);
 
+/* One page of its own space, with the bits of EXO_CALL_MAP_PAGE; and away. */
+int64_t space_map_single(struct env *env, uint64_t page, uint64_t number);
+int64_t space_unmap_single(struct env *env, uint64_t address);
+
 int64_t space_call_map(struct call *call);
 int64_t space_call_unmap(struct call *call);
 

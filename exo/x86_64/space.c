@@ -357,6 +357,13 @@ void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t
 	struct cpu *cpu = cpu_this();
 	uint64_t *retired = space->retired;
 
+	/* The usual case of a fault handler, in few instructions. */
+	if (pages == 1 && retired == NULL && machine_cores() == 1) {
+		space->generation++;
+		if (cpu->space == space)
+			paging_forget(address);
+		return;
+	}
 	space->retired = NULL;
 	__atomic_fetch_add(&space->generation, 1, __ATOMIC_SEQ_CST);
 	if (cpu->space == space && pages <= INVLPG_MOST) {

@@ -328,6 +328,46 @@ static void large_pages(void **state)
 	assert_null(space_find(kit_env(a), 0x40000000));
 }
 
+/* Single offers in registers: the same checks, a line per case. */
+static void single_pages(void **state)
+{
+	static const struct {
+		uint64_t page, offset;
+		int64_t result;
+	} rows[] = {
+	        {0x600000 | R, 0, 0},
+	        {0x600000 | R | W, 3, 0},
+	        {0x600000 | R | X, 0, 0},
+	        {0x600000 | R | EXO_MAP_PAGE_GUARANTEED, 0, 0},
+	        {0x600000 | R, 4, -EXO_EPERM},
+	        {0x600000 | R, -1ull << 60, -EXO_EPERM},
+	        {0x600000, 0, -EXO_EINVAL},
+	        {0x600000 | W, 0, -EXO_EINVAL},
+	        {0x600000 | R | W | X, 0, -EXO_EINVAL},
+	        {0x600000 | R | 16, 0, -EXO_EINVAL},
+	        {EXO_INFO_ADDR | R, 0, -EXO_EINVAL},
+	        {UP | R, 0, -EXO_EINVAL},
+	        {0xffff800000000000 | R, 0, -EXO_EINVAL},
+	        {R, 0, -EXO_EINVAL},
+	};
+	uint64_t before = kit_env(a)->account->mappings;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t result =
+		        kit_call(a, EXO_CALL_MAP_PAGE, rows[i].page, frame + rows[i].offset, 0, 0);
+
+		if (result != rows[i].result)
+			fail_msg("row %u: %ld, not %ld", i, (long)result, (long)rows[i].result);
+		kit_verify();
+	}
+	assert_int_equal(kit_env(a)->account->mappings, before + 1);
+	assert_int_equal(kit_call(a, EXO_CALL_UNMAP_PAGE, 0x600000, 0, 0, 0), 0);
+	assert_int_equal(kit_call(a, EXO_CALL_UNMAP_PAGE, 0x600000, 0, 0, 0), 0);
+	assert_int_equal(kit_call(a, EXO_CALL_UNMAP_PAGE, 0x600001, 0, 0, 0), -EXO_EINVAL);
+	assert_int_equal(kit_call(a, EXO_CALL_UNMAP_PAGE, EXO_INFO_ADDR, 0, 0, 0), -EXO_EINVAL);
+	assert_int_equal(kit_env(a)->account->mappings, before);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -342,6 +382,7 @@ int main(void)
 	        TEST(the_number_of_guaranteed_mappings_is_limited),
 	        TEST(others_are_dropped_for_new_ones),
 	        TEST(sharing_passes_on_what_the_caller_has),
+	        TEST(single_pages),
 	        TEST(large_pages),
 	};
 

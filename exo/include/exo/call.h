@@ -153,6 +153,11 @@ enum exo_call {
 	EXO_CALL_SCREEN_BLIT,
 	/* (frame number) → the mappings of a frame of the caller's, its own included. */
 	EXO_CALL_FRAME_USES,
+	/* (page address | enum exo_rights | EXO_MAP_PAGE_GUARANTEED, frame number) Offers one page
+	   of the caller's own space without a block in memory; authority comes from the ledger. */
+	EXO_CALL_MAP_PAGE,
+	/* (page address) Removes its mapping; harmless where there is none. */
+	EXO_CALL_UNMAP_PAGE,
 	/* (cap *env with CALL; 0: closes it, gate) Opens a gate of this PE, 0 … EXO_GATES - 1, to
 	   another environment: to its PE on this core if it has one, else (for SEND alone) to its
 	   first. The authority is checked here, and not at INVOKE and SEND. */
@@ -254,6 +259,8 @@ enum exo_map_flags {
 	                           the caller has there; pages with nothing there are passed over;
 	                           key 0, not with LARGE */
 };
+
+#define EXO_MAP_PAGE_GUARANTEED 8 /* of EXO_CALL_MAP_PAGE, beside rights */
 
 /* One binding of virtual pages to frames (Aegis' TLB binding). Writable and executable together are
  * refused. */

@@ -184,20 +184,9 @@ static uint16_t rights_of(unsigned prot)
 	                  (prot & PROT_EXEC ? EXO_RIGHT_EXEC : 0));
 }
 
-static bool map_one(const struct exo_mapping *mapping)
-{
-	return exo_map(NULL, mapping, 1) == 1;
-}
-
 static bool map_page(uint64_t page, uint64_t frame, unsigned rights)
 {
-	struct exo_mapping mapping = {.address = page,
-	                              .frame = frame,
-	                              .count = 1,
-	                              .rights = (uint16_t)rights,
-	                              .flags = EXO_MAP_GUARANTEED};
-
-	return map_one(&mapping);
+	return exo_map_page(page, frame, rights | EXO_MAP_PAGE_GUARANTEED) == 0;
 }
 
 /* Shows at `page` what is mapped at `from`. */
@@ -215,9 +204,7 @@ static bool show(const struct exo_cap *space, uint64_t page, uint64_t from, uint
 
 static void unmap_page(uint64_t page)
 {
-	struct exo_range range = {page, 1};
-
-	exo_unmap(NULL, &range, 1);
+	exo_unmap_page(page);
 }
 
 static uint64_t word_at(uint64_t page)

@@ -153,6 +153,17 @@ static inline int64_t exo_unmap(const struct exo_cap *env, const struct exo_rang
 	return exo_call3(EXO_CALL_UNMAP, (uintptr_t)env, (uintptr_t)range, n);
 }
 
+/* One page of the caller's own: `rights` of enum exo_rights, and EXO_MAP_PAGE_GUARANTEED. */
+static inline int exo_map_page(uint64_t page, uint64_t frame, unsigned rights)
+{
+	return (int)exo_call3(EXO_CALL_MAP_PAGE, page | rights, frame, 0);
+}
+
+static inline int exo_unmap_page(uint64_t page)
+{
+	return (int)exo_call3(EXO_CALL_UNMAP_PAGE, page, 0, 0);
+}
+
 static inline int64_t exo_frame_uses(uint64_t frame)
 {
 	return exo_call3(EXO_CALL_FRAME_USES, frame, 0, 0);

@@ -100,6 +100,7 @@ static bool predict(const struct tcp_conn *conn, struct segment *segment)
 static void fast_path(struct tcp_conn *conn, struct segment *segment)
 {
 	conn->stack->count.fast_path++;
+	conn->route = segment->arrival->route;
 	conn->stack->seen_echo = 0;
 	if (conn->timestamps) {
 		conn->stack->seen_echo = segment->options.ts_echo;

@@ -377,6 +377,7 @@ struct request {
 	uint32_t iss, irs, ts_recent, ts_offset, window, rcv_wnd, sent_us;
 	uint32_t challenge_ms;
 	uint16_t mss, advertised_mss, path_mtu;
+	uint64_t route;
 	uint8_t scale, rcv_scale, tries, tos;
 	uint8_t timestamps : 1, sack : 1, scaling : 1, ecn : 1, acked : 1, cookie : 1;
 };
@@ -639,6 +640,7 @@ struct bare_ack {
 	uint32_t seq, ack, window, ts_value, ts_echo;
 	bool timestamps;
 	uint8_t tos;
+	uint64_t route;
 };
 void transmit_bare(struct tcp_stack *stack, const struct bare_ack *bare);
 /* A challenge ACK (RFC 5961, 7), if not too many left lately. */
@@ -820,8 +822,8 @@ bool receive_append(struct tcp_conn *conn, struct segment *segment, uint32_t ski
 void receive_drop_all(struct tcp_conn *conn);
 void receive_fin(struct tcp_conn *conn);
 void receive_free(struct tcp_stack *stack, struct arrival *arrival);
-void reassembly_add(struct tcp_conn *conn, struct segment *segment, uint32_t skip);
-void reassembly_advance(struct tcp_conn *conn);
+void early_add(struct tcp_conn *conn, struct segment *segment, uint32_t skip);
+void early_advance(struct tcp_conn *conn);
 
 /* ---- state.c ---- */
 

@@ -226,6 +226,7 @@ static bool fill(struct tcp_listener *listener, struct request *request,
 	        .irs = segment->seq,
 	        .window = segment->window,
 	        .sent_us = stack->us,
+	        .route = segment->arrival->route,
 	        .mss = options->seen & O_MSS ? (uint16_t)max_u32(options->mss, MSS_MIN)
 	                                     : MSS_DEFAULT,
 	        .path_mtu = (uint16_t)min_u32(mtu, 65535),
@@ -326,6 +327,7 @@ static void bare_answer(struct tcp_stack *stack, struct request *request)
 	        .timestamps = request->timestamps,
 	        .ts_value = timestamp_now(stack, request->ts_offset),
 	        .ts_echo = request->ts_recent,
+	        .route = request->route,
 	};
 
 	if (request->challenge_ms != 0 && stack->ms - request->challenge_ms < OOW_INTERVAL_MS)
@@ -406,6 +408,7 @@ static void adopt_request(struct tcp_conn *conn, const struct request *request)
 	                                  (request->scaling ? O_SCALE : 0)};
 
 	conn->passive = 1;
+	conn->route = request->route;
 	conn->iss = request->iss;
 	conn->irs = request->irs;
 	conn->snd_una = conn->iss;

@@ -100,7 +100,7 @@ static bool clip(struct tcp_conn *conn, struct arrival **prev, struct range *ran
 	return true;
 }
 
-void reassembly_add(struct tcp_conn *conn, struct segment *segment, uint32_t skip)
+void early_add(struct tcp_conn *conn, struct segment *segment, uint32_t skip)
 {
 	struct tcp_stack *stack = conn->stack;
 	struct arrival *prev, *arrival;

@@ -79,7 +79,7 @@ bool receive_append(struct tcp_conn *conn, struct segment *segment, uint32_t ski
 }
 
 /* What waited out of order has become next. */
-void reassembly_advance(struct tcp_conn *conn)
+void early_advance(struct tcp_conn *conn)
 {
 	struct arrival *arrival;
 	bool fin;
@@ -165,7 +165,7 @@ static void trim_right(struct tcp_conn *conn, struct segment *segment)
 static void take_next(struct tcp_conn *conn, struct segment *segment, uint32_t skip)
 {
 	if (!receive_append(conn, segment, skip)) {
-		reassembly_add(conn, NULL, 0); /* makes room for another try */
+		early_add(conn, NULL, 0); /* makes room for another try */
 		if (!receive_append(conn, segment, skip)) {
 			repeat_ack(conn);
 			return;
@@ -176,7 +176,7 @@ static void take_next(struct tcp_conn *conn, struct segment *segment, uint32_t s
 	if (segment->flags & F_FIN)
 		receive_fin(conn);
 	if (conn->act->early != NULL && conn->state != TCP_STATE_CLOSED)
-		reassembly_advance(conn);
+		early_advance(conn);
 }
 
 void receive_data(struct tcp_conn *conn, struct segment *segment)
@@ -199,7 +199,7 @@ void receive_data(struct tcp_conn *conn, struct segment *segment)
 	trim_right(conn, segment);
 	if (seq_gt(seq, conn->rcv_nxt)) {
 		conn->ack_pending = conn->ack_now = 1;
-		reassembly_add(conn, segment, 0);
+		early_add(conn, segment, 0);
 		return;
 	}
 	if (seq_lt(seq, conn->rcv_nxt)) {

@@ -82,6 +82,7 @@ static void opened(struct tcp_conn *conn, struct segment *segment)
 	struct tcp_stack *stack = conn->stack;
 
 	take_syn(conn, segment);
+	conn->route = segment->arrival->route;
 	conn->ecn = stack->config.ecn == TCP_ECN_ON && (segment->flags & (F_ECE | F_CWR)) == F_ECE;
 	conn->snd_una = segment->ack;
 	syn_sent_rtt(conn, segment);
@@ -364,6 +365,7 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 	if (!validate(conn, segment))
 		return;
 	note_timestamp(conn, segment);
+	conn->route = segment->arrival->route;
 	if (conn->state == TCP_STATE_SYN_RECEIVED && !acked_syn(conn, segment))
 		return;
 	if (segment->flags & F_SYN) {

@@ -89,7 +89,7 @@ uint64_t timewait_run(struct tcp_stack *stack)
 	return stack->timewait_oldest != NULL ? stack->timewait_oldest->expires : UINT64_MAX;
 }
 
-static void answer(struct tcp_stack *stack, struct timewait *timewait, bool data)
+static void answer(struct tcp_stack *stack, struct timewait *timewait, bool data, uint64_t route)
 {
 	struct bare_ack bare = {
 	        .at = &timewait->at,
@@ -99,6 +99,7 @@ static void answer(struct tcp_stack *stack, struct timewait *timewait, bool data
 	        .timestamps = timewait->timestamps,
 	        .ts_value = timestamp_now(stack, timewait->ts_offset),
 	        .ts_echo = timewait->ts_recent,
+	        .route = route,
 	};
 
 	if (!data && timewait->oow_ms != 0 && stack->ms - timewait->oow_ms < OOW_INTERVAL_MS)
@@ -144,6 +145,7 @@ bool timewait_input(struct timewait *timewait, struct segment *segment, bool lis
 		age_remove(stack, timewait);
 		age_append(stack, timewait);
 	}
-	answer(stack, timewait, segment->size > 0 || (segment->flags & F_FIN));
+	answer(stack, timewait, segment->size > 0 || (segment->flags & F_FIN),
+	       segment->arrival->route);
 	return true;
 }

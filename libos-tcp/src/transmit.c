@@ -45,7 +45,7 @@ static void emit_conn(struct tcp_conn *conn, const struct header *header, struct
 	packet->ttl = conn->options.ttl;
 	packet->tos |= conn->options.tos & (uint8_t)~ECN_MASK;
 	packet->dont_fragment = !conn->options.no_pmtu;
-	packet->route = &conn->route;
+	packet->route = conn->route;
 	conn->segments_out++;
 	emit(conn->stack, &conn->at, header, packet);
 }
@@ -198,6 +198,7 @@ void transmit_syn_ack(struct tcp_stack *stack, struct request *request)
 	};
 	const struct tcp_options *chosen = &request->listener->options;
 	struct tcp_packet packet = {.ttl = chosen->ttl,
+	                            .route = request->route,
 	                            .tos = chosen->tos & (uint8_t)~ECN_MASK,
 	                            .dont_fragment = !chosen->no_pmtu};
 	struct header header;
@@ -220,7 +221,7 @@ void transmit_syn_ack(struct tcp_stack *stack, struct request *request)
 
 void transmit_bare(struct tcp_stack *stack, const struct bare_ack *bare)
 {
-	struct tcp_packet packet = {.dont_fragment = true, .tos = bare->tos};
+	struct tcp_packet packet = {.dont_fragment = true, .tos = bare->tos, .route = bare->route};
 	uint32_t size = H_SIZE;
 	struct header header;
 
@@ -250,7 +251,7 @@ void transmit_refusal(struct tcp_stack *stack, const struct segment *segment)
 	                         .local_port = wire_get16(arrival->segment + H_DST),
 	                         .remote_port = wire_get16(arrival->segment + H_SRC)};
 	bool acks = segment->flags & F_ACK;
-	struct tcp_packet packet = {.dont_fragment = true};
+	struct tcp_packet packet = {.dont_fragment = true, .route = arrival->route};
 	struct header header;
 
 	if ((segment->flags & F_RST) || arrival->quiet)

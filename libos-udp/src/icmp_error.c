@@ -110,13 +110,20 @@ void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t res
 	(void)ip_send(packet->stack, &send, buffer);
 }
 
+static bool is_transport(uint8_t protocol)
+{
+	return protocol == PROTOCOL_UDP || protocol == PROTOCOL_TCP;
+}
+
 /* The quote's addresses, and where its transport header begins; 0: it does not show one that we
  * sent. Ports are in the first fragment only, and the quote must reach them. */
-static uint32_t quoted4(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst)
+static uint32_t quoted4(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst,
+                        uint8_t *protocol)
 {
 	uint32_t header = (at[IP4_VERSION_IHL] & 15u) * 4;
 
-	if (header < IP4_SIZE || size < header || at[IP4_PROTOCOL] != PROTOCOL_UDP ||
+	*protocol = at[IP4_PROTOCOL];
+	if (header < IP4_SIZE || size < header || !is_transport(*protocol) ||
 	    (wire_get16(at + IP4_FRAGMENT) & IP4_OFFSET_MASK) != 0)
 		return 0;
 	*src = udp_ip4(wire_get32(at + IP4_SRC));
@@ -124,7 +131,8 @@ static uint32_t quoted4(const uint8_t *at, uint32_t size, struct udp_ip *src, st
 	return header;
 }
 
-static uint32_t quoted6(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst)
+static uint32_t quoted6(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst,
+                        uint8_t *protocol)
 {
 	uint32_t header = IP6_SIZE;
 
@@ -132,12 +140,14 @@ static uint32_t quoted6(const uint8_t *at, uint32_t size, struct udp_ip *src, st
 		return 0;
 	*src = udp_ip6(at + IP6_SRC);
 	*dst = udp_ip6(at + IP6_DST);
-	if (at[IP6_NEXT] == PROTOCOL_UDP)
+	*protocol = at[IP6_NEXT];
+	if (is_transport(*protocol))
 		return header;
 	/* The only extension header that this stack sends is that of a fragment. */
 	if (at[IP6_NEXT] != IP6_NEXT_FRAGMENT || size - header < IP6_FRAGMENT_SIZE ||
-	    at[header] != PROTOCOL_UDP || (wire_get16(at + header + IP6_FRAGMENT_WORD) & ~7) != 0)
+	    !is_transport(at[header]) || (wire_get16(at + header + IP6_FRAGMENT_WORD) & ~7) != 0)
 		return 0;
+	*protocol = at[header];
 	return header + IP6_FRAGMENT_SIZE;
 }
 
@@ -146,15 +156,22 @@ void ip_fail(struct udp_stack *stack, const uint8_t *at, uint32_t size, enum udp
 {
 	struct udp_endpoint local = {0}, remote = {0};
 	uint32_t header = 0;
+	uint8_t protocol = 0;
 
 	if (size < IP4_SIZE)
 		return;
 	if (at[IP4_VERSION_IHL] >> 4 == 4)
-		header = quoted4(at, size, &local.ip, &remote.ip);
+		header = quoted4(at, size, &local.ip, &remote.ip, &protocol);
 	else if (at[IP4_VERSION_IHL] >> 4 == 6)
-		header = quoted6(at, size, &local.ip, &remote.ip);
+		header = quoted6(at, size, &local.ip, &remote.ip, &protocol);
 	if (header == 0 || size - header < UDP_SIZE)
 		return;
+	if (protocol == PROTOCOL_TCP) {
+		if (stack->transport != NULL && route_is_ours(stack, &local.ip))
+			stack->transport->error(stack->transport_context, &local.ip, &remote.ip,
+			                        at + header, size - header, failure, value);
+		return;
+	}
 	local.port = wire_get16(at + header + UDP_SRC_PORT);
 	remote.port = wire_get16(at + header + UDP_DST_PORT);
 	if (route_is_ours(stack, &local.ip))

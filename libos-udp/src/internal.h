@@ -18,6 +18,7 @@
 #include <udp/dhcp.h>
 #include <udp/socket.h>
 #include <udp/stack.h>
+#include <udp/transport.h>
 #include <udp/wire.h>
 
 #define NS_PER_S  1000000000ull
@@ -124,6 +125,8 @@ struct udp_stack {
 	struct token_bucket errors;
 	struct udp_dhcp *dhcp;         /* clients, a list */
 	struct udp_socket dhcp_socket; /* theirs all */
+	const struct udp_transport *transport; /* who takes TCP; NULL: nobody */
+	void *transport_context;
 	uint16_t ip4_ids[ID_BUCKETS];  /* next identification, by hash of the destination */
 };
 
@@ -359,6 +362,12 @@ bool dhcp_expects(const struct udp_stack *stack, unsigned interface);
 /* Sends buffer->data from port `from` to port `to`; send->src is known. */
 int udp_send_raw(struct udp_stack *stack, const struct send *send, uint16_t from, uint16_t to,
                  struct udp_buffer *buffer);
+
+/* ---- transport.c ---- */
+
+/* Only where stack->transport is set. */
+void transport_input(struct packet *packet);
+uint64_t transport_run(struct udp_stack *stack, uint64_t now);
 
 /* ---- udp_input.c, socket.c ---- */
 

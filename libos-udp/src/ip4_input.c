@@ -112,6 +112,12 @@ static void deliver(struct packet *packet)
 	case PROTOCOL_ICMP:
 		icmp_input(packet);
 		break;
+	case PROTOCOL_TCP:
+		if (packet->stack->transport != NULL) {
+			transport_input(packet);
+			break;
+		}
+		/* fall through */
 	default:
 		packet->stack->count.drop_protocol++;
 		icmp_error(packet, CAUSE_PROTOCOL, 0);

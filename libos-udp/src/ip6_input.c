@@ -163,6 +163,12 @@ static void deliver_transport(struct packet *packet, const uint8_t *named)
 		break;
 	case IP6_NEXT_NONE:
 		break;
+	case PROTOCOL_TCP:
+		if (packet->stack->transport != NULL) {
+			transport_input(packet);
+			break;
+		}
+		/* fall through */
 	default:
 		packet->stack->count.drop_protocol++;
 		icmp_error(packet, CAUSE_PROTOCOL, offset_of(packet, named));

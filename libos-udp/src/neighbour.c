@@ -285,11 +285,18 @@ int udp_neighbour_set(struct udp_stack *stack, unsigned interface, const struct 
 }
 
 /* Tells the sockets whose datagrams wait that the next hop does not answer. */
-static void fail_queue(struct udp_stack *stack, const struct neighbour *entry)
+static void fail_queue(struct udp_stack *stack, struct neighbour *entry)
 {
-	for (unsigned i = 0; i < entry->n_queue; i++)
-		ip_fail(stack, entry->queue[i]->data, entry->queue[i]->size, UDP_FAILURE_NEIGHBOUR,
-		        0);
+	struct udp_buffer *waiting[NEIGHBOUR_QUEUE_MAX];
+	unsigned n = entry->n_queue;
+
+	/* Whoever hears of it may send again at once, to this very entry. */
+	memcpy(waiting, entry->queue, sizeof waiting);
+	entry->n_queue = 0;
+	for (unsigned i = 0; i < n; i++) {
+		ip_fail(stack, waiting[i]->data, waiting[i]->size, UDP_FAILURE_NEIGHBOUR, 0);
+		udp_buffer_release(stack, waiting[i]);
+	}
 }
 
 static void entry_due(struct udp_stack *stack, struct neighbour *entry, uint64_t now)

@@ -109,14 +109,16 @@ void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer)
 uint64_t udp_stack_run(struct udp_stack *stack)
 {
 	uint64_t now = stack_now(stack);
-	uint64_t deadline;
+	uint64_t deadline, later;
 
 	own_address_run(stack, now); /* first: it tells the DHCP client what became of an address */
 	dhcp_run(stack, now);
 	neighbour_run(stack, now);
 	reassembly_run(stack, now);
+	later = transport_run(stack, now);
 	deadline = earlier(own_address_deadline(stack), dhcp_deadline(stack));
 	deadline = earlier(deadline, stack->neighbours.deadline);
+	deadline = earlier(deadline, later);
 	return earlier(deadline, stack->reassembly.deadline);
 }
 

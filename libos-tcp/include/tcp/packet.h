@@ -42,8 +42,8 @@ struct tcp_packet {
 	uint16_t segment_size; /* 0: one segment */
 	uint32_t size;         /* of the payload: the sum of all pieces */
 	const struct tcp_piece *pieces;
-	uint64_t *route; /* eight bytes of the connection for the driver to remember its way by, 0
-	                    at first; NULL: a segment without connection */
+	uint64_t route; /* what the driver last handed in with a segment of this conversation that
+	                   was in order: its way back; 0: none yet */
 };
 
 /* Keeps the payload of a piece alive. NULL is allowed. */

@@ -141,6 +141,7 @@ struct tcp_arrival {
 	uint8_t ttl;
 	bool checksum_ok; /* hardware, or nobody on the way, found the TCP checksum right */
 	bool quiet;       /* never answered with a reset: not addressed to us alone */
+	uint64_t route;   /* the way back, if the driver knows one: see struct tcp_packet */
 	void *buffer;     /* whose memory `segment` lies in; NULL: it is gone after the call */
 	uint32_t tail;    /* writable bytes behind the segment, in the same buffer */
 };

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The stream stack on libos-udp's IP layer. */
+#include <tcp/udp.h>
+#include <udp/transport.h>
+#include <udp/wire.h>
+
+static bool on_input(void *context, const struct udp_transport_packet *packet)
+{
+	struct tcp_udp *glue = context;
+	struct tcp_arrival arrival = {.src = packet->src,
+	                              .dst = packet->dst,
+	                              .segment = packet->data,
+	                              .size = packet->size,
+	                              .tail = packet->tail,
+	                              .tos = packet->tos,
+	                              .ttl = packet->ttl,
+	                              .checksum_ok = packet->checksum_ok,
+	                              .quiet = packet->to_group,
+	                              .route = packet->way,
+	                              .buffer = packet->buffer};
+
+	/* When it arrived is what the clock says while it is worked on. */
+	tcp_stack_clock(glue->tcp, packet->buffer->time != 0 ? packet->buffer->time
+	                                                     : udp_transport_now(glue->udp));
+	return tcp_stack_input(glue->tcp, &arrival);
+}
+
+static enum tcp_failure failure_of(enum udp_failure failure)
+{
+	if (failure == UDP_FAILURE_TOO_BIG)
+		return TCP_FAILURE_TOO_BIG;
+	return failure == UDP_FAILURE_REFUSED ? TCP_FAILURE_REFUSED : TCP_FAILURE_UNREACHABLE;
+}
+
+static void on_error(void *context, const struct udp_ip *local, const struct udp_ip *remote,
+                     const uint8_t *quote, uint32_t size, enum udp_failure failure, uint32_t value)
+{
+	struct tcp_udp *glue = context;
+
+	tcp_udp_clock(glue);
+	tcp_stack_error(glue->tcp, local, remote, quote, size, failure_of(failure), value);
+}
+
+static uint64_t on_run(void *context, uint64_t now)
+{
+	struct tcp_udp *glue = context;
+
+	tcp_stack_clock(glue->tcp, now);
+	return tcp_stack_run(glue->tcp);
+}
+
+static const struct udp_transport transport = {.input = on_input, .error = on_error, .run = on_run};
+
+static void send_one(struct tcp_udp *glue, const struct tcp_packet *packet)
+{
+	struct udp_transport_send send = {.src = *packet->src,
+	                                  .dst = *packet->dst,
+	                                  .protocol = PROTOCOL_TCP,
+	                                  .ttl = packet->ttl,
+	                                  .tos = packet->tos,
+	                                  .dont_fragment = packet->dont_fragment,
+	                                  .way = packet->route};
+	struct udp_buffer *buffer =
+	        udp_transport_reserve(glue->udp, packet->header_size + packet->size);
+
+	if (buffer == NULL) {
+		glue->drops++;
+		return;
+	}
+	tcp_packet_copy(packet, buffer->data);
+	if (udp_transport_send(glue->udp, &send, buffer) != 0)
+		glue->drops++;
+}
+
+static void op_output(void *context, const struct tcp_packet *packet)
+{
+	struct tcp_piece pieces[TCP_PIECES_MAX];
+	uint8_t header[TCP_HEADER_MAX];
+	struct tcp_packet segment;
+
+	if (packet->segment_size == 0) {
+		send_one(context, packet);
+		return;
+	}
+	for (uint32_t i = 0; tcp_packet_cut(packet, i, &segment, header, pieces); i++)
+		send_one(context, &segment);
+}
+
+static void op_release(void *context, void *buffer)
+{
+	udp_buffer_release(((struct tcp_udp *)context)->udp, buffer);
+}
+
+static uint64_t op_random(void *context)
+{
+	return udp_transport_random(((struct tcp_udp *)context)->udp);
+}
+
+static uint32_t op_path(void *context, const struct udp_ip *remote, struct udp_ip *local)
+{
+	return udp_transport_path(((struct tcp_udp *)context)->udp, remote, local);
+}
+
+int tcp_udp_open(struct tcp_udp *glue, struct udp_stack *udp, const struct tcp_config *config,
+                 void *memory, size_t size)
+{
+	static const struct tcp_ops ops = {
+	        .output = op_output, .release = op_release, .random = op_random, .path = op_path};
+
+	*glue = (struct tcp_udp){.udp = udp};
+	glue->tcp = tcp_stack_create(memory, size, config, &ops, glue, udp_transport_now(udp));
+	if (glue->tcp == NULL || udp_transport_set(udp, PROTOCOL_TCP, &transport, glue) != 0)
+		return -TCP_EINVAL;
+	return 0;
+}
+
+void tcp_udp_close(struct tcp_udp *glue)
+{
+	(void)udp_transport_set(glue->udp, PROTOCOL_TCP, NULL, NULL);
+	tcp_stack_destroy(glue->tcp);
+}
+
+void tcp_udp_clock(struct tcp_udp *glue)
+{
+	tcp_stack_clock(glue->tcp, udp_transport_now(glue->udp));
+}
+
+uint64_t tcp_udp_run(struct tcp_udp *glue)
+{
+	return udp_stack_run(glue->udp);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Another transport protocol on this stack's IP layer: TCP, as a library of its own.
+ *
+ * It hears of packets, errors and time by three functions, and sends by udp_transport_send. A
+ * buffer that it wants to keep it takes over; it goes back by udp_buffer_release.
+ */
+#ifndef UDP_TRANSPORT_H
+#define UDP_TRANSPORT_H
+
+#include "socket.h"
+
+/* The neighbour that a packet came from, in eight bytes: the way back. 0: none. */
+typedef uint64_t udp_way;
+
+/* A packet of the protocol, whole and checked as far as IP goes. */
+struct udp_transport_packet {
+	struct udp_ip src, dst;
+	uint8_t *data; /* the transport header */
+	uint32_t size;
+	uint32_t tail; /* writable bytes behind, in the same buffer */
+	uint8_t tos, ttl;
+	bool checksum_ok; /* hardware found the transport checksum right */
+	bool to_group;    /* to a broadcast or multicast address */
+	udp_way way;
+	struct udp_buffer *buffer; /* whose memory it is */
+};
+
+struct udp_transport {
+	/* true: the buffer is the transport's now. */
+	bool (*input)(void *context, const struct udp_transport_packet *packet);
+	/* A packet of ours failed: `quote` is what is known of its transport header and payload. */
+	void (*error)(void *context, const struct udp_ip *local, const struct udp_ip *remote,
+	              const uint8_t *quote, uint32_t size, enum udp_failure failure,
+	              uint32_t value);
+	/* From udp_stack_run. → when to be called again at the latest. */
+	uint64_t (*run)(void *context, uint64_t now);
+};
+
+/* Hands the protocol (PROTOCOL_TCP; one only) to a transport; NULL: to nobody again. *transport
+ * must live as long. 0 or -UDP_EINVAL. */
+int udp_transport_set(struct udp_stack *stack, uint8_t protocol,
+                      const struct udp_transport *transport, void *context);
+
+struct udp_transport_send {
+	struct udp_ip src, dst; /* src must be known: it is in the checksum */
+	uint8_t protocol, ttl, tos;
+	bool dont_fragment;
+	udp_way way; /* straight to that neighbour; 0: by route and neighbour table */
+};
+
+/* The address to speak to `remote` from, in *local where its family is 0. → the MTU; 0: no way, or
+ * *local is not ours. */
+uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
+                            struct udp_ip *local);
+/* A buffer for `size` bytes of transport header and payload, at buffer->data. NULL: none. */
+struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size);
+/* Sends buffer->data. 0, -UDP_EUNREACHABLE, -UDP_EMSGSIZE; the buffer is gone. */
+int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *send,
+                       struct udp_buffer *buffer);
+/* The driver's clock and random numbers. */
+uint64_t udp_transport_now(struct udp_stack *stack);
+uint64_t udp_transport_random(struct udp_stack *stack);
+
+#endif

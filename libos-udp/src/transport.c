@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Another transport's packets, on their way through IP. */
+#include "internal.h"
+
+#include <udp/transport.h>
+
+/* A way holds the link address in its lower six bytes, then the interface, and a bit that makes it
+ * differ from none. */
+#define WAY_KNOWN (1ull << 56)
+
+static udp_way way_of(const struct packet *packet)
+{
+	udp_way way = 0;
+
+	if (packet->mac == NULL)
+		return 0;
+	memcpy(&way, packet->mac, UDP_MAC_BYTES);
+	return way | (udp_way)packet->buffer->interface << 48 | WAY_KNOWN;
+}
+
+int udp_transport_set(struct udp_stack *stack, uint8_t protocol,
+                      const struct udp_transport *transport, void *context)
+{
+	if (protocol != PROTOCOL_TCP)
+		return -UDP_EINVAL;
+	stack->transport = transport;
+	stack->transport_context = context;
+	return 0;
+}
+
+void transport_input(struct packet *packet)
+{
+	struct udp_stack *stack = packet->stack;
+	struct udp_buffer *buffer = packet->buffer;
+	struct udp_transport_packet handed = {
+	        .src = packet->src,
+	        .dst = packet->dst,
+	        .data = packet->payload,
+	        .size = packet->size,
+	        .tos = packet->tos,
+	        .ttl = packet->ttl,
+	        .checksum_ok = buffer->flags & UDP_BUFFER_L4_OK,
+	        .to_group = packet->to_group,
+	        .buffer = buffer,
+	        .way = buffer->flags & UDP_BUFFER_OWNED ? 0 : way_of(packet),
+	};
+
+	handed.tail = buffer->tail + (uint32_t)(buffer->data + buffer->size - packet->payload) -
+	              packet->size;
+	if (stack->transport->input(stack->transport_context, &handed))
+		packet->buffer = NULL;
+}
+
+uint64_t transport_run(struct udp_stack *stack, uint64_t now)
+{
+	return stack->transport != NULL ? stack->transport->run(stack->transport_context, now)
+	                                : UINT64_MAX;
+}
+
+uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
+                            struct udp_ip *local)
+{
+	struct route route;
+
+	if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
+		return 0;
+	*local = route.src;
+	return route.interface->mtu;
+}
+
+struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size)
+{
+	return stack_allocate(stack, size);
+}
+
+int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *request,
+                       struct udp_buffer *buffer)
+{
+	struct send send = {.src = request->src,
+	                    .dst = request->dst,
+	                    .protocol = request->protocol,
+	                    .ttl = request->ttl,
+	                    .tos = request->tos,
+	                    .dont_fragment = request->dont_fragment};
+	unsigned interface = (uint8_t)(request->way >> 48);
+
+	if ((request->way & WAY_KNOWN) && interface < stack->n_interfaces) {
+		send.direct = true;
+		send.interface = (uint8_t)interface;
+		memcpy(send.mac, &request->way, UDP_MAC_BYTES);
+	}
+	return ip_send(stack, &send, buffer);
+}
+
+uint64_t udp_transport_now(struct udp_stack *stack)
+{
+	return stack_now(stack);
+}
+
+uint64_t udp_transport_random(struct udp_stack *stack)
+{
+	return stack->ops.random(stack->context);
+}

@@ -62,6 +62,19 @@ static void adapt(struct tcp_conn *conn, uint32_t gap_us)
 		delay_quick(conn, QUICK_ACKS_MAX); /* idle: the peer starts slowly again */
 }
 
+/* RFC 3168, 6.1.3: told again and again, until the sender says that it has reacted. */
+static void check_marks(struct tcp_conn *conn, const struct segment *segment)
+{
+	if ((segment->arrival->tos & ECN_MASK) != ECN_CE)
+		return;
+	conn->stack->count.ecn_marks_in++;
+	conn->ecn_seen = 1;
+	if (conn->echo_ce)
+		return;
+	conn->echo_ce = 1;
+	delay_enter_quick(conn, 2);
+}
+
 void delay_received(struct tcp_conn *conn, const struct segment *segment)
 {
 	struct tcp_stack *stack = conn->stack;
@@ -77,6 +90,8 @@ void delay_received(struct tcp_conn *conn, const struct segment *segment)
 		adapt(conn, (uint32_t)min_u64(gap, UINT32_MAX));
 	}
 	conn->last_received_ms = stack->ms;
+	if (conn->ecn)
+		check_marks(conn, segment);
 	if (segment->size >= 128)
 		window_grow(conn, segment->size);
 }

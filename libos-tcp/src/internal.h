@@ -555,6 +555,14 @@ static inline uint32_t timestamp_now(const struct tcp_stack *stack, uint32_t off
 	return stack->ms + offset;
 }
 
+/* Milliseconds since a moment that may have been rounded up, so as not to be 0. */
+static inline uint32_t since_ms(const struct tcp_stack *stack, uint32_t then)
+{
+	int32_t gone = (int32_t)(stack->ms - then);
+
+	return gone > 0 ? (uint32_t)gone : 0;
+}
+
 static inline uint32_t rto_min_us(const struct tcp_stack *stack)
 {
 	return stack->config.rto_min_ms * 1000;

@@ -330,7 +330,7 @@ static void bare_answer(struct tcp_stack *stack, struct request *request)
 	        .route = request->route,
 	};
 
-	if (request->challenge_ms != 0 && stack->ms - request->challenge_ms < OOW_INTERVAL_MS)
+	if (request->challenge_ms != 0 && since_ms(stack, request->challenge_ms) < OOW_INTERVAL_MS)
 		return;
 	request->challenge_ms = stack->ms | 1;
 	transmit_bare(stack, &bare);

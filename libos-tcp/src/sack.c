@@ -71,11 +71,9 @@ static void tag(struct tcp_conn *conn, struct record *record, struct ack *ack)
 	rack_advance(conn, record, conn->stack->us);
 	rate_delivered(conn, record, &ack->sample);
 	if (record->flags & R_RETRANS) {
-		/* Not marked lost: the copy may still be under way. */
-		if (record->flags & R_LOST) {
-			clear_lost(conn, record);
-			clear_retrans(conn, record);
-		}
+		/* Which copy came nobody knows; no other is waited for (RFC 6675, 4: pipe). */
+		clear_lost(conn, record);
+		clear_retrans(conn, record);
 	} else {
 		if (!(record->flags & R_EVER)) {
 			if (seq_lt(record->seq, ack->prior_fack) &&

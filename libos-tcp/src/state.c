@@ -154,7 +154,7 @@ static void answer_nonsense(struct tcp_conn *conn, const struct segment *segment
 	struct tcp_stack *stack = conn->stack;
 	bool data = segment->size > 0 && !(segment->flags & F_SYN);
 
-	if (!data && conn->oow_ms != 0 && stack->ms - conn->oow_ms < OOW_INTERVAL_MS)
+	if (!data && conn->oow_ms != 0 && since_ms(stack, conn->oow_ms) < OOW_INTERVAL_MS)
 		return;
 	if (!data)
 		conn->oow_ms = stack->ms | 1;
@@ -333,16 +333,11 @@ static void urgent_input(struct tcp_conn *conn, const struct segment *segment)
 
 static void ecn_input(struct tcp_conn *conn, const struct segment *segment)
 {
-	if (segment->flags & F_CWR)
-		conn->echo_ce = 0;
-	if ((segment->arrival->tos & ECN_MASK) != ECN_CE)
+	if (!(segment->flags & F_CWR))
 		return;
-	conn->stack->count.ecn_marks_in++;
-	conn->ecn_seen = 1;
-	if (!conn->echo_ce) {
-		conn->echo_ce = 1;
-		delay_enter_quick(conn, 2);
-	}
+	conn->echo_ce = 0;
+	/* Its window may be down to one segment: do not let it wait. */
+	conn->ack_now |= segment->size > 0;
 }
 
 /* Data for somebody who will not read it (RFC 9293, 3.6.1: CLOSE with data to come). */

@@ -57,7 +57,7 @@ static bool gave_up(struct tcp_conn *conn)
 
 	if (conn->retrans_ms == 0)
 		return false;
-	gone = conn->stack->ms - conn->retrans_ms + 1;
+	gone = since_ms(conn->stack, conn->retrans_ms) + 1;
 	if (conn->options.user_timeout_ms != 0) {
 		if (gone < conn->options.user_timeout_ms)
 			return false;
@@ -86,7 +86,7 @@ static uint64_t backed_off(struct tcp_conn *conn)
 
 	if (limit == 0 || conn->retrans_ms == 0)
 		return wait;
-	gone = conn->stack->ms - conn->retrans_ms;
+	gone = since_ms(conn->stack, conn->retrans_ms);
 	return gone >= limit ? NS_PER_MS : min_u64(wait, (limit - gone) * NS_PER_MS);
 }
 

@@ -102,7 +102,7 @@ static void answer(struct tcp_stack *stack, struct timewait *timewait, bool data
 	        .route = route,
 	};
 
-	if (!data && timewait->oow_ms != 0 && stack->ms - timewait->oow_ms < OOW_INTERVAL_MS)
+	if (!data && timewait->oow_ms != 0 && since_ms(stack, timewait->oow_ms) < OOW_INTERVAL_MS)
 		return;
 	timewait->oow_ms = stack->ms | 1;
 	transmit_bare(stack, &bare);

@@ -143,7 +143,7 @@ void transmit_challenge(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
 
-	if (conn->challenge_ms != 0 && stack->ms - conn->challenge_ms < OOW_INTERVAL_MS) {
+	if (conn->challenge_ms != 0 && since_ms(stack, conn->challenge_ms) < OOW_INTERVAL_MS) {
 		stack->count.challenges_limited++;
 		return;
 	}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sending: segments, Nagle, windows, loss and its recovery. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "script.h"
+
+static void push_stands_on_the_last_segment(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 write 2500", "+0 > . 1:1001(1000) ack 1",
+	       "+0 > . 1001:2001(1000) ack 1", "+0 > P. 2001:2501(500) ack 1",
+	       "+.1 < . 1:1(0) ack 2501 win 32792");
+}
+
+static void offload_takes_bursts(void **state)
+{
+	SCRIPT_WITH(c->segment_max = 65000, PASSIVE_PLAIN, "+0 write 5500",
+	            "+0 > P. 1:5501(5500) ack 1", "+.1 < . 1:1(0) ack 2001 win 32792",
+	            "+0 < . 1:1(0) ack 5501 win 32792", "+0 write 20000",
+	            "+0 > . 5501:17501(12000) ack 1", "+.1 < . 1:1(0) ack 17501 win 32792",
+	            "+0 > P. 17501:25501(8000) ack 1", "+.1 < . 1:1(0) ack 25501 win 32792");
+}
+
+static void nagle_holds_back_the_second_small_one(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 write 100", "+0 > P. 1:101(100) ack 1", "+0 write 100",
+	       "+0 write 50", "+.05 < . 1:1(0) ack 101 win 32792", "+0 > P. 101:251(150) ack 1",
+	       "+.05 < . 1:1(0) ack 251 win 32792");
+	SCRIPT(PASSIVE_PLAIN, "+0 nodelay", "+0 write 100", "+0 > P. 1:101(100) ack 1",
+	       "+0 write 100", "+0 > P. 101:201(100) ack 1", "+.05 < . 1:1(0) ack 201 win 32792");
+	SCRIPT(PASSIVE_PLAIN, "+0 cork", "+0 write 1200", "+0 > . 1:1001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 1001 win 32792", "+0 uncork", "+0 > P. 1001:1201(200) ack 1",
+	       "+.1 < . 1:1(0) ack 1201 win 32792");
+}
+
+static void slow_start_doubles(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 write 10000", "+0 > . 1:1001(1000) ack 1",
+	       "+0 > . 1001:2001(1000) ack 1", "+0 > . 2001:3001(1000) ack 1",
+	       "+0 > . 3001:4001(1000) ack 1", "+0 > . 4001:5001(1000) ack 1",
+	       "+0 > . 5001:6001(1000) ack 1", "+0 > . 6001:7001(1000) ack 1",
+	       "+0 > . 7001:8001(1000) ack 1", "+0 > . 8001:9001(1000) ack 1",
+	       "+0 > P. 9001:10001(1000) ack 1", "+.1 < . 1:1(0) ack 5001 win 32792", "+0 cwnd 15",
+	       "+0 < . 1:1(0) ack 10001 win 32792", "+0 cwnd 20");
+}
+
+static void timeout_sends_the_first_again(void **state)
+{
+	/* Without SACK: no probe, the timeout itself, doubled each time. */
+	SCRIPT(PASSIVE_PLAIN, "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
+	       "+.3 > P. 1:1001(1000) ack 1", "+.6 > P. 1:1001(1000) ack 1",
+	       "+1.2 > P. 1:1001(1000) ack 1", "+0 cwnd 1", "+.1 < . 1:1(0) ack 1001 win 32792");
+}
+
+static void tail_loss_probe_comes_first(void **state)
+{
+	/* One segment in flight: twice the round trip, and the delay of an acknowledgement; but not
+	   later than the timeout. */
+	SCRIPT(PASSIVE_SACK, "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
+	       "+.3 > P. 1:1001(1000) ack 1", "+.1 < . 1:1(0) ack 1001 win 257");
+	SCRIPT(PASSIVE_SACK, "+0 write 2000", "+0 > . 1:1001(1000) ack 1",
+	       "+0 > P. 1001:2001(1000) ack 1", "+.202 > P. 1001:2001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:2001>", "+0 > . 1:1001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 2001 win 257");
+}
+
+#define TEN                                                                                        \
+	"+0 write 10000", "+0 > . 1:1001(1000) ack 1", "+0 > . 1001:2001(1000) ack 1",             \
+	        "+0 > . 2001:3001(1000) ack 1", "+0 > . 3001:4001(1000) ack 1",                    \
+	        "+0 > . 4001:5001(1000) ack 1", "+0 > . 5001:6001(1000) ack 1",                    \
+	        "+0 > . 6001:7001(1000) ack 1", "+0 > . 7001:8001(1000) ack 1",                    \
+	        "+0 > . 8001:9001(1000) ack 1", "+0 > P. 9001:10001(1000) ack 1"
+
+static void three_sacked_begin_recovery(void **state)
+{
+	SCRIPT(PASSIVE_SACK, TEN, "+.1 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:2001>",
+	       "+0 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:3001>",
+	       "+0 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:4001>", "+0 > . 1:1001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 10001 win 257", "+0 cwnd 8");
+}
+
+static void reordering_waits_a_quarter_of_the_round_trip(void **state)
+{
+	/* Two are missing and three came: at once. One came: a little patience. */
+	SCRIPT(PASSIVE_SACK, TEN, "+.1 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:2001>",
+	       "+.027 > . 1:1001(1000) ack 1", "+.1 < . 1:1(0) ack 10001 win 257");
+}
+
+static void duplicates_begin_recovery_without_sack(void **state)
+{
+	SCRIPT_WITH(o->congestion = TCP_CONGESTION_NEWRENO, PASSIVE_PLAIN, TEN,
+	            "+.1 < . 1:1(0) ack 1 win 32792", "+0 < . 1:1(0) ack 1 win 32792",
+	            "+0 < . 1:1(0) ack 1 win 32792", "+0 > . 1:1001(1000) ack 1",
+	            "+0 < . 1:1(0) ack 1 win 32792", "+0 < . 1:1(0) ack 1 win 32792",
+	            /* A partial acknowledgement: the next hole. */
+	            "+.1 < . 1:1(0) ack 4001 win 32792", "+0 > . 4001:5001(1000) ack 1",
+	            "+.1 < . 1:1(0) ack 10001 win 32792", "+0 cwnd 5");
+}
+
+static void spurious_timeout_is_undone(void **state)
+{
+	/* F-RTO: what comes after the timeout acknowledges what was sent before it. */
+	SCRIPT(PASSIVE_TS, "+0 write 3000", "+0 > . 1:1001(1000) ack 1",
+	       "+0 > . 1001:2001(1000) ack 1", "+0 > P. 2001:3001(1000) ack 1",
+	       "+.202 > P. 2001:3001(1000) ack 1", "+.3 > . 1:1001(1000) ack 1",
+	       "+.05 < . 1:1(0) ack 1001 win 257 <nop,nop,TS val 1800 ecr 200>", "+0 cwnd 10",
+	       "+0 < . 1:1(0) ack 3001 win 257 <nop,nop,TS val 1800 ecr 200>");
+}
+
+static void needless_recovery_is_undone(void **state)
+{
+	SCRIPT(PASSIVE_SACK, TEN, "+.1 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:4001>",
+	       "+0 > . 1:1001(1000) ack 1", "+.01 < . 1:1(0) ack 4001 win 257",
+	       /* The duplicate tells that the first had only been late. */
+	       "+.09 < . 1:1(0) ack 4001 win 257 <nop,nop,sack 1:1001>", "+0 cwnd 10",
+	       "+0 < . 1:1(0) ack 10001 win 257");
+}
+
+static void shut_windows_are_probed(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 1001 win 0", "+0 write 1000", "+.3 > . 1000:1000(0) ack 1",
+	       "+.01 < . 1:1(0) ack 1001 win 0", "+.6 > . 1000:1000(0) ack 1",
+	       "+.01 < . 1:1(0) ack 1001 win 0", "+1.2 > . 1000:1000(0) ack 1",
+	       "+.01 < . 1:1(0) ack 1001 win 5000", "+0 > P. 1001:2001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 2001 win 5000");
+}
+
+static void no_silly_windows_are_filled(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
+	       "+.1 < . 1:1(0) ack 1001 win 400", "+0 write 1000",
+	       /* Room for less than a segment is not used, until the timer wants to know. */
+	       "+.3 > . 1001:1401(400) ack 1", "+.1 < . 1:1(0) ack 1401 win 5000",
+	       "+0 > P. 1401:2001(600) ack 1", "+.1 < . 1:1(0) ack 2001 win 5000");
+}
+
+static void ecn_echo_shrinks_the_window(void **state)
+{
+	SCRIPT("+0 < SEW 0:0(0) win 32792 <mss 1000,nop,nop,sackOK>", "+0 > SE. 0:0(0) ack 1",
+	       "+.1 < . 1:1(0) ack 1 win 32792", "+0 accept", TEN,
+	       "+.1 < E. 1:1(0) ack 10001 win 32792", "+0 write 1000",
+	       "+0 > PW. 10001:11001(1000) ack 1", "+.1 < . 1:1(0) ack 11001 win 32792",
+	       "+0 cwnd 7");
+}
+
+static void big_packets_are_cut_on_request(void **state)
+{
+	SCRIPT("+0 < S 0:0(0) win 32792 <mss 1460>", "+0 > S. 0:0(0) ack 1",
+	       "+.1 < . 1:1(0) ack 1 win 32792", "+0 accept", "+0 write 1460",
+	       "+0 > P. 1:1461(1460) ack 1", "+.01 icmp toobig 1000 1", "+0 > . 1:961(960) ack 1",
+	       "+0 < . 1:1(0) ack 961 win 32792", "+0 > P. 961:1461(500) ack 1",
+	       "+.1 < . 1:1(0) ack 1461 win 32792",
+	       /* What quotes nothing in flight is a guess. */
+	       "+0 icmp toobig 600 1", "+0 write 960", "+0 > P. 1461:2421(960) ack 1",
+	       "+.1 < . 1:1(0) ack 2421 win 32792");
+}
+
+static void idle_connections_are_asked(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 keepalive 10 2 2", "+10 > . 0:0(0) ack 1",
+	       "+.01 < . 1:1(0) ack 1 win 1000", "+10 > . 0:0(0) ack 1", "+2 > . 0:0(0) ack 1",
+	       "+2 > R. 1:1(0) ack 1", "+0 state CLOSED", "+0 cause TIMEOUT", "+0 close");
+}
+
+static void the_application_may_lose_patience(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 timeout 2000", "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
+	       "+.3 > P. 1:1001(1000) ack 1", "+.6 > P. 1:1001(1000) ack 1",
+	       "+1.2 > P. 1:1001(1000) ack 1", "+.81 state CLOSED", "+0 cause TIMEOUT", "+0 close");
+}
+
+static void urgent_is_marked(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 urgent 100", "+0 > PU. 1:101(100) ack 1 win 64240 urg 100",
+	       "+.1 < . 1:1(0) ack 101 win 32792");
+}
+
+static void copied_bytes_coalesce(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, "+0 copy 1", "+0 > P. 1:2(1) ack 1", "+0 copy 500", "+0 copy 499",
+	       "+0 copy 1000", "+0 > . 2:1002(1000) ack 1", "+.1 < . 1:1(0) ack 1002 win 32792",
+	       "+0 > P. 1002:2001(999) ack 1", "+.1 < . 1:1(0) ack 2001 win 32792");
+}
+
+static void window_restarts_after_idle_time(void **state)
+{
+	SCRIPT(PASSIVE_PLAIN, TEN, "+.1 < . 1:1(0) ack 10001 win 32792", "+0 cwnd 20",
+	       "+5 write 1000", "+0 > P. 10001:11001(1000) ack 1", "+0 cwnd 10",
+	       "+.1 < . 1:1(0) ack 11001 win 32792");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(push_stands_on_the_last_segment),
+	        cmocka_unit_test(offload_takes_bursts),
+	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
+	        cmocka_unit_test(slow_start_doubles),
+	        cmocka_unit_test(timeout_sends_the_first_again),
+	        cmocka_unit_test(tail_loss_probe_comes_first),
+	        cmocka_unit_test(three_sacked_begin_recovery),
+	        cmocka_unit_test(reordering_waits_a_quarter_of_the_round_trip),
+	        cmocka_unit_test(duplicates_begin_recovery_without_sack),
+	        cmocka_unit_test(spurious_timeout_is_undone),
+	        cmocka_unit_test(needless_recovery_is_undone),
+	        cmocka_unit_test(shut_windows_are_probed),
+	        cmocka_unit_test(no_silly_windows_are_filled),
+	        cmocka_unit_test(ecn_echo_shrinks_the_window),
+	        cmocka_unit_test(big_packets_are_cut_on_request),
+	        cmocka_unit_test(idle_connections_are_asked),
+	        cmocka_unit_test(the_application_may_lose_patience),
+	        cmocka_unit_test(urgent_is_marked),
+	        cmocka_unit_test(copied_bytes_coalesce),
+	        cmocka_unit_test(window_restarts_after_idle_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -121,6 +121,8 @@ static const char *check_load(const struct flt_insn *insn, uint32_t left)
 			return "second half of a 64-bit immediate is missing";
 		if (insn[1].code || insn[1].regs || insn[1].offset || insn->offset)
 			return "reserved fields of a 64-bit immediate are not 0";
+		if (insn_src(insn) > BPF_PSEUDO_MAP_VALUE)
+			return "64-bit immediate of an unknown kind";
 		if (insn_src(insn) == BPF_PSEUDO_MAP && insn[1].imm)
 			return "a map's reference with an offset";
 		return NULL;
@@ -302,6 +304,57 @@ int flt_check(const struct flt_insn *insns, uint32_t n, struct flt_shape_of_prog
 	number_functions(shape, n);
 	code = check_targets(shape, insns, n, error);
 	return code ? code : check_ends(shape, insns, n, error);
+}
+
+/* Instructions to go on from, and what was seen; each is put on the list once. */
+struct reach {
+	uint32_t *list;
+	uint32_t n;
+	bool *seen;
+};
+
+static void reach(struct reach *r, uint32_t i)
+{
+	if (r->seen[i])
+		return;
+	r->seen[i] = true;
+	r->list[r->n++] = i;
+}
+
+static void reach_from(struct reach *r, const struct flt_insn *insns, uint32_t i)
+{
+	const struct flt_insn *insn = &insns[i];
+	uint32_t class = insn->code & BPF_CLASS_MASK, op = insn->code & BPF_OP_MASK;
+	bool jumps = class == BPF_JMP || class == BPF_JMP32;
+	if (jumps && op == BPF_EXIT)
+		return;
+	if (is_jump(insn))
+		reach(r, i + 1 + (uint32_t)flt_insn_distance(insn));
+	if (insn->code == (BPF_JMP | BPF_CALL) && insn_src(insn) == BPF_PSEUDO_CALL)
+		reach(r, i + 1 + (uint32_t)insn->imm);
+	if (!jumps || op != BPF_JA)
+		reach(r, i + 1 + insn_is_wide(insn));
+}
+
+int flt_check_reachable(const struct flt_insn *insns, uint32_t n,
+                        const struct flt_shape_of_program *shape, struct flt_error *error)
+{
+	struct reach r = {.list = flt_alloc_array(n, sizeof(*r.list)),
+	                  .seen = flt_alloc_array(n, sizeof(*r.seen))};
+	int code = 0;
+	if (!r.list || !r.seen)
+		code = flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
+	else
+		reach(&r, 0);
+	while (!code && r.n)
+		reach_from(&r, insns, r.list[--r.n]);
+	for (uint32_t i = 0; i < n && !code; i++)
+		if (!r.seen[i] && !(shape->kinds[i] & FLT_INSN_SECOND_HALF))
+			code = flt_fail(error, FLT_E_REFUSED, (int32_t)i,
+			                "the instruction can't be reached");
+	flt_free(r.list);
+	flt_free(r.seen);
+	return code;
 }
 
 void flt_shape_of_program_free(struct flt_shape_of_program *shape)

@@ -24,6 +24,10 @@ int flt_check(const struct flt_insn *insns, uint32_t n, struct flt_shape_of_prog
               struct flt_error *error);
 void flt_shape_of_program_free(struct flt_shape_of_program *shape);
 
+/* Whether each instruction can be reached by following jumps both ways; FLT_E_REFUSED. */
+int flt_check_reachable(const struct flt_insn *insns, uint32_t n,
+                        const struct flt_shape_of_program *shape, struct flt_error *error);
+
 /* The register that a call by register (callx) names. */
 uint32_t flt_insn_call_register(const struct flt_insn *insn);
 

@@ -83,8 +83,6 @@ static int load_wide(struct flt_verifier *v, const struct flt_insn *insn)
 		flt_vreg_set_number(dst, flt_range_const(insn_wide_imm(insn)));
 		return 0;
 	}
-	if (kind != BPF_PSEUDO_MAP && kind != BPF_PSEUDO_MAP_VALUE)
-		return flt_vrefuse(v, "64-bit immediate of an unknown kind %u", kind);
 	struct flt_map *map = map_of(v, insn);
 	if (!map)
 		return flt_vrefuse(v, "map number %d does not exist", insn->imm);
@@ -132,6 +130,9 @@ static int walk_path(struct flt_verifier *v)
 			                  (uint32_t)FLT_VERIFIER_STEPS_MAX);
 			return FLT_E_REFUSED;
 		}
+		if (v->effort > FLT_VERIFIER_EFFORT_MAX)
+			return flt_vrefuse(v,
+			                   "too complex: following what is known takes too long");
 		int code = v->shape.kinds[v->now.pc] & FLT_INSN_TARGET ? flt_vmeet(v) : 0;
 		if (code || v->path_ended)
 			return code;
@@ -246,6 +247,8 @@ int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, ui
 	v->error = error;
 	v->next_id = FLT_RAW_LENGTH_ID + 1;
 	int code = flt_check(v->insns, v->n_insns, &v->shape, error);
+	if (!code)
+		code = flt_check_reachable(v->insns, v->n_insns, &v->shape, error);
 	if (!code)
 		code = allocate(v);
 	if (!code)

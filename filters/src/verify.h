@@ -32,6 +32,7 @@ enum {
 	FLT_PACKET_OFFSET_MAX = 0xffff, /* of pointers into the packet */
 	FLT_POINTER_OFFSET_MAX = 1 << 29,
 	FLT_VERIFIER_MEMORY_MAX = 24 << 20, /* bytes of remembered and waiting states */
+	FLT_VERIFIER_EFFORT_MAX = 1 << 25,  /* slots compared, lines copied, steps walked back */
 	FLT_RAW_LENGTH_ID = 1,              /* the identity of a raw program's second argument */
 };
 
@@ -56,8 +57,14 @@ struct flt_vreg {
 	uint16_t length;     /* PACKET: bytes proven to exist behind its variable part */
 	uint32_t id;         /* equal ids: equal variable parts (numbers: equal values); 0: none */
 	int32_t offset;      /* pointers: the fixed part */
+	uint8_t beyond;      /* PACKET: known to be at the end (FLT_AT_END) or past it */
 	struct flt_map *map; /* MAP, VALUE, VALUE_OR_NULL */
 	struct flt_range range; /* numbers; pointers: the variable part */
+};
+
+enum {
+	FLT_AT_END = 1,
+	FLT_PAST_END = 2,
 };
 
 enum flt_vbyte {

@@ -60,6 +60,7 @@ static int add_constant(struct flt_verifier *v, struct flt_vreg *pointer, int64_
 	if (offset > FLT_POINTER_OFFSET_MAX || offset < -FLT_POINTER_OFFSET_MAX)
 		return flt_vrefuse(v, "pointer moves too far");
 	pointer->offset = (int32_t)offset;
+	pointer->beyond = 0;
 	return 0;
 }
 
@@ -76,6 +77,7 @@ static int add_range(struct flt_verifier *v, struct flt_vreg *pointer, struct fl
 	/* Somewhere else in the packet: nothing is proven about what lies behind it. */
 	pointer->id = v->next_id++;
 	pointer->length = 0;
+	pointer->beyond = 0;
 	return 0;
 }
 
@@ -112,6 +114,11 @@ static int pointer_alu(struct flt_verifier *v, const struct flt_insn *insn, stru
 	uint32_t op = insn->code & BPF_OP_MASK;
 	bool dst_pointer = flt_vtype_is_pointer(dst->type);
 	bool src_pointer = flt_vtype_is_pointer(src->type);
+	if (!is_wide(insn) && op == BPF_SUB && dst_pointer && src_pointer) {
+		int code = subtract_pointers(v, dst, src);
+		dst->range = flt_range_of_bytes(4);
+		return code;
+	}
 	if (!is_wide(insn) || (op != BPF_ADD && op != BPF_SUB))
 		return flt_vrefuse(v, "operation on %s other than adding or subtracting",
 		                   flt_vtype_name(dst_pointer ? dst->type : src->type));

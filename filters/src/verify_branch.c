@@ -139,6 +139,15 @@ static bool below_end(uint32_t op, bool pointer_first, bool holds, uint32_t *mor
 	return false;
 }
 
+/* Where it does not hold, the pointer is at the end or past it; so is what lies behind it. */
+static void mark_beyond(struct flt_vreg *reg, const struct flt_vreg *about)
+{
+	if (reg->type == about->type && reg->id == about->id && reg->offset >= about->offset &&
+	    reg->offset <= FLT_PACKET_OFFSET_MAX && reg->beyond < about->beyond &&
+	    reg->range.smin >= 0 && reg->range.smax <= FLT_PACKET_OFFSET_MAX)
+		reg->beyond = about->beyond;
+}
+
 static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, bool holds)
 {
 	struct operands o;
@@ -148,8 +157,13 @@ static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, 
 	if (!first && !is_end_of(o.a, o.b))
 		return;
 	struct flt_vreg about = first ? *o.a : *o.b;
-	if (!below_end(insn->code & BPF_OP_MASK, first, holds, &more))
+	if (!below_end(insn->code & BPF_OP_MASK, first, holds, &more)) {
+		if (below_end(insn->code & BPF_OP_MASK, first, !holds, &more)) {
+			about.beyond = more ? FLT_AT_END : FLT_PAST_END;
+			for_each_reg(state, mark_beyond, &about);
+		}
 		return;
+	}
 	int64_t length = (int64_t)about.offset + more;
 	/* Within the address space the largest packet can't wrap; elsewhere nothing is learned. */
 	if (about.range.smin < 0 || length <= 0 ||
@@ -157,6 +171,24 @@ static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, 
 		return;
 	about.length = (uint16_t)length;
 	for_each_reg(state, lengthen, &about);
+}
+
+/* Whether the comparison of a pointer with the packet's end was made before: as flt_range_decide.
+ */
+static int decide_packet(const struct flt_insn *insn, const struct operands *o)
+{
+	bool first = is_end_of(o->b, o->a);
+	uint32_t more;
+	if (!first && !is_end_of(o->a, o->b))
+		return -1;
+	const struct flt_vreg *p = first ? o->a : o->b;
+	for (int holds = 0; holds < 2; holds++) {
+		if (!below_end(insn->code & BPF_OP_MASK, first, holds, &more))
+			continue;
+		if (p->beyond == FLT_PAST_END || (p->beyond == FLT_AT_END && more))
+			return !holds;
+	}
+	return -1;
 }
 
 /* --- all --- */
@@ -197,6 +229,12 @@ static int classify(struct flt_verifier *v, const struct flt_insn *insn, const s
 		                             &o->a->range, &o->b->range);
 		return 0;
 	}
+	/* A packet that is compared with NULL: compilers look at the half that the context has. */
+	if (!is_wide_jump(insn) && is_equality(insn) && is_zero(o->b) &&
+	    flt_vtype_in_packet(o->a->type)) {
+		*kind = COMPARE_POINTERS;
+		return 0;
+	}
 	if (!is_wide_jump(insn))
 		return flt_vrefuse(v, "half of a pointer is compared");
 	if (is_zero(o->b) && is_equality(insn)) {
@@ -209,6 +247,7 @@ static int classify(struct flt_verifier *v, const struct flt_insn *insn, const s
 	if (!same_object(o->a, o->b))
 		return flt_vrefuse(v, "%s is compared with %s", flt_vtype_name(o->a->type),
 		                   flt_vtype_name(o->b->type));
+	*decision = decide_packet(insn, o);
 	return 0;
 }
 

@@ -218,10 +218,10 @@ int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn)
 int flt_vexit(struct flt_verifier *v)
 {
 	const struct flt_vreg *result = flt_vreg_now(v, R0);
-	int code = flt_vread(v, R0);
-	if (code)
-		return code;
 	if (!v->now.depth) {
+		int code = flt_vread(v, R0);
+		if (code)
+			return code;
 		v->path_ended = true;
 		return flt_vtype_is_pointer(result->type)
 		               ? flt_vrefuse(v, "the program returns %s",

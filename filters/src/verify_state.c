@@ -12,7 +12,6 @@ enum {
 	EXPLORED_GROWTH = 8192, /* … and one more for each so many that the path is long */
 	EXPLORED_MAX = 64,      /* states remembered at one instruction */
 	SWEEP_DISTANCE = 20000, /* instructions between two looks for memory to give back */
-	EFFORT_MAX = 1 << 25,   /* slots compared and steps walked back */
 };
 
 static int no_memory(struct flt_verifier *v)
@@ -59,6 +58,7 @@ int flt_vstate_copy(struct flt_verifier *v, struct flt_vstate *to, const struct 
 		if (!to->frames[i])
 			return no_memory(v);
 		memcpy(to->frames[i], from->frames[i], used);
+		v->effort += (uint32_t)(used / 64);
 	}
 	return 0;
 }
@@ -206,6 +206,8 @@ static bool reg_contains(const struct flt_vreg *old, const struct flt_vreg *new,
 		return false;
 	if (c->exact ? old->length != new->length : old->length > new->length)
 		return false;
+	if (c->exact ? old->beyond != new->beyond : old->beyond > new->beyond)
+		return false;
 	return number_contains(old, new, c, true);
 }
 
@@ -299,7 +301,7 @@ static bool state_contains(struct flt_verifier *v, const struct flt_explored *e,
 	struct comparison c;
 	c.ids.n = 0;
 	c.exact = exact;
-	v->effort++;
+	v->effort += 4 * (new->depth + 1);
 	if (old->depth != new->depth || old->raw_length > new->raw_length)
 		return false;
 	for (uint32_t i = old->depth + 1; i-- > 0;)
@@ -407,7 +409,8 @@ static void forget_lone_identities(struct flt_verifier *v, struct flt_vstate *st
 			if (state->frames[f]->slots[i].bytes[0] == FLT_B_SPILL)
 				census_count(&census, &state->frames[f]->slots[i].spill);
 	}
-	for (uint32_t f = 0; f <= state->depth; f++) {
+	for (uint32_t f = 0; f <= state->depth && census.n; f++) {
+		v->effort += (state->frames[f]->n_slots + R10) * census.n / 8;
 		for (uint32_t r = 0; r < R10; r++)
 			census_clear(&census, &state->frames[f]->regs[r]);
 		for (uint32_t i = 0; i < state->frames[f]->n_slots; i++)
@@ -453,9 +456,6 @@ int flt_vmeet(struct flt_verifier *v)
 	struct flt_explored **link = &v->explored[v->now.pc];
 	for (uint32_t n = 0; *link; n++) {
 		struct flt_explored *e = *link;
-		if (v->effort > EFFORT_MAX)
-			return flt_vrefuse(v,
-			                   "too complex: comparing what is known takes too long");
 		if (e->branches) {
 			if (state_contains(v, e, true))
 				return flt_vrefuse(v, "endless loop");

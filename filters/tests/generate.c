@@ -356,6 +356,8 @@ static void mutate(struct program *p)
 		insn->regs = (uint8_t)((insn->regs & 0x0f) | below(11) << 4);
 		return;
 	default:
+		if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_X))
+			return; /* (what is subtracted from pointers Linux follows less well) */
 		insn->code ^= (uint8_t)(1u << (3 + below(5)));
 		if ((insn->code & BPF_OP_MASK) == BPF_DIV || (insn->code & BPF_OP_MASK) == BPF_MOD)
 			insn->code ^= BPF_SUB;

@@ -45,8 +45,9 @@ static bool taken_by_linux(const struct flt_insn *insns, uint32_t n, char *log, 
 	memcpy(copy, insns, n * sizeof(*insns));
 	for (uint32_t i = 0; i + 1 < n; i++)
 		if (insn_is_wide(&copy[i])) {
-			if (insn_src(&copy[i]) && (uint32_t)copy[i].imm < GENERATE_MAPS)
-				copy[i].imm = map_fds[copy[i].imm];
+			bool known = (uint32_t)copy[i].imm < GENERATE_MAPS;
+			if (insn_src(&copy[i]))
+				copy[i].imm = known ? map_fds[copy[i].imm] : -1;
 			i++;
 		}
 	int fd = linux_bpf_load(copy, n, log, size);

@@ -53,7 +53,7 @@ int exo_main(void)
 	int wrong = 0;
 
 	if (screen == NULL || colour == NULL ||
-	    exo_pages_alloc(&picture, SIDE * SIDE * 4 / EXO_PAGE_SIZE) != 0)
+	    exo_pages_alloc(&picture, (uint32_t)(SIDE * SIDE * 4) / EXO_PAGE_SIZE) != 0)
 		return 2;
 	shift = strcmp(colour, "red") == 0 ? 16 : strcmp(colour, "green") == 0 ? 8 : 0;
 	/* Far more than the rectangle: what does not belong to it must not show. */

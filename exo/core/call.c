@@ -61,7 +61,7 @@ static int64_t call_console_write(struct call *call)
 		error = call_copy_in(text, call->arg[1], size);
 	if (error)
 		return error;
-	log_env_text(call->env, text, size);
+	log_env_text(call->env, text, size, cap.rights & EXO_RIGHT_READ);
 	return (int64_t)size;
 }
 

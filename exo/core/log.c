@@ -104,7 +104,7 @@ static void put_head(struct out *out, const struct env *env)
 	put(out, ": ", 2);
 }
 
-void log_env_text(const struct env *env, const char *text, size_t size)
+void log_env_text(const struct env *env, const char *text, size_t size, bool raw)
 {
 	struct out out = {.size = 0};
 
@@ -115,7 +115,10 @@ void log_env_text(const struct env *env, const char *text, size_t size)
 		if (!console.open)
 			put_head(&out, env);
 		console.open = text[i] == '\n' ? 0 : env->id;
-		put_safe(&out, text[i]);
+		if (raw)
+			put(&out, &text[i], 1);
+		else
+			put_safe(&out, text[i]);
 	}
 	flush(&out);
 	machine_unlock(&console.lock);

@@ -22,10 +22,22 @@ enum {
 	FIFO_BYTES = 16,
 	/* A byte takes 87 us; a UART that has not sent one after this many reads is stuck. */
 	SEND_TRIES = 100000,
+	OUT_BYTES = 16384, /* powers of two */
+	IN_BYTES = 1024,
 };
 
 static bool present;
-static unsigned room; /* bytes that the transmit FIFO surely takes */
+static unsigned tries = SEND_TRIES; /* reads left until the UART is given up */
+
+/* Free-running indices: bytes [tail, head) wait. */
+static struct {
+	uint32_t head, tail;
+	uint8_t bytes[OUT_BYTES];
+} out;
+static struct {
+	uint32_t head, tail;
+	uint8_t bytes[IN_BYTES];
+} in;
 
 void dev_serial_init(void)
 {
@@ -42,20 +54,58 @@ void dev_serial_init(void)
 	present = true;
 }
 
-static void put(uint8_t byte)
+bool dev_serial_busy(void)
 {
-	unsigned tries = SEND_TRIES;
+	return __atomic_load_n(&out.head, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&out.tail, __ATOMIC_RELAXED);
+}
 
-	while (room == 0) {
-		if ((x86_in8(STATUS) & STATUS_CAN_SEND) != 0)
-			room = FIFO_BYTES;
-		else if (--tries == 0) {
+/* What was received moves on before the UART's 16 bytes overflow; what finds no room is lost. */
+static void receive(void)
+{
+	while ((x86_in8(STATUS) & STATUS_RECEIVED) != 0) {
+		uint8_t byte = x86_in8(DATA);
+
+		if (in.head - in.tail < IN_BYTES)
+			in.bytes[in.head++ % IN_BYTES] = byte;
+	}
+}
+
+/* Fills the transmit FIFO, if it is empty. */
+static bool send(void)
+{
+	if ((x86_in8(STATUS) & STATUS_CAN_SEND) == 0)
+		return false;
+	tries = SEND_TRIES;
+	for (unsigned room = FIFO_BYTES; room > 0 && out.tail != out.head; room--)
+		x86_out8(DATA, out.bytes[out.tail++ % OUT_BYTES]);
+	return true;
+}
+
+void dev_serial_poll(void)
+{
+	if (!present)
+		return;
+	receive();
+	while (out.tail != out.head && send())
+		;
+}
+
+void dev_serial_flush(void)
+{
+	while (present && out.tail != out.head) {
+		if (!send() && --tries == 0) {
 			present = false;
-			return;
+			out.tail = out.head;
 		}
 	}
-	room--;
-	x86_out8(DATA, byte);
+}
+
+static void put(uint8_t byte)
+{
+	if (out.head - out.tail == OUT_BYTES)
+		dev_serial_flush();
+	out.bytes[out.head++ % OUT_BYTES] = byte;
 }
 
 void dev_serial_write(const char *text, size_t size)
@@ -65,13 +115,16 @@ void dev_serial_write(const char *text, size_t size)
 			put('\r');
 		put((uint8_t)text[i]);
 	}
+	dev_serial_poll();
 }
 
 size_t dev_serial_read(char *text, size_t size)
 {
 	size_t n = 0;
 
-	while (n < size && present && (x86_in8(STATUS) & STATUS_RECEIVED) != 0)
-		text[n++] = (char)x86_in8(DATA);
+	if (present)
+		receive();
+	while (n < size && in.tail != in.head)
+		text[n++] = (char)in.bytes[in.tail++ % IN_BYTES];
 	return n;
 }

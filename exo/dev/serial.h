@@ -6,12 +6,19 @@
 #ifndef DEV_SERIAL_H
 #define DEV_SERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Looks for the UART and sets it up. Other functions do nothing before. */
 void dev_serial_init(void);
-/* Writes bytes as they are, except that a newline gets its carriage return. */
+/* Writes bytes as they are, except that a newline gets its carriage return: into a buffer, from
+ * which dev_serial_poll sends what the UART takes at once. Only where 16 KiB wait already does
+ * writing wait for the line (87 us a byte). Functions are not concurrent, but for _busy. */
 void dev_serial_write(const char *text, size_t size);
+bool dev_serial_busy(void); /* something waits to be sent */
+void dev_serial_poll(void);
+/* Sends everything that waits: before the end. A UART that is stuck is given up. */
+void dev_serial_flush(void);
 /* Takes what was received, at most `size` bytes; returns how many. */
 size_t dev_serial_read(char *text, size_t size);
 

@@ -66,6 +66,7 @@ void machine_console_write(const char *text, size_t size)
 {
 	if (broken) {
 		write_lines(text, size);
+		dev_serial_flush();
 		return;
 	}
 	machine_lock(&console_lock);
@@ -75,12 +76,26 @@ void machine_console_write(const char *text, size_t size)
 
 size_t machine_console_read(char *text, size_t size)
 {
-	return dev_serial_read(text, size);
+	machine_lock(&console_lock);
+	size = dev_serial_read(text, size);
+	machine_unlock(&console_lock);
+	return size;
+}
+
+bool x86_console_drain(void)
+{
+	if (!dev_serial_busy())
+		return false;
+	machine_lock(&console_lock);
+	dev_serial_poll();
+	machine_unlock(&console_lock);
+	return dev_serial_busy();
 }
 
 void x86_console_break(void)
 {
 	broken = true;
+	dev_serial_flush();
 }
 
 void x86_print(const char *format, ...)

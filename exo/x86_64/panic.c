@@ -161,6 +161,7 @@ void machine_panic(const char *format, ...)
 
 void machine_power(enum exo_power what, uint32_t code)
 {
+	x86_console_break();
 	dev_power(what, code);
 	x86_print("this machine cannot be turned off by software; it is halted\n");
 	halt();

@@ -12,6 +12,7 @@
 #include <exo/layout.h>
 
 #include "apic.h"
+#include "console.h"
 #include "space.h"
 
 /* exo/dpdk; absent in images that test the machine alone. */
@@ -126,7 +127,10 @@ static bool is_canonical(uint64_t address)
 /* Control work of drivers (exo/dpdk) belongs to the first core. */
 static void serve_drivers(struct cpu *cpu)
 {
-	if (cpu->number == 0 && dpdk_poll != NULL)
+	if (cpu->number != 0)
+		return;
+	x86_console_drain();
+	if (dpdk_poll != NULL)
 		dpdk_poll();
 }
 
@@ -185,12 +189,17 @@ void machine_run(struct machine_pe *pe, struct machine_trap *trap)
 void machine_idle(uint64_t deadline)
 {
 	struct cpu *cpu = cpu_this();
+	uint64_t soon;
 
 	serve_drivers(cpu);
 	if (dpdk_sleep != NULL)
 		deadline = dpdk_sleep(cpu->number, deadline);
 	if (deadline == 0)
 		return; /* NICs were just told to interrupt; a frame may have come before */
+	soon = machine_tsc() + x86_tsc_hz() / 1000;
+	/* The serial line takes its next 16 bytes in 1.4 ms. */
+	if (cpu->number == 0 && x86_console_drain() && deadline > soon)
+		deadline = soon;
 	space_serve_flush();
 	machine_timer(deadline);
 	x86_idle();

@@ -300,17 +300,24 @@ static void start_page(void **state)
 	                 -EXO_EFAULT);
 }
 
+/* What steers a terminal shows, but from who holds the console and edits lines on it. */
 static void console_text_is_harmless(void **state)
 {
-	struct exo_cap cap = kit_cap(EXO_USE_CONSOLE);
+	struct exo_cap all = kit_cap(EXO_USE_CONSOLE), cap;
 	static const char text[] = "a\x1b[2Jb\r\n\xff";
 
+	assert_int_equal(kit_grant(ENV_INIT, &all, ENV_INIT, EXO_RIGHT_WRITE, 0, 1, &cap), 0);
 	kit_put(ENV_INIT, KIT_DATA_PAGE(1), &cap, sizeof(cap));
 	kit_put(ENV_INIT, KIT_DATA_PAGE(2), text, sizeof(text));
 	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_CONSOLE_WRITE, KIT_DATA_PAGE(1),
 	                          KIT_DATA_PAGE(2), sizeof(text) - 1, 0),
 	                 sizeof(text) - 1);
 	assert_non_null(strstr(host_console(), "init: a\\x1b[2Jb\ninit: \\xff"));
+	kit_put(ENV_INIT, KIT_DATA_PAGE(1), &all, sizeof(all));
+	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_CONSOLE_WRITE, KIT_DATA_PAGE(1),
+	                          KIT_DATA_PAGE(2), sizeof(text) - 1, 0),
+	                 sizeof(text) - 1);
+	assert_non_null(strstr(host_console(), "a\x1b[2Jb\r\n"));
 }
 
 int main(void)

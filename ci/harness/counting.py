@@ -31,6 +31,18 @@ def argument(path, start):
     return f"{plugin()},socket={path},start={start:#x}"
 
 
+Mark = collections.namedtuple("Mark", "id kernel user repeats switches exits")
+
+
+def marks(path):
+    """What the counts were at each mark that the guest has made, in order."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(30)
+        client.connect(path)
+        return [Mark(*map(int, line.split()[1:])) for line in client.makefile()
+                if line.startswith("mark ")]
+
+
 def ask(path):
     """What the running machine's plugin has counted so far."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

@@ -64,8 +64,9 @@ class Linux:
             add(name)
         return ordered
 
-    def initramfs(self, path, commands):
-        """Writes an initramfs that loads the modules and runs the shell commands."""
+    def initramfs(self, path, commands, files=()):
+        """Writes an initramfs that loads the modules and runs the shell commands. files: programs
+        of this computer, by their path in the guest."""
         modules = self._needed_modules()
         load = "".join(f"insmod /{os.path.basename(module)}\n" for module in modules)
         script = "#!/bin/sh\n/bin/busybox --install -s /bin\n" + load + commands + \
@@ -77,6 +78,9 @@ class Linux:
         for module in modules:
             with open(module, "rb") as file:
                 members.append((os.path.basename(module), 0o100644, file.read()))
+        for name, source in dict(files).items():
+            with open(source, "rb") as file:
+                members.append((name, 0o100755, file.read()))
         with open(path, "wb") as file:
             file.write(cpio(members))
         return path

@@ -15,6 +15,14 @@
  * as an instruction of its own, a CPU does not; TOTAL - REPEATS is what PEERS call xrep. FIRST_USER
  * is TOTAL when the lower half was entered for the first time from the upper (0: not yet).
  *
+ * then a line for each mark that the guest has made,
+ *
+ *     mark ID KERNEL USER REPEATS SWITCHES EXITS
+ *
+ * A mark is the instruction `nopl 0x5ACE0000 + ID(%rax)`: nothing to the CPU, in whatever guest.
+ * SWITCHES are loads of CR3, EXITS returns from the upper half to the lower (IRETQ, SYSRETQ); a
+ * mark counts itself.
+ *
  * For one vCPU: the counters are plain. Interface: QEMU 7.2, include/qemu/qemu-plugin.h.
  */
 #include <inttypes.h>
@@ -31,6 +39,19 @@
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 enum { KERNEL, USER, HALVES };
+
+enum {
+	MARKS_MAX = 1 << 16,
+	MARK_BYTES = 7, /* 0f 1f 80 and 32 bits */
+	MARK = 0x5ace,  /* the upper half of those */
+};
+
+static struct mark {
+	uint32_t id;
+	uint64_t executed[HALVES], repeats, switches, exits;
+} marks[MARKS_MAX];
+static unsigned n_marks;
+static uint64_t switches, exits;
 
 static uint64_t executed[HALVES], repeats;
 static uint64_t base[HALVES], base_repeats; /* at the start */
@@ -64,6 +85,20 @@ static void on_user(unsigned cpu, void *data)
 	first_user = total() - base[KERNEL] - base[USER];
 }
 
+static void on_mark(unsigned cpu, void *id)
+{
+	struct mark *mark = &marks[n_marks];
+	(void)cpu;
+	if (n_marks == MARKS_MAX)
+		return;
+	mark->id = (uint32_t)(uintptr_t)id;
+	memcpy(mark->executed, executed, sizeof(executed));
+	mark->repeats = repeats;
+	mark->switches = switches;
+	mark->exits = exits;
+	__atomic_store_n(&n_marks, n_marks + 1, __ATOMIC_RELEASE);
+}
+
 /* A REP instruction that follows itself with nothing in between is an iteration. */
 static void on_rep(unsigned cpu, void *address)
 {
@@ -94,6 +129,27 @@ static int is_rep(const struct qemu_plugin_insn *insn)
 	       (bytes[i] >= 0x6c && bytes[i] <= 0x6f);
 }
 
+/* Instructions that mean more than one more. SDM volume 2: MOV to control registers, IRET, SYSRET.
+ */
+static void look_closer(struct qemu_plugin_insn *insn)
+{
+	const uint8_t *bytes = qemu_plugin_insn_data(insn);
+	size_t size = qemu_plugin_insn_size(insn);
+	if (size == MARK_BYTES && !memcmp(bytes, "\x0f\x1f\x80", 3) &&
+	    (bytes[5] | bytes[6] << 8) == MARK)
+		qemu_plugin_register_vcpu_insn_exec_cb(
+		        insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
+		        (void *)(uintptr_t)(bytes[3] | bytes[4] << 8));
+	if (size >= 3 && bytes[size - 3] == 0x0f && bytes[size - 2] == 0x22 &&
+	    (bytes[size - 1] & 0x38) == 0x18)
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+		                                           &switches, 1);
+	if ((size == 2 && !memcmp(bytes, "\x48\xcf", 2)) ||
+	    (size == 3 && !memcmp(bytes, "\x48\x0f\x07", 3)))
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &exits,
+		                                           1);
+}
+
 static void count_insn(struct qemu_plugin_insn *insn)
 {
 	uint64_t address = qemu_plugin_insn_vaddr(insn);
@@ -103,6 +159,7 @@ static void count_insn(struct qemu_plugin_insn *insn)
 		                                       NULL);
 	if (half == USER && !user_seen)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_user, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	look_closer(insn);
 	if (is_rep(insn))
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_rep, QEMU_PLUGIN_CB_NO_REGS,
 		                                       (void *)(uintptr_t)address);
@@ -128,6 +185,16 @@ static void answer(int client)
 	                 kernel + user, kernel, user, repeated, first_user);
 	if (write(client, line, (size_t)n) < 0)
 		perror("count: write");
+	for (unsigned i = 0; i < __atomic_load_n(&n_marks, __ATOMIC_ACQUIRE); i++) {
+		const struct mark *m = &marks[i];
+		n = snprintf(line, sizeof(line),
+		             "mark %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		             " %" PRIu64 "\n",
+		             m->id, m->executed[KERNEL], m->executed[USER], m->repeats, m->switches,
+		             m->exits);
+		if (write(client, line, (size_t)n) != n)
+			break;
+	}
 	close(client);
 }
 

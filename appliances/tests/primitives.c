@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel's primitives cost: each is done a number of times between two marks, which
+ * ci/plugin sees. ci/bench.d/primitives.d/linux.c does the same on Linux.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libexo/call.h>
+#include <libexo/child.h>
+#include <libexo/lib.h>
+#include <libexo/memory.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/upcall.h>
+
+#include "primitives.h"
+
+#define WINDOW 0x10000000ull /* where pages come and go */
+
+static struct exo_pages pool;
+static const struct exo_start_file *image;
+
+/* ---- Exceptions and page faults ---- */
+
+static bool step_over(struct exo_pe *pe, void *arg)
+{
+	pe->saved.rip += 2; /* divl %ecx */
+	return true;
+}
+
+static void divide_by_zero(void)
+{
+	__asm__ volatile("xorl %%ecx, %%ecx; xorl %%edx, %%edx; divl %%ecx"
+	                 :
+	                 :
+	                 : "eax", "ecx", "edx");
+}
+
+static int64_t enter_mapping(uint64_t address, uint16_t rights)
+{
+	struct exo_mapping mapping = {
+	        .address = address & ~(EXO_PAGE_SIZE - 1),
+	        .frame = pool.frame,
+	        .count = 1,
+	        .rights = rights,
+	};
+
+	return exo_map(NULL, &mapping, 1);
+}
+
+/* A missing page, or one that may not be written: a writable one stands there afterwards. */
+static bool resolve(struct exo_pe *pe, void *arg)
+{
+	return enter_mapping(pe->upcall.address, EXO_RIGHT_READ | EXO_RIGHT_WRITE) == 1;
+}
+
+static void touch(void)
+{
+	*(volatile char *)WINDOW = 1;
+}
+
+static void remove_mapping(void)
+{
+	struct exo_range range = {.address = WINDOW, .count = 1};
+
+	exo_unmap(NULL, &range, 1);
+}
+
+static void map_touch_unmap(void)
+{
+	enter_mapping(WINDOW, EXO_RIGHT_READ | EXO_RIGHT_WRITE);
+	touch();
+	remove_mapping();
+}
+
+/* ---- An environment ---- */
+
+static int run_environment(void)
+{
+	static struct exo_child child;
+	struct exo_env_status status = {.state = 0};
+	int result = exo_child_create(&child, "nothing", 64);
+
+	if (result == 0)
+		result = exo_child_image(&child, (const void *)(uintptr_t)image->address,
+		                         image->size);
+	if (result == 0)
+		result = exo_child_start(&child, exo_start_page()->core);
+	status.env = child.cap;
+	/* It has no slot of its own: it runs in ours. */
+	while (result == 0 && status.state <= EXO_ENV_RUNNING) {
+		exo_yield(child.id);
+		result = exo_env_status(&status);
+	}
+	if (result == 0)
+		result = exo_env_end(&child.cap);
+	if (result != 0 || status.state != EXO_ENV_EXITED)
+		exo_printf("environment: %s, state %u\n", child.error, status.state);
+	return result;
+}
+
+/* ---- All of them ---- */
+
+static void measure(void)
+{
+	for (int i = 0; i < PRIMITIVE_ROUNDS; i++) {
+		MEASURE(PRIMITIVE_NOTHING, (void)0);
+		MEASURE(PRIMITIVE_NULL, exo_null());
+		MEASURE(PRIMITIVE_EXCEPTION, divide_by_zero());
+		MEASURE(PRIMITIVE_FAULT, touch());
+		remove_mapping();
+		enter_mapping(WINDOW, EXO_RIGHT_READ);
+		MEASURE(PRIMITIVE_PROTECT, touch());
+		remove_mapping();
+		MEASURE(PRIMITIVE_MAP, map_touch_unmap());
+		MEASURE(PRIMITIVE_ENV, run_environment());
+	}
+}
+
+int exo_main(void)
+{
+	image = exo_start_file("nothing");
+	if (image == NULL || exo_pages_alloc(&pool, 1) != 0 ||
+	    exo_upcall_handle(EXO_UPCALL_EXCEPTION, step_over, NULL) != 0 ||
+	    exo_upcall_handle(EXO_UPCALL_ADDRESSING, resolve, NULL) != 0) {
+		exo_printf("primitives can't start\n");
+		return 1;
+	}
+	measure();
+	exo_printf("primitives are done\n");
+	return 0;
+}

@@ -96,6 +96,9 @@ static int give_capabilities(struct exo_child *child, const struct exo_manifest_
 		result = give_all_of(child, EXO_USE_CONSOLE, "console", console | pass);
 	if (result >= 0 && machine != 0)
 		result = give_all_of(child, EXO_USE_MACHINE, "machine", machine);
+	if (result >= 0 && control)
+		result = give_all_of(child, EXO_USE_SLOTS, "slots",
+		                     EXO_RIGHT_ALLOC | EXO_RIGHT_GRANT | EXO_RIGHT_FREE);
 	if (result >= 0 && envs != 0)
 		result = give_all_of(child, EXO_USE_ENVS, "environments", envs);
 	if (result >= 0 && pass != 0 && entry->core < exo_info()->n_cores)

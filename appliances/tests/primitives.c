@@ -12,6 +12,7 @@
 #include <libexo/memory.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
+#include <libexo/thread.h>
 #include <libexo/upcall.h>
 
 #include "primitives.h"
@@ -37,22 +38,11 @@ static void divide_by_zero(void)
 	                 : "eax", "ecx", "edx");
 }
 
-static int64_t enter_mapping(uint64_t address, uint16_t rights)
-{
-	struct exo_mapping mapping = {
-	        .address = address & ~(EXO_PAGE_SIZE - 1),
-	        .frame = pool.frame,
-	        .count = 1,
-	        .rights = rights,
-	};
-
-	return exo_map(NULL, &mapping, 1);
-}
-
 /* A missing page, or one that may not be written: a writable one stands there afterwards. */
 static bool resolve(struct exo_pe *pe, void *arg)
 {
-	return enter_mapping(pe->upcall.address, EXO_RIGHT_READ | EXO_RIGHT_WRITE) == 1;
+	return exo_map_page(pe->upcall.address & ~(EXO_PAGE_SIZE - 1), pool.frame,
+	                    EXO_RIGHT_READ | EXO_RIGHT_WRITE) == 0;
 }
 
 static void touch(void)
@@ -60,18 +50,22 @@ static void touch(void)
 	*(volatile char *)WINDOW = 1;
 }
 
-static void remove_mapping(void)
-{
-	struct exo_range range = {.address = WINDOW, .count = 1};
-
-	exo_unmap(NULL, &range, 1);
-}
-
 static void map_touch_unmap(void)
 {
-	enter_mapping(WINDOW, EXO_RIGHT_READ | EXO_RIGHT_WRITE);
+	exo_map_page(WINDOW, pool.frame, EXO_RIGHT_READ | EXO_RIGHT_WRITE);
 	touch();
-	remove_mapping();
+	exo_unmap_page(WINDOW);
+}
+
+/* ---- A thread ---- */
+
+static void nothing(void *arg)
+{
+}
+
+static void fork_join(void)
+{
+	exo_thread_join(exo_thread_create(nothing, NULL, 0));
 }
 
 /* ---- An environment ---- */
@@ -109,11 +103,12 @@ static void measure(void)
 		MEASURE(PRIMITIVE_NULL, exo_null());
 		MEASURE(PRIMITIVE_EXCEPTION, divide_by_zero());
 		MEASURE(PRIMITIVE_FAULT, touch());
-		remove_mapping();
-		enter_mapping(WINDOW, EXO_RIGHT_READ);
+		exo_unmap_page(WINDOW);
+		exo_map_page(WINDOW, pool.frame, EXO_RIGHT_READ);
 		MEASURE(PRIMITIVE_PROTECT, touch());
-		remove_mapping();
+		exo_unmap_page(WINDOW);
 		MEASURE(PRIMITIVE_MAP, map_touch_unmap());
+		MEASURE(PRIMITIVE_THREAD, fork_join());
 		MEASURE(PRIMITIVE_ENV, run_environment());
 	}
 }
@@ -121,7 +116,7 @@ static void measure(void)
 int exo_main(void)
 {
 	image = exo_start_file("nothing");
-	if (image == NULL || exo_pages_alloc(&pool, 1) != 0 ||
+	if (image == NULL || exo_pages_alloc(&pool, 1) != 0 || exo_threads_init(NULL) != 0 ||
 	    exo_upcall_handle(EXO_UPCALL_EXCEPTION, step_over, NULL) != 0 ||
 	    exo_upcall_handle(EXO_UPCALL_ADDRESSING, resolve, NULL) != 0) {
 		exo_printf("primitives can't start\n");

@@ -254,12 +254,12 @@ static bool bring_first(uint64_t page, bool write)
 
 static void measure(void)
 {
-	uint64_t begin;
+	uint64_t begin, frame = pool.frame;
 
-	map(WINDOW + EXO_PAGE_SIZE, pool.frame, RW); /* its table stays */
+	map(WINDOW + EXO_PAGE_SIZE, frame, RW); /* its table stays */
 	begin = exo_tsc();
 	for (unsigned i = 0; i < MEASURED; i++) {
-		map(WINDOW, pool.frame, RW);
+		exo_map_page(WINDOW, frame, RW);
 		*word(WINDOW, 0) = i;
 		exo_unmap_page(WINDOW);
 	}

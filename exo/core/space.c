@@ -44,17 +44,6 @@ static bool grow(void)
 	return true;
 }
 
-static struct mapping *take_node(void)
-{
-	struct mapping *m;
-
-	if (!unused && !grow())
-		return NULL;
-	m = unused;
-	unused = m->next_of_frame;
-	return m;
-}
-
 /* An environment's mappings, oldest first. */
 static void append(struct mapping *m, struct env *env)
 {
@@ -208,9 +197,11 @@ static void unmap_pages(struct env *env, const struct exo_range *range)
  * addressing upcalls. Whether any went. */
 static bool shed(struct env *env)
 {
+	uint64_t looks = env->account->mappings < SPACE_CALL_PAGES_MAX ? env->account->mappings
+	                                                               : SPACE_CALL_PAGES_MAX;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < SPACE_CALL_PAGES_MAX && n < SHED_PAGES && env->mappings; i++) {
+	for (; looks > 0 && n < SHED_PAGES; looks--) {
 		struct mapping *m = env->mappings;
 
 		if (m->flags & EXO_MAP_GUARANTEED) {
@@ -227,8 +218,9 @@ static bool shed(struct env *env)
 	return n != 0;
 }
 
-/* Enters a page in the page tables. *old: the frame that was there, or MACHINE_SPACE_NONE. */
-static int fill(struct env *env, uint64_t address, uint64_t number, unsigned rights, uint64_t *old)
+/* Enters a page where something is in the way: a large page, or the tables' bound. */
+static __attribute__((noinline)) int fill(struct env *env, uint64_t address, uint64_t number,
+                                          unsigned rights, uint64_t *old)
 {
 	struct mapping *large;
 	int error;
@@ -242,33 +234,40 @@ static int fill(struct env *env, uint64_t address, uint64_t number, unsigned rig
 	return 0;
 }
 
-int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
-                   unsigned flags, bool *replaced)
+static inline __attribute__((always_inline)) int map_page(struct env *env, uint64_t address,
+                                                          struct frame *frame, uint64_t number,
+                                                          unsigned rights, unsigned flags,
+                                                          bool *replaced)
 {
+	unsigned wanted = flags & EXO_MAP_LARGE ? rights | MACHINE_SPACE_LARGE : rights;
 	struct mapping *m;
 	uint64_t old;
 
 	if (frame->n_mappings >= FRAME_MAPPINGS_MAX ||
 	    (env->account->mappings >= env->mappings_max && !shed(env)))
 		return -EXO_ENOMEM;
-	m = take_node();
-	if (!m)
+	if (!unused && !grow())
 		return -EXO_ENOMEM;
-	m->address = address;
-	m->rights = (uint16_t)rights;
-	m->flags = (uint16_t)flags;
-	if (fill(env, address, ledger_frame_number(frame),
-	         flags & EXO_MAP_LARGE ? rights | MACHINE_SPACE_LARGE : rights, &old) != 0) {
-		m->next_of_frame = unused;
-		unused = m;
+	if (machine_space_map(env->space, address, number, wanted, &old) != 0 &&
+	    fill(env, address, number, wanted, &old) != 0)
 		return -EXO_ENOMEM;
-	}
-	if (old != MACHINE_SPACE_NONE) {
+	if (__builtin_expect(old != MACHINE_SPACE_NONE, 0)) {
 		drop_node(node_of(env, address, old));
 		*replaced = true;
 	}
+	m = unused;
+	unused = m->next_of_frame;
+	m->address = address;
+	m->rights = (uint16_t)rights;
+	m->flags = (uint16_t)flags;
 	link_node(m, env, frame);
 	return 0;
+}
+
+int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
+                   unsigned flags, bool *replaced)
+{
+	return map_page(env, address, frame, ledger_frame_number(frame), rights, flags, replaced);
 }
 
 int space_create(struct env *env)
@@ -512,6 +511,14 @@ int64_t space_call_unmap(struct call *call)
 
 /* ---- EXO_CALL_MAP_PAGE and UNMAP_PAGE: what fault handlers do most ---- */
 
+/* space_usable for one page; the first comparison nearly always suffices. */
+static inline bool is_usable(uint64_t address)
+{
+	return address % EXO_PAGE_SIZE == 0 &&
+	       (address - EXO_USER_FIRST < EXO_LIBOS_END - EXO_USER_FIRST ||
+	        space_usable(address, 1));
+}
+
 int64_t space_map_single(struct env *env, uint64_t page, uint64_t number)
 {
 	uint64_t address = page & ~(EXO_PAGE_SIZE - 1);
@@ -521,13 +528,13 @@ int64_t space_map_single(struct env *env, uint64_t page, uint64_t number)
 	int error;
 
 	if ((page & (EXO_PAGE_SIZE - 1) & ~(MAP_RIGHTS | EXO_MAP_PAGE_GUARANTEED)) ||
-	    !space_usable(address, 1) || !(rights & EXO_RIGHT_READ) ||
+	    !is_usable(address) || !(rights & EXO_RIGHT_READ) ||
 	    (rights & EXO_RIGHT_WRITE && rights & EXO_RIGHT_EXEC))
 		return -EXO_EINVAL;
 	if (!may_map(env, env, frame))
 		return -EXO_EPERM;
-	error = space_map_page(env, address, frame, rights,
-	                       page & EXO_MAP_PAGE_GUARANTEED ? EXO_MAP_GUARANTEED : 0, &replaced);
+	error = map_page(env, address, frame, number, rights,
+	                 page & EXO_MAP_PAGE_GUARANTEED ? EXO_MAP_GUARANTEED : 0, &replaced);
 	if (replaced)
 		machine_space_flush(env->space, address, 1);
 	return error;
@@ -535,13 +542,15 @@ int64_t space_map_single(struct env *env, uint64_t page, uint64_t number)
 
 int64_t space_unmap_single(struct env *env, uint64_t address)
 {
-	struct exo_range range = {.address = address, .count = 1};
-	uint64_t before = env->account->mappings;
+	uint64_t number;
+	int result;
 
-	if (!space_usable(address, 1))
+	if (!is_usable(address))
 		return -EXO_EINVAL;
-	unmap_pages(env, &range);
-	if (env->account->mappings != before)
-		machine_space_flush(env->space, address, 1);
+	result = machine_space_unmap(env->space, address, &number);
+	if (result < 0)
+		return 0;
+	drop_node(node_at(env, address, number, result == MACHINE_SPACE_LARGE));
+	machine_space_flush(env->space, address, result == MACHINE_SPACE_LARGE ? LARGE_PAGES : 1);
 	return 0;
 }

@@ -4,14 +4,20 @@
 #include "cpu.h"
 #include "space.h"
 
-void machine_lock(struct machine_lock *lock)
+static __attribute__((noinline)) void wait_for(struct machine_lock *lock, uint32_t ticket)
 {
-	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-
 	while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) {
 		space_serve_flush();
 		cpu_pause();
 	}
+}
+
+void machine_lock(struct machine_lock *lock)
+{
+	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket, 0))
+		wait_for(lock, ticket);
 }
 
 void machine_unlock(struct machine_lock *lock)

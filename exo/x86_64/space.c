@@ -197,45 +197,84 @@ static uint64_t frame_of(uint64_t entry, unsigned level, uint64_t address)
 	return level == 0 ? frame : frame + (address >> EXO_PAGE_SHIFT) % PAGING_ENTRIES;
 }
 
-int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
-                      unsigned rights, uint64_t *old)
+/* The usual case in few instructions: the entry of a 4 KiB page whose table is there, and in *up
+ * the one that names the table; NULL: another case. */
+static inline uint64_t *quick_walk(struct machine_space *space, uint64_t address, uint64_t **up)
 {
-	unsigned to = (rights & MACHINE_SPACE_LARGE) != 0;
-	uint64_t *path[4], entry = page_entry(frame, rights) | (to ? PTE_LARGE : 0);
+	uint64_t *at = &space->top[index_at(address, 3)];
+
+	for (unsigned level = 2; level > 0; level--) {
+		if ((*at & PTE_PRESENT) == 0)
+			return NULL;
+		at = &table_of(*at)[index_at(address, level)];
+	}
+	*up = at;
+	return (*at & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT
+	               ? &table_of(*at)[index_at(address, 0)]
+	               : NULL;
+}
+
+static uint64_t set_entry(uint64_t *at, uint64_t *up, uint64_t entry)
+{
+	uint64_t old = *at;
+
+	*at = entry;
+	if ((old & PTE_PRESENT) != 0)
+		return (old & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
+	*up += COUNT_ONE;
+	return MACHINE_SPACE_NONE;
+}
+
+static int map_slowly(struct machine_space *space, uint64_t address, uint64_t entry, unsigned to,
+                      uint64_t *old)
+{
+	uint64_t *path[4];
 	unsigned level = walk(space, address, path);
 
-	MACHINE_ASSERT(address < EXO_USER_END &&
-	               (address | frame << EXO_PAGE_SHIFT) % (to ? 2u << 20 : EXO_PAGE_SIZE) == 0);
-	MACHINE_ASSERT((rights & (EXO_RIGHT_WRITE | EXO_RIGHT_EXEC)) !=
-	               (EXO_RIGHT_WRITE | EXO_RIGHT_EXEC));
-	MACHINE_ASSERT(level >= to);
-	if (level == 1 && !to && is_page(*path[1], 1))
+	MACHINE_ASSERT(address < EXO_USER_END && level >= to);
+	if (level == 1 && to == 0 && is_page(*path[1], 1))
 		return -EXO_EBUSY;
 	if (level > to && extend(space, address, path, level, to) != 0)
 		return -EXO_ENOMEM;
-	if (old != NULL)
-		*old = (*path[to] & PTE_PRESENT) != 0 ? frame_of(*path[to], 0, address)
-		                                      : MACHINE_SPACE_NONE;
-	if ((*path[to] & PTE_PRESENT) == 0)
-		*path[to + 1] += COUNT_ONE;
-	*path[to] = entry;
+	*old = set_entry(path[to], path[to + 1], entry);
+	return 0;
+}
+
+int machine_space_map(struct machine_space *space, uint64_t address, uint64_t frame,
+                      unsigned rights, uint64_t *old)
+{
+	uint64_t entry = page_entry(frame, rights), none, *up, *at;
+
+	if (old == NULL)
+		old = &none;
+	if ((rights & MACHINE_SPACE_LARGE) != 0)
+		return map_slowly(space, address, entry | PTE_LARGE, 1, old);
+	at = quick_walk(space, address, &up);
+	if (at == NULL)
+		return map_slowly(space, address, entry, 0, old);
+	*old = set_entry(at, up, entry);
 	return 0;
 }
 
 int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
 {
-	uint64_t *path[4];
-	unsigned level;
+	uint64_t *path[4], *up, *at;
+	unsigned level = 0;
 
 	if (address >= EXO_USER_END)
 		return -EXO_ENOENT;
-	level = walk(space, address, path);
-	if (!is_page(*path[level], level))
+	at = quick_walk(space, address, &up);
+	if (at == NULL || used(*up) == 1) {
+		level = walk(space, address, path);
+		at = path[level];
+		up = level < 3 ? path[level + 1] : NULL;
+	}
+	if (!is_page(*at, level))
 		return -EXO_ENOENT;
-	*frame = frame_of(*path[level], level, address);
-	*path[level] = 0;
-	*path[level + 1] -= COUNT_ONE;
-	if (used(*path[level + 1]) == 0)
+	*frame = frame_of(*at, level, address);
+	*at = 0;
+	*up -= COUNT_ONE;
+	if (used(*up) == 0)
 		prune(space, path, level + 1);
 	return level == 0 ? 0 : MACHINE_SPACE_LARGE;
 }
@@ -352,18 +391,12 @@ static void flush_others(struct machine_space *space)
 	}
 }
 
-void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)
+static __attribute__((noinline)) void flush_range(struct machine_space *space, uint64_t address,
+                                                  uint64_t pages)
 {
 	struct cpu *cpu = cpu_this();
 	uint64_t *retired = space->retired;
 
-	/* The usual case of a fault handler, in few instructions. */
-	if (pages == 1 && retired == NULL && machine_cores() == 1) {
-		space->generation++;
-		if (cpu->space == space)
-			paging_forget(address);
-		return;
-	}
 	space->retired = NULL;
 	__atomic_fetch_add(&space->generation, 1, __ATOMIC_SEQ_CST);
 	if (cpu->space == space && pages <= INVLPG_MOST) {
@@ -374,6 +407,18 @@ void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t
 		flush_here(cpu);
 	flush_others(space);
 	free_retired(space, retired);
+}
+
+void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)
+{
+	/* The usual case of a fault handler, in few instructions: nobody else can have it. */
+	if (pages == 1 && space->retired == NULL && machine_cores() == 1) {
+		space->generation++;
+		if (cpu_this()->space == space)
+			__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+		return;
+	}
+	flush_range(space, address, pages);
 }
 
 void machine_space_destroy(struct machine_space *space)

@@ -18,12 +18,12 @@ static void check_segment(const struct exo_elf_segment *s, size_t size)
 		abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const uint8_t *data, size_t size, uint64_t base)
 {
 	struct exo_elf elf;
 
-	if (exo_elf_parse(data, size, &elf))
-		return 0;
+	if (exo_elf_parse_at(data, size, base, &elf))
+		return;
 	for (uint32_t i = 0; i < elf.n_segments; i++) {
 		const struct exo_elf_segment *s = &elf.segments[i];
 
@@ -32,5 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    s->address / EXO_PAGE_SIZE <= (s[-1].address + s[-1].size - 1) / EXO_PAGE_SIZE)
 			abort();
 	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check(data, size, 0);
+	check(data, size, 0x10000000);
+	check(data, size, EXO_USER_END - (1 << 20));
 	return 0;
 }

@@ -182,6 +182,34 @@ static void notes_that_lie(void **state)
 }
 
 /* In memory of exactly its size, so that a build with the address sanitizer sees a step too far. */
+/* A position-independent image lies where it is put, and only where that is allowed. */
+static void relocatable(void **state)
+{
+	struct exo_elf elf;
+
+	make();
+	image.header.e_type = ET_DYN;
+	image.header.e_entry = 0x800;
+	image.p[0].p_vaddr = 0;
+	image.p[1].p_vaddr = 0x1000;
+	assert_non_null(parse(&elf));
+	assert_null(exo_elf_parse_at(&image, sizeof(image), 0x10000000, &elf));
+	assert_true(elf.relocatable);
+	assert_int_equal(elf.entry, 0x10000800);
+	assert_int_equal(elf.phdr, 0x10000040);
+	assert_int_equal(elf.segments[1].address, 0x10001000);
+	assert_non_null(exo_elf_parse_at(&image, sizeof(image), EXO_USER_END - 0x1000, &elf));
+	assert_non_null(exo_elf_parse_at(&image, sizeof(image), 0x1000, &elf));
+	/* Addresses that wrap around are looked at like all others. */
+	image.p[1].p_vaddr = -0x10000000ull;
+	assert_non_null(exo_elf_parse_at(&image, sizeof(image), 0x10000000, &elf));
+	/* One at fixed addresses is not moved. */
+	make();
+	assert_null(exo_elf_parse_at(&image, sizeof(image), 0x10000000, &elf));
+	assert_false(elf.relocatable);
+	assert_int_equal(elf.entry, 0x400800);
+}
+
 static void truncated(void **state)
 {
 	make();
@@ -203,6 +231,7 @@ int main(void)
 	        cmocka_unit_test(segments_that_lie),
 	        cmocka_unit_test(too_many_segments),
 	        cmocka_unit_test(notes_that_lie),
+	        cmocka_unit_test(relocatable),
 	        cmocka_unit_test(truncated),
 	};
 

@@ -71,7 +71,7 @@ static void accept(char c)
 		ended = typed_bytes == complete;
 		complete = typed_bytes;
 	} else if (typed_bytes < sizeof(typed)) {
-		typed[typed_bytes++] = c == '\r' ? '\n' : c;
+		typed[typed_bytes++] = (char)(c == '\r' ? '\n' : c);
 		if (c == '\r' || c == '\n' || typed_bytes == sizeof(typed))
 			complete = typed_bytes;
 	}

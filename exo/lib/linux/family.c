@@ -33,8 +33,8 @@ void family_init(void)
 		linux_give_up("no memory for the process table");
 	family = pages.address;
 	family->blocks = family->blocks_free = (uint32_t)most;
-	for (uint16_t i = 0; i < most; i++)
-		family->next_block[i] = i;
+	for (uint64_t i = 0; i < most; i++)
+		family->next_block[i] = (uint16_t)i;
 	family->live = 1;
 	family->next_pid = 2;
 	self = &family->processes[0];
@@ -101,13 +101,13 @@ uint16_t block_take(void)
 {
 	if (family->blocks_free == 0)
 		return NONE;
-	for (uint16_t i = 0; i < family->blocks; i++) {
+	for (uint32_t i = 0; i < family->blocks; i++) {
 		if (family->next_block[i] != i)
 			continue;
 		family->next_block[i] = NONE;
 		family->blocks_free--;
-		memset(block_bytes(i), 0, BLOCK_BYTES);
-		return i;
+		memset(block_bytes((uint16_t)i), 0, BLOCK_BYTES);
+		return (uint16_t)i;
 	}
 	return NONE;
 }

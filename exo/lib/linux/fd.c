@@ -454,9 +454,9 @@ static int64_t poll_all(uint64_t address, uint64_t n, uint64_t timeout_ns)
 	if (!vm_prepare(address, n * sizeof(*at), true))
 		return -EFAULT;
 	for (uint64_t i = 0; i < n; i++) {
-		at[i].revents = at[i].fd < 0 ? 0
-		                             : (short)ready((uint32_t)at[i].fd,
-		                                            (unsigned short)at[i].events);
+		at[i].revents = 0;
+		if (at[i].fd >= 0)
+			at[i].revents = (short)ready((uint32_t)at[i].fd, (uint16_t)at[i].events);
 		found += at[i].revents != 0;
 	}
 	return found == 0 && !over ? LINUX_WAIT : found;

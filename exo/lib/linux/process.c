@@ -217,7 +217,7 @@ static int make_child(uint64_t pages_end)
 	uint64_t left = exo_account()->frames_max - exo_account()->frames;
 	int result;
 
-	if (left < FRAMES_LEAST * FRAMES_PART)
+	if (left / FRAMES_PART < FRAMES_LEAST)
 		return -EXO_ENOMEM;
 	result = exo_child_create(&child, exo_start_page()->name, left / FRAMES_PART);
 	if (result == 0)

@@ -30,22 +30,22 @@ uint16_t tree_find(uint16_t folder, const char *name, size_t size)
 {
 	if (size >= NAME_BYTES)
 		return NONE;
-	for (uint16_t i = ROOT + 1; i < NODES_MAX; i++) {
+	for (unsigned i = ROOT + 1; i < NODES_MAX; i++) {
 		const struct node *node = &family->nodes[i];
 
 		if (node->type != NODE_FREE && node->parent == folder &&
 		    same_name(node, name, size))
-			return i;
+			return (uint16_t)i;
 	}
 	return NONE;
 }
 
 uint16_t tree_child(uint16_t folder, unsigned i)
 {
-	for (uint16_t n = ROOT + 1; n < NODES_MAX; n++)
+	for (unsigned n = ROOT + 1; n < NODES_MAX; n++)
 		if (family->nodes[n].type != NODE_FREE && family->nodes[n].parent == folder &&
 		    i-- == 0)
-			return n;
+			return (uint16_t)n;
 	return NONE;
 }
 
@@ -53,7 +53,7 @@ int tree_make(uint16_t folder, const char *name, size_t size, enum node_type typ
 {
 	if (size >= NAME_BYTES)
 		return -ENAMETOOLONG;
-	for (uint16_t i = ROOT + 1; i < NODES_MAX; i++) {
+	for (unsigned i = ROOT + 1; i < NODES_MAX; i++) {
 		struct node *node = &family->nodes[i];
 
 		if (node->type != NODE_FREE)
@@ -64,7 +64,7 @@ int tree_make(uint16_t folder, const char *name, size_t size, enum node_type typ
 		                      .mode = (uint16_t)(mode & 07777),
 		                      .changed = exo_time_wall_ns()};
 		memcpy(node->name, name, size);
-		return i;
+		return (int)i;
 	}
 	return -ENOSPC;
 }

@@ -43,6 +43,17 @@ static inline int64_t exo_call3(uint32_t number, uint64_t a, uint64_t b, uint64_
 	return result;
 }
 
+static inline int64_t exo_call2(uint32_t number, uint64_t a, uint64_t b)
+{
+	int64_t result;
+
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "a"((uint64_t)number), "D"(a), "S"(b)
+	                 : "rcx", "r11", "memory");
+	return result;
+}
+
 static inline int64_t exo_null(void)
 {
 	return exo_call3(EXO_CALL_NULL, 0, 0, 0);
@@ -156,12 +167,12 @@ static inline int64_t exo_unmap(const struct exo_cap *env, const struct exo_rang
 /* One page of the caller's own: `rights` of enum exo_rights, and EXO_MAP_PAGE_GUARANTEED. */
 static inline int exo_map_page(uint64_t page, uint64_t frame, unsigned rights)
 {
-	return (int)exo_call3(EXO_CALL_MAP_PAGE, page | rights, frame, 0);
+	return (int)exo_call2(EXO_CALL_MAP_PAGE, page | rights, frame);
 }
 
 static inline int exo_unmap_page(uint64_t page)
 {
-	return (int)exo_call3(EXO_CALL_UNMAP_PAGE, page, 0, 0);
+	return (int)exo_call2(EXO_CALL_UNMAP_PAGE, page, 0);
 }
 
 static inline int64_t exo_frame_uses(uint64_t frame)

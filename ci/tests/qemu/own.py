@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 120
 """Environments that page for themselves (demand, copy-on-write, replacement, 2 MiB pages, a full software TLB) and
-schedule their own threads."""
+schedule their own threads, and make environments of their own."""
 import os
 import sys
 
@@ -15,7 +15,7 @@ from harness.report import Report  # noqa: E402
 def check(report, smp, cpu):
     where = f"{smp} core{'s' if smp > 1 else ''}, {cpu}"
     with Machine(payload=paths.payload("own"), smp=smp, cpu=cpu, limit=60) as machine:
-        for name in ("paging", "threads"):
+        for name in ("paging", "threads", "children"):
             with report.test(f"{where}: {name}"):
                 machine.wait_for(f"{name}: {name}: all is well", 40)
                 line = machine.wait_for(rf"init: {name} \(environment \d+\): ", 10).string

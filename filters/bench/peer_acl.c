@@ -10,7 +10,7 @@
 
 #include "bench.h"
 
-enum { FIELDS_MAX = 13 };
+enum { FIELDS_MAX = 13, RULES_MAX = 10000 };
 
 RTE_ACL_RULE_DEF(acl_rule, FIELDS_MAX);
 
@@ -154,6 +154,8 @@ uint32_t peer_acl(const struct rule *rules, uint32_t n, const char *params)
 	double values[RUNS], start = now_ns();
 	uint32_t hits = 0;
 	bool any = false;
+	if (n > RULES_MAX && strcmp(params, "one shape") != 0)
+		return 0; /* its build would take minutes and gigabytes */
 	for (uint32_t f = 0; f < FAMILIES; f++)
 		any |= (contexts[f] = make_context(rules, n, (enum family)f)) != NULL;
 	if (!any)
@@ -161,7 +163,7 @@ uint32_t peer_acl(const struct rule *rules, uint32_t n, const char *params)
 	double build = (now_ns() - start) / 1e6;
 	report("rte_acl", params, n, &build, 1, "build", "ms");
 	for (uint32_t run = 0; run < RUNS; run++) {
-		uint32_t rounds = 10;
+		uint32_t rounds = 5;
 		hits = 0;
 		start = now_ns();
 		for (uint32_t r = 0; r < rounds; r++)

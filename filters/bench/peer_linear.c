@@ -63,13 +63,10 @@ static bool libpcap_wants(const struct filters *f, uint32_t i, const struct flt_
 
 static bool dpdk_wants(const struct filters *f, uint32_t i, const struct flt_frame *frame)
 {
-	struct rte_mbuf mbuf;
+	static struct rte_mbuf mbuf = {.nb_segs = 1};
 	mbuf.buf_addr = (void *)(uintptr_t)frame->data;
-	mbuf.data_off = 0;
 	mbuf.data_len = (uint16_t)frame->len;
 	mbuf.pkt_len = frame->len;
-	mbuf.nb_segs = 1;
-	mbuf.next = NULL;
 	return f->jits[i].func && f->jits[i].func(&mbuf);
 }
 
@@ -130,10 +127,10 @@ static void unload(struct filters *f)
 void peer_linear(const struct rule *rules, uint32_t n, const char *params)
 {
 	struct filters f = {.n = n,
-	                    .libpcap = calloc(n, sizeof(*f.libpcap)),
-	                    .dpdk = calloc(n, sizeof(*f.dpdk)),
-	                    .jits = calloc(n, sizeof(*f.jits)),
-	                    .kernel = calloc(n, sizeof(*f.kernel)),
+	                    .libpcap = calloc(n, sizeof(struct bpf_program)),
+	                    .dpdk = calloc(n, sizeof(struct rte_bpf *)),
+	                    .jits = calloc(n, sizeof(struct rte_bpf_jit)),
+	                    .kernel = calloc(n, sizeof(int)),
 	                    .own = calloc(n, sizeof(struct flt_program *))};
 	uint32_t step = n >= 100 ? 16 : 1;
 	double libpcap[RUNS], dpdk[RUNS], own[RUNS];

@@ -211,7 +211,8 @@ static uint32_t in_range(struct ports ports)
 static void make_packet(const struct match *m, bool miss, uint8_t *p)
 {
 	uint8_t *ip = p + ip_offset[m->family];
-	uint32_t words = m->family == IPV6 ? 4 : 1, protocol = m->protocol < 0 ? 17 : m->protocol;
+	size_t words = m->family == IPV6 ? 4 : 1;
+	uint32_t protocol = m->protocol < 0 ? 17 : m->protocol;
 	uint8_t *source = ip + (m->family == IPV6 ? 8 : 12), *target = source + 4 * words;
 	memset(p, 0, FRAME);
 	if (m->family == VLAN) {
@@ -221,7 +222,7 @@ static void make_packet(const struct match *m, bool miss, uint8_t *p)
 	put16(ip - 2, m->family == IPV6 ? 0x86dd : 0x0800);
 	ip[0] = m->family == IPV6 ? 0x60 : 0x45;
 	ip[m->family == IPV6 ? 6 : 9] = (uint8_t)protocol;
-	for (uint32_t i = 0; i < words; i++) {
+	for (size_t i = 0; i < words; i++) {
 		put32(source + 4 * i, miss ? random_u32() : m->source[i]);
 		put32(target + 4 * i, miss ? random_u32() : m->target[i]);
 	}

@@ -29,9 +29,19 @@ static void host_code_free(void *code, size_t size)
 	munmap(code, size);
 }
 
+enum { LARGE_PAGE = 2 << 20 };
+
+/* Tables that no TLB holds in small pages get large ones where Linux has them. */
 static void *host_alloc(size_t size)
 {
-	return aligned_alloc(16, (size + 15) & ~(size_t)15);
+	size_t align = size < LARGE_PAGE ? 16 : LARGE_PAGE;
+	if (size > SIZE_MAX - align)
+		return NULL;
+	size = (size + align - 1) & ~(align - 1);
+	void *memory = aligned_alloc(align, size);
+	if (memory && align == LARGE_PAGE)
+		(void)madvise(memory, size, MADV_HUGEPAGE);
+	return memory;
 }
 
 static void host_retire(void *memory, void (*release)(void *memory))

@@ -208,7 +208,8 @@ static bool make_key(const struct shape_layout *layout, const struct flt_frame *
 static bool is_common(const uint64_t *words, uint32_t n, const struct common *common)
 {
 	for (uint32_t w = 0; w < n; w++)
-		if ((words[w] ^ common[w].value) & common[w].mask)
+		if ((words[w] ^ common[w].value) &
+		    __atomic_load_n(&common[w].mask, __ATOMIC_RELAXED))
 			return false;
 	return true;
 }

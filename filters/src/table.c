@@ -429,7 +429,8 @@ static void make_entry(struct insertion *in, uint32_t size)
 /* Prepares everything that can fail for one conjunction: shape, room for the keys, leaves. */
 static int prepare_conjunction(struct insertion *in, const struct flt_conjunction *c)
 {
-	flt_shape_split(c, &in->split);
+	if (in->spec->flow.n > 1) /* else it is there from measuring */
+		flt_shape_split(c, &in->split);
 	uint64_t rank = (uint64_t)in->spec->priority << 32 | flt_conjunction_bits(c);
 	struct shape *shape = get_shape(in->table, in->side, &in->split.layout, in->error);
 	if (!shape)

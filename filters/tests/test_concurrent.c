@@ -60,7 +60,9 @@ struct rule {
 static struct rule rules[ENTRIES], always;
 static struct flt_table *table;
 
-/* Frame k: byte 20 is k, so that rule k wants it; every frame has 0x55 at 0, which `always` wants.
+/*
+ * Frame k: bytes 20 to 27 are k, so that rule k wants it; every frame has 0x55 at 0, which `always`
+ * wants. Shapes are so many that they come and go, and often have one key.
  */
 static void make_rules(void)
 {
@@ -68,10 +70,10 @@ static void make_rules(void)
 		rules[i].c.n_terms = 1 + i % 3;
 		rules[i].c.terms[0] =
 		        (struct flt_term){.width = 1, .offset = 20, .mask = 0xff, .value = i};
-		rules[i].c.terms[1] =
-		        (struct flt_term){.width = 1, .offset = 21, .mask = 0xff, .value = i};
+		rules[i].c.terms[1] = (struct flt_term){.width = 1, .mask = 0xff, .value = i};
+		rules[i].c.terms[1].offset = (uint16_t)(21 + i % 7);
 		rules[i].c.terms[2] = (struct flt_term){
-		        .width = 1, .offset = 22, .mask = 0xff, .value = 1, .negate = 1};
+		        .width = 1, .offset = 28, .mask = 0xff, .value = 1, .negate = 1};
 	}
 	always.c.n_terms = 1;
 	always.c.terms[0] = (struct flt_term){.width = 1, .mask = 0xff, .value = 0x55};
@@ -92,7 +94,7 @@ static void *read_for_ever(void *arg)
 	uintptr_t wrong = 0;
 	for (uint32_t i = 0; i < ENTRIES; i++) {
 		bytes[i][0] = 0x55;
-		bytes[i][20] = bytes[i][21] = (uint8_t)i;
+		memset(&bytes[i][20], (int)i, 8);
 		frames[i] = (struct flt_frame){.data = bytes[i], .len = 32, .wire_len = 32};
 	}
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {

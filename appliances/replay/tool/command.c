@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "trace_source.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -41,6 +42,22 @@ void command_catch(void)
 bool command_interrupted(void)
 {
 	return interrupted;
+}
+
+void command_explain_trace(const struct trace_account *account)
+{
+	if (account->damaged)
+		(void)command_complain(0, "%s: damaged %s; what is before is sent", account->name,
+		                       account->damage);
+	for (int fate = 1; fate < TRACE_FATES; fate++) {
+		const struct trace_left_out *left_out = &account->left_out[fate];
+		if (left_out->n)
+			(void)command_complain(
+			        0, "%s: %llu records are left out: %s (the first: %llu)",
+			        account->name, (unsigned long long)left_out->n,
+			        trace_fate_text((enum trace_fate)fate),
+			        (unsigned long long)left_out->numbers[0]);
+	}
 }
 
 int command_write(const char *path, command_put *put, const void *what)

@@ -29,10 +29,15 @@ int command_send(int argc, char **argv, const struct command_line *line);
 int command_reflect(int argc, char **argv, const struct command_line *line);
 int command_sink(int argc, char **argv, const struct command_line *line);
 int command_rfc2544(int argc, char **argv, const struct command_line *line);
+int command_pack(int argc, char **argv, const struct command_line *line);
 int command_compare(int argc, char **argv, const struct command_line *line);
 
 /* "sluice-replay: …" on standard error; returns status. */
 int command_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct trace_account;
+/* Says on standard error what of a trace is damaged or left out, and why. */
+void command_explain_trace(const struct trace_account *account);
 
 /* Whether Ctrl-C was pressed, or SIGTERM came; command_catch begins to listen for them. */
 void command_catch(void);

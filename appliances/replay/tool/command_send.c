@@ -18,6 +18,7 @@
 enum {
 	FLOOR_FRAMES = 20000,
 	FLOOR_PPS = 100000,
+	AWAIT_PPS = 10,
 	INTERRUPT_STEPS = 64, /* rounds between two looks at the terminal */
 };
 
@@ -97,6 +98,34 @@ static int measure_floor(struct sending *sending)
 	cJSON_AddItemToObject(floor, "late_ns", results_quantiles(&sending->tally.late));
 	sending->trace->source.rewind(&sending->trace->source);
 	return STATUS_GOOD;
+}
+
+/* Sends the trace's beginning, slowly, until something of it returns: the far end may be booting.
+ */
+static int await_return(struct sending *sending)
+{
+	struct sender_options options = sending->options.sender;
+	struct port *port = sending->ports[0];
+	uint64_t end = port->now(port) + sending->options.await_ns;
+	struct sender sender;
+
+	options.schedule = (struct schedule){.kind = SCHEDULE_PACKETS, .rate = AWAIT_PPS * 1000};
+	options.passes = options.duration_ns = options.warmup_ns = 0;
+	options.frames_max = 0;
+	options.departed = NULL;
+	options.arrived = NULL;
+	if (sender_open(&sender, &options, port, sending->ports[sending->ports_n - 1],
+	                &sending->trace->source, &sending->tally))
+		return command_complain(STATUS_BROKEN, "there is not enough memory");
+	while (!sending->tally.returned && !sender.error && port->now(port) < end &&
+	       !command_interrupted())
+		(void)sender_step(&sender);
+	sender_close(&sender);
+	sending->trace->source.rewind(&sending->trace->source);
+	if (sending->tally.returned || command_interrupted())
+		return STATUS_GOOD;
+	return command_complain(STATUS_BROKEN, "%s: %s", sending->options.to,
+	                        sender.error ? sender.error : "nothing returned from it");
 }
 
 static uint64_t expected_frames(const struct sending *sending)
@@ -229,24 +258,13 @@ static int open_files(struct sending *sending)
 static int open_trace(struct sending *sending)
 {
 	const struct send_options *options = &sending->options;
-	const struct trace_account *account;
 	char error[TRACE_REASON_MAX];
 
 	sending->trace = trace_source_open(options->trace, ports_longest(options->to),
 	                                   options->preload, error);
 	if (!sending->trace)
 		return command_complain(STATUS_BROKEN, "%s: %s", options->trace, error);
-	account = &sending->trace->account;
-	if (account->damaged)
-		(void)command_complain(0, "%s: damaged %s; what is before is sent", options->trace,
-		                       account->damage);
-	for (int fate = 1; fate < TRACE_FATES; fate++)
-		if (account->left_out[fate].n)
-			(void)command_complain(
-			        0, "%s: %llu records are left out: %s (the first: %llu)",
-			        options->trace, (unsigned long long)account->left_out[fate].n,
-			        trace_fate_text((enum trace_fate)fate),
-			        (unsigned long long)account->left_out[fate].numbers[0]);
+	command_explain_trace(&sending->trace->account);
 	return STATUS_GOOD;
 }
 
@@ -303,6 +321,8 @@ static int send_trace(struct sending *sending)
 	if (status || (status = open_files(sending)) || (status = open_ports(sending)))
 		return status;
 	if (!sending->trace->account.streamed && (status = measure_floor(sending)))
+		return status;
+	if (sending->options.await_ns && (status = await_return(sending)))
 		return status;
 	describe_options(sending);
 	status = run_all(sending);

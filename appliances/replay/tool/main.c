@@ -16,6 +16,7 @@ static const char usage[] =
         "  sink PORT                 count and time what arrives\n"
         "  rfc2544 --to PORT         throughput, latency, frame loss, back-to-back\n"
         "  compare A.json B.json     two results side by side\n"
+        "  pack TRACE FILE           a trace for a machine that sends it\n"
         "\n"
         "`sluice-replay COMMAND --help` says more. What a machine of its own makes of a trace "
         "shows\n"
@@ -26,7 +27,7 @@ static const struct {
 	int (*run)(int argc, char **argv, const struct command_line *line);
 } commands[] = {
         {"send", command_send},       {"reflect", command_reflect}, {"sink", command_sink},
-        {"rfc2544", command_rfc2544}, {"compare", command_compare},
+        {"rfc2544", command_rfc2544}, {"compare", command_compare}, {"pack", command_pack},
 };
 
 int main(int argc, char **argv)

@@ -30,6 +30,8 @@ static const char usage[] =
         "  --warmup TIME         sent before measuring begins\n"
         "  --repeat N            runs; figures get their spread\n"
         "  --timeout TIME        after which a frame is lost (1s)\n"
+        "  --await TIME          first send a frame ten times a second until one returns, at most "
+        "so long\n"
         "  --window BITS         2^BITS frames are remembered as under way (20)\n"
         "  --rewrite RULES       src-mac= dst-mac= vlan= src-ip= dst-ip= src-port= dst-port=,\n"
         "                        a value, FIRST-LAST or NET/LEN; further passes shift in ranges\n"
@@ -81,6 +83,7 @@ enum {
 	WORD_DEPARTURES,
 	WORD_CAPTURE,
 	WORD_PRELOAD,
+	WORD_AWAIT,
 };
 
 static const struct option words[] = {
@@ -108,6 +111,7 @@ static const struct option words[] = {
         {"departures", required_argument, NULL, WORD_DEPARTURES},
         {"capture", required_argument, NULL, WORD_CAPTURE},
         {"preload", required_argument, NULL, WORD_PRELOAD},
+        {"await", required_argument, NULL, WORD_AWAIT},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
 };
@@ -139,6 +143,8 @@ static bool take_number(struct send_options *options, int word, const char *text
 		return quantity_time(text, &sender->warmup_ns);
 	case WORD_TIMEOUT:
 		return quantity_time(text, &sender->timeout_ns);
+	case WORD_AWAIT:
+		return quantity_time(text, &options->await_ns);
 	case WORD_PRELOAD:
 		return quantity_size(text, &options->preload);
 	case WORD_BURST:
@@ -248,6 +254,9 @@ static int check(struct send_options *options, int argc, char **argv)
 	if (!options->sender.passes && !options->sender.duration_ns &&
 	    !options->sender.frames_max && !strcmp(options->trace, "-"))
 		return command_complain(STATUS_USAGE, "standard input can't be looped over");
+	if (options->await_ns && (!strcmp(options->trace, "-") || !options->sender.listen))
+		return command_complain(STATUS_USAGE,
+		                        "--await wants a trace in a file, and to listen");
 	if (options->repeat > 1 && !strcmp(options->trace, "-"))
 		return command_complain(STATUS_USAGE, "standard input can't be played twice");
 	return 0;

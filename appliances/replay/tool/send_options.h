@@ -14,7 +14,7 @@ struct send_options {
 	struct sender_options sender;
 	struct tags tags;
 	uint32_t repeat;
-	uint64_t preload;
+	uint64_t preload, await_ns;
 	const char *report, *json, *csv, *hgrm, *departures, *capture;
 	struct requirement requirements[REQUIRE_MAX];
 	unsigned requirements_n;

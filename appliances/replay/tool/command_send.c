@@ -109,7 +109,7 @@ static int await_return(struct sending *sending)
 	uint64_t end = port->now(port) + sending->options.await_ns;
 	struct sender sender;
 
-	options.schedule = (struct schedule){.kind = SCHEDULE_PACKETS, .rate = AWAIT_PPS * 1000};
+	options.schedule = (struct schedule){.kind = SCHEDULE_PACKETS, .rate = AWAIT_PPS * 1000ull};
 	options.passes = options.duration_ns = options.warmup_ns = 0;
 	options.frames_max = 0;
 	options.departed = NULL;

@@ -35,10 +35,9 @@ static void parse_sacks(struct options *options, const uint8_t *at, uint32_t siz
 /* Options that count in a SYN alone. */
 static void parse_syn(struct options *options, uint8_t kind, const uint8_t *at, uint32_t size)
 {
-	if (kind == OPT_MSS && size == 4) {
+	if (kind == OPT_MSS && size == 4 && wire_get16(at + 2) != 0) {
 		options->mss = wire_get16(at + 2);
-		if (options->mss != 0)
-			options->seen |= O_MSS;
+		options->seen |= O_MSS;
 	} else if (kind == OPT_SCALE && size == 3) {
 		options->scale = at[2] < SCALE_MAX ? at[2] : SCALE_MAX;
 		options->seen |= O_SCALE;

@@ -120,15 +120,16 @@ static bool find_run(uint64_t from, uint64_t end, uint64_t count, uint64_t align
 	uint64_t index = from;
 
 	while (index < end) {
-		uint64_t run;
+		uint64_t run, word;
 
-		if (index % 64 == 0 && frame_table.free_map[index / 64] == 0) {
-			index += 64;
-			continue;
-		}
 		index += -(frame_table.first + index) & (align - 1);
 		if (index >= end || end - index < count)
 			return false;
+		word = frame_table.free_map[index / 64] >> index % 64;
+		if (!(word & 1)) {
+			index += word ? (unsigned)__builtin_ctzll(word) : 64 - index % 64;
+			continue;
+		}
 		run = free_run(index, count);
 		if (run == count) {
 			*found = index;

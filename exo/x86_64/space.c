@@ -92,11 +92,17 @@ int machine_space_create(struct machine_space **result)
 	return 0;
 }
 
-static void free_below(uint64_t *table, unsigned level, unsigned entries)
+/* A table with `n` used entries, and those below it. */
+static void free_below(uint64_t *table, unsigned level, unsigned n)
 {
-	for (unsigned i = 0; level > 0 && i < entries; i++) {
-		if ((table[i] & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT)
-			free_below(table_of(table[i]), level - 1, PAGING_ENTRIES);
+	for (unsigned i = 0; level > 0 && n > 0; i++) {
+		uint64_t entry = table[i];
+
+		if (entry == 0)
+			continue;
+		n--;
+		if ((entry & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT)
+			free_below(table_of(entry), level - 1, used(entry));
 	}
 	heap_free(table);
 }
@@ -428,6 +434,9 @@ void machine_space_destroy(struct machine_space *space)
 		flush_here(cpu_this());
 	flush_others(space);
 	free_retired(space, space->retired);
-	free_below(space->top, 3, PAGING_UPPER);
+	for (unsigned i = 0; i < PAGING_UPPER; i++)
+		if ((space->top[i] & PTE_PRESENT) != 0)
+			free_below(table_of(space->top[i]), 2, used(space->top[i]));
+	heap_free(space->top);
 	machine_free(space);
 }

@@ -173,13 +173,14 @@ enum {
 	N_WILD = sizeof(WILD) / sizeof(WILD[0]),
 };
 
-/* Calls that end, block or never come back are not asked; nor may it give its own slot away. */
+/* Calls that end, block or never come back are not asked; nor may it give its own slot away, or
+ * unmap its start page. */
 static int is_tame(uint32_t number)
 {
 	return number != EXO_CALL_EXIT && number != EXO_CALL_WAIT && number != EXO_CALL_RESUME &&
 	       number != EXO_CALL_PENDING && number != EXO_CALL_CONSOLE_WRITE &&
 	       number != EXO_CALL_SET_FS && number != EXO_CALL_INVOKE &&
-	       number != EXO_CALL_SLOT_FREE;
+	       number != EXO_CALL_SLOT_FREE && number != EXO_CALL_UNMAP_PAGE;
 }
 
 /* A small generator: every run asks the same. */

@@ -97,8 +97,7 @@ static void eat_duplicates(struct tcp_conn *conn, uint32_t acked)
 	conn->delivered += acked > conn->act->sacked_out ? acked - conn->act->sacked_out : 1;
 	conn->act->sacked_out =
 	        acked - 1 >= conn->act->sacked_out ? 0 : conn->act->sacked_out - (acked - 1);
-	if (conn->act->sacked_out > conn->packets_out)
-		conn->act->sacked_out = conn->packets_out;
+	record_limit_duplicates(conn);
 }
 
 /* RTT samples, in the order of their worth: the last segment that was sent once; one selectively

@@ -684,6 +684,8 @@ void record_time_remove(struct tcp_conn *conn, struct record *record);
 void record_mark_lost(struct tcp_conn *conn, struct record *record);
 /* Counts its segments anew after its size or the MSS changed. */
 void record_recount(struct tcp_conn *conn, struct record *record);
+/* Without SACK: segments counted by duplicates can't be more than those not known to be lost. */
+void record_limit_duplicates(struct tcp_conn *conn);
 void record_drop_all(struct tcp_conn *conn);
 
 /* ---- send.c ---- */

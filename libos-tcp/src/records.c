@@ -141,6 +141,14 @@ void record_recount(struct tcp_conn *conn, struct record *record)
 	account(conn, record, 1);
 }
 
+void record_limit_duplicates(struct tcp_conn *conn)
+{
+	struct active *act = conn->act;
+
+	if (!conn->sack && act->sacked_out > conn->packets_out - act->lost_out)
+		act->sacked_out = conn->packets_out - act->lost_out;
+}
+
 void record_mark_lost(struct tcp_conn *conn, struct record *record)
 {
 	if (record->flags & R_SACKED)
@@ -158,6 +166,7 @@ void record_mark_lost(struct tcp_conn *conn, struct record *record)
 	conn->act->lost_total += record->segments;
 	if (conn->act->lost_hint == NULL || seq_lt(record->seq, conn->act->lost_hint->seq))
 		conn->act->lost_hint = record;
+	record_limit_duplicates(conn);
 }
 
 void record_drop_all(struct tcp_conn *conn)

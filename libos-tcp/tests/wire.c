@@ -43,7 +43,11 @@ struct side {
 	struct app apps[WIRE_CONNS_MAX];
 	uint32_t n_accepted;
 	long buffers;
-	/* What the peer of each of our connections offered at most: no byte may go beyond. */
+	/* The furthest byte that this side has offered to take, for each connection, and the scale
+	   of its window (255: it sent no such option). */
+	uint32_t edge[WIRE_CONNS_MAX];
+	uint8_t scale[WIRE_CONNS_MAX];
+	bool offered[WIRE_CONNS_MAX], said[WIRE_CONNS_MAX];
 };
 
 struct wire {
@@ -223,12 +227,48 @@ static void transport(struct wire *wire, struct side *side, struct packet *packe
 
 /* ---- What the stacks ask for ---- */
 
+/* The window scale option of a SYN; 255: there is none. */
+static uint8_t scale_of(const uint8_t *at, const uint8_t *end)
+{
+	for (at += 20; at < end && *at != 0; at += *at == 1 ? 1 : at[1])
+		if (*at == 3)
+			return at[2];
+	return 255;
+}
+
+/* What this side offers, and that it sends nothing beyond what the other has offered. */
+static void check_window(struct side *side, const struct tcp_packet *out)
+{
+	const uint8_t *at = out->header;
+	uint16_t port = side->end == 0 ? wire_get16(at) : wire_get16(at + 2);
+	struct side *peer = &side->wire->sides[!side->end];
+	uint32_t i = port - 10000u, edge, shift = 0, end = wire_get32(at + 4) + out->size;
+
+	if (i >= WIRE_CONNS_MAX || (at[13] & 4))
+		return;
+	/* The first SYN counts; cookies answer forged ones too. */
+	if ((at[13] & 2) && !side->said[i])
+		side->scale[i] = scale_of(at, at + out->header_size);
+	if (at[13] & 2)
+		side->said[i] = true;
+	else if (side->scale[i] != 255 && peer->scale[i] != 255)
+		shift = side->scale[i];
+	edge = wire_get32(at + 8) + ((uint32_t)wire_get16(at + 14) << shift);
+	if ((at[13] & 16) && (!side->offered[i] || (int32_t)(edge - side->edge[i]) > 0)) {
+		side->edge[i] = edge;
+		side->offered[i] = true;
+	}
+	if (out->size > 0 && (!peer->offered[i] || (int32_t)(end - peer->edge[i]) > 0))
+		fail(side->wire, "data went beyond the window");
+}
+
 static void emit(struct side *side, const struct tcp_packet *out)
 {
 	struct packet *packet = malloc(sizeof *packet);
 
 	if (packet == NULL || out->header_size + out->size > sizeof packet->bytes)
 		abort();
+	check_window(side, out);
 	packet->size = out->header_size + out->size;
 	packet->tos = out->tos;
 	packet->src = *out->src;
@@ -369,10 +409,26 @@ static void finish(struct app *app)
 	app->conn = NULL;
 }
 
+/* What must hold of a connection at any time. */
+static void check_conn(struct app *app)
+{
+	const struct tcp_config *config = &app->side->wire->params.config[app->side->end];
+	struct tcp_conn_info info;
+
+	tcp_conn_info(app->conn, &info);
+	if (info.rto_us < config->rto_min_ms * 1000 || info.rto_us > config->rto_max_ms * 1000)
+		fail(app->side->wire, "the timeout is out of bounds");
+	if (info.cwnd == 0 || info.sacked + info.lost > info.unacked || info.retrans > info.unacked)
+		fail(app->side->wire, "the counts of segments contradict each other");
+	if (info.unread > config->receive_buffer_max)
+		fail(app->side->wire, "more is held than the buffer takes");
+}
+
 static void act(struct app *app)
 {
 	if (app->conn == NULL || !app->open)
 		return;
+	check_conn(app);
 	read_some(app);
 	while (app->sent < app->to_send && write_some(app))
 		;
@@ -394,8 +450,16 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 
 	if (events & TCP_EVENT_OPENED)
 		app->open = true;
-	if ((events & TCP_EVENT_CLOSED) && tcp_conn_cause(conn) != TCP_CAUSE_FINISHED)
+	if ((events & TCP_EVENT_CLOSED) && tcp_conn_cause(conn) != TCP_CAUSE_FINISHED) {
+		/* Where only the very last acknowledgement was lost, again and again, until the
+		   other's TIME-WAIT was over, a reset is what comes; nothing is missing. */
+		if (app->side->wire->sides[!app->side->end].apps[app->index].done &&
+		    app->received == app->expected) {
+			finish(app);
+			return;
+		}
 		fail(app->side->wire, "a connection failed");
+	}
 	act(app);
 }
 

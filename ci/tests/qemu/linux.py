@@ -102,12 +102,25 @@ def check_glibc(report, folder):
         end(machine, report, "alone")
 
 
+def check_typing(report, folder):
+    script = "echo ready; read x; echo got $x; cat | tr a-z A-Z; echo end"
+    payload = build(folder, [environment("typing", "busybox", ["sh", "-c", script],
+                                         '"console", "input", "environments"', 4096)])
+    with Machine(payload=payload, limit=60) as machine, \
+            report.test("what is typed reaches whoever reads, up to the end of file"):
+        machine.wait_for("typing: ready")
+        machine.send("hello there\nfirst\nsecx\bond\n\x04")
+        machine.wait_for("typing: end")
+        assert said(machine, "typing") == ["ready", "got hello there", "FIRST", "SECOND", "end"], said(machine, "typing")
+
+
 def main():
     report = Report()
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
         check_scripts(report, folder, 1)
         check_scripts(report, folder, 2)
         check_glibc(report, folder)
+        check_typing(report, folder)
     report.exit()
 
 

@@ -18,7 +18,6 @@
 
 enum {
 	LINE_BYTES = 512,
-	TYPED_BYTES = 512,
 	LOOK_NS = 10000000, /* how often the keyboard is looked at */
 	INTERRUPT = 3,
 	END = 4,
@@ -28,9 +27,6 @@ enum {
 
 static char line[LINE_BYTES];
 static unsigned line_bytes;
-static char typed[TYPED_BYTES];
-static unsigned typed_bytes, complete; /* of these, in whole lines */
-static bool ended;
 
 void console_flush(void)
 {
@@ -62,18 +58,20 @@ static void interrupt_all(void)
 
 static void accept(char c)
 {
+	struct keyboard *typed = &family->keyboard;
+
 	if (c == INTERRUPT) {
-		typed_bytes = complete;
+		typed->bytes = typed->complete;
 		interrupt_all();
 	} else if (c == BACKSPACE || c == DELETE) {
-		typed_bytes -= typed_bytes > complete;
+		typed->bytes -= typed->bytes > typed->complete;
 	} else if (c == END) {
-		ended = typed_bytes == complete;
-		complete = typed_bytes;
-	} else if (typed_bytes < sizeof(typed)) {
-		typed[typed_bytes++] = (char)(c == '\r' ? '\n' : c);
-		if (c == '\r' || c == '\n' || typed_bytes == sizeof(typed))
-			complete = typed_bytes;
+		typed->ended = typed->bytes == typed->complete;
+		typed->complete = typed->bytes;
+	} else if (typed->bytes < TYPED_BYTES) {
+		typed->text[typed->bytes++] = (char)(c == '\r' ? '\n' : c);
+		if (c == '\r' || c == '\n' || typed->bytes == TYPED_BYTES)
+			typed->complete = typed->bytes;
 	}
 }
 
@@ -86,7 +84,7 @@ static bool look(void)
 
 	if (console == NULL || (console->rights & EXO_RIGHT_READ) == 0)
 		return false;
-	while (typed_bytes < sizeof(typed) &&
+	while (family->keyboard.bytes < TYPED_BYTES &&
 	       (n = exo_console_read(console, text, sizeof(text))) > 0)
 		for (int64_t i = 0; i < n; i++)
 			accept(text[i]);
@@ -95,33 +93,36 @@ static bool look(void)
 
 static int64_t console_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
 {
-	uint64_t n = 0;
+	struct keyboard *typed = &family->keyboard;
+	uint32_t n = 0;
 
 	console_flush();
 	if (!look())
 		return 0;
-	if (complete == 0 && !ended) {
+	if (typed->complete == 0 && !typed->ended) {
 		task_look_again(LOOK_NS);
 		return LINUX_WAIT;
 	}
-	while (n < size && n < complete)
-		if (typed[n++] == '\n')
+	/* A line at most; the numbers are the family's, and looked at as such. */
+	while (n < size && n < typed->complete && n < TYPED_BYTES)
+		if (typed->text[n++] == '\n')
 			break;
-	memcpy((void *)address, typed, n);
-	memmove(typed, typed + n, typed_bytes - n);
-	typed_bytes -= (unsigned)n;
-	complete -= (unsigned)n;
-	ended = ended && n > 0;
-	return (int64_t)n;
+	memcpy((void *)address, typed->text, n);
+	memmove(typed->text, typed->text + n, TYPED_BYTES - n);
+	typed->bytes -= n;
+	typed->complete -= n;
+	typed->ended = typed->ended && n > 0;
+	return n;
 }
 
 static unsigned console_poll(struct file *file)
 {
+	const struct keyboard *typed = &family->keyboard;
 	bool keyboard = look();
 
 	if (keyboard)
 		task_look_again(LOOK_NS);
-	return POLLOUT | (!keyboard || complete > 0 || ended ? POLLIN : 0);
+	return POLLOUT | (!keyboard || typed->complete > 0 || typed->ended ? POLLIN : 0);
 }
 
 /* It looks like a terminal of unknown size: C libraries then show each line when it is complete. */

@@ -22,6 +22,7 @@ enum {
 	NODES_MAX = 384, /* files, directories and links of the tree */
 	NAME_BYTES = 48, /* of a name in a directory, with its NUL */
 	BLOCK_BYTES = 4096,
+	TYPED_BYTES = 512,
 	BLOCKS_MAX = 1024, /* of the area: pipes' buffers and files' contents */
 	NONE = 0xffff,     /* no index */
 };
@@ -92,6 +93,13 @@ struct node {
 	char name[NAME_BYTES];
 };
 
+/* What was typed and not read yet: whoever reads first has it. */
+struct keyboard {
+	uint32_t bytes, complete; /* of these, in whole lines */
+	uint32_t ended;           /* ^D stands behind them */
+	char text[TYPED_BYTES];
+};
+
 struct family {
 	uint32_t lock; /* environment that holds it; 0: nobody */
 	uint32_t live; /* processes */
@@ -102,6 +110,7 @@ struct family {
 	struct file files[FILES_MAX];
 	struct pipe pipes[PIPES_MAX];
 	struct node nodes[NODES_MAX];
+	struct keyboard keyboard;
 	uint16_t next_block[BLOCKS_MAX]; /* of the same file; the free ones' is themselves */
 };
 

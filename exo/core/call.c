@@ -7,6 +7,7 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "fault.h"
 #include "extent.h"
 #include "framebuffer.h"
 #include "log.h"
@@ -277,7 +278,7 @@ static const struct row {
         ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
         ROW(EXO_CALL_REPOSSESS, call_unknown, "repossess", CORE),
         ROW(EXO_CALL_SEED, call_unknown, "seed", FREE),
-        ROW(EXO_CALL_ENV_RECORD, call_unknown, "env_record", CORE),
+        ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE),
 #undef ROW
 };
 

@@ -248,16 +248,24 @@ static void pass_children_on(const struct env *env)
 	}
 }
 
+void env_tell_parent(const struct env *env)
+{
+	struct env *parent = env_find_live(env->parent);
+
+	if (parent)
+		env_post(parent, UINT32_MAX, EXO_EVENT_CHILD);
+}
+
 /* The limit and the children pass to the parent; the event tells it. */
 static void settle_family(struct env *env)
 {
 	struct env *parent = env_find_live(env->parent);
 
+	env_tell_parent(env);
 	pass_children_on(env);
 	if (!parent)
 		return;
 	parent->account->frames_max += env->account->frames_max;
-	env_post(parent, UINT32_MAX, EXO_EVENT_CHILD);
 }
 
 static void forget(struct env *env)
@@ -271,6 +279,7 @@ static void forget(struct env *env)
 		table.ghosts_end = link;
 	table.n_ghosts--;
 	leave_table(env);
+	machine_free(env->record);
 	machine_free(env->account);
 	put_back(env);
 }
@@ -309,6 +318,13 @@ static void reap(struct env *env)
 	slots_free_all(env);
 	while (env->pes)
 		pe_destroy(env->pes);
+	if (env->hold && state == EXO_ENV_FAULTED) {
+		env->hold = false;
+		env->held = true;
+		env_tell_parent(env);
+		core_unlock();
+		return;
+	}
 	space_destroy(env);
 	ledger_frames_reclaim(env);
 	env->reaped = true;
@@ -335,6 +351,11 @@ void env_leave(struct env *env)
 {
 	if (__atomic_sub_fetch(&env->cores, 1, __ATOMIC_SEQ_CST) == CORES_ENDED)
 		reap(env);
+}
+
+void core_leave(volatile uint32_t *users)
+{
+	env_leave((struct env *)users); /* its first member */
 }
 
 /* Cores that run it leave ring 3 and see the end. */
@@ -378,12 +399,13 @@ static int create_checked(struct call *call, struct exo_env_create *create)
 	struct env *env;
 	int error = cap_check(&create->authority, call->env, EXO_KIND_ENV, EXO_RIGHT_ALLOC);
 
-	if (!error && create->flags)
+	if (!error && (create->flags & ~(uint32_t)EXO_ENV_HOLD))
 		error = -EXO_EINVAL;
 	if (!error)
 		error = env_create(call->env, create->name, create->frames_max, &env);
 	if (error)
 		return error;
+	env->hold = create->flags & EXO_ENV_HOLD;
 	create->id = env->id;
 	return cap_make(&create->out, EXO_KIND_ENV,
 	                EXO_RIGHT_CONTROL | EXO_RIGHT_CALL | EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
@@ -432,6 +454,10 @@ int64_t env_call_end(struct call *call)
 		forget(env);
 	else if (!error && env->state <= EXO_ENV_RUNNING)
 		mine = mark_end(env, EXO_ENV_KILLED, 0);
+	else if (!error && env->held)
+		mine = !(env->held = false);
+	else if (!error)
+		env->hold = false;
 	core_unlock();
 	if (mine)
 		reap(env);

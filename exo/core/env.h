@@ -5,8 +5,9 @@
  * Life: env_create → NEW; PEs are set up and memory is mapped; env_start → RUNNING; then EXITED,
  * FAULTED or KILLED. env_stop only marks the end and keeps every core from entering again; the last
  * core that has left reaps: rings, bindings and flows (net_env_end), mappings, frames, slots, PEs,
- * address space. What remains is the id, the status and the last account, for whoever created it;
- * the oldest of these are forgotten when there are more than ENV_GHOSTS_MAX.
+ * address space. An environment that faulted and is to be held keeps memory and space until its
+ * creator's ENV_END, and nothing else. What remains is the id, the status and the last account, for
+ * whoever created it; the oldest of these are forgotten when there are more than ENV_GHOSTS_MAX.
  *
  * Locks: struct env changes under the core lock (core.h), except what is marked atomic. A pointer
  * found by env_find holds as long as the lock does. The packet path may keep pointers to the
@@ -73,12 +74,15 @@ struct env {
 	char name[EXO_NAME_MAX];
 	uint32_t state; /* atomic: enum exo_env_state */
 	uint32_t epoch; /* of keys to it */
+	bool hold;      /* keeps its memory after a fatal fault */
+	bool held;      /* it does so */
 	bool reaped;    /* everything is back in the ledger */
 	int32_t status; /* struct exo_env_status */
 	uint64_t address, ip;
 
-	struct exo_account *account; /* the kernel's alias of the page that the environment reads;
-	                                counters are written by whoever counts; a ghost's copy */
+	struct exo_env_record *record; /* of a fatal fault, also of a ghost; NULL: none */
+	struct exo_account *account;   /* the kernel's alias of the page that the environment reads;
+	                                  counters are written by whoever counts; a ghost's copy */
 	uint64_t account_frame;
 	struct machine_space *space;
 	struct mapping *mappings, **mappings_end; /* space.h; oldest first */
@@ -109,6 +113,9 @@ struct pe *env_pe(const struct env *env, uint32_t core);
  */
 void pe_post(struct pe *pe, uint32_t events);
 void env_post(struct env *env, uint32_t core, uint32_t events);
+
+/* EXO_EVENT_CHILD for who created it. */
+void env_tell_parent(const struct env *env);
 
 /* ---- Life ---- */
 

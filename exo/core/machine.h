@@ -74,8 +74,9 @@ struct machine_pe {
 	uint32_t id;     /* of the environment */
 	bool open;       /* parked, and the core need not see who transfers to it */
 	bool parked;
-	bool waiting; /* in EXO_CALL_WAIT: not runnable before an event */
-	bool plain;   /* what `open` becomes when the PE replies: its timer is off */
+	bool waiting;     /* in EXO_CALL_WAIT: not runnable before an event */
+	bool plain;       /* what `open` becomes when the PE replies: its timer is off */
+	uint64_t invoked; /* transfers that the machine made by itself for this PE */
 	struct machine_gate gates[EXO_GATES];
 } __attribute__((aligned(16)));
 
@@ -250,6 +251,8 @@ void core_main(const struct boot_info *boot) __attribute__((noreturn));
 /* On every other core, after core_main has set up what is shared (it lets them go with
  * machine_release_cores). */
 void core_secondary(void) __attribute__((noreturn));
+/* An environment that the machine has entered for a transfer, by its `users`, is left again. */
+void core_leave(volatile uint32_t *users);
 /* Called by core_main when the other cores may enter core_secondary. Implemented by the machine. */
 void machine_release_cores(void);
 

@@ -147,13 +147,10 @@ static void move_slot(uint64_t unit, struct env *to)
 	struct pe *pe = to ? env_pe(to, number) : NULL;
 	struct env *from = env_find_live(core_info_slots()[unit].owner);
 
-	if (from && --from->account->slots == 0 && from->state == EXO_ENV_RUNNING) {
-		struct env *parent = env_find_live(from->parent);
-
-		/* Its right; but who made it may want to know why it is silent. */
-		if (parent)
-			env_post(parent, UINT32_MAX, EXO_EVENT_CHILD);
-	}
+	/* It is an environment's right to give its last slot away; but who made it may want to
+	 * know why it is silent. */
+	if (from && --from->account->slots == 0 && from->state == EXO_ENV_RUNNING)
+		env_tell_parent(from);
 	if (to)
 		to->account->slots++;
 	machine_lock(&core->lock);
@@ -444,7 +441,8 @@ static struct pe *who_trapped(struct core *core, const struct machine_trap *trap
 	core->current = pe;
 	account->faults += pe->machine.delivered;
 	account->upcalls += pe->machine.delivered;
-	pe->machine.delivered = 0;
+	account->calls += pe->machine.invoked;
+	pe->machine.delivered = pe->machine.invoked = 0;
 	return pe;
 }
 

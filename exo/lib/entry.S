@@ -18,13 +18,46 @@ exo_start:
 	ud2
 	.size	exo_start, . - exo_start
 
-/* Every upcall: rdi = struct exo_pe, rsi = kind, rsp = handler stack top - 8. */
+/* A transfer: rax = caller, rdx, r10, r8, r9 = arguments. Replies, or, where nobody waits, goes on
+ * with what was interrupted. */
+	.globl	exo_remote_entry
+	.type	exo_remote_entry, @function
+exo_remote_entry:
+	movl	%eax, %edi
+	movq	%rdx, %rsi
+	movq	%r10, %rdx
+	movq	%r8, %rcx
+	movq	%r9, %r8
+	subq	$8, %rsp
+	call	*exo_remote_served(%rip)
+	movq	%rax, %rdi
+	movl	$CALL_REPLY, %eax
+	syscall
+	leaq	exo_pe_page(%rip), %rdi
+	jmp	exo_resume_begin
+	.size	exo_remote_entry, . - exo_remote_entry
+
+/* Where no handler took an upcall. */
+.Luntaken:
+	pushq	%rdi
+	call	exo_upcall_untaken
+	popq	%rdi
+	jmp	exo_resume_begin
+
+/* Every upcall but transfers: rdi = struct exo_pe, rsi = kind, rsp = handler stack top - 8. Calls
+ * exo_upcall_handlers[kind]. */
 	.globl	exo_upcall_entry
 	.type	exo_upcall_entry, @function
 exo_upcall_entry:
+	shll	$HANDLER_SHIFT, %esi
+	leaq	exo_upcall_handlers(%rip), %rax
+	addq	%rsi, %rax
+	movq	8(%rax), %rsi
 	pushq	%rdi
-	call	exo_upcall_dispatch
+	call	*(%rax)
 	popq	%rdi
+	testb	%al, %al
+	jz	.Luntaken
 	/* falls into the resume range */
 	.size	exo_upcall_entry, . - exo_upcall_entry
 

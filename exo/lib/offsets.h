@@ -40,8 +40,12 @@
 /* Numbers of two kernel calls; upcall.c proves them too. */
 #define CALL_PENDING 0x65780007
 #define CALL_RESUME  0x65780008
+#define CALL_REPLY   0x65780020
 
 /* Bytes of the stack that handlers run on, above a guard page. */
 #define HANDLER_STACK_BYTES 32768
+
+/* Bytes of one of exo_upcall_handlers, as a power of two: handler, argument. */
+#define HANDLER_SHIFT 4
 
 #endif

@@ -37,16 +37,22 @@ _Static_assert(PE_LIBOS + offsetof(struct pe_libos, fsgsbase) == PE_FSGSBASE, "f
 _Static_assert(EXO_INFO_ADDR + offsetof(struct exo_info, vector_bytes) == INFO_VECTOR_BYTES,
                "vector_bytes");
 _Static_assert(EXO_CALL_PENDING == CALL_PENDING && EXO_CALL_RESUME == CALL_RESUME, "numbers");
+_Static_assert(EXO_CALL_REPLY == CALL_REPLY, "numbers");
 
 extern char exo_upcall_entry[], exo_resume_begin[], exo_resume_end[];
 extern char exo_handler_guard[], exo_handler_stack_top[];
 
 struct exo_pe exo_pe_page __attribute__((aligned(4096))); /* entry.S jumps through it */
 static struct exo_pe_setup setup;
-static struct {
-	exo_upcall_handler *handler;
+struct handler {
+	exo_upcall_handler *call;
 	void *arg;
-} handlers[EXO_UPCALLS];
+};
+static bool not_mine(struct exo_pe *pe, void *arg);
+extern struct handler exo_upcall_handlers[EXO_UPCALLS]; /* entry.S calls them */
+struct handler exo_upcall_handlers[EXO_UPCALLS] = {[0 ... EXO_UPCALLS - 1] = {not_mine, NULL}};
+_Static_assert(sizeof(struct handler) == 1 << HANDLER_SHIFT, "offsets.h");
+static struct handler interrupt;
 
 struct exo_pe *exo_upcall_pe(void)
 {
@@ -117,31 +123,60 @@ static int set_entry(enum exo_upcall_kind kind, uint64_t entry)
 	return 0;
 }
 
+static bool not_mine(struct exo_pe *pe, void *arg)
+{
+	return false;
+}
+
+/* A slot's end asks for the processor: who overruns it too often is ended. */
+static bool handle_interrupt(struct exo_pe *pe, void *arg)
+{
+	bool slot_end = (pe->upcall.events & EXO_EVENT_SLOT_END) != 0;
+	bool taken = interrupt.call(pe, interrupt.arg);
+
+	if (slot_end)
+		exo_yield(0);
+	return taken;
+}
+
 int exo_upcall_handle(enum exo_upcall_kind kind, exo_upcall_handler *handler, void *arg)
 {
-	if ((unsigned)kind >= EXO_UPCALLS)
+	if ((unsigned)kind >= EXO_UPCALLS || kind == EXO_UPCALL_REMOTE)
 		return -EXO_EINVAL;
 	if (handler == NULL) {
 		int result = set_entry(kind, 0);
 
 		if (result == 0)
-			handlers[kind].handler = NULL;
+			exo_upcall_handlers[kind].call = not_mine;
 		return result;
 	}
 	/* The table first: an upcall may come as soon as the kernel knows the entry. */
-	handlers[kind].arg = arg;
-	handlers[kind].handler = handler;
+	if (kind == EXO_UPCALL_INTERRUPT) {
+		interrupt = (struct handler){handler, arg};
+		handler = handle_interrupt;
+	}
+	exo_upcall_handlers[kind].arg = arg;
+	exo_upcall_handlers[kind].call = handler;
 	return set_entry(kind, (uintptr_t)exo_upcall_entry);
+}
+
+exo_remote_function *exo_remote_served; /* entry.S calls it */
+extern char exo_remote_entry[];
+
+int exo_remote_serve(exo_remote_function *serve)
+{
+	if (serve != NULL)
+		exo_remote_served = serve;
+	return set_entry(EXO_UPCALL_REMOTE, serve != NULL ? (uintptr_t)exo_remote_entry : 0);
 }
 
 /* From entry.S. What no handler takes happens again without one, so that the kernel reports the
  * true fault. */
-void exo_upcall_dispatch(struct exo_pe *pe, uint64_t kind);
-void exo_upcall_dispatch(struct exo_pe *pe, uint64_t kind)
+void exo_upcall_untaken(struct exo_pe *pe);
+void exo_upcall_untaken(struct exo_pe *pe)
 {
-	if (kind < EXO_UPCALLS && handlers[kind].handler != NULL &&
-	    handlers[kind].handler(pe, handlers[kind].arg))
-		return;
+	uint32_t kind = pe->upcall.kind;
+
 	if (kind == EXO_UPCALL_OWN_CALL)
 		pe->saved.rax = (uint64_t)-EXO_ENOSYS;
 	else if (kind == EXO_UPCALL_EXCEPTION || kind == EXO_UPCALL_ADDRESSING)

@@ -167,7 +167,7 @@ x86_syscall:
 	jae call_full
 	movq core_leaf_calls(, %rcx, 8), %r11
 	testq %r11, %r11
-	jz call_full
+	jz call_transfer
 	movq %rax, REGS_RAX - REGS_RIP(%rsp)
 	movq %rdi, REGS_RDI - REGS_RIP(%rsp)
 	movq %rsi, REGS_RSI - REGS_RIP(%rsp)
@@ -197,9 +197,11 @@ x86_syscall:
 	swapgs
 	sysretq
 
-call_declined:
-	movq REGS_RAX - REGS_BYTES(%rcx), %rax
-	leaq REGS_RIP - REGS_BYTES(%rcx), %rsp
+call_transfer:
+	cmpl $CALL_INVOKE, %ecx
+	je invoke
+	cmpl $CALL_REPLY, %ecx
+	je reply
 call_full:
 	movq (%rsp), %rcx
 	movq REGS_RFLAGS - REGS_RIP(%rsp), %r11
@@ -218,6 +220,187 @@ call_full:
 	xorl %edx, %edx
 	ret
 
+call_declined:
+	movq REGS_RAX - REGS_BYTES(%rcx), %rax
+	leaq REGS_RIP - REGS_BYTES(%rcx), %rsp
+	jmp call_full
+
+/*
+ * Protected control transfer (core/machine.h), where all is plain: from a PE to a parked one of
+ * this core through an open gate, and back. The rest, and every error, is the core's: until the
+ * environment behind the gate is entered nothing has changed but scratch registers. The caller's
+ * argument registers are not kept (exo/call.h says so); nobody sees the other's. What the parked PE
+ * was doing lies in its page already. The caller stays entered, so that its PE stays.
+ */
+#define HERE(offset) (offset) - REGS_RIP(%rsp)
+
+.macro become pe
+	leaq REGS_BYTES(\pe), %rcx
+	movq %rcx, %gs:CPU_PE_TOP
+	movq %rcx, %gs:CPU_RSP0
+.endm
+
+.macro load_bases fs, gs
+	movq \fs, %rcx
+	wrfsbase %rcx
+	movq \gs, %rcx
+	swapgs
+	wrgsbase %rcx
+.endm
+
+.macro on_kernel_stack function
+	movq %gs:CPU_RUN_RSP, %rsp
+	subq $8, %rsp
+	call \function
+.endm
+
+invoke: /* rdi: gate; rdx, r10, r8, r9: arguments */
+	patch PATCH_FSGSBASE, 1, 5
+	{disp32} jmp call_full
+	cmpq $GATES, %rdi
+	jae call_full
+	movl %edi, %ecx
+	shll $GATE_SHIFT, %ecx
+	leaq PE_GATES - REGS_RIP(%rsp, %rcx), %rcx
+	cmpl $1, GATE_HERE(%rcx)
+	jne call_full
+	movq GATE_USERS(%rcx), %r11
+	movl (%r11), %eax
+	leal 1(%rax), %esi
+	testl %eax, %eax
+	js invoke_declined
+	lock cmpxchgl %esi, (%r11)
+	jne invoke_declined
+	movq GATE_TO(%rcx), %rax
+	movq GATE_NAME(%rcx), %rcx
+	cmpq PE_NAME(%rax), %rcx
+	jne invoke_leaves
+	cmpb $1, PE_OPEN(%rax)
+	jne invoke_leaves
+	cmpl $0, PE_EVENTS(%rax)
+	jne invoke_leaves
+	movq %rbx, HERE(REGS_RBX)
+	movq %rbp, HERE(REGS_RBP)
+	movq %r12, HERE(REGS_R12)
+	movq %r13, HERE(REGS_R13)
+	movq %r14, HERE(REGS_R14)
+	movq %r15, HERE(REGS_R15)
+	rdfsbase %rcx
+	movq %rcx, HERE(REGS_FS)
+	swapgs
+	rdgsbase %rcx
+	swapgs
+	movq %rcx, HERE(REGS_GS)
+	leaq -REGS_RIP(%rsp), %rbx
+	movq %rbx, PE_CALLER(%rax)
+	movq %rax, PE_CALLEE(%rbx)
+	incq PE_INVOKED(%rbx)
+	movl $(1 << (8 * (PE_PLAIN - PE_OPEN))), PE_OPEN(%rax) /* neither parked nor waiting */
+	movl PE_ID(%rbx), %ebx
+	movq PE_PAGE(%rax), %rcx
+	movl $UPCALL_REMOTE, SHARED_KIND(%rcx)
+	movl %ebx, SHARED_CALLER(%rcx)
+	movq %rax, %rbp
+	movq %rdx, %r12
+	movq %r10, %r13
+	movq %r8, %r14
+	movq %r9, %r15
+	movq %rax, %rdi
+	on_kernel_stack x86_switch
+	become %rbp
+	load_bases PE_FS(%rbp), REGS_GS(%rbp)
+	movl %ebx, %eax
+	movq %r12, %rdx
+	movq %r13, %r10
+	movq %r14, %r8
+	movq %r15, %r9
+	movq PE_ENTRY + 8 * UPCALL_REMOTE(%rbp), %rcx
+	movq PE_STACK(%rbp), %rsp
+	subq $8, %rsp
+	movq PE_ADDRESS(%rbp), %rdi
+	movl $UPCALL_REMOTE, %esi
+	movl $FLAGS_ALWAYS, %r11d
+	xorl %ebx, %ebx
+	xorl %ebp, %ebp
+	xorl %r12d, %r12d
+	xorl %r13d, %r13d
+	xorl %r14d, %r14d
+	xorl %r15d, %r15d
+	sysretq
+
+invoke_leaves: /* r11: what was entered */
+	movq %rdi, HERE(REGS_RDI)
+	movq %rdx, HERE(REGS_RDX)
+	movq %r10, HERE(REGS_R10)
+	movq %r8, HERE(REGS_R8)
+	movq %r9, HERE(REGS_R9)
+	movq %r11, %rdi
+	on_kernel_stack core_leave
+	movq %gs:CPU_PE_TOP, %rsp
+	subq $(REGS_BYTES - REGS_RIP), %rsp
+	movq HERE(REGS_RDI), %rdi
+	movq HERE(REGS_RDX), %rdx
+	movq HERE(REGS_R10), %r10
+	movq HERE(REGS_R8), %r8
+	movq HERE(REGS_R9), %r9
+invoke_declined:
+	movl $(CALL_BASE + CALL_INVOKE), %eax
+	jmp call_full
+
+reply: /* rdi: value */
+	patch PATCH_FSGSBASE, 1, 5
+	{disp32} jmp call_full
+	movq HERE(PE_CALLER), %rcx
+	testq %rcx, %rcx
+	jz call_full
+	cmpl $0, PE_EVENTS(%rcx)
+	jne call_full
+	movq HERE(PE_PAGE), %r11
+	testq %r11, %r11
+	jz call_full
+	cmpl $0, SHARED_MASKED(%r11)
+	je call_full
+	leaq -REGS_RIP(%rsp), %rbx
+	movq %rcx, %rbp
+	movq %rdi, %r12
+	movzbl PE_PLAIN(%rbx), %eax
+	movb %al, PE_OPEN(%rbx)
+	movb $1, PE_PARKED(%rbx)
+	movq $0, PE_CALLER(%rbx)
+	movq $0, PE_CALLEE(%rbp)
+	movq %rbp, %rdi
+	on_kernel_stack x86_switch
+	movq PE_USERS(%rbx), %rdi
+	movl $-1, %eax
+	lock xaddl %eax, (%rdi)
+	testl %eax, %eax
+	js reply_of_ended
+1:	become %rbp
+	load_bases REGS_FS(%rbp), REGS_GS(%rbp)
+	movq %r12, %rax
+	movq REGS_RIP(%rbp), %rcx
+	movq REGS_RFLAGS(%rbp), %r11
+	movq REGS_RSP(%rbp), %rsp
+	movq REGS_RBX(%rbp), %rbx
+	movq REGS_R12(%rbp), %r12
+	movq REGS_R13(%rbp), %r13
+	movq REGS_R14(%rbp), %r14
+	movq REGS_R15(%rbp), %r15
+	movq REGS_RBP(%rbp), %rbp
+	xorl %edi, %edi
+	xorl %esi, %esi
+	xorl %edx, %edx
+	xorl %r8d, %r8d
+	xorl %r9d, %r9d
+	xorl %r10d, %r10d
+	sysretq
+
+/* It may have been the last core there: as if it had not left, for the core to do it. */
+reply_of_ended:
+	lock incl (%rdi)
+	call core_leave
+	jmp 1b
+
 /* Interrupts and exceptions: one entry per vector, 16 bytes apart. */
 	.globl x86_vectors
 	.balign 16
@@ -231,18 +414,25 @@ x86_vectors:
 	pushq $vector
 	.if vector == 2 || vector == 8 || vector == 18
 	jmp trap_fatal
+	.elseif vector < 32
+	jmp fault
 	.else
 	jmp trap
 	.endif
 	vector = vector + 1
 	.endr
 
+/*
+ * A fault of ring 3 goes straight to its handler (exo/pe.h) where there is one and it is not
+ * masked: as core/upcall.c would do it, but that only the fields of this kind are written, and that
+ * registers which are neither the handler's arguments nor ours keep what they had. Else it is a trap
+ * like others.
+ */
 	.balign 64
-trap:
+fault:
 	testb $3, 24(%rsp) /* CS of the interrupted code */
 	jz trap_kernel
 	push_general
-	user_access_off
 	cld
 	movq REGS_FS(%rsp), %rsi /* vector */
 	movq REGS_GS(%rsp), %rdi /* error code */
@@ -251,7 +441,71 @@ trap:
 	rdfsbase %rax
 	rdgsbase %rdx
 	swapgs
+	movq PE_PAGE(%rsp), %r11
+	testq %r11, %r11
+	jz trap_based
+	cmpl $0, SHARED_MASKED(%r11)
+	jne trap_based
+	movq REGS_RIP(%rsp), %rcx
+	cmpq PE_RESUME(%rsp), %rcx
+	jae fault_behind
+fault_outside:
+	cmpl $14, %esi
+	je fault_page
+	xorl %r8d, %r8d /* UPCALL_EXCEPTION */
+	movq PE_ENTRY(%rsp), %rbp
+fault_enter:
+	testq %rbp, %rbp
+	jz trap_based
+	movq %rax, REGS_FS(%rsp)
+	movq %rdx, REGS_GS(%rsp)
+	incq PE_DELIVERED(%rsp)
+	movl $1, SHARED_MASKED(%r11)
+	movl %r8d, SHARED_KIND(%r11)
+	movl %esi, SHARED_VECTOR(%r11)
+	movq %rdi, SHARED_ERROR(%r11)
+	leaq SHARED_SAVED(%r11), %rdi
+	movq %rsp, %rsi
+	movl $(REGS_BYTES / 8), %ecx
+	rep movsq
+	movq PE_FS(%rsp), %rax
+	wrfsbase %rax
+	movq PE_ADDRESS(%rsp), %rdi
+	movl %r8d, %esi
+	movq %rbp, %rcx
+	movl $FLAGS_ALWAYS, %r11d
+	movq PE_STACK(%rsp), %rsp
+	subq $8, %rsp
+	swapgs
+	sysretq
+
+fault_behind: /* the resume range's begin, if not its end */
+	cmpq PE_RESUME + 8(%rsp), %rcx
+	jb trap_based
+	jmp fault_outside
+
+fault_page:
+	movq %cr2, %rcx
+	movq %rcx, SHARED_ADDRESS(%r11)
+	movl $UPCALL_ADDRESSING, %r8d
+	movq PE_ENTRY + 8 * UPCALL_ADDRESSING(%rsp), %rbp
+	jmp fault_enter
+
+	.balign 64
+trap:
+	testb $3, 24(%rsp)
+	jz trap_kernel
+	push_general
+	cld
+	movq REGS_FS(%rsp), %rsi
+	movq REGS_GS(%rsp), %rdi
+	patch PATCH_FSGSBASE, 1, 5
+	{disp32} jmp trap_by_msr
+	rdfsbase %rax
+	rdgsbase %rdx
+	swapgs
 trap_based:
+	user_access_off
 	movq %rax, REGS_FS(%rsp)
 	movq %rdx, REGS_GS(%rsp)
 	movq %rsi, %rax
@@ -259,7 +513,6 @@ trap_based:
 	leave_user
 	ret
 
-/* Without FSGSBASE ring 3 cannot change its bases by itself; reading them back is for the core. */
 trap_by_msr:
 	movl $0xc0000101, %ecx
 	rdmsr

@@ -36,12 +36,56 @@
 #define REGS_SS     168
 #define REGS_BYTES  176
 
+/* struct machine_pe, which begins with the registers */
+#define PE_ENTRY     200 /* of EXO_UPCALL_EXCEPTION; the others follow */
+#define PE_ADDRESS   248 /* of the shared page, in its environment */
+#define PE_STACK     256
+#define PE_RESUME    264 /* begin, end */
+#define PE_FS        280
+#define PE_PAGE      304 /* the kernel's alias */
+#define PE_DELIVERED 312
+#define PE_USERS     320
+#define PE_NAME      328
+#define PE_CALLER    336
+#define PE_CALLEE    344
+#define PE_EVENTS    352
+#define PE_ID        356
+#define PE_OPEN      360 /* open, parked, waiting, plain: a byte each */
+#define PE_PARKED    361
+#define PE_PLAIN     363
+#define PE_INVOKED   368
+#define PE_GATES     376
+
+/* struct machine_gate */
+#define GATE_TO    0
+#define GATE_NAME  8
+#define GATE_USERS 16
+#define GATE_HERE  28
+#define GATE_SHIFT 5 /* its size */
+#define GATES      16
+
+/* struct exo_pe */
+#define SHARED_MASKED  0
+#define SHARED_SAVED   64
+#define SHARED_KIND    240
+#define SHARED_VECTOR  244
+#define SHARED_ERROR   248
+#define SHARED_ADDRESS 256
+#define SHARED_CALLER  268
+
+/* enum exo_upcall_kind, enum exo_call */
+#define UPCALL_EXCEPTION  0
+#define UPCALL_ADDRESSING 1
+#define UPCALL_REMOTE     3
+#define CALL_INVOKE       30 /* less CALL_BASE */
+#define CALL_REPLY        32
+
 #define USER_DATA 0x1b
 #define USER_CODE 0x23
 
 /* What ring 3 may have in RFLAGS: CF PF AF ZF SF TF DF OF AC ID; IF is always set. */
 #define FLAGS_USER   0x240dd5
-#define FLAGS_ALWAYS 0x202
+#define FLAGS_ALWAYS 0x202 /* with these alone a handler begins */
 /* Cleared by syscall: TF IF DF IOPL NT RF AC. */
 #define FLAGS_SYSCALL 0x57700
 

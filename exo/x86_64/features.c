@@ -12,6 +12,7 @@ enum {
 	CR0_TS = 1 << 3,
 	CR0_NE = 1 << 5,
 	CR0_WP = 1 << 16,
+	CR0_AM = 1 << 18,
 
 	CR4_PAE = 1 << 5,
 	CR4_MCE = 1 << 6,
@@ -165,7 +166,7 @@ void features_enable(void)
 	uint64_t cr0 = cpu_read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS);
 
 	cpu_write_msr(MSR_EFER, EFER_SCE | EFER_LME | EFER_NXE);
-	cpu_write_cr0(cr0 | CR0_MP | CR0_NE | CR0_WP);
+	cpu_write_cr0(cr0 | CR0_MP | CR0_NE | CR0_WP | CR0_AM);
 	cpu_write_cr4(wanted_cr4());
 	if (cpu_features.xsave) {
 		__asm__ volatile("xsetbv"

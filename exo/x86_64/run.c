@@ -66,6 +66,26 @@ static void own_vectors(struct cpu *cpu, struct machine_pe *pe)
 		load_vectors(pe->vector);
 }
 
+/* From entry.S: the running PE, whose state the registers hold, gives way to another. Both are
+ * entered, so that neither's area goes meanwhile: no lock. */
+void x86_switch(struct machine_pe *to)
+{
+	struct cpu *cpu = cpu_this();
+	uint32_t low = (uint32_t)cpu_features.xcr0, high = (uint32_t)(cpu_features.xcr0 >> 32);
+
+	if (__builtin_expect(cpu_features.xsaveopt, 1)) {
+		__asm__ volatile(
+		        "xsaveopt64 (%0)\n\txrstor64 (%1)" ::"r"(cpu->vector_owner->vector),
+		        "r"(to->vector), "a"(low), "d"(high)
+		        : "memory");
+	} else {
+		save_vectors(cpu->vector_owner->vector);
+		load_vectors(to->vector);
+	}
+	cpu->vector_owner = to;
+	space_load(cpu, to->space);
+}
+
 int machine_pe_init(struct machine_pe *pe)
 {
 	uint8_t *area = machine_alloc(cpu_features.vector_bytes);
@@ -118,6 +138,10 @@ void machine_vector_end(void)
 
 /* Images for tests may have no core: no leaf calls then. */
 __attribute__((weak)) machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {NULL};
+
+__attribute__((weak)) void core_leave(volatile uint32_t *users)
+{
+}
 
 static bool is_canonical(uint64_t address)
 {

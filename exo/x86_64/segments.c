@@ -7,6 +7,7 @@ enum {
 	GATE_RING3 = 0x6000,
 	VECTOR_NMI = 2,
 	VECTOR_BREAKPOINT = 3,
+	VECTOR_OVERFLOW = 4,
 	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_MACHINE_CHECK = 18,
 	STUB_BYTES = 16, /* distance of the entries in entry.S */
@@ -51,7 +52,9 @@ void segments_init(void)
 		        .offset_low = (uint16_t)entry,
 		        .selector = SELECTOR_KERNEL_CODE,
 		        .flags = (uint16_t)(GATE_INTERRUPT | ist_of(i) |
-		                            (i == VECTOR_BREAKPOINT ? GATE_RING3 : 0)),
+		                            (i == VECTOR_BREAKPOINT || i == VECTOR_OVERFLOW
+		                                     ? GATE_RING3
+		                                     : 0)),
 		        .offset_middle = (uint16_t)(entry >> 16),
 		        .offset_high = (uint32_t)(entry >> 32),
 		};

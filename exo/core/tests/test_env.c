@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../core.h"
+#include "../fault.h"
 #include "../ledger.h"
 #include "../slots.h"
 
@@ -209,9 +210,54 @@ static void creation_needs_the_right(void **state)
 	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_CREATE, &create, sizeof(create)),
 	                 -EXO_EPERM);
 	create.authority = kit_cap(EXO_USE_ENVS);
-	create.flags = 1;
+	create.flags = 2;
 	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_CREATE, &create, sizeof(create)),
 	                 -EXO_EINVAL);
+}
+
+/* What faulted and is to be held keeps its frames, and shows them, until it is ended again. */
+static void held_after_a_fault(void **state)
+{
+	struct machine_trap trap = {.kind = MACHINE_TRAP_EXCEPTION, .vector = 6, .error = 9};
+	struct exo_cap cap;
+	uint32_t a = kit_child("a", 10, 0, 1, false, &cap);
+	struct exo_env_record record = {.env = cap, .room = 5, .mappings = KIT_DATA_PAGE(3)};
+	struct pe *pe = kit_pe(a);
+	uint64_t link[2] = {0, 0x401234};
+
+	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_RECORD, &record, sizeof(record)),
+	                 -EXO_ENOENT);
+	kit_env(a)->hold = true;
+	kit_put(a, KIT_DATA_PAGE(2), link, sizeof(link));
+	pe->machine.regs.rbp = KIT_DATA_PAGE(2);
+	pe->machine.regs.rip = 0x400100;
+	pe->machine.regs.r13 = 0x1313;
+	host_space_set(kit_env(a)->space);
+	fault_end(pe, &trap);
+	assert_false(kit_env(a)->reaped);
+	assert_true(kit_env(a)->held);
+	assert_null(kit_env(a)->pes);
+	assert_int_equal(kit_env(a)->account->slots, 0);
+	kit_verify();
+	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_RECORD, &record, sizeof(record)), 0);
+	assert_int_equal(record.vector, 6);
+	assert_int_equal(record.error, 9);
+	assert_int_equal(record.regs.r13, 0x1313);
+	assert_int_equal(record.depth, 2);
+	assert_int_equal(record.backtrace[0], 0x400100);
+	assert_int_equal(record.backtrace[1], 0x401234);
+	assert_int_equal(record.n, 5);
+	assert_int_equal(record.cursor, 5);
+	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_RECORD, &record, sizeof(record)), 0);
+	assert_int_equal(record.n, KIT_PAGES - 5);
+	assert_int_equal(record.cursor, 0);
+	kit_put(ENV_INIT, KIT_DATA_PAGE(1), &cap, sizeof(cap));
+	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_ENV_END, KIT_DATA_PAGE(1), 0, 0, 0), 0);
+	assert_true(kit_env(a)->reaped);
+	record.cursor = 0;
+	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_RECORD, &record, sizeof(record)), 0);
+	assert_int_equal(record.n, 0);
+	balanced();
 }
 
 /* Children of an ended environment, and their limits, pass to its parent. */
@@ -332,6 +378,7 @@ int main(void)
 	        TEST(limits_move),
 	        TEST(names_are_printable),
 	        TEST(creation_needs_the_right),
+	        TEST(held_after_a_fault),
 	        TEST(orphans_pass_on),
 	        TEST(ghosts_are_bounded),
 	        TEST(the_heap_may_be_short),

@@ -119,7 +119,7 @@ enum exo_call {
 
 	/* (gate, -, a, b, c, d) Protected control transfer, synchronous (exo/pe.h): the callee's
 	   PE on this core runs with the rest of the slot, and with the caller's slots to come,
-	   until it replies. → the reply. EXO_ENOENT: the gate is closed, or its environment has
+	   until it replies; the argument registers and rsi are lost. → the reply. EXO_ENOENT: the gate is closed, or its environment has
 	   ended (also before it replied); EXO_ESTALE: the key that opened the gate was revoked;
 	   EXO_EAGAIN: the callee is in a handler, serves somebody, or has no entry (give it time
 	   by YIELD, and try again), or the caller's timer passed before the reply came;

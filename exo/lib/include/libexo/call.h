@@ -225,19 +225,52 @@ static inline int exo_doorbell(uint64_t ring_id)
 
 /* ---- Protected control transfer ---- */
 
-static inline int64_t exo_invoke(uint32_t env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+/* Opens gate 0 … EXO_GATES - 1 to an environment; NULL closes it. */
+static inline int exo_gate(const struct exo_cap *env, uint64_t gate)
 {
-	return exo_call(EXO_CALL_INVOKE, env, 0, a, b, c, d);
+	return (int)exo_call3(EXO_CALL_GATE, (uintptr_t)env, gate, 0);
 }
 
-static inline int64_t exo_send(uint32_t env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+/* → the reply, or the negative of an error: who is called keeps its replies apart from those. */
+static inline int64_t exo_invoke(uint64_t gate, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-	return exo_call(EXO_CALL_SEND, env, 0, a, b, c, d);
+	register uint64_t r10 __asm__("r10") = b;
+	register uint64_t r8 __asm__("r8") = c;
+	register uint64_t r9 __asm__("r9") = d;
+	int64_t result = EXO_CALL_INVOKE;
+
+	__asm__ volatile("syscall"
+	                 : "+a"(result), "+D"(gate), "+d"(a), "+r"(r10), "+r"(r8), "+r"(r9)
+	                 :
+	                 : "rsi", "rcx", "r11", "memory");
+	return result;
+}
+
+static inline int64_t exo_send(uint64_t gate, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return exo_call(EXO_CALL_SEND, gate, 0, a, b, c, d);
 }
 
 static inline int64_t exo_reply(uint64_t value)
 {
 	return exo_call3(EXO_CALL_REPLY, value, 0, 0);
+}
+
+/* ---- Taking back ---- */
+
+static inline int exo_repossess(const struct exo_repossess *block)
+{
+	return (int)exo_call3(EXO_CALL_REPOSSESS, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_seed(const struct exo_seed *block)
+{
+	return (int)exo_call3(EXO_CALL_SEED, (uintptr_t)block, 0, 0);
+}
+
+static inline int exo_env_record(struct exo_env_record *block)
+{
+	return (int)exo_call3(EXO_CALL_ENV_RECORD, (uintptr_t)block, 0, 0);
 }
 
 static inline int exo_ledger(struct exo_listing *block)

@@ -25,11 +25,21 @@
 typedef bool exo_upcall_handler(struct exo_pe *pe, void *arg);
 
 /*
- * Installs (or, with NULL, removes) the handler of one kind. 0 or the kernel's error. Events that
- * were pending before an interrupt handler is installed are delivered at the next upcall's end or
- * kernel event.
+ * Installs (or, with NULL, removes) the handler of one kind but EXO_UPCALL_REMOTE. One of
+ * EXO_UPCALL_INTERRUPT need not care for EXO_EVENT_SLOT_END: the library yields behind it. 0 or the
+ * kernel's error. Events that were pending before an interrupt handler is installed are delivered
+ * at the next upcall's end or kernel event.
  */
 int exo_upcall_handle(enum exo_upcall_kind kind, exo_upcall_handler *handler, void *arg);
+
+/*
+ * Serves other environments' transfers (EXO_CALL_INVOKE, and SEND, whose result goes nowhere) by
+ * `serve`, which runs like a handler; NULL: no more. What it returns is the reply. Where nothing
+ * else is to be done, sleep in exo_wait meanwhile.
+ */
+typedef uint64_t exo_remote_function(uint32_t caller, uint64_t a, uint64_t b, uint64_t c,
+                                     uint64_t d);
+int exo_remote_serve(exo_remote_function *serve);
 
 /* This core's PE page. */
 struct exo_pe *exo_upcall_pe(void);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The trials' list, the roles of children, and what trials are made of: trial.h. */
+#include "trial.h"
+
+#include <exo/cpio.h>
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} trials[] = {
+        {"exceptions go to their handlers and resume there", trial_exceptions},
+        {"what an exception costs", trial_fault_cost},
+        {"a fault in a handler ends the environment and leaves a record", trial_nested_fault},
+        {"control goes to a server and comes back", trial_transfers},
+        {"what a transfer costs", trial_transfer_cost},
+        {"vector state stays with its owner", trial_vectors},
+        {"servers that end, spin or are killed", trial_servers_that_fail},
+        {"letters arrive on another core", trial_letters},
+        {"gates need the right key", trial_forged_gates},
+};
+
+static const struct {
+	const char *name;
+	int (*play)(void);
+} roles[] = {
+        {"serve", role_serve},
+        {"spin", role_spin},
+        {"nested", role_nested},
+};
+
+static bool failed;
+
+void trial_fail(int line, const char *what)
+{
+	exo_printf("line %d: not so: %s\n", line, what);
+	failed = true;
+}
+
+uint64_t trial_free_frames(void)
+{
+	return *(volatile const uint64_t *)&exo_info()->frames_free;
+}
+
+static bool own_image(struct exo_cpio_member *image)
+{
+	const struct exo_start_file *payload = exo_start_file("payload");
+
+	return payload != NULL &&
+	       exo_cpio_find((const void *)payload->address, payload->size, "init", image) == NULL;
+}
+
+static bool give_slots(const struct exo_child *child, unsigned core, unsigned slots)
+{
+	const struct exo_slot_info *info =
+	        (const struct exo_slot_info *)(EXO_INFO_ADDR + exo_info()->slots_offset);
+	unsigned first = core * EXO_SLOTS_PER_CORE;
+
+	while (info[first].owner != 0)
+		first++;
+	return slots == 0 ||
+	       exo_slot_take(exo_start_cap(EXO_USE_SLOTS), child->id, first, slots) == 0;
+}
+
+bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
+                 uint64_t frames)
+{
+	const struct exo_cap *all = exo_start_cap(EXO_USE_FRAMES);
+	struct exo_cpio_member image;
+
+	memset(child, 0, sizeof(*child));
+	if (!own_image(&image) || exo_child_create(child, role, frames) < 0)
+		return false;
+	if (exo_child_image(child, image.data, image.size) < 0 ||
+	    exo_child_grant(child, EXO_USE_CONSOLE, "console", exo_start_cap(EXO_USE_CONSOLE),
+	                    EXO_RIGHT_WRITE, 0, 1) < 0 ||
+	    exo_child_grant(child, EXO_USE_FRAMES, "frames", all, EXO_RIGHT_ALLOC, all->first,
+	                    all->count) < 0 ||
+	    exo_child_argument(child, role) < 0 || exo_child_argument(child, role) < 0 ||
+	    exo_child_start(child, core) < 0 || !give_slots(child, core, slots)) {
+		exo_printf("child %s: %s\n", role, child->error);
+		return false;
+	}
+	return true;
+}
+
+int trial_end(struct exo_child *child)
+{
+	struct exo_env_status status = {.env = child->cap};
+
+	do {
+		exo_wait(exo_tsc() + exo_time_ticks(1000000));
+		if (exo_env_status(&status) < 0)
+			return -1;
+	} while (status.state <= EXO_ENV_RUNNING);
+	exo_env_end(&child->cap);
+	return status.state == EXO_ENV_EXITED ? status.status : -1000 - (int)status.state;
+}
+
+static void run_all(void)
+{
+	uint64_t before;
+
+	for (unsigned i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
+		failed = false;
+		before = trial_free_frames();
+		trials[i].run();
+		/* Frames may drain for a moment. */
+		for (int j = 0; j < 100 && trial_free_frames() != before; j++)
+			exo_wait(exo_tsc() + exo_time_ticks(1000000));
+		if (!failed && trial_free_frames() != before && i > 0)
+			trial_fail(__LINE__, "as many frames are free as before");
+		exo_printf("%s %s\n", failed ? "FAIL" : "ok", trials[i].name);
+	}
+	exo_printf("trials: done\n");
+	exo_power(exo_start_cap(EXO_USE_MACHINE), EXO_POWER_EXIT, 0);
+}
+
+int exo_main(void)
+{
+	const char *role = exo_start_arg(1);
+
+	if (exo_start_page()->env == 1)
+		run_all();
+	for (unsigned i = 0; role != NULL && i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (strcmp(roles[i].name, role) == 0)
+			return roles[i].play();
+	}
+	return 99;
+}

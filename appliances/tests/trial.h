@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trials of the kernel: a program that stands in init's place, has therefore every authority, and
+ * makes children out of its own image to try the kernel's mechanisms against each other. Each trial
+ * prints one line, `ok NAME` or `FAIL NAME: why`.
+ */
+#ifndef TESTS_TRIAL_H
+#define TESTS_TRIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libexo/child.h>
+
+/* Ends the running trial where something is not as it should be. */
+#define TRIAL(condition, ...)                                                                      \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			trial_fail(__LINE__, #condition);                                          \
+			return;                                                                    \
+		}                                                                                  \
+	} while (0)
+void trial_fail(int line, const char *what);
+
+/* A child that plays `role` (trial.c) on `core`, with `slots` of its vector and `frames` to own; it
+ * runs already. What it was granted beside console and frames: a key to call `peer`, if not 0. */
+bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
+                 uint64_t frames);
+/* Waits until the child has ended and forgets it. → its exit status, or -1000 - state. */
+int trial_end(struct exo_child *child);
+/* Frames that are free now. */
+uint64_t trial_free_frames(void);
+
+/* trial_transfer.c */
+void trial_transfers(void), trial_transfer_cost(void), trial_servers_that_fail(void),
+        trial_letters(void), trial_vectors(void), trial_forged_gates(void);
+int role_serve(void), role_spin(void);
+
+/* trial_faults.c */
+void trial_exceptions(void), trial_fault_cost(void), trial_nested_fault(void);
+int role_nested(void);
+
+#endif

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "net.h"
 #include "pe.h"
+#include "revoke.h"
 #include "slots.h"
 #include "space.h"
 #include "transfer.h"
@@ -108,11 +109,6 @@ static int64_t call_exit(struct call *call)
 	call->leave = true;
 	env_stop(call->env, EXO_ENV_EXITED, (int32_t)call->arg[0], 0, 0);
 	return 0;
-}
-
-static int64_t call_unknown(struct call *call)
-{
-	return -EXO_ENOSYS;
 }
 
 /* ---- Frames ---- */
@@ -276,8 +272,8 @@ static const struct row {
         ROW(EXO_CALL_MAP_PAGE, call_map_page, "map_page", CORE),
         ROW(EXO_CALL_UNMAP_PAGE, call_unmap_page, "unmap_page", CORE),
         ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
-        ROW(EXO_CALL_REPOSSESS, call_unknown, "repossess", CORE),
-        ROW(EXO_CALL_SEED, call_unknown, "seed", FREE),
+        ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, "repossess", CORE),
+        ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE),
         ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE),
 #undef ROW
 };

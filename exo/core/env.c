@@ -16,6 +16,7 @@
 #include "framebuffer.h"
 #include "net.h"
 #include "pe.h"
+#include "revoke.h"
 #include "slots.h"
 #include "space.h"
 
@@ -39,6 +40,7 @@ void env_init(void)
 	memset(&table, 0, sizeof(table));
 	table.ghosts_end = &table.ghosts;
 	pe_init();
+	revoke_init();
 }
 
 /* ---- Finding ---- */
@@ -313,6 +315,7 @@ static void reap(struct env *env)
 
 	net_env_end(env);
 	core_lock();
+	revoke_env_end(env);
 	extent_env_end(env);
 	framebuffer_env_end(env);
 	slots_free_all(env);

@@ -90,7 +90,18 @@ struct env {
 	struct frame_list frames;
 	struct pe *pes;
 
-	struct env *next_in_table, *next_ghost;
+	/* What is being taken from it, beside what its account says, and how it wants it
+	 * (revoke.h). */
+	struct {
+		uint64_t count, target; /* units named; frames that it may keep */
+		bool by_net;            /* of the packet path */
+	} taken;
+	struct flt_program *chooser;
+	struct seeded {
+		uint64_t sector, left;
+	} seeded[EXO_SEED_EXTENTS];
+
+	struct env *next_in_table, *next_ghost, *next_taken;
 };
 
 /* Begins with no environments. */

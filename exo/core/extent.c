@@ -146,6 +146,15 @@ static int add_extent(uint64_t first, uint32_t count, struct env *owner)
 	return 0;
 }
 
+void extent_end(struct env *owner, uint64_t sector)
+{
+	struct extent *e = find(sector, 1);
+
+	owner->account->sectors -= e->count;
+	e->owner = 0;
+	sweep();
+}
+
 void extent_env_end(struct env *env)
 {
 	machine_lock(&disk.lock);
@@ -323,7 +332,6 @@ int64_t extent_call_free(struct call *call)
 {
 	struct exo_cap cap;
 	struct extent *e;
-	struct env *owner;
 	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_EXTENT, EXO_RIGHT_FREE);
 
 	if (error)
@@ -333,10 +341,7 @@ int64_t extent_call_free(struct call *call)
 		return -EXO_EINVAL;
 	if (__atomic_load_n(&e->busy, __ATOMIC_RELAXED))
 		return -EXO_EBUSY;
-	owner = env_find(e->owner);
-	owner->account->sectors -= e->count;
-	e->owner = 0;
-	sweep();
+	extent_end(env_find(e->owner), e->first);
 	return 0;
 }
 

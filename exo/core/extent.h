@@ -25,6 +25,8 @@ int extent_epoch_end(uint64_t first, uint32_t count);
 bool extent_list(uint64_t *cursor, struct exo_ledger_entry *entry);
 /* Takes back what an ended environment has; its requests go on without it. */
 void extent_env_end(struct env *env);
+/* Takes the extent with a sector from its owner. */
+void extent_end(struct env *owner, uint64_t sector);
 /* Settles requests that the devices have finished. Cheap where none is under way. */
 void extent_poll(void);
 /* Writes a frame that `env` still owns to an extent of its own: for autosave. The frame is pinned

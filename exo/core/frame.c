@@ -338,19 +338,24 @@ int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count)
 	return 0;
 }
 
-void ledger_frames_reclaim(struct env *owner)
+void ledger_frame_part(struct env *owner, struct frame *frame, struct frame_list *parted)
+{
+	set_state(frame, FRAME_LEAVING);
+	space_break_frame(frame, 0);
+	list_remove(&owner->frames, frame);
+	frame_list_add(parted, frame);
+	if (!frame->fixed)
+		owner->account->frames--;
+}
+
+void ledger_frames_settle(struct frame_list *parted)
 {
 	struct frame *frame;
 
-	for (uint32_t i = owner->frames.head; i != FRAME_NONE; i = frame_table.frames[i].next) {
-		set_state(&frame_table.frames[i], FRAME_LEAVING);
-		space_break_frame(&frame_table.frames[i], 0);
-	}
-	net_quiesce();
-	while ((frame = list_first(&owner->frames))) {
-		list_remove(&owner->frames, frame);
-		if (!frame->fixed)
-			owner->account->frames--;
+	if (parted->n != 0)
+		net_quiesce();
+	while ((frame = list_first(parted))) {
+		list_remove(parted, frame);
 		if (frame->fixed) {
 			frame->owner = 0;
 			set_state(frame, FRAME_KERNEL);
@@ -363,6 +368,25 @@ void ledger_frames_reclaim(struct env *owner)
 		}
 	}
 	tell_free();
+}
+
+void ledger_frames_reclaim(struct env *owner)
+{
+	struct frame_list parted = {.head = FRAME_NONE};
+
+	while (owner->frames.head != FRAME_NONE)
+		ledger_frame_part(owner, list_first(&owner->frames), &parted);
+	ledger_frames_settle(&parted);
+}
+
+struct frame *ledger_frames_of(const struct env *env)
+{
+	return list_first(&env->frames);
+}
+
+struct frame *ledger_frame_after(const struct frame *frame)
+{
+	return frame->next == FRAME_NONE ? NULL : &frame_table.frames[frame->next];
 }
 
 bool ledger_draining(void)

@@ -75,8 +75,6 @@ bool framebuffer_list(uint64_t *cursor, struct exo_ledger_entry *entry)
 	return true;
 }
 
-static void end_rect(uint32_t id);
-
 /* Ends the parts of a rectangle (0: of none), and what an environment owns (0: none). */
 static void end_all(uint32_t parent, uint32_t owner)
 {
@@ -84,7 +82,7 @@ static void end_all(uint32_t parent, uint32_t owner)
 
 	while (r) {
 		if ((parent && r->parent == parent) || (owner && r->owner == owner)) {
-			end_rect(r->id);
+			framebuffer_end(r->id);
 			r = screen.rects; /* more than one may have gone */
 		} else {
 			r = r->next;
@@ -93,7 +91,7 @@ static void end_all(uint32_t parent, uint32_t owner)
 }
 
 /* Parts are younger than the whole, so this ends. */
-static void end_rect(uint32_t id)
+void framebuffer_end(uint32_t id)
 {
 	struct rect **link = &screen.rects, *r;
 
@@ -226,7 +224,7 @@ int64_t framebuffer_call_free(struct call *call)
 	if (!error && (cap.rights & EXO_RIGHT_ALLOC))
 		error = -EXO_EINVAL;
 	if (!error)
-		end_rect((uint32_t)cap.first);
+		framebuffer_end((uint32_t)cap.first);
 	return error;
 }
 

@@ -21,6 +21,8 @@ void framebuffer_init(void);
 int framebuffer_epoch(uint64_t id, uint32_t count, uint32_t *epoch);
 int framebuffer_epoch_end(uint64_t id);
 bool framebuffer_list(uint64_t *cursor, struct exo_ledger_entry *entry);
+/* Ends a rectangle and those made from it. */
+void framebuffer_end(uint32_t id);
 /* Ends the rectangles of an environment that has ended. */
 void framebuffer_env_end(const struct env *env);
 

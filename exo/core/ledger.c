@@ -239,6 +239,11 @@ static bool list_slots(uint64_t *cursor, struct exo_ledger_entry *entry)
 	return true;
 }
 
+static bool is_net(uint32_t kind)
+{
+	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING;
+}
+
 static bool list_own(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *entry)
 {
 	switch (kind) {
@@ -257,12 +262,31 @@ static bool list_own(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *e
 	}
 }
 
+uint32_t ledger_owner(enum exo_kind kind, uint64_t unit)
+{
+	uint64_t cursor = kind == EXO_KIND_SCREEN ? unit - 1 : unit;
+	struct exo_ledger_entry entry = {0};
+	uint64_t first, count;
+	bool found;
+
+	if (kind == EXO_KIND_FRAME)
+		return ledger_frame(unit) && ledger_frame(unit)->state == FRAME_OWNED
+		               ? ledger_frame(unit)->owner
+		               : 0;
+	if (kind == EXO_KIND_SLOT) {
+		ledger_units(kind, &first, &count);
+		return unit < count ? core_info_slots()[unit].owner : 0;
+	}
+	found = is_net(kind) ? net_list(kind, &cursor, &entry) : list_own(kind, &cursor, &entry);
+	return found && unit >= entry.first && unit - entry.first < entry.count ? entry.owner : 0;
+}
+
 static bool list_next(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *entry)
 {
 	bool found;
 
 	*entry = (struct exo_ledger_entry){0};
-	if (kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING)
+	if (is_net(kind))
 		return net_list(kind, cursor, entry);
 	core_lock();
 	found = list_own(kind, cursor, entry);

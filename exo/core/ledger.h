@@ -97,6 +97,13 @@ int ledger_frames_alloc(struct env *owner, uint64_t from, uint64_t span, uint64_
 /* Gives back frames that `owner` owns. All or nothing: -EXO_EPERM (not its own, or the payload),
  * -EXO_EBUSY (pinned, or mapped by another environment). Mappings of its own go with them. */
 int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count);
+/* Takes a frame from its owner by force and puts it aside (its mappings are broken, and nobody pins
+ * it any more); and, for all that were put aside: free, or draining while they are pinned. */
+void ledger_frame_part(struct env *owner, struct frame *frame, struct frame_list *parted);
+void ledger_frames_settle(struct frame_list *parted);
+/* An environment's frames, the latest first; NULL ends them. */
+struct frame *ledger_frames_of(const struct env *env);
+struct frame *ledger_frame_after(const struct frame *frame);
 /* Gives back all that `owner` owns, breaking every mapping; what is pinned drains. */
 void ledger_frames_reclaim(struct env *owner);
 /* Frees draining frames whose last pin is gone. Called now and then by every core's loop. */
@@ -129,6 +136,8 @@ void ledger_free_map(uint64_t *map_frame, uint64_t *map_frames, uint64_t *first,
 
 /* ---- Epochs of all kinds ---- */
 
+/* Who owns a unit of any kind; 0: nobody. Of the packet path's kinds: core lock not held. */
+uint32_t ledger_owner(enum exo_kind kind, uint64_t unit);
 /* The common epoch of units [first, first + count), as keys without ALLOC name it. 0; -EXO_ENOENT
  * where a unit does not exist (a frame: is nobody's), -EXO_ESTALE where their epochs differ. */
 int ledger_epoch(enum exo_kind kind, uint64_t first, uint32_t count, uint32_t *epoch);

@@ -11,6 +11,7 @@
 #include "info.h"
 #include "log.h"
 #include "net.h"
+#include "revoke.h"
 #include "transfer.h"
 #include "upcall.h"
 
@@ -398,6 +399,7 @@ static bool interrupted(struct core *core, struct pe *pe)
 		ring_timer(pe_of(p), now);
 		more = more && is_running(pe_of(p)->env);
 	}
+	revoke_tick(now);
 	if (more && now >= core->slot_end)
 		more = slot_over(core, pe, now);
 	arm(core, pe);
@@ -491,6 +493,8 @@ static uint64_t next_deadline(struct core *core, uint64_t now)
 	uint64_t deadline = now + SLOTS_IDLE_MAX * core_info->slot_ticks;
 	unsigned slot = core->slot;
 
+	if (revoke_next() < deadline)
+		deadline = revoke_next();
 	machine_lock(&core->lock);
 	if (next_runnable(core, &slot, now))
 		deadline = 0;
@@ -519,6 +523,7 @@ static void idle(struct core *core)
 
 static void housekeeping(void)
 {
+	revoke_tick(machine_tsc());
 	if (ledger_draining()) {
 		core_lock();
 		ledger_drain();

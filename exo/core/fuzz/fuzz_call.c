@@ -14,6 +14,7 @@
 #include "../extent.h"
 #include "../ledger.h"
 #include "../pe.h"
+#include "../revoke.h"
 #include "../slots.h"
 #include "../upcall.h"
 
@@ -114,7 +115,7 @@ static struct env *actor(void)
 		env = env_next(env ? env->id : 0);
 		env = env ? env : env_next(0);
 	}
-	while (!env || env->state > EXO_ENV_RUNNING || !env->pes)
+	while (!env || env->state > EXO_ENV_RUNNING || !env->pes || env->pes->machine.callee)
 		env = env_next(env ? env->id : 0);
 	return env;
 }
@@ -364,6 +365,35 @@ static void upcall(void)
 		upcall_events(pe, 0);
 }
 
+/* Control goes to others and comes back, or not; init always has some. */
+static void transfer(void)
+{
+	static const uint64_t numbers[] = {EXO_CALL_INVOKE, EXO_CALL_SEND, EXO_CALL_REPLY,
+	                                   EXO_CALL_WAIT};
+
+	if (self->id == ENV_INIT)
+		return;
+	if (byte() % 2)
+		call(EXO_CALL_GATE, put_cap(1, EXO_KIND_ENV), byte() % (EXO_GATES + 1), 0, 0);
+	else
+		call(numbers[byte() % 4], byte() % (EXO_GATES + 1), 0, word(), word());
+}
+
+static void take_back(void)
+{
+	struct exo_cap cap = cap_of((enum exo_kind)(byte() % EXO_KINDS));
+	struct exo_repossess block = {.authority = cap,
+	                              .env = number(),
+	                              .kind = cap.kind,
+	                              .first = byte() % 4 ? frame() : EXO_UNITS_ANY,
+	                              .count = number(),
+	                              .deadline = byte() % 2 ? 0 : word()};
+
+	call(EXO_CALL_REPOSSESS, put(1, &block, sizeof(block)), 0, 0, 0);
+	host_time_add(byte() * 10000);
+	revoke_tick(machine_tsc());
+}
+
 /* Everything else, with arguments out of thin air. EXIT is left to one path in eight. */
 static void anything(void)
 {
@@ -377,9 +407,9 @@ static void anything(void)
 static void operate(void)
 {
 	static void (*const operations[])(void) = {
-	        create,     set_pe, status,      grant,    revoke,    alloc,
-	        map,        unmap,  list,        pin,      upcall,    anything,
-	        take_slots, hold,   make_extent, use_disk, make_rect, blit};
+	        create,      set_pe,   status,    grant,  revoke,   alloc,      map,
+	        unmap,       list,     pin,       upcall, anything, take_slots, hold,
+	        make_extent, use_disk, make_rect, blit,   transfer, take_back};
 	uint8_t what = byte();
 
 	self = actor();

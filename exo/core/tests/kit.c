@@ -14,6 +14,7 @@
 enum {
 	IMAGE_BYTES = 4096 + 64,
 	ARCHIVE_MAX = 8192,
+	KIT_CHAIN_MAX = 16,
 };
 
 static host_program *current_program;
@@ -129,11 +130,25 @@ struct exo_cap kit_cap(enum exo_start_use use)
 	return (struct exo_cap){0};
 }
 
+/* Who waits for a PE's reply, and for theirs, nearest first; all are entered while it runs. */
+static unsigned enter_callers(const struct pe *pe, struct env *callers[KIT_CHAIN_MAX])
+{
+	unsigned n = 0;
+
+	for (struct machine_pe *m = pe->machine.caller; m && n < KIT_CHAIN_MAX; m = m->caller) {
+		callers[n] = pe_of(m)->env;
+		assert_true(env_enter(callers[n++]));
+	}
+	return n;
+}
+
+/* What the core's loop does around a call, with the processor given up right behind it. */
 int64_t kit_call(uint32_t id, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	struct pe *pe = kit_pe(id);
 	struct exo_regs *regs = &pe->machine.regs;
-	struct env *env = pe->env;
+	struct env *env = pe->env, *callers[KIT_CHAIN_MAX];
+	unsigned n = enter_callers(pe, callers);
 	int64_t result;
 
 	assert_true(env_enter(env));
@@ -145,7 +160,12 @@ int64_t kit_call(uint32_t id, uint64_t number, uint64_t a, uint64_t b, uint64_t 
 	regs->r10 = d;
 	call_dispatch(pe);
 	result = (int64_t)regs->rax;
-	env_leave(env);
+	if (pe->machine.callee)
+		env_leave(pe_of(pe->machine.callee)->env);
+	if (n == 0 || pe->machine.caller) /* who replies has been left */
+		env_leave(env);
+	for (unsigned i = 0; i < n; i++)
+		env_leave(callers[i]);
 	return result;
 }
 

@@ -145,7 +145,8 @@ static void cut_off_is_told(void **state)
 	assert_int_equal(kit_pe(a)->machine.page->masked, 1);
 	assert_int_equal(kit_pe(a)->machine.page->upcall.events, EXO_EVENT_SLOT_END);
 	turns(1);
-	assert_int_equal(kit_pe(a)->machine.page->pending & EXO_EVENT_SLOT_BEGIN, EXO_EVENT_SLOT_BEGIN);
+	assert_int_equal(kit_pe(a)->machine.page->pending & EXO_EVENT_SLOT_BEGIN,
+	                 EXO_EVENT_SLOT_BEGIN);
 }
 
 static void waiting(void **state)

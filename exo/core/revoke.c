@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Repossessions, and what environments seed for them: revoke.h. */
+#include "revoke.h"
+
+#include <flt/program.h>
+
+#include "cap.h"
+#include "core.h"
+#include "extent.h"
+#include "framebuffer.h"
+#include "net.h"
+#include "slots.h"
+#include "space.h"
+
+enum {
+	UNITS_MAX = 4096,
+	AHEAD_MAX_S = 10,
+	REASON_BYTES = 128,
+	SECTORS_PER_FRAME = 8,
+};
+
+/* Core lock. */
+static struct env *pending;
+static uint64_t next_look = UINT64_MAX;
+
+void revoke_init(void)
+{
+	pending = NULL;
+	next_look = UINT64_MAX;
+}
+
+uint64_t revoke_next(void)
+{
+	return __atomic_load_n(&next_look, __ATOMIC_RELAXED);
+}
+
+/* ---- What is left ---- */
+
+static uint64_t units_left(const struct env *env)
+{
+	const struct exo_repossession *r = &env->account->repossession;
+	uint64_t left = 0;
+
+	if (r->first == EXO_UNITS_ANY)
+		return env->account->frames > env->taken.target
+		               ? env->account->frames - env->taken.target
+		               : 0;
+	for (uint64_t i = 0; i < env->taken.count; i++)
+		left += ledger_owner((enum exo_kind)r->kind, r->first + i) == env->id;
+	return left;
+}
+
+static void record(struct env *env, uint32_t kind, uint64_t first, uint64_t sector)
+{
+	struct exo_account *a = env->account;
+
+	a->losses[a->n_losses % EXO_LOSSES] =
+	        (struct exo_loss){kind, sector != UINT64_MAX, first, sector};
+	__atomic_store_n(&a->n_losses, a->n_losses + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- Taking ---- */
+
+/* Writes a frame to the next seeded sectors. Where it goes, UINT64_MAX: nowhere. */
+static uint64_t save(struct env *env, uint64_t frame)
+{
+	for (unsigned i = 0; i < EXO_SEED_EXTENTS; i++) {
+		struct seeded *s = &env->seeded[i];
+		uint64_t sector = s->sector;
+
+		if (s->left < SECTORS_PER_FRAME)
+			continue;
+		if (extent_save(env, sector, frame) != 0)
+			return UINT64_MAX;
+		s->sector += SECTORS_PER_FRAME;
+		s->left -= SECTORS_PER_FRAME;
+		return sector;
+	}
+	return UINT64_MAX;
+}
+
+static void take_frame(struct env *env, struct frame *frame, struct frame_list *parted)
+{
+	uint64_t number = ledger_frame_number(frame);
+
+	record(env, EXO_KIND_FRAME, number, save(env, number));
+	ledger_frame_part(env, frame, parted);
+}
+
+/* What the environment's own program says: whether this one goes first. */
+static bool chosen(const struct env *env, const struct frame *frame)
+{
+	struct exo_candidate c = {.frame = ledger_frame_number(frame),
+	                          .uses = frame->pins + space_frame_uses(frame, NULL)};
+	struct flt_frame bytes = {.data = (const uint8_t *)&c, .len = sizeof(c)};
+
+	for (const struct mapping *m = frame->mappings; m; m = m->next_of_frame) {
+		if (m->env == env) {
+			c.address = m->address;
+			c.rights = m->rights;
+			break;
+		}
+	}
+	return flt_program_run(env->chooser, &bytes) != 0;
+}
+
+/* In three rounds: the program's choice, what nothing pins, the rest. */
+static void take_any(struct env *env, uint64_t left, struct frame_list *parted)
+{
+	for (int round = env->chooser ? 0 : 1; round < 3 && left > 0; round++) {
+		struct frame *next, *frame = ledger_frames_of(env);
+
+		for (; frame && left > 0; frame = next) {
+			next = ledger_frame_after(frame);
+			if (frame->fixed || (round == 0 && !chosen(env, frame)) ||
+			    (round == 1 && frame->pins != 0))
+				continue;
+			take_frame(env, frame, parted);
+			left--;
+		}
+	}
+}
+
+static void take_unit(struct env *env, uint32_t kind, uint64_t unit, struct frame_list *parted)
+{
+	if (ledger_owner((enum exo_kind)kind, unit) != env->id)
+		return;
+	if (kind == EXO_KIND_FRAME) {
+		if (!ledger_frame(unit)->fixed)
+			take_frame(env, ledger_frame(unit), parted);
+		return;
+	}
+	record(env, kind, unit, UINT64_MAX);
+	if (kind == EXO_KIND_SLOT)
+		slots_take(env->id, NULL, unit, 1);
+	else if (kind == EXO_KIND_EXTENT)
+		extent_end(env, unit);
+	else if (kind == EXO_KIND_SCREEN)
+		framebuffer_end((uint32_t)unit);
+}
+
+static void take_left(struct env *env)
+{
+	const struct exo_repossession *r = &env->account->repossession;
+	struct frame_list parted = {.head = FRAME_NONE};
+
+	if (r->first == EXO_UNITS_ANY)
+		take_any(env, units_left(env), &parted);
+	for (uint64_t i = 0; r->first != EXO_UNITS_ANY && i < env->taken.count; i++)
+		take_unit(env, r->kind, r->first + i, &parted);
+	ledger_frames_settle(&parted);
+}
+
+/* ---- Settling ---- */
+
+static void unlink_env(struct env *env)
+{
+	struct env **link = &pending;
+	struct env *by = env_find_live(env->account->repossession.by);
+
+	while (*link != env)
+		link = &(*link)->next_taken;
+	*link = env->next_taken;
+	env->account->repossession = (struct exo_repossession){0};
+	if (by)
+		env_post(by, UINT32_MAX, EXO_EVENT_TAKEN);
+}
+
+/* Looks at each pending one. The packet path's lock comes before ours, so that its units are looked
+ * at when theirs is not held, at the deadline: *by_net is one that is to be. */
+static void look(uint64_t now, struct exo_repossession *by_net, uint32_t *id)
+{
+	struct env *next;
+
+	for (struct env *env = pending; env; env = next) {
+		struct exo_repossession *r = &env->account->repossession;
+
+		next = env->next_taken;
+		if (!env->taken.by_net)
+			r->count = units_left(env);
+		if (r->count != 0 && now < r->deadline)
+			continue;
+		if (env->taken.by_net) {
+			*by_net = *r;
+			*id = env->id;
+			unlink_env(env);
+			return;
+		}
+		if (r->count != 0)
+			take_left(env);
+		unlink_env(env);
+	}
+}
+
+static void take_by_net(const struct exo_repossession *r, uint32_t id)
+{
+	const struct exo_cap unit = {.kind = (uint16_t)r->kind, .first = r->first};
+	struct env *env;
+
+	if (ledger_owner((enum exo_kind)r->kind, r->first) != id || net_revoke(&unit) != 0)
+		return;
+	core_lock();
+	env = env_find_live(id);
+	if (env)
+		record(env, r->kind, r->first, UINT64_MAX);
+	core_unlock();
+}
+
+void revoke_tick(uint64_t now)
+{
+	struct exo_repossession by_net = {0};
+	uint32_t id;
+
+	if (now < revoke_next())
+		return;
+	core_lock();
+	look(now, &by_net, &id);
+	__atomic_store_n(&next_look, pending ? now + core_info->slot_ticks : UINT64_MAX,
+	                 __ATOMIC_RELAXED);
+	core_unlock();
+	if (by_net.by)
+		take_by_net(&by_net, id);
+}
+
+static void drop_chooser(struct env *env)
+{
+	if (env->chooser)
+		flt_program_free(env->chooser);
+	env->chooser = NULL;
+}
+
+void revoke_env_end(struct env *env)
+{
+	if (env->account->repossession.by)
+		unlink_env(env);
+	drop_chooser(env);
+}
+
+/* ---- EXO_CALL_REPOSSESS; core lock held ---- */
+
+static bool is_net(uint32_t kind)
+{
+	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING;
+}
+
+/* Frames of the owner's choice can be anywhere, so the authority must be over all of them. */
+static int check_cover(const struct exo_repossess *b)
+{
+	uint64_t first, count;
+
+	if (b->first != EXO_UNITS_ANY)
+		return cap_covers(&b->authority, b->first, b->count);
+	ledger_units(EXO_KIND_FRAME, &first, &count);
+	if (b->kind != EXO_KIND_FRAME || !(b->authority.rights & EXO_RIGHT_ALLOC))
+		return -EXO_EPERM;
+	return cap_covers(&b->authority, first, count);
+}
+
+static int check_repossess(const struct call *call, const struct exo_repossess *b)
+{
+	int error = cap_check(&b->authority, call->env, (enum exo_kind)b->kind, EXO_RIGHT_FREE);
+
+	if (error)
+		return error;
+	if (b->kind == EXO_KIND_ENV || b->kind == EXO_KIND_CONSOLE || b->kind == EXO_KIND_MACHINE ||
+	    b->kind == EXO_KIND_QUEUE || b->count == 0 || b->count > UNITS_MAX ||
+	    (is_net(b->kind) && b->count != 1) ||
+	    (b->deadline > machine_tsc() &&
+	     b->deadline - machine_tsc() > AHEAD_MAX_S * core_info->tsc_hz))
+		return -EXO_EINVAL;
+	return check_cover(b);
+}
+
+int64_t revoke_call_repossess(struct call *call)
+{
+	struct exo_repossess b;
+	struct env *env;
+	int error = call_copy_in(&b, call->arg[0], sizeof(b));
+
+	if (!error)
+		error = check_repossess(call, &b);
+	if (error)
+		return error;
+	env = env_find_live(b.env);
+	if (!env)
+		return -EXO_ENOENT;
+	if (env->account->repossession.by)
+		return -EXO_EBUSY;
+	env->taken.count = b.count;
+	env->taken.target = env->account->frames > b.count ? env->account->frames - b.count : 0;
+	env->taken.by_net = is_net(b.kind);
+	if (env->chooser && env->pes && !env->pes->machine.setup.entry[EXO_UPCALL_REVOKE])
+		b.deadline = 0;
+	env->account->repossession = (struct exo_repossession){.by = call->env->id,
+	                                                       .kind = b.kind,
+	                                                       .first = b.first,
+	                                                       .count = b.count,
+	                                                       .deadline = b.deadline};
+	env->next_taken = pending;
+	pending = env;
+	__atomic_store_n(&next_look, 0, __ATOMIC_RELAXED);
+	env_post(env, UINT32_MAX, EXO_EVENT_REVOKE);
+	return 0;
+}
+
+/* ---- EXO_CALL_SEED ---- */
+
+static int check_extents(const struct call *call, const struct exo_seed *seed,
+                         struct seeded seeded[EXO_SEED_EXTENTS])
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < seed->n_extents && !error; i++) {
+		struct exo_cap cap;
+
+		error = cap_fetch(&cap, seed->extents + i * sizeof(cap), call->env, EXO_KIND_EXTENT,
+		                  EXO_RIGHT_WRITE);
+		if (!error && cap.rights & EXO_RIGHT_ALLOC)
+			error = -EXO_EPERM;
+		seeded[i] = (struct seeded){cap.first, cap.count};
+	}
+	return error;
+}
+
+static int load(const struct exo_seed *seed, struct flt_program **program)
+{
+	struct flt_error why = {.instruction = -1};
+	char reason[REASON_BYTES];
+	void *bytes = machine_alloc(seed->program_size);
+	int error = bytes ? 0 : -EXO_ENOMEM, code = 0;
+
+	if (!error)
+		error = call_copy_in(bytes, seed->program, seed->program_size);
+	if (!error) {
+		machine_vector_begin();
+		code = flt_program_load_ebpf(bytes,
+		                             seed->program_size / (uint32_t)sizeof(struct flt_insn),
+		                             FLT_KIND_RAW, "choice", 0, program, &why);
+		machine_vector_end();
+		flt_error_text(&why, reason, sizeof(reason));
+	}
+	machine_free(bytes);
+	if (error || code == 0)
+		return error;
+	if (code == FLT_E_NO_MEMORY)
+		return -EXO_ENOMEM;
+	if (seed->reason)
+		error = call_copy_out(seed->reason, reason, sizeof(reason));
+	return error ? error : -EXO_EVERIFY;
+}
+
+/* Not under the core lock while it verifies; what the extents' keys say is looked at again when
+ * something is saved there. */
+int64_t revoke_call_seed(struct call *call)
+{
+	struct seeded seeded[EXO_SEED_EXTENTS] = {0};
+	struct flt_program *program = NULL;
+	struct exo_seed seed;
+	int error = call_copy_in(&seed, call->arg[0], sizeof(seed));
+
+	if (error)
+		return error;
+	if (seed.n_extents > EXO_SEED_EXTENTS || seed.program_size > EXO_SEED_PROGRAM_MAX ||
+	    seed.program_size % sizeof(struct flt_insn) || !seed.program != !seed.program_size)
+		return -EXO_EINVAL;
+	core_lock();
+	error = check_extents(call, &seed, seeded);
+	core_unlock();
+	if (!error && seed.program)
+		error = load(&seed, &program);
+	if (error)
+		return error;
+	core_lock();
+	drop_chooser(call->env);
+	call->env->chooser = program;
+	for (unsigned i = 0; i < EXO_SEED_EXTENTS; i++)
+		call->env->seeded[i] = seeded[i];
+	core_unlock();
+	return 0;
+}

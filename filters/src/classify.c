@@ -260,14 +260,27 @@ static uint64_t candidates(const struct dispatch *d, const struct flt_frame *fra
 	return shapes;
 }
 
+/* Whether a key of the shape may have the frame's quick bytes. */
+static inline bool is_quick(const struct shape *shape, const struct flt_frame *frame)
+{
+	uint32_t at = shape->quick_offset;
+	uint16_t bytes;
+	if (at == QUICK_NONE || frame->len < at + sizeof(bytes))
+		return true;
+	__builtin_memcpy(&bytes, frame->data + at, sizeof(bytes));
+	return quick_has(__atomic_load_n(&shape->slots, __ATOMIC_ACQUIRE), bytes);
+}
+
 /* Puts each frame on the lists of the shapes that it could match. */
-static void distribute(struct burst *b, const struct dispatch *d, uint64_t shapes)
+static void distribute(struct burst *b, const struct dispatch *d, const struct view_shape *vs,
+                       uint64_t shapes)
 {
 	for (uint32_t i = 0; i < b->n; i++)
 		for (uint64_t left = candidates(d, &b->frames[i]) & shapes; left;
 		     left &= left - 1) {
 			uint32_t s = (uint32_t)__builtin_ctzll(left);
-			b->lists[s][b->counts[s]++] = (uint8_t)i;
+			b->lists[s][b->counts[s]] = (uint8_t)i;
+			b->counts[s] += is_quick(vs[s].shape, &b->frames[i]);
 		}
 }
 
@@ -291,7 +304,7 @@ static void visit_block(struct burst *b, const struct dispatch *d, const struct 
                         uint32_t n_shapes)
 {
 	memset(b->counts, 0, sizeof(b->counts));
-	distribute(b, d, n_shapes == BLOCK_SHAPES ? UINT64_MAX : (1ull << n_shapes) - 1);
+	distribute(b, d, shapes, n_shapes == BLOCK_SHAPES ? UINT64_MAX : (1ull << n_shapes) - 1);
 	for (uint32_t s = 0; s < n_shapes; s++) {
 		uint32_t n = choose_active(b, s, shapes[s].best_rank);
 		if (n)

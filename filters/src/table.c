@@ -39,7 +39,8 @@ static uint32_t round_slot(uint32_t size)
 
 static struct slots *make_slots(struct flt_table *table, uint64_t n, uint32_t slot_size)
 {
-	size_t bytes = sizeof(struct slots) + n * slot_size + n + CACHE_LINE;
+	uint32_t quick = (uint32_t)(n < QUICK_BYTES_MAX ? n : QUICK_BYTES_MAX);
+	size_t bytes = sizeof(struct slots) + n * slot_size + n + quick + CACHE_LINE;
 	struct slots *slots = table_alloc(table, bytes);
 	if (!slots)
 		return NULL;
@@ -48,6 +49,8 @@ static struct slots *make_slots(struct flt_table *table, uint64_t n, uint32_t sl
 	uintptr_t raw = (uintptr_t)slots->raw;
 	slots->memory = slots->raw + (-raw & (CACHE_LINE - 1));
 	slots->bloom = (uint64_t *)(void *)(slots->memory + n * slot_size);
+	slots->quick = slots->memory + n * slot_size + n;
+	slots->quick_mask = 8 * quick - 1;
 	return slots;
 }
 
@@ -94,12 +97,18 @@ static void publish_chain(struct slot *slot, struct leaf *head)
 }
 
 /* Puts the key before the chain becomes visible: readers look at the chain first. */
-static void fill_slot(struct slots *slots, struct slot *slot, const uint64_t *words,
-                      uint32_t n_words, struct leaf *head)
+static void fill_slot(const struct shape *shape, struct slots *slots, struct slot *slot,
+                      const uint64_t *words, struct leaf *head)
 {
+	uint32_t n_words = shape->layout.n_words;
 	uint64_t hash = key_hash(words, n_words), *bloom = bloom_word(slots, hash);
 	memcpy(slot->words, words, 8ul * n_words);
 	__atomic_store_n(bloom, *bloom | bloom_bits(hash), __ATOMIC_RELEASE);
+	if (shape->quick_offset != QUICK_NONE) {
+		uint32_t bit = words[shape->quick_word] >> shape->quick_shift & slots->quick_mask;
+		uint8_t *byte = &slots->quick[bit / 8];
+		__atomic_store_n(byte, (uint8_t)(*byte | 1u << bit % 8), __ATOMIC_RELEASE);
+	}
 	publish_chain(slot, head);
 	slots->used++;
 }
@@ -137,8 +146,9 @@ static bool rebuild_slots(struct flt_table *table, struct shape *shape, uint32_t
 		const struct slot *slot = slot_at(old, shape->slot_size, i);
 		struct leaf *head = chain_leaf(slot->chain);
 		if (head)
-			fill_slot(new, find_slot(new, shape->slot_size, slot->words, n_words),
-			          slot->words, n_words, head);
+			fill_slot(shape, new,
+			          find_slot(new, shape->slot_size, slot->words, n_words),
+			          slot->words, head);
 	}
 	__atomic_store_n(&shape->single, NULL, __ATOMIC_RELEASE);
 	__atomic_store_n(&shape->slots, new, __ATOMIC_RELEASE);
@@ -164,6 +174,28 @@ static void free_shape(void *memory)
 	flt_free(shape);
 }
 
+/*
+ * Chooses the quick bytes: the low half of a field of four bytes that is tested whole, else the
+ * high half of one whose first half is; the last such field, since that of an address says the
+ * most.
+ */
+static void choose_quick(struct shape *shape)
+{
+	uint32_t best = 0;
+	shape->quick_offset = QUICK_NONE;
+	for (uint32_t i = 0; i < shape->layout.n_fields; i++) {
+		const struct shape_field *f = &shape->layout.fields[i];
+		uint32_t low = f->mask == UINT32_MAX ? 2 : 0;
+		if (f->base != FLT_BASE_FRAME || f->width != 4 || f->mask >> 16 != 0xffff ||
+		    low < best)
+			continue;
+		best = low;
+		shape->quick_offset = (uint16_t)(f->offset + low);
+		shape->quick_word = f->word;
+		shape->quick_shift = (uint8_t)(f->shift + 8 * low);
+	}
+}
+
 static struct shape *make_shape(struct flt_table *table, const struct shape_layout *layout,
                                 bool compile)
 {
@@ -171,6 +203,7 @@ static struct shape *make_shape(struct flt_table *table, const struct shape_layo
 	if (!shape)
 		return NULL;
 	shape->layout = *layout;
+	choose_quick(shape);
 	shape->slot_size = round_slot((uint32_t)sizeof(struct slot) + 8 * layout->n_words);
 	shape->slots = make_slots(table, SLOTS_MIN, shape->slot_size);
 	if (!shape->slots) {
@@ -314,7 +347,7 @@ static void link_leaf(struct shape *shape, struct leaf *leaf)
 	shape->n_leaves++;
 	__atomic_store_n(&shape->single, NULL, __ATOMIC_RELEASE);
 	if (!slot->chain) {
-		fill_slot(shape->slots, slot, leaf->words, n_words, leaf);
+		fill_slot(shape, shape->slots, slot, leaf->words, leaf);
 		if (shape->n_leaves == 1)
 			publish_single(shape, slot);
 		return;

@@ -17,10 +17,12 @@
  *
  * Deciding entries and taps live on two *sides* with tables of their own. Each side publishes a
  * *view*: its shapes, those whose best leaf ranks highest first, in blocks of 64. Cost must not be
- * the sum over the shapes; three things keep a frame from most of them:
+ * the sum over the shapes; four things keep a frame from most of them:
  * - a block's *dispatch*: a few bytes of the frame (EtherType, protocol, version …), chosen so that
  *   they tell the block's shapes apart, each with a table of which shapes some key allows that byte
  *   for. The intersection is where the frame is looked up;
+ * - of each shape, two bytes of the frame that its keys hold whole (of an address, where there is
+ *   one) are looked up in a bitmap of those that some key has, before its key is made;
  * - a frame is not looked up in shapes that rank below what it already has;
  * - each shape's keys are in a Bloom filter of one cache line per key, so that a miss seldom
  * touches the hash table. A view of one shape needs none of them. A shape with one key needs no
@@ -44,6 +46,7 @@ enum {
 	SHAPES_COMPILED_MAX = 256,
 	BLOCK_SHAPES = 64,
 	DISPATCH_BYTES_MAX = 6,
+	QUICK_BYTES_MAX = 1 << 13, /* a bit for each value of two bytes */
 	LEAVES_PER_CONJUNCTION_MAX = 4,
 };
 
@@ -105,6 +108,8 @@ struct slots {
 	size_t bytes;
 	uint8_t *memory; /* aligned to a cache line */
 	uint64_t *bloom; /* a byte for each slot, in words; behind them */
+	uint8_t *quick;  /* a bit for each value of the quick bytes, modulo its size; behind that */
+	uint32_t quick_mask;
 	uint8_t raw[];
 };
 
@@ -113,6 +118,8 @@ struct shape {
 	struct slot *single; /* the only key's, while `common` is that key; readers */
 	shape_code *code;    /* NULL: interpreted */
 	size_t code_size;
+	uint16_t quick_offset;           /* of two bytes of the frame; QUICK_NONE */
+	uint8_t quick_word, quick_shift; /* where they stand in the key */
 	uint32_t slot_size;
 	uint32_t n_leaves;
 	uint64_t best_rank;  /* at least that of every leaf */
@@ -228,6 +235,15 @@ static inline uint64_t *bloom_word(const struct slots *slots, uint64_t hash)
 static inline uint64_t bloom_bits(uint64_t hash)
 {
 	return 1ull << (hash >> 58) | 1ull << (hash >> 52 & 63);
+}
+
+enum { QUICK_NONE = UINT16_MAX };
+
+/* Whether some key of the shape may have these two bytes (as loaded). */
+static inline bool quick_has(const struct slots *slots, uint32_t bytes)
+{
+	uint32_t bit = bytes & slots->quick_mask;
+	return __atomic_load_n(&slots->quick[bit / 8], __ATOMIC_RELAXED) >> (bit % 8) & 1;
 }
 
 /* A keyed hash of n words: 128-bit products, folded. */

@@ -22,7 +22,9 @@ enum {
 	RING_SIZE = 64,
 	BURST = 16,
 	AT_SOURCE_MAC = 6,
+	FILE_LOOK_NS = 1000000,
 };
+#define FILE_PATIENCE_NS 5000000000ull /* of the host, for one piece of a file */
 
 static struct exo_channel channel;
 static struct exo_rx rx;
@@ -94,15 +96,23 @@ static int open_on(const struct exo_port_info *info, char *error)
 	return result;
 }
 
+bool control_serves(void)
+{
+	return open && init.payload.manifest->control_port != ~0u;
+}
+
 void control_open(void)
 {
 	uint32_t number = init.payload.manifest->control_port;
-	const struct exo_port_info *info = exo_port_info(number);
+	const struct exo_port_info *info;
 	char error[EXO_NET_ERROR_MAX] = "";
 	int result;
 
+	if (number == ~0u && init.options.cores)
+		number = init.options.cores_port;
 	if (number == ~0u)
 		return;
+	info = exo_port_info(number);
 	if (info == NULL) {
 		exo_printf("no host channel: there is no port %u\n", number);
 		return;
@@ -343,6 +353,35 @@ uint64_t control_due(uint64_t now_ns)
 		if (init.services[i].state == SERVICE_RUNNING && now_ns + EXO_MAILBOX_LOOK_NS < due)
 			due = now_ns + EXO_MAILBOX_LOOK_NS;
 	return due;
+}
+
+int control_file(const char *name, uint64_t offset, const void *data, uint64_t size)
+{
+	static uint8_t body[EXO_CHANNEL_BODY_MAX];
+	uint32_t head = (uint32_t)(sizeof(offset) + strlen(name) + 1);
+	uint64_t until = exo_time_now_ns() + FILE_PATIENCE_NS;
+
+	memcpy(body + sizeof(offset), name, head - sizeof(offset));
+	while (open && size > 0) {
+		uint32_t n = sizeof(body) - head;
+
+		n = size < n ? (uint32_t)size : n;
+		memcpy(body, &offset, sizeof(offset));
+		memcpy(body + head, data, n);
+		if (exo_channel_send(&channel, EXO_CHANNEL_FILE, body, head + n) == 0) {
+			offset += n;
+			data = (const uint8_t *)data + n;
+			size -= n;
+			until = exo_time_now_ns() + FILE_PATIENCE_NS;
+		} else if (exo_time_now_ns() > until) {
+			return -EXO_EIO;
+		} else {
+			exo_time_sleep_ns(FILE_LOOK_NS);
+		}
+		take_frames();
+		send_pending(exo_time_now_ns());
+	}
+	return open ? 0 : -EXO_ENOENT;
 }
 
 /* What was accepted is sent, as far as the host acknowledges it in time. */

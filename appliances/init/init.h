@@ -12,6 +12,8 @@
  *     start.c     an environment from its entry in the manifest
  *     watch.c     how environments ended, restarts, the end of everything
  *     control.c   the host channel and the environments' mailboxes
+ *     backtrace.c names of functions that faulted
+ *     core.c      ELF cores
  *     listing.c   the ledger, for people
  */
 #ifndef INIT_INIT_H
@@ -127,12 +129,27 @@ void watch_describe(const struct exo_env_status *status, char *text, size_t size
 /* Binds the host channel, where the manifest names a control port and the command line a key. */
 void control_open(void);
 bool control_is_open(void);
+/* Whether environments have mailboxes to it: the manifest names a control port. */
+bool control_serves(void);
+/* Sends a piece of a file to the host; waits until there is room. 0, -EXO_ENOENT (there is no
+ * channel), -EXO_EIO (the host has not answered for too long). */
+int control_file(const char *name, uint64_t offset, const void *data, uint64_t size);
 /* Everything has started. */
 void control_hello(void);
 /* Moves messages both ways. */
 void control_run(uint64_t now_ns);
 /* When control_run wants to run again at the latest. */
 uint64_t control_due(uint64_t now_ns);
+
+/* ---- backtrace.c ---- */
+
+/* Says by name where a service faulted, if its image has symbols. */
+void backtrace_print(const struct service *service);
+
+/* ---- core.c ---- */
+
+/* Sends the core of a service that ended by a fault, and that the kernel still holds. */
+void core_send(const struct service *service);
 
 /* ---- listing.c ---- */
 void listing_print(void);

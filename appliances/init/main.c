@@ -152,7 +152,7 @@ static void start_all(void)
 			continue;
 		running++;
 		let_settle(&init.services[i]);
-		if (control_is_open())
+		if (control_serves())
 			await_hello(&init.services[i]);
 	}
 	exo_printf("%s: %u of %u environments started\n",

@@ -185,6 +185,11 @@ int options_take(struct options *options, const char *word, char error[OPTIONS_E
 
 	if (strcmp(word, "ledger") == 0) {
 		options->ledger = true;
+	} else if (strncmp(word, "cores=", 6) == 0) {
+		if (word[6] < '0' || word[6] > '9' || word[7] != '\0')
+			return refuse(error, word, "one digit is expected", -EXO_EINVAL);
+		options->cores = true;
+		options->cores_port = (uint32_t)(word[6] - '0');
 	} else if (strncmp(word, "channel=", 8) == 0) {
 		if (exo_channel_key(options->key, word + 8) < 0)
 			return refuse(error, "channel", "the key wants 32 hexadecimal digits",

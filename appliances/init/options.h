@@ -8,6 +8,8 @@
  *                                    one that a DHCP server gives; ADDR where none answers. Without
  *                                    any ip= the addresses that the manifest wants are asked for
  *     channel=KEY                    32 hexadecimal digits: the host channel's key
+ *     cores=PORT              send ELF cores of environments that fault by the host channel, on
+ * this NIC port where the manifest names none
  *     ledger                         list the ledger when everything has started, and before
  *                                    power-off
  *
@@ -30,7 +32,8 @@ struct options {
 	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX]; /* mac and mtu not filled in;
 	                                                                family 0: not known */
 	uint32_t by_dhcp; /* bit set: these are asked for; what is in `addresses` is a fall-back */
-	bool has_key, ledger;
+	bool has_key, ledger, cores;
+	uint32_t cores_port;
 	uint64_t key[2];
 };
 

@@ -126,7 +126,7 @@ static int give_mailbox(struct service *service, struct exo_child *child)
 {
 	int result;
 
-	if (!control_is_open())
+	if (!control_serves())
 		return 0;
 	if (service->mailbox_pages.count == 0) {
 		result = exo_pages_alloc(&service->mailbox_pages, mailbox_page_count());
@@ -204,7 +204,8 @@ static int build(struct service *service, struct exo_child *child)
 	memset(child, 0, sizeof(*child));
 	result = verify(child, entry);
 	if (result == 0)
-		result = exo_child_create(child, service->name, entry->frames);
+		result = exo_child_create_flags(child, service->name, entry->frames,
+		                                init.options.cores ? EXO_ENV_HOLD : 0);
 	if (result == 0)
 		result = exo_child_image(child, image->data, image->size);
 	if (result == 0)

@@ -101,6 +101,12 @@ static void moved(struct service *service)
 static void ended(struct service *service, const struct exo_env_status *status)
 {
 	report(service, status);
+	if (status->state == EXO_ENV_FAULTED)
+		backtrace_print(service);
+	if (init.options.cores && status->state == EXO_ENV_FAULTED) {
+		core_send(service);
+		exo_env_end(&service->child.cap);
+	}
 	if (service->moving) {
 		moved(service);
 		return;

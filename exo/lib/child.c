@@ -136,8 +136,14 @@ static void make_seed(struct exo_child *child)
 
 int exo_child_create(struct exo_child *child, const char *name, uint64_t frames_max)
 {
+	return exo_child_create_flags(child, name, frames_max, 0);
+}
+
+int exo_child_create_flags(struct exo_child *child, const char *name, uint64_t frames_max,
+                           uint32_t flags)
+{
 	const struct exo_cap *authority = exo_start_cap(EXO_USE_ENVS);
-	struct exo_env_create block = {.frames_max = frames_max};
+	struct exo_env_create block = {.frames_max = frames_max, .flags = flags};
 	void *view;
 	int result;
 

@@ -39,6 +39,9 @@ struct exo_child {
 
 /* An empty environment that may own `frames_max` frames; name as in exo_env_create. */
 int exo_child_create(struct exo_child *child, const char *name, uint64_t frames_max);
+/* Likewise, with enum exo_env_flags. */
+int exo_child_create_flags(struct exo_child *child, const char *name, uint64_t frames_max,
+                           uint32_t flags);
 
 /* Loads a static ELF executable (untrusted). It must carry libexo's ABI note. */
 int exo_child_image(struct exo_child *child, const void *image, size_t size);

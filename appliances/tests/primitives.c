@@ -94,6 +94,30 @@ static int run_environment(void)
 	return result;
 }
 
+/* ---- Transfer ---- */
+
+/* Another environment, which has no slot of its own either, and the gate to it. */
+static int start_callee(void)
+{
+	static struct exo_child child;
+	const struct exo_start_file *file = exo_start_file("callee");
+	int result = -EXO_ENOENT;
+
+	if (file != NULL)
+		result = exo_child_create(&child, "callee", 64);
+	if (result == 0)
+		result =
+		        exo_child_image(&child, (const void *)(uintptr_t)file->address, file->size);
+	if (result == 0)
+		result = exo_child_start(&child, exo_start_page()->core);
+	if (result == 0)
+		result = exo_gate(&child.cap, 0);
+	/* Until it sleeps, ready to serve. */
+	for (int i = 0; result == 0 && i < 100 && exo_invoke(0, 1, 0, 0, 0) != 2; i++)
+		exo_yield(child.id);
+	return result;
+}
+
 /* ---- All of them ---- */
 
 static void measure(void)
@@ -107,6 +131,7 @@ static void measure(void)
 		exo_map_page(WINDOW, pool.frame, EXO_RIGHT_READ);
 		MEASURE(PRIMITIVE_PROTECT, touch());
 		exo_unmap_page(WINDOW);
+		MEASURE(PRIMITIVE_TRANSFER, exo_invoke(0, 1, 0, 0, 0));
 		MEASURE(PRIMITIVE_MAP, map_touch_unmap());
 		MEASURE(PRIMITIVE_THREAD, fork_join());
 		MEASURE(PRIMITIVE_ENV, run_environment());
@@ -120,6 +145,10 @@ int exo_main(void)
 	    exo_upcall_handle(EXO_UPCALL_EXCEPTION, step_over, NULL) != 0 ||
 	    exo_upcall_handle(EXO_UPCALL_ADDRESSING, resolve, NULL) != 0) {
 		exo_printf("primitives can't start\n");
+		return 1;
+	}
+	if (start_callee() != 0 || exo_invoke(0, 41, 0, 0, 0) != 42) {
+		exo_printf("there is nobody to call\n");
 		return 1;
 	}
 	measure();

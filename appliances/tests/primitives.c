@@ -20,7 +20,6 @@
 #define WINDOW 0x10000000ull /* where pages come and go */
 
 static struct exo_pages pool;
-static const struct exo_start_file *image;
 
 /* ---- Exceptions and page faults ---- */
 
@@ -70,11 +69,12 @@ static void fork_join(void)
 
 /* ---- An environment ---- */
 
-static int run_environment(void)
+static int run_environment(const char *name)
 {
+	const struct exo_start_file *image = exo_start_file(name);
 	static struct exo_child child;
 	struct exo_env_status status = {.state = 0};
-	int result = exo_child_create(&child, "nothing", 64);
+	int result = exo_child_create(&child, name, 64);
 
 	if (result == 0)
 		result = exo_child_image(&child, (const void *)(uintptr_t)image->address,
@@ -134,14 +134,15 @@ static void measure(void)
 		MEASURE(PRIMITIVE_TRANSFER, exo_invoke(0, 1, 0, 0, 0));
 		MEASURE(PRIMITIVE_MAP, map_touch_unmap());
 		MEASURE(PRIMITIVE_THREAD, fork_join());
-		MEASURE(PRIMITIVE_ENV, run_environment());
+		MEASURE(PRIMITIVE_ENV, run_environment("bare"));
+		MEASURE(PRIMITIVE_PROGRAM, run_environment("nothing"));
 	}
 }
 
 int exo_main(void)
 {
-	image = exo_start_file("nothing");
-	if (image == NULL || exo_pages_alloc(&pool, 1) != 0 || exo_threads_init(NULL) != 0 ||
+	if (exo_start_file("nothing") == NULL || exo_start_file("bare") == NULL ||
+	    exo_pages_alloc(&pool, 1) != 0 || exo_threads_init(NULL) != 0 ||
 	    exo_upcall_handle(EXO_UPCALL_EXCEPTION, step_over, NULL) != 0 ||
 	    exo_upcall_handle(EXO_UPCALL_ADDRESSING, resolve, NULL) != 0) {
 		exo_printf("primitives can't start\n");

@@ -18,7 +18,8 @@ enum primitive {
 	PRIMITIVE_FUTEX,    /* Linux alone: likewise by futex */
 	PRIMITIVE_MAP,      /* map, touch, unmap */
 	PRIMITIVE_THREAD,   /* create and join */
-	PRIMITIVE_ENV,      /* create, run to its end, reap */
+	PRIMITIVE_ENV,      /* create, run to its end, reap; Sluice: the least that is one */
+	PRIMITIVE_PROGRAM,  /* Sluice alone: likewise, with libexo in it */
 };
 
 enum { PRIMITIVE_ROUNDS = 32 };

@@ -282,6 +282,17 @@ static void emit_packet_type(struct translation *t)
 	emit(t, BPF_ALU | BPF_AND | BPF_K, REG_A, 0, 0, 2);
 }
 
+/* A helper's result to A. X and the frame's address survive in registers that calls keep; machine
+ * code finds the frame there, too. */
+static void emit_call(struct translation *t, int32_t helper)
+{
+	emit(t, BPF_ALU64 | BPF_MOV | BPF_X, R6, REG_X, 0, 0);
+	emit(t, BPF_ALU64 | BPF_MOV | BPF_X, R7, REG_FRAME, 0, 0);
+	emit(t, BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+	emit(t, BPF_ALU64 | BPF_MOV | BPF_X, REG_X, R6, 0, 0);
+	emit(t, BPF_ALU64 | BPF_MOV | BPF_X, REG_FRAME, R7, 0, 0);
+}
+
 static void emit_ancillary(struct translation *t, uint32_t which)
 {
 	switch (which) {
@@ -312,7 +323,7 @@ static void emit_ancillary(struct translation *t, uint32_t which)
 		return;
 	case ANCILLARY_CPU:
 	case ANCILLARY_RANDOM:
-		emit(t, BPF_JMP | BPF_CALL, 0, 0, 0, which == ANCILLARY_CPU ? 8 : 7);
+		emit_call(t, which == ANCILLARY_CPU ? 8 : 7);
 		return;
 	default:
 		t->failure = "ancillary load that has no meaning for a frame on a wire";

@@ -9,18 +9,27 @@
 
 /* What the verifier says about an instruction. */
 enum {
-	FLT_NOTE_PACKET = 1 << 0, /* a load through a pointer into the packet */
+	FLT_NOTE_PACKET = 1 << 0, /* a load through an unguarded pointer into the packet */
 	FLT_NOTE_LIMIT =
 	        1 << 1, /* pointer arithmetic to be held within limit against speculation */
 	FLT_NOTE_FENCE = 1 << 2,     /* must not run ahead of the branches before it */
 	FLT_NOTE_PLAIN_ALU = 1 << 4, /* verifier: the instruction was also seen adding numbers */
 	FLT_NOTE_DEAD = 1 << 3,      /* never reached */
+	FLT_NOTE_WITHIN = 1 << 5, /* with FLT_NOTE_LIMIT: the low 16 bits are all of the number */
+	FLT_NOTE_NOT_WITHIN = 1 << 6, /* verifier: seen with pointers or numbers where that fails */
 };
 
+/*
+ * limit: with FLT_NOTE_LIMIT the limit. For calls: registers to be cleared before. For conditional
+ * jumps: registers to be cleared where the processor goes a way that the condition does not allow,
+ * on the way straight on and (shifted) on that of the jump.
+ */
 struct flt_note {
 	uint8_t flags;
-	uint32_t limit; /* FLT_NOTE_LIMIT; for calls: registers to be cleared before */
+	uint32_t limit;
 };
+
+enum { FLT_NOTE_TAKEN_SHIFT = 16 };
 
 /*
  * State of a program that runs in checked mode as native code: every access is held against the

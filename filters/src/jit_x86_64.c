@@ -15,29 +15,35 @@ enum {
 
 /* --- function entry and exit --- */
 
-static bool has_frame(const struct jit *j)
-{
-	return j->in->kind != FLT_KIND_CLASSIC || j->uses_stack;
-}
-
-static bool keeps_context(const struct jit *j)
-{
-	return j->in->kind == FLT_KIND_XDP || j->in->checked;
-}
-
 static uint32_t saved_count(const struct jit *j)
 {
 	return (uint32_t)j->saves[R6] + j->saves[R7] + j->saves[R8] + j->saves[R9];
+}
+
+static bool is_classic(const struct jit *j)
+{
+	return j->in->kind == FLT_KIND_CLASSIC;
+}
+
+/* Loads that are clamped to the packet ask the context for its end. */
+static bool keeps_context(const struct jit *j)
+{
+	return j->clamps || j->in->checked;
+}
+
+static bool has_frame(const struct jit *j)
+{
+	return j->in->checked || j->uses_stack || j->calls || saved_count(j) || keeps_context(j);
 }
 
 /* Bytes below rbp of a native frame: the stack of the program, and room that keeps calls aligned.
  */
 static uint32_t frame_bytes(const struct jit *j, bool entry)
 {
-	uint32_t stack = j->in->checked                    ? 0
-	                 : j->in->kind == FLT_KIND_CLASSIC ? 64
-	                                                   : FLT_STACK_BYTES;
+	uint32_t stack = is_classic(j) ? 64 : FLT_STACK_BYTES;
 	uint32_t pushed = saved_count(j) + (entry && keeps_context(j) ? 1 : 0);
+	if (j->in->checked || !j->uses_stack)
+		stack = 0;
 	return stack + (pushed & 1 ? 8 : 0);
 }
 
@@ -55,13 +61,21 @@ static void restore_registers(struct jit *j)
 			x86_pop(&j->c, flt_jit_reg(r));
 }
 
+/* Where the frame's bytes are and how many, out of the struct flt_frame that a register points to.
+ */
+void flt_jit_emit_frame(struct jit *j, uint32_t frame)
+{
+	x86_load(&j->c, 8, R_8, frame, offsetof(struct flt_frame, data));
+	x86_load(&j->c, 4, R_9, frame, offsetof(struct flt_frame, len));
+}
+
 /* Entry of the program (called from C) or of a local function. */
 static void emit_prologue(struct jit *j, bool entry)
 {
 	struct x86_code *c = &j->c;
 	if (!has_frame(j)) {
-		x86_load(c, 8, R_8, RDI, offsetof(struct flt_frame, data));
-		x86_load(c, 4, R_9, RDI, offsetof(struct flt_frame, len));
+		if (is_classic(j))
+			flt_jit_emit_frame(j, RDI);
 		return;
 	}
 	x86_push(c, RBP);
@@ -86,11 +100,10 @@ static void emit_prologue(struct jit *j, bool entry)
 		x86_mov_imm32(c, RDX, 0);
 		x86_mov_imm32(c, RCX, 0);
 		x86_mov_imm32(c, R_8, 0);
-	} else if (j->in->kind == FLT_KIND_XDP) {
+	} else if (keeps_context(j)) {
 		x86_mov(c, true, R_12, RDI);
-	} else if (j->in->kind == FLT_KIND_CLASSIC) {
-		x86_load(c, 8, R_8, RDI, offsetof(struct flt_frame, data));
-		x86_load(c, 4, R_9, RDI, offsetof(struct flt_frame, len));
+	} else if (is_classic(j)) {
+		flt_jit_emit_frame(j, RDI);
 	}
 }
 
@@ -194,8 +207,10 @@ static void survey(struct jit *j)
 			j->saves[insn_src(insn)] = true;
 		if (insn_dst(insn) == R10 || insn_src(insn) == R10)
 			j->uses_stack = true;
-		if (insn->code == (BPF_JMP | BPF_CALL))
+		if ((insn->code & ~(uint32_t)BPF_SRC_MASK) == (BPF_JMP | BPF_CALL))
 			j->calls = true;
+		if (j->in->notes && j->in->notes[i].flags & FLT_NOTE_PACKET)
+			j->clamps = true;
 		if (insn_is_wide(insn))
 			i++;
 	}
@@ -266,12 +281,6 @@ static int write_code(struct jit *j, const bool *functions, void **code, size_t 
 	return 0;
 }
 
-/* Core and random number in a classic program would clobber r8 and r9: left to the interpreter. */
-static bool is_supported(const struct jit *j)
-{
-	return j->in->kind != FLT_KIND_CLASSIC || !j->calls;
-}
-
 int flt_jit_compile(const struct flt_jit_input *input, void **code, size_t *size)
 {
 	struct jit j = {.in = input};
@@ -279,8 +288,6 @@ int flt_jit_compile(const struct flt_jit_input *input, void **code, size_t *size
 	if (!flt_platform.code_alloc)
 		return FLT_E_UNSUPPORTED;
 	survey(&j);
-	if (!is_supported(&j))
-		return FLT_E_UNSUPPORTED;
 	bool *functions = find_functions(input);
 	j.where = flt_alloc_array(input->n_insns + 1, sizeof(*j.where));
 	j.proven = flt_alloc_array(input->n_insns + 1, sizeof(*j.proven));

@@ -8,7 +8,7 @@
  *   R6 rbx   R7 r13   R8 r14   R9 r15   R10 rbp      scratch: r10 r11
  *
  *   classic: r8 = frame data, r9 = captured length (R5 is not used there)
- *   xdp:     r12 = the struct flt_xdp_buff
+ *   xdp:     r12 = the struct flt_xdp_buff, where some load needs the packet's end
  *   checked: r12 = the struct flt_checked; R10 points into its stack, not the native one
  */
 #ifndef FLT_JIT_X86_64_H
@@ -28,6 +28,7 @@ struct jit {
 	bool uses_stack;
 	bool saves[FLT_REGS]; /* callee-saved registers that the program changes */
 	bool calls;
+	bool clamps; /* some load is clamped to the packet */
 	bool uses_fail;
 	bool moved;              /* some place changed in this pass */
 	uint32_t prologue_bytes; /* of a local function */
@@ -43,6 +44,9 @@ static inline uint32_t flt_jit_reg(uint32_t r)
 
 /* The code of instruction i; entry: it belongs to the entry function, not to a local one. */
 void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry);
+
+/* Classic programs: data and length of the frame to r8 and r9. */
+void flt_jit_emit_frame(struct jit *j, uint32_t frame);
 
 /* Leaving: the entry function's way out differs from a local function's. */
 void flt_jit_emit_exit(struct jit *j, bool entry);

@@ -448,6 +448,11 @@ static void emit_limited(struct jit *j, uint32_t i)
 	const struct flt_insn *insn = &j->in->insns[i];
 	const struct flt_note *note = &j->in->notes[i];
 	struct x86_code *c = &j->c;
+	if (j->in->notes[i].flags & FLT_NOTE_WITHIN) {
+		x86_movzx16(c, R_10, src_reg(insn));
+		x86_alu(c, X86_ADD, true, dst_reg(insn), R_10);
+		return;
+	}
 	x86_mov(c, true, R_10, src_reg(insn));
 	x86_mov_imm32(c, R_11, note->limit);
 	x86_alu(c, X86_SUB, true, R_11, R_10);
@@ -584,10 +589,45 @@ static void emit_any_call(struct jit *j, uint32_t i)
 	x86_call_reg(&j->c, RAX);
 }
 
+/* Clears registers where cond holds; r10 is 0. */
+static void emit_clear_if(struct jit *j, enum x86_cond cond, uint32_t registers)
+{
+	for (uint32_t r = 0; r < FLT_REGS; r++)
+		if (registers >> r & 1)
+			x86_cmov(&j->c, cond, flt_jit_reg(r), R_10);
+}
+
+/*
+ * A conditional jump. Where it checked the packet's end, the pointers that may be followed from
+ * here on become NULL on the way that only a misprediction goes.
+ */
+static void emit_branch(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	struct x86_code *c = &j->c;
+	enum x86_cond cond = condition_of(insn->code & BPF_OP_MASK);
+	uint32_t guards = j->in->notes ? j->in->notes[i].limit : 0;
+	uint32_t taken = guards >> FLT_NOTE_TAKEN_SHIFT, target = target_of(j, i, insn->offset);
+	if (guards)
+		x86_mov_imm32(c, R_10, 0);
+	emit_compare(j, insn);
+	if (taken) {
+		uint32_t next = x86_skip(c, x86_inverse(cond));
+		emit_clear_if(j, x86_inverse(cond), taken);
+		x86_jump(c, X86_ALWAYS, target);
+		x86_land(c, next);
+	} else {
+		x86_jump(c, cond, target);
+	}
+	emit_clear_if(j, cond, guards & 0xffff);
+}
+
 /* Verified programs do not read R1 to R5 behind a call; others find what the interpreter finds. */
 static void emit_call(struct jit *j, uint32_t i)
 {
 	emit_any_call(j, i);
+	if (j->in->kind == FLT_KIND_CLASSIC && !j->in->checked)
+		flt_jit_emit_frame(j, flt_jit_reg(R7)); /* see emit_call in classic.c */
 	for (uint32_t r = R1; j->in->checked && r <= R5; r++)
 		x86_mov_imm32(&j->c, flt_jit_reg(r), 0);
 }
@@ -610,8 +650,7 @@ static void emit_jump(struct jit *j, uint32_t i, bool entry)
 				x86_jump(&j->c, X86_ALWAYS, target_of(j, i, distance));
 			return;
 		}
-		emit_compare(j, insn);
-		x86_jump(&j->c, condition_of(op), target_of(j, i, distance));
+		emit_branch(j, i);
 	}
 }
 

@@ -11,30 +11,40 @@ static bool is_wide(const struct flt_insn *insn)
 
 /* --- pointers --- */
 
+/* The limit holds for every number that the instruction adds, on any path. */
+static void raise_limit(struct flt_note *note, const struct flt_vreg *pointer, uint64_t most)
+{
+	/* Pointers into the packet are checked afterwards: near is enough. */
+	if (!flt_vtype_in_packet(pointer->type) || most > UINT16_MAX)
+		note->flags = (uint8_t)((note->flags | FLT_NOTE_NOT_WITHIN) & ~FLT_NOTE_WITHIN);
+	note->limit = flt_max_u32(note->limit, (uint32_t)most);
+}
+
 /*
  * Speculation: after a mispredicted bounds check the offset could be anything. Where its bound is
- * known the machine code holds it (or, where that is not possible, waits for the check).
+ * known the machine code holds it (or, where that is not possible, waits for the check). A constant
+ * needs no limit, but must not be cut by one.
  */
 static void note_limit(struct flt_verifier *v, const struct flt_vreg *pointer,
                        const struct flt_range *number, bool number_is_source, bool subtract)
 {
 	struct flt_note *note = &v->notes[v->now.pc];
-	bool matters = pointer->type == FLT_V_VALUE || pointer->type == FLT_V_STACK ||
-	               pointer->type == FLT_V_RAW || pointer->type == FLT_V_PACKET ||
-	               pointer->type == FLT_V_PACKET_META;
-	if (flt_range_is_const(number) && !(note->flags & (FLT_NOTE_LIMIT | FLT_NOTE_PLAIN_ALU)))
+	bool is_const = flt_range_is_const(number);
+	bool limitable = number_is_source && !subtract && number->smin >= 0 &&
+	                 number->umax <= INT32_MAX && !(note->flags & FLT_NOTE_PLAIN_ALU);
+	if (!limitable && is_const)
+		note->flags |= FLT_NOTE_PLAIN_ALU;
+	if (!limitable && (!is_const || note->flags & FLT_NOTE_LIMIT))
+		note->flags = (uint8_t)((note->flags | FLT_NOTE_FENCE) &
+		                        ~(FLT_NOTE_LIMIT | FLT_NOTE_WITHIN));
+	if (!limitable || note->flags & FLT_NOTE_FENCE)
 		return;
-	if (!matters)
-		return;
-	if (!number_is_source || subtract || number->smin < 0 || number->umax > INT32_MAX ||
-	    note->flags & FLT_NOTE_PLAIN_ALU) {
-		note->flags = (uint8_t)((note->flags | FLT_NOTE_FENCE) & ~FLT_NOTE_LIMIT);
-		return;
-	}
-	if (note->flags & FLT_NOTE_FENCE)
+	raise_limit(note, pointer, number->umax);
+	if (is_const && !(note->flags & FLT_NOTE_LIMIT))
 		return;
 	note->flags |= FLT_NOTE_LIMIT;
-	note->limit = flt_max_u32(note->limit, (uint32_t)number->umax);
+	if (!(note->flags & FLT_NOTE_NOT_WITHIN))
+		note->flags |= FLT_NOTE_WITHIN;
 }
 
 /* The same instruction also adds numbers: it must not be limited. */

@@ -103,8 +103,10 @@ static void learn_null(struct flt_vstate *state, const struct flt_insn *insn, bo
 
 static void lengthen(struct flt_vreg *reg, const struct flt_vreg *about)
 {
-	if (reg->type == about->type && reg->id == about->id && reg->length < about->length)
+	if (reg->type == about->type && reg->id == about->id && reg->length < about->length) {
 		reg->length = about->length;
+		reg->unguarded = true;
+	}
 }
 
 /* The packet's end for pointers into the packet, the packet's start for those into the metadata. */
@@ -148,29 +150,52 @@ static void mark_beyond(struct flt_vreg *reg, const struct flt_vreg *about)
 		reg->beyond = about->beyond;
 }
 
-static void learn_packet(struct flt_vstate *state, const struct flt_insn *insn, bool holds)
+/*
+ * Speculation: on the way where the bytes exist, the machine code makes the pointers in the running
+ * function's registers NULL should the comparison say otherwise. Pointers elsewhere stay unguarded:
+ * loads through them are clamped.
+ */
+static uint32_t lengthen_all(struct flt_vstate *state, const struct flt_vreg *about)
+{
+	struct flt_vframe *frame = state->frames[state->depth];
+	uint32_t guarded = 0, was_unguarded = 0;
+	for (uint32_t r = 0; r < FLT_REGS; r++) {
+		const struct flt_vreg *reg = &frame->regs[r];
+		if (reg->type != about->type || reg->id != about->id)
+			continue;
+		guarded |= 1u << r;
+		was_unguarded |= (uint32_t)reg->unguarded << r;
+	}
+	for_each_reg(state, lengthen, about);
+	for (uint32_t r = 0; r < FLT_REGS; r++)
+		if (guarded >> r & 1)
+			frame->regs[r].unguarded = was_unguarded >> r & 1;
+	return guarded;
+}
+
+static uint32_t learn_packet(struct flt_vstate *state, const struct flt_insn *insn, bool holds)
 {
 	struct operands o;
 	uint32_t more;
 	find_operands(&o, state, insn);
 	bool first = is_end_of(o.b, o.a);
 	if (!first && !is_end_of(o.a, o.b))
-		return;
+		return 0;
 	struct flt_vreg about = first ? *o.a : *o.b;
 	if (!below_end(insn->code & BPF_OP_MASK, first, holds, &more)) {
 		if (below_end(insn->code & BPF_OP_MASK, first, !holds, &more)) {
 			about.beyond = more ? FLT_AT_END : FLT_PAST_END;
 			for_each_reg(state, mark_beyond, &about);
 		}
-		return;
+		return 0;
 	}
 	int64_t length = (int64_t)about.offset + more;
 	/* Within the address space the largest packet can't wrap; elsewhere nothing is learned. */
 	if (about.range.smin < 0 || length <= 0 ||
 	    about.range.smax > FLT_PACKET_OFFSET_MAX - length)
-		return;
+		return 0;
 	about.length = (uint16_t)length;
-	for_each_reg(state, lengthen, &about);
+	return lengthen_all(state, &about);
 }
 
 /* Whether the comparison of a pointer with the packet's end was made before: as flt_range_decide.
@@ -251,9 +276,11 @@ static int classify(struct flt_verifier *v, const struct flt_insn *insn, const s
 	return 0;
 }
 
-static bool learn(struct flt_vstate *state, const struct flt_insn *insn, enum comparison kind,
-                  bool holds)
+/* Learns what the condition says; false: it can't be so. */
+static bool learn(struct flt_verifier *v, struct flt_vstate *state, const struct flt_insn *insn,
+                  enum comparison kind, bool holds)
 {
+	struct flt_note *note = &v->notes[v->now.pc];
 	switch (kind) {
 	case COMPARE_NUMBERS:
 		return learn_numbers(state, insn, holds);
@@ -261,7 +288,8 @@ static bool learn(struct flt_vstate *state, const struct flt_insn *insn, enum co
 		learn_null(state, insn, holds);
 		return true;
 	default:
-		learn_packet(state, insn, holds);
+		note->limit |= learn_packet(state, insn, holds)
+		               << (holds ? FLT_NOTE_TAKEN_SHIFT : 0);
 		return true;
 	}
 }
@@ -293,8 +321,8 @@ static int fork_path(struct flt_verifier *v, const struct flt_insn *insn, enum c
 	int code = flt_vpush(v, target, &other);
 	if (code)
 		return code;
-	bool taken_possible = learn(other, insn, kind, true);
-	bool next_possible = learn(&v->now, insn, kind, false);
+	bool taken_possible = learn(v, other, insn, kind, true);
+	bool next_possible = learn(v, &v->now, insn, kind, false);
 	if (!taken_possible || !next_possible)
 		operands_decide(v, insn);
 	v->now.pc++;

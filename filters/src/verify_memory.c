@@ -388,11 +388,14 @@ static int note_access(struct flt_verifier *v, const struct access *a)
 		type = ACCESS_MIXED;
 	}
 	*seen = type;
-	note->flags &= (uint8_t) ~(FLT_NOTE_PACKET | FLT_NOTE_FENCE);
-	if ((type == FLT_V_PACKET || type == FLT_V_PACKET_META) && !a->write)
-		note->flags |= FLT_NOTE_PACKET;
-	else if (type == ACCESS_MIXED)
+	bool in_packet = type == FLT_V_PACKET || type == FLT_V_PACKET_META;
+	if (a->base->unguarded && flt_vtype_in_packet(a->base->type))
+		note->flags |= a->write || !in_packet ? FLT_NOTE_FENCE : FLT_NOTE_PACKET;
+	/* What is clamped to the packet must be in the packet always. */
+	if (type == ACCESS_MIXED && note->flags & FLT_NOTE_PACKET)
 		note->flags |= FLT_NOTE_FENCE;
+	if (note->flags & FLT_NOTE_FENCE)
+		note->flags &= (uint8_t)~FLT_NOTE_PACKET;
 	return 0;
 }
 

@@ -206,6 +206,8 @@ static bool reg_contains(const struct flt_vreg *old, const struct flt_vreg *new,
 		return false;
 	if (c->exact ? old->length != new->length : old->length > new->length)
 		return false;
+	if (c->exact ? old->unguarded != new->unguarded : old->unguarded < new->unguarded)
+		return false;
 	if (c->exact ? old->beyond != new->beyond : old->beyond > new->beyond)
 		return false;
 	return number_contains(old, new, c, true);

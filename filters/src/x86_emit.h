@@ -119,6 +119,11 @@ void x86_load_indexed(struct x86_code *c, uint32_t bytes, uint32_t to, uint32_t 
                       uint32_t index, int32_t disp);
 void x86_store(struct x86_code *c, uint32_t bytes, uint32_t base, int32_t disp, uint32_t from);
 void x86_store_imm(struct x86_code *c, uint32_t bytes, uint32_t base, int32_t disp, int32_t imm);
+/* The condition that holds where this one does not. */
+static inline enum x86_cond x86_inverse(enum x86_cond cond)
+{
+	return (enum x86_cond)((uint32_t)cond ^ 1);
+}
 void x86_cmov(struct x86_code *c, enum x86_cond cond, uint32_t to, uint32_t from);
 void x86_sign_extend_rax(struct x86_code *c, bool wide); /* cdq, cqo: into rdx */
 void x86_bswap(struct x86_code *c, bool wide, uint32_t reg);

@@ -171,11 +171,47 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* The running core's number and random numbers come from functions, which X and the frame outlive.
+ */
+static void functions_keep_what_matters(void **state)
+{
+	static const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8};
+	const struct flt_frame frame = {.data = data, .len = 8, .wire_len = 60};
+	static const struct {
+		struct flt_classic_insn insns[6];
+		uint32_t result;
+	} cases[] = {
+	        {{{0x01, 0, 0, 5}, {0x20, 0, 0, 0xfffff024}, {0x87, 0, 0, 0}, {0x16, 0, 0, 0}}, 5},
+	        {{{0x20, 0, 0, 0xfffff038}, {0x80, 0, 0, 0}, {0x16, 0, 0, 0}}, 60},
+	        {{{0x20, 0, 0, 0xfffff024}, {0x28, 0, 0, 2}, {0x16, 0, 0, 0}}, 0x304},
+	        {{{0x00, 0, 0, 9},
+	          {0x02, 0, 0, 3},
+	          {0x20, 0, 0, 0xfffff038},
+	          {0x60, 0, 0, 3},
+	          {0x16, 0, 0, 0}},
+	         9},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct flt_program *program;
+		struct flt_error error;
+		uint32_t n = 0;
+		while (cases[i].insns[n++].code != 0x16)
+			;
+		if (flt_program_load_classic(cases[i].insns, n, "t", 0, &program, &error))
+			fail_msg("case %zu: %s", i, error.reason);
+		assert_true(flt_program_is_native(program));
+		assert_int_equal(flt_program_run(program, &frame), cases[i].result);
+		assert_int_equal(flt_program_interpret(program, &frame), cases[i].result);
+		flt_program_free(program);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(malformed_programs_are_refused),
 	        cmocka_unit_test(ancillary_loads_have_answers),
+	        cmocka_unit_test(functions_keep_what_matters),
 	        cmocka_unit_test(random_programs_agree_with_libpcap),
 	        cmocka_unit_test(expressions_agree_with_libpcap),
 	};

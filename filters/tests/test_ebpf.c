@@ -165,6 +165,32 @@ static void programs_compute_the_same_everywhere(void **state)
 	}
 }
 
+/* Where one path adds a constant and another a number with a smaller bound. */
+static void limits_do_not_cut_constants(void **state)
+{
+	static const struct flt_insn insns[] = {STORE_K(BPF_DW, 10, -16, 0),
+	                                        STORE_K(BPF_DW, 10, -8, 0),
+	                                        STORE_K(BPF_B, 10, -4, 9),
+	                                        MOV_X(3, 2),
+	                                        JUMP_K(BPF_JLE, 2, 100, 2),
+	                                        MOV_K(3, 12),
+	                                        JUMP(1),
+	                                        ALU64_K(BPF_AND, 3, 7),
+	                                        MOV_X(4, 10),
+	                                        ALU64_K(BPF_ADD, 4, -16),
+	                                        ALU64_X(BPF_ADD, 4, 3),
+	                                        LOAD(BPF_B, 0, 4, 0),
+	                                        EXIT};
+	struct flt_program *program;
+	struct flt_error error;
+	uint8_t memory[200] = {0};
+	if (flt_program_load_ebpf(insns, 13, FLT_KIND_RAW, "limits", 0, &program, &error))
+		fail_msg("%d: %s", error.instruction, error.reason);
+	assert_int_equal(flt_program_run_raw(program, memory, 200), 9);
+	assert_int_equal(flt_program_run_raw(program, memory, 100), 0);
+	flt_program_free(program);
+}
+
 static void unverified_programs_are_stopped(void **state)
 {
 	static const struct {
@@ -362,6 +388,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(programs_compute_the_same_everywhere),
+	        cmocka_unit_test(limits_do_not_cut_constants),
 	        cmocka_unit_test(unverified_programs_are_stopped),
 	        cmocka_unit_test(unsafe_programs_are_refused),
 	        cmocka_unit_test(handlers_change_packets),

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Socket options (socket(7), tcp(7), ip(7), ipv6(7)), fcntl and ioctl.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+enum {
+	RECEIVE_MIN = 2304, /* of Linux: SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF */
+	SEND_MIN = 4608,
+	BUFFER_MAX = 1 << 29,
+};
+
+static const char *const congestions[TCP_CONGESTIONS] = {
+        [TCP_CONGESTION_NEWRENO] = "reno",
+        [TCP_CONGESTION_CUBIC] = "cubic",
+        [TCP_CONGESTION_BBR] = "bbr",
+};
+
+/* What a socket's options are now. */
+static struct tcp_options options_of(const struct sock *sock)
+{
+	struct tcp_options options = sock->options;
+
+	if (sock->conn)
+		tcp_conn_get_options(sock->conn, &options);
+	else if (sock->listener)
+		tcp_listener_get_options(sock->listener, &options);
+	return options;
+}
+
+static int set_options(struct sock *sock, const struct tcp_options *options)
+{
+	int status = 0;
+
+	if (sock->conn)
+		status = tcp_conn_set_options(sock->conn, options);
+	else if (sock->listener)
+		status = tcp_listener_set_options(sock->listener, options);
+	if (status)
+		return net_fail(EINVAL);
+	sock->options = *options;
+	return 0;
+}
+
+/* Linux doubles what it is told, for its own overhead, and reports that. */
+static uint32_t doubled(int value, uint32_t least)
+{
+	uint32_t bytes = value < 0 || value > BUFFER_MAX ? BUFFER_MAX : (uint32_t)value;
+
+	return bytes * 2 < least ? least : bytes * 2;
+}
+
+static int set_socket(struct sock *sock, struct tcp_options *options, int name, int value)
+{
+	switch (name) {
+	case SO_RCVBUF:
+	case SO_RCVBUFFORCE:
+		options->receive_buffer = doubled(value, RECEIVE_MIN);
+		return 0;
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+		options->send_buffer = doubled(value, SEND_MIN);
+		return 0;
+	case SO_REUSEADDR:
+		sock->reuse = value;
+		return 0;
+	case SO_REUSEPORT:
+		options->reuse = value;
+		return 0;
+	case SO_KEEPALIVE:
+		options->keepalive = value;
+		return 0;
+	case SO_RCVLOWAT:
+	case SO_PRIORITY:
+	case SO_TIMESTAMP:
+	case SO_ZEROCOPY:
+		return 0; /* taken, and without effect here */
+	default:
+		return ENOPROTOOPT;
+	}
+}
+
+static bool within(int value, int low, int high)
+{
+	return value >= low && value <= high;
+}
+
+static int set_keepalive(struct tcp_options *options, int name, int value)
+{
+	if (!within(value, 1, name == TCP_KEEPCNT ? 127 : 32767))
+		return EINVAL;
+	if (name == TCP_KEEPIDLE)
+		options->keepalive_idle = (uint16_t)value;
+	else if (name == TCP_KEEPINTVL)
+		options->keepalive_interval = (uint16_t)value;
+	else
+		options->keepalive_count = (uint8_t)value;
+	return 0;
+}
+
+static int set_limits(struct tcp_options *options, int name, int value)
+{
+	if (value < 0)
+		return EINVAL;
+	if (name == TCP_USER_TIMEOUT)
+		options->user_timeout_ms = (uint32_t)value;
+	else if (name == TCP_NOTSENT_LOWAT)
+		options->not_sent_low = (uint32_t)value;
+	else
+		options->window_clamp = (uint32_t)value;
+	return 0;
+}
+
+static int set_tcp(struct tcp_options *options, int name, int value)
+{
+	switch (name) {
+	case TCP_NODELAY:
+		options->no_delay = value;
+		return 0;
+	case TCP_CORK:
+		options->cork = value;
+		return 0;
+	case TCP_QUICKACK:
+		options->quick_ack = value;
+		return 0;
+	case TCP_DEFER_ACCEPT:
+		options->defer_accept = value;
+		return 0;
+	case TCP_MAXSEG:
+		options->max_segment = (uint16_t)value;
+		return value == 0 || within(value, 88, 32767) ? 0 : EINVAL;
+	case TCP_SYNCNT:
+		options->syn_retries = (uint8_t)value;
+		return within(value, 1, 127) ? 0 : EINVAL;
+	case TCP_LINGER2:
+		options->fin_wait_s = (uint16_t)(value > 0 ? value : 0);
+		return within(value, -1, 120) ? 0 : EINVAL;
+	case TCP_KEEPIDLE:
+	case TCP_KEEPINTVL:
+	case TCP_KEEPCNT:
+		return set_keepalive(options, name, value);
+	case TCP_USER_TIMEOUT:
+	case TCP_NOTSENT_LOWAT:
+	case TCP_WINDOW_CLAMP:
+		return set_limits(options, name, value);
+	default:
+		return ENOPROTOOPT;
+	}
+}
+
+static int set_ip(struct tcp_options *options, int level, int name, int value)
+{
+	bool six = level == IPPROTO_IPV6;
+
+	if (name == (six ? IPV6_TCLASS : IP_TOS)) {
+		options->tos = (uint8_t)value;
+		return within(value, six ? -1 : 0, 255) ? 0 : EINVAL;
+	}
+	if (name == (six ? IPV6_UNICAST_HOPS : IP_TTL)) {
+		options->ttl = (uint8_t)(value > 0 ? value : 0);
+		return within(value, -1, 255) && value ? 0 : EINVAL;
+	}
+	if (name == (six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
+		options->no_pmtu = value == IP_PMTUDISC_DONT;
+		return within(value, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT) ? 0 : EINVAL;
+	}
+	if (six && name == IPV6_V6ONLY) {
+		options->only_family = value;
+		return 0;
+	}
+	return name == (six ? IPV6_RECVERR : IP_RECVERR) ? 0 : ENOPROTOOPT;
+}
+
+static int set_congestion(struct tcp_options *options, const char *name, socklen_t size)
+{
+	for (unsigned i = 0; i < TCP_CONGESTIONS; i++) {
+		size_t length = strlen(congestions[i]);
+		if (size >= length && !memcmp(name, congestions[i], length) &&
+		    (size == length || !name[length])) {
+			options->congestion = (uint8_t)i;
+			return 0;
+		}
+	}
+	return ENOENT;
+}
+
+static int set_linger(struct sock *sock, const void *value, socklen_t size)
+{
+	struct linger linger;
+
+	if (size < sizeof(linger))
+		return EINVAL;
+	memcpy(&linger, value, sizeof(linger));
+	sock->linger = linger.l_onoff;
+	sock->linger_s = linger.l_linger;
+	return 0;
+}
+
+/* An errno. */
+static int set(struct sock *sock, int level, int name, const void *value, socklen_t size)
+{
+	struct tcp_options options = options_of(sock);
+	int number = 0, error = ENOPROTOOPT;
+
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return set_linger(sock, value, size);
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+		error = set_congestion(&options, value, size);
+		return error ? error : set_options(sock, &options) ? errno : 0;
+	}
+	if (size < sizeof(number))
+		return EINVAL;
+	memcpy(&number, value, sizeof(number));
+	if (level == SOL_SOCKET)
+		error = set_socket(sock, &options, name, number);
+	else if (level == IPPROTO_TCP)
+		error = set_tcp(&options, name, number);
+	else if (level == IPPROTO_IP || level == IPPROTO_IPV6)
+		error = set_ip(&options, level, name, number);
+	return error ? error : set_options(sock, &options) ? errno : 0;
+}
+
+int sluice_setsockopt(struct sluice_net *net, int fd, int level, int name, const void *value,
+                      socklen_t size)
+{
+	net_enter(net);
+	struct sock *sock = sock_of(net, fd);
+	int error = sock ? set(sock, level, name, value, size) : EBADF;
+	net_settle(net);
+	net_leave(net);
+	return error ? net_fail(error) : 0;
+}
+
+/* ---- Asking ---- */
+
+static int state_of(const struct sock *sock)
+{
+	static const uint8_t states[] = {
+	        [TCP_STATE_CLOSED] = 7,       [TCP_STATE_SYN_SENT] = 2,
+	        [TCP_STATE_SYN_RECEIVED] = 3, [TCP_STATE_ESTABLISHED] = 1,
+	        [TCP_STATE_FIN_WAIT_1] = 4,   [TCP_STATE_FIN_WAIT_2] = 5,
+	        [TCP_STATE_CLOSE_WAIT] = 8,   [TCP_STATE_CLOSING] = 11,
+	        [TCP_STATE_LAST_ACK] = 9,     [TCP_STATE_TIME_WAIT] = 6,
+	};
+	enum { LISTEN = 10, CLOSE = 7 };
+
+	if (sock->listener)
+		return LISTEN;
+	return sock->conn ? states[tcp_conn_state(sock->conn)] : CLOSE;
+}
+
+static uint8_t info_options(const struct tcp_conn_info *of)
+{
+	return (uint8_t)((of->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+	                 (of->sack ? TCPI_OPT_SACK : 0) |
+	                 (of->window_scaling ? TCPI_OPT_WSCALE : 0) | (of->ecn ? TCPI_OPT_ECN : 0) |
+	                 (of->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+}
+
+static void fill_info(const struct sock *sock, struct tcp_info *info)
+{
+	struct tcp_conn_info of = {0};
+
+	if (sock->conn)
+		tcp_conn_info(sock->conn, &of);
+	*info = (struct tcp_info){
+	        .tcpi_state = (uint8_t)state_of(sock),
+	        .tcpi_ca_state = of.recovery,
+	        .tcpi_retransmits = of.retransmits,
+	        .tcpi_probes = of.probes,
+	        .tcpi_backoff = of.backoff,
+	        .tcpi_options = info_options(&of),
+	        .tcpi_snd_wscale = of.send_scale & 15u,
+	        .tcpi_rcv_wscale = of.receive_scale & 15u,
+	        .tcpi_rto = of.rto_us,
+	        .tcpi_ato = of.ato_us,
+	        .tcpi_snd_mss = of.send_mss,
+	        .tcpi_rcv_mss = of.receive_mss,
+	        .tcpi_unacked = of.unacked,
+	        .tcpi_sacked = of.sacked,
+	        .tcpi_lost = of.lost,
+	        .tcpi_retrans = of.retrans,
+	        .tcpi_last_data_sent = of.last_data_sent_ms,
+	        .tcpi_last_data_recv = of.last_data_received_ms,
+	        .tcpi_last_ack_recv = of.last_ack_received_ms,
+	        .tcpi_pmtu = of.path_mtu,
+	        .tcpi_rcv_ssthresh = of.receive_ssthresh,
+	        .tcpi_rtt = of.rtt_us,
+	        .tcpi_rttvar = of.rtt_variance_us,
+	        .tcpi_snd_ssthresh = of.ssthresh == UINT32_MAX ? INT32_MAX : of.ssthresh,
+	        .tcpi_snd_cwnd = of.cwnd,
+	        .tcpi_advmss = of.advertised_mss,
+	        .tcpi_reordering = of.reordering,
+	        .tcpi_rcv_rtt = of.receive_rtt_us,
+	        .tcpi_rcv_space = of.receive_space,
+	        .tcpi_total_retrans = of.total_retrans,
+	        .tcpi_pacing_rate = of.pacing_rate ? of.pacing_rate : UINT64_MAX,
+	        .tcpi_max_pacing_rate = UINT64_MAX,
+	        .tcpi_bytes_acked = of.bytes_acked,
+	        .tcpi_bytes_received = of.bytes_received,
+	        .tcpi_segs_out = of.segments_out,
+	        .tcpi_segs_in = of.segments_in,
+	        .tcpi_notsent_bytes = of.unsent,
+	        .tcpi_min_rtt = of.rtt_min_us,
+	        .tcpi_data_segs_in = of.data_segments_in,
+	        .tcpi_data_segs_out = of.data_segments_out,
+	        .tcpi_delivery_rate = of.delivery_rate,
+	        .tcpi_delivered = of.delivered,
+	        .tcpi_bytes_sent = of.bytes_sent,
+	        .tcpi_bytes_retrans = of.bytes_retrans,
+	        .tcpi_dsack_dups = of.duplicates_seen,
+	        .tcpi_reord_seen = of.reorderings_seen,
+	};
+}
+
+static int get_socket(struct sock *sock, const struct tcp_options *options, int name, int *value)
+{
+	switch (name) {
+	case SO_ERROR:
+		*value = sock_take_error(sock);
+		return 0;
+	case SO_TYPE:
+		*value = SOCK_STREAM;
+		return 0;
+	case SO_DOMAIN:
+		*value = sock->domain;
+		return 0;
+	case SO_PROTOCOL:
+		*value = IPPROTO_TCP;
+		return 0;
+	case SO_ACCEPTCONN:
+		*value = sock->listener != NULL;
+		return 0;
+	case SO_RCVBUF:
+		*value = (int)options->receive_buffer;
+		return 0;
+	case SO_SNDBUF:
+		*value = (int)options->send_buffer;
+		return 0;
+	case SO_REUSEADDR:
+		*value = sock->reuse;
+		return 0;
+	case SO_REUSEPORT:
+		*value = options->reuse;
+		return 0;
+	case SO_KEEPALIVE:
+		*value = options->keepalive;
+		return 0;
+	default:
+		return ENOPROTOOPT;
+	}
+}
+
+static int get_segment(const struct sock *sock, const struct tcp_options *options)
+{
+	struct tcp_conn_info info;
+
+	if (!sock->conn)
+		return options->max_segment ? options->max_segment : 536;
+	tcp_conn_info(sock->conn, &info);
+	return (int)info.send_mss;
+}
+
+static int get_tcp(const struct sock *sock, const struct tcp_options *options, int name, int *value)
+{
+	const struct {
+		int name, value;
+	} values[] = {
+	        {TCP_NODELAY, options->no_delay},
+	        {TCP_CORK, options->cork},
+	        {TCP_QUICKACK, options->quick_ack},
+	        {TCP_DEFER_ACCEPT, options->defer_accept},
+	        {TCP_SYNCNT, options->syn_retries},
+	        {TCP_LINGER2, options->fin_wait_s},
+	        {TCP_KEEPIDLE, options->keepalive_idle},
+	        {TCP_KEEPINTVL, options->keepalive_interval},
+	        {TCP_KEEPCNT, options->keepalive_count},
+	        {TCP_USER_TIMEOUT, (int)options->user_timeout_ms},
+	        {TCP_NOTSENT_LOWAT, (int)options->not_sent_low},
+	        {TCP_WINDOW_CLAMP, (int)options->window_clamp},
+	};
+
+	if (name == TCP_MAXSEG) {
+		*value = get_segment(sock, options);
+		return 0;
+	}
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		if (values[i].name == name) {
+			*value = values[i].value;
+			return 0;
+		}
+	}
+	return ENOPROTOOPT;
+}
+
+static int get_ip(const struct sock *sock, const struct tcp_options *options, int level, int name,
+                  int *value)
+{
+	bool six = level == IPPROTO_IPV6;
+	struct tcp_conn_info info = {0};
+
+	if (sock->conn)
+		tcp_conn_info(sock->conn, &info);
+	if (name == (six ? IPV6_TCLASS : IP_TOS))
+		*value = options->tos;
+	else if (name == (six ? IPV6_UNICAST_HOPS : IP_TTL))
+		*value = options->ttl ? options->ttl : 64;
+	else if (name == (six ? IPV6_MTU : IP_MTU) && sock->conn)
+		*value = (int)info.path_mtu;
+	else if (name == (six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER))
+		*value = options->no_pmtu ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+	else if (six && name == IPV6_V6ONLY)
+		*value = options->only_family;
+	else
+		return ENOPROTOOPT;
+	return 0;
+}
+
+static int give(void *value, socklen_t *size, const void *from, socklen_t full)
+{
+	if (*size < full)
+		full = *size;
+	memcpy(value, from, full);
+	*size = full;
+	return 0;
+}
+
+/* An errno. */
+static int get(struct sock *sock, int level, int name, void *value, socklen_t *size)
+{
+	struct tcp_options options = options_of(sock);
+	int number = 0, error = ENOPROTOOPT;
+
+	if (level == SOL_SOCKET && name == SO_LINGER) {
+		struct linger linger = {sock->linger, sock->linger_s};
+		return give(value, size, &linger, sizeof(linger));
+	}
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+		char text[16] = "";
+		strcpy(text, congestions[options.congestion]);
+		return give(value, size, text, sizeof(text));
+	}
+	if (level == IPPROTO_TCP && name == TCP_INFO) {
+		struct tcp_info info;
+		fill_info(sock, &info);
+		return give(value, size, &info, sizeof(info));
+	}
+	if (level == SOL_SOCKET)
+		error = get_socket(sock, &options, name, &number);
+	else if (level == IPPROTO_TCP)
+		error = get_tcp(sock, &options, name, &number);
+	else if (level == IPPROTO_IP || level == IPPROTO_IPV6)
+		error = get_ip(sock, &options, level, name, &number);
+	return error ? error : give(value, size, &number, sizeof(number));
+}
+
+int sluice_getsockopt(struct sluice_net *net, int fd, int level, int name, void *value,
+                      socklen_t *size)
+{
+	net_enter(net);
+	struct sock *sock = sock_of(net, fd);
+	int error = !sock ? EBADF : !value || !size ? EFAULT : get(sock, level, name, value, size);
+	net_leave(net);
+	return error ? net_fail(error) : 0;
+}
+
+/* ---- fcntl, ioctl ---- */
+
+int sluice_fcntl(struct sluice_net *net, int fd, int command, long argument)
+{
+	int result = 0, error = 0;
+
+	net_enter(net);
+	struct sock *sock = sock_of(net, fd);
+	if (!sock)
+		error = EBADF;
+	else if (command == F_GETFL)
+		result = O_RDWR | sock->flags;
+	else if (command == F_SETFL)
+		sock->flags = (int)argument & O_NONBLOCK;
+	else if (command != F_GETFD && command != F_SETFD)
+		error = EINVAL;
+	net_leave(net);
+	return error ? net_fail(error) : result;
+}
+
+static int answer(struct sock *sock, unsigned long request, int *argument)
+{
+	if (request == FIONBIO) {
+		sock->flags = *argument ? O_NONBLOCK : 0;
+		return 0;
+	}
+	if (!sock->conn)
+		return EINVAL;
+	if (request == FIONREAD)
+		*argument = (int)tcp_unread(sock->conn);
+	else if (request == SIOCOUTQ)
+		*argument = (int)tcp_unacknowledged(sock->conn);
+	else if (request == SIOCOUTQNSD)
+		*argument = (int)tcp_unsent(sock->conn);
+	else
+		return ENOTTY;
+	return 0;
+}
+
+int sluice_ioctl(struct sluice_net *net, int fd, unsigned long request, int *argument)
+{
+	net_enter(net);
+	struct sock *sock = sock_of(net, fd);
+	int error = !sock ? EBADF : !argument ? EFAULT : answer(sock, request, argument);
+	net_leave(net);
+	return error ? net_fail(error) : 0;
+}

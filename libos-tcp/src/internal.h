@@ -326,6 +326,7 @@ struct tcp_conn {
 	/* Recovery: what outlives it. */
 	struct active *act; /* never NULL; while nothing is going on, one of zeros for all */
 	uint32_t high_seq;
+	uint32_t stuck_ms;   /* when the first of the timeouts in a row happened */
 	uint32_t retrans_ms; /* when the first retransmission of this episode left; 0: none */
 	uint8_t rack_steps, rack_persist;
 	uint16_t reordering;
@@ -342,7 +343,7 @@ struct tcp_conn {
 	uint32_t rcv_rtt_us, rcv_rtt_seq, rcv_rtt_at_us, rcv_rtt_echo;
 
 	uint32_t iss, irs, urgent_in_seq, urgent_out_seq;
-	uint32_t oow_ms, challenge_ms, syn_us;
+	uint32_t oow_ms, syn_us;
 	uint16_t path_mtu, last_segment;
 
 	/* The application's. */
@@ -630,8 +631,8 @@ uint32_t options_write(struct tcp_conn *conn, uint8_t *at, uint32_t room);
 
 /* ---- transmit.c ---- */
 
-/* Sends the bytes of a record, for the first time or again. */
-void transmit_record(struct tcp_conn *conn, struct record *record);
+/* Sends the bytes of a record, for the first time or again; at most `most` of them. */
+void transmit_record(struct tcp_conn *conn, struct record *record, uint32_t most);
 /* A segment without data. */
 void transmit_flags(struct tcp_conn *conn, uint32_t seq, uint8_t flags);
 void transmit_ack(struct tcp_conn *conn);

@@ -95,7 +95,7 @@ static bool send_piece(struct tcp_conn *conn, uint32_t size)
 	record->sent_us = conn->stack->us;
 	rate_sent(conn, record);
 	record_time_append(conn, record);
-	transmit_record(conn, record);
+	transmit_record(conn, record, size);
 	conn->snd_nxt = end;
 	if (size % conn->mss != 0)
 		conn->snd_small = end;

@@ -2,33 +2,37 @@
 /* Sending again what is marked lost (RFC 6675, 5; RFC 9293, 3.8.1). */
 #include "internal.h"
 
-/* Cuts off what no longer fits a segment, or the peer's window. */
-static bool fit(struct tcp_conn *conn, struct record *record)
+/* Payload bytes of a record that fit a segment, or burst, and the peer's window; what does not is
+ * cut off as a record of its own, or, where there is none left, stays for later. false: it can't be
+ * sent. */
+static bool fit(struct tcp_conn *conn, struct record *record, uint32_t *most)
 {
 	uint32_t size = record->end - record->seq - !!(record->flags & R_FIN);
-	uint32_t most = max_u32(conn->stack->config.segment_max / conn->mss, 1) * conn->mss;
 	int32_t window = (int32_t)(window_end(conn) - record->seq);
 
+	*most = max_u32(conn->stack->config.segment_max / conn->mss, 1) * conn->mss;
 	if (window <= 0) {
-		/* A shut window: only the first byte on goes out, as a probe. */
+		/* A shut window: only the first bytes go out, as a probe. */
 		if (record->seq != conn->snd_una)
 			return false;
 		window = (int32_t)conn->mss;
 	}
-	if ((uint32_t)window < most)
-		most = max_u32((uint32_t)window / conn->mss * conn->mss,
-		               min_u32((uint32_t)window, conn->mss));
-	return size <= most || record_split(conn, record, most);
+	if ((uint32_t)window < *most)
+		*most = max_u32((uint32_t)window / conn->mss * conn->mss,
+		                min_u32((uint32_t)window, conn->mss));
+	if (size > *most)
+		(void)record_split(conn, record, *most);
+	return true;
 }
 
 bool retransmit_record(struct tcp_conn *conn, struct record *record)
 {
 	struct tcp_stack *stack = conn->stack;
-	uint32_t size;
+	uint32_t size, most;
 
-	if (!fit(conn, record))
+	if (!fit(conn, record, &most))
 		return false;
-	size = record->end - record->seq - !!(record->flags & R_FIN);
+	size = min_u32(record->end - record->seq - !!(record->flags & R_FIN), most);
 	if (conn->retrans_ms == 0) {
 		conn->retrans_ms = stack->ms | 1;
 		conn->act->retrans_ts = timestamp_now(stack, conn->ts_offset);
@@ -42,7 +46,7 @@ bool retransmit_record(struct tcp_conn *conn, struct record *record)
 	rate_sent(conn, record);
 	record_time_remove(conn, record);
 	record_time_append(conn, record);
-	transmit_record(conn, record);
+	transmit_record(conn, record, most);
 	if (conn->act->undo_retrans < 0)
 		conn->act->undo_retrans = 0;
 	conn->act->undo_retrans += record->segments;

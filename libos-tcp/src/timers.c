@@ -55,9 +55,9 @@ static bool gave_up(struct tcp_conn *conn)
 	const struct tcp_config *config = &conn->stack->config;
 	uint64_t gone;
 
-	if (conn->retrans_ms == 0)
+	if (conn->retransmits == 0)
 		return false;
-	gone = since_ms(conn->stack, conn->retrans_ms) + 1;
+	gone = since_ms(conn->stack, conn->stuck_ms) + 1;
 	if (conn->options.user_timeout_ms != 0) {
 		if (gone < conn->options.user_timeout_ms)
 			return false;
@@ -84,9 +84,9 @@ static uint64_t backed_off(struct tcp_conn *conn)
 	uint64_t wait = (uint64_t)conn->rto_us * NS_PER_US, gone;
 	uint32_t limit = conn->options.user_timeout_ms;
 
-	if (limit == 0 || conn->retrans_ms == 0)
+	if (limit == 0 || conn->retransmits == 0)
 		return wait;
-	gone = since_ms(conn->stack, conn->retrans_ms);
+	gone = since_ms(conn->stack, conn->stuck_ms);
 	return gone >= limit ? NS_PER_MS : min_u64(wait, (limit - gone) * NS_PER_MS);
 }
 
@@ -108,10 +108,10 @@ static void syn_timeout(struct tcp_conn *conn)
 		conn_end(conn, TCP_CAUSE_TIMEOUT);
 		return;
 	}
+	if (conn->retransmits == 0)
+		conn->stuck_ms = conn->stack->ms | 1;
 	conn->retransmits++;
 	conn->total_retrans++;
-	if (conn->retrans_ms == 0)
-		conn->retrans_ms = conn->stack->ms | 1;
 	conn->stack->count.retransmits++;
 	transmit_syn(conn);
 	double_rto(conn);
@@ -133,6 +133,8 @@ static void timeout(struct tcp_conn *conn)
 	conn->stack->count.timeouts++;
 	check_black_hole(conn);
 	recovery_enter_loss(conn);
+	if (conn->retransmits == 0)
+		conn->stuck_ms = conn->stack->ms | 1;
 	if (conn->retransmits < 255)
 		conn->retransmits++;
 	(void)retransmit_record(conn, conn->act->records);

@@ -95,16 +95,20 @@ static uint8_t record_flags(struct tcp_conn *conn, const struct record *record)
 	return flags;
 }
 
-void transmit_record(struct tcp_conn *conn, struct record *record)
+void transmit_record(struct tcp_conn *conn, struct record *record, uint32_t most)
 {
-	uint32_t size = record->end - record->seq - !!(record->flags & R_FIN);
+	uint32_t whole = record->end - record->seq - !!(record->flags & R_FIN);
+	uint32_t size = min_u32(whole, most);
+	uint8_t flags = record_flags(conn, record);
 	struct tcp_piece pieces[TCP_PIECES_MAX];
 	struct tcp_packet packet = {.pieces = pieces};
 	struct header header;
 
 	if (size > 0)
 		packet.size = chunks_gather(conn, record->seq, size, pieces, &packet.n_pieces);
-	begin(conn, &header, record->seq, record_flags(conn, record), size);
+	if (size < whole)
+		flags &= (uint8_t) ~(F_FIN | F_PSH);
+	begin(conn, &header, record->seq, flags, size);
 	if (conn->ecn && size > 0 && !(record->flags & R_EVER))
 		packet.tos = ECN_ECT0;
 	if (size > conn->mss)
@@ -143,7 +147,7 @@ void transmit_challenge(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
 
-	if (conn->challenge_ms != 0 && since_ms(stack, conn->challenge_ms) < OOW_INTERVAL_MS) {
+	if (conn->oow_ms != 0 && since_ms(stack, conn->oow_ms) < OOW_INTERVAL_MS) {
 		stack->count.challenges_limited++;
 		return;
 	}
@@ -151,7 +155,7 @@ void transmit_challenge(struct tcp_conn *conn)
 		stack->count.challenges_limited++;
 		return;
 	}
-	conn->challenge_ms = stack->ms | 1;
+	conn->oow_ms = stack->ms | 1;
 	stack->count.challenges_out++;
 	transmit_ack(conn);
 }

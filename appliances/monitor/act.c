@@ -4,6 +4,7 @@
 #include <libexo/lib.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
+#include <libexo/time.h>
 
 #include "monitor.h"
 
@@ -82,4 +83,35 @@ void act_revoke(char *const *words)
 	else
 		exo_printf("keys to frames %llu to %llu are dead\n", (unsigned long long)first,
 		           (unsigned long long)(first + count - 1));
+}
+
+/* take COUNT ENVIRONMENT: asks it for that many frames of its choice; after a second the kernel
+ * takes what it kept. */
+void act_take(char *const *words)
+{
+	const struct exo_cap *frames = exo_start_cap(EXO_USE_FRAMES);
+	struct exo_repossess block = {
+	        .kind = EXO_KIND_FRAME,
+	        .first = EXO_UNITS_ANY,
+	        .deadline = exo_tsc() + exo_info()->tsc_hz,
+	};
+	int result;
+
+	if (words[1] == NULL || words[2] == NULL) {
+		exo_printf("take what? take COUNT ENVIRONMENT: so many frames of it\n");
+		return;
+	}
+	if (!parse_number(words[1], &block.count))
+		return;
+	block.env = find_env(words[2]);
+	if (block.env == 0)
+		return;
+	if (frames != NULL)
+		block.authority = *frames;
+	result = exo_repossess(&block);
+	if (result < 0)
+		say_refused("take", result);
+	else
+		exo_printf("environment %u has a second to give %llu frames back\n", block.env,
+		           (unsigned long long)block.count);
 }

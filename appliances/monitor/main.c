@@ -25,6 +25,7 @@ static const struct command {
         {"screen", "", "parts of the screen", show_screen},
         {"machine", "", "version, cores, memory, polls", show_machine},
         {"kill", "ENVIRONMENT", "ends it; everything that it has is taken back", act_kill},
+        {"take", "COUNT ENVIRONMENT", "asks it for frames, then takes them", act_take},
         {"revoke", "FIRST COUNT", "ends all keys to these frames", act_revoke},
 };
 

@@ -7,7 +7,7 @@
  *     main.c  commands and their words
  *     line.c  reading a line: editing, history
  *     show.c  envs, frames, slots, bindings, …
- *     act.c   kill, revoke
+ *     act.c   kill, revoke, take
  */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
@@ -51,6 +51,7 @@ bool parse_number(const char *word, uint64_t *number);
 
 void act_kill(char *const *words);
 void act_revoke(char *const *words);
+void act_take(char *const *words);
 /* A key with `rights` to one unit, derived from an authority of the start page. 0 or error. */
 int derive_key(uint32_t use, uint64_t first, uint32_t count, unsigned rights, struct exo_cap *out);
 

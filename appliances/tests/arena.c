@@ -24,6 +24,7 @@ enum {
 	FRAMES_LEAST = 90,
 	ROUND_NS = 10000000,
 	SETTLE_ROUNDS = 300,
+	TAKEN = 8,         /* frames that are asked for at a time */
 	REVOKE_TRIES = 40, /* a round: most frames are free */
 };
 
@@ -35,7 +36,7 @@ static struct fighter {
 
 static const struct exo_start_file *image;
 static struct wild dice = {.random = 20260101};
-static uint64_t started, refused, ends[EXO_ENV_KILLED + 1], revoked;
+static uint64_t started, refused, ends[EXO_ENV_KILLED + 1], revoked, taken;
 
 static uint64_t below(uint64_t n)
 {
@@ -154,6 +155,21 @@ static void revoke_something(void)
 	revoked += exo_grant(&grant) == 0 && exo_revoke(&grant.out) == 0;
 }
 
+/* Asks a fighter for frames, which answers to nobody; 5 ms later the kernel takes them. */
+static void take_from(const struct fighter *f)
+{
+	struct exo_repossess block = {
+	        .authority = *exo_start_cap(EXO_USE_FRAMES),
+	        .env = f->child.id,
+	        .kind = EXO_KIND_FRAME,
+	        .first = EXO_UNITS_ANY,
+	        .count = 1 + below(TAKEN),
+	        .deadline = exo_tsc() + below(exo_time_ticks(5000000)),
+	};
+
+	taken += f->alive && exo_repossess(&block) == 0;
+}
+
 static void round(bool more)
 {
 	uint64_t now = exo_time_now_ns();
@@ -168,6 +184,8 @@ static void round(bool more)
 		if (!f->alive && more)
 			start(f);
 	}
+	if (more && below(4) == 0)
+		take_from(&fighters[below(FIGHTERS)]);
 	for (unsigned i = 0; i < REVOKE_TRIES && more; i++)
 		revoke_something();
 }
@@ -233,11 +251,11 @@ int exo_main(void)
 		           exo_account()->frames_max == limit && free_slots() == slots;
 	}
 	exo_printf("%llu fighters: %llu exited, %llu faulted, %llu were ended; %llu could not be "
-	           "started; %llu keys revoked\n",
+	           "started; %llu keys revoked, %llu times frames taken\n",
 	           (unsigned long long)started, (unsigned long long)ends[EXO_ENV_EXITED],
 	           (unsigned long long)ends[EXO_ENV_FAULTED],
 	           (unsigned long long)ends[EXO_ENV_KILLED], (unsigned long long)refused,
-	           (unsigned long long)revoked);
+	           (unsigned long long)revoked, (unsigned long long)taken);
 	exo_printf("the ledger is %s: %llu frames free, %llu before; limit %llu, %llu before; %u "
 	           "slots free, %llu before\n",
 	           balanced ? "balanced" : "OUT OF BALANCE",

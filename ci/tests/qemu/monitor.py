@@ -59,6 +59,9 @@ ANSWERS = {
     "kill": [r"kill whom\?"],
     "kill 999": [r"no environment '999' lives"],
     "kill init": [r"that is init: the machine would go off"],
+    "take": [r"take what\?"],
+    "take 3 nobody": [r"no environment 'nobody' lives"],
+    "take 0 host": [r"take: EXO_E"],
     "revoke": [r"revoke what\?"],
     "revoke one 2": [r"'one' is no number"],
     "revoke 1 0": [r"1 frame at least"],
@@ -87,6 +90,7 @@ def check_kill(shell):
     machine.wait_for("echo-udp: ready: UDP port 7", count=2)
     first = re.search(r"frames (\d+) to (\d+): owned", shell.ask("frames echo-udp"))
     expect(shell.ask(f"revoke {first.group(1)} 1"), rf"keys to frames {first.group(1)} to")
+    expect(shell.ask("take 2 echo-udp"), r"environment \d+ has a second to give 2 frames back")
     expect(shell.ask("kill monitor; ignored"), "no environment 'monitor;' lives")
     machine.send("kill monitor\r")
     machine.wait_for("this is the monitor", count=2)

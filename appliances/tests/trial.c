@@ -22,15 +22,20 @@ static const struct {
         {"servers that end, spin or are killed", trial_servers_that_fail},
         {"letters arrive on another core", trial_letters},
         {"gates need the right key", trial_forged_gates},
+        {"who gives in time loses nothing", trial_giving_in_time},
+        {"who is late is told what it lost", trial_being_late},
+        {"who refuses loses by force", trial_refusing},
+        {"who lies loses as many", trial_lying},
+        {"an environment's own program chooses", trial_choosing},
 };
 
 static const struct {
 	const char *name;
 	int (*play)(void);
 } roles[] = {
-        {"serve", role_serve},
-        {"spin", role_spin},
-        {"nested", role_nested},
+        {"serve", role_serve},     {"spin", role_spin},       {"nested", role_nested},
+        {"giver", role_giver},     {"liar", role_liar},       {"late", role_late},
+        {"refuser", role_refuser}, {"chooser", role_chooser},
 };
 
 static bool failed;

@@ -40,4 +40,9 @@ int role_serve(void), role_spin(void);
 void trial_exceptions(void), trial_fault_cost(void), trial_nested_fault(void);
 int role_nested(void);
 
+/* trial_revoke.c */
+void trial_giving_in_time(void), trial_lying(void), trial_being_late(void), trial_refusing(void),
+        trial_choosing(void);
+int role_giver(void), role_liar(void), role_late(void), role_refuser(void), role_chooser(void);
+
 #endif

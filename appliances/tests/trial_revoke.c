@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trials of visible revocation: children that give back in time, late, never, or other than they
+ * say. Each owns POOL frames of which TAKEN are asked for.
+ */
+#include "trial.h"
+
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/memory.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+#include <libexo/upcall.h>
+
+enum {
+	POOL = 16,
+	TAKEN = 6,
+	DEADLINE_NS = 30000000,
+	LIMIT_NS = 2000000000,
+};
+
+static struct exo_pages pool[POOL];
+static unsigned in_pool;
+
+/* ---- Children ---- */
+
+static bool fill_pool(void)
+{
+	for (in_pool = 0; in_pool < POOL; in_pool++) {
+		if (exo_pages_alloc(&pool[in_pool], 1) < 0)
+			return false;
+		*(volatile uint64_t *)pool[in_pool].address = in_pool;
+	}
+	return true;
+}
+
+static bool give(struct exo_pe *pe, void *arg)
+{
+	for (uint64_t n = pe->upcall.args[2]; n > 0 && in_pool > 0; n--)
+		exo_pages_free(&pool[--in_pool]);
+	return true;
+}
+
+/* Gives frames and takes as many others. */
+static bool lie(struct exo_pe *pe, void *arg)
+{
+	give(pe, arg);
+	while (in_pool < POOL && exo_pages_alloc(&pool[in_pool], 1) == 0)
+		in_pool++;
+	return true;
+}
+
+static __attribute__((noreturn)) void sleep_for_ever(void)
+{
+	for (;;)
+		exo_wait(0);
+}
+
+int role_giver(void)
+{
+	if (!fill_pool() || exo_upcall_handle(EXO_UPCALL_REVOKE, give, NULL) < 0)
+		return 1;
+	sleep_for_ever();
+}
+
+int role_liar(void)
+{
+	if (!fill_pool() || exo_upcall_handle(EXO_UPCALL_REVOKE, lie, NULL) < 0)
+		return 1;
+	sleep_for_ever();
+}
+
+/* Looks at what it lost, in its own time; says so by its exit status. */
+int role_late(void)
+{
+	uint64_t until;
+
+	if (!fill_pool())
+		return 1;
+	while ((exo_wait(0) & EXO_EVENT_REVOKE) == 0)
+		;
+	until = exo_account()->repossession.deadline;
+	while (exo_tsc() < until + exo_time_ticks(DEADLINE_NS))
+		exo_wait(until + exo_time_ticks(DEADLINE_NS));
+	for (unsigned i = 0; i < TAKEN; i++) {
+		if (exo_account()->losses[i].kind != EXO_KIND_FRAME)
+			return 2;
+	}
+	return exo_account()->n_losses == TAKEN ? 42 : 3;
+}
+
+int role_refuser(void)
+{
+	fill_pool();
+	for (;;)
+		__asm__ volatile("pause");
+}
+
+/* Has verified code choose: of its frames those of one block, which it took first. */
+int role_chooser(void)
+{
+	struct insn {
+		uint8_t code, regs;
+		int16_t offset;
+		int32_t imm;
+	} program[] = {
+	        {0xb7, 0x00, 0, 0},                            /* r0 = 0 */
+	        {0xa5, 0x02, 4, sizeof(struct exo_candidate)}, /* if r2 < size: out */
+	        {0x79, 0x13, 0, 0},                            /* r3 = candidate->frame */
+	        {0x17, 0x03, 0, 0},                            /* r3 -= the block's first */
+	        {0x25, 0x03, 1, TAKEN - 1},                    /* if r3 > TAKEN - 1: out */
+	        {0xb7, 0x00, 0, 1},                            /* r0 = 1 */
+	        {0x95, 0x00, 0, 0},                            /* out: exit */
+	};
+	struct exo_seed seed = {.program = (uintptr_t)program, .program_size = sizeof(program)};
+	struct exo_pages block;
+
+	if (exo_pages_alloc(&block, TAKEN) < 0)
+		return 1;
+	program[3].imm = (int32_t)block.frame;
+	if (exo_seed(&seed) < 0)
+		return 2;
+	fill_pool();
+	while (exo_account()->n_losses < TAKEN)
+		exo_wait(exo_tsc() + exo_time_ticks(1000000));
+	for (unsigned i = 0; i < TAKEN; i++) {
+		if (exo_account()->losses[i].first - block.frame >= TAKEN)
+			return 3;
+	}
+	return 43;
+}
+
+/* ---- Trials ---- */
+
+static struct exo_env_status status;
+
+static bool look(const struct exo_child *child)
+{
+	status.env = child->cap;
+	return exo_env_status(&status) == 0;
+}
+
+static int ask(const struct exo_child *child, uint64_t count)
+{
+	struct exo_repossess block = {.authority = *exo_start_cap(EXO_USE_FRAMES),
+	                              .env = child->id,
+	                              .kind = EXO_KIND_FRAME,
+	                              .first = EXO_UNITS_ANY,
+	                              .count = count,
+	                              .deadline = exo_tsc() + exo_time_ticks(DEADLINE_NS)};
+
+	return exo_repossess(&block);
+}
+
+/* Starts a child, waits until it has its pool, asks, and waits until that is settled. */
+static bool take_from(struct exo_child *child, const char *role, uint64_t *before)
+{
+	uint64_t limit = exo_tsc() + exo_time_ticks(LIMIT_NS), settled = 0;
+
+	if (!trial_child(child, role, 0, 2, 256))
+		return false;
+	if (!look(child))
+		return false;
+	*before = status.account.frames + POOL;
+	while (status.account.frames < *before && exo_tsc() < limit) {
+		exo_wait(exo_tsc() + exo_time_ticks(2000000));
+		look(child);
+	}
+	exo_wait(exo_tsc() + exo_time_ticks(5000000)); /* its handler, too */
+	if (ask(child, TAKEN) < 0)
+		return false;
+	while (!settled && exo_tsc() < limit)
+		settled = (uint64_t)exo_wait(exo_tsc() + exo_time_ticks(2000000)) & EXO_EVENT_TAKEN;
+	return settled && look(child);
+}
+
+static void finish(struct exo_child *child)
+{
+	exo_env_end(&child->cap);
+	trial_end(child);
+}
+
+void trial_giving_in_time(void)
+{
+	struct exo_child child;
+	uint64_t before;
+
+	TRIAL(take_from(&child, "giver", &before));
+	TRIAL(status.account.frames == before - TAKEN);
+	TRIAL(status.account.n_losses == 0);
+	finish(&child);
+}
+
+void trial_lying(void)
+{
+	struct exo_child child;
+	uint64_t before;
+
+	TRIAL(take_from(&child, "liar", &before));
+	TRIAL(status.account.frames <= before - TAKEN);
+	TRIAL(status.account.n_losses == TAKEN);
+	finish(&child);
+}
+
+void trial_being_late(void)
+{
+	struct exo_child child;
+	uint64_t before;
+
+	TRIAL(take_from(&child, "late", &before));
+	TRIAL(status.account.frames == before - TAKEN);
+	TRIAL(trial_end(&child) == 42);
+}
+
+void trial_refusing(void)
+{
+	struct exo_child child;
+	uint64_t before;
+
+	TRIAL(take_from(&child, "refuser", &before));
+	TRIAL(status.account.frames == before - TAKEN);
+	TRIAL(status.account.n_losses == TAKEN);
+	finish(&child);
+}
+
+void trial_choosing(void)
+{
+	struct exo_child child;
+	uint64_t before;
+
+	TRIAL(take_from(&child, "chooser", &before));
+	TRIAL(trial_end(&child) == 43);
+}

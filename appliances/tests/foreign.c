@@ -98,8 +98,8 @@ static long run_threads(unsigned n, void *(*body)(void *))
 
 static void try_threads(void)
 {
-	expect(run_threads(THREADS, add) == 6 * THREADS + 6 && count == THREADS * ADDITIONS &&
-	               local == 5,
+	expect(run_threads(THREADS, add) == 6L * THREADS + 6 &&
+	               count == (long)THREADS * ADDITIONS && local == 5,
 	       "threads, mutexes, thread-local data");
 	run_threads(2, take_turns);
 	expect(turn == 0, "condition variables");

@@ -10,6 +10,8 @@
 
 #include "internal.h"
 
+enum { SEARCH_MAX = 2000 }; /* characters of an expression in which a place is looked for */
+
 /* libpcap does not say where an error stands, but often quotes the word: its column, or 0. */
 static uint32_t find_column(const char *text, const char *reason)
 {
@@ -24,11 +26,41 @@ static uint32_t find_column(const char *text, const char *reason)
 	return 0;
 }
 
+static bool is_expression(const char *text, size_t length)
+{
+	struct bpf_program program;
+	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, FLT_EXPRESSION_SNAPLEN);
+	char *copy = strndup(text, length);
+	bool fine = pcap && copy && !pcap_compile(pcap, &program, copy, 0, PCAP_NETMASK_UNKNOWN);
+	if (fine)
+		pcap_freecode(&program);
+	if (pcap)
+		pcap_close(pcap);
+	free(copy);
+	return fine;
+}
+
+/* libpcap does not say where: the word behind the longest beginning that is an expression. */
+static uint32_t find_word(const char *text)
+{
+	size_t place = strspn(text, " \t"), length = strlen(text);
+	if (length > SEARCH_MAX)
+		return 0;
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] != ' ' && text[i] != '\t') || !is_expression(text, i))
+			continue;
+		place = i + strspn(text + i, " \t");
+	}
+	return (uint32_t)place + 1;
+}
+
 static int fail_at(struct flt_error *error, const char *text, const char *reason)
 {
 	int code = flt_fail(error, FLT_E_INVALID, -1, "%s", reason);
 	if (error)
 		error->column = find_column(text, reason);
+	if (error && !error->column)
+		error->column = find_word(text);
 	return code;
 }
 

@@ -11,17 +11,32 @@
 
 #include "flt.h"
 
+enum { FILE_MAX = 64 << 20 }; /* no program is that large */
+
 /* Head of a file of classic instructions; they follow as struct flt_classic_insn. */
 static const char classic_magic[8] = "SLFLTv1";
 
+static bool complains_in_json;
+
+void tool_complain_in_json(void)
+{
+	complains_in_json = true;
+}
+
 int tool_complain(const char *format, ...)
 {
+	char text[400];
 	va_list list;
 	va_start(list, format);
-	fputs("flt: ", stderr);
-	vfprintf(stderr, format, list);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), format, list);
 	va_end(list);
+	if (complains_in_json) {
+		printf("{\"error\": ");
+		tool_json_string(stdout, text);
+		printf("}\n");
+	} else {
+		fprintf(stderr, "flt: %s\n", text);
+	}
 	return TOOL_USAGE;
 }
 
@@ -85,6 +100,13 @@ uint8_t *tool_read_file(const char *path, size_t *size)
 		n += fread(bytes + n, 1, room - n, file);
 		if (n < room)
 			break;
+		if (room >= FILE_MAX) {
+			(void)tool_complain("%s: larger than %d MiB", path, FILE_MAX >> 20);
+			free(bytes);
+			if (file != stdin)
+				fclose(file);
+			return NULL;
+		}
 		room *= 2;
 		uint8_t *more = realloc(bytes, room + 1);
 		if (!more)

@@ -209,11 +209,28 @@ static void report_fine(const struct tool *tool, const struct flt_program *progr
 	}
 }
 
+/* Programs of other kinds are looked at as xdp programs: say so, for their context is another. */
+static void note_section(const struct tool *tool, const struct flt_object *object, const char *name)
+{
+	const char *found, *section;
+	for (uint32_t i = 0; object && (found = flt_object_program_name(object, i)); i++) {
+		section = flt_object_program_section(object, i);
+		if (tool->json || (name && strcmp(name, found) != 0) ||
+		    !strncmp(section, "xdp", 3) || !strncmp(section, "raw", 3) ||
+		    !strcmp(section, ".text"))
+			continue;
+		fprintf(stderr,
+		        "flt: note: %s is in section \"%s\", not xdp or raw: judged as xdp\n",
+		        found, section);
+	}
+}
+
 static int verify_one(const struct tool *tool, struct flt_object *object, const char *name,
                       const char *path)
 {
 	struct flt_program *program;
 	struct flt_error error;
+	note_section(tool, object, name);
 	int code = object ? flt_program_load_object(object, name, FLT_LOAD_WRITES, &program, &error)
 	                  : tool_load(tool, path, &program, &error);
 	if (code)

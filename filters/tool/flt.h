@@ -44,7 +44,8 @@ int tool_refuse(const struct tool *tool, const char *subject, const struct flt_e
 /* The same for an expression, with a caret under the place where it is known. */
 int tool_refuse_expression(const struct tool *tool, const char *text,
                            const struct flt_error *error);
-/* A plain complaint; returns TOOL_USAGE. */
+/* A plain complaint; returns TOOL_USAGE. As JSON to stdout once that was asked for. */
+void tool_complain_in_json(void);
 int tool_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A JSON string, quoted. */
 void tool_json_string(FILE *out, const char *text);

@@ -80,6 +80,7 @@ static int read_option(struct tool *tool, int option)
 	switch (option) {
 	case 'j':
 		tool->json = true;
+		tool_complain_in_json();
 		return 0;
 	case 'e':
 		tool->expression = optarg;
@@ -105,6 +106,8 @@ static int read_option(struct tool *tool, int option)
 	case 'I':
 		tool->interpret = true;
 		return 0;
+	case 'd': /* conformance suites ask plugins for it; there is nothing more to say */
+		return 0;
 	default:
 		return option;
 	}
@@ -113,12 +116,10 @@ static int read_option(struct tool *tool, int option)
 int main(int argc, char **argv)
 {
 	static const struct option known[] = {
-	        {"json", 0, NULL, 'j'},      {"expression", 1, NULL, 'e'},
-	        {"file", 1, NULL, 'f'},      {"output", 1, NULL, 'o'},
-	        {"program", 1, NULL, 'p'},   {"jit", 0, NULL, 'J'},
-	        {"check", 0, NULL, 'c'},     {"order", 0, NULL, 'O'},
-	        {"interpret", 0, NULL, 'I'}, {"help", 0, NULL, 'h'},
-	        {NULL, 0, NULL, 0}};
+	        {"json", 0, NULL, 'j'},   {"expression", 1, NULL, 'e'}, {"file", 1, NULL, 'f'},
+	        {"output", 1, NULL, 'o'}, {"program", 1, NULL, 'p'},    {"jit", 0, NULL, 'J'},
+	        {"check", 0, NULL, 'c'},  {"order", 0, NULL, 'O'},      {"interpret", 0, NULL, 'I'},
+	        {"debug", 0, NULL, 'd'},  {"help", 0, NULL, 'h'},       {NULL, 0, NULL, 0}};
 	struct tool tool = {0};
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help"))

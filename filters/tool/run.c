@@ -149,17 +149,33 @@ static int exec_insns(const struct tool *tool, const uint8_t *bytes, size_t size
 	return TOOL_FINE;
 }
 
+/* Suites may pass empty arguments. */
+static const char *memory_argument(const struct tool *tool, bool *one)
+{
+	const char *found = NULL;
+	*one = true;
+	for (int i = 0; i < tool->n_arguments; i++) {
+		if (!tool->arguments[i][0])
+			continue;
+		*one = !found;
+		found = tool->arguments[i];
+	}
+	return found ? found : "";
+}
+
 int tool_exec(const struct tool *tool)
 {
-	size_t size, room = tool->n_arguments ? strlen(tool->arguments[0]) / 2 + 1 : 1;
+	bool one;
+	const char *given = memory_argument(tool, &one);
+	size_t size, room = strlen(given) / 2 + 1;
 	uint8_t *text = tool_read_file("-", &size);
 	uint8_t *program = malloc(size + 1), *memory = malloc(room);
 	int status = TOOL_USAGE;
-	if (tool->n_arguments > 1 || !text || !program || !memory) {
+	if (!one || !text || !program || !memory) {
 		(void)tool_complain("exec wants at most one argument; see flt exec --help");
 	} else {
 		long n = parse_hex((const char *)text, program);
-		long length = tool->n_arguments ? parse_hex(tool->arguments[0], memory) : 0;
+		long length = parse_hex(given, memory);
 		if (n < 0 || n % 8)
 			status = exec_error(
 			        tool, "the program is not made of 8-byte instructions in hex");

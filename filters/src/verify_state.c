@@ -11,6 +11,7 @@ enum {
 	EXPLORED_DISTANCE = 8,  /* instructions between remembered states on one path … */
 	EXPLORED_GROWTH = 8192, /* … and one more for each so many that the path is long */
 	EXPLORED_MAX = 64,      /* states remembered at one instruction */
+	MEMORY_SHORT = FLT_VERIFIER_MEMORY_MAX / 8 * 7,
 	SWEEP_DISTANCE = 20000, /* instructions between two looks for memory to give back */
 };
 
@@ -360,11 +361,11 @@ static void sweep(struct flt_verifier *v)
 /* Remembering is a help, not a must: near the limit, memory is kept for waiting branches. */
 static bool is_short_of_memory(struct flt_verifier *v)
 {
-	if (v->memory > FLT_VERIFIER_MEMORY_MAX / 8 * 7 && v->steps >= v->sweep_at) {
+	if (v->memory > MEMORY_SHORT && v->steps >= v->sweep_at) {
 		sweep(v);
 		v->sweep_at = v->steps + SWEEP_DISTANCE;
 	}
-	return v->memory > FLT_VERIFIER_MEMORY_MAX / 8 * 7;
+	return v->memory > MEMORY_SHORT;
 }
 
 /* An identity that only one live number of the state has says nothing. */

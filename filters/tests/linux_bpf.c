@@ -58,8 +58,9 @@ static void keep_last_words(char *log)
 			*--end = '\0';
 		for (words = end; words > log && words[-1] != '\n';)
 			words--;
-		if (strncmp(words, "processed ", 10) && strncmp(words, "verification time", 17) &&
-		    strncmp(words, "stack depth", 11))
+		if (strncmp(words, "processed ", 10) != 0 &&
+		    strncmp(words, "verification time", 17) != 0 &&
+		    strncmp(words, "stack depth", 11) != 0)
 			break;
 		*words = '\0';
 		end = words;

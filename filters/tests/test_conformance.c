@@ -27,14 +27,15 @@ static uint32_t decode(char *text)
 {
 	uint32_t n = 0;
 	char *out = text;
-	for (char *at = text; *at; at++) {
+	for (const char *at = text; *at; at++) {
 		if (isspace((unsigned char)*at))
 			continue;
 		uint8_t value = nibble(*at);
-		if (n++ % 2)
-			*out++ |= (char)value;
+		if (n % 2 == 0)
+			out[n / 2] = (char)(value << 4);
 		else
-			*out = (char)(value << 4);
+			out[n / 2] = (char)((uint8_t)out[n / 2] | value);
+		n++;
 	}
 	return n / 2;
 }
@@ -63,7 +64,7 @@ static void run(const char *name, const uint8_t *memory, uint32_t length, const 
 	snprintf(found, sizeof(found), "%lx", (unsigned long)result);
 	if (code)
 		snprintf(found, sizeof(found), "error");
-	if (strcmp(found, expected)) {
+	if (strcmp(found, expected) != 0) {
 		if (code)
 			snprintf(found, sizeof(found), "error (%s)", error.reason);
 		complain(name, native, expected, found);

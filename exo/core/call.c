@@ -84,6 +84,20 @@ static int64_t call_console_read(struct call *call)
 	return error ? error : (int64_t)size;
 }
 
+static int64_t call_fact(struct call *call)
+{
+	struct exo_fact fact = {0};
+	struct exo_cap cap;
+	int64_t result = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_MACHINE, EXO_RIGHT_READ);
+
+	if (result)
+		return result;
+	result = machine_fact((enum exo_fact_kind)call->arg[1], call->arg[2], &fact);
+	if (result < 0 || call->arg[1] == EXO_FACT_PCI)
+		return result;
+	return call_copy_out(call->arg[3], &fact, sizeof(fact));
+}
+
 static int64_t call_power(struct call *call)
 {
 	struct exo_cap cap;
@@ -275,6 +289,7 @@ static const struct row {
         ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, "repossess", CORE),
         ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE),
         ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE),
+        ROW(EXO_CALL_FACT, call_fact, "fact", FREE),
 #undef ROW
 };
 

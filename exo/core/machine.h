@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include <exo/call.h>
+#include <exo/fact.h>
 
 struct boot_info;
 
@@ -232,6 +233,9 @@ void machine_unlock(struct machine_lock *lock);
 void machine_console_write(const char *text, size_t size);
 /* Bytes typed since the last call, at most `size`. */
 size_t machine_console_read(char *text, size_t size);
+/* A fact about the machine (exo/fact.h): written to *fact, all zero before. 0, of PCI the register,
+ * or a negative enum exo_error. */
+int64_t machine_fact(enum exo_fact_kind kind, uint64_t index, struct exo_fact *fact);
 void machine_power(enum exo_power what, uint32_t code) __attribute__((noreturn));
 /* Our own mistake: prints the reason, registers and a symbolised backtrace, stops all cores. */
 void machine_panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -11,6 +11,7 @@
 #include "../core/machine.h"
 #include "../x86_64/x86.h"
 #include "pci.h"
+#include "text.h"
 
 enum {
 	ID_BOCHS = 0x11111234, /* device and vendor */
@@ -39,8 +40,10 @@ static unsigned wanted_width, wanted_height;
 
 const struct boot_framebuffer *machine_screen(uint8_t **to)
 {
-	if (to != NULL)
+	if (to != NULL) {
 		*to = memory;
+		dev_text_pause(true); /* somebody draws */
+	}
 	return &screen;
 }
 

@@ -8,14 +8,15 @@
 #include "../x86_64/x86.h"
 
 enum {
-	PORT = 0x3f8,
-	DATA = PORT,           /* divisor low byte while DLAB is set */
-	INTERRUPTS = PORT + 1, /* divisor high byte while DLAB is set */
-	FIFO = PORT + 2,
-	LINE = PORT + 3,
-	MODEM = PORT + 4,
-	STATUS = PORT + 5,
-	SCRATCH = PORT + 7,
+	COM1 = 0x3f8,
+	COM2 = 0x2f8,
+	DATA = 0,       /* divisor low byte while DLAB is set */
+	INTERRUPTS = 1, /* divisor high byte while DLAB is set */
+	FIFO = 2,
+	LINE = 3,
+	MODEM = 4,
+	STATUS = 5,
+	SCRATCH = 7,
 
 	STATUS_RECEIVED = 0x01,
 	STATUS_CAN_SEND = 0x20,
@@ -38,20 +39,46 @@ static struct {
 	uint32_t head, tail;
 	uint8_t bytes[IN_BYTES];
 } in;
+static uint16_t base;
+
+static void set(unsigned reg, uint8_t value)
+{
+	x86_out8((uint16_t)(base + reg), value);
+}
+
+static uint8_t get(unsigned reg)
+{
+	return x86_in8((uint16_t)(base + reg));
+}
+
+bool dev_serial_use(uint16_t port)
+{
+	uint16_t old = base;
+
+	if (present && port == base)
+		return true;
+	dev_serial_flush();
+	base = port;
+	set(SCRATCH, 0x5a);
+	if (get(SCRATCH) != 0x5a) {
+		base = old;
+		return false;
+	}
+	set(INTERRUPTS, 0);
+	set(LINE, 0x80); /* DLAB */
+	set(DATA, 1);
+	set(INTERRUPTS, 0);
+	set(LINE, 0x03);
+	set(FIFO, 0x07);
+	set(MODEM, 0x03);
+	present = true;
+	return true;
+}
 
 void dev_serial_init(void)
 {
-	x86_out8(SCRATCH, 0x5a);
-	if (x86_in8(SCRATCH) != 0x5a)
-		return;
-	x86_out8(INTERRUPTS, 0);
-	x86_out8(LINE, 0x80); /* DLAB */
-	x86_out8(DATA, 1);
-	x86_out8(INTERRUPTS, 0);
-	x86_out8(LINE, 0x03);
-	x86_out8(FIFO, 0x07);
-	x86_out8(MODEM, 0x03);
-	present = true;
+	if (!dev_serial_use(COM1))
+		(void)dev_serial_use(COM2);
 }
 
 bool dev_serial_busy(void)
@@ -63,8 +90,8 @@ bool dev_serial_busy(void)
 /* What was received moves on before the UART's 16 bytes overflow; what finds no room is lost. */
 static void receive(void)
 {
-	while ((x86_in8(STATUS) & STATUS_RECEIVED) != 0) {
-		uint8_t byte = x86_in8(DATA);
+	while ((get(STATUS) & STATUS_RECEIVED) != 0) {
+		uint8_t byte = get(DATA);
 
 		if (in.head - in.tail < IN_BYTES)
 			in.bytes[in.head++ % IN_BYTES] = byte;
@@ -74,11 +101,11 @@ static void receive(void)
 /* Fills the transmit FIFO, if it is empty. */
 static bool send(void)
 {
-	if ((x86_in8(STATUS) & STATUS_CAN_SEND) == 0)
+	if ((get(STATUS) & STATUS_CAN_SEND) == 0)
 		return false;
 	tries = SEND_TRIES;
 	for (unsigned room = FIFO_BYTES; room > 0 && out.tail != out.head; room--)
-		x86_out8(DATA, out.bytes[out.tail++ % OUT_BYTES]);
+		set(DATA, out.bytes[out.tail++ % OUT_BYTES]);
 	return true;
 }
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The serial console: the first 16550 (port 0x3f8), 115,200 baud, 8N1, polled. Where there is none,
- * writing costs nothing and reading finds nothing.
+ * The serial console: a 16550 (COM1, else COM2, else what ACPI's SPCR names), 115,200 baud, 8N1,
+ * polled. Where there is none, writing costs nothing and reading finds nothing.
  */
 #ifndef DEV_SERIAL_H
 #define DEV_SERIAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Looks for the UART and sets it up. Other functions do nothing before. */
 void dev_serial_init(void);
+/* Moves the console to the UART at this port, where one answers. */
+bool dev_serial_use(uint16_t port);
 /* Writes bytes as they are, except that a newline gets its carriage return: into a buffer, from
  * which dev_serial_poll sends what the UART takes at once. Only where 16 KiB wait already does
  * writing wait for the line (87 us a byte). Functions are not concurrent, but for _busy. */

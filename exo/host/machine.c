@@ -315,6 +315,11 @@ void host_type(const char *text)
 	host.typed = text;
 }
 
+int64_t machine_fact(enum exo_fact_kind kind, uint64_t index, struct exo_fact *fact)
+{
+	return -EXO_ENOENT; /* a process knows none */
+}
+
 size_t machine_console_read(char *text, size_t size)
 {
 	size_t n = 0;

@@ -4,6 +4,7 @@
 #include "acpi.h"
 
 #include "../dev/power.h"
+#include "../dev/serial.h"
 #include "memory.h"
 #include "smp.h"
 #include <string.h>
@@ -11,6 +12,7 @@
 enum {
 	HEADER = 36, /* bytes of every table's head */
 	TABLE_MOST = 1 << 20,
+	TABLES_MOST = 64, /* remembered for people */
 
 	RSDP_REVISION = 15,
 	RSDP_RSDT = 16,
@@ -36,11 +38,15 @@ enum {
 	MADT_X2APIC = 9,
 	LAPIC_USABLE = 3, /* enabled, or can be */
 
+	SPCR_BASE = 40, /* generic address */
+
 	MCFG_ENTRY = 44,
 	MCFG_ENTRY_BYTES = 16,
 };
 
 static uint16_t pm_timer;
+static uint64_t tables[TABLES_MOST];
+static unsigned n_tables;
 static uint64_t ecam;
 static uint64_t window_base, window_size; /* of PCI: see x86_pci_window */
 
@@ -211,16 +217,30 @@ static void read_mcfg(const uint8_t *mcfg)
 	}
 }
 
-static void read_table(const uint8_t *table)
+/* Serial Port Console Redirection: the port where the firmware's own console is, on many servers a
+ * UART of the management controller. */
+static void read_spcr(const uint8_t *spcr)
 {
+	if (read32(spcr + 4) >= SPCR_BASE + 12 && spcr[SPCR_BASE] == SPACE_IO)
+		(void)dev_serial_use((uint16_t)read32(spcr + SPCR_BASE + 4));
+}
+
+static void read_table(uint64_t physical)
+{
+	const uint8_t *table = map_table(physical);
+
 	if (table == NULL)
 		return;
+	if (n_tables < TABLES_MOST)
+		tables[n_tables++] = physical;
 	if (memcmp(table, "APIC", 4) == 0)
 		read_madt(table);
 	else if (memcmp(table, "FACP", 4) == 0)
 		read_fadt(table);
 	else if (memcmp(table, "MCFG", 4) == 0)
 		read_mcfg(table);
+	else if (memcmp(table, "SPCR", 4) == 0)
+		read_spcr(table);
 }
 
 static void read_root(const uint8_t *root, unsigned entry_bytes)
@@ -228,7 +248,7 @@ static void read_root(const uint8_t *root, unsigned entry_bytes)
 	uint32_t length = read32(root + 4);
 
 	for (uint32_t at = HEADER; length - at >= entry_bytes && at < length; at += entry_bytes)
-		read_table(map_table(entry_bytes == 8 ? read64(root + at) : read32(root + at)));
+		read_table(entry_bytes == 8 ? read64(root + at) : read32(root + at));
 }
 
 void acpi_init(uint64_t rsdp)
@@ -253,6 +273,17 @@ void acpi_init(uint64_t rsdp)
 uint16_t acpi_pm_timer(void)
 {
 	return pm_timer;
+}
+
+uint64_t acpi_table(unsigned i, char name[5], uint64_t *size)
+{
+	const uint8_t *table = i < n_tables ? map_table(tables[i]) : NULL;
+
+	if (table == NULL)
+		return 0;
+	memcpy(name, table, 4);
+	*size = read32(table + 4);
+	return tables[i];
 }
 
 uint64_t acpi_ecam(void)

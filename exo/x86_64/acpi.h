@@ -9,6 +9,8 @@
 /* Reads them from the root pointer `rsdp` (0: searched in the BIOS areas): names the cores to smp,
  * tells dev/power how to turn off. Without ACPI there is one core. */
 void acpi_init(uint64_t rsdp);
+/* The i-th table: its address, 0: no more; its signature and size. */
+uint64_t acpi_table(unsigned i, char name[5], uint64_t *size);
 /* Port of the ACPI timer; 0: none. */
 uint16_t acpi_pm_timer(void);
 /* Where the configuration space of PCI segment 0 lies in memory, from bus 0 on; 0: nowhere. */

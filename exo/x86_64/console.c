@@ -1,19 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console: lines with the seconds since kernel entry before them, to the serial port. Whole
- * calls are written under a lock, so that cores' lines do not mix; a panic breaks the lock.
+ * The console: lines with the seconds since kernel entry before them, to the serial port and the
+ * screen. Whole calls are written under a lock, so that cores' lines do not mix; a panic breaks the
+ * lock.
  */
 #include "console.h"
 
 #include <stdio.h>
 
 #include "../dev/serial.h"
+#include "../dev/text.h"
 #include "cpu.h"
 #include "x86.h"
 
 static struct machine_lock console_lock;
 static bool line_open; /* the last byte written was not a newline */
 static bool broken;
+
+enum {
+	HISTORY = 16384,
+};
+static char history[HISTORY]; /* the last bytes shown; `shown` of them since the start */
+static uint64_t shown;
+
+static void write_all(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		history[(shown + i) % HISTORY] = text[i];
+	shown += size;
+	dev_serial_write(text, size);
+	dev_text_write(text, size);
+}
 
 static void write_time(void)
 {
@@ -36,7 +53,7 @@ static void write_time(void)
 	while (n > 2)
 		stamp[--n] = ' ';
 	stamp[--n] = '[';
-	dev_serial_write(stamp + n, sizeof(stamp) - n);
+	write_all(stamp + n, sizeof(stamp) - n);
 }
 
 static size_t line_length(const char *text, size_t size)
@@ -55,7 +72,7 @@ static void write_lines(const char *text, size_t size)
 
 		if (!line_open)
 			write_time();
-		dev_serial_write(text, n);
+		write_all(text, n);
 		line_open = text[n - 1] != '\n';
 		text += n;
 		size -= n;
@@ -92,10 +109,24 @@ bool x86_console_drain(void)
 	return dev_serial_busy();
 }
 
+size_t console_history(uint64_t *from, char *text, size_t size)
+{
+	size_t n = 0;
+
+	machine_lock(&console_lock);
+	if (*from > shown || shown - *from > HISTORY)
+		*from = shown > HISTORY ? shown - HISTORY : 0;
+	for (; n < size && *from + n < shown; n++)
+		text[n] = history[(*from + n) % HISTORY];
+	machine_unlock(&console_lock);
+	return n;
+}
+
 void x86_console_break(void)
 {
 	broken = true;
 	dev_serial_flush();
+	dev_text_pause(false);
 }
 
 void x86_print(const char *format, ...)

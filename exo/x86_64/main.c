@@ -10,6 +10,7 @@
 #include "../dev/pci_assign.h"
 #include "../dev/screen.h"
 #include "../dev/serial.h"
+#include "../dev/text.h"
 #include "acpi.h"
 #include "apic.h"
 #include "code.h"
@@ -31,6 +32,11 @@ extern void dpdk_thread_init(unsigned core) __attribute__((weak));
 
 static struct machine_info info;
 static const struct boot_info *boot_info;
+
+const struct boot_info *main_boot_info(void)
+{
+	return boot_info;
+}
 
 const struct machine_info *machine_info(void)
 {
@@ -100,6 +106,7 @@ static void start_dpdk(void)
 
 static void start(void *unused)
 {
+	dev_text_init(&boot_info->framebuffer);
 	x86_print("Sluice %s, started by %s: %s%s\n", SLUICE_VERSION, boot_info->loader,
 	          boot_info->command_line, boot_info->command_line_cut ? " (cut)" : "");
 	if (boot_info->secure_boot)

@@ -3,8 +3,11 @@
 #ifndef X86_MAIN_H
 #define X86_MAIN_H
 
+#include "../core/boot_info.h"
 #include "cpu.h"
 
+/* What boot/ found out. */
+const struct boot_info *main_boot_info(void);
 /* Loads this core's thread pointer, and tells DPDK about a core that is not the first. */
 void main_start_thread(struct cpu *cpu);
 /* Leaves for core_secondary on a clean stack. */

@@ -170,6 +170,9 @@ enum exo_call {
 	EXO_CALL_SEED,
 	/* (struct exo_env_record *) What is known of an environment that ended by a fault. */
 	EXO_CALL_ENV_RECORD,
+	/* (cap *machine with READ, kind, index, struct exo_fact *; written) A fact about the
+	   machine: exo/fact.h. → 0, or of PCI the register. EXO_ENOENT: no such index. */
+	EXO_CALL_FACT,
 	EXO_CALL_LAST
 };
 

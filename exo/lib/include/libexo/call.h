@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <exo/call.h>
+#include <exo/fact.h>
 
 /* The instruction itself: number and up to six arguments. The kernel may read and write memory. */
 static inline int64_t exo_call(uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
@@ -276,6 +277,13 @@ static inline int exo_env_record(struct exo_env_record *block)
 static inline int exo_ledger(struct exo_listing *block)
 {
 	return (int)exo_call3(EXO_CALL_LEDGER, (uintptr_t)block, 0, 0);
+}
+
+/* → of EXO_FACT_PCI the register, else 0; or a negative enum exo_error. */
+static inline int64_t exo_fact(const struct exo_cap *machine, enum exo_fact_kind kind,
+                               uint64_t index, struct exo_fact *fact)
+{
+	return exo_call(EXO_CALL_FACT, (uintptr_t)machine, kind, index, (uintptr_t)fact, 0, 0);
 }
 
 /* ---- Disks and the screen ---- */

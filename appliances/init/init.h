@@ -14,6 +14,7 @@
  *     control.c   the host channel and the environments' mailboxes
  *     backtrace.c names of functions that faulted
  *     core.c      ELF cores
+ *     report.c    "I am up", the console's lines and remote reboot, by UDP
  *     listing.c   the ledger, for people
  */
 #ifndef INIT_INIT_H
@@ -73,6 +74,7 @@ struct init {
 	struct service *services;
 	uint32_t n_services;
 	uint64_t frames_before; /* free before the first environment started */
+	bool damaged;           /* a file of the payload is not what the manifest says */
 	bool failed;            /* something ended otherwise than by status 0 */
 };
 

@@ -13,12 +13,46 @@
 
 #include "init.h"
 #include "lease.h"
+#include "report.h"
 
 #define HELLO_PATIENCE_NS 1000000000ull
 /* How long init yields to an environment that was just started, at most. */
 #define SETTLE_NS 100000000ull
 
 struct init init;
+
+/* Sleeps until an event or `due_ns`. */
+static void sleep_until(uint64_t due_ns)
+{
+	uint64_t deadline = 0;
+
+	if (due_ns != UINT64_MAX)
+		deadline = exo_info()->tsc_boot + exo_time_ticks(due_ns) + 1;
+	exo_wait(deadline);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Where the payload comes by network another try may bring it whole: after a pause, in which the
+ * machine reports what happened, and which differs from machine to machine. */
+static void retry(void)
+{
+	uint64_t until, spread = __builtin_ia32_rdtsc() % (1 + init.options.retry / 2);
+
+	if (init.options.retry == 0)
+		return;
+	exo_printf("the machine starts again in %lu s to load its payload once more\n",
+	           (unsigned long)(init.options.retry + spread));
+	until = exo_time_now_ns() + (init.options.retry + spread) * 1000000000ull;
+	for (uint64_t now; (now = exo_time_now_ns()) < until;) {
+		report_run(now);
+		sleep_until(earlier(until, report_due(now)));
+	}
+	init_power(EXO_POWER_RESET, 0);
+}
 
 void init_give_up(const char *format, ...)
 {
@@ -30,6 +64,7 @@ void init_give_up(const char *format, ...)
 	va_end(args);
 	exo_printf("%s\n", text);
 	exo_printf("nothing was started\n");
+	retry();
 	init_power(EXO_POWER_EXIT, 2);
 }
 
@@ -97,21 +132,6 @@ static void make_services(void)
 	}
 }
 
-/* Sleeps until an event or `due_ns`. */
-static void sleep_until(uint64_t due_ns)
-{
-	uint64_t deadline = 0;
-
-	if (due_ns != UINT64_MAX)
-		deadline = exo_info()->tsc_boot + exo_time_ticks(due_ns) + 1;
-	exo_wait(deadline);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void await_hello(const struct service *service)
 {
 	uint64_t until = exo_time_now_ns() + HELLO_PATIENCE_NS, now;
@@ -158,6 +178,9 @@ static void start_all(void)
 	exo_printf("%s: %u of %u environments started\n",
 	           exo_manifest_string(init.payload.manifest, init.payload.manifest->name), running,
 	           init.n_services);
+	report_up(running);
+	if (init.damaged)
+		retry();
 }
 
 int exo_main(void)
@@ -168,6 +191,7 @@ int exo_main(void)
 	lease_open();
 	make_services();
 	control_open();
+	report_open();
 	lease_await();
 	init.frames_before = exo_info()->frames_free;
 	start_all();
@@ -178,10 +202,12 @@ int exo_main(void)
 		uint64_t now = exo_time_now_ns();
 
 		lease_run();
+		report_run(now);
 		watch_children();
 		watch_restarts(now);
 		control_run(now);
 		watch_end();
-		sleep_until(earlier(earlier(watch_due(), lease_due()), control_due(now)));
+		sleep_until(earlier(earlier(watch_due(), lease_due()),
+		                    earlier(control_due(now), report_due(now))));
 	}
 }

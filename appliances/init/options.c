@@ -179,6 +179,17 @@ static int refuse(char error[OPTIONS_ERROR_MAX], const char *word, const char *w
 	return result;
 }
 
+/* WORD=PORT, of seven characters with the sign. */
+static int take_udp_port(uint16_t *to, const char *word, char error[OPTIONS_ERROR_MAX])
+{
+	unsigned value, n = number(word + 7, 65535, &value);
+
+	if (n == 0 || value == 0 || word[7 + n] != '\0')
+		return refuse(error, word, "a UDP port is expected", -EXO_EINVAL);
+	*to = (uint16_t)value;
+	return 0;
+}
+
 int options_take(struct options *options, const char *word, char error[OPTIONS_ERROR_MAX])
 {
 	const char *wrong;
@@ -195,6 +206,19 @@ int options_take(struct options *options, const char *word, char error[OPTIONS_E
 			return refuse(error, "channel", "the key wants 32 hexadecimal digits",
 			              -EXO_EINVAL);
 		options->has_key = true;
+	} else if (strncmp(word, "reboot=", 7) == 0) {
+		if (exo_channel_key(options->report.key, word + 7) < 0)
+			return refuse(error, "reboot", "the key wants 32 hexadecimal digits",
+			              -EXO_EINVAL);
+		options->report.has_key = true;
+	} else if (strncmp(word, "retry=", 6) == 0) {
+		if (number(word + 6, 3600, &options->retry) == 0)
+			return refuse(error, word, "seconds are expected, at most 3600",
+			              -EXO_EINVAL);
+	} else if (strncmp(word, "report=", 7) == 0) {
+		return take_udp_port(&options->report.report, word, error);
+	} else if (strncmp(word, "syslog=", 7) == 0) {
+		return take_udp_port(&options->report.syslog, word, error);
 	} else if (strncmp(word, "ip=", 3) == 0) {
 		if (options->n_addresses == EXO_START_ADDRESSES_MAX)
 			return refuse(error, word, "too many addresses", -EXO_E2BIG);

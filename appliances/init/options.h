@@ -10,6 +10,10 @@
  *     channel=KEY                    32 hexadecimal digits: the host channel's key
  *     cores=PORT              send ELF cores of environments that fault by the host channel, on
  * this NIC port where the manifest names none
+ *     retry=SECONDS                  start the machine again, that long after a payload came
+ *                                    damaged: whoever loads it may have better luck
+ *     report=PORT, syslog=PORT, reboot=KEY
+ *                                    report.h
  *     ledger                         list the ledger when everything has started, and before
  *                                    power-off
  *
@@ -23,6 +27,8 @@
 
 #include <exo/start.h>
 
+#include "report.h"
+
 enum {
 	OPTIONS_ERROR_MAX = 160,
 };
@@ -34,6 +40,8 @@ struct options {
 	uint32_t by_dhcp; /* bit set: these are asked for; what is in `addresses` is a fall-back */
 	bool has_key, ledger, cores;
 	uint32_t cores_port;
+	struct report_options report;
+	uint32_t retry; /* seconds; 0: a damaged payload is lived with */
 	uint64_t key[2];
 };
 

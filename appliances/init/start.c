@@ -174,6 +174,7 @@ static int verify_file(struct exo_child *child, uint32_t file)
 
 	if (wrong == NULL)
 		return 0;
+	init.damaged = true;
 	exo_snprintf(child->error, sizeof(child->error), "payload: %s: %s",
 	             exo_manifest_string(m, exo_manifest_files(m)[file].name), wrong);
 	return -EXO_EINVAL;

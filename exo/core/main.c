@@ -3,6 +3,8 @@
  * Start and end of the core: builds the ledger, makes the information pages, starts the packet path
  * and init, and lets the cores into their loops.
  */
+#include <string.h>
+
 #include <exo/layout.h>
 
 #include "boot_info.h"
@@ -19,6 +21,10 @@
 #include "slots.h"
 #include "space.h"
 
+enum {
+	RETRY_SECONDS = 15,
+};
+
 static void say_machine(void)
 {
 	uint64_t free, total = ledger_total(&free);
@@ -26,6 +32,18 @@ static void say_machine(void)
 	log_line("core", "Sluice %s: %u cores, %u ports, %lu of %lu frames free", SLUICE_VERSION,
 	         machine_cores(), machine_info()->n_ports, (unsigned long)free,
 	         (unsigned long)total);
+}
+
+/* A payload that comes by network may come whole the next time. init reads the same word. */
+static void retry(void)
+{
+	uint64_t start = machine_tsc(), ticks = RETRY_SECONDS * machine_info()->tsc_hz;
+
+	log_line("core", "the machine starts again in %d s to load its payload once more",
+	         RETRY_SECONDS);
+	while (machine_tsc() - start < ticks)
+		continue;
+	machine_power(EXO_POWER_RESET, 0);
 }
 
 void core_start(const char *command_line)
@@ -47,6 +65,8 @@ void core_start(const char *command_line)
 	wrong = init_start(command_line);
 	if (wrong) {
 		log_line("core", "init does not start: %s", wrong);
+		if (strstr(command_line, "retry=") != NULL)
+			retry();
 		machine_power(EXO_POWER_EXIT, CORE_EXIT_NO_INIT);
 	}
 }

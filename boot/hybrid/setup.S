@@ -103,6 +103,15 @@ setup:
 	pushw $1f
 	lretw
 1:	sti
+	/* Without long mode nothing that follows would run: say so while the BIOS still can. */
+	movl $0x80000000, %eax
+	cpuid
+	cmpl $0x80000001, %eax
+	jb no_long_mode
+	movl $0x80000001, %eax
+	cpuid
+	btl $29, %edx
+	jnc no_long_mode
 	xorl %eax, %eax
 	movw $PARAMS, %di
 	movw $0x400, %cx
@@ -151,6 +160,23 @@ setup:
 	orb $1, %al
 	movl %eax, %cr0
 	ljmpl *setup_target
+
+no_long_mode:
+	movw $message, %si
+1:	lodsb
+	testb %al, %al
+	jz 2f
+	movb $0x0e, %ah /* the BIOS's teletype, and the first serial port */
+	xorw %bx, %bx
+	int $0x10
+	movb -1(%si), %al
+	movw $0x3f8, %dx
+	outb %al, %dx
+	jmp 1b
+2:	hlt
+	jmp 2b
+message:
+	.asciz "\r\nSluice needs a 64-bit CPU (x86-64); this one has no long mode.\r\n"
 
 	.code32
 setup32:

@@ -112,6 +112,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	if (rte_bus_probe() != 0)
 		x86_print("dpdk: some NICs could not be probed\n");
 	*n_ports = dpdk_ports_start(&wish);
+	dpdk_say_unclaimed(*n_ports);
 	return 0;
 }
 

@@ -30,6 +30,8 @@ struct pci_function {
 
 /* Finds the network controllers and switches their bus mastering off. Needs no memory. Once. */
 void dpdk_pci_find(const char *command_line);
+/* Says which network controllers are not driven, and that there is none at all. */
+void dpdk_say_unclaimed(unsigned n_ports);
 unsigned dpdk_pci_count(void);
 const struct pci_function *dpdk_pci_function(unsigned i);
 

@@ -72,6 +72,9 @@ static void start_devices(void)
 
 static void run_constructors(void)
 {
+	if (dpdk_init != NULL && (cpu_id(1, 0).ecx >> 20 & 1) == 0)
+		machine_panic("this CPU has no SSE4.2, which the network drivers need (in an "
+		              "emulator, choose a CPU model that has it)");
 	for (void (*const *constructor)(void) = kernel_constructors;
 	     constructor < kernel_constructors_end; constructor++)
 		(*constructor)();

@@ -173,12 +173,31 @@ static struct x86_region carve_some(uint64_t wanted, uint64_t least, uint64_t li
 	}
 }
 
+/* Whether all of the payload is RAM, as the firmware's map has it, and begins a page. */
+static bool payload_is_sound(const struct boot_info *boot)
+{
+	uint64_t base = boot->payload, size = boot->payload_size;
+
+	for (unsigned i = 0; i < available.n; i++) {
+		const struct span *span = &available.span[i];
+
+		if (base >= span->base && base < span->end)
+			return base % EXO_PAGE_SIZE == 0 && size <= span->end - base;
+	}
+	return size == 0;
+}
+
 void memory_init(const struct boot_info *boot)
 {
 	uint64_t all, wanted, four_gib = 4ull << 30;
 
 	read_map(boot);
 	all = total();
+	if (!payload_is_sound(boot))
+		machine_panic("the loader put the payload (%llu bytes at %llx) where there is no "
+		              "RAM, or not on a page: is it larger than memory?",
+		              (unsigned long long)boot->payload_size,
+		              (unsigned long long)boot->payload);
 	subtract(&available, kernel_physical(kernel_start), kernel_physical(kernel_end));
 	if (boot->payload_size != 0)
 		subtract(&available, page_down(boot->payload),

@@ -120,7 +120,7 @@ static void measure(struct tcp_conn *conn, const struct cleaning *cleaning, stru
 		uint32_t ms = timestamp_now(conn->stack, conn->ts_offset) - conn->stack->seen_echo;
 
 		if (ms < 1u << 20)
-			rtt = max_u32(ms, 1) * 1000ull;
+			rtt = (int64_t)max_u32(ms, 1) * 1000;
 		ack->sample.rtt_us = (int32_t)rtt;
 	}
 	if (rtt >= 0)

@@ -25,8 +25,8 @@ static void parse_sacks(struct options *options, const uint8_t *at, uint32_t siz
 	if (size < 2 + OPT_SACK_BLOCK || (size - 2) % OPT_SACK_BLOCK != 0 || n > SACKS_MAX)
 		return;
 	for (uint32_t i = 0; i < n; i++) {
-		options->sacks[i].start = wire_get32(at + 2 + i * OPT_SACK_BLOCK);
-		options->sacks[i].end = wire_get32(at + 6 + i * OPT_SACK_BLOCK);
+		options->sacks[i].start = wire_get32(at + 2 + (size_t)i * OPT_SACK_BLOCK);
+		options->sacks[i].end = wire_get32(at + 6 + (size_t)i * OPT_SACK_BLOCK);
 	}
 	options->n_sacks = (uint8_t)n;
 	options->seen |= O_SACK;

@@ -199,7 +199,9 @@ void tlp_ack(struct tcp_conn *conn, uint32_t acked, struct ack *ack)
 {
 	if (seq_lt(acked, conn->act->tlp_high))
 		return;
-	if (!conn->tlp_retrans || (ack->flags & A_DSACK)) {
+	/* New data was the probe; or the original and the probe arrived, as a duplicate tells. */
+	if (!conn->tlp_retrans || (ack->flags & A_DSACK) ||
+	    (acked == conn->act->tlp_high && !(ack->flags & (A_ADVANCED | A_NOT_DUP | A_SACKED)))) {
 		conn->act->tlp_high = 0;
 	} else if (seq_gt(acked, conn->act->tlp_high)) {
 		/* The probe repaired a loss, which asks for less than was sent (RFC 8985, 7.4.2).
@@ -209,7 +211,5 @@ void tlp_ack(struct tcp_conn *conn, uint32_t acked, struct ack *ack)
 		recovery_set_state(conn, TCP_RECOVERY_CWR);
 		recovery_end_reduction(conn);
 		recovery_keep_open(conn);
-	} else if (!(ack->flags & (A_ADVANCED | A_NOT_DUP | A_SACKED))) {
-		conn->act->tlp_high = 0; /* a pure duplicate: the original and the probe arrived */
 	}
 }

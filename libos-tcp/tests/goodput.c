@@ -38,7 +38,7 @@ static const struct path paths[] = {
         {"slow, 1 Mbit/s, 100 ms", 125000, 50000000, 30, 0, 2000000, {70, 70, 70}},
 };
 
-static bool run(const struct path *path, uint8_t congestion)
+static bool run(const struct path *path, unsigned congestion)
 {
 	struct wire_params params = wire_params_default();
 	struct wire_result result;
@@ -51,7 +51,7 @@ static bool run(const struct path *path, uint8_t congestion)
 	params.queue = path->queue;
 	params.loss = path->loss;
 	for (unsigned end = 0; end < WIRE_ENDS; end++) {
-		params.config[end].congestion = congestion;
+		params.config[end].congestion = (uint8_t)congestion;
 		params.config[end].chunks = 8192;
 		params.config[end].send_buffer_max = 8 << 20;
 		params.config[end].receive_buffer_max = 16 << 20;
@@ -72,7 +72,7 @@ int main(void)
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++)
-		for (uint8_t congestion = 0; congestion < TCP_CONGESTIONS; congestion++)
+		for (unsigned congestion = 0; congestion < TCP_CONGESTIONS; congestion++)
 			if (!run(&paths[i], congestion)) {
 				printf("  that is too little\n");
 				good = false;

@@ -210,8 +210,8 @@ static void parse_sacks(struct script *script, struct parse *parse, const char *
 
 	at[0] = 5;
 	for (; sscanf(text, " %u:%u%n", &start, &end, &used) == 2; text += used, n++) {
-		wire_put32(at + 2 + n * 8, start + script->iss);
-		wire_put32(at + 6 + n * 8, end + script->iss);
+		wire_put32(at + 2 + (size_t)n * 8, start + script->iss);
+		wire_put32(at + 6 + (size_t)n * 8, end + script->iss);
 	}
 	at[1] = (uint8_t)(2 + 8 * n);
 	parse->options += at[1];

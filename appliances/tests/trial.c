@@ -27,15 +27,16 @@ static const struct {
         {"who refuses loses by force", trial_refusing},
         {"who lies loses as many", trial_lying},
         {"an environment's own program chooses", trial_choosing},
+        {"an environment races itself, and is ended amid calls", trial_races},
 };
 
 static const struct {
 	const char *name;
 	int (*play)(void);
 } roles[] = {
-        {"serve", role_serve},     {"spin", role_spin},       {"nested", role_nested},
-        {"giver", role_giver},     {"liar", role_liar},       {"late", role_late},
-        {"refuser", role_refuser}, {"chooser", role_chooser},
+        {"serve", role_serve}, {"spin", role_spin},       {"nested", role_nested},
+        {"racer", role_racer}, {"giver", role_giver},     {"liar", role_liar},
+        {"late", role_late},   {"refuser", role_refuser}, {"chooser", role_chooser},
 };
 
 static bool failed;
@@ -59,7 +60,7 @@ static bool own_image(struct exo_cpio_member *image)
 	       exo_cpio_find((const void *)payload->address, payload->size, "init", image) == NULL;
 }
 
-static bool give_slots(const struct exo_child *child, unsigned core, unsigned slots)
+bool trial_slots(const struct exo_child *child, unsigned core, unsigned slots)
 {
 	const struct exo_slot_info *info =
 	        (const struct exo_slot_info *)(EXO_INFO_ADDR + exo_info()->slots_offset);
@@ -86,7 +87,7 @@ bool trial_child(struct exo_child *child, const char *role, unsigned core, unsig
 	    exo_child_grant(child, EXO_USE_FRAMES, "frames", all, EXO_RIGHT_ALLOC, all->first,
 	                    all->count) < 0 ||
 	    exo_child_argument(child, role) < 0 || exo_child_argument(child, role) < 0 ||
-	    exo_child_start(child, core) < 0 || !give_slots(child, core, slots)) {
+	    exo_child_start(child, core) < 0 || !trial_slots(child, core, slots)) {
 		exo_printf("child %s: %s\n", role, child->error);
 		return false;
 	}

@@ -26,6 +26,8 @@ void trial_fail(int line, const char *what);
  * runs already. What it was granted beside console and frames: a key to call `peer`, if not 0. */
 bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
                  uint64_t frames);
+/* Gives a child the next free `slots` of a core's vector. */
+bool trial_slots(const struct exo_child *child, unsigned core, unsigned slots);
 /* Waits until the child has ended and forgets it. → its exit status, or -1000 - state. */
 int trial_end(struct exo_child *child);
 /* Frames that are free now. */
@@ -39,6 +41,10 @@ int role_serve(void), role_spin(void);
 /* trial_faults.c */
 void trial_exceptions(void), trial_fault_cost(void), trial_nested_fault(void);
 int role_nested(void);
+
+/* trial_race.c */
+void trial_races(void);
+int role_racer(void);
 
 /* trial_revoke.c */
 void trial_giving_in_time(void), trial_lying(void), trial_being_late(void), trial_refusing(void),

@@ -16,8 +16,8 @@
 enum {
 	POOL = 16,
 	TAKEN = 6,
-	DEADLINE_NS = 30000000,
-	LIMIT_NS = 2000000000,
+	DEADLINE_NS = 200000000,
+	LIMIT_NS = 20000000000,
 };
 
 static struct exo_pages pool[POOL];

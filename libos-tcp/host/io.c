@@ -235,8 +235,8 @@ static int look(struct sluice_net *net, struct pollfd *fds, nfds_t n)
 		fds[i].revents = 0;
 		if (fds[i].fd < 0)
 			continue;
-		short wanted = (short)(fds[i].events | POLLERR | POLLHUP);
-		fds[i].revents = sock ? (short)(events_of(sock) & wanted) : (short)POLLNVAL;
+		int seen = sock ? events_of(sock) & (fds[i].events | POLLERR | POLLHUP) : POLLNVAL;
+		fds[i].revents = (short)seen;
 		ready += fds[i].revents != 0;
 	}
 	return ready;

@@ -209,6 +209,24 @@ int path_copy(uint64_t address, char path[PATH_BYTES]);
 /* The node of a path; follows links in the end where `follow`. Negative: errno. */
 int path_find(uint16_t from, const char *path, bool follow);
 /* What /proc/self/exe means: set by execve. */
+/* A path on its way: the folder where it stands, and the last name, which may not exist. */
+struct walk {
+	uint16_t folder;
+	uint16_t node; /* NONE: there is none of that name */
+	char name[NAME_BYTES];
+	size_t size; /* 0: the path ended in a folder: node is it */
+	unsigned links;
+};
+
+/* Copies a path of the program's in and walks it. 0, or a negative errno. */
+int path_walk(struct walk *walk, uint64_t fd, uint64_t address, bool follow);
+/* st_mode of a node. */
+uint32_t path_mode(const struct node *node);
+/* The node that a call names by descriptor and path. Negative: errno. */
+int path_node(uint64_t fd, uint64_t address, bool follow);
+/* For a call that makes a name: where it goes. -EEXIST: it is there. */
+int path_place(struct walk *walk, uint64_t fd, uint64_t address);
+extern uint16_t path_umask;
 extern uint16_t path_program;
 extern uint16_t path_cwd;
 linux_call linux_open, linux_openat, linux_creat, linux_stat, linux_lstat, linux_fstat,

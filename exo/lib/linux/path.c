@@ -15,7 +15,6 @@ enum {
 	ROOT = 0,
 	LINKS_MAX = 16,
 	TMPFS_MAGIC = 0x01021994,
-	FIXED_DIRENT_BYTES = 19, /* of struct linux_dirent64 before the name */
 };
 
 uint16_t path_program = NONE, path_cwd = ROOT;
@@ -34,15 +33,6 @@ int path_copy(uint64_t address, char path[PATH_BYTES])
 	}
 	return -ENAMETOOLONG;
 }
-
-/* A path on its way: the folder where it stands, and the last name, which may not exist. */
-struct walk {
-	uint16_t folder;
-	uint16_t node; /* NONE: there is none of that name */
-	char name[NAME_BYTES];
-	size_t size; /* 0: the path ended in a folder: node is it */
-	unsigned links;
-};
 
 static int walk_path(struct walk *walk, const char *path, bool follow);
 
@@ -148,8 +138,7 @@ static int folder_of(uint64_t fd)
 	               : -ENOTDIR;
 }
 
-/* Copies the path in and walks it. */
-static int start_walk(struct walk *walk, uint64_t fd, uint64_t address, bool follow)
+int path_walk(struct walk *walk, uint64_t fd, uint64_t address, bool follow)
 {
 	char path[PATH_BYTES];
 	int folder, error = path_copy(address, path);
@@ -167,18 +156,17 @@ static int start_walk(struct walk *walk, uint64_t fd, uint64_t address, bool fol
 	return walk_path(walk, path, follow);
 }
 
-static int find(uint64_t fd, uint64_t address, bool follow)
+int path_node(uint64_t fd, uint64_t address, bool follow)
 {
 	struct walk walk;
-	int error = start_walk(&walk, fd, address, follow);
+	int error = path_walk(&walk, fd, address, follow);
 
 	return error < 0 ? error : walk.node == NONE ? -ENOENT : walk.node;
 }
 
-/* For a call that makes a name: where it goes. -EEXIST: it is there. */
-static int find_place(struct walk *walk, uint64_t fd, uint64_t address)
+int path_place(struct walk *walk, uint64_t fd, uint64_t address)
 {
-	int error = start_walk(walk, fd, address, false);
+	int error = path_walk(walk, fd, address, false);
 
 	if (error < 0)
 		return error;
@@ -187,7 +175,7 @@ static int find_place(struct walk *walk, uint64_t fd, uint64_t address)
 
 /* ---- Opening ---- */
 
-static uint16_t umask_bits = 022;
+uint16_t path_umask = 022;
 
 static int64_t open_node(uint16_t index, uint32_t flags)
 {
@@ -215,7 +203,7 @@ static int64_t open_node(uint16_t index, uint32_t flags)
 static int64_t open_path(uint64_t fd, uint64_t path, uint32_t flags, uint64_t mode)
 {
 	struct walk walk;
-	int result = start_walk(&walk, fd, path, (flags & O_NOFOLLOW) == 0);
+	int result = path_walk(&walk, fd, path, (flags & O_NOFOLLOW) == 0);
 
 	if (result < 0)
 		return result;
@@ -226,7 +214,7 @@ static int64_t open_path(uint64_t fd, uint64_t path, uint32_t flags, uint64_t mo
 	if ((flags & O_CREAT) == 0)
 		return -ENOENT;
 	result = tree_make(walk.folder, walk.name, walk.size, NODE_FILE,
-	                   (unsigned)mode & ~umask_bits);
+	                   (unsigned)mode & ~path_umask);
 	return result < 0 ? result : open_node((uint16_t)result, flags);
 }
 
@@ -247,7 +235,7 @@ int64_t linux_creat(linux_regs *regs)
 
 /* ---- Status ---- */
 
-static uint32_t mode_of(const struct node *node)
+uint32_t path_mode(const struct node *node)
 {
 	static const uint32_t types[] = {[NODE_FILE] = S_IFREG,
 	                                 [NODE_FOLDER] = S_IFDIR,
@@ -271,7 +259,7 @@ static int64_t put_node(uint64_t address, uint16_t index)
 	status.st_dev = 1;
 	status.st_ino = index + 1u;
 	status.st_nlink = node->type == NODE_FOLDER ? 2 : 1;
-	status.st_mode = mode_of(node);
+	status.st_mode = path_mode(node);
 	status.st_size = (int64_t)node->size;
 	status.st_blksize = BLOCK_BYTES;
 	status.st_blocks = (int64_t)((node->size + 511) / 512);
@@ -302,7 +290,7 @@ static int64_t stat_file(uint64_t fd, uint64_t address)
 
 static int64_t stat_path(uint64_t fd, uint64_t path, uint64_t to, bool follow)
 {
-	int node = find(fd, path, follow);
+	int node = path_node(fd, path, follow);
 
 	return node < 0 ? node : put_node(to, (uint16_t)node);
 }
@@ -334,7 +322,7 @@ int64_t linux_newfstatat(linux_regs *regs)
 
 int64_t linux_statfs(linux_regs *regs)
 {
-	int node = find((uint64_t)AT_FDCWD, regs->rdi, true);
+	int node = path_node((uint64_t)AT_FDCWD, regs->rdi, true);
 	struct statfs status;
 
 	if (node < 0)
@@ -351,7 +339,7 @@ int64_t linux_statfs(linux_regs *regs)
 
 static int64_t may_access(uint64_t fd, uint64_t path, uint64_t mode)
 {
-	int node = find(fd, path, true);
+	int node = path_node(fd, path, true);
 
 	if (node < 0)
 		return node;
@@ -405,7 +393,7 @@ static int64_t read_link(uint64_t fd, uint64_t address, uint64_t to, uint64_t si
 	} else {
 		int64_t bytes;
 
-		node = find(fd, address, false);
+		node = path_node(fd, address, false);
 		if (node < 0)
 			return node;
 		if (tree_node((uint16_t)node)->type != NODE_LINK)
@@ -452,7 +440,7 @@ static int64_t change_to(int node)
 
 int64_t linux_chdir(linux_regs *regs)
 {
-	return change_to(find((uint64_t)AT_FDCWD, regs->rdi, true));
+	return change_to(path_node((uint64_t)AT_FDCWD, regs->rdi, true));
 }
 
 int64_t linux_fchdir(linux_regs *regs)
@@ -462,201 +450,10 @@ int64_t linux_fchdir(linux_regs *regs)
 
 int64_t linux_umask(linux_regs *regs)
 {
-	uint16_t old = umask_bits;
+	uint16_t old = path_umask;
 
-	umask_bits = regs->rdi & 0777;
+	path_umask = regs->rdi & 0777;
 	return old;
-}
-
-/* ---- Folders ---- */
-
-static int64_t make_folder(uint64_t fd, uint64_t path, uint64_t mode)
-{
-	struct walk walk;
-	int result = find_place(&walk, fd, path);
-
-	if (result == 0)
-		result = tree_make(walk.folder, walk.name, walk.size, NODE_FOLDER,
-		                   (unsigned)mode & ~umask_bits);
-	return result < 0 ? result : 0;
-}
-
-int64_t linux_mkdir(linux_regs *regs)
-{
-	return make_folder((uint64_t)AT_FDCWD, regs->rdi, regs->rsi);
-}
-
-int64_t linux_mkdirat(linux_regs *regs)
-{
-	return make_folder(regs->rdi, regs->rsi, regs->rdx);
-}
-
-/* → 0, or why the node can't lose its name. */
-static int64_t may_go(uint16_t index, bool folder)
-{
-	const struct node *node = tree_node(index);
-
-	if (index == ROOT)
-		return -EBUSY;
-	if (folder != (node->type == NODE_FOLDER))
-		return folder ? -ENOTDIR : -EISDIR;
-	if (folder && tree_child(index, 0) != NONE)
-		return -ENOTEMPTY;
-	return node->read_only || node->type == NODE_DEVICE ? -EROFS : 0;
-}
-
-static int64_t remove_name(uint64_t fd, uint64_t path, bool folder)
-{
-	int node = find(fd, path, false);
-	int64_t error = node < 0 ? node : may_go((uint16_t)node, folder);
-
-	if (error == 0)
-		tree_unlink((uint16_t)node);
-	return error;
-}
-
-int64_t linux_unlink(linux_regs *regs)
-{
-	return remove_name((uint64_t)AT_FDCWD, regs->rdi, false);
-}
-
-int64_t linux_rmdir(linux_regs *regs)
-{
-	return remove_name((uint64_t)AT_FDCWD, regs->rdi, true);
-}
-
-int64_t linux_unlinkat(linux_regs *regs)
-{
-	return remove_name(regs->rdi, regs->rsi, (regs->rdx & AT_REMOVEDIR) != 0);
-}
-
-static bool lies_below(uint16_t index, uint16_t above)
-{
-	while (index != ROOT && index != NONE && index != above)
-		index = tree_node(index)->parent;
-	return index == above;
-}
-
-static int64_t rename_path(uint64_t from_fd, uint64_t from, uint64_t to_fd, uint64_t to)
-{
-	int node = find(from_fd, from, false);
-	struct walk walk;
-	int64_t error;
-
-	if (node <= ROOT)
-		return node < 0 ? node : -EBUSY;
-	error = start_walk(&walk, to_fd, to, false);
-	if (error < 0)
-		return error;
-	if (walk.size == 0 || lies_below(walk.folder, (uint16_t)node))
-		return -EINVAL;
-	if (tree_node((uint16_t)node)->read_only)
-		return -EROFS;
-	if (walk.node == node)
-		return 0;
-	if (walk.node != NONE) {
-		error = may_go(walk.node, tree_node((uint16_t)node)->type == NODE_FOLDER);
-		if (error < 0)
-			return error;
-		tree_unlink(walk.node);
-	}
-	memset(tree_node((uint16_t)node)->name, 0, NAME_BYTES);
-	memcpy(tree_node((uint16_t)node)->name, walk.name, walk.size);
-	tree_node((uint16_t)node)->parent = walk.folder;
-	return 0;
-}
-
-int64_t linux_rename(linux_regs *regs)
-{
-	return rename_path((uint64_t)AT_FDCWD, regs->rdi, (uint64_t)AT_FDCWD, regs->rsi);
-}
-
-/* renameat2 without flags is the same. */
-int64_t linux_renameat(linux_regs *regs)
-{
-	return rename_path(regs->rdi, regs->rsi, regs->rdx, regs->r10);
-}
-
-static int64_t make_link(uint64_t target, uint64_t fd, uint64_t path)
-{
-	char text[PATH_BYTES];
-	struct walk walk;
-	int result = path_copy(target, text);
-
-	if (result == 0)
-		result = find_place(&walk, fd, path);
-	if (result == 0)
-		result = tree_make(walk.folder, walk.name, walk.size, NODE_LINK, 0777);
-	if (result < 0)
-		return result;
-	if (tree_write(tree_node((uint16_t)result), text, strlen(text), 0) == (int64_t)strlen(text))
-		return 0;
-	tree_unlink((uint16_t)result);
-	return -ENOSPC;
-}
-
-int64_t linux_symlink(linux_regs *regs)
-{
-	return make_link(regs->rdi, (uint64_t)AT_FDCWD, regs->rsi);
-}
-
-int64_t linux_symlinkat(linux_regs *regs)
-{
-	return make_link(regs->rdi, regs->rsi, regs->rdx);
-}
-
-/* One struct linux_dirent64. → its bytes, 0: no room. */
-static size_t put_entry(uint64_t address, uint64_t room, const char *name, uint16_t index,
-                        uint64_t next)
-{
-	size_t length = strnlen(name, NAME_BYTES);
-	size_t bytes = (FIXED_DIRENT_BYTES + length + 1 + 7) & ~7ul;
-	uint64_t number = index + 1u;
-	uint8_t *at = (uint8_t *)address;
-
-	if (bytes > room)
-		return 0;
-	memset(at, 0, bytes);
-	memcpy(at, &number, 8);
-	memcpy(at + 8, &next, 8);
-	at[16] = (uint8_t)bytes;
-	at[17] = (uint8_t)(bytes >> 8);
-	at[18] = (uint8_t)(mode_of(tree_node(index)) >> 12);
-	memcpy(at + FIXED_DIRENT_BYTES, name, length);
-	return bytes;
-}
-
-/* The offset of a folder counts names, "." and ".." first. */
-int64_t linux_getdents64(linux_regs *regs)
-{
-	struct file *file = fd_file((uint32_t)regs->rdi);
-	uint64_t done = 0, size = regs->rdx < 65536 ? regs->rdx : 65536;
-
-	if (file == NULL)
-		return -EBADF;
-	if (file->type != FILE_NODE || tree_node(file->object)->type != NODE_FOLDER)
-		return -ENOTDIR;
-	if (!vm_prepare(regs->rsi, size, true))
-		return -EFAULT;
-	for (;;) {
-		uint64_t i = file->offset;
-		uint16_t index = i == 0   ? file->object
-		                 : i == 1 ? tree_node(file->object)->parent
-		                          : tree_child(file->object, (unsigned)i - 2);
-		size_t bytes;
-
-		if (index == NONE)
-			return (int64_t)done;
-		bytes = put_entry(regs->rsi + done, size - done,
-		                  i == 0   ? "."
-		                  : i == 1 ? ".."
-		                           : tree_node(index)->name,
-		                  index, i + 1);
-		if (bytes == 0)
-			return done == 0 ? -EINVAL : (int64_t)done;
-		done += bytes;
-		file->offset++;
-	}
 }
 
 /* ---- Changing ---- */
@@ -673,7 +470,7 @@ int64_t linux_ftruncate(linux_regs *regs)
 
 int64_t linux_truncate(linux_regs *regs)
 {
-	int node = find((uint64_t)AT_FDCWD, regs->rdi, true);
+	int node = path_node((uint64_t)AT_FDCWD, regs->rdi, true);
 
 	return node < 0 ? node : tree_truncate(tree_node((uint16_t)node), regs->rsi);
 }
@@ -681,7 +478,7 @@ int64_t linux_truncate(linux_regs *regs)
 /* Times are the library OS's; what is there keeps its own. */
 int64_t linux_utimensat(linux_regs *regs)
 {
-	int node = regs->rsi == 0 ? 0 : find(regs->rdi, regs->rsi, true);
+	int node = regs->rsi == 0 ? 0 : path_node(regs->rdi, regs->rsi, true);
 
 	return node < 0 ? node : 0;
 }
@@ -698,10 +495,10 @@ static int64_t change_mode(int node, uint64_t mode)
 
 int64_t linux_chmod(linux_regs *regs)
 {
-	return change_mode(find((uint64_t)AT_FDCWD, regs->rdi, true), regs->rsi);
+	return change_mode(path_node((uint64_t)AT_FDCWD, regs->rdi, true), regs->rsi);
 }
 
 int64_t linux_fchmodat(linux_regs *regs)
 {
-	return change_mode(find(regs->rdi, regs->rsi, true), regs->rdx);
+	return change_mode(path_node(regs->rdi, regs->rsi, true), regs->rdx);
 }

@@ -24,9 +24,9 @@
 
 #include "../space.h"
 #include "family.h"
+#include "region.h"
 
 enum {
-	REGIONS_MAX = 512,
 	AROUND = 16, /* pages that one fault brings at most */
 };
 
@@ -34,12 +34,6 @@ enum {
 #define PROGRAM_END   EXO_LIBOS_BASE
 #define MMAP_END      0x00007d0000000000ull /* mappings are placed below, the stack above */
 #define PAGE_MASK     (EXO_PAGE_SIZE - 1)
-
-struct region {
-	uint64_t begin, end;
-	unsigned prot;                 /* PROT_* */
-	uint64_t source, source_bytes; /* read-only content that it begins with; 0: none */
-};
 
 /* A page's word: the frame and what is known of it. */
 enum {
@@ -50,9 +44,7 @@ enum {
 };
 #define SCRATCH (SPACE_CONTENT_END - EXO_PAGE_SIZE) /* where a page that is being made shows */
 
-static struct region regions[REGIONS_MAX];
-static unsigned n_regions;
-static uint64_t image_begin, image_end, heap_begin, heap_end;
+static uint64_t heap_begin;
 static struct radix frames; /* page number → a page's word */
 
 static uint64_t round_up(uint64_t size)
@@ -60,119 +52,11 @@ static uint64_t round_up(uint64_t size)
 	return (size + PAGE_MASK) & ~PAGE_MASK;
 }
 
-/* ---- Regions ---- */
-
-/* Index of the first region that ends behind `address`. */
-static unsigned region_at(uint64_t address)
-{
-	unsigned low = 0, high = n_regions;
-
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-
-		if (regions[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static const struct region *find_region(uint64_t address)
-{
-	unsigned i = region_at(address);
-
-	return i < n_regions && regions[i].begin <= address ? &regions[i] : NULL;
-}
-
-static bool is_free(uint64_t begin, uint64_t end)
-{
-	unsigned i = region_at(begin);
-
-	if (begin < image_end && end > image_begin)
-		return false;
-	return i == n_regions || regions[i].begin >= end;
-}
-
-static bool insert_at(unsigned i, struct region region)
-{
-	if (n_regions == REGIONS_MAX)
-		return false;
-	memmove(&regions[i + 1], &regions[i], (n_regions - i) * sizeof(region));
-	regions[i] = region;
-	n_regions++;
-	return true;
-}
-
-static void remove_at(unsigned i)
-{
-	n_regions--;
-	memmove(&regions[i], &regions[i + 1], (n_regions - i) * sizeof(regions[0]));
-}
-
-/* Makes `address` a border between regions where it lies inside one. */
-static bool split_at(uint64_t address)
-{
-	unsigned i = region_at(address);
-	struct region upper;
-
-	if (i == n_regions || regions[i].begin >= address)
-		return true;
-	upper = regions[i];
-	upper.begin = address;
-	if (upper.source != 0) {
-		uint64_t skipped = address - regions[i].begin;
-
-		upper.source += skipped;
-		upper.source_bytes -= skipped < upper.source_bytes ? skipped : upper.source_bytes;
-	}
-	if (!insert_at(i + 1, upper))
-		return false;
-	regions[i].end = address;
-	return true;
-}
-
-/* Adds a region where nothing is; joins it with neighbours alike. */
-static bool add_region(uint64_t begin, uint64_t end, unsigned prot)
-{
-	unsigned i = region_at(begin);
-
-	if (i > 0 && regions[i - 1].end == begin && regions[i - 1].prot == prot &&
-	    regions[i - 1].source == 0) {
-		regions[i - 1].end = end;
-		return true;
-	}
-	if (i < n_regions && regions[i].begin == end && regions[i].prot == prot &&
-	    regions[i].source == 0) {
-		regions[i].begin = begin;
-		return true;
-	}
-	return insert_at(i, (struct region){.begin = begin, .end = end, .prot = prot});
-}
-
-/* A place for `size` bytes, as high as possible below `end`. 0: none. */
-static uint64_t find_place(uint64_t size, uint64_t end)
-{
-	unsigned i = region_at(end - 1);
-
-	if (i < n_regions && regions[i].begin < end)
-		end = regions[i].begin;
-	for (;;) {
-		uint64_t below = i == 0 ? heap_end + (1ull << 30) : regions[i - 1].end;
-
-		if (end > below && end - below >= size)
-			return end - size;
-		if (i == 0)
-			return 0;
-		end = regions[--i].begin;
-	}
-}
-
 uint64_t vm_reserve(uint64_t size, uint64_t end)
 {
-	uint64_t begin = find_place(size, end);
+	uint64_t begin = region_place(size, end);
 
-	return begin != 0 && add_region(begin, begin + size, PROT_READ | PROT_WRITE) ? begin : 0;
+	return begin != 0 && region_add(begin, begin + size, PROT_READ | PROT_WRITE) ? begin : 0;
 }
 
 /* ---- Pages ---- */
@@ -340,7 +224,7 @@ bool vm_fault(struct exo_pe *pe, void *arg)
 {
 	uint64_t page = pe->upcall.address & ~PAGE_MASK;
 	bool write = (pe->upcall.error & FAULT_WRITE) != 0;
-	const struct region *region = find_region(page);
+	const struct region *region = region_find(page);
 
 	if (!allows(region, write, (pe->upcall.error & FAULT_FETCH) != 0))
 		return signal_fault(pe, SIGSEGV, region == NULL ? SEGV_MAPERR : SEGV_ACCERR,
@@ -365,7 +249,7 @@ bool vm_fault(struct exo_pe *pe, void *arg)
 /* The library OS has an image of its own, which is nothing to the program. */
 static bool is_foreign(void)
 {
-	return image_begin >= EXO_LIBOS_BASE;
+	return region_image_begin >= EXO_LIBOS_BASE;
 }
 
 /* A program that shares its image with the library OS and speaks to Sluice itself may name the
@@ -374,7 +258,7 @@ static bool is_foreign(void)
 static bool is_known(uint64_t page)
 {
 	return !is_foreign() &&
-	       ((page >= image_begin && page < image_end) || page >= EXO_LIBOS_BASE);
+	       ((page >= region_image_begin && page < region_image_end) || page >= EXO_LIBOS_BASE);
 }
 
 bool vm_prepare(uint64_t address, uint64_t size, bool write)
@@ -389,7 +273,7 @@ bool vm_prepare(uint64_t address, uint64_t size, bool write)
 
 		if (is_known(page))
 			continue;
-		region = find_region(page);
+		region = region_find(page);
 		if (!allows(region, write, false))
 			return false;
 		word = word_at(page);
@@ -416,12 +300,12 @@ static int64_t unmap_range(uint64_t begin, uint64_t end)
 {
 	unsigned i;
 
-	if (!split_at(begin) || !split_at(end))
+	if (!region_split(begin) || !region_split(end))
 		return -ENOMEM;
 	i = region_at(begin);
-	while (i < n_regions && regions[i].begin < end) {
-		drop_range(regions[i].begin, regions[i].end);
-		remove_at(i);
+	while (i < region_n && region_all[i].begin < end) {
+		drop_range(region_all[i].begin, region_all[i].end);
+		region_remove(i);
 	}
 	return 0;
 }
@@ -447,16 +331,17 @@ static int64_t place(uint64_t wanted, uint64_t size, uint64_t flags)
 	bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
 
 	if (wanted != 0 && check_range(wanted, size, &end) == 0) {
-		if (is_free(wanted, end))
+		if (region_is_free(wanted, end))
 			return (int64_t)wanted;
 		if ((flags & MAP_FIXED_NOREPLACE) != 0)
 			return -EEXIST;
-		if ((flags & MAP_FIXED) != 0 && (end <= image_begin || wanted >= image_end))
+		if ((flags & MAP_FIXED) != 0 &&
+		    (end <= region_image_begin || wanted >= region_image_end))
 			return unmap_range(wanted, end) < 0 ? -ENOMEM : (int64_t)wanted;
 	}
 	if (fixed)
 		return -EINVAL;
-	begin = find_place(round_up(size), MMAP_END);
+	begin = region_place(round_up(size), MMAP_END);
 	return begin == 0 ? -ENOMEM : (int64_t)begin;
 }
 
@@ -531,7 +416,7 @@ int64_t linux_mmap(linux_regs *regs)
 	begin = place(regs->rdi & ~PAGE_MASK, size, flags);
 	if (begin < 0)
 		return begin;
-	if (!add_region((uint64_t)begin, (uint64_t)begin + round_up(size), prot))
+	if (!region_add((uint64_t)begin, (uint64_t)begin + round_up(size), prot))
 		return -ENOMEM;
 	if ((flags & MAP_ANONYMOUS) == 0)
 		result = map_file((uint64_t)begin, size, prot, (uint32_t)regs->r8, regs->r9);
@@ -575,9 +460,9 @@ static bool protect_pages(const struct region *region)
 static bool is_covered(uint64_t begin, uint64_t end)
 {
 	for (unsigned i = region_at(begin); begin < end; i++) {
-		if (i == n_regions || regions[i].begin > begin)
+		if (i == region_n || region_all[i].begin > begin)
 			return false;
-		begin = regions[i].end;
+		begin = region_all[i].end;
 	}
 	return true;
 }
@@ -593,13 +478,13 @@ int64_t linux_mprotect(linux_regs *regs)
 		return -EINVAL;
 	if (is_forbidden(prot))
 		return -EACCES;
-	if (!is_covered(begin, end) || !split_at(begin) || !split_at(end))
+	if (!is_covered(begin, end) || !region_split(begin) || !region_split(end))
 		return -ENOMEM;
-	for (unsigned i = region_at(begin); i < n_regions && regions[i].begin < end; i++) {
-		if (regions[i].prot == prot)
+	for (unsigned i = region_at(begin); i < region_n && region_all[i].begin < end; i++) {
+		if (region_all[i].prot == prot)
 			continue;
-		regions[i].prot = prot;
-		if (!protect_pages(&regions[i]))
+		region_all[i].prot = prot;
+		if (!protect_pages(&region_all[i]))
 			return -ENOMEM;
 	}
 	return 0;
@@ -627,9 +512,9 @@ static void move_pages(uint64_t from, uint64_t to, uint64_t size)
 
 static int64_t grow_elsewhere(uint64_t begin, uint64_t old_size, uint64_t new_size, unsigned prot)
 {
-	uint64_t to = find_place(new_size, MMAP_END);
+	uint64_t to = region_place(new_size, MMAP_END);
 
-	if (to == 0 || !add_region(to, to + new_size, prot))
+	if (to == 0 || !region_add(to, to + new_size, prot))
 		return -ENOMEM;
 	move_pages(begin, to, old_size);
 	unmap_range(begin, begin + old_size);
@@ -645,7 +530,7 @@ int64_t linux_mremap(linux_regs *regs)
 	if (check_range(begin, regs->rsi, &old_end) < 0 || new_size == 0 ||
 	    new_size > PROGRAM_END || (regs->r10 & ~(uint64_t)MREMAP_MAYMOVE) != 0)
 		return -EINVAL;
-	region = find_region(begin);
+	region = region_find(begin);
 	if (region == NULL || region->end < old_end)
 		return -EFAULT;
 	if (region->source != 0 && new_size > old_end - begin)
@@ -656,8 +541,8 @@ int64_t linux_mremap(linux_regs *regs)
 			return -ENOMEM;
 		return (int64_t)begin;
 	}
-	if (begin + new_size <= PROGRAM_END && is_free(old_end, begin + new_size))
-		return add_region(old_end, begin + new_size, region->prot) ? (int64_t)begin
+	if (begin + new_size <= PROGRAM_END && region_is_free(old_end, begin + new_size))
+		return region_add(old_end, begin + new_size, region->prot) ? (int64_t)begin
 		                                                           : -ENOMEM;
 	if ((regs->r10 & MREMAP_MAYMOVE) == 0)
 		return -ENOMEM;
@@ -679,19 +564,19 @@ int64_t linux_madvise(linux_regs *regs)
 /* Like Linux, brk does not fail: it returns where the end is. */
 int64_t linux_brk(linux_regs *regs)
 {
-	uint64_t old_end = round_up(heap_end), new_end = round_up(regs->rdi);
+	uint64_t old_end = round_up(region_heap_end), new_end = round_up(regs->rdi);
 
 	if (regs->rdi < heap_begin || new_end > PROGRAM_END)
-		return (int64_t)heap_end;
+		return (int64_t)region_heap_end;
 	if (new_end > old_end) {
-		if (!is_free(old_end, new_end) ||
-		    !add_region(old_end, new_end, PROT_READ | PROT_WRITE))
-			return (int64_t)heap_end;
+		if (!region_is_free(old_end, new_end) ||
+		    !region_add(old_end, new_end, PROT_READ | PROT_WRITE))
+			return (int64_t)region_heap_end;
 	} else if (new_end < old_end && unmap_range(new_end, old_end) < 0) {
-		return (int64_t)heap_end;
+		return (int64_t)region_heap_end;
 	}
-	heap_end = regs->rdi;
-	return (int64_t)heap_end;
+	region_heap_end = regs->rdi;
+	return (int64_t)region_heap_end;
 }
 
 bool vm_place(uint64_t begin, uint64_t end, unsigned prot, uint64_t source, uint64_t bytes)
@@ -701,21 +586,21 @@ bool vm_place(uint64_t begin, uint64_t end, unsigned prot, uint64_t source, uint
 
 	if (bytes == 0)
 		region.source = 0;
-	return begin >= PROGRAM_FIRST && end <= PROGRAM_END && begin < end && is_free(begin, end) &&
-	       insert_at(region_at(begin), region);
+	return begin >= PROGRAM_FIRST && end <= PROGRAM_END && begin < end &&
+	       region_is_free(begin, end) && region_insert(region_at(begin), region);
 }
 
 uint64_t vm_find(uint64_t size)
 {
-	return find_place(round_up(size), MMAP_END);
+	return region_place(round_up(size), MMAP_END);
 }
 
 void vm_clear(uint64_t heap)
 {
-	for (unsigned i = 0; i < n_regions; i++)
-		drop_range(regions[i].begin, regions[i].end);
-	n_regions = 0;
-	heap_begin = heap_end = round_up(heap) + EXO_PAGE_SIZE;
+	for (unsigned i = 0; i < region_n; i++)
+		drop_range(region_all[i].begin, region_all[i].end);
+	region_n = 0;
+	heap_begin = region_heap_end = round_up(heap) + EXO_PAGE_SIZE;
 }
 
 /* ---- fork ---- */
@@ -754,19 +639,19 @@ static bool lend_region(const struct exo_cap *space, const struct region *region
 
 int vm_fork(struct exo_child *child)
 {
-	for (unsigned i = 0; i < n_regions; i++)
-		if (!lend_region(&child->cap, &regions[i]))
+	for (unsigned i = 0; i < region_n; i++)
+		if (!lend_region(&child->cap, &region_all[i]))
 			return -EXO_ENOMEM;
 	return 0;
 }
 
 void vm_forked(void)
 {
-	for (unsigned i = 0; i < n_regions; i++) {
-		uint64_t end = regions[i].end;
-		bool shown = rights_of(regions[i].prot) != 0;
+	for (unsigned i = 0; i < region_n; i++) {
+		uint64_t end = region_all[i].end;
+		bool shown = rights_of(region_all[i].prot) != 0;
 
-		for (uint64_t page = next_present(regions[i].begin, end); page < end;
+		for (uint64_t page = next_present(region_all[i].begin, end); page < end;
 		     page = next_present(page + EXO_PAGE_SIZE, end))
 			set_word(page, shown ? PRESENT | LENT : 0);
 	}
@@ -794,16 +679,16 @@ void vm_init(void)
 	const struct exo_start *start = exo_start_page();
 	const Elf64_Phdr *header = (const Elf64_Phdr *)start->phdr;
 
-	image_begin = UINT64_MAX;
+	region_image_begin = UINT64_MAX;
 	for (uint32_t i = 0; i < start->phnum; i++) {
 		uint64_t end = round_up(header[i].p_vaddr + header[i].p_memsz);
 
 		if (header[i].p_type != PT_LOAD)
 			continue;
-		if ((header[i].p_vaddr & ~PAGE_MASK) < image_begin)
-			image_begin = header[i].p_vaddr & ~PAGE_MASK;
-		if (end > image_end)
-			image_end = end;
+		if ((header[i].p_vaddr & ~PAGE_MASK) < region_image_begin)
+			region_image_begin = header[i].p_vaddr & ~PAGE_MASK;
+		if (end > region_image_end)
+			region_image_end = end;
 	}
-	heap_begin = heap_end = is_foreign() ? 0 : image_end + EXO_PAGE_SIZE;
+	heap_begin = region_heap_end = is_foreign() ? 0 : region_image_end + EXO_PAGE_SIZE;
 }

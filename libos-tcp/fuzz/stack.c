@@ -112,7 +112,7 @@ static uint32_t put_options(struct world *world, struct program *program, uint8_
 	if (how & 2) {
 		memcpy(at + size, (const uint8_t[]){1, 1, 5, 18}, 4);
 		for (unsigned i = 0; i < 4; i++)
-			wire_put32(at + size + 4 + 4 * i, near_to(program, world->seq));
+			wire_put32(at + size + 4 + 4 * (size_t)i, near_to(program, world->seq));
 		size += 20;
 	} else if (how & 4) {
 		memcpy(at + size, syn, sizeof syn);

@@ -123,11 +123,11 @@ struct udp_stack {
 	struct reassembly_table reassembly;
 	struct socket_table sockets;
 	struct token_bucket errors;
-	struct udp_dhcp *dhcp;         /* clients, a list */
-	struct udp_socket dhcp_socket; /* theirs all */
+	struct udp_dhcp *dhcp;                 /* clients, a list */
+	struct udp_socket dhcp_socket;         /* theirs all */
 	const struct udp_transport *transport; /* who takes TCP; NULL: nobody */
 	void *transport_context;
-	uint16_t ip4_ids[ID_BUCKETS];  /* next identification, by hash of the destination */
+	uint16_t ip4_ids[ID_BUCKETS]; /* next identification, by hash of the destination */
 };
 
 /* A packet on its way up. It borrows the buffer; whoever answers in place sets `buffer` to NULL. */

@@ -204,8 +204,9 @@ static int allocate(struct flt_verifier *v)
 	v->notes = flt_alloc_array(v->n_insns, sizeof(*v->notes));
 	v->access = flt_alloc_array(v->n_insns, sizeof(*v->access));
 	v->live = flt_alloc_array(v->n_insns, sizeof(*v->live));
+	v->stack = flt_alloc_array(v->n_insns, sizeof(*v->stack));
 	v->explored = flt_alloc_array(v->n_insns, sizeof(struct flt_explored *));
-	if (!v->notes || !v->access || !v->live || !v->explored)
+	if (!v->notes || !v->access || !v->live || !v->stack || !v->explored)
 		return flt_fail(v->error, FLT_E_NO_MEMORY, -1, "no memory");
 	for (uint32_t i = 0; i < v->n_insns; i++)
 		v->notes[i].flags = FLT_NOTE_DEAD;
@@ -221,6 +222,7 @@ static void release(struct flt_verifier *v)
 	flt_free(v->access);
 	flt_free(v->live);
 	flt_free(v->trace);
+	flt_free(v->stack);
 	flt_shape_of_program_free(&v->shape);
 }
 
@@ -255,6 +257,8 @@ int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, ui
 		code = flt_vlive_compute(v);
 	if (!code)
 		code = walk(v);
+	if (!code)
+		code = flt_vstack_depth(v);
 	if (!code) {
 		rewrite_context_loads(v);
 		place_maps(v);

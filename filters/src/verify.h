@@ -153,6 +153,7 @@ struct flt_verifier {
 	struct flt_note *notes;
 	uint8_t *access; /* per instruction: what kind of memory it touched, see verify_memory.c */
 	uint16_t *live;  /* per instruction: registers read later */
+	uint32_t *stack; /* per function, at its first instruction: bytes of stack it uses */
 
 	struct flt_step *trace; /* the current path, from the program's start */
 	uint32_t n_trace, trace_room;
@@ -262,6 +263,8 @@ int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool writ
 int flt_valu(struct flt_verifier *v, const struct flt_insn *insn);
 int flt_vjump(struct flt_verifier *v, const struct flt_insn *insn);
 int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn);
+/* After the walk: functions that are active at once share one function's stack, as in Linux. */
+int flt_vstack_depth(struct flt_verifier *v);
 int flt_vexit(struct flt_verifier *v);
 
 #endif

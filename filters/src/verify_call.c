@@ -215,6 +215,38 @@ int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn)
 	return call_helper(v, (uint32_t)insn->imm);
 }
 
+static uint32_t round_up(uint32_t bytes)
+{
+	return (bytes + 15) & ~15u;
+}
+
+int flt_vstack_depth(struct flt_verifier *v)
+{
+	const uint32_t *function = v->shape.function;
+	/* With those it calls; each pass reaches one call deeper. */
+	uint32_t *total = flt_alloc_array(v->n_insns, sizeof(*total));
+	if (!total)
+		return flt_fail(v->error, FLT_E_NO_MEMORY, -1, "no memory");
+	for (uint32_t pass = 0; pass <= FLT_CALL_DEPTH_MAX; pass++) {
+		for (uint32_t i = v->n_insns; i-- > 0;) {
+			const struct flt_insn *insn = &v->insns[i];
+			uint32_t *sum = &total[function[i]], own = round_up(v->stack[function[i]]);
+			*sum = flt_max_u32(*sum, own);
+			if (insn->code == (BPF_JMP | BPF_CALL) &&
+			    insn_src(insn) == BPF_PSEUDO_CALL &&
+			    !(v->notes[i].flags & FLT_NOTE_DEAD))
+				*sum = flt_max_u32(*sum, own + total[i + 1 + (uint32_t)insn->imm]);
+		}
+	}
+	uint32_t all = total[0];
+	flt_free(total);
+	return all <= FLT_STACK_BYTES
+	               ? 0
+	               : flt_fail(v->error, FLT_E_REFUSED, 0,
+	                          "functions active at once use %u bytes of stack, %u are allowed",
+	                          all, (uint32_t)FLT_STACK_BYTES);
+}
+
 int flt_vexit(struct flt_verifier *v)
 {
 	const struct flt_vreg *result = flt_vreg_now(v, R0);

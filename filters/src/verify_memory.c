@@ -81,6 +81,14 @@ static int check_raw_bounds(struct flt_verifier *v, const struct access *a)
 	return 0;
 }
 
+/* The function whose stack it is uses so many bytes of it. */
+static void note_depth(struct flt_verifier *v, uint32_t frame, uint32_t bytes)
+{
+	uint32_t at = frame == v->now.depth ? v->now.pc : v->now.frames[frame + 1]->return_to - 1;
+	uint32_t *stack = &v->stack[v->shape.function[at]];
+	*stack = flt_max_u32(*stack, bytes);
+}
+
 /* First and last byte, counted from the stack's lowest address (R10 - 512). */
 static int stack_bytes(struct flt_verifier *v, const struct access *a, uint32_t *first,
                        uint32_t *last)
@@ -94,6 +102,7 @@ static int stack_bytes(struct flt_verifier *v, const struct access *a, uint32_t 
 		                   (long)(at + var->smin - FLT_STACK_BYTES));
 	*first = (uint32_t)(at + var->smin);
 	*last = (uint32_t)(at + var->smax) + a->size - 1;
+	note_depth(v, a->base->frame, FLT_STACK_BYTES - *first);
 	return 0;
 }
 

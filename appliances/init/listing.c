@@ -52,6 +52,7 @@ void listing_print(void)
 	        {EXO_KIND_ENV, "environment"}, {EXO_KIND_FRAME, "frames"},
 	        {EXO_KIND_SLOT, "slots"},      {EXO_KIND_FLOW, "flow space"},
 	        {EXO_KIND_BINDING, "binding"}, {EXO_KIND_RING, "ring"},
+	        {EXO_KIND_EXTENT, "sectors"},  {EXO_KIND_SCREEN, "rectangle"},
 	};
 	const struct exo_cap *machine = exo_start_cap(EXO_USE_MACHINE);
 

@@ -72,6 +72,19 @@ bool trial_slots(const struct exo_child *child, unsigned core, unsigned slots)
 	       exo_slot_take(exo_start_cap(EXO_USE_SLOTS), child->id, first, slots) == 0;
 }
 
+uint64_t trial_child_frames;
+
+static bool note_frames(const struct exo_child *child)
+{
+	static struct exo_env_status status;
+
+	status.env = child->cap;
+	if (exo_env_status(&status) < 0)
+		return false;
+	trial_child_frames = status.account.frames;
+	return true;
+}
+
 bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
                  uint64_t frames)
 {
@@ -87,7 +100,8 @@ bool trial_child(struct exo_child *child, const char *role, unsigned core, unsig
 	    exo_child_grant(child, EXO_USE_FRAMES, "frames", all, EXO_RIGHT_ALLOC, all->first,
 	                    all->count) < 0 ||
 	    exo_child_argument(child, role) < 0 || exo_child_argument(child, role) < 0 ||
-	    exo_child_start(child, core) < 0 || !trial_slots(child, core, slots)) {
+	    !note_frames(child) || exo_child_start(child, core) < 0 ||
+	    !trial_slots(child, core, slots)) {
 		exo_printf("child %s: %s\n", role, child->error);
 		return false;
 	}

@@ -26,6 +26,8 @@ void trial_fail(int line, const char *what);
  * runs already. What it was granted beside console and frames: a key to call `peer`, if not 0. */
 bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
                  uint64_t frames);
+/* What the last child owned before it ran. */
+extern uint64_t trial_child_frames;
 /* Gives a child the next free `slots` of a core's vector. */
 bool trial_slots(const struct exo_child *child, unsigned core, unsigned slots);
 /* Waits until the child has ended and forgets it. → its exit status, or -1000 - state. */

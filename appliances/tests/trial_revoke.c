@@ -162,7 +162,7 @@ static bool take_from(struct exo_child *child, const char *role, uint64_t *befor
 		return false;
 	if (!look(child))
 		return false;
-	*before = status.account.frames + POOL;
+	*before = trial_child_frames + POOL;
 	while (status.account.frames < *before && exo_tsc() < limit) {
 		exo_wait(exo_tsc() + exo_time_ticks(2000000));
 		look(child);

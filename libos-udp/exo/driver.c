@@ -198,6 +198,8 @@ static uint16_t flags_of(uint16_t desc)
 		flags |= UDP_BUFFER_L3_OK;
 	if (desc & EXO_DESC_L4_SUM_OK)
 		flags |= UDP_BUFFER_L4_OK;
+	if (desc & EXO_DESC_LOCAL)
+		flags |= UDP_BUFFER_LOCAL;
 	if (desc & (EXO_DESC_SUM_BAD | EXO_DESC_CUT | EXO_DESC_MORE))
 		flags |= UDP_BUFFER_BAD;
 	return flags;

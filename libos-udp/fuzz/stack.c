@@ -3,6 +3,8 @@
  * Fuzzes the whole stack: the input is a script of frames, times and calls. Bytes that would hardly
  * get past a checksum are given the right one, so that what lies behind is reached too.
  */
+#include <udp/autoconf.h>
+
 #include "../tests/bench.h"
 
 struct script {
@@ -122,6 +124,10 @@ static void input_ip6(struct bench *bench, struct script *script)
 	size = take_bytes(script, payload, sizeof payload);
 	if (ip.next == PROTOCOL_ICMP6 && size >= 4) {
 		payload[ICMP_TYPE] = what & 128 ? 133 + payload[ICMP_TYPE] % 5 : payload[ICMP_TYPE];
+		if (payload[ICMP_TYPE] == ICMP6_ROUTER_ADVERT) {
+			ip.src.bytes[0] = 0xfe;
+			ip.src.bytes[1] = 0x80;
+		}
 		bench_icmp6_sum(payload, size, &ip);
 	}
 	if (ip.next == PROTOCOL_UDP) {
@@ -202,6 +208,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (udp_address_add(bench.stack, 0, &six, 64) != 0 ||
 	    udp_socket_open(bench.stack, &socket) != 0)
 		__builtin_trap();
+	if (config.roles & UDP_ROLE_RESOLVE)
+		(void)udp_autoconf_start(bench.stack, 0, (const uint64_t[]){1, 2});
 	while (script.left > 0) {
 		act(&bench, &socket, &script);
 		bench_empty_tray(&bench);

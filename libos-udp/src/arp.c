@@ -109,15 +109,17 @@ static struct address *claimed(struct interface *interface, const struct arp *ar
 	return wanted != NULL && wanted->state == ADDRESS_TENTATIVE ? wanted : NULL;
 }
 
-/* Whether the sender claims an address of ours, or is ourselves, looped back. */
-static bool sender_is_us(struct udp_stack *stack, unsigned interface, const struct arp *arp)
+/* Whether the sender claims an address of ours, or is ourselves, looped back. Another program of
+ * this machine has our MAC address, too. */
+static bool sender_is_us(struct udp_stack *stack, unsigned interface, const struct arp *arp,
+                         bool local)
 {
 	struct address *mine = claimed(&stack->interfaces[interface], arp);
 	bool our_mac = memcmp(arp->sha, stack->interfaces[interface].mac, UDP_MAC_BYTES) == 0;
 
 	if (mine != NULL && !our_mac)
 		own_address_conflict(stack, interface, mine, arp->sha);
-	return mine != NULL || our_mac;
+	return mine != NULL || (our_mac && !local);
 }
 
 void arp_input(struct udp_stack *stack, struct udp_buffer *buffer)
@@ -133,7 +135,7 @@ void arp_input(struct udp_stack *stack, struct udp_buffer *buffer)
 		return;
 	}
 	to_us = interface_address(&stack->interfaces[interface], &arp.tpa) != NULL;
-	if (sender_is_us(stack, interface, &arp)) {
+	if (sender_is_us(stack, interface, &arp, buffer->flags & UDP_BUFFER_LOCAL)) {
 		udp_buffer_release(stack, buffer);
 		return;
 	}

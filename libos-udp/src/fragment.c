@@ -66,7 +66,7 @@ int fragment_send(struct udp_stack *stack, const struct send *request, const uin
 
 	if (result != 0)
 		return result;
-	room = ip_payload_max(&send, &route);
+	room = ip_payload_max(stack, &send, &route);
 	if (total > 65535 - ip_header_size(&send.dst) || (total > room && send.dont_fragment))
 		return -UDP_EMSGSIZE;
 	if (total > room) {

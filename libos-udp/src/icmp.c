@@ -28,7 +28,9 @@ static void echo(struct packet *packet)
 	turn_into_reply(packet->payload);
 	send.tos = packet->tos;
 	stack->count.icmp_echo_replies++;
-	buffer = ip_answer_buffer(packet, packet->payload, packet->size);
+	buffer = ip_fits(stack, &send, packet->size)
+	                 ? ip_answer_buffer(packet, packet->payload, packet->size)
+	                 : NULL;
 	if (buffer != NULL)
 		(void)ip_send(stack, &send, buffer);
 	else

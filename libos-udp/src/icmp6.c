@@ -38,7 +38,9 @@ static void echo(struct packet *packet)
 	turn_into_reply(packet->payload);
 	send.tos = packet->tos;
 	stack->count.icmp_echo_replies++;
-	buffer = ip_answer_buffer(packet, packet->payload, packet->size);
+	buffer = ip_fits(stack, &send, packet->size)
+	                 ? ip_answer_buffer(packet, packet->payload, packet->size)
+	                 : NULL;
 	if (buffer != NULL)
 		(void)ip_send(stack, &send, buffer);
 	else
@@ -69,6 +71,10 @@ void icmp6_input(struct packet *packet)
 		echo(packet);
 	else if (type == ICMP6_NEIGHBOUR_SOLICIT || type == ICMP6_NEIGHBOUR_ADVERT)
 		nd_input(packet);
+	else if (type >= ICMP6_MLD_QUERY && type <= ICMP6_MLD_DONE)
+		mld_input(packet);
+	else if (type == ICMP6_ROUTER_ADVERT)
+		router_advert_input(packet);
 	else
 		count->icmp_ignored++;
 }

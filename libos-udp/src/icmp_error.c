@@ -90,6 +90,7 @@ void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t res
 	                              {ICMP6_EXPIRED, ICMP_CODE_REASSEMBLY}},
 	        [CAUSE_OPTION] = {{ICMP_PARAMETER, 0}, {ICMP6_PARAMETER, ICMP6_CODE_OPTION}},
 	        [CAUSE_HEADER] = {{ICMP_PARAMETER, 0}, {ICMP6_PARAMETER, ICMP6_CODE_FIELD}},
+	        [CAUSE_NEXT] = {{ICMP_PARAMETER, 0}, {ICMP6_PARAMETER, ICMP6_CODE_NEXT_HEADER}},
 	};
 	bool six = packet->src.family == 6;
 	struct send send = ip_answer(packet);
@@ -110,72 +111,86 @@ void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t res
 	(void)ip_send(packet->stack, &send, buffer);
 }
 
-static bool is_transport(uint8_t protocol)
-{
-	return protocol == PROTOCOL_UDP || protocol == PROTOCOL_TCP;
-}
+/* A quoted packet, as far as the quote shows it. */
+struct quote {
+	struct udp_ip src, dst;
+	uint8_t protocol;
+	const uint8_t *transport;
+	uint32_t size; /* bytes at transport */
+};
 
-/* The quote's addresses, and where its transport header begins; 0: it does not show one that we
- * sent. Ports are in the first fragment only, and the quote must reach them. */
-static uint32_t quoted4(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst,
-                        uint8_t *protocol)
+/* Ports are in the first fragment only, and the quote must reach them. Untrusted. */
+static bool quoted4(const uint8_t *at, uint32_t size, struct quote *quote)
 {
 	uint32_t header = (at[IP4_VERSION_IHL] & 15u) * 4;
 
-	*protocol = at[IP4_PROTOCOL];
-	if (header < IP4_SIZE || size < header || !is_transport(*protocol) ||
+	if (header < IP4_SIZE || size < header ||
 	    (wire_get16(at + IP4_FRAGMENT) & IP4_OFFSET_MASK) != 0)
-		return 0;
-	*src = udp_ip4(wire_get32(at + IP4_SRC));
-	*dst = udp_ip4(wire_get32(at + IP4_DST));
-	return header;
+		return false;
+	*quote = (struct quote){.src = udp_ip4(wire_get32(at + IP4_SRC)),
+	                        .dst = udp_ip4(wire_get32(at + IP4_DST)),
+	                        .protocol = at[IP4_PROTOCOL],
+	                        .transport = at + header,
+	                        .size = size - header};
+	return true;
 }
 
-static uint32_t quoted6(const uint8_t *at, uint32_t size, struct udp_ip *src, struct udp_ip *dst,
-                        uint8_t *protocol)
+static bool quoted6(const uint8_t *at, uint32_t size, struct quote *quote)
 {
 	uint32_t header = IP6_SIZE;
 
 	if (size < IP6_SIZE)
-		return 0;
-	*src = udp_ip6(at + IP6_SRC);
-	*dst = udp_ip6(at + IP6_DST);
-	*protocol = at[IP6_NEXT];
-	if (is_transport(*protocol))
-		return header;
+		return false;
+	quote->src = udp_ip6(at + IP6_SRC);
+	quote->dst = udp_ip6(at + IP6_DST);
+	quote->protocol = at[IP6_NEXT];
 	/* The only extension header that this stack sends is that of a fragment. */
-	if (at[IP6_NEXT] != IP6_NEXT_FRAGMENT || size - header < IP6_FRAGMENT_SIZE ||
-	    !is_transport(at[header]) || (wire_get16(at + header + IP6_FRAGMENT_WORD) & ~7) != 0)
-		return 0;
-	*protocol = at[header];
-	return header + IP6_FRAGMENT_SIZE;
+	if (at[IP6_NEXT] == IP6_NEXT_FRAGMENT) {
+		if (size - header < IP6_FRAGMENT_SIZE ||
+		    (wire_get16(at + header + IP6_FRAGMENT_WORD) & ~7) != 0)
+			return false;
+		quote->protocol = at[header];
+		header += IP6_FRAGMENT_SIZE;
+	}
+	quote->transport = at + header;
+	quote->size = size - header;
+	return true;
+}
+
+/* An error about a datagram tells its socket, and the MTU is believed where there is one. */
+static void fail_udp(struct udp_stack *stack, const struct quote *quote, enum udp_failure failure,
+                     uint32_t value)
+{
+	struct udp_endpoint local = {.ip = quote->src,
+	                             .port = wire_get16(quote->transport + UDP_SRC_PORT)};
+	struct udp_endpoint remote = {.ip = quote->dst,
+	                              .port = wire_get16(quote->transport + UDP_DST_PORT)};
+
+	if (socket_fail(stack, &local, &remote, failure, value) && failure == UDP_FAILURE_TOO_BIG)
+		path_learn(stack, &quote->dst, value);
 }
 
 void ip_fail(struct udp_stack *stack, const uint8_t *at, uint32_t size, enum udp_failure failure,
              uint32_t value)
 {
-	struct udp_endpoint local = {0}, remote = {0};
-	uint32_t header = 0;
-	uint8_t protocol = 0;
+	struct quote quote;
+	bool good = false;
 
 	if (size < IP4_SIZE)
 		return;
 	if (at[IP4_VERSION_IHL] >> 4 == 4)
-		header = quoted4(at, size, &local.ip, &remote.ip, &protocol);
+		good = quoted4(at, size, &quote);
 	else if (at[IP4_VERSION_IHL] >> 4 == 6)
-		header = quoted6(at, size, &local.ip, &remote.ip, &protocol);
-	if (header == 0 || size - header < UDP_SIZE)
+		good = quoted6(at, size, &quote);
+	if (!good || quote.size < UDP_SIZE || !route_is_ours(stack, &quote.src))
 		return;
-	if (protocol == PROTOCOL_TCP) {
-		if (stack->transport != NULL && route_is_ours(stack, &local.ip))
-			stack->transport->error(stack->transport_context, &local.ip, &remote.ip,
-			                        at + header, size - header, failure, value);
-		return;
-	}
-	local.port = wire_get16(at + header + UDP_SRC_PORT);
-	remote.port = wire_get16(at + header + UDP_DST_PORT);
-	if (route_is_ours(stack, &local.ip))
-		socket_fail(stack, &local, &remote, failure, value);
+	if (failure == UDP_FAILURE_TOO_BIG)
+		value = path_mtu_claimed(at, value, quote.dst.family == 6);
+	if (quote.protocol == PROTOCOL_UDP)
+		fail_udp(stack, &quote, failure, value);
+	else if (quote.protocol == PROTOCOL_TCP && stack->transport != NULL)
+		stack->transport->error(stack->transport_context, &quote.src, &quote.dst,
+		                        quote.transport, quote.size, failure, value);
 }
 
 static enum udp_failure failure4(uint8_t type, uint8_t code)

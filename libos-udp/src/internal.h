@@ -21,6 +21,9 @@
 #include <udp/transport.h>
 #include <udp/wire.h>
 
+#include "autoconf.h"
+#include "group.h"
+
 #define NS_PER_S  1000000000ull
 #define NS_PER_MS 1000000ull
 
@@ -51,6 +54,9 @@ struct address {
 	uint64_t due;            /* UINT64_MAX: nothing */
 	uint64_t defended_until; /* no second defence before (RFC 5227, 2.4(b)) */
 	struct udp_dhcp *lease;  /* whose it is; NULL: nobody's in particular */
+	bool probed;             /* somebody was asked at least once */
+	bool automatic;          /* formed by autoconf.c */
+	bool deprecated;         /* good for what goes on, not for what begins */
 };
 
 struct interface {
@@ -59,6 +65,8 @@ struct interface {
 	uint32_t n_addresses;
 	struct address addresses[UDP_ADDRESSES_MAX];
 	struct udp_ip gateway4, gateway6; /* family 0: none */
+	struct autoconf autoconf;
+	struct groups groups;
 };
 
 enum neighbour_state {
@@ -105,6 +113,18 @@ struct socket_table {
 	uint32_t mask;
 };
 
+/* What is known of the way to a destination. */
+struct path {
+	struct udp_ip dst;
+	uint32_t mtu;   /* 0: nothing */
+	uint64_t until; /* when it is forgotten */
+};
+
+struct path_table {
+	struct path *entries;
+	uint32_t n, used;
+};
+
 struct token_bucket {
 	uint64_t full_at; /* when the bucket will have been refilled */
 };
@@ -123,6 +143,7 @@ struct udp_stack {
 	struct reassembly_table reassembly;
 	struct socket_table sockets;
 	struct token_bucket errors;
+	struct path_table paths;
 	struct udp_dhcp *dhcp;                 /* clients, a list */
 	struct udp_socket dhcp_socket;         /* theirs all */
 	const struct udp_transport *transport; /* who takes TCP; NULL: nobody */
@@ -137,6 +158,7 @@ struct packet {
 	struct interface *interface;
 	const uint8_t *mac; /* the link's source address */
 	bool link_group;    /* came by a link broadcast or multicast */
+	bool fragmented;    /* came in fragments, or said so */
 	bool to_group;      /* the network destination is a broadcast or multicast address */
 	struct udp_ip src, dst;
 	uint8_t protocol, ttl, tos;
@@ -155,6 +177,7 @@ struct send {
 	uint8_t mac[UDP_MAC_BYTES];
 	uint8_t protocol, ttl, tos;
 	bool dont_fragment;
+	bool router_alert; /* IPv4: with that option (RFC 2113) */
 };
 
 /* Which part of a datagram a fragment is. */
@@ -184,6 +207,13 @@ static inline struct udp_buffer *stack_allocate(struct udp_stack *stack, uint32_
 static inline uint32_t ip_header_size(const struct udp_ip *ip)
 {
 	return ip->family == 6 ? IP6_SIZE : IP4_SIZE;
+}
+
+/* Routers may want smaller packets on a link than it takes. */
+static inline uint32_t link_mtu(const struct interface *interface, const struct udp_ip *dst)
+{
+	return dst->family == 6 && interface->autoconf.mtu != 0 ? interface->autoconf.mtu
+	                                                        : interface->mtu;
 }
 
 static inline uint64_t earlier(uint64_t a, uint64_t b)
@@ -264,6 +294,9 @@ int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct u
 void ip4_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t *mac,
                bool link_group);
 
+/* Whether it comes from an address of ours by the wire: only who shares it on this machine may. */
+bool ip_is_forged(const struct packet *packet);
+
 /* Whoever sends us packets is reached through the neighbour that brought them: UDP_ROLE_LEARN. */
 void ip_learn(const struct packet *packet);
 
@@ -282,8 +315,11 @@ void reassembly_run(struct udp_stack *stack, uint64_t now);
 int ip_send(struct udp_stack *stack, const struct send *send, struct udp_buffer *buffer);
 /* Finds the route and completes send->src. 0 or -UDP_EUNREACHABLE. */
 int ip_resolve(struct udp_stack *stack, struct send *send, struct route *route);
-/* Payload bytes that one frame takes on that route. */
-uint32_t ip_payload_max(const struct send *send, const struct route *route);
+/* Payload bytes that one packet takes to that destination, as far as is known. */
+uint32_t ip_payload_max(struct udp_stack *stack, const struct send *send,
+                        const struct route *route);
+/* Whether `size` bytes of payload go out in one packet, straight to a neighbour. */
+bool ip_fits(struct udp_stack *stack, const struct send *send, uint32_t size);
 /* The link address of a multicast group. */
 void ip_multicast_mac(const struct udp_ip *group, uint8_t *mac);
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst);
@@ -299,6 +335,17 @@ struct udp_buffer *ip_answer_buffer(struct packet *packet, uint8_t *payload, uin
 /* Sends `head` (transport header) and `data` as one IP packet in as many fragments as it takes. */
 int fragment_send(struct udp_stack *stack, const struct send *send, const uint8_t *head,
                   uint32_t head_size, const uint8_t *data, uint32_t size);
+
+/* ---- path.c ---- */
+
+size_t path_bytes(const struct udp_config *config);
+void path_init(struct udp_stack *stack, void *memory);
+/* The MTU to `dst` by a link of MTU `link`. */
+uint32_t path_mtu(struct udp_stack *stack, const struct udp_ip *dst, uint32_t link);
+/* What an ICMP error that claims an MTU (0: it names none) may mean at most for the packet it
+ * quotes. */
+uint32_t path_mtu_claimed(const uint8_t *quote, uint32_t claimed, bool six);
+void path_learn(struct udp_stack *stack, const struct udp_ip *dst, uint32_t mtu);
 
 /* ---- ip6_input.c ---- */
 
@@ -319,6 +366,52 @@ void nd_announce(struct udp_stack *stack, unsigned interface, const struct udp_i
 /* As arp_probe (RFC 4862, 5.4.2). */
 void nd_probe(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
 
+/* ---- router_advert.c ---- */
+
+/* A router advertisement whose ICMPv6 checksum is right. */
+void router_advert_input(struct packet *packet);
+
+/* ---- autoconf.c ---- */
+
+/* What an announcement says; lifetimes in seconds. */
+void autoconf_router(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                     uint8_t preference, uint16_t seconds);
+void autoconf_prefix(struct udp_stack *stack, unsigned interface, const struct udp_ip *net,
+                     bool on_link, uint32_t preferred, uint32_t valid);
+void autoconf_dns(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                  uint32_t seconds);
+void autoconf_mtu(struct udp_stack *stack, unsigned interface, uint32_t mtu);
+/* Somebody has an address that was formed; it has been taken off the interface. */
+void autoconf_duplicate(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
+void autoconf_run(struct udp_stack *stack, uint64_t now);
+uint64_t autoconf_deadline(const struct udp_stack *stack, uint64_t now);
+
+/* ---- group.c ---- */
+
+void group_init(struct interface *interface);
+/* Whether the interface wants what `source` sends to the group. */
+bool group_hears(struct interface *interface, const struct udp_ip *ip, const struct udp_ip *source);
+bool group_has(const struct group *group, const struct udp_ip *source);
+/* The version of IGMP or MLD that the link's queriers understand. */
+unsigned group_version(struct interface *interface, uint8_t family, uint64_t now);
+void group_query(struct udp_stack *stack, unsigned interface, uint8_t family,
+                 const struct query *query);
+/* Another host has reported the group in an older version: ours is not needed. */
+void group_heard_report(struct udp_stack *stack, unsigned interface, const struct udp_ip *group);
+void group_run(struct udp_stack *stack, uint64_t now);
+uint64_t group_deadline(const struct udp_stack *stack);
+
+/* ---- group_message.c ---- */
+
+void igmp_input(struct packet *packet);
+/* An MLD message whose ICMPv6 checksum is right. */
+void mld_input(struct packet *packet);
+void group_send_record(struct udp_stack *stack, unsigned interface, const struct group *group,
+                       enum group_record kind);
+/* A report, or that the group is left, in an older version. */
+void group_send_old(struct udp_stack *stack, unsigned interface, const struct group *group,
+                    unsigned version, bool leave);
+
 /* ---- icmp6.c ---- */
 
 void icmp6_input(struct packet *packet);
@@ -338,6 +431,7 @@ enum icmp_cause {
 	CAUSE_REASSEMBLY, /* fragments are missing */
 	CAUSE_OPTION,     /* IPv6: an option that we do not know; rest: where */
 	CAUSE_HEADER,     /* IPv6: a field that makes no sense; rest: where */
+	CAUSE_NEXT, /* IPv6: a header where none of its kind may stand; rest: where it is named */
 	CAUSES
 };
 
@@ -374,11 +468,15 @@ uint64_t transport_run(struct udp_stack *stack, uint64_t now);
 size_t socket_bytes(const struct udp_config *config);
 void socket_init(struct udp_stack *stack, void *memory);
 void udp_input(struct packet *packet);
+/* The next socket behind `last` (NULL: the first) that takes what `remote` sends to the group
+ * `local`; NULL: no more. */
+struct udp_socket *socket_next(struct udp_stack *stack, const struct udp_socket *last,
+                               const struct udp_endpoint *local, const struct udp_endpoint *remote);
 /* The socket that takes what `remote` sends to `local`; NULL: none. */
 struct udp_socket *socket_find(struct udp_stack *stack, const struct udp_endpoint *local,
                                const struct udp_endpoint *remote);
-/* A datagram that `local` sent to `remote` failed. */
-void socket_fail(struct udp_stack *stack, const struct udp_endpoint *local,
+/* A datagram that `local` sent to `remote` failed. false: nobody here can have sent it. */
+bool socket_fail(struct udp_stack *stack, const struct udp_endpoint *local,
                  const struct udp_endpoint *remote, enum udp_failure failure, uint32_t value);
 
 #endif

@@ -70,6 +70,20 @@ static bool is_lease_to_be(const struct packet *packet)
 	       dhcp_expects(packet->stack, packet->buffer->interface);
 }
 
+bool ip_is_forged(const struct packet *packet)
+{
+	return !(packet->buffer->flags & UDP_BUFFER_LOCAL) &&
+	       route_is_ours(packet->stack, &packet->src);
+}
+
+/* All hosts hear 224.0.0.1; what IGMP says, routers' groups and all, is heard as it is. */
+static bool hears(const struct packet *packet)
+{
+	return udp_ip4_value(&packet->dst) == 0xe0000001 ||
+	       packet->header[IP4_PROTOCOL] == PROTOCOL_IGMP ||
+	       group_hears(packet->interface, &packet->dst, &packet->src);
+}
+
 /* Who sent it, and whether it is for us. NULL, or the counter. */
 static uint64_t *check_addresses(struct packet *packet)
 {
@@ -78,11 +92,13 @@ static uint64_t *check_addresses(struct packet *packet)
 	packet->src = udp_ip4(wire_get32(packet->header + IP4_SRC));
 	packet->dst = udp_ip4(wire_get32(packet->header + IP4_DST));
 	/* A client without an address sends from 0.0.0.0, but not to us as one host. */
-	if (!udp_ip_is_source(&packet->src) || route_is_ours(packet->stack, &packet->src) ||
+	if (!udp_ip_is_source(&packet->src) || ip_is_forged(packet) ||
 	    route_is_broadcast(packet->interface, &packet->src))
 		return &count->drop_source;
 	packet->to_group = udp_ip_is_multicast(&packet->dst) ||
 	                   route_is_broadcast(packet->interface, &packet->dst);
+	if (udp_ip_is_multicast(&packet->dst) && !hears(packet))
+		return &count->drop_not_ours;
 	if (!packet->to_group && interface_address(packet->interface, &packet->dst) == NULL &&
 	    !is_lease_to_be(packet))
 		return &count->drop_not_ours;
@@ -112,6 +128,9 @@ static void deliver(struct packet *packet)
 	case PROTOCOL_ICMP:
 		icmp_input(packet);
 		break;
+	case PROTOCOL_IGMP:
+		igmp_input(packet);
+		break;
 	case PROTOCOL_TCP:
 		if (packet->stack->transport != NULL) {
 			transport_input(packet);
@@ -132,6 +151,7 @@ static void fragment_input(struct packet *packet, uint16_t word)
 	bool complete;
 
 	packet->stack->count.fragments_in++;
+	packet->fragmented = true;
 	complete = reassembly_add(packet, wire_get16(packet->header + IP4_ID),
 	                          (word & IP4_OFFSET_MASK) * 8u, word & IP4_MF, &whole);
 	if (complete)

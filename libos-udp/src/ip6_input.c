@@ -79,10 +79,11 @@ static uint64_t *check_addresses(struct packet *packet)
 	if (!udp_ip_is_source(&packet->src) &&
 	    !(udp_ip_is_unspecified(&packet->src) && packet->protocol == PROTOCOL_ICMP6))
 		return &count->drop_source;
-	if (route_is_ours(packet->stack, &packet->src))
+	if (ip_is_forged(packet))
 		return &count->drop_source;
 	packet->to_group = udp_ip_is_multicast(&packet->dst);
-	if (packet->to_group ? !is_our_group(packet->interface, &packet->dst)
+	if (packet->to_group ? !is_our_group(packet->interface, &packet->dst) &&
+	                               !group_hears(packet->interface, &packet->dst, &packet->src)
 	                     : interface_address(packet->interface, &packet->dst) == NULL)
 		return &count->drop_not_ours;
 	if (packet->link_group && !packet->to_group)
@@ -186,6 +187,7 @@ static void fragment_input(struct packet *packet, unsigned left)
 	uint32_t id = wire_get32(packet->payload + IP6_FRAGMENT_ID);
 
 	packet->stack->count.fragments_in++;
+	part.fragmented = true;
 	memcpy(plain, packet->header, IP6_SIZE);
 	plain[IP6_NEXT] = packet->payload[0];
 	part.header = plain;
@@ -213,10 +215,18 @@ static bool take_fragment(struct packet *packet, const uint8_t **named, unsigned
 		return true;
 	}
 	*named = at;
+	packet->fragmented = true;
 	packet->protocol = at[0];
 	packet->payload += IP6_FRAGMENT_SIZE;
 	packet->size -= IP6_FRAGMENT_SIZE;
 	return true;
+}
+
+/* Hop-by-hop options stand first or nowhere (RFC 8200, 4.1). → false. */
+static bool misplaced(const struct packet *packet, const uint8_t *named)
+{
+	icmp_error(packet, CAUSE_NEXT, offset_of(packet, named));
+	return false;
 }
 
 /* Follows the chain to the transport header; `left` more extension headers are borne. */
@@ -230,9 +240,10 @@ static void walk(struct packet *packet, unsigned left)
 			good = take_fragment(packet, &named, left - 1);
 		else if (!is_extension(packet->protocol))
 			break;
+		else if (packet->protocol == IP6_NEXT_HOP_BY_HOP && !first)
+			good = misplaced(packet, named);
 		else
-			good = (packet->protocol != IP6_NEXT_HOP_BY_HOP || first) &&
-			       skip_extension(packet, &named);
+			good = skip_extension(packet, &named);
 	}
 	if (!good || left == 0) {
 		packet->stack->count.ip6_extension_bad++;

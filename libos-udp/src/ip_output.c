@@ -26,9 +26,18 @@ int ip_resolve(struct udp_stack *stack, struct send *send, struct route *route)
 	return result;
 }
 
-uint32_t ip_payload_max(const struct send *send, const struct route *route)
+uint32_t ip_payload_max(struct udp_stack *stack, const struct send *send, const struct route *route)
 {
-	return route->interface->mtu - ip_header_size(&send->dst);
+	return path_mtu(stack, &send->dst, link_mtu(route->interface, &send->dst)) -
+	       ip_header_size(&send->dst);
+}
+
+bool ip_fits(struct udp_stack *stack, const struct send *send, uint32_t size)
+{
+	const struct interface *interface = &stack->interfaces[send->interface];
+	uint32_t mtu = path_mtu(stack, &send->dst, link_mtu(interface, &send->dst));
+
+	return size <= mtu - ip_header_size(&send->dst);
 }
 
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst)
@@ -41,15 +50,17 @@ uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst)
 static int push_header4(struct udp_stack *stack, const struct send *send, struct udp_buffer *buffer,
                         const struct fragment *fragment)
 {
-	uint32_t length = buffer->size + IP4_SIZE;
-	uint8_t *at = udp_buffer_push(buffer, IP4_SIZE);
+	static const uint8_t alert[] = {148, 4, 0, 0};
+	uint32_t header = IP4_SIZE + (send->router_alert ? sizeof alert : 0);
+	uint32_t length = buffer->size + header;
+	uint8_t *at = udp_buffer_push(buffer, header);
 	uint16_t word = send->dont_fragment ? IP4_DF : 0, sum;
 
 	if (at == NULL)
 		return -UDP_ENOBUFS;
 	if (fragment != NULL)
 		word = (uint16_t)(fragment->offset / 8 | (fragment->more ? IP4_MF : 0));
-	at[IP4_VERSION_IHL] = 0x45;
+	at[IP4_VERSION_IHL] = (uint8_t)(0x40 | header / 4);
 	at[IP4_TOS] = send->tos;
 	wire_put16(at + IP4_LENGTH, (uint16_t)length);
 	wire_put16(at + IP4_ID,
@@ -60,7 +71,9 @@ static int push_header4(struct udp_stack *stack, const struct send *send, struct
 	wire_put16(at + IP4_CHECKSUM, 0);
 	memcpy(at + IP4_SRC, send->src.bytes, 4);
 	memcpy(at + IP4_DST, send->dst.bytes, 4);
-	sum = udp_sum_finish(udp_sum_add(0, at, IP4_SIZE));
+	if (send->router_alert)
+		memcpy(at + IP4_SIZE, alert, sizeof alert);
+	sum = udp_sum_finish(udp_sum_add(0, at, header));
 	memcpy(at + IP4_CHECKSUM, &sum, sizeof sum);
 	return 0;
 }
@@ -127,6 +140,9 @@ static void send_link(struct udp_stack *stack, const struct send *send, const st
 		ethernet_send(stack, route->index, send->mac, type, buffer);
 	} else if (route->broadcast) {
 		ethernet_send(stack, route->index, ethernet_broadcast, type, buffer);
+	} else if (interface_address(route->interface, &route->next_hop) != NULL) {
+		/* To who shares the address on this machine: the driver brings it there. */
+		ethernet_send(stack, route->index, route->interface->mac, type, buffer);
 	} else if (udp_ip_is_multicast(&route->next_hop)) {
 		ip_multicast_mac(&route->next_hop, mac);
 		ethernet_send(stack, route->index, mac, type, buffer);
@@ -156,7 +172,7 @@ int ip_send(struct udp_stack *stack, const struct send *request, struct udp_buff
 	struct route route;
 	int result = ip_resolve(stack, &send, &route);
 
-	if (result == 0 && buffer->size > ip_payload_max(&send, &route))
+	if (result == 0 && buffer->size > ip_payload_max(stack, &send, &route))
 		result = -UDP_EMSGSIZE;
 	if (result != 0) {
 		udp_buffer_release(stack, buffer);

@@ -182,7 +182,9 @@ void nd_input(struct packet *packet)
 	struct discovery found;
 
 	packet->stack->count.nd_in++;
-	if (!(packet->stack->config.roles & UDP_ROLE_RESOLVE) || !parse(packet, &found)) {
+	/* Fragments would hide it from whoever guards the link (RFC 6980, 5). */
+	if (!(packet->stack->config.roles & UDP_ROLE_RESOLVE) || packet->fragmented ||
+	    !parse(packet, &found)) {
 		packet->stack->count.nd_bad++;
 		return;
 	}

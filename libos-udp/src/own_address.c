@@ -162,8 +162,14 @@ static void give_up(struct udp_stack *stack, unsigned interface, struct address 
                     const uint8_t *mac)
 {
 	struct udp_dhcp *lease = address->lease;
+	struct udp_ip ip = address->ip;
 
-	notify(stack, UDP_NOTICE_DUPLICATE, &address->ip, mac);
+	notify(stack, UDP_NOTICE_DUPLICATE, &ip, mac);
+	if (address->automatic) {
+		own_address_drop(&stack->interfaces[interface], address);
+		autoconf_duplicate(stack, interface, &ip);
+		return;
+	}
 	address->state = ADDRESS_DUPLICATE;
 	set_step(address, STEP_PROBE, stack_now(stack) + RATE_LIMIT);
 	if (lease == NULL)
@@ -180,7 +186,7 @@ void own_address_conflict(struct udp_stack *stack, unsigned interface, struct ad
 	stack->count.arp_conflicts++;
 	if (address->state == ADDRESS_DUPLICATE)
 		return;
-	if (address->step < STEP_ANNOUNCE) {
+	if (address->probed && address->step <= STEP_ANNOUNCE) {
 		give_up(stack, interface, address, mac);
 		return;
 	}
@@ -209,6 +215,7 @@ static void probe(struct udp_stack *stack, unsigned interface, struct address *a
 	uint64_t spread = stack->ops.random(stack->context) % PROBE_SPREAD;
 
 	stack->count.address_probes++;
+	address->probed = true;
 	if (address->state == ADDRESS_DUPLICATE)
 		address->state = ADDRESS_TENTATIVE;
 	if (address->ip.family == 6) {

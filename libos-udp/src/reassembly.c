@@ -233,6 +233,7 @@ static void describe(struct udp_stack *stack, struct reassembly *context, uint32
 	context->buffer.flags = UDP_BUFFER_OWNED;
 	context->buffer.interface = context->interface;
 	*packet = (struct packet){.stack = stack,
+	                          .fragmented = true,
 	                          .buffer = &context->buffer,
 	                          .interface = &stack->interfaces[context->interface],
 	                          .mac = context->mac,

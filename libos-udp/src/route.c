@@ -31,22 +31,45 @@ static const struct udp_ip *gateway(const struct interface *interface, uint8_t f
 	return family == 6 ? &interface->gateway6 : &interface->gateway4;
 }
 
-/* How well a route by this address fits: longest prefix on the link, then a gateway; -1: not. */
+static bool is_link_local(const struct udp_ip *ip)
+{
+	return ip->family == 6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
+/* Scope of a destination: whether it lies beyond no router by its very form. */
+static bool stays_on_link(const struct udp_ip *ip)
+{
+	return is_link_local(ip) || (ip->family == 6 && ip->bytes[0] == 0xff && ip->bytes[1] == 2);
+}
+
+enum {
+	FIT_GROUP = 1,      /* a group, or a router that is on none of our networks */
+	FIT_ROUTER,         /* by a router on this address' network */
+	FIT_LINK,           /* on the link; a longer prefix is better */
+	FIT_SCOPE = 1 << 9, /* the source has the destination's scope (RFC 6724, 5, rule 2) */
+	FIT_FRESH = 1 << 8, /* and is not deprecated (rule 3) */
+};
+
+/* How well a route by this address fits; -1: not at all. */
 static int fit(const struct interface *interface, const struct address *address,
                const struct udp_ip *dst)
 {
 	const struct udp_ip *router = gateway(interface, dst->family);
+	int how = is_link_local(&address->ip) == stays_on_link(dst) ? FIT_SCOPE : 0;
 
 	if (address->ip.family != dst->family)
 		return -1;
-	if (udp_ip4_value(dst) == 0xffffffff && dst->family == 4)
-		return 0;
+	how += address->deprecated ? 0 : FIT_FRESH;
+	if (route_is_broadcast(interface, dst) && udp_ip4_value(dst) == 0xffffffff)
+		return how + FIT_GROUP;
 	if (udp_ip_same_net(&address->ip, dst, address->prefix))
-		return 2 + address->prefix;
-	if (router->family == 0 && !udp_ip_is_multicast(dst))
+		return how + FIT_LINK + address->prefix;
+	if (udp_ip_is_multicast(dst))
+		return how + FIT_GROUP;
+	if (router->family == 0 || is_link_local(dst))
 		return -1;
-	return router->family != 0 && udp_ip_same_net(&address->ip, router, address->prefix) ? 1
-	                                                                                     : 0;
+	return how +
+	       (udp_ip_same_net(&address->ip, router, address->prefix) ? FIT_ROUTER : FIT_GROUP);
 }
 
 static void take(struct route *route, struct interface *interface, unsigned index,

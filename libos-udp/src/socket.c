@@ -58,13 +58,24 @@ struct udp_socket *socket_find(struct udp_stack *stack, const struct udp_endpoin
 	return best;
 }
 
-void socket_fail(struct udp_stack *stack, const struct udp_endpoint *local,
+struct udp_socket *socket_next(struct udp_stack *stack, const struct udp_socket *last,
+                               const struct udp_endpoint *local, const struct udp_endpoint *remote)
+{
+	struct udp_socket *at = last == NULL ? *chain(stack, local->port) : last->next;
+
+	while (at != NULL && match(at, local, remote) < 0)
+		at = at->next;
+	return at;
+}
+
+bool socket_fail(struct udp_stack *stack, const struct udp_endpoint *local,
                  const struct udp_endpoint *remote, enum udp_failure failure, uint32_t value)
 {
 	struct udp_socket *socket = socket_find(stack, local, remote);
 
 	if (socket != NULL && socket->failure != NULL)
 		socket->failure(socket, failure, remote, value);
+	return socket != NULL;
 }
 
 static bool endpoint_equal(const struct udp_endpoint *a, const struct udp_endpoint *b)

@@ -2,7 +2,13 @@
 /* A stack's life: memory, interfaces, addresses; and what runs through it: input and timers. */
 #include "internal.h"
 
-enum { ALIGNMENT = 16, REASSEMBLIES_MAX = 1024, NEIGHBOURS_MAX = 65536, BUCKETS_MAX = 65536 };
+enum {
+	ALIGNMENT = 16,
+	REASSEMBLIES_MAX = 1024,
+	NEIGHBOURS_MAX = 65536,
+	BUCKETS_MAX = 65536,
+	PATHS_MAX = 65536
+};
 
 static const char *const counter_names[] = {
 #define UDP_COUNTER_NAME(name) #name,
@@ -25,6 +31,7 @@ struct udp_config udp_config_default(void)
 	        .neighbours = 64,
 	        .reassemblies = 4,
 	        .socket_buckets = 64,
+	        .paths = 64,
 	        .port_first = 49152,
 	        .port_last = 65535,
 	        .error_rate = 1000,
@@ -38,9 +45,10 @@ static bool config_valid(const struct udp_config *config)
 	       config->reassemblies <= REASSEMBLIES_MAX && config->socket_buckets >= 1 &&
 	       config->socket_buckets <= BUCKETS_MAX &&
 	       (config->socket_buckets & (config->socket_buckets - 1)) == 0 &&
-	       config->port_first >= 1 && config->port_first <= config->port_last &&
-	       config->error_rate >= 1 && config->error_rate <= 1000000 &&
-	       config->error_burst >= 1 && config->error_burst <= 1000000;
+	       config->paths % 4 == 0 && config->paths <= PATHS_MAX && config->port_first >= 1 &&
+	       config->port_first <= config->port_last && config->error_rate >= 1 &&
+	       config->error_rate <= 1000000 && config->error_burst >= 1 &&
+	       config->error_burst <= 1000000;
 }
 
 static size_t aligned(size_t size)
@@ -53,7 +61,8 @@ size_t udp_stack_bytes(const struct udp_config *config)
 	if (!config_valid(config))
 		return 0;
 	return aligned(sizeof(struct udp_stack)) + aligned(neighbour_bytes(config)) +
-	       aligned(reassembly_bytes(config)) + aligned(socket_bytes(config));
+	       aligned(reassembly_bytes(config)) + aligned(socket_bytes(config)) +
+	       aligned(path_bytes(config));
 }
 
 struct udp_stack *udp_stack_create(void *memory, size_t size, const struct udp_config *config,
@@ -79,6 +88,8 @@ struct udp_stack *udp_stack_create(void *memory, size_t size, const struct udp_c
 	reassembly_init(stack, at);
 	at += aligned(reassembly_bytes(config));
 	socket_init(stack, at);
+	at += aligned(socket_bytes(config));
+	path_init(stack, at);
 	return stack;
 }
 
@@ -113,10 +124,14 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 
 	own_address_run(stack, now); /* first: it tells the DHCP client what became of an address */
 	dhcp_run(stack, now);
+	autoconf_run(stack, now);
+	group_run(stack, now);
 	neighbour_run(stack, now);
 	reassembly_run(stack, now);
 	later = transport_run(stack, now);
 	deadline = earlier(own_address_deadline(stack), dhcp_deadline(stack));
+	deadline = earlier(deadline, autoconf_deadline(stack, now));
+	deadline = earlier(deadline, group_deadline(stack));
 	deadline = earlier(deadline, stack->neighbours.deadline);
 	deadline = earlier(deadline, later);
 	return earlier(deadline, stack->reassembly.deadline);
@@ -138,5 +153,6 @@ int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu)
 	memset(interface, 0, sizeof *interface);
 	memcpy(interface->mac, mac, UDP_MAC_BYTES);
 	interface->mtu = mtu;
+	group_init(interface);
 	return (int)stack->n_interfaces++;
 }

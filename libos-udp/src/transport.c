@@ -65,7 +65,12 @@ uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote
 	if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
 		return 0;
 	*local = route.src;
-	return route.interface->mtu;
+	return path_mtu(stack, remote, link_mtu(route.interface, remote));
+}
+
+void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote, uint32_t mtu)
+{
+	path_learn(stack, remote, mtu);
 }
 
 struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size)

@@ -33,6 +33,36 @@ static void deliver(struct packet *packet, struct udp_socket *socket,
 	packet->buffer = datagram.buffer;
 }
 
+/* The rest of those who hear a group get copies; the last one gets the buffer itself. A receiver
+ * may close its own socket, but must leave the others'. */
+static void deliver_copies(struct packet *packet, struct udp_socket *last,
+                           const struct udp_endpoint *from, const struct udp_endpoint *to,
+                           uint32_t length)
+{
+	struct udp_stack *stack = packet->stack;
+	struct udp_socket *at = socket_next(stack, NULL, to, from), *next;
+
+	for (; at != NULL; at = next) {
+		struct packet copy = *packet;
+
+		next = socket_next(stack, at, to, from);
+		if (at == last)
+			continue;
+		copy.buffer = stack_allocate(stack, length);
+		if (copy.buffer == NULL) {
+			stack->count.drop_no_buffer++;
+			continue;
+		}
+		copy.buffer->interface = packet->buffer->interface;
+		copy.buffer->time = packet->buffer->time;
+		memcpy(copy.buffer->data, packet->payload, length);
+		copy.payload = copy.buffer->data;
+		deliver(&copy, at, from, to, length);
+		if (copy.buffer != NULL)
+			udp_buffer_release(stack, copy.buffer);
+	}
+}
+
 void udp_input(struct packet *packet)
 {
 	struct udp_counters *count = &packet->stack->count;
@@ -57,6 +87,8 @@ void udp_input(struct packet *packet)
 	}
 	socket = socket_find(packet->stack, &to, &from);
 	if (socket != NULL) {
+		if (packet->to_group)
+			deliver_copies(packet, socket, &from, &to, length);
 		deliver(packet, socket, &from, &to, length);
 		return;
 	}

@@ -163,8 +163,7 @@ int udp_socket_reply(struct udp_socket *socket, struct udp_datagram *datagram, u
 		return -UDP_EMSGSIZE;
 	}
 	result = describe_answer(socket, datagram, &send);
-	if (result == 0 &&
-	    size + UDP_SIZE + ip_header_size(&send.dst) <= stack->interfaces[send.interface].mtu) {
+	if (result == 0 && ip_fits(stack, &send, size + UDP_SIZE)) {
 		buffer = ip_answer_buffer(&packet, datagram->data, size);
 		if (buffer != NULL) {
 			datagram->buffer = NULL;

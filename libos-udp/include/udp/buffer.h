@@ -23,6 +23,7 @@ enum udp_buffer_flags {
 	UDP_BUFFER_L3_OK = 1 << 0, /* received: hardware found the IPv4 header checksum right */
 	UDP_BUFFER_L4_OK = 1 << 1, /* received: hardware found the transport checksum right */
 	UDP_BUFFER_BAD = 1 << 2,   /* received: damaged, or cut: count it and drop it */
+	UDP_BUFFER_LOCAL = 1 << 4, /* received: another program of this machine sent it */
 	UDP_BUFFER_OWNED = 1 << 3, /* the stack's own (reassembled): never the driver's */
 };
 

@@ -56,7 +56,14 @@
 	X(nd_bad)                                                                                  \
 	X(nd_out)                                                                                  \
 	X(ip6_extension_bad) /* chain too long, cut, or in a wrong order */                        \
-	X(dhcp_in)           /* answers to a question of ours */                                   \
+	X(group_in)          /* IGMP and MLD */                                                    \
+	X(group_bad)                                                                               \
+	X(group_out)                                                                               \
+	X(ra_in) /* router advertisements */                                                       \
+	X(ra_bad)                                                                                  \
+	X(ra_full)          /* more prefixes or routers than are kept */                           \
+	X(path_mtu_learned) /* a path takes less than was thought */                               \
+	X(dhcp_in)          /* answers to a question of ours */                                    \
 	X(dhcp_out)                                                                                \
 	X(dhcp_bad)     /* malformed, or without what it must have */                              \
 	X(dhcp_strange) /* to nobody here, or from a server that was not asked */

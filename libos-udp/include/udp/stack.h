@@ -61,6 +61,7 @@ enum udp_notice {
 	UDP_NOTICE_CONFLICT = 1,  /* somebody else uses one of our addresses (RFC 5227, 2.4) */
 	UDP_NOTICE_DUPLICATE = 2, /* somebody else had it before us: it is not used */
 	UDP_NOTICE_READY = 3,     /* nobody has it: it is used from now on; no `mac` */
+	UDP_NOTICE_GONE = 4,      /* its lifetime has ended: it is used no more; no `mac` */
 };
 
 /* What the driver does for the stack. All have the context as first argument. */
@@ -88,7 +89,8 @@ struct udp_config {
 	uint32_t neighbours;     /* entries of the neighbour table, 8 … 65,536 */
 	uint32_t reassemblies;   /* datagrams under reassembly at once, 0 … 1,024, 66 KiB each */
 	uint32_t socket_buckets; /* of the port hash; a power of two, 1 … 65,536 */
-	uint16_t port_first;     /* ephemeral ports: [first, last] */
+	uint32_t paths; /* destinations whose MTU is remembered: a multiple of 4, 0 … 65,536 */
+	uint16_t port_first; /* ephemeral ports: [first, last] */
 	uint16_t port_last;
 	uint32_t error_rate;  /* ICMP errors per second at most */
 	uint32_t error_burst; /* and at once */

@@ -29,7 +29,10 @@ struct udp_transport_packet {
 struct udp_transport {
 	/* true: the buffer is the transport's now. */
 	bool (*input)(void *context, const struct udp_transport_packet *packet);
-	/* A packet of ours failed: `quote` is what is known of its transport header and payload. */
+	/* A packet of ours failed: `quote` is what is known of its transport header and payload.
+	   Untrusted: whoever can vouch for the quote (TCP: its sequence number is under way) says
+	   so by udp_transport_believe, where `failure` is TOO_BIG and `value` the path's MTU now.
+	 */
 	void (*error)(void *context, const struct udp_ip *local, const struct udp_ip *remote,
 	              const uint8_t *quote, uint32_t size, enum udp_failure failure,
 	              uint32_t value);
@@ -53,6 +56,12 @@ struct udp_transport_send {
  * *local is not ours. */
 uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
                             struct udp_ip *local);
+/* The error was about a packet of ours: the path's MTU, as it was told, holds for all who send
+ * there, for ten minutes (RFC 1191, RFC 8201). udp_transport_path gives it from then on. */
+void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote, uint32_t mtu);
+/* Bytes of a whole packet, IP header included, that reach `dst` from `src` (family 0: any) in one
+ * piece as far as is known; 0: there is no route. */
+uint32_t udp_path_mtu(struct udp_stack *stack, const struct udp_ip *src, const struct udp_ip *dst);
 /* A buffer for `size` bytes of transport header and payload, at buffer->data. NULL: none. */
 struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size);
 /* Sends buffer->data. 0, -UDP_EUNREACHABLE, -UDP_EMSGSIZE; the buffer is gone. */

@@ -49,6 +49,8 @@ static void give(unsigned core, const struct net_packet *packet, struct net_bind
 	struct net_binding_core *part = &binding->cores[core];
 	enum ring_outcome outcome;
 
+	if (packet->sender == binding->env)
+		return; /* a group hears its sender, the sender not itself */
 	part->counters.matched_packets++;
 	part->counters.matched_bytes += packet->length;
 	net_mark_binding(core, part);
@@ -76,11 +78,14 @@ static void deliver(unsigned core, const struct net_packet *packet, struct flt_v
 		net.cores[core].drops[packet->port].unmatched++;
 }
 
-/* The verdict, or the host bindings' where nobody else wants the frame. */
-static struct flt_verdict or_host(const struct burst *burst, const struct flt_frame *frame,
-                                  struct flt_verdict verdict)
+/* The verdict, or the host bindings' where nobody else wants the frame; a sender wants none back.
+ */
+static struct flt_verdict or_host(const struct burst *burst, unsigned i,
+                                  const struct flt_frame *frame, struct flt_verdict verdict)
 {
-	if (!verdict.owner)
+	const struct net_binding *owner = verdict.owner;
+
+	if (!owner || owner->env == burst->packets[i].sender)
 		flt_table_classify(burst->port->host, frame, 1, &verdict, NULL);
 	return verdict;
 }
@@ -110,6 +115,7 @@ static void describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint64_t 
 	packet->timestamp = now;
 	packet->port = mbuf->port;
 	packet->flags = checksum_flags(mbuf->ol_flags);
+	packet->sender = NULL;
 }
 
 /* ---- Fragments ---- */
@@ -140,7 +146,7 @@ static void deliver_first(struct burst *burst, unsigned i, const struct flt_frag
 		flt_table_classify(burst->port->bound, &whole, 1, &verdict, NULL);
 	if (!verdict.owner)
 		verdict = burst->verdicts[i]; /* a filter for such fragments */
-	verdict = or_host(burst, &whole, verdict);
+	verdict = or_host(burst, i, &whole, verdict);
 	binding = verdict.owner;
 	n = flt_fragments_first(net.fragments, &fragment->id, packet->timestamp, verdict,
 	                        binding ? &binding->followed : NULL, held);
@@ -187,7 +193,7 @@ static void flush(struct burst *burst)
 		switch (flt_fragment_parse(&burst->frames[i], &fragment)) {
 		case FLT_FRAGMENT_NONE:
 			deliver(burst->core, &burst->packets[i],
-			        or_host(burst, &burst->frames[i], burst->verdicts[i]));
+			        or_host(burst, i, &burst->frames[i], burst->verdicts[i]));
 			break;
 		case FLT_FRAGMENT_FIRST:
 			deliver_first(burst, i, &fragment);
@@ -256,4 +262,26 @@ unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue)
 	for (unsigned i = 0; i < n; i++)
 		rte_pktmbuf_free(mbufs[i]);
 	return n;
+}
+
+void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf)
+{
+	struct burst burst;
+
+	burst.core = core;
+	burst.port = &net.ports[port];
+	burst.n = 1;
+	mbuf->port = port;
+	describe(&burst.packets[0], mbuf, machine_tsc());
+	burst.packets[0].sender = sender;
+	/* Nothing could damage it on the way, and the port may have been left to sum it up. */
+	burst.packets[0].flags = EXO_DESC_L3_SUM_OK | EXO_DESC_L4_SUM_OK | EXO_DESC_LOCAL;
+	burst.frames[0] = (struct flt_frame){
+	        .data = rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, net.cores[core].scratch),
+	        .len = mbuf->pkt_len,
+	        .wire_len = mbuf->pkt_len,
+	        .port = port,
+	        .tsc = burst.packets[0].timestamp,
+	};
+	flush(&burst);
 }

@@ -8,6 +8,7 @@
  *     ring.c      rings: creation, doorbells, end
  *     demux.c     a burst from a port: who gets each frame, copies for taps, drops by cause
  *     ring_receive.c, ring_transmit.c    the two directions of a ring; every descriptor is hostile
+ *     loop.c      frames between environments of this machine
  *     guard.c     whether a header lies inside a flow space's transmit set
  *     port.c      DPDK: bursts, transmit buffers, checksums, statistics
  *     retire.c    when memory that pollers may still read is freed (rte_rcu_qsbr)

@@ -7,6 +7,7 @@
 #ifndef CORE_NET_PACKET_H
 #define CORE_NET_PACKET_H
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 
 #include "net_state.h"
@@ -18,7 +19,8 @@ struct net_packet {
 	uint32_t hash;      /* RSS, or 0 */
 	uint64_t timestamp; /* TSC of the burst */
 	uint16_t port;
-	uint16_t flags; /* enum exo_desc_flags: what hardware said of the checksums */
+	uint16_t flags;           /* enum exo_desc_flags: what hardware said of the checksums */
+	const struct env *sender; /* of this machine, who gets no copy of it; NULL: nobody */
 };
 
 /* ---- demux.c ---- */
@@ -27,6 +29,25 @@ struct net_packet {
 unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue);
 /* Frees a fragment that waited in vain, and counts it. */
 void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
+
+/* Delivers a frame that an environment sent to whom it is for on this machine; the mbuf stays the
+ * caller's. */
+void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf);
+
+/* ---- loop.c ---- */
+
+enum loop_way {
+	LOOP_NOT,     /* it leaves */
+	LOOP_BESIDES, /* it leaves, and comes in here too */
+	LOOP_ONLY,    /* it stays */
+};
+
+enum loop_way loop_way(uint16_t port, const struct rte_mbuf *mbuf);
+/* Keeps a frame over its sending where it is to come in besides; loop_release then delivers it, if
+ * it was sent, and gives it up. One that stays was never to be sent: only the latter. */
+void loop_hold(struct rte_mbuf *mbuf, enum loop_way way);
+void loop_release(unsigned core, const struct net_ring *ring, uint16_t port, struct rte_mbuf *mbuf,
+                  enum loop_way way, bool sent);
 
 /* ---- ring_receive.c ---- */
 
@@ -58,6 +79,7 @@ void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 int port_start(void);
 /* Receive queues of a port; 0: no such port. */
 uint16_t port_queues(uint16_t port);
+const struct rte_ether_addr *port_mac(uint16_t port);
 /* The greatest frame that the port sends, in bytes. */
 uint32_t port_frame_max(uint16_t port);
 unsigned port_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, unsigned n);

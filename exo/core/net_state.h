@@ -156,7 +156,7 @@ struct net {
 	struct net_bell *bells;
 	uint64_t next_id;
 	unsigned n_cores, n_ports;
-	unsigned n_pollers; /* cores 0 … n_pollers - 1 take frames from some port */
+	unsigned n_pollers; /* cores 0 … n_pollers - 1 deliver frames */
 	struct net_core *cores;
 	struct net_port ports[EXO_PORTS_MAX];
 	struct flt_fragments *fragments; /* who got a datagram's first one; of all cores */

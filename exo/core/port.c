@@ -27,6 +27,7 @@ enum {
 struct port {
 	uint16_t rx_queues, tx_queues;
 	uint32_t frame_max;
+	struct rte_ether_addr mac;
 	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_offloads;
 	struct machine_lock *locks; /* one for each transmit queue; NULL: none is shared */
@@ -53,6 +54,7 @@ static int learn(uint16_t id, unsigned *buffers)
 	if (rte_eth_dev_info_get(id, &info) || rte_eth_dev_conf_get(id, &conf))
 		return -EXO_ENOENT;
 	(void)rte_eth_dev_get_mtu(id, &mtu);
+	(void)rte_eth_macaddr_get(id, &port->mac);
 	port->rx_queues = info.nb_rx_queues;
 	port->tx_queues = info.nb_tx_queues;
 	port->frame_max = mtu + RTE_ETHER_HDR_LEN + VLAN_TAGS_MAX * RTE_VLAN_HLEN;
@@ -78,11 +80,9 @@ int port_start(void)
 
 		if (error)
 			return error;
-		if (ports[id].rx_queues > net.n_pollers)
-			net.n_pollers = ports[id].rx_queues;
 	}
-	if (net.n_pollers > net.n_cores)
-		net.n_pollers = net.n_cores;
+	/* Not those with queues alone: what a core sends may be for this machine. */
+	net.n_pollers = net.n_cores;
 	pool = rte_pktmbuf_pool_create("net_transmit", buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 	                               SOCKET_ID_ANY);
 	return pool ? 0 : -EXO_ENOMEM;
@@ -91,6 +91,11 @@ int port_start(void)
 uint16_t port_queues(uint16_t id)
 {
 	return ports[id].rx_queues;
+}
+
+const struct rte_ether_addr *port_mac(uint16_t id)
+{
+	return &ports[id].mac;
 }
 
 uint32_t port_frame_max(uint16_t id)

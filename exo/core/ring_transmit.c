@@ -24,6 +24,7 @@ struct outgoing {
 	uint32_t status; /* 0, or the enum exo_error of why it can't be sent */
 	struct exo_desc first;
 	struct rte_mbuf *mbuf;
+	enum loop_way way;                   /* of mbuf */
 	uint8_t ethernet[RTE_ETHER_HDR_LEN]; /* refused: its header, for the console */
 };
 
@@ -246,13 +247,21 @@ static void sent(struct net_ring *ring, const struct outgoing *packet)
 /* Hands the batch to its port. false: not all of it went; the rest stays in the ring. */
 static bool flush(struct net_ring *ring, struct batch *batch)
 {
-	unsigned n = batch->n ? port_send(batch->core, batch->port, batch->mbufs, batch->n) : 0;
-	bool all = n == batch->n;
+	unsigned n;
+	bool all;
 
-	for (unsigned i = 0; i < n; i++)
-		sent(ring, &batch->packets[i]);
-	for (unsigned i = n; i < batch->n; i++)
-		rte_pktmbuf_free(batch->mbufs[i]);
+	for (unsigned i = 0; i < batch->n; i++)
+		loop_hold(batch->mbufs[i], batch->packets[i].way);
+	n = batch->n ? port_send(batch->core, batch->port, batch->mbufs, batch->n) : 0;
+	all = n == batch->n;
+	for (unsigned i = 0; i < batch->n; i++) {
+		if (i < n)
+			sent(ring, &batch->packets[i]);
+		else
+			rte_pktmbuf_free(batch->mbufs[i]);
+		loop_release(batch->core, ring, batch->port, batch->packets[i].mbuf,
+		             batch->packets[i].way, i < n);
+	}
 	if (!all)
 		ring->counters.nic_full++;
 	batch->n = 0;
@@ -264,6 +273,20 @@ static void append(struct batch *batch, const struct outgoing *packet)
 	batch->port = packet->first.port;
 	batch->mbufs[batch->n] = packet->mbuf;
 	batch->packets[batch->n++] = *packet;
+}
+
+/* A packet that does not leave, when all before it is done with. */
+static bool stay(struct net_ring *ring, struct batch *batch, const struct outgoing *packet,
+                 uint32_t *at)
+{
+	bool going;
+
+	*at = 0;
+	going = flush(ring, batch);
+	if (going)
+		sent(ring, packet);
+	loop_release(batch->core, ring, packet->first.port, packet->mbuf, LOOP_ONLY, going);
+	return going;
 }
 
 /* Takes the packet at descriptor *at, relative to tail, and moves *at behind it; what is flushed
@@ -286,6 +309,8 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 		return false;
 	}
 	*available -= packet.n;
+	if (!packet.status && (packet.way = loop_way(packet.first.port, packet.mbuf)) == LOOP_ONLY)
+		return stay(ring, batch, &packet, at);
 	if (!packet.status) {
 		append(batch, &packet);
 		*at += packet.n;

@@ -38,8 +38,9 @@
  * has not (EXO_DESC_SEGMENT), EXO_ESTALE the flow space was revoked. Checksums are always computed
  * when asked for.
  *
- * What an environment sends to an address of another on the same machine leaves by the port like
- * everything else; it is not looped back.
+ * What an environment sends to the port's own MAC address does not leave: it is demultiplexed as if
+ * it had arrived there. What it sends to a group leaves and comes in besides, for all environments
+ * but itself. Such frames have EXO_DESC_LOCAL set: no one outside can have made them.
  */
 #ifndef EXO_RING_H
 #define EXO_RING_H
@@ -83,6 +84,7 @@ enum exo_desc_flags {
 	EXO_DESC_L3_SUM = 1 << 6,  /* transmit: fill in the IPv4 header checksum */
 	EXO_DESC_L4_SUM = 1 << 7,  /* transmit: fill in the TCP or UDP checksum */
 	EXO_DESC_SEGMENT = 1 << 8, /* transmit: cut into segments of segment_size payload bytes */
+	EXO_DESC_LOCAL = 1 << 10,  /* receive: an environment of this machine sent it */
 	EXO_DESC_REPORT =
 	        1 << 9, /* transmit: complete even if all went well; errors are always reported */
 };

@@ -7,6 +7,8 @@
  *     options.c   the command line
  *     payload.c   the archive: manifest, members, digests
  *     lease.c     addresses by DHCP
+ *     formed.c    addresses formed from router announcements
+ *     uplink.c    the stack on which both stand
  *     relocate.c  $addr, $net, $mac
  *     flows.c     flow spaces and binds of an environment
  *     start.c     an environment from its entry in the manifest
@@ -73,6 +75,7 @@ struct init {
 	struct payload payload;
 	struct service *services;
 	uint32_t n_services;
+	uint32_t asked;         /* bit set of addresses that the network is asked for */
 	uint64_t frames_before; /* free before the first environment started */
 	bool damaged;           /* a file of the payload is not what the manifest says */
 	bool failed;            /* something ended otherwise than by status 0 */

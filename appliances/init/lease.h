@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Addresses that the network gives: init asks for them by DHCP, on rings of its own, and everybody
- * who uses one is started again when it changes.
+ * Addresses that the network gives: init asks for them by DHCP, or forms them from what IPv6
+ * routers announce, on rings of its own; everybody who uses one is started again when it changes.
  *
  * Where the command line has no `ip=`, each address that the manifest's flows count on is asked
  * for, on port 0. The first client is known by its MAC address, further ones on the same port by an
@@ -10,8 +10,6 @@
 #ifndef INIT_LEASE_H
 #define INIT_LEASE_H
 
-#include <stdint.h>
-
 /* Begins to ask. */
 void lease_open(void);
 /* Waits until each address is there, or nobody has answered for a few seconds: then what was given
@@ -19,8 +17,4 @@ void lease_open(void);
 void lease_await(void);
 /* Takes what has arrived, and acts on it. */
 void lease_run(void);
-/* When lease_run wants to run again at the latest, in nanoseconds since boot; UINT64_MAX: only when
- * something arrives. */
-uint64_t lease_due(void);
-
 #endif

@@ -14,6 +14,7 @@
 #include "init.h"
 #include "lease.h"
 #include "report.h"
+#include "uplink.h"
 
 #define HELLO_PATIENCE_NS 1000000000ull
 /* How long init yields to an environment that was just started, at most. */
@@ -89,6 +90,7 @@ static void want_addresses(uint32_t wanted, uint32_t six)
 		return;
 	init.options.n_addresses = 32 - (unsigned)__builtin_clz(wanted);
 	init.options.by_dhcp = wanted & ~six;
+	init.options.formed = six;
 }
 
 /* The manifest counts on addresses, of which some may neither be given nor asked for: says which,
@@ -99,10 +101,10 @@ static void check_addresses(void)
 	uint32_t six, wanted = flows_addresses(exo_manifest_flows(m), m->flows.n, &six);
 
 	want_addresses(wanted, six);
+	init.asked = init.options.by_dhcp | init.options.formed;
 	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++) {
-		bool there =
-		        i < init.options.n_addresses && ((init.options.by_dhcp >> i & 1) != 0 ||
-		                                         init.options.addresses[i].family != 0);
+		bool there = i < init.options.n_addresses &&
+		             ((init.asked >> i & 1) != 0 || init.options.addresses[i].family != 0);
 
 		if ((wanted >> i & 1) == 0 || there)
 			continue;
@@ -164,7 +166,7 @@ static void start_all(void)
 	uint32_t running = 0;
 
 	for (uint32_t i = 0; i < init.n_services; i++) {
-		if (service_lacks(&init.services[i]) & init.options.by_dhcp) {
+		if (service_lacks(&init.services[i]) & init.asked) {
 			init.services[i].state = SERVICE_UNADDRESSED;
 			continue;
 		}
@@ -207,7 +209,7 @@ int exo_main(void)
 		watch_restarts(now);
 		control_run(now);
 		watch_end();
-		sleep_until(earlier(earlier(watch_due(), lease_due()),
+		sleep_until(earlier(earlier(watch_due(), uplink_due()),
 		                    earlier(control_due(now), report_due(now))));
 	}
 }

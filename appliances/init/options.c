@@ -163,6 +163,10 @@ static const char *take_ip(struct options *options, const char *text)
 	const char *wrong;
 
 	memset(to, 0, sizeof(*to));
+	if (strncmp(text, "auto", 4) == 0) {
+		options->formed |= 1u << i;
+		return take_port(to, text + 4);
+	}
 	if (strncmp(text, "dhcp", 4) != 0)
 		return take_address(to, text);
 	wrong = text[4] == ',' ? take_address(to, text + 5) : take_port(to, text + 4);
@@ -219,12 +223,18 @@ int options_take(struct options *options, const char *word, char error[OPTIONS_E
 		return take_udp_port(&options->report.report, word, error);
 	} else if (strncmp(word, "syslog=", 7) == 0) {
 		return take_udp_port(&options->report.syslog, word, error);
+	} else if (strncmp(word, "stable=", 7) == 0) {
+		if (exo_channel_key(options->stable, word + 7) < 0)
+			return refuse(error, "stable", "the key wants 32 hexadecimal digits",
+			              -EXO_EINVAL);
 	} else if (strncmp(word, "ip=", 3) == 0) {
 		if (options->n_addresses == EXO_START_ADDRESSES_MAX)
 			return refuse(error, word, "too many addresses", -EXO_E2BIG);
 		wrong = take_ip(options, word + 3);
-		if (wrong != NULL)
+		if (wrong != NULL) {
+			options->formed &= ~(1u << options->n_addresses);
 			return refuse(error, word, wrong, -EXO_EINVAL);
+		}
 		options->n_addresses++;
 	}
 	return 0;

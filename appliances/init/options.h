@@ -7,6 +7,9 @@
  *     ip=dhcp[,ADDR/LEN[,GATEWAY]][@PORT]
  *                                    one that a DHCP server gives; ADDR where none answers. Without
  *                                    any ip= the addresses that the manifest wants are asked for
+ *     ip=auto[@PORT]                 an IPv6 address formed from what routers announce
+ *     stable=KEY                     32 hexadecimal digits: what formed addresses are made of
+ *                                    besides prefix and MAC (RFC 7217)
  *     channel=KEY                    32 hexadecimal digits: the host channel's key
  *     cores=PORT              send ELF cores of environments that fault by the host channel, on
  * this NIC port where the manifest names none
@@ -38,6 +41,8 @@ struct options {
 	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX]; /* mac and mtu not filled in;
 	                                                                family 0: not known */
 	uint32_t by_dhcp; /* bit set: these are asked for; what is in `addresses` is a fall-back */
+	uint32_t formed;  /* bit set: these are formed from router announcements */
+	uint64_t stable[2];
 	bool has_key, ledger, cores;
 	uint32_t cores_port;
 	struct report_options report;

@@ -148,7 +148,7 @@ void watch_restarts(uint64_t now_ns)
 		if (service->state != SERVICE_WAITING || service->restart_at > now_ns)
 			continue;
 		/* An address may have gone while it waited. */
-		if (service_lacks(service) & init.options.by_dhcp)
+		if (service_lacks(service) & init.asked)
 			service->state = SERVICE_UNADDRESSED;
 		else
 			service_start(service);

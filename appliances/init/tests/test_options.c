@@ -101,6 +101,12 @@ static void test_dhcp(void **state)
 	assert_int_equal(options.addresses[3].family, 4);
 	assert_int_equal(options.addresses[3].prefix, 16);
 	assert_int_equal(options.addresses[3].port, 3);
+	assert_int_equal(options_take(&options, "ip=auto@1", error), 0);
+	assert_int_equal(options.formed, 0x10);
+	assert_int_equal(options.addresses[4].port, 1);
+	assert_int_equal(options_take(&options, "ip=automatic", error), -EXO_EINVAL);
+	assert_int_equal(options.formed, 0x10);
+	assert_int_equal(options_take(&options, "stable=1", error), -EXO_EINVAL);
 	bad("ip=dhcp,");
 	bad("ip=dhcpx");
 	bad("ip=dhcp@16");

@@ -4,6 +4,7 @@
  * get past a checksum are given the right one, so that what lies behind is reached too.
  */
 #include <udp/autoconf.h>
+#include <udp/multicast.h>
 
 #include "../tests/bench.h"
 
@@ -71,6 +72,11 @@ static void input_raw(struct bench *bench, struct script *script)
 	bench_input_flags(bench, frame, size, take8(script) % 8);
 }
 
+static uint32_t what_group(uint8_t dice)
+{
+	return dice % 2 != 0 ? 0xe0000001 : 0xef000000u + dice % 4;
+}
+
 static void input_ip(struct bench *bench, struct script *script, bool transport)
 {
 	uint8_t frame[4096], payload[2048], options[40], packet[2100];
@@ -85,6 +91,16 @@ static void input_ip(struct bench *bench, struct script *script, bool transport)
 	ip.options = options;
 	ip.options_size = take_bytes(script, options, sizeof options) & ~3u;
 	size = take_bytes(script, payload, sizeof payload);
+	if (!transport && ip.protocol % 8 == 7 && size >= 8) { /* IGMP, summed up */
+		uint16_t check;
+
+		ip.protocol = PROTOCOL_IGMP;
+		payload[0] = 0x10 + payload[0] % 8;
+		memset(payload + 2, 0, 2);
+		check = udp_sum_finish(udp_sum_add(0, payload, size));
+		memcpy(payload + 2, &check, 2);
+		ip.dst = what_group(payload[1]);
+	}
 	if (!transport) {
 		bench_input(bench, frame, bench_ip4(frame, &ip, payload, size));
 		return;
@@ -124,7 +140,12 @@ static void input_ip6(struct bench *bench, struct script *script)
 	size = take_bytes(script, payload, sizeof payload);
 	if (ip.next == PROTOCOL_ICMP6 && size >= 4) {
 		payload[ICMP_TYPE] = what & 128 ? 133 + payload[ICMP_TYPE] % 5 : payload[ICMP_TYPE];
-		if (payload[ICMP_TYPE] == ICMP6_ROUTER_ADVERT) {
+		if (what & 128 && payload[ICMP_TYPE] == ICMP6_REDIRECT) { /* MLD instead */
+			payload[ICMP_TYPE] = (uint8_t)(ICMP6_MLD_QUERY + payload[ICMP_CODE] % 3);
+			ip.hops = 1;
+			memcpy(ip.dst.bytes, "\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+		}
+		if (ip.hops == 1 || payload[ICMP_TYPE] == ICMP6_ROUTER_ADVERT) {
 			ip.src.bytes[0] = 0xfe;
 			ip.src.bytes[1] = 0x80;
 		}
@@ -162,9 +183,26 @@ static void give_back(struct bench *bench, unsigned i)
 	kept[i] = NULL;
 }
 
+/* One of a few groups, in any mode, from a few sources. */
+static void listen(struct bench *bench, struct script *script)
+{
+	struct udp_ip sources[UDP_GROUP_SOURCES_MAX + 1], group = udp_ip4(0xef000000u);
+	unsigned n = take8(script) % (UDP_GROUP_SOURCES_MAX + 2);
+
+	group.bytes[3] = take8(script) % 20;
+	for (unsigned i = 0; i < n; i++)
+		sources[i] = udp_ip4(0x0a000000u + take8(script));
+	if (take8(script) % 4 == 0) {
+		group = (struct udp_ip){.family = 6, .bytes = {0xff, 5, [15] = group.bytes[3]}};
+		n = 0;
+	}
+	(void)udp_group_listen(bench->stack, 0, &group, (enum udp_group_mode)(take8(script) % 2),
+	                       sources, n);
+}
+
 static void act(struct bench *bench, struct udp_socket *socket, struct script *script)
 {
-	switch (take8(script) % 10) {
+	switch (take8(script) % 11) {
 	case 0:
 		input_raw(bench, script);
 		break;
@@ -183,6 +221,9 @@ static void act(struct bench *bench, struct udp_socket *socket, struct script *s
 		break;
 	case 6:
 		send(socket, script);
+		break;
+	case 8:
+		listen(bench, script);
 		break;
 	case 7:
 		give_back(bench, take8(script) % 4);

@@ -17,8 +17,8 @@ struct boot_framebuffer;
  * registers answer and say that it is on. Device memory can be mapped. */
 void dev_text_init(const struct boot_framebuffer *found);
 void dev_text_write(const char *text, size_t size);
-/* An environment draws on the framebuffer: the console leaves it alone from then on; a panic takes it
- * back. */
+/* An environment draws on the framebuffer: the console leaves it alone from then on; a panic takes
+ * it back. */
 void dev_text_pause(bool pause);
 
 enum {

@@ -32,7 +32,7 @@ def main():
         refused("--net", "tap:nowhere0", because="there is no network device nowhere0")
         refused("--smp", "0", because="at least one core")
         refused("--no-such-option", because="unrecognized arguments")
-        refused("replay", because="needs a trace and at least one --bind")
+        refused("replay", because="replay needs a trace")
         refused("replay", "nowhere.pcap", "--bind", "a=ip", because="there is no trace nowhere.pcap")
     with report.test("replay's mistakes"):
         here = os.path.abspath(__file__)

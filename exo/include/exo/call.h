@@ -119,11 +119,11 @@ enum exo_call {
 
 	/* (gate, -, a, b, c, d) Protected control transfer, synchronous (exo/pe.h): the callee's
 	   PE on this core runs with the rest of the slot, and with the caller's slots to come,
-	   until it replies; the argument registers and rsi are lost. → the reply. EXO_ENOENT: the gate is closed, or its environment has
-	   ended (also before it replied); EXO_ESTALE: the key that opened the gate was revoked;
-	   EXO_EAGAIN: the callee is in a handler, serves somebody, or has no entry (give it time
-	   by YIELD, and try again), or the caller's timer passed before the reply came;
-	   EXO_EBUSY: it is on another core. */
+	   until it replies; the argument registers and rsi are lost. → the reply. EXO_ENOENT: the
+	   gate is closed, or its environment has ended (also before it replied); EXO_ESTALE: the
+	   key that opened the gate was revoked; EXO_EAGAIN: the callee is in a handler, serves
+	   somebody, or has no entry (give it time by YIELD, and try again), or the caller's timer
+	   passed before the reply came; EXO_EBUSY: it is on another core. */
 	EXO_CALL_INVOKE,
 	/* (gate, -, a, b, c, d) Asynchronous: the callee's PE, on whichever core, gets a REMOTE
 	   upcall when it next runs unmasked; nobody waits for a reply. → 0; EXO_EAGAIN: four wait

@@ -142,7 +142,7 @@ int machine_space_query(struct machine_space *space, uint64_t address, uint64_t 
 		return -EXO_ENOENT;
 	*frame = page->frame;
 	*rights = page->rights & ~MACHINE_SPACE_LARGE;
-	return page->rights & MACHINE_SPACE_LARGE;
+	return (int)(page->rights & MACHINE_SPACE_LARGE);
 }
 
 void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)

@@ -68,8 +68,8 @@ static void body_filter(struct code *c)
 static void body_sum(struct code *c)
 {
 	put(c, 0xb7, 0, 0, 0, 0);
-	for (int16_t at = 0; at < BYTES; at += 4) {
-		put(c, 0x61, 2, 1, at, 0);
+	for (int at = 0; at < BYTES; at += 4) {
+		put(c, 0x61, 2, 1, (int16_t)at, 0);
 		put(c, 0x0f, 0, 2, 0, 0);
 	}
 	put(c, 0x57, 0, 0, 0, 0x7fffffff);
@@ -79,8 +79,8 @@ static void body_sum(struct code *c)
 static void body_mix(struct code *c)
 {
 	put(c, 0xb7, 0, 0, 0, 17);
-	for (int16_t at = 0; at < BYTES; at += 8) {
-		put(c, 0x61, 2, 1, at, 0);
+	for (int at = 0; at < BYTES; at += 8) {
+		put(c, 0x61, 2, 1, (int16_t)at, 0);
 		put(c, 0xaf, 0, 2, 0, 0);
 		put(c, 0x27, 0, 0, 0, 0x19660d);
 		put(c, 0xbf, 3, 0, 0, 0);
@@ -93,8 +93,8 @@ static void body_mix(struct code *c)
 /* A comparison for each fourth byte. */
 static void body_branches(struct code *c)
 {
-	for (int16_t at = 64; at < BYTES; at += 4) {
-		put(c, 0x71, 2, 1, at, 0);
+	for (int at = 64; at < BYTES; at += 4) {
+		put(c, 0x71, 2, 1, (int16_t)at, 0);
 		put_decline(c, 0x25, 2, 0, 200);
 	}
 	put(c, 0xb7, 0, 0, 0, 2);
@@ -308,10 +308,10 @@ int main(int argc, char **argv)
 	}
 	for (uint32_t i = 0; i < BYTES; i++)
 		packet[i] = (uint8_t)(i * 37 % 199);
-	memcpy(packet + 12, "\x08\x00", 2);
+	memcpy(packet + 12, (const uint8_t[]){8, 0}, 2);
 	packet[23] = 17;
-	memcpy(packet + 30, "\x0a\x00\x00\x01", 4);
-	memcpy(packet + 36, "\x00\x35", 2);
+	memcpy(packet + 30, (const uint8_t[]){0xa, 0, 0, 1}, 4);
+	memcpy(packet + 36, (const uint8_t[]){0, 0x35}, 2);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
 		measure(programs[i].name, programs[i].body);
 	if (json) {

@@ -224,7 +224,7 @@ void group_send_record(struct udp_stack *stack, unsigned index, const struct gro
 	wire_put16(at + RECORD_N_SOURCES, group->n_sources);
 	memcpy(at + RECORD_GROUP, group->ip.bytes, width);
 	for (unsigned i = 0; i < group->n_sources; i++)
-		memcpy(at + RECORD_GROUP + width * (i + 1), group->sources[i].bytes, width);
+		memcpy(at + RECORD_GROUP + (size_t)width * (i + 1), group->sources[i].bytes, width);
 	if (six)
 		transmit6(stack, index, buffer, &all6);
 	else

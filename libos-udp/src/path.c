@@ -29,7 +29,9 @@ void path_init(struct udp_stack *stack, void *memory)
 
 static struct path *set_of(const struct udp_stack *stack, const struct udp_ip *dst)
 {
-	return &stack->paths.entries[hash_ip(stack, dst, 1) % (stack->paths.n / WAYS) * WAYS];
+	size_t set = hash_ip(stack, dst, 1) % (stack->paths.n / WAYS);
+
+	return &stack->paths.entries[set * WAYS];
 }
 
 static struct path *find(const struct udp_stack *stack, const struct udp_ip *dst)

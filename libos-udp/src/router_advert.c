@@ -111,6 +111,6 @@ void router_advert_input(struct packet *packet)
 	autoconf_router(stack, packet->buffer->interface, &packet->src, preference(at[RA_FLAGS]),
 	                wire_get16(at + RA_LIFETIME));
 	left = packet->size - RA_SIZE;
-	for (at += RA_SIZE; left > 0; left -= at[1] * 8u, at += at[1] * 8u)
+	for (at += RA_SIZE; left > 0; left -= at[1] * 8u, at += (size_t)at[1] * 8)
 		take_option(packet, at, at[1] * 8u);
 }

@@ -237,7 +237,7 @@ static void conflict(const struct udp_ip *ip)
 	struct bench_ip6 to = {.src = *ip, .dst = group, .next = PROTOCOL_ICMP6, .hops = 255};
 
 	memcpy(message + ND_TARGET, ip->bytes, 16);
-	memcpy(message + ND_SIZE, "\x02\x01\x02\0\0\0\0\x07", 8);
+	memcpy(message + ND_SIZE, (const uint8_t[]){2, 1, 2, 0, 0, 0, 0, 7}, 8);
 	bench_icmp6_sum(message, sizeof message, &to);
 	bench_input(&bench, frame, bench_ip6(frame, &to, message, sizeof message));
 }

@@ -503,10 +503,11 @@ static void options_lie_in_three_places_and_in_parts(void **state)
 	add(&answer, OPTION_OVERLOAD, "\x03", 1);
 	add(&answer, OPTION_DOMAIN, "lab.", 4);
 	file = answer.bytes + DHCP_FILE;
-	memcpy(file, "\x33\x04\0\0\x0e\x10\x0f\x03", 8);
-	memcpy(file + 8, "exa\xff", 4);
+	memcpy(file, (const uint8_t[]){0x33, 4, 0, 0, 0xe, 0x10, 0xf, 3}, 8);
+	memcpy(file + 8, (const uint8_t[]){'e', 'x', 'a', 0xff}, 4);
 	sname = answer.bytes + DHCP_SNAME;
-	memcpy(sname, "\x0f\x04mple\x01\x04\xff\xff\0\0\xff", 13);
+	memcpy(sname, (const uint8_t[]){0xf, 4, 'm', 'p', 'l', 'e', 1, 4, 0xff, 0xff, 0, 0, 0xff},
+	       13);
 	assert_true(parse(&answer, &reply));
 	assert_int_equal(reply.lease.seconds, 3600);
 	assert_int_equal(reply.lease.prefix, 16);

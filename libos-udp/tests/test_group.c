@@ -46,7 +46,7 @@ static void datagram_from(uint32_t source)
 	uint8_t packet[64], frame[128];
 	uint32_t size = bench_ip4(frame, &ip, packet, bench_udp(packet, &ip, 9, 7, "hello", 5));
 
-	memcpy(frame, "\x01\x00\x5e\x01\x02\x03", 6);
+	memcpy(frame, (const uint8_t[]){1, 0, 0x5e, 1, 2, 3}, 6);
 	bench_input(&bench, frame, size);
 }
 
@@ -62,7 +62,7 @@ static void igmp(const uint8_t *message, uint32_t size)
 	sum = udp_sum_finish(udp_sum_add(0, copy, size));
 	memcpy(copy + 2, &sum, 2);
 	size = bench_ip4(frame, &ip, copy, size);
-	memcpy(frame, "\x01\x00\x5e\0\0\x01", 6);
+	memcpy(frame, (const uint8_t[]){1, 0, 0x5e, 0, 0, 1}, 6);
 	bench_input(&bench, frame, size);
 }
 

@@ -115,7 +115,8 @@ def failing(folder):
     extra = ["-drive", f"if=none,id=d,file=blkdebug:{rules}:{disk},format=raw,rerror=report",
              "-device", "virtio-blk-pci,drive=d"]
     with Machine(payload=write, extra=extra) as machine:
-        machine.wait_for(r"verify 640 sectors: WRONG; read \d+, written 640, failed 1")
+        # QEMU joins requests for neighbouring sectors: more than one may fail.
+        machine.wait_for(r"verify 640 sectors: WRONG; read \d+, written 640, failed [1-9]")
         balanced(machine)
 
 

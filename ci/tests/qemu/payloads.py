@@ -49,9 +49,6 @@ def main():
     run(report, "a manifest whose table lies outside", flipped(good, manifest + 19),
         [r"init: manifest: table of files", r"init: nothing was started"])
     run(report, "no archive at all", b"hello world " * 100, [r"init does not start: "])
-    run(report, "no address where one is needed", good,
-        [r"echo wants address 0: pass ip=ADDR/LEN", r"host: not started: flow \S+: its address was not given"],
-        append="")
     report.exit()
 
 

@@ -11,11 +11,11 @@ class Records:
     def __init__(self, where):
         self.where, self.records = where, []
 
-    def add(self, metric, subject, values, unit, **params):
-        """One record: the median of the values."""
+    def add(self, metric, subject, values, unit, pick=statistics.median, **params):
+        """One record: the median of the values, or what `pick` makes of them."""
         values = values if isinstance(values, list) else [values]
         self.records.append({"metric": metric, "subject": subject, "params": params,
-                             "value": statistics.median(values), "unit": unit,
+                             "value": pick(values), "unit": unit,
                              "where": self.where, "runs": len(values),
                              "spread": max(values) - min(values)})
 

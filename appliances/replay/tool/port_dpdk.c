@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_errno.h>
@@ -36,6 +37,7 @@ struct dpdk_port {
 };
 
 static bool begun;
+static char devices[PORTS_MAX][WORD_MAX]; /* their words, in the order of the names */
 
 static uint8_t *take(struct port *port, uint32_t length)
 {
@@ -190,7 +192,6 @@ static bool interface_there(const char *name, char *error)
 int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_options *options,
                     char *error)
 {
-	static char devices[PORTS_MAX][WORD_MAX];
 	char *words[WORDS] = {"sluice-replay", "--no-telemetry", "--no-shconf"};
 	int words_n = 3;
 
@@ -230,23 +231,31 @@ void port_dpdk_end(void)
 	begun = false;
 }
 
-/* The device of the i-th name: DPDK numbers them as it made them, NICs before virtual ones. */
+/* A virtual device's name and arguments, as its word has them. */
+static void split_word(const char *word, char *name, const char **arguments)
+{
+	const char *begin = word + strlen("--vdev=");
+	size_t length = strcspn(begin, ",");
+
+	snprintf(name, WORD_MAX, "%.*s", (int)length, begin);
+	*arguments = begin[length] ? begin + length + 1 : "";
+}
+
+/* DPDK begins without a virtual device that it could not make, and says nothing: it is asked once
+ * more. */
 static int find_device(unsigned i, const char *name, uint16_t *id)
 {
-	const char *address = after(name, "pci:");
-	uint16_t each;
-	unsigned at = 0;
+	const char *address = after(name, "pci:"), *arguments;
+	char device[WORD_MAX];
+	int status;
 
 	if (address)
 		return rte_eth_dev_get_port_by_name(address, id);
-	RTE_ETH_FOREACH_DEV(each)
-	{
-		if (at++ == i) {
-			*id = each;
-			return 0;
-		}
-	}
-	return -1;
+	split_word(devices[i], device, &arguments);
+	status = rte_eth_dev_get_port_by_name(device, id);
+	if (status && !(status = rte_eal_hotplug_add("vdev", device, arguments)))
+		status = rte_eth_dev_get_port_by_name(device, id);
+	return status;
 }
 
 static int configure(struct dpdk_port *own, const struct ports_options *options)
@@ -310,7 +319,10 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 	if (!status)
 		status = configure(own, options);
 	if (status) {
-		snprintf(error, PORTS_REASON_MAX, "%s: %s", name, rte_strerror(-status));
+		/* af_packet's fan-out group is made of process and interface numbers: two
+		 * processes may hit the same one. */
+		snprintf(error, PORTS_REASON_MAX, "%s: %s%s", name, rte_strerror(-status),
+		         strchr(name, ':') ? "" : "; it may do when started again");
 		rte_mempool_free(own->pool);
 		free(own);
 		return NULL;

@@ -77,8 +77,11 @@ def running(namespace, *words):
 
 
 def send(namespace, trace, port, *words, status=0):
-    result = namespace.run(TOOL, "send", trace, "--to", port, "-j", "-q", *words, seconds=60,
-                           check=False)
+    for _ in range(4):
+        result = namespace.run(TOOL, "send", trace, "--to", port, "-j", "-q", *words, seconds=60,
+                               check=False)
+        if "may do when started again" not in result.stderr:
+            break
     assert result.returncode == status, f"{words}: status {result.returncode}\n{result.stderr}"
     return json.loads(result.stdout) if result.stdout else None
 

@@ -120,6 +120,11 @@ static int await_return(struct sending *sending)
 	while (!sending->tally.returned && !sender.error && port->now(port) < end &&
 	       !command_interrupted())
 		(void)sender_step(&sender);
+	/* What is still under way must not return into the measurement: by content it is the same.
+	 */
+	sender_stop(&sender);
+	while (sender_step(&sender) != SENDER_DONE && !command_interrupted())
+		;
 	sender_close(&sender);
 	sending->trace->source.rewind(&sending->trace->source);
 	if (sending->tally.returned || command_interrupted())

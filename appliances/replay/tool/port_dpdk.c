@@ -22,7 +22,7 @@ enum {
 	BUFFERS = 4095,
 	BUFFERS_MIN = 511,
 	BUFFER_BYTES = 64 << 20, /* of all of them */
-	WORDS = 32,
+	WORDS = 16,
 	WORD_MAX = 256,
 	BLOCK = 1 << 16, /* of af_packet's rings */
 	LINK_WAIT_MS = 10000,
@@ -212,8 +212,6 @@ int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_opt
 		device_word(devices[i], i, names[i], options->longest);
 		words[words_n++] = devices[i];
 	}
-	for (unsigned i = 0; options->eal && options->eal[i] && words_n < WORDS; i++)
-		words[words_n++] = (char *)options->eal[i];
 	if (rte_eal_init(words_n, words) < 0) {
 		snprintf(error, PORTS_REASON_MAX, "DPDK does not begin: %s%s",
 		         rte_strerror(rte_errno),

@@ -35,8 +35,6 @@ struct ports_options {
 	uint32_t longest;   /* bytes of a frame that shall pass */
 	bool verbose;       /* DPDK's own messages */
 	bool wait_for_peer; /* until the link is up */
-	const char *const
-	        *eal; /* further words for DPDK's environment, ended by NULL; may be NULL */
 };
 
 struct ports_port; /* one of ours; begins with a struct port */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The stream stack on exo rings: memory, order of opening, the usual loop. */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/printf.h>
+#include <tcp/exo.h>
+
+enum {
+	RING_SIZE_DEFAULT = 512,
+	NEIGHBOURS = 256,
+	CONNECTIONS = 1024,
+};
+
+struct tcp_exo_options tcp_exo_options_default(void)
+{
+	struct tcp_exo_options options = {.udp = udp_exo_options_default(),
+	                                  .tcp = tcp_config_default()};
+
+	options.udp.ring_size = RING_SIZE_DEFAULT;
+	options.udp.config.neighbours = NEIGHBOURS;
+	options.tcp.connections = CONNECTIONS;
+	options.tcp.actives = CONNECTIONS;
+	options.tcp.requests = CONNECTIONS;
+	options.tcp.time_waits = 4 * CONNECTIONS;
+	options.tcp.chunks = 4 * CONNECTIONS;
+	options.tcp.records = 4 * CONNECTIONS;
+	options.tcp.blocks = CONNECTIONS / 4;
+	/* Segments held for reading lie in the driver's buffers: some must stay for the ring. */
+	options.tcp.arrivals = RING_SIZE_DEFAULT / 2;
+	return options;
+}
+
+static int failed(struct tcp_exo *net, const char *what, int result)
+{
+	exo_snprintf(net->driver.error, sizeof net->driver.error, "%s: %s", what,
+	             exo_error_text(result));
+	return result;
+}
+
+int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
+{
+	size_t size = tcp_stack_bytes(&options->tcp);
+	int result = udp_exo_open(&net->driver, &options->udp);
+
+	if (result < 0)
+		return result;
+	if (size == 0)
+		return failed(net, "configuration of TCP", -EXO_EINVAL);
+	result = exo_pages_alloc(&net->memory, exo_pages_for(size));
+	if (result < 0)
+		return failed(net, "memory for TCP", result);
+	if (tcp_udp_open(&net->glue, net->driver.stack, &options->tcp, net->memory.address, size) !=
+	    0)
+		return failed(net, "TCP", -EXO_EINVAL);
+	net->stack = net->glue.tcp;
+	return 0;
+}
+
+uint32_t tcp_exo_poll(struct tcp_exo *net)
+{
+	return udp_exo_poll(&net->driver);
+}
+
+void tcp_exo_wait(struct tcp_exo *net, uint64_t ns)
+{
+	udp_exo_wait(&net->driver, ns);
+}
+
+_Noreturn void tcp_exo_serve(struct tcp_exo *net)
+{
+	udp_exo_serve(&net->driver);
+}

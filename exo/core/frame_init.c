@@ -59,20 +59,51 @@ static uint64_t carve(uint64_t count)
 	machine_panic("no %lu contiguous frames for the ledger", (unsigned long)count);
 }
 
+static void map_free(uint64_t index, uint64_t count)
+{
+	for (; count > 0 && index % 64 != 0; index++, count--)
+		frame_table.free_map[index / 64] |= 1ull << index % 64;
+	memset(&frame_table.free_map[index / 64], 0xff, count / 8);
+	index += count & ~7ull;
+	for (count &= 7; count > 0; index++, count--)
+		frame_table.free_map[index / 64] |= 1ull << index % 64;
+}
+
+/* Puts fresh frames before all others of the free list, the lowest first. A boot on a large machine
+ * is mostly this loop: frame_release for each would take three times as long. */
+static void free_frames(uint64_t index, uint64_t count)
+{
+	struct frame *frames = frame_table.frames;
+	struct frame_list *free = &frame_table.free;
+
+	if (count == 0)
+		return;
+	for (uint64_t i = index; i < index + count; i++) {
+		frames[i].state = FRAME_FREE;
+		frames[i].prev = (uint32_t)i - 1;
+		frames[i].next = (uint32_t)i + 1;
+	}
+	frames[index].prev = FRAME_NONE;
+	frames[index + count - 1].next = free->head;
+	if (free->head != FRAME_NONE)
+		frames[free->head].prev = (uint32_t)(index + count - 1);
+	free->head = (uint32_t)index;
+	free->n += count;
+	map_free(index, count);
+}
+
+/* The ledger's own frames are the end of one range: see carve. */
 static void enter_range(const struct machine_range *range, uint64_t own, uint64_t own_count)
 {
-	/* Downwards, so that the list hands out low frames first. */
-	for (uint64_t i = range->count; i-- > 0;) {
-		uint64_t number = range->first + i;
-		struct frame *frame = &frame_table.frames[number - frame_table.first];
+	uint64_t first = range->first - frame_table.first, count = range->count;
 
-		if (number >= own && number - own < own_count) {
-			frame->state = FRAME_KERNEL;
-			frame_table.n_kernel++;
-		} else {
-			frame_release(frame);
-		}
+	if (own - range->first < count) {
+		count -= own_count;
+		for (uint64_t i = 0; i < own_count; i++)
+			frame_table.frames[first + count + i].state = FRAME_KERNEL;
+		frame_table.n_kernel += own_count;
 	}
+	free_frames(first, count);
 }
 
 void ledger_init(void)

@@ -31,7 +31,10 @@ enum {
 	SPACE_MEMORY = 0,
 	SPACE_IO = 1,
 
-	S5_BYTES = 11, /* of the definition, up to the second value */
+	NAME_S5 = 0x5f35535f,    /* "_S5_" */
+	S5_BYTES = 11,           /* of the definition, up to the second value */
+	NAME_CBA = 0x4142435f,   /* "_CBA" */
+	MEMORY_SPACE = 0x001787, /* tag 0x87, length 23, type memory */
 
 	MADT_ENTRIES = 44,
 	MADT_LAPIC = 0,
@@ -50,11 +53,12 @@ static unsigned n_tables;
 static uint64_t ecam;
 static uint64_t window_base, window_size; /* of PCI: see x86_pci_window */
 
+/* Built in, so that it is one instruction in a kernel whose memcpy is a call. */
 static uint32_t read32(const uint8_t *at)
 {
 	uint32_t value;
 
-	memcpy(&value, at, sizeof(value));
+	__builtin_memcpy(&value, at, sizeof(value));
 	return value;
 }
 
@@ -62,7 +66,7 @@ static uint64_t read64(const uint8_t *at)
 {
 	uint64_t value;
 
-	memcpy(&value, at, sizeof(value));
+	__builtin_memcpy(&value, at, sizeof(value));
 	return value;
 }
 
@@ -131,38 +135,46 @@ static uint8_t aml_byte(const uint8_t **at)
 }
 
 /* \_S5 is a package of integers behind its name: NameOp "_S5_" PackageOp length count value value.
- * Found by its bytes; an AML interpreter would be a hundred times this. */
-static void find_s5(const uint8_t *dsdt, struct dev_power *power)
+ */
+static void take_s5(const uint8_t *name, struct dev_power *power)
 {
-	uint32_t length = read32(dsdt + 4);
+	const uint8_t *at = name + 7; /* name, op, package length, count */
 
-	for (uint32_t i = HEADER; i < length && length - i >= S5_BYTES; i++) {
-		const uint8_t *at = dsdt + i + 7; /* name, op, package length, count */
-
-		if (memcmp(dsdt + i, "_S5_\x12", 5) != 0 || dsdt[i + 5] >= 0x40)
-			continue;
-		power->sleep_a = aml_byte(&at) & 7;
-		power->sleep_b = aml_byte(&at) & 7;
+	if (name[4] != 0x12 || name[5] >= 0x40)
 		return;
-	}
+	power->sleep_a = aml_byte(&at) & 7;
+	power->sleep_b = aml_byte(&at) & 7;
 }
 
-/* A host bridge that firmware left to us (QEMU's microvm): _CBA returns where configuration space
- * is; memory for BARs is a DWord address space descriptor (ACPI 6.4, 6.4.3.5.2) of _CRS. Found by
- * their bytes, too: MethodOp … "_CBA" flags ReturnOp DWordPrefix; tag, length 23, type memory. */
-static void find_host_bridge(const uint8_t *dsdt)
+/* What the firmware's program says, found by its bytes; an AML interpreter would be a hundred times
+ * this. Besides _S5 a host bridge that firmware left to us (QEMU's microvm): _CBA returns where
+ * configuration space is (MethodOp … "_CBA" flags ReturnOp DWordPrefix); memory for BARs is a DWord
+ * address space descriptor (ACPI 6.4, 6.4.3.5.2: tag, length 23, type memory) of _CRS. */
+static void read_dsdt(const uint8_t *dsdt, struct dev_power *power)
 {
 	uint32_t length = read32(dsdt + 4);
 
-	for (uint32_t i = HEADER; i < length && length - i >= 32; i++) {
+	for (uint32_t i = HEADER; i < length; i++) {
 		const uint8_t *at = dsdt + i;
 
-		if (ecam == 0 && memcmp(at, "_CBA", 4) == 0 && at[5] == 0xa4 && at[6] == 0x0c)
-			ecam = read32(at + 7);
-		if (memcmp(at, "\x87\x17\0\0", 4) != 0 || read32(at + 22) <= window_size)
-			continue;
-		window_base = read32(at + 10);
-		window_size = read32(at + 22);
+		switch (length - i >= 4 ? read32(at) : 0) {
+		case NAME_S5:
+			if (length - i >= S5_BYTES)
+				take_s5(at, power);
+			break;
+		case NAME_CBA:
+			if (length - i >= 11 && ecam == 0 && at[5] == 0xa4 && at[6] == 0x0c)
+				ecam = read32(at + 7);
+			break;
+		case MEMORY_SPACE:
+			if (length - i < 26 || read32(at + 22) <= window_size)
+				break;
+			window_base = read32(at + 10);
+			window_size = read32(at + 22);
+			break;
+		default:
+			break;
+		}
 	}
 }
 
@@ -198,10 +210,8 @@ static void read_fadt(const uint8_t *fadt)
 	dsdt = map_table(length >= FADT_X_DSDT + 8 && read64(fadt + FADT_X_DSDT) != 0
 	                         ? read64(fadt + FADT_X_DSDT)
 	                         : read32(fadt + FADT_DSDT));
-	if (dsdt != NULL) {
-		find_s5(dsdt, &power);
-		find_host_bridge(dsdt);
-	}
+	if (dsdt != NULL)
+		read_dsdt(dsdt, &power);
 	dev_power_set(&power);
 }
 

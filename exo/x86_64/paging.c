@@ -60,11 +60,14 @@ void paging_map(uint64_t virtual, uint64_t physical, uint64_t size, uint64_t fla
 	while (size > 0) {
 		bool large = ((virtual | physical) & (LARGE_BYTES - 1)) == 0 && size >= LARGE_BYTES;
 		uint64_t step = large ? LARGE_BYTES : EXO_PAGE_SIZE;
+		uint64_t *entry = walk(virtual, large ? 1 : 0);
 
-		*walk(virtual, large ? 1 : 0) = physical | flags | (large ? PTE_LARGE : 0);
-		virtual += step;
-		physical += step;
-		size -= step;
+		do { /* to the end of this table */
+			*entry++ = physical | flags | (large ? PTE_LARGE : 0);
+			virtual += step;
+			physical += step;
+			size -= step;
+		} while (size >= step && (virtual & (step * PAGING_ENTRIES - 1)) != 0);
 	}
 }
 

@@ -162,8 +162,8 @@ static void lost(unsigned i)
 	(void)uplink_replace(i, &none);
 }
 
-/* Nobody answers: says so, ever more rarely, and falls back to what was given. */
-static void silent(unsigned i)
+/* There is no lease yet: says why, ever more rarely, and falls back to what was given. */
+static void none_yet(unsigned i, const char *why)
 {
 	struct lease *lease = &leases[i];
 	struct exo_start_address *to = &init.options.addresses[i];
@@ -175,10 +175,28 @@ static void silent(unsigned i)
 	else if (to->family == 0)
 		then = ": still asking; ip=ADDR/LEN gives one without";
 	if (lease->silences++ < SILENT_LINES || lease->silences % SILENT_EACH == 0)
-		exo_printf("address %u: no DHCP server answers on port %u (asked %u times)%s\n", i,
-		           lease->uplink->port, lease->client.tries, then);
+		exo_printf("address %u: %s%s\n", i, why, then);
 	if (falls)
 		(void)uplink_replace(i, &lease->fallback);
+}
+
+static void silent(unsigned i)
+{
+	char why[96];
+
+	exo_snprintf(why, sizeof(why), "no DHCP server answers on port %u (asked %u times)",
+	             leases[i].uplink->port, leases[i].client.tries);
+	none_yet(i, why);
+}
+
+static void twice(unsigned i)
+{
+	char why[128], ip[UDP_IP_TEXT_MAX];
+
+	exo_snprintf(why, sizeof(why),
+	             "the DHCP server gives %s to port %u once more: it goes by MAC address alone",
+	             udp_ip_format(&leases[i].client.lease.ip, ip), leases[i].uplink->port);
+	none_yet(i, why);
 }
 
 static void act(unsigned i)
@@ -195,6 +213,8 @@ static void act(unsigned i)
 		lost(i);
 	if (news & 1u << UDP_DHCP_SILENT)
 		silent(i);
+	if (news & 1u << UDP_DHCP_TWICE)
+		twice(i);
 	if (lease->client.bound && news & (1u << UDP_DHCP_BOUND | 1u << UDP_DHCP_RENEWED))
 		gained(i, (news & 1u << UDP_DHCP_BOUND) == 0);
 }

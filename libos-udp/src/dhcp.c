@@ -19,6 +19,7 @@
 #define SPREAD         (2 * NS_PER_S) /* ± 1 s */
 #define RENEW_WAIT_MIN (60 * NS_PER_S)
 #define DECLINE_WAIT   (10 * NS_PER_S) /* RFC 2131, 3.1, 5 */
+#define TWICE_WAIT     (64 * NS_PER_S) /* after an address that we have already */
 #define REFUSED_AGAIN  (60 * NS_PER_S) /* refused twice within: wait before asking again */
 enum { WAIT_DOUBLINGS = 4, REQUESTS_MAX = 4 };
 
@@ -167,6 +168,14 @@ static void set_gateway(const struct udp_dhcp *client)
 		interface_of(client)->gateway4 = client->lease.gateway;
 }
 
+/* The server goes by MAC addresses alone, and has given what another client of this interface, or
+ * the application, has already. To decline it would take it from them. */
+static void leave_to_other(struct udp_dhcp *client)
+{
+	enter(client, UDP_DHCP_INIT, stack_now(client->stack) + TWICE_WAIT);
+	tell(client, UDP_DHCP_TWICE);
+}
+
 /* The lease is ours, if nobody has its address. */
 static void take_address(struct udp_dhcp *client)
 {
@@ -174,8 +183,10 @@ static void take_address(struct udp_dhcp *client)
 
 	if (udp_address_add_how(client->stack, client->interface, &client->lease.ip,
 	                        client->lease.prefix, UDP_ADDRESS_PROBE) != 0) {
-		/* Another client's, or the application's own: it is not to be had twice. */
-		dhcp_address_taken(client, interface_of(client)->mac);
+		if (own_address_find(interface_of(client), &client->lease.ip) != NULL)
+			leave_to_other(client);
+		else
+			dhcp_address_taken(client, interface_of(client)->mac);
 		return;
 	}
 	address = own_address_find(interface_of(client), &client->lease.ip);
@@ -205,6 +216,10 @@ void dhcp_address_taken(struct udp_dhcp *client, const uint8_t *mac)
 static void take_offer(struct udp_dhcp *client, const struct udp_dhcp_reply *reply)
 {
 	client->lease = reply->lease;
+	if (own_address_find(interface_of(client), &client->lease.ip) != NULL) {
+		leave_to_other(client);
+		return;
+	}
 	enter(client, UDP_DHCP_REQUESTING, 0);
 	request(client);
 	client->due = stack_now(client->stack) + back_off(client);

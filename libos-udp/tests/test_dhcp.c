@@ -177,6 +177,16 @@ static void offer(uint32_t ip, uint32_t seconds)
 	deliver(&answer, 0xffffffff);
 }
 
+/* To another client of the same interface. */
+static void offer_to(const struct udp_dhcp *other, uint32_t ip)
+{
+	struct answer answer;
+
+	lease(&answer, UDP_DHCP_OFFER, ip, 3600);
+	wire_put32(answer.bytes + DHCP_XID, other->xid);
+	deliver(&answer, 0xffffffff);
+}
+
 static void acknowledge(uint32_t ip, uint32_t seconds, uint32_t to)
 {
 	struct answer answer;
@@ -303,6 +313,32 @@ static void conflict_is_declined(void **state)
 	assert_int_equal(bench.n_tray, 0);
 	bench_pass(&bench, 2 * S);
 	assert_int_equal(type_of(sent()), UDP_DHCP_DISCOVER);
+}
+
+/* A server that goes by MAC addresses alone gives a second client what the first one has: the
+ * second neither asks for it nor declines it, and asks again later. */
+static void what_we_have_is_not_taken_twice(void **state)
+{
+	struct udp_dhcp second;
+
+	get_lease(3600);
+	second = (struct udp_dhcp){.changed = changed, .id_size = 3, .id = "\xff\1\2"};
+	assert_int_equal(udp_dhcp_start(bench.stack, &second), 0);
+	run();
+	bench_empty_tray(&bench);
+	offer_to(&second, OFFERED);
+	assert_int_equal(events[UDP_DHCP_TWICE], 1);
+	assert_int_equal(second.state, UDP_DHCP_INIT);
+	assert_null(sent());
+	assert_true(usable);
+	bench_pass(&bench, 63 * S);
+	assert_int_equal(sent_of(UDP_DHCP_DISCOVER), 0);
+	bench_pass(&bench, 2 * S);
+	assert_int_equal(sent_of(UDP_DHCP_DISCOVER), 1);
+	offer_to(&second, OFFERED + 1);
+	assert_int_equal(second.state, UDP_DHCP_REQUESTING);
+	udp_dhcp_stop(&second);
+	assert_true(client.bound);
 }
 
 static void late_conflict_takes_it_away(void **state)
@@ -608,6 +644,7 @@ int main(void)
 	        T(silence_is_asked_into_ever_more_slowly),
 	        T(unanswered_request_begins_anew),
 	        T(conflict_is_declined),
+	        T(what_we_have_is_not_taken_twice),
 	        T(late_conflict_takes_it_away),
 	        T(renewal_goes_to_the_server_alone),
 	        T(unanswered_renewal_rebinds_and_ends),

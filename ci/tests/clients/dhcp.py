@@ -158,6 +158,12 @@ def user_network(report):
                     append="ip=dhcp") as guest:
         guest.wait_for(r"address 0: 10\.0\.2\.15/24 by DHCP from 10\.0\.2\.2, gateway 10\.0\.2\.2", 30)
         guest.wait_for("ready: ", 30, count=2)
+    with report.test("dhcp asked for two addresses of a server that goes by MAC alone"), \
+            Machine(payload=paths.payload("echo"), nics=[Nic(user_net())], limit=60) as guest:
+        guest.wait_for(r"the DHCP server gives 10\.0\.2\.15 to port 0 once more.*ip=ADDR/LEN", 40)
+        guest.wait_for("2 of 3 environments started|1 of 3 environments started", 30)
+        guest.wait_for("by DHCP from 10.0.2.2", 30)
+        assert not guest.has("declined"), guest.console()
 
 
 def main():

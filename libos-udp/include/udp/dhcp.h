@@ -50,6 +50,9 @@ enum udp_dhcp_event {
 	UDP_DHCP_REFUSED = 5, /* a server refused what was asked for; begins anew */
 	UDP_DHCP_CONFLICT = 6, /* somebody has client->lease.ip: declined; begins anew in 10 s.
 	                          Where the address was in use, LOST comes first */
+	UDP_DHCP_TWICE = 7, /* a server gave client->lease.ip, which this interface has already: it
+	                       tells clients apart by MAC address alone. Neither declined nor used;
+	                       begins anew in 64 s */
 };
 
 enum udp_dhcp_state {

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * HTTP on libos-tcp: connections, time-outs, pipelines. Whoever uses it says what lies behind a
+ * path; nothing is copied from there to the network but what the stack itself copies.
+ *
+ *     size_t size = http_server_bytes(&config);
+ *     http_server_open(&server, &config, memory, size);
+ *     http_server_listen(&server, net.stack, &(struct udp_endpoint){.port = 80});
+ *     for (;;) {
+ *             uint64_t due = http_server_run(&server, now_ns, wall_seconds);
+ *             … poll the stack; sleep until `due` at the latest …
+ *     }
+ *
+ * Memory is bounded by the number of connections. Where no place is left for a new one, the one
+ * that has waited longest between requests gives its place up, then the one that has taken longest
+ * over a request. Who sends a head slower than `head_ns`, is idle for `idle_ns`, or takes nothing
+ * of an answer for so long, is closed.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <tcp/conn.h>
+
+#include "answer.h"
+
+struct http_server;
+struct http_conn;
+
+/* What is at the request's path; NULL: nothing. The resource must stay until it is prepared anew,
+ * or, where it has a release function, until that is called. */
+typedef const struct http_resource *http_find_fn(void *context, const struct http_request *request);
+
+struct http_server_config {
+	uint32_t connections;
+	uint64_t head_ns;   /* for a request, from its first byte to its last */
+	uint64_t idle_ns;   /* between requests, and without progress of an answer */
+	uint64_t linger_ns; /* for the peer's end after an error */
+	http_find_fn *find;
+	void *context;
+};
+
+#define HTTP_COUNTERS(X)                                                                           \
+	X(accepted)                                                                                \
+	X(requests)                                                                                \
+	X(answers_2xx)                                                                             \
+	X(answers_3xx)                                                                             \
+	X(answers_4xx)                                                                             \
+	X(answers_5xx)                                                                             \
+	X(bytes)          /* of resources, queued */                                               \
+	X(heads_too_slow) /* closed: the request did not come to its end */                        \
+	X(idle)           /* closed: nothing was asked */                                          \
+	X(stalled)        /* reset: the answer was not taken */                                    \
+	X(evicted)        /* closed: somebody else needed the place */                             \
+	X(no_memory)      /* reset: the stack could not queue the answer */
+
+struct http_counters {
+#define HTTP_COUNTER_FIELD(name) uint64_t name;
+	HTTP_COUNTERS(HTTP_COUNTER_FIELD)
+#undef HTTP_COUNTER_FIELD
+};
+
+enum { HTTP_CLOCK_LINES = 128, HTTP_LISTENERS_MAX = 4 };
+
+/* "HTTP/1.1 200 OK" and Date of one second; it stays while answers with it are in flight. */
+struct http_clock_line {
+	uint32_t users, size;
+	char text[56];
+};
+
+struct http_list {
+	struct http_conn *first, *last;
+	uint64_t patience; /* ns that a connection stays in it */
+};
+
+struct http_server {
+	struct http_server_config config;
+	struct http_counters counters;
+	uint64_t now;
+	uint64_t wall;          /* seconds since 1970; 0: the machine has no clock */
+	struct http_conn *free; /* linked by `next` */
+	struct http_list heads, waits, lingers;
+	struct tcp_listener *listeners[HTTP_LISTENERS_MAX];
+	uint32_t n_listeners, in_use;
+	struct http_clock_line lines[HTTP_CLOCK_LINES];
+	uint32_t line; /* the one of this second */
+	char date[32]; /* the same as a text */
+};
+
+/* 1,024 connections, 10 s, 60 s, 5 s. */
+struct http_server_config http_server_config_default(void);
+size_t http_server_bytes(const struct http_server_config *config);
+/* `memory`: aligned to 16 bytes, the caller's. 0 or -TCP_EINVAL. */
+int http_server_open(struct http_server *server, const struct http_server_config *config,
+                     void *memory, size_t size);
+/* Serves at an endpoint, too. 0 or what tcp_listen returns; -TCP_ENOSPC after
+ * HTTP_LISTENERS_MAX. */
+int http_server_listen(struct http_server *server, struct tcp_stack *stack,
+                       const struct udp_endpoint *local);
+/* Tells the time and closes what is overdue. `wall`: seconds since 1970, 0: unknown. → when to call
+ * it again at the latest, UINT64_MAX: nothing waits. What it sends leaves with the driver's next
+ * poll. */
+uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall);
+/* Name of the i-th counter, in the order of the structure; NULL behind the last. */
+const char *http_counter_name(unsigned i);
+
+#endif

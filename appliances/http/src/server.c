@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connections. Each is in one of three lists, by what it is waited for: `heads` (a request has
+ * begun), `waits` (for the next request, or for the peer to take an answer), `lingers` (an error
+ * was answered: for the peer's end). A list's connections all have the same patience, so the oldest
+ * stands first, and time is looked at there only.
+ *
+ * While the send buffer is full nothing more is read: the peer's requests wait in the stack, whose
+ * window then closes.
+ */
+#include <http/date.h>
+#include <http/server.h>
+
+#include "internal.h"
+
+#define SECOND_NS 1000000000ull
+
+enum {
+	BACKLOG = 256,
+	EVICT_TRIES = 16, /* of the oldest, to find one that waits for nothing */
+};
+
+struct http_conn {
+	struct tcp_conn *tcp;
+	struct http_server *server;
+	struct http_list *list;
+	struct http_conn *previous, *next;
+	uint64_t since;   /* when it came into the list */
+	uint32_t unacked; /* what the peer had not taken then */
+	bool ended;       /* nothing more is read */
+	struct http_request request;
+};
+
+/* ---- Lists ---- */
+
+static void leave(struct http_conn *conn)
+{
+	struct http_list *list = conn->list;
+
+	if (conn->previous != NULL)
+		conn->previous->next = conn->next;
+	else
+		list->first = conn->next;
+	if (conn->next != NULL)
+		conn->next->previous = conn->previous;
+	else
+		list->last = conn->previous;
+}
+
+static void enter(struct http_conn *conn, struct http_list *list)
+{
+	conn->list = list;
+	conn->since = conn->server->now;
+	conn->next = NULL;
+	conn->previous = list->last;
+	if (list->last != NULL)
+		list->last->next = conn;
+	else
+		list->first = conn;
+	list->last = conn;
+}
+
+static void move(struct http_conn *conn, struct http_list *list)
+{
+	if (conn->list == list && list->last == conn) {
+		conn->since = conn->server->now;
+		return;
+	}
+	leave(conn);
+	enter(conn, list);
+}
+
+/* ---- The end of a connection ---- */
+
+static void forget(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+
+	leave(conn);
+	conn->next = server->free;
+	server->free = conn;
+	server->in_use--;
+}
+
+static void close_now(struct http_conn *conn)
+{
+	struct tcp_conn *tcp = conn->tcp;
+
+	forget(conn);
+	tcp_close(tcp);
+}
+
+static void abort_now(struct http_conn *conn)
+{
+	struct tcp_conn *tcp = conn->tcp;
+
+	forget(conn);
+	tcp_abort(tcp);
+}
+
+/* Our stream has ended; what still comes is thrown away, for a reset would take the answer with
+ * it. */
+static void linger(struct http_conn *conn)
+{
+	conn->ended = true;
+	tcp_shutdown_read(conn->tcp);
+	move(conn, &conn->server->lingers);
+}
+
+/* ---- Answering ---- */
+
+static void release_line(void *context, const void *data, uint32_t size)
+{
+	((struct http_clock_line *)context)->users--;
+}
+
+/* The status line of 200 with this second's date. */
+static int queue_status(struct http_conn *conn)
+{
+	struct http_clock_line *line = &conn->server->lines[conn->server->line];
+	int result = tcp_send(conn->tcp, line->text, line->size, release_line, line, TCP_SEND_MORE);
+
+	line->users += result == 0;
+	return result;
+}
+
+static int queue_head(struct http_conn *conn, const struct http_answer *answer,
+                      const struct http_resource *resource, unsigned flags)
+{
+	int64_t copied;
+
+	if (answer->prepared)
+		return queue_status(conn) == 0 ? tcp_send(conn->tcp, resource->fixed,
+		                                          resource->fixed_size, NULL, NULL, flags)
+		                               : -TCP_ENOBUFS;
+	copied = tcp_send_copy(conn->tcp, answer->head, answer->head_size, flags);
+	return copied == answer->head_size ? 0 : -TCP_ENOBUFS;
+}
+
+static void release_unsent(const struct http_resource *resource)
+{
+	if (resource != NULL && resource->release != NULL)
+		resource->release(resource->context, resource->data, resource->size);
+}
+
+static int queue_body(struct http_conn *conn, const struct http_answer *answer,
+                      const struct http_resource *resource, unsigned flags)
+{
+	const uint8_t *data = (const uint8_t *)resource->data + answer->first;
+	int result = tcp_send(conn->tcp, data, answer->size, resource->release, resource->context,
+	                      flags);
+
+	if (result == 0)
+		conn->server->counters.bytes += answer->size;
+	else
+		release_unsent(resource);
+	return result;
+}
+
+static void count(struct http_counters *counters, uint16_t status)
+{
+	if (status < 300)
+		counters->answers_2xx++;
+	else if (status < 400)
+		counters->answers_3xx++;
+	else if (status < 500)
+		counters->answers_4xx++;
+	else
+		counters->answers_5xx++;
+}
+
+/* Queues all of it. false: the connection is gone. */
+static bool queue(struct http_conn *conn, const struct http_answer *answer,
+                  const struct http_resource *resource)
+{
+	bool body = answer->with_body && answer->size > 0;
+	unsigned end = answer->close ? TCP_SEND_END : 0;
+	int result = queue_head(conn, answer, resource, body ? TCP_SEND_MORE : end);
+
+	count(&conn->server->counters, answer->status);
+	if (!body || result != 0)
+		release_unsent(resource);
+	else
+		result = queue_body(conn, answer, resource, end);
+	if (result == 0)
+		return true;
+	/* -TCP_EPIPE: the peer has gone. What is left of an answer cannot be told apart from a
+	   whole one: the connection must not end in order. */
+	conn->server->counters.no_memory += result == -TCP_ENOBUFS;
+	abort_now(conn);
+	return false;
+}
+
+static const char *date_of(const struct http_server *server)
+{
+	return server->wall != 0 ? server->date : NULL;
+}
+
+/* false: the connection is gone, or reads no more. */
+static bool answer_request(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+	const struct http_request *request = &conn->request;
+	const struct http_resource *resource = NULL;
+	struct http_answer answer;
+
+	server->counters.requests++;
+	if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
+		resource = server->config.find(server->config.context, request);
+	http_answer(&answer, request, resource, date_of(server));
+	if (!queue(conn, &answer, resource))
+		return false;
+	if (answer.close) {
+		linger(conn);
+		return false;
+	}
+	return true;
+}
+
+static void answer_wrong(struct http_conn *conn, uint16_t status)
+{
+	struct http_answer answer;
+
+	http_answer_status(&answer, status, conn->request.method != HTTP_METHOD_HEAD, true,
+	                   date_of(conn->server));
+	if (queue(conn, &answer, NULL))
+		linger(conn);
+}
+
+/* ---- Reading ---- */
+
+static void next_request(struct http_conn *conn)
+{
+	http_request_reset(&conn->request);
+	conn->unacked = tcp_unacknowledged(conn->tcp);
+	move(conn, &conn->server->waits);
+}
+
+/* Works through the bytes of a span as long as answers find room. *used of them were taken. false:
+ * the connection is gone, or reads no more. */
+static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *used)
+{
+	enum http_parsed parsed = HTTP_END;
+	uint32_t n;
+
+	*used = 0;
+	while (parsed == HTTP_HEAD ||
+	       (parsed == HTTP_END && *used < span->size && tcp_send_space(conn->tcp) > 0)) {
+		parsed = http_request_parse(&conn->request, span->data + *used, span->size - *used,
+		                            &n);
+		*used += n;
+		if (parsed == HTTP_HEAD && !answer_request(conn))
+			return false;
+		if (parsed == HTTP_END)
+			next_request(conn);
+	}
+	if (parsed == HTTP_WRONG) {
+		answer_wrong(conn, conn->request.status);
+		return false;
+	}
+	if (parsed == HTTP_MORE && conn->request.begun && conn->list != &conn->server->heads)
+		move(conn, &conn->server->heads);
+	return true;
+}
+
+static void read_all(struct http_conn *conn)
+{
+	struct tcp_conn *tcp = conn->tcp;
+	struct tcp_span span;
+	uint32_t used;
+
+	while (tcp_send_space(tcp) > 0 && tcp_peek(tcp, &span, 1) == 1) {
+		if (!take(conn, &span, &used))
+			return;
+		tcp_consume(tcp, used);
+	}
+	/* The peer's end, all before it answered: ours comes behind what is queued. */
+	if (tcp_at_end(tcp))
+		close_now(conn);
+}
+
+static void on_event(struct tcp_conn *tcp, unsigned events)
+{
+	struct http_conn *conn = tcp_conn_context(tcp);
+
+	if (events & TCP_EVENT_CLOSED || (conn->ended && tcp_at_end(tcp)))
+		close_now(conn);
+	else if (!conn->ended)
+		read_all(conn);
+}
+
+/* ---- Accepting ---- */
+
+/* Somebody gives up his place: who waits for nothing, or else takes long over a request. */
+static void evict(struct http_server *server)
+{
+	struct http_conn *conn = server->waits.first;
+	unsigned tries = 0;
+
+	while (conn != NULL && tcp_unacknowledged(conn->tcp) > 0)
+		conn = ++tries < EVICT_TRIES ? conn->next : NULL;
+	if (conn == NULL)
+		conn = server->lingers.first != NULL ? server->lingers.first : server->heads.first;
+	if (conn == NULL || conn->since == server->now)
+		return;
+	server->counters.evicted++;
+	close_now(conn);
+}
+
+static void begin(struct http_server *server, struct http_conn *conn, struct tcp_conn *tcp)
+{
+	server->free = conn->next;
+	server->in_use++;
+	server->counters.accepted++;
+	conn->tcp = tcp;
+	conn->server = server;
+	conn->unacked = 0;
+	conn->ended = false;
+	http_request_reset(&conn->request);
+	/* Who says nothing at all is as slow as who says it slowly. */
+	enter(conn, &server->heads);
+	read_all(conn);
+}
+
+/* Those for whom there is no place wait in the listener. */
+static void accept_from(struct http_server *server, struct tcp_listener *listener)
+{
+	while (tcp_listener_ready(listener) > 0) {
+		struct http_conn *conn;
+		struct tcp_conn *tcp;
+
+		if (server->free == NULL)
+			evict(server);
+		conn = server->free;
+		if (conn == NULL)
+			return;
+		tcp = tcp_accept(listener, on_event, conn);
+		if (tcp == NULL)
+			return;
+		begin(server, conn, tcp);
+	}
+}
+
+static void on_accept(struct tcp_listener *listener)
+{
+	accept_from(tcp_listener_context(listener), listener);
+}
+
+int http_server_listen(struct http_server *server, struct tcp_stack *stack,
+                       const struct udp_endpoint *local)
+{
+	struct tcp_options options = tcp_options_default(stack);
+	int result;
+
+	if (server->n_listeners == HTTP_LISTENERS_MAX)
+		return -TCP_ENOSPC;
+	options.no_delay = true; /* an answer is complete when it is queued */
+	result = tcp_listen(stack, local, BACKLOG, &options, on_accept, server,
+	                    &server->listeners[server->n_listeners]);
+	server->n_listeners += result == 0;
+	return result;
+}
+
+/* ---- Time ---- */
+
+static void tell_second(struct http_server *server, uint64_t wall)
+{
+	struct http_clock_line *line;
+	struct http_line text;
+	uint32_t i = server->line;
+
+	/* A line that somebody still has to send stays as it is; where all are in use, an old date
+	   goes on. */
+	for (unsigned tries = 0; tries < HTTP_CLOCK_LINES; tries++) {
+		i = (i + 1) % HTTP_CLOCK_LINES;
+		if (server->lines[i].users == 0)
+			break;
+	}
+	line = &server->lines[i];
+	if (line->users != 0)
+		return;
+	server->wall = wall;
+	server->line = i;
+	text = (struct http_line){.data = line->text, .room = sizeof line->text};
+	http_line_text(&text, "HTTP/1.1 200 OK\r\n");
+	if (wall != 0) {
+		http_date_format(wall, server->date);
+		http_line_text(&text, "Date: ");
+		http_line_add(&text, server->date, HTTP_DATE_SIZE);
+		http_line_text(&text, "\r\n");
+	}
+	line->size = text.size;
+}
+
+static bool overdue(const struct http_server *server, const struct http_list *list)
+{
+	return list->first != NULL && server->now - list->first->since >= list->patience;
+}
+
+static void end_waiting(struct http_conn *conn)
+{
+	struct http_counters *counters = &conn->server->counters;
+	uint32_t unacked = tcp_unacknowledged(conn->tcp);
+
+	if (unacked == 0) {
+		counters->idle++;
+		close_now(conn);
+	} else if (unacked != conn->unacked) {
+		conn->unacked = unacked; /* slow, but it goes on */
+		move(conn, conn->list);
+	} else {
+		counters->stalled++;
+		abort_now(conn);
+	}
+}
+
+static void end_head(struct http_conn *conn)
+{
+	if (tcp_send_space(conn->tcp) == 0) { /* it is our turn: earlier answers are under way */
+		conn->unacked = tcp_unacknowledged(conn->tcp);
+		move(conn, &conn->server->waits);
+		return;
+	}
+	conn->server->counters.heads_too_slow++;
+	if (conn->request.begun)
+		answer_wrong(conn, 408);
+	else
+		close_now(conn);
+}
+
+static uint64_t due(const struct http_list *list)
+{
+	return list->first != NULL ? list->first->since + list->patience : UINT64_MAX;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall)
+{
+	server->now = now;
+	if (wall != server->wall)
+		tell_second(server, wall);
+	while (overdue(server, &server->heads))
+		end_head(server->heads.first);
+	while (overdue(server, &server->waits))
+		end_waiting(server->waits.first);
+	while (overdue(server, &server->lingers))
+		close_now(server->lingers.first);
+	for (uint32_t i = 0; i < server->n_listeners; i++)
+		accept_from(server, server->listeners[i]);
+	return earlier(due(&server->heads), earlier(due(&server->waits), due(&server->lingers)));
+}
+
+/* ---- Opening ---- */
+
+struct http_server_config http_server_config_default(void)
+{
+	return (struct http_server_config){.connections = 1024,
+	                                   .head_ns = 10 * SECOND_NS,
+	                                   .idle_ns = 60 * SECOND_NS,
+	                                   .linger_ns = 5 * SECOND_NS};
+}
+
+size_t http_server_bytes(const struct http_server_config *config)
+{
+	return config->connections * sizeof(struct http_conn);
+}
+
+int http_server_open(struct http_server *server, const struct http_server_config *config,
+                     void *memory, size_t size)
+{
+	struct http_conn *conns = memory;
+
+	if (config->connections == 0 || size < http_server_bytes(config) || config->find == NULL ||
+	    (uintptr_t)memory % _Alignof(struct http_conn) != 0)
+		return -TCP_EINVAL;
+	memset(server, 0, sizeof *server);
+	server->config = *config;
+	server->heads.patience = config->head_ns;
+	server->waits.patience = config->idle_ns;
+	server->lingers.patience = config->linger_ns;
+	for (uint32_t i = 0; i < config->connections; i++) {
+		conns[i].next = server->free;
+		server->free = &conns[i];
+	}
+	tell_second(server, 0);
+	return 0;
+}
+
+const char *http_counter_name(unsigned i)
+{
+	static const char *const names[] = {
+#define HTTP_COUNTER_NAME(name) #name,
+	        HTTP_COUNTERS(HTTP_COUNTER_NAME)
+#undef HTTP_COUNTER_NAME
+	};
+
+	return i < sizeof names / sizeof names[0] ? names[i] : NULL;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The payload's files as resources: `index.html` is at `/` and at `/index.html`, `docs/index.html`
+ * at `/docs/` (`/docs` leads there). They are given out from where they lie.
+ */
+#ifndef WEB_CONTENT_H
+#define WEB_CONTENT_H
+
+#include <http/resource.h>
+
+/* Takes the files of the start page. `modified`: seconds since 1970 that they count as changed at;
+ * 0: not known. → how many. */
+unsigned content_open(uint64_t modified);
+/* A http_find_fn. */
+const struct http_resource *content_find(void *context, const struct http_request *request);
+
+#endif

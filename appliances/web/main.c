@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A web server: HTTP/1.1 on libos-tcp, giving out the payload's files. It has its address to
+ * itself, or shares it with a host environment (argument "shared"). A flow space named "six" makes
+ * it serve IPv6 besides.
+ */
+#include <http/server.h>
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/mailbox.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+#include <tcp/exo.h>
+
+#include "content.h"
+
+#define SECOND_NS 1000000000ull
+
+enum {
+	HTTP_PORT = 80,
+	NETS_MAX = 2, /* IPv4, IPv6 */
+	YEAR_2020 = 1577836800,
+};
+
+static struct tcp_exo nets[NETS_MAX];
+static unsigned n_nets;
+static struct http_server server;
+
+static int complain(const char *what)
+{
+	exo_printf("web: %s\n", what);
+	return 1;
+}
+
+/* 0 where the machine's clock was never set: better no date than a wrong one. */
+static uint64_t wall_seconds(void)
+{
+	uint64_t seconds = exo_time_wall_ns() / SECOND_NS;
+
+	return seconds > YEAR_2020 ? seconds : 0;
+}
+
+static bool has_argument(const char *word)
+{
+	for (unsigned i = 1; exo_start_arg(i) != NULL; i++)
+		if (strcmp(exo_start_arg(i), word) == 0)
+			return true;
+	return false;
+}
+
+static int open_net(const char *flow)
+{
+	struct tcp_exo_options options = tcp_exo_options_default();
+	struct tcp_exo *net = &nets[n_nets];
+
+	options.udp.flow = flow;
+	if (has_argument("shared"))
+		options.udp.config.roles = UDP_ROLE_LEARN;
+	if (tcp_exo_open(net, &options) < 0)
+		return complain(net->driver.error);
+	if (http_server_listen(&server, net->stack, &(struct udp_endpoint){.port = HTTP_PORT}) != 0)
+		return complain("cannot listen");
+	n_nets++;
+	return 0;
+}
+
+static int open_server(void)
+{
+	struct http_server_config config = http_server_config_default();
+	struct exo_pages pages;
+	size_t size;
+
+	config.find = content_find;
+	size = http_server_bytes(&config);
+	if (exo_pages_alloc(&pages, exo_pages_for(size)) < 0 ||
+	    http_server_open(&server, &config, pages.address, size) != 0)
+		return complain("no memory for connections");
+	return 0;
+}
+
+/* The creator waits for this word before it starts the next environment. */
+static void say_ready(unsigned files)
+{
+	struct exo_mailbox_end end;
+
+	exo_printf("ready: %u files on port %u\n", files, HTTP_PORT);
+	if (exo_mailbox_open(&end) == 0)
+		exo_mailbox_send(&end, EXO_CHANNEL_HELLO, NULL, 0);
+}
+
+static void wait(uint64_t due)
+{
+	for (unsigned i = 0; i < n_nets; i++)
+		if (nets[i].driver.deadline < due)
+			due = nets[i].driver.deadline;
+	exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
+}
+
+static _Noreturn void serve(void)
+{
+	for (;;) {
+		uint64_t due = http_server_run(&server, exo_time_now_ns(), wall_seconds());
+		uint32_t taken = 0;
+
+		for (unsigned i = 0; i < n_nets; i++)
+			taken += tcp_exo_poll(&nets[i]);
+		if (taken == 0)
+			wait(due);
+	}
+}
+
+int exo_main(void)
+{
+	unsigned files = content_open(wall_seconds());
+
+	if (open_server() != 0 || open_net("web") != 0)
+		return 1;
+	if (exo_start_find(EXO_USE_FLOW, "six") != NULL && open_net("six") != 0)
+		return 1;
+	say_ready(files);
+	serve();
+}

@@ -109,7 +109,7 @@ static int send_trace(struct port *port)
 	struct sender_options options = {.schedule = schedule_of(),
 	                                 .passes = number("loop", 1),
 	                                 .timeout_ns = SECOND_NS,
-	                                 .run = (uint32_t)port->now(port),
+	                                 .run = (uint32_t)port->now(port) << 16,
 	                                 .flight_bits = FLIGHT_BITS,
 	                                 .listen = number("listen", 0),
 	                                 .sign = number("sign", 0)};

@@ -83,17 +83,35 @@ bool signature_put(uint8_t *frame, uint32_t length, const struct signature *sign
 	return true;
 }
 
-bool signature_get(const uint8_t *frame, uint32_t length, struct signature *signature)
+/* What would be a signature, if it is one; false where there is no room for one. */
+static bool read_signature(const uint8_t *frame, uint32_t length, struct signature *signature)
 {
 	struct layers layers;
 
 	layers_find(&layers, frame, length);
 	uint32_t at = place(frame, &layers);
-	if (!at || get32(frame + at) != (MAGIC ^ signature->run))
+	if (!at)
 		return false;
+	signature->run = get32(frame + at) ^ MAGIC;
 	signature->sequence = get32(frame + at + 4);
 	memcpy(&signature->time_ns, frame + at + 8, sizeof(signature->time_ns));
 	return true;
+}
+
+bool signature_get(const uint8_t *frame, uint32_t length, struct signature *signature)
+{
+	struct signature found;
+
+	if (!read_signature(frame, length, &found) || found.run != signature->run)
+		return false;
+	*signature = found;
+	return true;
+}
+
+bool signature_of_clock(const uint8_t *frame, uint32_t length, uint16_t clock,
+                        struct signature *signature)
+{
+	return read_signature(frame, length, signature) && (uint16_t)signature->run == clock;
 }
 
 /* A multiplicative mix; nobody gains by collisions, which are counted as ambiguous. */

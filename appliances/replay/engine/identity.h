@@ -12,7 +12,8 @@
 enum { SIGNATURE_SIZE = 16 };
 
 struct signature {
-	uint32_t run;      /* of this replay, so that another's packets are not taken for ours */
+	uint32_t run;      /* of this replay, so that another's packets are not taken for ours; its
+	                      lower half names the clock of time_ns, 0: one that nobody shares */
 	uint32_t sequence; /* of the frame, its low 32 bits */
 	uint64_t time_ns;  /* of departure, by the sender's clock */
 };
@@ -22,6 +23,10 @@ struct signature {
 bool signature_put(uint8_t *frame, uint32_t length, const struct signature *signature);
 /* Whether the frame bears one. */
 bool signature_get(const uint8_t *frame, uint32_t length, struct signature *signature);
+/* Whether it bears one of any run by that clock (not 0). What looks like one by chance is as rare
+ * as one in 65,536 and has a time that makes no sense: look at that, too. */
+bool signature_of_clock(const uint8_t *frame, uint32_t length, uint16_t clock,
+                        struct signature *signature);
 
 /*
  * A number that a packet keeps on its way through switches, routers, address translators and

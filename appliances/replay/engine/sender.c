@@ -71,7 +71,8 @@ static bool port_sends(struct sender *sender, const struct source_frame *frame)
 	if (rewrite_size(&sender->options.rewrite, frame->data, frame->length) <=
 	    sender->port->longest)
 		return true;
-	sender->tally->too_long++;
+	if (sender->tally->too_long++ == 0)
+		sender->tally->too_long_first = frame->number;
 	return false;
 }
 
@@ -304,12 +305,14 @@ static void consider_end(struct sender *sender, uint64_t now)
 {
 	struct flight_entry lost;
 
-	if (sender->state != SENDER_WAITING || (sender->pending_n && !sender->error))
+	if (sender->state != SENDER_WAITING)
 		return;
-	/* Waiting may have begun behind `now`. */
-	if (sender->options.listen && !all_returned(sender) &&
-	    now < sender->waiting_since_ns + sender->options.timeout_ns)
+	/* Waiting may have begun behind `now`. A port that takes nothing any more ends it, too. */
+	bool waits = (sender->pending_n && !sender->error) ||
+	             (sender->options.listen && !all_returned(sender));
+	if (waits && now < sender->waiting_since_ns + sender->options.timeout_ns)
 		return;
+	sender->tally->unsent = sender->pending_n;
 	while (sender->options.listen && flight_expire(&sender->flight, UINT64_MAX, &lost))
 		count_lost(sender, &lost);
 	sender->state = SENDER_DONE;

@@ -58,12 +58,14 @@ struct sender_tag {
 struct sender_tally {
 	uint64_t sent, sent_bytes, signed_frames;
 	uint64_t returned, returned_bytes, lost, duplicates, reordered, ambiguous;
-	uint64_t foreign;  /* arrived, and nothing like it was under way */
-	uint64_t too_long; /* left out: longer than the port sends */
-	uint64_t crowded;  /* given up before their time: too many under way */
-	uint64_t starved;  /* times that a frame was due and the trace's reader had none */
-	uint64_t full;     /* times that the port had no room */
-	uint64_t begin_ns; /* of measuring */
+	uint64_t foreign;        /* arrived, and nothing like it was under way */
+	uint64_t too_long;       /* left out: longer than the port sends, once it is rewritten */
+	uint64_t too_long_first; /* the first one's number in the trace */
+	uint64_t unsent;         /* were due, and the port took them no more */
+	uint64_t crowded;        /* given up before their time: too many under way */
+	uint64_t starved;        /* times that a frame was due and the trace's reader had none */
+	uint64_t full;           /* times that the port had no room */
+	uint64_t begin_ns;       /* of measuring */
 	uint64_t last_sent_ns, span_ns;            /* span: from the first departure to the last */
 	struct histogram latency, corrected, late; /* late: departure less deadline */
 	struct series series;

@@ -44,20 +44,27 @@ bool command_interrupted(void)
 	return interrupted;
 }
 
+static void explain_odd(const struct trace_account *account, const struct trace_odd *odd,
+                        const char *what, const char *why)
+{
+	if (odd->n)
+		(void)command_complain(0, "%s: %llu records %s: %s (the first: %llu)",
+		                       account->name, (unsigned long long)odd->n, what, why,
+		                       (unsigned long long)odd->numbers[0]);
+}
+
 void command_explain_trace(const struct trace_account *account)
 {
 	if (account->damaged)
 		(void)command_complain(0, "%s: damaged %s; what is before is sent", account->name,
 		                       account->damage);
-	for (int fate = 1; fate < TRACE_FATES; fate++) {
-		const struct trace_left_out *left_out = &account->left_out[fate];
-		if (left_out->n)
-			(void)command_complain(
-			        0, "%s: %llu records are left out: %s (the first: %llu)",
-			        account->name, (unsigned long long)left_out->n,
-			        trace_fate_text((enum trace_fate)fate),
-			        (unsigned long long)left_out->numbers[0]);
-	}
+	for (int fate = 1; fate < TRACE_FATES; fate++)
+		explain_odd(account, &account->left_out[fate], "are left out",
+		            trace_fate_text((enum trace_fate)fate));
+	explain_odd(account, &account->snapped, "are sent shorter than they were",
+	            "the capture did not keep their ends");
+	explain_odd(account, &account->disordered, "are older than one before them",
+	            "at original speed they go out together with that");
 }
 
 int command_write(const char *path, command_put *put, const void *what)

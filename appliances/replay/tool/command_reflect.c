@@ -7,7 +7,8 @@
 
 #include "../engine/reflect.h"
 #include "command.h"
-#include "port_internal.h"
+#include "packet_group.h"
+#include "ports.h"
 #include "../report/quantity.h"
 
 static const char usage[] =
@@ -125,6 +126,7 @@ int command_reflect(int argc, char **argv, const struct command_line *line)
 	}
 	if (argc - optind != 1)
 		return command_complain(STATUS_USAGE, "one port is needed; try reflect --help");
+	packet_group_settle((const char *const *)&argv[optind], 1);
 	command_catch();
 	return reflect(argv[optind], &options);
 }

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "made_source.h"
+#include "packet_group.h"
 #include "ports.h"
 #include "../report/quantity.h"
 #include "results.h"
@@ -415,9 +416,10 @@ static int measure(struct bench *bench, const struct command_line *line)
 	for (unsigned i = 0; i < bench->sizes_n && !command_interrupted() && !bench->failed; i++)
 		measure_size(bench, bench->sizes[i], list);
 	(void)cJSON_AddBoolToObject(document, "interrupted", command_interrupted());
+	struct port *back = bench->ports[bench->ports_n - 1];
+	const struct results_port port = {bench->to, ports_driver(back), ports_stamps(back)};
 	cJSON_AddItemToObject(document, "provenance",
-	                      results_provenance(line->argc, line->argv, bench->to,
-	                                         ports_driver(bench->ports[0])));
+	                      results_provenance(line->argc, line->argv, &port));
 	int status = bench->json ? command_write(bench->json, command_put_json, document) : 0;
 	cJSON_Delete(document);
 	if (bench->failed)
@@ -445,6 +447,8 @@ int command_rfc2544(int argc, char **argv, const struct command_line *line)
 
 	if (status)
 		return status < 0 ? STATUS_GOOD : status;
+	const char *const ports[] = {bench.to, bench.from};
+	packet_group_settle(ports, 2);
 	command_catch();
 	status = open_bench(&bench);
 	if (!status)

@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "capture.h"
 #include "command.h"
 #include "html.h"
+#include "own_clock.h"
+#include "packet_group.h"
 #include "port_internal.h"
 #include "progress.h"
 #include "results.h"
@@ -152,8 +153,7 @@ static int run_once(struct sending *sending)
 	struct progress progress;
 	struct sender sender;
 
-	if (getrandom(&options.run, sizeof(options.run), 0) < 0)
-		options.run = sending->run;
+	options.run = own_clock_run();
 	if (sender_open(&sender, &options, sending->ports[0], back, &sending->trace->source,
 	                &sending->tally))
 		return command_complain(STATUS_BROKEN, "there is not enough memory for --window %u",
@@ -167,9 +167,13 @@ static int run_once(struct sending *sending)
 	                     results_run(&sending->tally, &statistics, names,
 	                                 sending->options.tags.n, sender.error));
 	histogram_merge(&sending->latency, &sending->tally.latency);
-	return sender.error ? command_complain(STATUS_BROKEN, "%s: %s", sending->options.trace,
-	                                       sender.error)
-	                    : STATUS_GOOD;
+	if (!sender.error)
+		return STATUS_GOOD;
+	const struct port *port = sending->ports[0];
+	bool is_port = port->broken && port->broken(sending->ports[0]);
+	return command_complain(STATUS_BROKEN, "%s: %s",
+	                        is_port ? sending->options.to : sending->options.trace,
+	                        sender.error);
 }
 
 static int run_all(struct sending *sending)
@@ -269,7 +273,8 @@ static int open_trace(struct sending *sending)
 	                                   options->preload, error);
 	if (!sending->trace)
 		return command_complain(STATUS_BROKEN, "%s: %s", options->trace, error);
-	command_explain_trace(&sending->trace->account);
+	if (!sending->trace->account.streamed)
+		command_explain_trace(&sending->trace->account);
 	return STATUS_GOOD;
 }
 
@@ -331,9 +336,13 @@ static int send_trace(struct sending *sending)
 		return status;
 	describe_options(sending);
 	status = run_all(sending);
-	cJSON *provenance =
-	        results_provenance(sending->line->argc, sending->line->argv, sending->options.to,
-	                           ports_driver(sending->ports[0]));
+	if (sending->trace->account.streamed) { /* only now it was seen */
+		trace_source_stop(sending->trace);
+		command_explain_trace(&sending->trace->account);
+	}
+	const struct results_port port = {sending->options.to, ports_driver(sending->ports[0]),
+	                                  ports_stamps(sending->ports[sending->ports_n - 1])};
+	cJSON *provenance = results_provenance(sending->line->argc, sending->line->argv, &port);
 	(void)cJSON_AddBoolToObject(provenance, "emulated",
 	                            !strncmp(sending->options.to, "qemu:", 5));
 	cJSON_AddItemToObject(sending->document, "provenance", provenance);
@@ -371,6 +380,8 @@ int command_send(int argc, char **argv, const struct command_line *line)
 
 	if (status)
 		return status < 0 ? STATUS_GOOD : status;
+	const char *const ports[] = {sending.options.to, sending.options.from};
+	packet_group_settle(ports, 2);
 	sending.line = line;
 	sending.document = cJSON_CreateObject();
 	(void)cJSON_AddStringToObject(sending.document, "format", "sluice-replay/1");

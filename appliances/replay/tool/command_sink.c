@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../engine/identity.h"
 #include "capture.h"
 #include "command.h"
+#include "own_clock.h"
+#include "packet_group.h"
 #include "port_internal.h"
 #include "../report/quantity.h"
 #include "results.h"
@@ -16,7 +19,10 @@
 static const char usage[] =
         "usage: sluice-replay sink PORT [options]\n"
         "\n"
-        "Counts what arrives until Ctrl-C: frames, bytes, rate, and the times between arrivals.\n"
+        "Counts what arrives until Ctrl-C: frames, bytes, rate, and the times between arrivals; of "
+        "frames\n"
+        "that `send --sign` signed on this computer also the one-way latency, since both have one "
+        "clock.\n"
         "\n"
         "  --bind NAME=EXPR   those that libpcap's expression accepts, apart; repeatable\n"
         "  --flows            each of the first flows apart\n"
@@ -25,9 +31,11 @@ static const char usage[] =
         "  --longest BYTES    of a frame (1518)\n"
         "  -j                 JSON; -q: no word on the way; -v: DPDK's messages\n";
 
+static const uint64_t ONE_WAY_MAX_NS = 60000000000; /* more is no signature */
+
 struct counter {
 	uint64_t frames, bytes, first_ns, last_ns;
-	struct histogram gaps;
+	struct histogram gaps, one_way;
 };
 
 struct sink {
@@ -37,8 +45,22 @@ struct sink {
 	struct tags tags;
 	struct counter counters[SENDER_TAGS];
 	uint64_t frames;
+	uint16_t clock;
 	struct capture capture;
 };
+
+static void count_one_way(const struct sink *sink, struct counter *counter,
+                          const struct port_arrival *arrival)
+{
+	struct signature signature;
+
+	if (!sink->clock ||
+	    !signature_of_clock(arrival->data, arrival->length, sink->clock, &signature))
+		return;
+	uint64_t took = arrival->time_ns - signature.time_ns;
+	if (took <= ONE_WAY_MAX_NS)
+		histogram_add(&counter->one_way, took);
+}
 
 static void count(struct counter *counter, const struct port_arrival *arrival)
 {
@@ -56,8 +78,10 @@ static void take_all(struct sink *sink, const struct port_arrival *arrivals, uns
 		const struct port_arrival *arrival = &arrivals[i];
 		if (arrival->length < PORT_ETHERNET)
 			continue;
-		count(&sink->counters[tags_of(&sink->tags, arrival->data, arrival->length)],
-		      arrival);
+		struct counter *counter =
+		        &sink->counters[tags_of(&sink->tags, arrival->data, arrival->length)];
+		count(counter, arrival);
+		count_one_way(sink, counter, arrival);
 		if (sink->capture.file)
 			capture_frame(&sink->capture, arrival->time_ns, arrival->data,
 			              arrival->length, NULL);
@@ -70,6 +94,37 @@ static double rate_of(const struct counter *counter)
 	uint64_t span = counter->last_ns - counter->first_ns;
 
 	return span ? (double)(counter->frames - 1) * 1e9 / (double)span : 0;
+}
+
+static const char *const clock_words[] = {
+        "not measured: no frame was signed by a sender whose clock is this one's",
+        "sender and sink have the same clock: same boot of the same computer"};
+
+static bool clocks_shared(const struct sink *sink)
+{
+	for (unsigned i = 0; i < sink->tags.n; i++)
+		if (sink->counters[i].one_way.count)
+			return true;
+	return false;
+}
+
+static void put_one_way(const struct sink *sink)
+{
+	char p50[48], p99[48], max[48];
+
+	printf("one-way latency: %s\n", clock_words[clocks_shared(sink)]);
+	for (unsigned i = 0; i < sink->tags.n; i++) {
+		const struct histogram *one_way = &sink->counters[i].one_way;
+		if (!one_way->count)
+			continue;
+		printf("%-44s %12llu %38s %10s %10s\n", sink->tags.names[i],
+		       (unsigned long long)one_way->count,
+		       quantity_show_time(p50, sizeof(p50),
+		                          (double)histogram_quantile(one_way, 5000)),
+		       quantity_show_time(p99, sizeof(p99),
+		                          (double)histogram_quantile(one_way, 9900)),
+		       quantity_show_time(max, sizeof(max), (double)one_way->max));
+	}
 }
 
 static void put_table(const struct sink *sink)
@@ -89,6 +144,7 @@ static void put_table(const struct sink *sink)
 		                          (double)histogram_quantile(&counter->gaps, 9900)),
 		       quantity_show_time(max, sizeof(max), (double)counter->gaps.max));
 	}
+	put_one_way(sink);
 }
 
 static void put_json(const struct sink *sink, const struct port_statistics *statistics)
@@ -99,6 +155,7 @@ static void put_json(const struct sink *sink, const struct port_statistics *stat
 	(void)cJSON_AddNumberToObject(document, "frames", (double)sink->frames);
 	(void)cJSON_AddNumberToObject(document, "receive_missed",
 	                              (double)statistics->receive_missed);
+	(void)cJSON_AddStringToObject(document, "one_way", clock_words[clocks_shared(sink)]);
 	list = cJSON_AddArrayToObject(document, "bindings");
 	for (unsigned i = 0; i < sink->tags.n; i++) {
 		const struct counter *counter = &sink->counters[i];
@@ -108,6 +165,9 @@ static void put_json(const struct sink *sink, const struct port_statistics *stat
 		(void)cJSON_AddNumberToObject(object, "bytes", (double)counter->bytes);
 		(void)cJSON_AddNumberToObject(object, "pps", rate_of(counter));
 		cJSON_AddItemToObject(object, "gap_ns", results_quantiles(&counter->gaps));
+		if (counter->one_way.count)
+			cJSON_AddItemToObject(object, "one_way_ns",
+			                      results_quantiles(&counter->one_way));
 		cJSON_AddItemToArray(list, object);
 	}
 	command_put_json(stdout, document);
@@ -224,6 +284,8 @@ int command_sink(int argc, char **argv, const struct command_line *line)
 	if (argc - optind != 1)
 		return command_complain(STATUS_USAGE, "one port is needed; try sink --help");
 	sink.port_name = argv[optind];
+	sink.clock = own_clock();
+	packet_group_settle(&sink.port_name, 1);
 	command_catch();
 	int status = run(&sink);
 	tags_free(&sink.tags);

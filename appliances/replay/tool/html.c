@@ -96,6 +96,26 @@ static void say_returned(char *text, size_t size, const cJSON *document)
 	       quantity_show_time(max, sizeof(max), results_figure(document, "max")));
 }
 
+/* What did not go as it should, whoever's fault it was. */
+static void say_odd(char *text, size_t size, const cJSON *run)
+{
+	if (number(run, "too_long") > 0)
+		append(text, size,
+		       " %.0f frames were left out: longer than the port sends (the first: record "
+		       "%.0f).",
+		       number(run, "too_long"), number(run, "too_long_first"));
+	if (number(run, "unsent") > 0)
+		append(text, size, " %.0f frames were due and the port took them no more.",
+		       number(run, "unsent"));
+	if (number(run, "crowded") > 0)
+		append(text, size,
+		       " %.0f frames were given up before their time-out: more were under way than "
+		       "--window remembers.",
+		       number(run, "crowded"));
+	if (get(run, "error"))
+		append(text, size, " A run ended early: %s.", string(run, "error"));
+}
+
 static void say_requirements(char *text, size_t size, const cJSON *document)
 {
 	const cJSON *list = get(document, "requirements"), *each;
@@ -123,11 +143,7 @@ void html_verdict(char *text, size_t size, const cJSON *document)
 		say_returned(text, size, document);
 	else
 		append(text, size, ". What came back was not listened to.");
-	cJSON_ArrayForEach(run, get(document, "runs"))
-	{
-		if (get(run, "error"))
-			append(text, size, " A run ended early: %s.", string(run, "error"));
-	}
+	cJSON_ArrayForEach(run, get(document, "runs")) say_odd(text, size, run);
 	if (cJSON_IsTrue(get(document, "interrupted")))
 		append(text, size, " It was interrupted.");
 	say_requirements(text, size, document);
@@ -434,23 +450,28 @@ static void put_summary(FILE *out, const cJSON *document)
 	fputs("</table><p>Times in nanoseconds.</p>\n", out);
 }
 
-static void put_left_out(FILE *out, const cJSON *trace)
+static void put_odd(FILE *out, const char *name, const cJSON *odd, const char *why)
 {
-	const cJSON *each, *record;
+	const cJSON *record, *numbers = get(odd, "numbers");
+
+	if (number(odd, "frames") == 0)
+		return;
+	fprintf(out, "<tr><td>%s</td><td>%.0f: ", name, number(odd, "frames"));
+	page_text(out, why);
+	fputs(" (records", out);
+	cJSON_ArrayForEach(record, numbers) fprintf(out, " %.0f", record->valuedouble);
+	fprintf(out, "%s)</td></tr>\n",
+	        number(odd, "frames") > cJSON_GetArraySize(numbers) ? " …" : "");
+}
+
+static void put_oddities(FILE *out, const cJSON *trace)
+{
+	const cJSON *each;
 
 	cJSON_ArrayForEach(each, get(trace, "left_out"))
-	{
-		if (number(each, "frames") == 0)
-			continue;
-		fprintf(out, "<tr><td>left out</td><td>%.0f: ", number(each, "frames"));
-		page_text(out, string(each, "reason"));
-		fputs(" (records", out);
-		cJSON_ArrayForEach(record, get(each, "numbers"))
-		        fprintf(out, " %.0f", record->valuedouble);
-		fprintf(out, "%s)</td></tr>\n",
-		        number(each, "frames") > cJSON_GetArraySize(get(each, "numbers")) ? " …"
-		                                                                          : "");
-	}
+	        put_odd(out, "left out", each, string(each, "reason"));
+	put_odd(out, "snapped", get(trace, "snapped"), "the capture did not keep their ends");
+	put_odd(out, "out of order", get(trace, "disordered"), "older than one before them");
 }
 
 static void put_provenance(FILE *out, const cJSON *document)
@@ -469,6 +490,7 @@ static void put_provenance(FILE *out, const cJSON *document)
 	page_row(out, "version", string(provenance, "version"));
 	page_row(out, "port", string(provenance, "port"));
 	page_row(out, "driver", string(provenance, "driver"));
+	page_row(out, "arrivals timed by", string(provenance, "arrivals_by"));
 	page_row(out, "processor", string(machine, "processor"));
 	page_row(out, "computer", string(machine, "vendor"));
 	page_row(out, "kernel", string(machine, "kernel"));
@@ -477,7 +499,7 @@ static void put_provenance(FILE *out, const cJSON *document)
 	page_row(out, "SHA-256", string(trace, "sha256"));
 	page_row(out, "frames", string(trace, "link"));
 	page_row(out, "damaged", string(trace, "damaged"));
-	put_left_out(out, trace);
+	put_oddities(out, trace);
 	fputs("</table>\n", out);
 }
 

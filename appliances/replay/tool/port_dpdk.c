@@ -3,9 +3,13 @@
  * DPDK's devices as ports: one queue each way, run to completion on one core. Frames that the
  * device did not take stay in order and are offered again.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -15,6 +19,7 @@
 #include <rte_errno.h>
 #include <rte_version.h>
 
+#include "device_stamp.h"
 #include "port_internal.h"
 
 enum {
@@ -26,18 +31,25 @@ enum {
 	WORD_MAX = 256,
 	BLOCK = 1 << 16, /* of af_packet's rings */
 	LINK_WAIT_MS = 10000,
+	LINGER_MS = 300,
+	STUCK_NS = 1000000000, /* without a frame taken, before the link is looked at */
 };
 
 struct dpdk_port {
 	struct ports_port base; /* first */
 	uint16_t id;
+	const char *path; /* of the socket through which memory is shared; NULL: a device */
+	bool memif;
+	uint64_t refused_ns; /* since when no frame was taken; 0: it takes them */
 	struct rte_mempool *pool;
 	struct rte_mbuf *taken[PORT_BURST], *given[PORT_BURST];
 	uint16_t taken_n, given_n;
+	struct device_stamp stamp;
 };
 
-static bool begun;
+static bool begun, left_open;
 static char devices[PORTS_MAX][WORD_MAX]; /* their words, in the order of the names */
+static const char *served[PORTS_MAX];     /* memif sockets that we made */
 
 static uint8_t *take(struct port *port, uint32_t length)
 {
@@ -61,7 +73,21 @@ static unsigned send_taken(struct port *port)
 	for (uint16_t i = 0; sent && i < own->taken_n; i++)
 		own->taken[i] = own->taken[i + sent];
 	own->base.statistics.sent += sent;
+	if (sent || !own->taken_n)
+		own->refused_ns = 0;
+	else if (!own->refused_ns)
+		own->refused_ns = port_clock_ns();
 	return sent;
+}
+
+static const char *broken(struct port *port)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+
+	if (!own->refused_ns || port_clock_ns() - own->refused_ns < STUCK_NS ||
+	    own->base.link_up(&own->base))
+		return NULL;
+	return "its link has gone, and it takes no more frames";
 }
 
 static unsigned receive(struct port *port, struct port_arrival *arrivals)
@@ -74,16 +100,21 @@ static unsigned receive(struct port *port, struct port_arrival *arrivals)
 	own->given_n = rte_eth_rx_burst(own->id, 0, own->given, PORT_BURST);
 	if (!own->given_n)
 		return 0;
-	uint64_t now = port_clock_ns();
+	uint64_t now_ns = port_clock_ns();
+	bool stamped = own->stamp.on;
+	if (stamped)
+		device_stamp_refresh(&own->stamp, now_ns);
 	for (uint16_t i = 0; i < own->given_n; i++) {
 		struct rte_mbuf *buffer = own->given[i];
+		uint64_t time_ns =
+		        stamped ? device_stamp_time(&own->stamp, buffer, now_ns) : now_ns;
 		if (buffer->nb_segs > 1 && rte_pktmbuf_linearize(buffer)) {
 			own->base.statistics.too_long++;
 			continue;
 		}
 		arrivals[n++] = (struct port_arrival){.data = rte_pktmbuf_mtod(buffer, uint8_t *),
 		                                      .length = buffer->pkt_len,
-		                                      .time_ns = now};
+		                                      .time_ns = time_ns};
 	}
 	own->base.statistics.received += own->given_n;
 	return n;
@@ -112,10 +143,28 @@ static void refresh(struct ports_port *port)
 	port->statistics.send_errors = stats.oerrors;
 }
 
+/* memif's interrupt thread may be about to learn that the other end has gone, and then touches what
+ * closing frees (22.11): its device ends with the process. */
+static void leave_memif(struct dpdk_port *own)
+{
+	left_open = true;
+	for (unsigned i = 0; i < PORTS_MAX; i++)
+		if (served[i] && !strcmp(served[i], own->path))
+			(void)unlink(own->path);
+	free(own);
+}
+
 static void close_port(struct ports_port *port)
 {
 	struct dpdk_port *own = (struct dpdk_port *)port;
 
+	/* Frames lie in shared memory until the other end has taken them. */
+	if (own->path && own->base.statistics.sent)
+		rte_delay_ms(LINGER_MS);
+	if (own->memif) {
+		leave_memif(own);
+		return;
+	}
 	rte_pktmbuf_free_bulk(own->taken, own->taken_n);
 	rte_pktmbuf_free_bulk(own->given, own->given_n);
 	(void)rte_eth_dev_stop(own->id);
@@ -129,6 +178,50 @@ static const char *after(const char *name, const char *prefix)
 	size_t length = strlen(prefix);
 
 	return strncmp(name, prefix, length) ? NULL : name + length;
+}
+
+/* The path of a socket through which two processes share memory; NULL: another port. */
+static const char *shared_path(const char *name)
+{
+	static const char *const prefixes[] = {"memif:", "vhost:", "virtio:"};
+	const char *rest = NULL;
+
+	for (unsigned i = 0; !rest && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		rest = after(name, prefixes[i]);
+	return rest;
+}
+
+/* A socket that a process left behind which has ended is in the way of all who come. It is called
+ * in a kind that no live one of its sort takes, so that nobody else notices. */
+static void remove_stale(const char *path, int kind)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int probe = strlen(path) < sizeof(address.sun_path)
+	                    ? socket(AF_UNIX, kind | SOCK_CLOEXEC, 0)
+	                    : -1;
+
+	if (probe < 0)
+		return;
+	memcpy(address.sun_path, path, strlen(path));
+	if (connect(probe, (struct sockaddr *)&address, sizeof(address)) && errno == ECONNREFUSED)
+		(void)unlink(path);
+	(void)close(probe);
+}
+
+/* memif: who finds no socket serves one. */
+static void memif_words(char *word, unsigned i, const char *path)
+{
+	remove_stale(path, SOCK_STREAM);
+	bool serves = access(path, F_OK) != 0;
+	served[i] = serves ? path : NULL;
+	snprintf(word, WORD_MAX, "--vdev=net_memif%u,socket=%s,socket-abstract=no,role=%s,rsize=11",
+	         i, path, serves ? "server" : "client");
+}
+
+static void vhost_words(char *word, unsigned i, const char *path)
+{
+	remove_stale(path, SOCK_SEQPACKET);
+	snprintf(word, WORD_MAX, "--vdev=net_vhost%u,iface=%s", i, path);
 }
 
 /* af_packet's slots hold a frame and its header each; a power of two, several a block. */
@@ -155,11 +248,12 @@ static void device_word(char *word, unsigned i, const char *name, uint32_t longe
 	else if ((rest = after(name, "tap:")))
 		snprintf(word, WORD_MAX, "--vdev=net_tap%u,iface=%s", i, rest);
 	else if ((rest = after(name, "memif:")))
-		snprintf(word, WORD_MAX,
-		         "--vdev=net_memif%u,socket=%s,socket-abstract=no,role=%s,rsize=11", i,
-		         rest, access(rest, F_OK) ? "server" : "client");
+		memif_words(word, i, rest);
 	else if ((rest = after(name, "vhost:")))
-		snprintf(word, WORD_MAX, "--vdev=net_vhost%u,iface=%s", i, rest);
+		vhost_words(word, i, rest);
+	else if ((rest = after(name, "virtio:")))
+		snprintf(word, WORD_MAX, "--vdev=net_virtio_user%u,path=%s,queue_size=1024", i,
+		         rest);
 	else if ((rest = after(name, "vdev:")))
 		snprintf(word, WORD_MAX, "--vdev=%s", rest);
 	else
@@ -219,12 +313,13 @@ int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_opt
 		return -1;
 	}
 	begun = true;
+	(void)signal(SIGPIPE, SIG_IGN); /* virtio-user's peer may have gone */
 	return 0;
 }
 
 void port_dpdk_end(void)
 {
-	if (begun)
+	if (begun && !left_open)
 		(void)rte_eal_cleanup();
 	begun = false;
 }
@@ -265,6 +360,10 @@ static int configure(struct dpdk_port *own, const struct ports_options *options)
 
 	if (status)
 		return status;
+	bool stamps = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) &&
+	              device_stamp_prepare(&own->stamp, own->id);
+	if (stamps)
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	if (options->longest > 1518 && info.max_mtu >= options->longest)
 		(void)rte_eth_dev_set_mtu(own->id, (uint16_t)(options->longest - PORT_ETHERNET));
 	if ((status = rte_eth_dev_configure(own->id, 1, 1, &conf)) ||
@@ -275,6 +374,9 @@ static int configure(struct dpdk_port *own, const struct ports_options *options)
 	    (status = rte_eth_dev_start(own->id)))
 		return status;
 	(void)rte_eth_promiscuous_enable(own->id);
+	if (stamps)
+		device_stamp_begin(&own->stamp);
+	own->base.stamps = own->stamp.on ? "the NIC's clock" : NULL;
 	snprintf(own->base.driver, sizeof(own->base.driver), "%s (%s)", info.driver_name,
 	         rte_version());
 	own->base.port.longest = options->longest;
@@ -307,20 +409,22 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 
 	if (!own)
 		abort();
-	own->base = (struct ports_port){
-	        .port = {.take = take, .send = send_taken, .receive = receive, .now = now},
-	        .link_up = link_up,
-	        .refresh = refresh,
-	        .close = close_port};
+	own->base = (struct ports_port){.port = {.take = take,
+	                                         .send = send_taken,
+	                                         .receive = receive,
+	                                         .now = now,
+	                                         .broken = broken},
+	                                .link_up = link_up,
+	                                .refresh = refresh,
+	                                .close = close_port};
+	own->path = shared_path(name);
+	own->memif = after(name, "memif:") != NULL;
 	own->pool = make_pool(i, options->longest);
 	status = !own->pool ? -rte_errno : find_device(i, name, &own->id);
 	if (!status)
 		status = configure(own, options);
 	if (status) {
-		/* af_packet's fan-out group is made of process and interface numbers: two
-		 * processes may hit the same one. */
-		snprintf(error, PORTS_REASON_MAX, "%s: %s%s", name, rte_strerror(-status),
-		         strchr(name, ':') ? "" : "; it may do when started again");
+		snprintf(error, PORTS_REASON_MAX, "%s: %s", name, rte_strerror(-status));
 		rte_mempool_free(own->pool);
 		free(own);
 		return NULL;

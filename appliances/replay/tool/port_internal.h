@@ -10,6 +10,7 @@
 struct ports_port {
 	struct port port; /* first: the engine's pointer is ours */
 	char driver[64];
+	const char *stamps; /* what times arrivals; NULL: the driver's call */
 	struct port_statistics statistics;
 	bool (*link_up)(struct ports_port *port);
 	void (*refresh)(struct ports_port *port); /* of the statistics; may be NULL */

@@ -96,6 +96,13 @@ const char *ports_driver(const struct port *port)
 	return ((const struct ports_port *)port)->driver;
 }
 
+const char *ports_stamps(const struct port *port)
+{
+	const char *stamps = ((const struct ports_port *)port)->stamps;
+
+	return stamps ? stamps : "this computer's clock, when the driver handed the frame over";
+}
+
 bool ports_link_up(struct port *port)
 {
 	struct ports_port *own = (struct ports_port *)port;

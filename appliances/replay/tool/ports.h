@@ -6,7 +6,8 @@
  *   af_xdp:NAME         the same through AF_XDP
  *   tap:NAME            a tap device that is made
  *   memif:SOCKET        shared memory; the end that finds no SOCKET serves it
- *   vhost:SOCKET        a virtual machine's virtio-net by vhost-user
+ *   vhost:SOCKET        a virtual machine's virtio-net by vhost-user: the end that serves
+ *   virtio:SOCKET       the end that a virtual machine would have
  *   pci:ADDRESS         a NIC that is bound to vfio-pci
  *   vdev:ARGUMENTS      any virtual device of DPDK's, in its own words
  *   qemu:SOCKET         QEMU's `-netdev stream`, listened at; needs no privilege
@@ -53,6 +54,8 @@ uint32_t ports_longest(const char *name);
 
 /* What the port's driver is, for people: "af_packet (DPDK 22.11)". */
 const char *ports_driver(const struct port *port);
+/* By which clock arrivals are timed, for people. */
+const char *ports_stamps(const struct port *port);
 bool ports_link_up(struct port *port);
 void ports_statistics(struct port *port, struct port_statistics *statistics);
 

@@ -121,6 +121,8 @@ static void add_counts(cJSON *run, const struct sender_tally *tally)
 	add(run, "ambiguous", (double)tally->ambiguous);
 	add(run, "foreign", (double)tally->foreign);
 	add(run, "too_long", (double)tally->too_long);
+	add(run, "too_long_first", (double)tally->too_long_first);
+	add(run, "unsent", (double)tally->unsent);
 	add(run, "crowded", (double)tally->crowded);
 	add(run, "starved", (double)tally->starved);
 	add(run, "port_full", (double)tally->full);
@@ -163,19 +165,24 @@ cJSON *results_run(const struct sender_tally *tally, const struct port_statistic
 	return run;
 }
 
+static cJSON *odd(const struct trace_odd *odd)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	add(object, "frames", (double)odd->n);
+	cJSON *numbers = cJSON_AddArrayToObject(object, "numbers");
+	for (uint64_t i = 0; i < odd->n && i < TRACE_SOURCE_NUMBERS; i++)
+		cJSON_AddItemToArray(numbers, cJSON_CreateNumber((double)odd->numbers[i]));
+	return object;
+}
+
 static void add_left_out(cJSON *trace, const struct trace_account *account)
 {
 	cJSON *list = cJSON_AddArrayToObject(trace, "left_out");
 
 	for (int fate = 1; fate < TRACE_FATES; fate++) {
-		const struct trace_left_out *left_out = &account->left_out[fate];
-		cJSON *object = cJSON_CreateObject(), *numbers;
+		cJSON *object = odd(&account->left_out[fate]);
 		(void)cJSON_AddStringToObject(object, "reason", trace_fate_text(fate));
-		add(object, "frames", (double)left_out->n);
-		numbers = cJSON_AddArrayToObject(object, "numbers");
-		for (uint64_t i = 0; i < left_out->n && i < TRACE_SOURCE_NUMBERS; i++)
-			cJSON_AddItemToArray(numbers,
-			                     cJSON_CreateNumber((double)left_out->numbers[i]));
 		cJSON_AddItemToArray(list, object);
 	}
 }
@@ -192,7 +199,8 @@ cJSON *results_trace(const struct trace_account *account)
 	add(trace, "frames", (double)account->frames);
 	add(trace, "bytes", (double)account->bytes);
 	add(trace, "longest", account->longest);
-	add(trace, "snapped", (double)account->snapped);
+	cJSON_AddItemToObject(trace, "snapped", odd(&account->snapped));
+	cJSON_AddItemToObject(trace, "disordered", odd(&account->disordered));
 	add(trace, "seconds", (double)(account->last_ns - account->first_ns) / 1e9);
 	if (account->damaged)
 		(void)cJSON_AddStringToObject(trace, "damaged", account->damage);
@@ -236,7 +244,7 @@ static void add_machine(cJSON *provenance)
 	add(machine, "cores", (double)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-cJSON *results_provenance(int argc, char **argv, const char *port, const char *driver)
+cJSON *results_provenance(int argc, char **argv, const struct results_port *port)
 {
 	cJSON *provenance = cJSON_CreateObject();
 	time_t now = time(NULL);
@@ -249,8 +257,9 @@ cJSON *results_provenance(int argc, char **argv, const char *port, const char *d
 	(void)cJSON_AddStringToObject(provenance, "date", date);
 	cJSON_AddItemToObject(provenance, "arguments",
 	                      cJSON_CreateStringArray((const char *const *)argv, argc));
-	(void)cJSON_AddStringToObject(provenance, "port", port);
-	(void)cJSON_AddStringToObject(provenance, "driver", driver);
+	(void)cJSON_AddStringToObject(provenance, "port", port->name);
+	(void)cJSON_AddStringToObject(provenance, "driver", port->driver);
+	(void)cJSON_AddStringToObject(provenance, "arrivals_by", port->stamps);
 	add_machine(provenance);
 	return provenance;
 }

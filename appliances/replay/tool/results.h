@@ -21,8 +21,13 @@ cJSON *results_run(const struct sender_tally *tally, const struct port_statistic
 
 cJSON *results_trace(const struct trace_account *account);
 
+/* What a document says of the port that was used. */
+struct results_port {
+	const char *name, *driver, *stamps; /* stamps: by which clock arrivals are timed */
+};
+
 /* Version, machine, clock, date, command line. */
-cJSON *results_provenance(int argc, char **argv, const char *port, const char *driver);
+cJSON *results_provenance(int argc, char **argv, const struct results_port *port);
 
 /* A histogram's count, minimum, mean, quantiles and maximum, in ns. */
 cJSON *results_quantiles(const struct histogram *histogram);

@@ -53,13 +53,11 @@ struct trace_store {
 	_Atomic bool stop, failed;        /* failed: a further pass can't be read */
 };
 
-static void note_left_out(struct trace_account *account, const struct trace_frame *frame)
+static void note(struct trace_odd *odd, const struct trace_frame *frame)
 {
-	struct trace_left_out *left_out = &account->left_out[frame->fate];
-
-	if (left_out->n < TRACE_SOURCE_NUMBERS)
-		left_out->numbers[left_out->n] = frame->number;
-	left_out->n++;
+	if (odd->n < TRACE_SOURCE_NUMBERS)
+		odd->numbers[odd->n] = frame->number;
+	odd->n++;
 }
 
 /* Counts a record; whether it can be sent. */
@@ -67,17 +65,20 @@ static bool account_for(struct trace_account *account, const struct trace_frame 
 {
 	account->records++;
 	if (frame->fate != TRACE_SENDABLE) {
-		note_left_out(account, frame);
+		note(&account->left_out[frame->fate], frame);
 		return false;
 	}
 	if (account->frames++ == 0)
 		account->first_ns = frame->time_ns;
-	if (frame->time_ns > account->last_ns)
+	if (frame->time_ns < account->last_ns)
+		note(&account->disordered, frame);
+	else
 		account->last_ns = frame->time_ns;
+	if (frame->snapped)
+		note(&account->snapped, frame);
 	if (frame->length > account->longest)
 		account->longest = frame->length;
 	account->bytes += frame->length;
-	account->snapped += frame->snapped;
 	account->padded += frame->padded;
 	return true;
 }
@@ -409,13 +410,21 @@ struct trace_source *trace_source_open(const char *path, uint32_t longest, uint6
 	return NULL;
 }
 
-void trace_source_close(struct trace_source *own)
+void trace_source_stop(struct trace_source *own)
 {
 	struct trace_store *store = own->store;
 
 	atomic_store(&store->stop, true);
 	if (store->reading)
 		pthread_join(store->reader, NULL);
+	store->reading = false;
+}
+
+void trace_source_close(struct trace_source *own)
+{
+	struct trace_store *store = own->store;
+
+	trace_source_stop(own);
 	for (size_t i = 0; i < store->blocks_n; i++)
 		free(store->blocks[i].bytes);
 	free(store->blocks);

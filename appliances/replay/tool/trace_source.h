@@ -19,7 +19,8 @@ enum {
 	TRACE_SOURCE_DIGEST = 65, /* SHA-256 in hexadecimal digits, and NUL */
 };
 
-struct trace_left_out {
+/* Records of one sort, the first few by their numbers. */
+struct trace_odd {
 	uint64_t n, numbers[TRACE_SOURCE_NUMBERS];
 };
 
@@ -27,9 +28,11 @@ struct trace_left_out {
 struct trace_account {
 	uint64_t records, frames, bytes; /* in the file; of them sendable; their bytes */
 	uint64_t first_ns, last_ns;      /* times in the trace */
-	uint64_t snapped, padded;
+	uint64_t padded;
 	uint32_t longest;
-	struct trace_left_out left_out[TRACE_FATES];
+	struct trace_odd left_out[TRACE_FATES];
+	struct trace_odd snapped;    /* shorter than on the wire: sent as they were captured */
+	struct trace_odd disordered; /* older than one before them: due together with that */
 	bool damaged, streamed;
 	char note[TRACE_REASON_MAX];      /* how records became frames */
 	char damage[TRACE_REASON_MAX];    /* where the file is damaged */
@@ -50,6 +53,9 @@ struct trace_source {
  */
 struct trace_source *trace_source_open(const char *path, uint32_t longest, uint64_t preload,
                                        char *error);
+/* Ends the reading of a streamed trace: nothing more comes of it, and the account, which until then
+ * is its reader's, says what was read. */
+void trace_source_stop(struct trace_source *source);
 void trace_source_close(struct trace_source *source);
 
 #endif

@@ -247,6 +247,7 @@ static void test_too_long_is_counted(void **state)
 		;
 	assert_non_null(sender.error);
 	assert_int_equal(tally.too_long, 10);
+	assert_int_equal(tally.too_long_first, 1);
 	sender_close(&sender);
 	wire_close(&wire);
 }
@@ -268,6 +269,36 @@ static void test_crowd(void **state)
 	wire_close(&wire);
 }
 
+/* A port that takes nothing any more ends neither the run nor what was measured. */
+static void test_stuck_port(void **state)
+{
+	struct sender_options options = usual();
+	struct sender sender;
+	struct wire wire;
+	struct made made;
+
+	options.timeout_ns = 1000000;
+	wire_open(&wire);
+	made_open(&made, 100, 10000, 60);
+	assert_int_equal(
+	        sender_open(&sender, &options, &wire.port, &wire.port, &made.source, &tally), 0);
+	while (tally.sent < 10)
+		(void)sender_step(&sender);
+	wire.stuck = true;
+	wire.tick_ns = 100;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(sender_step(&sender), SENDER_SENDING);
+	sender_stop(&sender);
+	for (int i = 0; sender_step(&sender) != SENDER_DONE; i++)
+		assert_true(i < 10000000);
+	assert_null(sender.error);
+	assert_in_range(tally.sent, 10, 99);
+	assert_in_range(tally.unsent, 1, PORT_BURST);
+	assert_int_equal(tally.lost, 0);
+	sender_close(&sender);
+	wire_close(&wire);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +313,7 @@ int main(void)
 	        cmocka_unit_test(test_warmup_and_duration),
 	        cmocka_unit_test(test_too_long_is_counted),
 	        cmocka_unit_test(test_crowd),
+	        cmocka_unit_test(test_stuck_port),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

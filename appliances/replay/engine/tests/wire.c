@@ -31,6 +31,8 @@ static void put_under_way(struct wire *wire, const struct wire_frame *frame, uin
 static unsigned send_all(struct port *port)
 {
 	struct wire *wire = (struct wire *)port;
+	if (wire->stuck)
+		return 0;
 	unsigned n = wire->room && wire->room < wire->taken_n ? wire->room : wire->taken_n;
 
 	for (unsigned i = 0; i < n; i++) {

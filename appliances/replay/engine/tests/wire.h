@@ -32,6 +32,7 @@ struct wire {
 	/* May change a frame on its way back. */
 	void (*change)(struct wire_frame *frame);
 	unsigned room; /* frames that one call of send takes; 0: all */
+	bool stuck;    /* it takes none */
 };
 
 void wire_open(struct wire *wire);

@@ -81,7 +81,7 @@ static void check(uint64_t preload)
 		assert_int_equal(source->source.next(&source->source, &frame), SOURCE_END);
 		source->source.rewind(&source->source);
 	}
-	const struct trace_left_out *left_out = source->account.left_out;
+	const struct trace_odd *left_out = source->account.left_out;
 	assert_int_equal(source->account.records, FRAMES);
 	assert_int_equal(left_out[TRACE_TOO_SHORT].n, FRAMES / 100);
 	assert_int_equal(left_out[TRACE_TOO_LONG].n, FRAMES / 100);

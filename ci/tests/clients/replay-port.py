@@ -6,110 +6,20 @@
     namespace: sluice-replay send ── va ═══ vb ── tcpdump, or sluice-replay reflect
                sluice-replay send ── memif socket ── sluice-replay reflect
 """
-import contextlib
-import glob
 import json
 import os
-import random
 import signal
 import struct
 import subprocess
 import tempfile
 import time
 
-from harness import paths
+from harness.cable import (TOOL, cable, captured, figure, made_frames, real_traces, running, same_frames, send,
+                           write_pcap)
 from harness.netns import Namespace
 from harness.report import Report, skip_all
 
-TOOL = os.path.join(paths.BUILD, "appliances", "replay", "tool", "sluice-replay")
 MTU = 1500
-
-
-def read_pcap(path):
-    """The frames of a pcap file, each (time in ns, bytes)."""
-    with open(path, "rb") as file:
-        data = file.read()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    nano = data[:4] in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
-    at, frames = 24, []
-    while at + 16 <= len(data):
-        seconds, part, captured, _ = struct.unpack_from(order + "IIII", data, at)
-        frames.append((seconds * 10**9 + part * (1 if nano else 1000),
-                       data[at + 16:at + 16 + captured]))
-        at += 16 + captured
-    return frames
-
-
-def made_frames(count):
-    """UDP datagrams of many sizes, without a checksum, at odd gaps."""
-    chance, frames, now = random.Random(7), [], 10**18
-    for number in range(count):
-        size = chance.choice((18, 26, 100, 600, 1472))
-        payload = struct.pack("<Q", number) + bytes(chance.randrange(256) for _ in range(size - 8))
-        udp = struct.pack("!HHHH", 1000 + number % 50, 9, 8 + size, 0)
-        ip = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + size, number & 0xffff, 0, 64, 17, 0,
-                                   bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))))
-        total = sum(struct.unpack("!10H", ip))
-        total = (total & 0xffff) + (total >> 16)
-        struct.pack_into("!H", ip, 10, ~((total & 0xffff) + (total >> 16)) & 0xffff)
-        frames.append((now, b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + bytes(ip) + udp + payload))
-        now += chance.choice((0, 1000, 100000, 900000))
-    return frames
-
-
-def write_pcap(path, frames):
-    with open(path, "wb") as file:
-        file.write(struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 65535, 1))
-        for when, frame in frames:
-            file.write(struct.pack("<IIII", when // 10**9, when % 10**9, len(frame), len(frame)))
-            file.write(frame)
-
-
-@contextlib.contextmanager
-def running(namespace, *words):
-    process = namespace.popen(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-
-
-def send(namespace, trace, port, *words, status=0):
-    for _ in range(4):
-        result = namespace.run(TOOL, "send", trace, "--to", port, "-j", "-q", *words, seconds=60,
-                               check=False)
-        if "may do when started again" not in result.stderr:
-            break
-    assert result.returncode == status, f"{words}: status {result.returncode}\n{result.stderr}"
-    return json.loads(result.stdout) if result.stdout else None
-
-
-def figure(document, name):
-    return document["summary"][name]["median"]
-
-
-def captured(namespace, folder, trace, *words):
-    """What the kernel saw arrive while a trace was sent."""
-    path = os.path.join(folder, "arrived.pcap")
-    dump = namespace.popen("tcpdump", "-i", "vb", "-Q", "in", "-w", path, "--nano", "-U", "-B", "65536",
-                           "-s", "0", stderr=subprocess.PIPE, text=True)
-    while "listening" not in dump.stderr.readline():
-        assert dump.poll() is None
-    document = send(namespace, trace, "va", "--no-return", *words)
-    sent, deadline = figure(document, "sent"), time.monotonic() + 20
-    while time.monotonic() < deadline and len(read_pcap(path)) < sent:
-        time.sleep(0.1)
-    dump.send_signal(signal.SIGINT)
-    dump.communicate(timeout=20)
-    return document, read_pcap(path)
-
-
-def same_frames(arrived, wanted):
-    assert len(arrived) == len(wanted), f"{len(arrived)} of {len(wanted)} frames arrived"
-    for number, (got, want) in enumerate(zip(arrived, wanted), 1):
-        assert got == want, f"frame {number} arrived otherwise than it was sent"
 
 
 def modes(namespace, folder, trace, frames):
@@ -191,14 +101,8 @@ def bad_input(namespace, folder, trace):
                 status=1)["requirements"][0]["held"] is False
 
 
-def traces():
-    """Some of the real captures, where there are any."""
-    where = os.environ.get("SLUICE_TRACES", os.path.join(os.path.dirname(paths.TOP), "shared", "pcaps"))
-    return sorted(glob.glob(os.path.join(where, "*.pcap")), key=os.path.getsize)[8:40:8]
-
-
 def captures(namespace, folder):
-    for trace in traces():
+    for trace in real_traces()[8:40:8]:
         document, arrived = captured(namespace, folder, trace, "--rate", "3kpps")
         assert len(arrived) == figure(document, "sent") == document["trace"]["frames"], trace
 
@@ -207,13 +111,9 @@ def main():
     if not Namespace.possible():
         skip_all("network namespaces need root")
     report, frames = Report(), made_frames(600)
-    with Namespace(taps=0) as namespace, tempfile.TemporaryDirectory() as folder:
+    with cable() as namespace, tempfile.TemporaryDirectory() as folder:
         trace = os.path.join(folder, "made.pcap")
         write_pcap(trace, frames)
-        namespace.run("ip", "link", "add", "va", "type", "veth", "peer", "name", "vb")
-        for name in ("va", "vb"):
-            namespace.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
-            namespace.run("ip", "link", "set", name, "up")
         with report.test("every mode of sending delivers every frame"):
             modes(namespace, folder, trace, frames)
         with report.test("passes with rewritten addresses"):
@@ -227,7 +127,7 @@ def main():
             interrupted(namespace, trace)
         with report.test("bad input is named"):
             bad_input(namespace, folder, trace)
-        if traces():
+        if real_traces():
             with report.test("real captures, frame by frame"):
                 captures(namespace, folder)
         else:

@@ -187,16 +187,6 @@ static int64_t call_frame_uses(struct call *call)
 	return space_frame_uses(ledger_frame(call->arg[0]), NULL);
 }
 
-static int64_t call_map_page(struct call *call)
-{
-	return space_map_single(call->env, call->arg[0], call->arg[1]);
-}
-
-static int64_t call_unmap_page(struct call *call)
-{
-	return space_unmap_single(call->env, call->arg[0]);
-}
-
 /* ---- The packet path's calls ---- */
 
 static int64_t call_flow_grant(struct call *call)
@@ -262,8 +252,8 @@ static const struct row {
         ROW(EXO_CALL_REVOKE, cap_call_revoke, "revoke", FREE),
         ROW(EXO_CALL_FRAME_ALLOC, call_frame_alloc, "frame_alloc", CORE),
         ROW(EXO_CALL_FRAME_FREE, call_frame_free, "frame_free", CORE),
-        ROW(EXO_CALL_MAP, space_call_map, "map", CORE),
-        ROW(EXO_CALL_UNMAP, space_call_unmap, "unmap", CORE),
+        ROW(EXO_CALL_MAP, space_call_map, "map", FREE),
+        ROW(EXO_CALL_UNMAP, space_call_unmap, "unmap", FREE),
         ROW(EXO_CALL_SLOT_TAKE, slots_call_take, "slot_take", CORE),
         ROW(EXO_CALL_SLOT_FREE, slots_call_free, "slot_free", CORE),
         ROW(EXO_CALL_FLOW_GRANT, call_flow_grant, "flow_grant", FREE),
@@ -283,8 +273,8 @@ static const struct row {
         ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE),
         ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE),
         ROW(EXO_CALL_FRAME_USES, call_frame_uses, "frame_uses", CORE),
-        ROW(EXO_CALL_MAP_PAGE, call_map_page, "map_page", CORE),
-        ROW(EXO_CALL_UNMAP_PAGE, call_unmap_page, "unmap_page", CORE),
+        ROW(EXO_CALL_MAP_PAGE, space_call_map_page, "map_page", CORE),
+        ROW(EXO_CALL_UNMAP_PAGE, space_call_unmap_page, "unmap_page", FREE),
         ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
         ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, "repossess", CORE),
         ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE),
@@ -307,41 +297,13 @@ const char *call_name(uint64_t number)
 
 static int64_t leaf_null(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
 {
-	const struct pe *pe =
-	        (const struct pe *)((const char *)machine - offsetof(struct pe, machine));
-
-	pe->env->account->calls++;
+	pe_of(machine)->env->account->calls++;
 	return 0;
 }
 
-static struct env *leaf_begin(struct machine_pe *machine)
-{
-	struct env *env = ((struct pe *)((char *)machine - offsetof(struct pe, machine)))->env;
-
-	env->account->calls++;
-	core_lock();
-	return env;
-}
-
-static int64_t leaf_map_page(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
-{
-	int64_t result = space_map_single(leaf_begin(machine), a, b);
-
-	core_unlock();
-	return result;
-}
-
-static int64_t leaf_unmap_page(struct machine_pe *machine, uint64_t a, uint64_t b, uint64_t c)
-{
-	int64_t result = space_unmap_single(leaf_begin(machine), a);
-
-	core_unlock();
-	return result;
-}
-
 machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {
-        [EXO_CALL_MAP_PAGE - EXO_CALL_BASE] = leaf_map_page,
-        [EXO_CALL_UNMAP_PAGE - EXO_CALL_BASE] = leaf_unmap_page,
+        [EXO_CALL_MAP_PAGE - EXO_CALL_BASE] = space_leaf_map,
+        [EXO_CALL_UNMAP_PAGE - EXO_CALL_BASE] = space_leaf_unmap,
         [EXO_CALL_NULL - EXO_CALL_BASE] = leaf_null,
 };
 

@@ -3,9 +3,10 @@
  * The core's own centre: its lock, its cores' loops, and the dispatch of kernel calls.
  *
  * Locks, in the order in which they may be taken: the packet path's own (inside bind.c and its
- * like), the core lock (capabilities, ledger, environments, address spaces), a core's scheduling
- * lock, the console's. None is held across machine_run, none is taken inside net_poll. NULL, WAIT,
- * TIMER, YIELD and DOORBELL take no lock but their own core's.
+ * like), the core lock (capabilities, ledger, environments), a space's lock and a frame's
+ * (space.h), a core's scheduling lock, the console's. None is held across machine_run, none is
+ * taken inside net_poll. NULL, WAIT, TIMER, YIELD and DOORBELL take no lock but their own core's;
+ * MAP, UNMAP, MAP_PAGE and UNMAP_PAGE of the caller's own space none but its own, and its frames'.
  */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H

@@ -9,9 +9,9 @@
  * creator's ENV_END, and nothing else. What remains is the id, the status and the last account, for
  * whoever created it; the oldest of these are forgotten when there are more than ENV_GHOSTS_MAX.
  *
- * Locks: struct env changes under the core lock (core.h), except what is marked atomic. A pointer
- * found by env_find holds as long as the lock does. The packet path may keep pointers to the
- * environments of its objects: net_env_end is called before they go.
+ * Locks: struct env changes under the core lock (core.h), except what is marked otherwise. A
+ * pointer found by env_find holds as long as the lock does. The packet path may keep pointers to
+ * the environments of its objects: net_env_end is called before they go.
  */
 #ifndef CORE_ENV_H
 #define CORE_ENV_H
@@ -84,9 +84,14 @@ struct env {
 	struct exo_account *account;   /* the kernel's alias of the page that the environment reads;
 	                                  counters are written by whoever counts; a ghost's copy */
 	uint64_t account_frame;
+	uint64_t mappings_max;
+
+	/* Under the space's lock. */
+	struct machine_lock space_lock;
 	struct machine_space *space;
 	struct mapping *mappings, **mappings_end; /* space.h; oldest first */
-	uint64_t mappings_max;
+	struct mapping *nodes;                    /* unused ones, by next_of_frame */
+
 	struct frame_list frames;
 	struct pe *pes;
 

@@ -142,6 +142,7 @@ void fault_end(struct pe *pe, const struct machine_trap *trap)
 
 /* ---- EXO_CALL_ENV_RECORD ---- */
 
+/* The space's lock held. */
 static int list_mappings(const struct env *env, struct exo_env_record *block)
 {
 	uint64_t i = 0;
@@ -172,7 +173,7 @@ static int list_mappings(const struct env *env, struct exo_env_record *block)
 int64_t fault_call_record(struct call *call)
 {
 	struct exo_env_record block, asked;
-	const struct env *env;
+	struct env *env;
 	int error = call_copy_in(&asked, call->arg[0], sizeof(asked));
 
 	if (!error)
@@ -187,6 +188,8 @@ int64_t fault_call_record(struct call *call)
 	block.cursor = asked.cursor;
 	block.mappings = asked.mappings;
 	block.room = asked.room < RECORD_MAPPINGS_MAX ? asked.room : RECORD_MAPPINGS_MAX;
+	machine_lock(&env->space_lock);
 	error = list_mappings(env, &block);
+	machine_unlock(&env->space_lock);
 	return error ? error : call_copy_out(call->arg[0], &block, sizeof(block));
 }

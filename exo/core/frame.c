@@ -24,17 +24,19 @@ struct frame_table frame_table;
 
 struct frame *ledger_frame(uint64_t number)
 {
-	struct frame *frame;
+	struct frame *frame = frame_entry(number);
 
-	if (number < frame_table.first || number - frame_table.first >= frame_table.n)
-		return NULL;
-	frame = &frame_table.frames[number - frame_table.first];
-	return frame->state == FRAME_ABSENT ? NULL : frame;
+	return frame && frame->state != FRAME_ABSENT ? frame : NULL;
 }
 
 uint64_t ledger_frame_number(const struct frame *frame)
 {
 	return frame_table.first + (uint64_t)(frame - frame_table.frames);
+}
+
+bool ledger_frame_fixed(const struct frame *frame)
+{
+	return (uint64_t)(frame - frame_table.frames) - frame_table.fixed < frame_table.n_fixed;
 }
 
 static uint8_t state_of(const struct frame *frame)
@@ -163,8 +165,9 @@ static void take(uint64_t index, enum frame_state state, uint32_t owner, uint32_
 	mark_free(index, false);
 	frame->owner = owner;
 	frame->epoch = epoch;
-	set_state(frame, state);
+	/* Its owner may map it on another core as soon as the state says so. */
 	memset(machine_frame(frame_table.first + index), 0, EXO_PAGE_SIZE);
+	set_state(frame, state);
 }
 
 /* ---- Allocation ---- */
@@ -286,9 +289,10 @@ void ledger_kernel_free(uint64_t first, uint32_t count)
 /* Whether `owner` may give the frame back now: 0, or why not. */
 static int check_free(const struct env *owner, struct frame *frame)
 {
-	if (!frame || frame->state != FRAME_OWNED || frame->owner != owner->id || frame->fixed)
+	if (!frame || frame->state != FRAME_OWNED || frame->owner != owner->id ||
+	    ledger_frame_fixed(frame))
 		return -EXO_EPERM;
-	return space_frame_uses(frame, owner) ? -EXO_EBUSY : 0;
+	return 0;
 }
 
 static void restore(uint64_t first, uint32_t count)
@@ -297,14 +301,14 @@ static void restore(uint64_t first, uint32_t count)
 		set_state(ledger_frame(first + i), FRAME_OWNED);
 }
 
-/* Keeps new pins away from all frames, or, where one is pinned, from none. */
-static int leave_all(uint64_t first, uint32_t count)
+/* Keeps new pins and mappings away from all frames, or, where others use one, from none. */
+static int leave_all(const struct env *owner, uint64_t first, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct frame *frame = ledger_frame(first + i);
 
 		set_state(frame, FRAME_LEAVING);
-		if (pins_of(frame) != 0) {
+		if (pins_of(frame) != 0 || space_frame_uses(frame, owner) != 0) {
 			restore(first, i + 1);
 			return -EXO_EBUSY;
 		}
@@ -321,7 +325,7 @@ int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count)
 		if (error)
 			return error;
 	}
-	error = leave_all(first, count);
+	error = leave_all(owner, first, count);
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < count; i++)
@@ -344,7 +348,7 @@ void ledger_frame_part(struct env *owner, struct frame *frame, struct frame_list
 	space_break_frame(frame, 0);
 	list_remove(&owner->frames, frame);
 	frame_list_add(parted, frame);
-	if (!frame->fixed)
+	if (!ledger_frame_fixed(frame))
 		owner->account->frames--;
 }
 
@@ -356,7 +360,7 @@ void ledger_frames_settle(struct frame_list *parted)
 		net_quiesce();
 	while ((frame = list_first(parted))) {
 		list_remove(parted, frame);
-		if (frame->fixed) {
+		if (ledger_frame_fixed(frame)) {
 			frame->owner = 0;
 			set_state(frame, FRAME_KERNEL);
 			frame_table.n_kernel++;

@@ -142,12 +142,13 @@ void ledger_payload_give(struct env *init)
 	uint64_t first, count;
 
 	payload_frames(&first, &count);
+	frame_table.fixed = first - frame_table.first;
+	frame_table.n_fixed = count;
 	for (uint64_t i = count; i-- > 0;) {
 		struct frame *frame = &frame_table.frames[first + i - frame_table.first];
 
 		frame->owner = init->id;
 		frame->epoch = 1;
-		frame->fixed = true;
 		frame->state = FRAME_OWNED;
 		frame_list_add(&init->frames, frame);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The array of frame entries, as the files that implement ledger.h share it (frame.c, frame_init.c,
- * ledger.c). Nobody else includes this.
+ * ledger.c, space.c). Nobody else includes this.
  */
 #ifndef CORE_FRAME_TABLE_H
 #define CORE_FRAME_TABLE_H
@@ -12,12 +12,21 @@ struct frame_table {
 	struct frame *frames; /* n entries */
 	uint64_t *free_map;   /* bit i: entry i is free; whole pages, mapped read-only everywhere */
 	uint64_t first, n;    /* number of the first entry's frame; entries */
-	uint64_t total;       /* frames that are free or can become so */
+	uint64_t fixed, n_fixed; /* entries of the payload */
+	uint64_t total;          /* frames that are free or can become so */
 	uint64_t n_kernel, n_retired;
 	struct frame_list free, draining;
 };
 
 extern struct frame_table frame_table;
+
+/* As ledger_frame, but perhaps absent. */
+static inline struct frame *frame_entry(uint64_t number)
+{
+	uint64_t index = number - frame_table.first;
+
+	return index < frame_table.n ? &frame_table.frames[index] : NULL;
+}
 
 void frame_list_add(struct frame_list *list, struct frame *frame);
 /* Puts a frame that is in no list into the free list (or retires it). */

@@ -74,9 +74,9 @@ static void write_mapped(struct env *init, uint64_t address, const uint8_t *from
 		uint64_t page = address & ~(EXO_PAGE_SIZE - 1);
 		uint64_t inside = address - page;
 		uint64_t n = EXO_PAGE_SIZE - inside < size ? EXO_PAGE_SIZE - inside : size;
-		const struct mapping *m = space_find(init, page);
+		const struct frame *frame = space_frame_at(init, page, 0);
 
-		memcpy((uint8_t *)machine_frame(ledger_frame_number(m->frame)) + inside, from, n);
+		memcpy((uint8_t *)machine_frame(ledger_frame_number(frame)) + inside, from, n);
 		address += n;
 		from += n;
 		size -= n;

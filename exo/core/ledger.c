@@ -175,12 +175,12 @@ static const char *state_name(const struct frame *frame)
 	        [FRAME_LEAVING] = "owned",
 	};
 
-	return frame->fixed ? "payload" : names[frame->state];
+	return ledger_frame_fixed(frame) ? "payload" : names[frame->state];
 }
 
 static bool same_run(const struct frame *a, const struct frame *b)
 {
-	return a->state == b->state && a->owner == b->owner && a->fixed == b->fixed;
+	return a->state == b->state && a->owner == b->owner && ledger_frame_fixed(a) == ledger_frame_fixed(b);
 }
 
 /* The next run of frames that are alike, from frame number *cursor on. */

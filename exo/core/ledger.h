@@ -20,10 +20,12 @@
  * Epochs: a frame's epoch rises whenever it is given to an owner and whenever its owner revokes;
  * frames that are allocated together share the new one. Keys name the epoch, and die with it.
  *
- * Locks: everything here is called with the core lock held, except pinning, which is lock-free. A
- * frame that leaves its owner is nobody's first; then net_quiesce waits for polls under way; only
- * then can it be given to another. So whoever finds the owner right inside a poll may use the frame
- * until that poll ends.
+ * Locks: everything here is called with the core lock held, except pinning, which is lock-free, and
+ * a frame's mappings, which have the frame's own lock. Who takes a frame from its owner, or ends
+ * its epoch, writes that first and looks for mappings afterwards, under that lock; who maps looks
+ * at it under the same lock (space.c): one of the two sees the other. A frame that leaves its owner
+ * is nobody's first; then net_quiesce waits for polls under way; only then can it be given to
+ * another. So whoever finds the owner right inside a poll may use the frame until that poll ends.
  */
 #ifndef CORE_LEDGER_H
 #define CORE_LEDGER_H
@@ -53,11 +55,10 @@ struct frame {
 	uint32_t owner; /* environment id; of a draining frame, the ended one's */
 	uint32_t pins;  /* atomic */
 	uint8_t state;  /* enum frame_state; atomic */
-	uint8_t fixed;  /* payload: never free */
+	uint8_t lock;   /* a bit lock, of last rank: over the mappings */
 	uint16_t n_mappings;
-	/* Under the core lock. */
-	uint32_t epoch;
-	uint32_t prev, next; /* neighbours in its list, as indices of the array */
+	uint32_t epoch;      /* written under the core lock */
+	uint32_t prev, next; /* neighbours in its list, as indices of the array: core lock */
 	struct mapping *mappings;
 };
 
@@ -83,6 +84,8 @@ void ledger_init(void);
 struct frame *ledger_frame(uint64_t frame);
 /* The number of an entry's frame. */
 uint64_t ledger_frame_number(const struct frame *frame);
+/* Whether it is the payload's, which is never free. */
+bool ledger_frame_fixed(const struct frame *frame);
 
 /* ---- Allocation ---- */
 

@@ -110,7 +110,7 @@ typedef int64_t machine_leaf_call(struct machine_pe *pe, uint64_t a, uint64_t b,
 extern machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS];
 
 /* ---- Address spaces. Rights are EXO_RIGHT_READ, WRITE, EXEC; writable and executable together
- * never happens. Calls for one space never overlap: the core lock is held. ---- */
+ * never happens. Calls for one space never overlap: the core holds the space's lock. ---- */
 
 /* A new address space with nothing below the kernel. 0 or -EXO_ENOMEM. */
 int machine_space_create(struct machine_space **space);
@@ -220,12 +220,40 @@ const struct boot_framebuffer *machine_screen(uint8_t **memory);
 
 /* ---- Locks ---- */
 
+/* One step of waiting for another core, in which this one does what that may be waiting for. */
+void machine_pause(void);
+
 struct machine_lock {
 	volatile uint32_t next,
 	        owner; /* a ticket lock: fair, and never taken with a lock of later rank held */
 };
-void machine_lock(struct machine_lock *lock);
-void machine_unlock(struct machine_lock *lock);
+/* Waits until `ticket` is served, and does meanwhile what other cores may be waiting for. */
+void machine_lock_wait(struct machine_lock *lock, uint32_t ticket);
+
+static inline void machine_lock(struct machine_lock *lock)
+{
+	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket, 0))
+		machine_lock_wait(lock, ticket);
+}
+
+static inline void machine_unlock(struct machine_lock *lock)
+{
+	__atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
+}
+
+/* A lock in one byte, for objects of which there are very many: held for a few instructions. */
+static inline void machine_bit_lock(volatile uint8_t *bit)
+{
+	while (__builtin_expect(__atomic_exchange_n(bit, 1, __ATOMIC_ACQUIRE) != 0, 0))
+		machine_pause();
+}
+
+static inline void machine_bit_unlock(volatile uint8_t *bit)
+{
+	__atomic_store_n(bit, 0, __ATOMIC_RELEASE);
+}
 
 /* ---- Console and end ---- */
 

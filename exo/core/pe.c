@@ -63,11 +63,11 @@ static int check_setup(const struct exo_pe_setup *setup)
 /* Finds and pins the frame of the shared page. */
 static int pin_page(struct env *env, uint64_t address, uint64_t *number)
 {
-	const struct mapping *m = space_find(env, address);
+	const struct frame *frame = space_frame_at(env, address, EXO_RIGHT_WRITE);
 
-	if (!m || !(m->rights & EXO_RIGHT_WRITE))
+	if (!frame)
 		return -EXO_EFAULT;
-	*number = ledger_frame_number(space_frame_at(m, address));
+	*number = ledger_frame_number(frame);
 	return ledger_frame_pin(env->id, *number);
 }
 

@@ -88,19 +88,13 @@ static void take_frame(struct env *env, struct frame *frame, struct frame_list *
 }
 
 /* What the environment's own program says: whether this one goes first. */
-static bool chosen(const struct env *env, const struct frame *frame)
+static bool chosen(const struct env *env, struct frame *frame)
 {
 	struct exo_candidate c = {.frame = ledger_frame_number(frame),
 	                          .uses = frame->pins + space_frame_uses(frame, NULL)};
 	struct flt_frame bytes = {.data = (const uint8_t *)&c, .len = sizeof(c)};
 
-	for (const struct mapping *m = frame->mappings; m; m = m->next_of_frame) {
-		if (m->env == env) {
-			c.address = m->address;
-			c.rights = m->rights;
-			break;
-		}
-	}
+	space_frame_use(frame, env, &c);
 	return flt_program_run(env->chooser, &bytes) != 0;
 }
 
@@ -112,7 +106,7 @@ static void take_any(struct env *env, uint64_t left, struct frame_list *parted)
 
 		for (; frame && left > 0; frame = next) {
 			next = ledger_frame_after(frame);
-			if (frame->fixed || (round == 0 && !chosen(env, frame)) ||
+			if (ledger_frame_fixed(frame) || (round == 0 && !chosen(env, frame)) ||
 			    (round == 1 && frame->pins != 0))
 				continue;
 			take_frame(env, frame, parted);
@@ -126,7 +120,7 @@ static void take_unit(struct env *env, uint32_t kind, uint64_t unit, struct fram
 	if (ledger_owner((enum exo_kind)kind, unit) != env->id)
 		return;
 	if (kind == EXO_KIND_FRAME) {
-		if (!ledger_frame(unit)->fixed)
+		if (!ledger_frame_fixed(ledger_frame(unit)))
 			take_frame(env, ledger_frame(unit), parted);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "frame_table.h"
 #include "info.h"
 #include "ledger.h"
 #include "machine.h"
@@ -22,7 +23,9 @@ enum {
 	MAP_RIGHTS = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC,
 };
 
+/* Nodes of environments that have ended. */
 static struct mapping *unused;
+static struct machine_lock unused_lock; /* of last rank */
 
 /* ---- Nodes ---- */
 
@@ -31,17 +34,41 @@ void space_init(void)
 	unused = NULL;
 }
 
-static bool grow(void)
+/* Nodes of a new slab, or as many that nobody uses, for an environment to keep. */
+static bool grow(struct env *env)
 {
-	struct mapping *slab = machine_alloc(NODES_PER_SLAB * sizeof(*slab));
+	struct mapping *slab;
 
-	if (!slab)
-		return false;
-	for (int i = 0; i < NODES_PER_SLAB; i++) {
-		slab[i].next_of_frame = unused;
-		unused = &slab[i];
+	machine_lock(&unused_lock);
+	for (int i = 0; i < NODES_PER_SLAB && unused; i++) {
+		struct mapping *m = unused;
+
+		unused = m->next_of_frame;
+		m->next_of_frame = env->nodes;
+		env->nodes = m;
 	}
-	return true;
+	machine_unlock(&unused_lock);
+	if (env->nodes)
+		return true;
+	slab = machine_alloc(NODES_PER_SLAB * sizeof(*slab));
+	for (int i = 0; slab && i < NODES_PER_SLAB; i++) {
+		slab[i].next_of_frame = env->nodes;
+		env->nodes = &slab[i];
+	}
+	return slab != NULL;
+}
+
+static void give_nodes_back(struct env *env)
+{
+	machine_lock(&unused_lock);
+	while (env->nodes) {
+		struct mapping *m = env->nodes;
+
+		env->nodes = m->next_of_frame;
+		m->next_of_frame = unused;
+		unused = m;
+	}
+	machine_unlock(&unused_lock);
 }
 
 /* An environment's mappings, oldest first. */
@@ -62,9 +89,9 @@ static void detach(struct mapping *m)
 		m->env->mappings_end = m->link_of_env;
 }
 
-static void link_node(struct mapping *m, struct env *env, struct frame *frame)
+/* Frame lock held. */
+static void hang(struct mapping *m, struct frame *frame)
 {
-	m->env = env;
 	m->frame = frame;
 	m->next_of_frame = frame->mappings;
 	m->link_of_frame = &frame->mappings;
@@ -72,87 +99,175 @@ static void link_node(struct mapping *m, struct env *env, struct frame *frame)
 		m->next_of_frame->link_of_frame = &m->next_of_frame;
 	frame->mappings = m;
 	frame->n_mappings++;
-	append(m, env);
-	env->account->mappings++;
 }
 
-static void drop_node(struct mapping *m)
+/* Frame lock held. */
+static void unhang(struct mapping *m)
 {
 	*m->link_of_frame = m->next_of_frame;
 	if (m->next_of_frame)
 		m->next_of_frame->link_of_frame = m->link_of_frame;
 	m->frame->n_mappings--;
+}
+
+static void keep_node(struct mapping *m, struct env *env)
+{
+	m->next_of_frame = env->nodes;
+	env->nodes = m;
+}
+
+/* What is left to do when it hangs on its frame no more. */
+static inline void forget_node(struct mapping *m)
+{
 	detach(m);
 	m->env->account->mappings--;
-	m->next_of_frame = unused;
-	unused = m;
+	keep_node(m, m->env);
 }
 
-/* The node of a page that the tables map to frame `number`. */
-static struct mapping *node_of(const struct env *env, uint64_t address, uint64_t number)
+static void drop_node(struct mapping *m)
 {
-	const struct frame *frame = ledger_frame(number);
-
-	for (struct mapping *m = frame ? frame->mappings : NULL; m; m = m->next_of_frame) {
-		if (m->env == env && m->address == address)
-			return m;
-	}
-	return NULL;
+	machine_bit_lock(&m->frame->lock);
+	unhang(m);
+	machine_bit_unlock(&m->frame->lock);
+	forget_node(m);
 }
 
-/* Likewise where it may be part of a 2 MiB page. */
-static struct mapping *node_at(const struct env *env, uint64_t address, uint64_t number, bool large)
+/* The node of a page that the tables map to `frame`, not `other`. Frame lock held. */
+static inline struct mapping *node_of(const struct env *env, uint64_t address,
+                                      const struct frame *frame, const struct mapping *other)
 {
-	return large ? node_of(env, address & ~(LARGE_BYTES - 1), number & ~(LARGE_PAGES - 1ull))
-	             : node_of(env, address, number);
+	struct mapping *m = frame->mappings;
+
+	while (m && (m->address != address || m->env != env || m == other))
+		m = m->next_of_frame;
+	return m;
+}
+
+/* Drops the node of a page that the tables no longer map to frame `number`; `other` took its place.
+ */
+static inline void drop_node_of(struct env *env, uint64_t address, uint64_t number,
+                                const struct mapping *other)
+{
+	struct frame *frame = frame_entry(number);
+	struct mapping *m;
+
+	machine_bit_lock(&frame->lock);
+	m = node_of(env, address, frame, other);
+	unhang(m);
+	machine_bit_unlock(&frame->lock);
+	forget_node(m);
+}
+
+/* Likewise for a 2 MiB page that `address` is part of. */
+static void drop_large_node(struct env *env, uint64_t address, uint64_t number)
+{
+	drop_node_of(env, address & ~(LARGE_BYTES - 1), number & ~(LARGE_PAGES - 1ull), NULL);
 }
 
 struct mapping *space_find(struct env *env, uint64_t address)
 {
+	struct mapping *m;
+	struct frame *frame;
 	uint64_t number;
 	unsigned rights;
 	int result = machine_space_query(env->space, address, &number, &rights);
 
-	return result < 0 ? NULL : node_at(env, address, number, result == MACHINE_SPACE_LARGE);
+	if (result == MACHINE_SPACE_LARGE) {
+		address &= ~(LARGE_BYTES - 1);
+		number &= ~(LARGE_PAGES - 1ull);
+	}
+	frame = result < 0 ? NULL : ledger_frame(number);
+	if (!frame)
+		return NULL; /* the kernel's own pages */
+	machine_bit_lock(&frame->lock);
+	m = node_of(env, address, frame, NULL);
+	machine_bit_unlock(&frame->lock);
+	return m;
 }
 
-struct frame *space_frame_at(const struct mapping *m, uint64_t address)
+static struct frame *frame_at(const struct mapping *m, uint64_t address)
 {
 	return m->frame + ((address - m->address) >> EXO_PAGE_SHIFT);
 }
 
-/* The next mapping that shows a frame, after `m` (NULL: the first): its own, then the large ones,
- * which hang on the first of their frames. */
-static struct mapping *next_mapping(const struct frame *frame, const struct mapping *m)
+struct frame *space_frame_at(struct env *env, uint64_t address, unsigned rights)
 {
-	uint64_t number = ledger_frame_number(frame);
-	const struct frame *base = ledger_frame(number & ~(LARGE_PAGES - 1ull));
-	struct mapping *next = m ? m->next_of_frame : frame->mappings;
+	struct frame *frame = NULL;
+	const struct mapping *m;
 
-	if (!next && base && base != frame && (!m || m->frame == frame))
-		next = base->mappings;
-	while (next && next->frame != frame && !(next->flags & EXO_MAP_LARGE))
-		next = next->next_of_frame;
-	return next;
+	machine_lock(&env->space_lock);
+	m = space_find(env, address);
+	if (m && (m->rights & rights) == rights)
+		frame = frame_at(m, address);
+	machine_unlock(&env->space_lock);
+	return frame;
 }
 
-uint32_t space_frame_uses(const struct frame *frame, const struct env *except)
+/* ---- A frame's mappings ---- */
+
+/*
+ * Counts those that hang on a frame, in other environments than `except`; where `large`, only those
+ * of 2 MiB. *one: one of them, as it was.
+ */
+static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct mapping *one)
 {
 	uint32_t n = 0;
 
-	for (const struct mapping *m = next_mapping(frame, NULL); m; m = next_mapping(frame, m))
-		n += m->env != except;
+	machine_bit_lock(&frame->lock);
+	for (const struct mapping *m = frame->mappings; m; m = m->next_of_frame) {
+		if (m->env->id == except || (large && !(m->flags & EXO_MAP_LARGE)))
+			continue;
+		*one = *m;
+		n++;
+	}
+	machine_bit_unlock(&frame->lock);
 	return n;
 }
 
-void space_break_frame(const struct frame *frame, uint32_t except)
+/* Large ones hang on the first of their frames. */
+static uint32_t all_uses(struct frame *frame, uint32_t except, struct mapping *one)
 {
-	struct mapping *m, *next;
+	struct frame *base = ledger_frame(ledger_frame_number(frame) & ~(LARGE_PAGES - 1ull));
+	uint32_t n = uses_of(frame, false, except, one);
 
-	for (m = next_mapping(frame, NULL); m; m = next) {
-		next = next_mapping(frame, m);
-		if (m->env->id != except)
+	return base && base != frame ? n + uses_of(base, true, except, one) : n;
+}
+
+uint32_t space_frame_uses(struct frame *frame, const struct env *except)
+{
+	struct mapping one;
+
+	return all_uses(frame, except ? except->id : 0, &one);
+}
+
+bool space_frame_use(struct frame *frame, const struct env *env, struct exo_candidate *c)
+{
+	const struct mapping *m;
+
+	machine_bit_lock(&frame->lock);
+	for (m = frame->mappings; m && m->env != env; m = m->next_of_frame)
+		;
+	if (m) {
+		c->address = m->address;
+		c->rights = m->rights;
+	}
+	machine_bit_unlock(&frame->lock);
+	return m != NULL;
+}
+
+/* The core lock keeps the environments that are found here. */
+void space_break_frame(struct frame *frame, uint32_t except)
+{
+	struct mapping one;
+
+	while (all_uses(frame, except, &one) != 0) {
+		struct mapping *m;
+
+		machine_lock(&one.env->space_lock);
+		m = space_find(one.env, one.address);
+		if (m && m->frame == one.frame)
 			space_break(m);
+		machine_unlock(&one.env->space_lock);
 	}
 }
 
@@ -188,8 +303,10 @@ static void unmap_pages(struct env *env, const struct exo_range *range)
 		uint64_t address = range->address + i * EXO_PAGE_SIZE, number;
 		int result = machine_space_unmap(env->space, address, &number);
 
-		if (result >= 0)
-			drop_node(node_at(env, address, number, result == MACHINE_SPACE_LARGE));
+		if (result == 0)
+			drop_node_of(env, address, number, NULL);
+		else if (result == MACHINE_SPACE_LARGE)
+			drop_large_node(env, address, number);
 	}
 }
 
@@ -234,40 +351,72 @@ static __attribute__((noinline)) int fill(struct env *env, uint64_t address, uin
 	return 0;
 }
 
+/* By what somebody may map a frame: while `owner` owns it, or, where that is 0, in `epoch`. */
+struct authority {
+	uint32_t owner, epoch;
+};
+
+static inline bool holds(const struct authority *a, const struct frame *frame)
+{
+	return __atomic_load_n(&frame->state, __ATOMIC_ACQUIRE) == FRAME_OWNED &&
+	       (a->owner ? frame->owner == a->owner : frame->epoch == a->epoch);
+}
+
+/*
+ * Maps a page, all else being checked. The node hangs on its frame before the tables show it: who
+ * takes the frame away meanwhile finds the node, and waits for the space's lock, which is held
+ * here.
+ */
 static inline __attribute__((always_inline)) int map_page(struct env *env, uint64_t address,
-                                                          struct frame *frame, uint64_t number,
+                                                          struct frame *frame,
+                                                          const struct authority *authority,
                                                           unsigned rights, unsigned flags,
                                                           bool *replaced)
 {
 	unsigned wanted = flags & EXO_MAP_LARGE ? rights | MACHINE_SPACE_LARGE : rights;
+	uint64_t old, number = frame_table.first + (uint64_t)(frame - frame_table.frames);
 	struct mapping *m;
-	uint64_t old;
 
-	if (frame->n_mappings >= FRAME_MAPPINGS_MAX ||
-	    (env->account->mappings >= env->mappings_max && !shed(env)))
+	if (__builtin_expect(env->account->mappings >= env->mappings_max, 0) && !shed(env))
 		return -EXO_ENOMEM;
-	if (!unused && !grow())
+	if (__builtin_expect(!env->nodes, 0) && !grow(env))
 		return -EXO_ENOMEM;
-	if (machine_space_map(env->space, address, number, wanted, &old) != 0 &&
-	    fill(env, address, number, wanted, &old) != 0)
-		return -EXO_ENOMEM;
-	if (__builtin_expect(old != MACHINE_SPACE_NONE, 0)) {
-		drop_node(node_of(env, address, old));
-		*replaced = true;
+	m = env->nodes;
+	machine_bit_lock(&frame->lock);
+	if (!holds(authority, frame) || frame->n_mappings >= FRAME_MAPPINGS_MAX) {
+		machine_bit_unlock(&frame->lock);
+		return holds(authority, frame) ? -EXO_ENOMEM : -EXO_EPERM;
 	}
-	m = unused;
-	unused = m->next_of_frame;
+	env->nodes = m->next_of_frame;
+	m->env = env;
 	m->address = address;
 	m->rights = (uint16_t)rights;
 	m->flags = (uint16_t)flags;
-	link_node(m, env, frame);
+	hang(m, frame);
+	machine_bit_unlock(&frame->lock);
+	if (machine_space_map(env->space, address, number, wanted, &old) != 0 &&
+	    fill(env, address, number, wanted, &old) != 0) {
+		machine_bit_lock(&frame->lock);
+		unhang(m);
+		machine_bit_unlock(&frame->lock);
+		keep_node(m, env);
+		return -EXO_ENOMEM;
+	}
+	append(m, env);
+	env->account->mappings++;
+	if (__builtin_expect(old != MACHINE_SPACE_NONE, 0)) {
+		drop_node_of(env, address, old, m);
+		*replaced = true;
+	}
 	return 0;
 }
 
 int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
                    unsigned flags, bool *replaced)
 {
-	return map_page(env, address, frame, ledger_frame_number(frame), rights, flags, replaced);
+	const struct authority owner = {.owner = frame->owner};
+
+	return map_page(env, address, frame, &owner, rights, flags, replaced);
 }
 
 int space_create(struct env *env)
@@ -291,6 +440,7 @@ void space_destroy(struct env *env)
 {
 	while (env->mappings)
 		drop_node(env->mappings);
+	give_nodes_back(env);
 	machine_space_destroy(env->space);
 	env->space = NULL;
 }
@@ -332,30 +482,34 @@ static int check_shape(const struct exo_mapping *m)
 }
 
 /* By the ledger: the frame belongs to the caller, to the space's owner, or to an environment that
- * the caller created and therefore controls. */
-static bool may_map(const struct env *caller, const struct env *target, const struct frame *frame)
+ * the caller created and therefore controls. Core lock held, unless it is the caller's. */
+static int owner_of(const struct env *caller, const struct env *target, const struct frame *frame,
+                    uint32_t *owner)
 {
-	const struct env *owner;
+	const struct env *env;
 
-	if (!frame || frame->state != FRAME_OWNED)
-		return false;
-	if (frame->owner == caller->id || frame->owner == target->id)
-		return true;
-	owner = env_find(frame->owner);
-	return owner && owner->parent == caller->id;
+	*owner = frame ? frame->owner : 0;
+	if (*owner == 0 || *owner == caller->id || *owner == target->id)
+		return *owner == 0 ? -EXO_EPERM : 0;
+	env = env_find(*owner);
+	return env && env->parent == caller->id ? 0 : -EXO_EPERM;
 }
 
 static int check_owned(const struct env *caller, const struct env *target,
                        const struct exo_mapping *m)
 {
+	uint32_t owner;
+
 	for (uint32_t i = 0; i < m->count; i++) {
-		if (!may_map(caller, target, ledger_frame(m->frame + i)))
+		const struct frame *frame = ledger_frame(m->frame + i);
+
+		if (owner_of(caller, target, frame, &owner) != 0 || frame->state != FRAME_OWNED)
 			return -EXO_EPERM;
 	}
 	return 0;
 }
 
-static int check_key(const struct env *caller, const struct exo_mapping *m)
+static int check_key(const struct env *caller, const struct exo_mapping *m, uint32_t *epoch)
 {
 	struct exo_cap cap;
 	int error = cap_fetch(&cap, m->key, caller, EXO_KIND_FRAME, m->rights);
@@ -365,13 +519,24 @@ static int check_key(const struct env *caller, const struct exo_mapping *m)
 	/* An authority over names is no right to what others keep in the frames. */
 	if (cap.rights & EXO_RIGHT_ALLOC)
 		return -EXO_EPERM;
+	*epoch = cap.epoch;
 	return cap_covers(&cap, m->frame, m->count);
 }
 
 /* ---- EXO_CALL_MAP: invoke ---- */
 
-/* Where kernel memory runs out half-way the range ends up unmapped, which call.h says. */
-static int enter(struct env *target, const struct exo_mapping *m)
+static void unmap_flushed(struct env *env, uint64_t address, uint64_t count)
+{
+	struct exo_range range = {address, count};
+
+	unmap_pages(env, &range);
+	machine_space_flush(env->space, address, count);
+}
+
+/* Where kernel memory runs out half-way, or another core takes a frame, the range ends up unmapped,
+ * which call.h says. Of a large page all frames are the authority's: the core lock is held. */
+static int enter(const struct env *caller, struct env *target, const struct exo_mapping *m,
+                 uint32_t epoch)
 {
 	uint32_t step = m->flags & EXO_MAP_LARGE ? LARGE_PAGES : 1;
 	bool changed = false;
@@ -379,27 +544,28 @@ static int enter(struct env *target, const struct exo_mapping *m)
 
 	for (uint32_t i = 0; i < m->count && !error; i += step) {
 		struct exo_range range = {m->address + i * EXO_PAGE_SIZE, step};
+		struct frame *frame = ledger_frame(m->frame + i);
+		struct authority authority = {.epoch = epoch};
 
 		/* A large page needs the place of a whole table. */
 		if (step > 1) {
 			unmap_pages(target, &range);
 			changed = true;
 		}
-		error = space_map_page(target, range.address, ledger_frame(m->frame + i), m->rights,
-		                       m->flags, &changed);
+		error = m->key ? 0 : owner_of(caller, target, frame, &authority.owner);
+		if (!error)
+			error = map_page(target, range.address, frame, &authority, m->rights,
+			                 m->flags, &changed);
 	}
-	if (error) {
-		struct exo_range range = {m->address, m->count};
-
-		unmap_pages(target, &range);
-		changed = true;
-	}
-	if (changed)
+	if (error)
+		unmap_flushed(target, m->address, m->count);
+	else if (changed)
 		machine_space_flush(target->space, m->address, m->count);
 	return error;
 }
 
-/* EXO_MAP_SHARE: each page by the caller's own mapping of it, which says what is allowed. */
+/* EXO_MAP_SHARE: each page by the caller's own mapping of it, which says what is allowed. Core lock
+ * held: only so may a space's lock be taken after another's. */
 static int share(struct env *caller, struct env *target, const struct exo_mapping *m)
 {
 	bool changed = false;
@@ -416,7 +582,7 @@ static int share(struct env *caller, struct env *target, const struct exo_mappin
 		error = (source->rights & m->rights) != m->rights
 		                ? -EXO_EPERM
 		                : space_map_page(target, m->address + i * EXO_PAGE_SIZE,
-		                                 space_frame_at(source, from), m->rights,
+		                                 frame_at(source, from), m->rights,
 		                                 m->flags & EXO_MAP_GUARANTEED, &changed);
 	}
 	if (changed)
@@ -424,40 +590,110 @@ static int share(struct env *caller, struct env *target, const struct exo_mappin
 	return error;
 }
 
+static int share_locked(struct env *caller, struct env *target, const struct exo_mapping *m)
+{
+	int error;
+
+	machine_lock(&target->space_lock);
+	if (caller != target)
+		machine_lock(&caller->space_lock);
+	error = share(caller, target, m);
+	if (caller != target)
+		machine_unlock(&caller->space_lock);
+	machine_unlock(&target->space_lock);
+	return error;
+}
+
 static int map_one(struct env *caller, struct env *target, const struct exo_mapping *m)
 {
-	int error = check_shape(m);
+	uint32_t epoch = 0;
+	int error = m->key ? check_key(caller, m, &epoch) : check_owned(caller, target, m);
 
-	if (!error && m->flags & EXO_MAP_SHARE)
-		return share(caller, target, m);
-	if (!error)
-		error = m->key ? check_key(caller, m) : check_owned(caller, target, m);
-	if (!error)
-		error = enter(target, m);
+	if (error)
+		return error;
+	machine_lock(&target->space_lock);
+	error = enter(caller, target, m, epoch);
+	machine_unlock(&target->space_lock);
 	return error;
+}
+
+/* What touches others, or needs more than one frame to stay as it is, runs under the core lock. */
+static bool is_private(const struct env *caller, const struct exo_mapping *m)
+{
+	const struct frame *frame = NULL;
+
+	if (m->flags & (EXO_MAP_SHARE | EXO_MAP_LARGE))
+		return false;
+	for (uint32_t i = 0; i < m->count && !m->key; i++) {
+		frame = frame_entry(m->frame + i);
+		if (!frame || frame->owner != caller->id)
+			return false;
+	}
+	return true;
+}
+
+static int map_checked(struct call *call, struct env *target, const struct exo_mapping *m)
+{
+	bool lock = target == call->env && !is_private(call->env, m);
+	int error;
+
+	if (lock)
+		core_lock();
+	error = m->flags & EXO_MAP_SHARE ? share_locked(call->env, target, m)
+	                                 : map_one(call->env, target, m);
+	if (lock)
+		core_unlock();
+	return error;
+}
+
+static int map_all(struct call *call, struct env *target, int64_t *n)
+{
+	uint64_t pages = SPACE_CALL_PAGES_MAX;
+
+	for (*n = 0; (uint64_t)*n < call->arg[2]; ++*n) {
+		struct exo_mapping m;
+		int error = call_copy_in(&m, call->arg[1] + (uint64_t)*n * sizeof(m), sizeof(m));
+
+		if (!error && m.count > pages)
+			error = -EXO_E2BIG;
+		if (!error)
+			error = check_shape(&m);
+		if (!error)
+			error = map_checked(call, target, &m);
+		if (error)
+			return error;
+		pages -= m.count;
+	}
+	return 0;
+}
+
+static int unmap_all(struct call *call, struct env *target, int64_t *n);
+
+/* A list of mappings or ranges, of the caller's space, or, under the core lock, of another's. */
+static int64_t for_all(struct call *call, int (*act)(struct call *, struct env *, int64_t *))
+{
+	struct env *target = call->env;
+	int64_t n = 0;
+	int error = 0;
+
+	if (call->arg[0]) {
+		core_lock();
+		error = env_fetch(call, call->arg[0], &target);
+	}
+	if (!error && target == call->env && call->arg[0]) {
+		core_unlock();
+		call->arg[0] = 0;
+	}
+	if (!error)
+		error = act(call, target, &n);
+	if (call->arg[0])
+		core_unlock();
+	return n ? n : error;
 }
 
 int64_t space_call_map(struct call *call)
 {
-	uint64_t pages = SPACE_CALL_PAGES_MAX;
-	struct env *target;
-	int64_t n = 0;
-	int error = env_fetch(call, call->arg[0], &target);
-
-	while (!error && (uint64_t)n < call->arg[2]) {
-		struct exo_mapping m;
-
-		error = call_copy_in(&m, call->arg[1] + (uint64_t)n * sizeof(m), sizeof(m));
-		if (!error && m.count > pages)
-			error = -EXO_E2BIG;
-		if (!error)
-			error = map_one(call->env, target, &m);
-		if (error)
-			break;
-		pages -= m.count;
-		n++;
-	}
-	return n ? n : error;
+	return for_all(call, map_all);
 }
 
 /* ---- EXO_CALL_UNMAP ---- */
@@ -477,36 +713,40 @@ static void unmap_nodes(struct env *env, const struct exo_range *range)
 
 static int unmap_one(struct env *env, const struct exo_range *range)
 {
-	uint64_t before = env->account->mappings;
+	uint64_t before;
 
 	if (range->count == 0 || !space_usable(range->address, range->count))
 		return -EXO_EINVAL;
+	machine_lock(&env->space_lock);
+	before = env->account->mappings;
 	if (range->count > before)
 		unmap_nodes(env, range);
 	else
 		unmap_pages(env, range);
 	if (env->account->mappings != before)
 		machine_space_flush(env->space, range->address, range->count);
+	machine_unlock(&env->space_lock);
+	return 0;
+}
+
+static int unmap_all(struct call *call, struct env *target, int64_t *n)
+{
+	for (*n = 0; (uint64_t)*n < call->arg[2] && *n < SPACE_CALL_RANGES_MAX; ++*n) {
+		struct exo_range range;
+		int error = call_copy_in(&range, call->arg[1] + (uint64_t)*n * sizeof(range),
+		                         sizeof(range));
+
+		if (!error)
+			error = unmap_one(target, &range);
+		if (error)
+			return error;
+	}
 	return 0;
 }
 
 int64_t space_call_unmap(struct call *call)
 {
-	struct env *target;
-	int64_t n = 0;
-	int error = env_fetch(call, call->arg[0], &target);
-
-	while (!error && (uint64_t)n < call->arg[2] && n < SPACE_CALL_RANGES_MAX) {
-		struct exo_range range;
-
-		error = call_copy_in(&range, call->arg[1] + (uint64_t)n * sizeof(range),
-		                     sizeof(range));
-		if (!error)
-			error = unmap_one(target, &range);
-		if (!error)
-			n++;
-	}
-	return n ? n : error;
+	return for_all(call, unmap_all);
 }
 
 /* ---- EXO_CALL_MAP_PAGE and UNMAP_PAGE: what fault handlers do most ---- */
@@ -519,38 +759,84 @@ static inline bool is_usable(uint64_t address)
 	        space_usable(address, 1));
 }
 
-int64_t space_map_single(struct env *env, uint64_t page, uint64_t number)
+/* Bit n: the rights n may be asked for: READ, without WRITE and EXEC together. */
+#define RIGHTS_FINE                                                                                \
+	(1u << EXO_RIGHT_READ | 1u << (EXO_RIGHT_READ | EXO_RIGHT_WRITE) |                         \
+	 1u << (EXO_RIGHT_READ | EXO_RIGHT_EXEC))
+_Static_assert(MAP_RIGHTS == 7, "the rights are the lowest three bits");
+
+static inline __attribute__((always_inline)) int64_t map_single(struct env *env, uint64_t page,
+                                                                struct frame *frame, uint32_t owner)
 {
+	const struct authority authority = {.owner = owner};
 	uint64_t address = page & ~(EXO_PAGE_SIZE - 1);
 	unsigned rights = page & MAP_RIGHTS;
-	struct frame *frame = ledger_frame(number);
 	bool replaced = false;
 	int error;
 
 	if ((page & (EXO_PAGE_SIZE - 1) & ~(MAP_RIGHTS | EXO_MAP_PAGE_GUARANTEED)) ||
-	    !is_usable(address) || !(rights & EXO_RIGHT_READ) ||
-	    (rights & EXO_RIGHT_WRITE && rights & EXO_RIGHT_EXEC))
+	    !is_usable(address) || !(RIGHTS_FINE >> rights & 1))
 		return -EXO_EINVAL;
-	if (!may_map(env, env, frame))
-		return -EXO_EPERM;
-	error = map_page(env, address, frame, number, rights,
+	machine_lock(&env->space_lock);
+	error = map_page(env, address, frame, &authority, rights,
 	                 page & EXO_MAP_PAGE_GUARANTEED ? EXO_MAP_GUARANTEED : 0, &replaced);
 	if (replaced)
 		machine_space_flush(env->space, address, 1);
+	machine_unlock(&env->space_lock);
 	return error;
 }
 
-int64_t space_unmap_single(struct env *env, uint64_t address)
+int64_t space_leaf_map(struct machine_pe *pe, uint64_t page, uint64_t number, uint64_t c)
+{
+	struct env *env = pe_of(pe)->env;
+	struct frame *frame = frame_entry(number);
+
+	if (!frame || frame->owner != env->id)
+		return MACHINE_NOT_LEAF;
+	env->account->calls++;
+	return map_single(env, page, frame, env->id);
+}
+
+static inline __attribute__((always_inline)) int64_t unmap_single(struct env *env, uint64_t address)
 {
 	uint64_t number;
 	int result;
 
 	if (!is_usable(address))
 		return -EXO_EINVAL;
+	machine_lock(&env->space_lock);
 	result = machine_space_unmap(env->space, address, &number);
-	if (result < 0)
-		return 0;
-	drop_node(node_at(env, address, number, result == MACHINE_SPACE_LARGE));
-	machine_space_flush(env->space, address, result == MACHINE_SPACE_LARGE ? LARGE_PAGES : 1);
+	if (__builtin_expect(result == 0, 1)) {
+		drop_node_of(env, address, number, NULL);
+		machine_space_flush(env->space, address, 1);
+	} else if (result == MACHINE_SPACE_LARGE) {
+		drop_large_node(env, address, number);
+		machine_space_flush(env->space, address, LARGE_PAGES);
+	}
+	machine_unlock(&env->space_lock);
 	return 0;
+}
+
+int64_t space_leaf_unmap(struct machine_pe *pe, uint64_t address, uint64_t b, uint64_t c)
+{
+	struct env *env = pe_of(pe)->env;
+
+	env->account->calls++;
+	return unmap_single(env, address);
+}
+
+/* What the leaf call declined: the frame is not the caller's. Core lock held. */
+int64_t space_call_map_page(struct call *call)
+{
+	struct frame *frame = ledger_frame(call->arg[1]);
+	uint32_t owner;
+
+	if (owner_of(call->env, call->env, frame, &owner) != 0)
+		return -EXO_EPERM;
+	return map_single(call->env, call->arg[0], frame, owner);
+}
+
+int64_t space_call_unmap_page(struct call *call)
+{
+	return unmap_single(call->env, call->arg[0]);
 }

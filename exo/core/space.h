@@ -6,7 +6,10 @@
  * bound is reached the oldest that are not guaranteed go, and come back as addressing upcalls. The
  * kernel's own read-only pages (information, account) have no node: they go with the space.
  *
- * All functions are called with the core lock held.
+ * Locks: a space's lock (struct env: its page tables, its list of mappings and its spare nodes)
+ * comes behind the core lock, a frame's (its list of mappings) behind that. Calls for the caller's
+ * own space with its own frames, or by keys, take no other. With the core lock nobody's environment
+ * goes away, and no frame is taken from its owner. What a function wants held, it says.
  */
 #ifndef CORE_SPACE_H
 #define CORE_SPACE_H
@@ -14,6 +17,8 @@
 #include <stdbool.h>
 
 #include <exo/call.h>
+
+#include "machine.h"
 
 struct env;
 struct frame;
@@ -48,23 +53,28 @@ bool space_usable(uint64_t address, uint64_t pages);
 bool space_is_user(uint64_t address);
 
 /* Maps one page, replacing what was there; everything is checked already. *replaced becomes true
- * where something was, and the caller flushes. 0 or -EXO_ENOMEM. */
+ * where something was, and the caller flushes. 0 or -EXO_ENOMEM. Core lock and space's lock. */
 int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
                    unsigned flags, bool *replaced);
-/* Removes one mapping and makes it unusable on every core. */
+/* Removes one mapping and makes it unusable on every core. Space's lock. */
 void space_break(struct mapping *mapping);
-/* What the calls mapped at a page (perhaps as part of a 2 MiB page), or NULL; and the page's frame.
- */
+/* What the calls mapped at a page (perhaps as part of a 2 MiB page), or NULL. Space's lock. */
 struct mapping *space_find(struct env *env, uint64_t address);
-struct frame *space_frame_at(const struct mapping *mapping, uint64_t address);
-/* Mappings of a frame, large ones that cover it included, in environments other than `except`. */
-uint32_t space_frame_uses(const struct frame *frame, const struct env *except);
-/* Breaks them all, but those of environment `except`. */
-void space_break_frame(const struct frame *frame, uint32_t except);
+/* The frame that is mapped at a page with all of `rights`, or NULL. No lock. */
+struct frame *space_frame_at(struct env *env, uint64_t address, unsigned rights);
+/* Mappings of a frame, large ones that cover it included, in environments other than `except`. Core
+ * lock. */
+uint32_t space_frame_uses(struct frame *frame, const struct env *except);
+/* Where an environment mapped it last: fills in address and rights. false: nowhere. */
+bool space_frame_use(struct frame *frame, const struct env *env, struct exo_candidate *c);
+/* Breaks all mappings of a frame but those of environment `except`. Core lock. */
+void space_break_frame(struct frame *frame, uint32_t except);
 
-/* One page of its own space, with the bits of EXO_CALL_MAP_PAGE; and away. */
-int64_t space_map_single(struct env *env, uint64_t page, uint64_t number);
-int64_t space_unmap_single(struct env *env, uint64_t address);
+/* One page of the caller's own space: machine.h's leaf calls, and where those decline. */
+int64_t space_leaf_map(struct machine_pe *pe, uint64_t page, uint64_t number, uint64_t c);
+int64_t space_leaf_unmap(struct machine_pe *pe, uint64_t address, uint64_t b, uint64_t c);
+int64_t space_call_map_page(struct call *call);
+int64_t space_call_unmap_page(struct call *call);
 
 int64_t space_call_map(struct call *call);
 int64_t space_call_unmap(struct call *call);

@@ -199,9 +199,11 @@ x86_syscall:
 
 call_transfer:
 	cmpl $CALL_INVOKE, %ecx
-	je invoke
+	patch PATCH_FSGSBASE, 0, 6
+	{disp32} je invoke
 	cmpl $CALL_REPLY, %ecx
-	je reply
+	patch PATCH_FSGSBASE, 0, 6
+	{disp32} je reply
 call_full:
 	movq (%rsp), %rcx
 	movq REGS_RFLAGS - REGS_RIP(%rsp), %r11
@@ -254,9 +256,38 @@ call_declined:
 	call \function
 .endm
 
+/* The running PE, whose vector state the registers hold, gives way to another environment's: both
+ * are entered, so that neither's area goes meanwhile. Keeps what it is given, r8, r9, r10 and, but
+ * for XSAVE's mask, rdx. */
+.macro switch_to from, to
+	patch PATCH_PLAIN, 1, 5
+	{disp32} jmp 8f
+	movl cpu_features + FEATURES_XCR0(%rip), %eax
+	movl cpu_features + FEATURES_XCR0 + 4(%rip), %edx
+	movq PE_VECTOR(\from), %rcx
+	xsaveopt64 (%rcx)
+	movq PE_VECTOR(\to), %rcx
+	xrstor64 (%rcx)
+	movq \to, %gs:CPU_VECTORS_OF
+	movq PE_SPACE(\to), %rcx
+	movq %rcx, %gs:CPU_SPACE
+	movq SPACE_TOP(%rcx), %rcx
+	movq %rcx, %cr3
+	jmp 9f
+8:	movq %gs:CPU_RUN_RSP, %rsp
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	movq \from, %rdi
+	movq \to, %rsi
+	call x86_switch
+	popq %r10
+	popq %r9
+	popq %r8
+9:
+.endm
+
 invoke: /* rdi: gate; rdx, r10, r8, r9: arguments */
-	patch PATCH_FSGSBASE, 1, 5
-	{disp32} jmp call_full
 	cmpq $GATES, %rdi
 	jae call_full
 	movl %edi, %ecx
@@ -296,24 +327,17 @@ invoke: /* rdi: gate; rdx, r10, r8, r9: arguments */
 	movq %rax, PE_CALLEE(%rbx)
 	incq PE_INVOKED(%rbx)
 	movl $(1 << (8 * (PE_PLAIN - PE_OPEN))), PE_OPEN(%rax) /* neither parked nor waiting */
-	movl PE_ID(%rbx), %ebx
+	movl PE_ID(%rbx), %esi
 	movq PE_PAGE(%rax), %rcx
 	movl $UPCALL_REMOTE, SHARED_KIND(%rcx)
-	movl %ebx, SHARED_CALLER(%rcx)
+	movl %esi, SHARED_CALLER(%rcx)
 	movq %rax, %rbp
 	movq %rdx, %r12
-	movq %r10, %r13
-	movq %r8, %r14
-	movq %r9, %r15
-	movq %rax, %rdi
-	on_kernel_stack x86_switch
+	switch_to %rbx, %rbp
+	movl PE_ID(%rbx), %eax
+	movq %r12, %rdx
 	become %rbp
 	load_bases PE_FS(%rbp), REGS_GS(%rbp)
-	movl %ebx, %eax
-	movq %r12, %rdx
-	movq %r13, %r10
-	movq %r14, %r8
-	movq %r15, %r9
 	movq PE_ENTRY + 8 * UPCALL_REMOTE(%rbp), %rcx
 	movq PE_STACK(%rbp), %rsp
 	subq $8, %rsp
@@ -348,8 +372,6 @@ invoke_declined:
 	jmp call_full
 
 reply: /* rdi: value */
-	patch PATCH_FSGSBASE, 1, 5
-	{disp32} jmp call_full
 	movq HERE(PE_CALLER), %rcx
 	testq %rcx, %rcx
 	jz call_full
@@ -368,8 +390,7 @@ reply: /* rdi: value */
 	movb $1, PE_PARKED(%rbx)
 	movq $0, PE_CALLER(%rbx)
 	movq $0, PE_CALLEE(%rbp)
-	movq %rbp, %rdi
-	on_kernel_stack x86_switch
+	switch_to %rbx, %rbp
 	movq PE_USERS(%rbx), %rdi
 	movl $-1, %eax
 	lock xaddl %eax, (%rdi)
@@ -398,7 +419,7 @@ reply: /* rdi: value */
 /* It may have been the last core there: as if it had not left, for the core to do it. */
 reply_of_ended:
 	lock incl (%rdi)
-	call core_leave
+	on_kernel_stack core_leave
 	jmp 1b
 
 /* Interrupts and exceptions: one entry per vector, 16 bytes apart. */

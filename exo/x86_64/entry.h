@@ -5,11 +5,17 @@
 #define X86_ENTRY_H
 
 /* struct cpu */
-#define CPU_SELF     0
-#define CPU_USER_RSP 8
-#define CPU_RUN_RSP  16
-#define CPU_PE_TOP   24
-#define CPU_RSP0     40 /* tss.rsp[0] */
+#define CPU_SELF       0
+#define CPU_USER_RSP   8
+#define CPU_RUN_RSP    16
+#define CPU_PE_TOP     24
+#define CPU_RSP0       40 /* tss.rsp[0] */
+#define CPU_SPACE      160
+#define CPU_VECTORS_OF 176
+
+/* struct cpu_features, struct machine_space */
+#define FEATURES_XCR0 24
+#define SPACE_TOP     0
 
 /* struct exo_regs */
 #define REGS_RAX    0
@@ -37,6 +43,8 @@
 #define REGS_BYTES  176
 
 /* struct machine_pe, which begins with the registers */
+#define PE_VECTOR    176
+#define PE_SPACE     184
 #define PE_ENTRY     200 /* of EXO_UPCALL_EXCEPTION; the others follow */
 #define PE_ADDRESS   248 /* of the shared page, in its environment */
 #define PE_STACK     256
@@ -100,6 +108,7 @@
  * lacks it, PATCH_WITH where the CPU has it. */
 #define PATCH_SMAP     0
 #define PATCH_FSGSBASE 1
+#define PATCH_PLAIN    2 /* XSAVEOPT, and no PCIDs */
 
 #ifdef __ASSEMBLER__
 /* clang-format off */

@@ -127,8 +127,12 @@ static void blank(uint8_t *at, uint32_t length)
 static void apply_patches(void)
 {
 	for (const struct patch *patch = kernel_patches; patch < kernel_patches_end; patch++) {
-		bool present = patch->feature == PATCH_SMAP ? cpu_has(EXO_FEATURE_SMAP)
-		                                            : cpu_has(EXO_FEATURE_FSGSBASE);
+		const bool has[] = {
+		        [PATCH_SMAP] = cpu_has(EXO_FEATURE_SMAP),
+		        [PATCH_FSGSBASE] = cpu_has(EXO_FEATURE_FSGSBASE),
+		        [PATCH_PLAIN] = cpu_features.xsaveopt && !cpu_has(EXO_FEATURE_PCID),
+		};
+		bool present = has[patch->feature];
 
 		if (present == (patch->blank_if_present != 0))
 			blank((uint8_t *)patch->address, patch->length);

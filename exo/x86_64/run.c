@@ -66,20 +66,19 @@ static void own_vectors(struct cpu *cpu, struct machine_pe *pe)
 		load_vectors(pe->vector);
 }
 
-/* From entry.S: the running PE, whose state the registers hold, gives way to another. Both are
- * entered, so that neither's area goes meanwhile: no lock. */
-void x86_switch(struct machine_pe *to)
+/* From entry.S: the running PE, whose state the registers hold, gives way to another environment's.
+ * Both are entered, so that neither's area goes meanwhile: no lock. */
+void x86_switch(struct machine_pe *from, struct machine_pe *to)
 {
 	struct cpu *cpu = cpu_this();
-	uint32_t low = (uint32_t)cpu_features.xcr0, high = (uint32_t)(cpu_features.xcr0 >> 32);
 
 	if (__builtin_expect(cpu_features.xsaveopt, 1)) {
-		__asm__ volatile(
-		        "xsaveopt64 (%0)\n\txrstor64 (%1)" ::"r"(cpu->vector_owner->vector),
-		        "r"(to->vector), "a"(low), "d"(high)
-		        : "memory");
+		__asm__ volatile("xsaveopt64 (%0)\n\txrstor64 (%1)" ::"r"(from->vector),
+		                 "r"(to->vector), "a"((uint32_t)cpu_features.xcr0),
+		                 "d"((uint32_t)(cpu_features.xcr0 >> 32))
+		                 : "memory");
 	} else {
-		save_vectors(cpu->vector_owner->vector);
+		save_vectors(from->vector);
 		load_vectors(to->vector);
 	}
 	cpu->vector_owner = to;

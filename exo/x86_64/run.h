@@ -11,7 +11,7 @@ struct x86_exit {
 };
 
 struct x86_exit x86_enter(struct exo_regs *regs);
-void x86_switch(struct machine_pe *to);
+void x86_switch(struct machine_pe *from, struct machine_pe *to);
 int x86_copy_user(void *to, const void *from, size_t size);
 void x86_idle(void);
 void x86_start_on(void *stack_top, void (*start)(void *), void *argument) __attribute__((noreturn));

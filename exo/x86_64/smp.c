@@ -28,13 +28,13 @@ extern const uint8_t x86_ap_code[], x86_ap_code_end[], x86_ap_words[];
 
 struct cpu x86_cpus[X86_CORES_MAX];
 static unsigned n_named = 1; /* core 0 runs */
-static unsigned n_cores = 1;
+unsigned smp_cores = 1;
 static unsigned n_left_out;
 static volatile uint32_t released;
 
 unsigned machine_cores(void)
 {
-	return n_cores;
+	return smp_cores;
 }
 
 unsigned machine_core(void)
@@ -44,7 +44,7 @@ unsigned machine_core(void)
 
 void machine_nudge(unsigned core)
 {
-	if (core < n_cores)
+	if (core < smp_cores)
 		apic_send(x86_cpus[core].apic_id, VECTOR_NUDGE);
 }
 
@@ -123,8 +123,8 @@ static bool start_numbered(unsigned number, volatile struct start_words *words)
 
 void smp_count(void)
 {
-	n_cores = n_named;
-	x86_print("cores: %u\n", n_cores);
+	smp_cores = n_named;
+	x86_print("cores: %u\n", smp_cores);
 }
 
 void smp_start(void)
@@ -144,7 +144,7 @@ void smp_start(void)
 			x86_print("cores: APIC id %u does not start; it and those after it are "
 			          "left out\n",
 			          x86_cpus[i].apic_id);
-			n_cores = i;
+			smp_cores = i;
 			return;
 		}
 	}

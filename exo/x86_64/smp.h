@@ -13,4 +13,7 @@ void smp_count(void);
  * in the kernel until machine_release_cores. */
 void smp_start(void);
 
+/* What machine_cores says, for the shortest paths. */
+extern unsigned smp_cores;
+
 #endif

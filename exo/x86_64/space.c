@@ -4,9 +4,10 @@
  *
  * The upper half of each top-level table is a copy of the kernel's. Below, the entry that names a
  * table also counts its used entries (bits 52-61, ignored by the CPU), so that a table that became
- * empty is given back: dropping mappings makes room for others. A CPU may still walk such a table
- * by its paging-structure caches (SDM vol. 3A, 4.10.3); it stays on the space's retired list until
- * the next flush.
+ * empty is given back: dropping mappings makes room for others. The last table of pages to become
+ * empty stays, until another does or memory is short: a page that comes and goes costs no table. A
+ * CPU may still walk a table that was given back by its paging-structure caches (SDM vol.
+ * 3A, 4.10.3); it stays on the space's retired list until the next flush.
  *
  * Who sees what when: a core publishes the space in cpu->space before it loads CR3, and a flushing
  * core clears entries before it reads cpu->space of the others. Either it sees the space there and
@@ -33,21 +34,12 @@ enum {
 	COUNT_MASK = 0x3ff,
 	TABLES_SHARE = 16, /* one space may take one part in … of the kernel's heap */
 	TABLES_LEAST = 64,
+	TABLE_SPAN = PAGING_ENTRIES * EXO_PAGE_SIZE,
 	INVLPG_MOST = 32, /* pages to flush one by one before all goes at once */
 };
 _Static_assert(X86_CORES_MAX <= 64, "flush_others keeps a bit per core");
 #define COUNT_ONE    (1ull << COUNT_SHIFT)
 #define CR3_NO_FLUSH (1ull << 63)
-
-struct machine_space {
-	uint64_t id; /* never reused */
-	uint64_t *top;
-	uint64_t top_physical;
-	volatile uint64_t generation;
-	volatile bool dying; /* cores that hold it loaded must let go */
-	uint32_t tables;     /* page tables in use, retired ones included */
-	uint64_t *retired;   /* linked by their first word, which has bit 0 clear: not present */
-};
 
 static uint64_t last_id;
 static uint32_t tables_most;
@@ -88,6 +80,7 @@ int machine_space_create(struct machine_space **result)
 	space->top = top;
 	space->top_physical = x86_physical(top);
 	space->tables = 1;
+	space->last.span = UINT64_MAX;
 	*result = space;
 	return 0;
 }
@@ -148,6 +141,7 @@ static unsigned walk(struct machine_space *space, uint64_t address, uint64_t *pa
 /* Gives back the tables on the path that have no used entry, from `level` up. */
 static void prune(struct machine_space *space, uint64_t *path[4], unsigned level)
 {
+	space->last.span = UINT64_MAX;
 	for (; level <= 3 && used(*path[level]) == 0; level++) {
 		uint64_t *table = table_of(*path[level]);
 
@@ -157,6 +151,23 @@ static void prune(struct machine_space *space, uint64_t *path[4], unsigned level
 		table[0] = (uint64_t)space->retired;
 		space->retired = table;
 	}
+}
+
+static void prune_empty(struct machine_space *space)
+{
+	uint64_t *path[4];
+
+	if (space->empty != 0 && walk(space, space->empty, path) == 0 && used(*path[1]) == 0)
+		prune(space, path, 1);
+	space->empty = 0;
+}
+
+/* The table of pages around `address` became empty. */
+static void keep_empty(struct machine_space *space, uint64_t address)
+{
+	if (space->empty / TABLE_SPAN != address / TABLE_SPAN)
+		prune_empty(space);
+	space->empty = address;
 }
 
 /* Makes the tables between path[level] and path[to]. */
@@ -179,15 +190,17 @@ static int extend(struct machine_space *space, uint64_t address, uint64_t *path[
 	return 0;
 }
 
+#define READABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
+#define WRITABLE (READABLE | PTE_WRITE | PTE_DIRTY)
+static const uint64_t bits_of[] = {
+        [EXO_RIGHT_READ] = READABLE | PTE_NX,
+        [EXO_RIGHT_READ | EXO_RIGHT_WRITE] = WRITABLE | PTE_NX,
+        [EXO_RIGHT_READ | EXO_RIGHT_EXEC] = READABLE,
+};
+
 static uint64_t page_entry(uint64_t frame, unsigned rights)
 {
-	uint64_t entry = frame << EXO_PAGE_SHIFT | PTE_PRESENT | PTE_USER | PTE_ACCESSED;
-
-	if ((rights & EXO_RIGHT_WRITE) != 0)
-		entry |= PTE_WRITE | PTE_DIRTY;
-	if ((rights & EXO_RIGHT_EXEC) == 0)
-		entry |= PTE_NX;
-	return entry;
+	return frame << EXO_PAGE_SHIFT | bits_of[rights % MACHINE_SPACE_LARGE];
 }
 
 /* PTE_LARGE is PAT's bit in a page's own entry, which is never set. */
@@ -203,21 +216,31 @@ static uint64_t frame_of(uint64_t entry, unsigned level, uint64_t address)
 	return level == 0 ? frame : frame + (address >> EXO_PAGE_SHIFT) % PAGING_ENTRIES;
 }
 
-/* The usual case in few instructions: the entry of a 4 KiB page whose table is there, and in *up
- * the one that names the table; NULL: another case. */
-static inline uint64_t *quick_walk(struct machine_space *space, uint64_t address, uint64_t **up)
+static bool find_table(struct machine_space *space, uint64_t address)
 {
 	uint64_t *at = &space->top[index_at(address, 3)];
 
 	for (unsigned level = 2; level > 0; level--) {
 		if ((*at & PTE_PRESENT) == 0)
-			return NULL;
+			return false;
 		at = &table_of(*at)[index_at(address, level)];
 	}
-	*up = at;
-	return (*at & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT
-	               ? &table_of(*at)[index_at(address, 0)]
-	               : NULL;
+	if ((*at & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT)
+		return false;
+	space->last.span = address / TABLE_SPAN;
+	space->last.table = table_of(*at);
+	space->last.up = at;
+	return true;
+}
+
+/* The usual case in few instructions: the entry of a 4 KiB page whose table is there, and in *up
+ * the one that names the table; NULL: another case. */
+static inline uint64_t *quick_walk(struct machine_space *space, uint64_t address, uint64_t **up)
+{
+	if (address / TABLE_SPAN != space->last.span && !find_table(space, address))
+		return NULL;
+	*up = space->last.up;
+	return &space->last.table[index_at(address, 0)];
 }
 
 static uint64_t set_entry(uint64_t *at, uint64_t *up, uint64_t entry)
@@ -231,17 +254,30 @@ static uint64_t set_entry(uint64_t *at, uint64_t *up, uint64_t entry)
 	return MACHINE_SPACE_NONE;
 }
 
+static void flush_range(struct machine_space *space, uint64_t address, uint64_t pages);
+
 static int map_slowly(struct machine_space *space, uint64_t address, uint64_t entry, unsigned to,
                       uint64_t *old)
 {
 	uint64_t *path[4];
 	unsigned level = walk(space, address, path);
 
-	MACHINE_ASSERT(address < EXO_USER_END && level >= to);
+	MACHINE_ASSERT(address < EXO_USER_END);
+	if (level < to) {
+		/* The table whose place a large page takes: it is empty. */
+		MACHINE_ASSERT(used(*path[1]) == 0);
+		prune(space, path, 1);
+		level = walk(space, address, path);
+	}
 	if (level == 1 && to == 0 && is_page(*path[1], 1))
 		return -EXO_EBUSY;
-	if (level > to && extend(space, address, path, level, to) != 0)
-		return -EXO_ENOMEM;
+	if (level > to && extend(space, address, path, level, to) != 0) {
+		if (space->empty == 0)
+			return -EXO_ENOMEM;
+		prune_empty(space);
+		flush_range(space, address, 0);
+		return map_slowly(space, address, entry, to, old);
+	}
 	*old = set_entry(path[to], path[to + 1], entry);
 	return 0;
 }
@@ -262,27 +298,36 @@ int machine_space_map(struct machine_space *space, uint64_t address, uint64_t fr
 	return 0;
 }
 
+static int unmap_large(struct machine_space *space, uint64_t address, uint64_t *frame)
+{
+	uint64_t *path[4];
+
+	if (walk(space, address, path) != 1 || !is_page(*path[1], 1))
+		return -EXO_ENOENT;
+	*frame = frame_of(*path[1], 1, address);
+	*path[1] = 0;
+	*path[2] -= COUNT_ONE;
+	prune(space, path, 2);
+	return MACHINE_SPACE_LARGE;
+}
+
 int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
 {
-	uint64_t *path[4], *up, *at;
-	unsigned level = 0;
+	uint64_t *up, *at;
 
 	if (address >= EXO_USER_END)
 		return -EXO_ENOENT;
 	at = quick_walk(space, address, &up);
-	if (at == NULL || used(*up) == 1) {
-		level = walk(space, address, path);
-		at = path[level];
-		up = level < 3 ? path[level + 1] : NULL;
-	}
-	if (!is_page(*at, level))
+	if (at == NULL)
+		return unmap_large(space, address, frame);
+	if ((*at & PTE_PRESENT) == 0)
 		return -EXO_ENOENT;
-	*frame = frame_of(*at, level, address);
+	*frame = (*at & PTE_ADDRESS) >> EXO_PAGE_SHIFT;
 	*at = 0;
 	*up -= COUNT_ONE;
-	if (used(*up) == 0)
-		prune(space, path, level + 1);
-	return level == 0 ? 0 : MACHINE_SPACE_LARGE;
+	if (used(*up) == 0 && space->empty != address)
+		keep_empty(space, address);
+	return 0;
 }
 
 int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
@@ -327,14 +372,11 @@ static uint64_t tagged(struct cpu *cpu, struct machine_space *space)
 	return space->top_physical | (i + 1);
 }
 
-void space_load(struct cpu *cpu, struct machine_space *space)
+void space_load_tagged(struct cpu *cpu, struct machine_space *space)
 {
-	if (cpu->space == space)
-		return;
-	cpu->space = space;
 	/* The generation is read after the space is published, or a flush in between were lost. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	cpu_write_cr3(cpu_has(EXO_FEATURE_PCID) ? tagged(cpu, space) : space->top_physical);
+	cpu_write_cr3(tagged(cpu, space));
 }
 
 /* Forgets what this core cached of the loaded space, or lets go of a dying one. */
@@ -397,8 +439,7 @@ static void flush_others(struct machine_space *space)
 	}
 }
 
-static __attribute__((noinline)) void flush_range(struct machine_space *space, uint64_t address,
-                                                  uint64_t pages)
+static void flush_range(struct machine_space *space, uint64_t address, uint64_t pages)
 {
 	struct cpu *cpu = cpu_this();
 	uint64_t *retired = space->retired;
@@ -418,13 +459,14 @@ static __attribute__((noinline)) void flush_range(struct machine_space *space, u
 void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)
 {
 	/* The usual case of a fault handler, in few instructions: nobody else can have it. */
-	if (pages == 1 && space->retired == NULL && machine_cores() == 1) {
-		space->generation++;
-		if (cpu_this()->space == space)
-			__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+	struct cpu *cpu = cpu_this();
+
+	if (pages != 1 || space->retired != NULL || smp_cores != 1 || cpu->space != space) {
+		flush_range(space, address, pages);
 		return;
 	}
-	flush_range(space, address, pages);
+	space->generation++;
+	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
 void machine_space_destroy(struct machine_space *space)

@@ -13,6 +13,7 @@
 #include "kernel.h"
 #include "paging.h"
 #include "panic.h"
+#include "space.h"
 
 enum {
 	VECTOR_NMI = 2,
@@ -27,6 +28,10 @@ _Static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "entry.h");
 _Static_assert(offsetof(struct cpu, run_rsp) == CPU_RUN_RSP, "entry.h");
 _Static_assert(offsetof(struct cpu, pe_top) == CPU_PE_TOP, "entry.h");
 _Static_assert(offsetof(struct cpu, tss) + offsetof(struct tss, rsp) == CPU_RSP0, "entry.h");
+_Static_assert(offsetof(struct cpu, space) == CPU_SPACE, "entry.h");
+_Static_assert(offsetof(struct cpu, vector_owner) == CPU_VECTORS_OF, "entry.h");
+_Static_assert(offsetof(struct cpu_features, xcr0) == FEATURES_XCR0, "entry.h");
+_Static_assert(offsetof(struct machine_space, top_physical) == SPACE_TOP, "entry.h");
 _Static_assert(offsetof(struct exo_regs, fs_base) == REGS_FS, "entry.h");
 _Static_assert(offsetof(struct exo_regs, r11) == REGS_R11, "entry.h");
 _Static_assert(offsetof(struct exo_regs, rip) == REGS_RIP, "entry.h");

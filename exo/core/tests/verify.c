@@ -67,7 +67,7 @@ static const char *verify_env(const struct env *env)
 	for (uint32_t i = env->frames.head; i != FRAME_NONE; i = frame_table.frames[i].next) {
 		if (frame_table.frames[i].owner != env->id)
 			return "a frame is in the wrong owner's list";
-		owned += !frame_table.frames[i].fixed;
+		owned += !ledger_frame_fixed(&frame_table.frames[i]);
 	}
 	for (const struct mapping *m = env->mappings; m; m = m->next_of_env)
 		mappings++;

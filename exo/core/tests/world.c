@@ -109,17 +109,10 @@ void machine_vector_end(void)
 {
 }
 
-void machine_lock(struct machine_lock *lock)
+void machine_lock_wait(struct machine_lock *lock, uint32_t ticket)
 {
-	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-
 	while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket)
 		sched_yield();
-}
-
-void machine_unlock(struct machine_lock *lock)
-{
-	__atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
 }
 
 void machine_panic(const char *format, ...)

@@ -7,6 +7,16 @@
 
 #include "internal.h"
 
+/* Numbers of our own helpers: far from Linux's. */
+enum {
+	FLT_HELP_ARENA_WRITE = 0x7801,
+	FLT_HELP_ARENA_READ,
+	FLT_HELP_ARENA_STORE,
+	FLT_HELP_ARENA_LOAD,
+	FLT_HELP_SUM,
+	FLT_HELP_SWAP,
+};
+
 /* Called with r1 to r5; the result goes to r0. */
 typedef uint64_t flt_helper_fn(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 
@@ -46,8 +56,14 @@ struct flt_helper {
 	uint8_t args[5]; /* enum flt_arg */
 	uint8_t result;  /* enum flt_result */
 	uint8_t flags;
-	uint32_t map_types; /* bits of 1 << enum flt_map_type it takes; 0: no map */
+	uint64_t map_types; /* bits of 1 << enum flt_map_type it takes; 0: no map */
+	uint16_t cost;      /* its instructions, all cores' quarrels apart */
+	uint8_t size;       /* 1 + the argument that says how many bytes it moves; 0: a few */
 };
+
+/* helper_message.c: parts of a message to and from an arena, sums, swaps. */
+flt_helper_fn flt_help_arena_write, flt_help_arena_read, flt_help_arena_store, flt_help_arena_load,
+        flt_help_sum, flt_help_swap;
 
 /* What redirect() was last called with on the running core. */
 struct flt_redirect {

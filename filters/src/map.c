@@ -47,6 +47,8 @@ struct flt_map {
 	uint32_t hand;
 	uint32_t prefixes[PREFIX_BITS_MAX + 1]; /* LPM: keys of each length */
 
+	uint8_t **frames; /* arena: max_entries of them */
+
 	/* ring buffer: positions count up and are taken modulo the size */
 	uint64_t head, tail;
 };
@@ -74,8 +76,19 @@ static const char *check_ring(const struct flt_map_spec *spec)
 	return spec->max_entries <= FLT_MAP_MEMORY_MAX ? NULL : "ring buffer is too large";
 }
 
+static const char *check_arena(const struct flt_map_spec *spec)
+{
+	if (spec->key_size || spec->value_size)
+		return "arena with a key or a value";
+	return spec->max_entries && spec->max_entries <= FLT_MAP_FRAMES_MAX
+	               ? NULL
+	               : "arena of no frames or of too many";
+}
+
 static const char *check_spec(const struct flt_map_spec *spec)
 {
+	if (spec->type == FLT_MAP_ARENA)
+		return check_arena(spec);
 	if (spec->type == FLT_MAP_RINGBUF)
 		return check_ring(spec);
 	if (!spec->max_entries || spec->max_entries > FLT_MAP_ENTRIES_MAX)
@@ -131,6 +144,10 @@ static bool make_memory(struct flt_map *map)
 {
 	if (is_hash(map))
 		return make_hash(map);
+	if (map->spec.type == FLT_MAP_ARENA) {
+		map->frames = flt_alloc_array(map->spec.max_entries, sizeof(*map->frames));
+		return map->frames;
+	}
 	if (map->spec.type == FLT_MAP_RINGBUF)
 		map->memory = flt_alloc_array(map->spec.max_entries, 1);
 	else
@@ -192,6 +209,7 @@ void flt_map_destroy(struct flt_map *map)
 		return;
 	flt_free(map->memory);
 	flt_free(map->buckets);
+	flt_free((void *)map->frames);
 	flt_free(map);
 }
 
@@ -218,6 +236,39 @@ bool flt_map_is_frozen(const struct flt_map *map)
 void flt_map_freeze(struct flt_map *map)
 {
 	map->frozen = true;
+}
+
+size_t flt_map_memory(const struct flt_map *map)
+{
+	size_t n = map->spec.max_entries;
+	if (map->spec.type == FLT_MAP_ARENA)
+		return sizeof(*map) + n * sizeof(*map->frames);
+	if (is_hash(map))
+		return sizeof(*map) + n * map->node_size + map->n_buckets * sizeof(*map->buckets);
+	return sizeof(*map) + n * (map->spec.type == FLT_MAP_RINGBUF
+	                                   ? 1
+	                                   : (size_t)map->value_stride * map->values);
+}
+
+/* --- arenas --- */
+
+int flt_map_arena_give(struct flt_map *map, uint32_t i, void *frame)
+{
+	if (map->spec.type != FLT_MAP_ARENA || i >= map->spec.max_entries)
+		return FLT_E_INVALID;
+	map->frames[i] = frame;
+	return 0;
+}
+
+bool flt_map_arena_holds(const struct flt_map *map, uint64_t offset, uint64_t size)
+{
+	uint64_t bytes = (uint64_t)map->spec.max_entries * FLT_MAP_FRAME;
+	if (size > bytes || offset > bytes - size)
+		return false;
+	for (uint64_t i = offset / FLT_MAP_FRAME; i * FLT_MAP_FRAME < offset + size; i++)
+		if (!map->frames[i])
+			return false;
+	return true;
 }
 
 /* --- the lock --- */
@@ -251,6 +302,13 @@ static void *array_value(const struct flt_map *map, const void *key, uint32_t cp
 		return NULL;
 	uint64_t i = index & index_mask(index, map->spec.max_entries);
 	return map->memory + (i * map->values + cpu) * map->value_stride;
+}
+
+/* Masked as well: the check before may be mispredicted. */
+uint8_t *flt_map_arena_at(const struct flt_map *map, uint64_t offset)
+{
+	uint64_t i = offset / FLT_MAP_FRAME;
+	return map->frames[i & index_mask(i, map->spec.max_entries)] + offset % FLT_MAP_FRAME;
 }
 
 /* --- hash maps --- */

@@ -18,5 +18,8 @@ bool flt_map_is_frozen(const struct flt_map *map);
 void flt_map_freeze(struct flt_map *map);
 /* ringbuf_output: 0, or FLT_E_LIMIT where there is no room. */
 int flt_map_ringbuf_write(struct flt_map *map, const void *data, uint64_t size);
+/* Whether an arena has been given all the bytes [offset, offset + size); the place of one. */
+bool flt_map_arena_holds(const struct flt_map *map, uint64_t offset, uint64_t size);
+uint8_t *flt_map_arena_at(const struct flt_map *map, uint64_t offset);
 
 #endif

@@ -46,8 +46,10 @@ static int build_classic(struct flt_program *program, const struct flt_classic_i
 	if (code)
 		return code;
 	program->verifier_steps = n;
-	return flt_classic_translate(program->classic, n, &program->insns, &program->n_insns,
+	code = flt_classic_translate(program->classic, n, &program->insns, &program->n_insns,
 	                             error);
+	program->cost = program->n_insns; /* its jumps all go forward */
+	return code;
 }
 
 /* Native code where there can be any; otherwise the interpreter does the same, only slower. */
@@ -84,24 +86,22 @@ int flt_program_load_classic(const struct flt_classic_insn *insns, uint32_t n, c
 	return 0;
 }
 
-/* Takes over program->insns; verifies, then compiles. */
-static int finish_ebpf(struct flt_program *program, struct flt_map *const *maps, uint32_t n_maps,
+/* Takes over program->insns; verifies, then compiles. `input` has what the caller knows besides. */
+static int finish_ebpf(struct flt_program *program, struct flt_verify_input *input,
                        struct flt_error *error)
 {
-	struct flt_note *notes;
-	struct flt_verify_input input = {
-	        .insns = program->insns,
-	        .n_insns = program->n_insns,
-	        .kind = program->kind,
-	        .may_write = program->flags & FLT_LOAD_WRITES,
-	        .maps = maps,
-	        .n_maps = n_maps,
-	};
-	int code = flt_verify(&input, &notes, &program->verifier_steps, error);
+	struct flt_verified verified;
+	input->insns = program->insns;
+	input->n_insns = program->n_insns;
+	input->kind = program->kind;
+	input->may_write = program->flags & FLT_LOAD_WRITES;
+	int code = flt_verify(input, &verified, error);
 	if (code)
 		return code;
-	compile(program, notes);
-	flt_free(notes);
+	program->verifier_steps = verified.steps;
+	program->cost = verified.cost;
+	compile(program, verified.notes);
+	flt_free(verified.notes);
 	return 0;
 }
 
@@ -130,9 +130,10 @@ int flt_program_load_ebpf(const struct flt_insn *insns, uint32_t n, enum flt_kin
 	struct flt_program *program = new_program(kind, name, flags);
 	if (!program)
 		return no_memory(error);
+	struct flt_verify_input input = {0};
 	int code = copy_insns(program, insns, n, error);
 	if (!code)
-		code = finish_ebpf(program, NULL, 0, error);
+		code = finish_ebpf(program, &input, error);
 	if (code) {
 		name_error(error, name);
 		flt_program_free(program);
@@ -142,22 +143,29 @@ int flt_program_load_ebpf(const struct flt_insn *insns, uint32_t n, enum flt_kin
 	return 0;
 }
 
-int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
-                            struct flt_program **out, struct flt_error *error)
+static int load_linked(const struct flt_linked *linked, const struct flt_load *load,
+                       struct flt_program *program, struct flt_error *error)
+{
+	struct flt_verify_input input = {
+	        .maps = linked->maps,
+	        .n_maps = linked->n_maps,
+	        .budget = load->budget,
+	        .raw_length = load->raw_length,
+	};
+	int code = copy_insns(program, linked->insns, linked->n_insns, error);
+	return code ? code : finish_ebpf(program, &input, error);
+}
+
+int flt_program_load(struct flt_object *object, const char *name, const struct flt_load *load,
+                     struct flt_program **out, struct flt_error *error)
 {
 	struct flt_linked linked;
 	*out = NULL;
 	int code = flt_object_link(object, name, &linked, error);
 	if (code)
 		return code;
-	struct flt_program *program = new_program(linked.kind, linked.name, flags);
-	if (!program) {
-		code = no_memory(error);
-	} else {
-		code = copy_insns(program, linked.insns, linked.n_insns, error);
-		if (!code)
-			code = finish_ebpf(program, linked.maps, linked.n_maps, error);
-	}
+	struct flt_program *program = new_program(linked.kind, linked.name, load->flags);
+	code = program ? load_linked(&linked, load, program, error) : no_memory(error);
 	if (code) {
 		flt_object_place_error(object, &linked, error);
 		name_error(error, linked.name);
@@ -168,6 +176,13 @@ int flt_program_load_object(struct flt_object *object, const char *name, uint32_
 	}
 	flt_linked_free(&linked);
 	return code;
+}
+
+int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
+                            struct flt_program **out, struct flt_error *error)
+{
+	struct flt_load load = {.flags = flags};
+	return flt_program_load(object, name, &load, out, error);
 }
 
 int flt_program_load_elf(const void *bytes, size_t size, const char *name, uint32_t flags,
@@ -322,6 +337,11 @@ const struct flt_classic_insn *flt_program_classic(const struct flt_program *pro
 uint32_t flt_program_verifier_steps(const struct flt_program *program)
 {
 	return program->verifier_steps;
+}
+
+uint32_t flt_program_cost(const struct flt_program *program)
+{
+	return program->cost;
 }
 
 size_t flt_program_memory(const struct flt_program *program)

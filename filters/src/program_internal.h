@@ -31,6 +31,7 @@ struct flt_program {
 	size_t code_size;
 	struct flt_object *object; /* whose maps it uses, held; or NULL */
 	uint32_t verifier_steps;
+	uint32_t cost; /* of the dearest path */
 	char name[FLT_PROGRAM_NAME_MAX];
 };
 

@@ -138,6 +138,7 @@ static int walk_path(struct flt_verifier *v)
 			return code;
 		v->notes[v->now.pc].flags &= (uint8_t)~FLT_NOTE_DEAD;
 		v->steps_since_explored++;
+		flt_vcharge(v, 1);
 		code = flt_vtrace(v);
 		if (!code)
 			code = step(v);
@@ -234,7 +235,15 @@ static void rewrite_context_loads(struct flt_verifier *v)
 			flt_context_rewrite(&v->insns[i]);
 }
 
-int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, uint32_t *steps,
+static int check_budget(const struct flt_verifier *v, uint32_t budget)
+{
+	if (!budget || v->cost <= budget)
+		return 0;
+	return flt_fail(v->error, FLT_E_REFUSED, -1, "its dearest path costs %u, the budget is %u",
+	                v->cost, budget);
+}
+
+int flt_verify(const struct flt_verify_input *input, struct flt_verified *verified,
                struct flt_error *error)
 {
 	struct flt_verifier *v = flt_alloc_array(1, sizeof(*v));
@@ -247,6 +256,7 @@ int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, ui
 	v->maps = input->maps;
 	v->n_maps = input->n_maps;
 	v->error = error;
+	v->now.raw_length = input->raw_length;
 	v->next_id = FLT_RAW_LENGTH_ID + 1;
 	int code = flt_check(v->insns, v->n_insns, &v->shape, error);
 	if (!code)
@@ -259,13 +269,15 @@ int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, ui
 		code = walk(v);
 	if (!code)
 		code = flt_vstack_depth(v);
+	if (!code)
+		code = check_budget(v, input->budget);
+	*verified = (struct flt_verified){.steps = v->steps, .cost = v->cost};
 	if (!code) {
 		rewrite_context_loads(v);
 		place_maps(v);
-		*notes = v->notes;
+		verified->notes = v->notes;
 		v->notes = NULL;
 	}
-	*steps = v->steps;
 	flt_free(v->notes);
 	release(v);
 	flt_free(v);

@@ -6,7 +6,8 @@
  * (and the variable part of pointers) a range. Where paths meet, a state that an earlier one
  * contains is not walked again. Loops are walked round by round, so a program is accepted only if
  * they end; the number of walked instructions is bounded (FLT_VERIFIER_STEPS_MAX), and with it the
- * time.
+ * time. The walk also finds what the dearest path costs (helper.h says what helpers count for): a
+ * path that ends in a state met before costs what it has cost plus the dearest way on from there.
  *
  *   verify.c         the walk
  *   verify_state.c   copying, comparing and remembering states
@@ -98,6 +99,7 @@ struct flt_vstate {
 	uint32_t pc;
 	uint32_t depth;      /* index of the running function's frame */
 	uint32_t trace_at;   /* waiting states: how many steps led here */
+	uint32_t cost;       /* of the path from the program's start to here */
 	uint64_t raw_length; /* proven lower bound of a raw program's length */
 	/* What was overwritten since the last remembered state. */
 	struct flt_halves written[FLT_CALL_DEPTH_MAX];
@@ -118,6 +120,7 @@ struct flt_explored {
 	struct flt_explored *parent; /* the one before it on its path */
 	struct flt_explored *next_free;
 	uint32_t branches; /* paths from here that have not ended yet */
+	uint32_t longest;  /* cost of the dearest path from here that has ended */
 	struct flt_matters matters[FLT_CALL_DEPTH_MAX];
 	struct flt_vstate state; /* written: between its parent and it; trace_at: its own */
 };
@@ -167,6 +170,7 @@ struct flt_verifier {
 	uint32_t effort; /* of comparing states and of walking back: bounds the time */
 	uint32_t steps_since_explored;
 	uint32_t next_id;
+	uint32_t cost; /* of the dearest path that has ended */
 	bool path_ended;
 	int code; /* the first refusal */
 
@@ -181,10 +185,19 @@ struct flt_verify_input {
 	bool may_write;
 	struct flt_map *const *maps;
 	uint32_t n_maps;
+	uint32_t budget;     /* what the dearest path may cost; 0: anything */
+	uint64_t raw_length; /* of a raw program's memory, at least */
 };
 
-/* Verifies and rewrites the instructions; *notes (n_insns, for the JIT) is allocated on success. */
-int flt_verify(const struct flt_verify_input *input, struct flt_note **notes, uint32_t *steps,
+/* What is known of a verified program. */
+struct flt_verified {
+	struct flt_note *notes; /* n_insns, for the JIT; allocated */
+	uint32_t steps;         /* instructions walked, also of a refused one */
+	uint32_t cost;          /* of the dearest path */
+};
+
+/* Verifies and rewrites the instructions; *verified is filled in on success. */
+int flt_verify(const struct flt_verify_input *input, struct flt_verified *verified,
                struct flt_error *error);
 
 /* --- between the files --- */
@@ -237,6 +250,8 @@ bool flt_vpop(struct flt_verifier *v);
  */
 int flt_vmeet(struct flt_verifier *v);
 void flt_vend_path(struct flt_verifier *v);
+/* Something on the path counts for more than an instruction. */
+void flt_vcharge(struct flt_verifier *v, uint64_t cost);
 void flt_vforget_all(struct flt_verifier *v);
 
 /* verify_back.c */

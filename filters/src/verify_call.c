@@ -157,6 +157,27 @@ static int check_arguments(struct flt_verifier *v, const struct flt_helper *help
 	return 0;
 }
 
+/* What the helper counts for: itself, and the bytes that it moves. */
+static void charge_helper(struct flt_verifier *v, const struct flt_helper *helper,
+                          const struct flt_map *map)
+{
+	uint64_t cost = helper->cost, bytes = 0;
+	if (map && flt_map_spec(map)->type == FLT_MAP_LPM_TRIE)
+		cost *= 1 + flt_map_spec(map)->key_size;
+	if (map)
+		bytes = flt_map_spec(map)->key_size + flt_map_spec(map)->value_size;
+	if (helper->size) {
+		uint32_t r = R1 + helper->size - 1u;
+		const struct flt_range *range = &flt_vreg_now(v, r)->range;
+		bytes = range->umax < 0xffff ? range->umax : 0xffff; /* no packet is longer */
+		if (helper->flags & FLT_HELPER_MOVES && flt_range_is_const(range) &&
+		    (int32_t)range->umax <= 0) /* it shrinks */
+			bytes = 0;
+		flt_vdecides(v, r);
+	}
+	flt_vcharge(v, cost + bytes / 8);
+}
+
 static int call_helper(struct flt_verifier *v, uint32_t number)
 {
 	const struct flt_helper *helper = flt_helper_find(number);
@@ -173,6 +194,7 @@ static int call_helper(struct flt_verifier *v, uint32_t number)
 	if (map && writes_map(helper) && flt_map_is_read_only(map))
 		return flt_vrefuse(v, "%s on map \"%s\", which is read only", helper->name,
 		                   flt_map_spec(map)->name);
+	charge_helper(v, helper, map);
 	if (helper->flags & FLT_HELPER_MOVES)
 		forget_packet(v);
 	set_result(v, helper, map);

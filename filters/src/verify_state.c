@@ -123,6 +123,7 @@ static bool take_up(struct flt_verifier *v, const struct flt_vstate *state)
 	v->now.pc = state->pc;
 	v->now.depth = state->depth;
 	v->now.raw_length = state->raw_length;
+	v->now.cost = state->cost;
 	v->now.parent = state->parent;
 	memcpy(v->now.written, state->written, sizeof(state->written));
 	v->n_trace = state->trace_at;
@@ -142,9 +143,30 @@ bool flt_vpop(struct flt_verifier *v)
 	return !v->code;
 }
 
+void flt_vcharge(struct flt_verifier *v, uint64_t cost)
+{
+	uint32_t left = UINT32_MAX - v->now.cost;
+	v->now.cost += cost < left ? (uint32_t)cost : left;
+}
+
+/* Tells the states on the current path what it has cost from there. One that knows of a dearer way
+ * has told those before it. */
+static void tell_cost(struct flt_verifier *v)
+{
+	v->cost = flt_max_u32(v->cost, v->now.cost);
+	for (struct flt_explored *e = v->now.parent; e; e = e->parent) {
+		uint32_t cost = v->now.cost - e->state.cost;
+		if (e->longest >= cost)
+			return;
+		e->longest = cost;
+		v->effort++;
+	}
+}
+
 /* The current path is over: states on it that have no other open path are proof from now on. */
 void flt_vend_path(struct flt_verifier *v)
 {
+	tell_cost(v);
 	for (struct flt_explored *e = v->now.parent; e && --e->branches == 0;)
 		e = e->parent;
 }
@@ -464,6 +486,7 @@ int flt_vmeet(struct flt_verifier *v)
 				return flt_vrefuse(v, "endless loop");
 		} else if (state_contains(v, e, false)) {
 			flt_vinherit(v, e);
+			flt_vcharge(v, e->longest);
 			bring_forward(v, link);
 			v->path_ended = true;
 			return 0;

@@ -24,8 +24,7 @@ static bool verbose;
 static bool taken_here(const struct flt_insn *insns, uint32_t n, struct flt_error *error)
 {
 	struct flt_insn copy[GENERATE_INSNS_MAX];
-	struct flt_note *notes;
-	uint32_t steps;
+	struct flt_verified verified;
 	memcpy(copy, insns, n * sizeof(*insns));
 	struct flt_verify_input input = {.insns = copy,
 	                                 .n_insns = n,
@@ -33,9 +32,9 @@ static bool taken_here(const struct flt_insn *insns, uint32_t n, struct flt_erro
 	                                 .may_write = true,
 	                                 .maps = maps,
 	                                 .n_maps = GENERATE_MAPS};
-	if (flt_verify(&input, &notes, &steps, error))
+	if (flt_verify(&input, &verified, error))
 		return false;
-	flt_free(notes);
+	flt_free(verified.notes);
 	return true;
 }
 

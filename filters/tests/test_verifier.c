@@ -481,8 +481,7 @@ static uint32_t length_of(const struct verifier_case *c)
 static int verify(const struct verifier_case *c, struct flt_error *error)
 {
 	struct flt_insn copy[CASE_INSNS];
-	struct flt_note *notes = NULL;
-	uint32_t steps;
+	struct flt_verified verified;
 	memcpy(copy, c->insns, sizeof(copy));
 	struct flt_verify_input input = {.insns = copy,
 	                                 .n_insns = length_of(c),
@@ -490,9 +489,9 @@ static int verify(const struct verifier_case *c, struct flt_error *error)
 	                                 .may_write = true,
 	                                 .maps = maps,
 	                                 .n_maps = GENERATE_MAPS};
-	int code = flt_verify(&input, &notes, &steps, error);
+	int code = flt_verify(&input, &verified, error);
 	if (!code)
-		flt_free(notes);
+		flt_free(verified.notes);
 	return code;
 }
 

@@ -21,6 +21,7 @@ enum flt_map_type {
 	FLT_MAP_LRU_HASH = 9,
 	FLT_MAP_LPM_TRIE = 11,
 	FLT_MAP_RINGBUF = 27,
+	FLT_MAP_ARENA = 33, /* no key, no value: max_entries frames that somebody gives */
 };
 
 enum {
@@ -28,6 +29,8 @@ enum {
 	FLT_MAP_KEY_MAX = 512,
 	FLT_MAP_VALUE_MAX = 1 << 16,
 	FLT_MAP_MEMORY_MAX = 64 << 20, /* bytes of one map */
+	FLT_MAP_FRAME = 4096,          /* bytes of a frame of an arena */
+	FLT_MAP_FRAMES_MAX = 4096,
 };
 
 /* Flags of an update, Linux's. */
@@ -64,5 +67,13 @@ int flt_map_next_key(struct flt_map *map, const void *key, void *next);
 /* Takes the oldest record out of a ring buffer: copies at most size bytes into record, returns its
  * whole length, 0 where the buffer is empty. One consumer at a time. */
 size_t flt_map_ringbuf_read(struct flt_map *map, void *record, size_t size);
+
+/* Gives an arena its i-th frame (NULL: takes it away), FLT_MAP_FRAME bytes that stay the caller's.
+ * Frames are given before programs run that use the arena. FLT_E_INVALID: no arena, or not so
+ * large.
+ */
+int flt_map_arena_give(struct flt_map *map, uint32_t i, void *frame);
+/* Bytes of platform memory that it holds. */
+size_t flt_map_memory(const struct flt_map *map);
 
 #endif

@@ -119,6 +119,18 @@ struct flt_map *flt_object_map_at(const struct flt_object *object, uint32_t i);
 int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
                             struct flt_program **program, struct flt_error *error);
 
+/* What a handler is loaded under. */
+struct flt_load {
+	uint32_t flags;  /* FLT_LOAD_* */
+	uint32_t budget; /* the most that its dearest path may cost (flt_program_cost); 0: anything
+	                  */
+	uint64_t raw_length; /* raw programs: bytes of memory that are always there */
+};
+
+/* flt_program_load_object under `load`. FLT_E_REFUSED where the cost exceeds the budget. */
+int flt_program_load(struct flt_object *object, const char *name, const struct flt_load *load,
+                     struct flt_program **program, struct flt_error *error);
+
 /* flt_object_open, flt_program_load_object and flt_object_close in one. */
 int flt_program_load_elf(const void *bytes, size_t size, const char *name, uint32_t flags,
                          struct flt_program **program, struct flt_error *error);
@@ -163,7 +175,8 @@ struct flt_xdp_buff {
 	uint32_t egress_ifindex;
 	uint32_t redirect_ifindex; /* out: what redirect() was called with */
 	uint64_t redirect_flags;   /* out */
-	const uint8_t *frame;      /* the engine's */
+	uint8_t *fresh; /* bytes of the buffer below are somebody else's: zeroed where data moves
+	                   there, and this with it; NULL: they are the program's to see */
 };
 
 /* Runs an xdp program on such a buffer and returns its result code as it is (enum flt_xdp_action,
@@ -183,6 +196,10 @@ bool flt_program_is_native(const struct flt_program *program);
 const struct flt_insn *flt_program_insns(const struct flt_program *program, uint32_t *n);
 const void *flt_program_code(const struct flt_program *program, size_t *size);
 const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n);
+/* What the dearest path through the program costs, as the verifier proved: an instruction counts 1,
+ * a helper what it is listed with (its own instructions, and one more for 8 bytes that it moves).
+ * A look-up in a hash map counts as in a map without chosen collisions (platform.hash_seed). */
+uint32_t flt_program_cost(const struct flt_program *program);
 /* Abstract instructions that verification walked, and bytes of platform memory the program holds.
  */
 uint32_t flt_program_verifier_steps(const struct flt_program *program);

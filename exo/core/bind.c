@@ -328,6 +328,8 @@ static struct net_binding *binding_alloc(struct request *request)
 
 static void release(struct net_binding *binding)
 {
+	if (binding->handler)
+		binding->handler->end(binding->handler);
 	flt_program_free(binding->program);
 	machine_free(binding->conjunctions);
 	if (binding->counters_frame)
@@ -364,6 +366,15 @@ static int bind_build(struct request *request)
 		release(request->binding);
 	}
 	return error;
+}
+
+struct net_binding *bind_find(uint64_t id)
+{
+	struct net_binding *binding = net.bindings;
+
+	while (binding && binding->id != id)
+		binding = binding->next;
+	return binding;
 }
 
 struct net_binding *bind_detach(uint64_t id, const struct env *env)

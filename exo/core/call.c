@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "extent.h"
 #include "framebuffer.h"
+#include "hooks.h"
 #include "log.h"
 #include "net.h"
 #include "pe.h"
@@ -24,6 +25,7 @@ enum {
 };
 
 static struct machine_lock lock;
+const struct core_hooks *core_hooks;
 
 void core_lock(void)
 {
@@ -219,6 +221,11 @@ static int64_t call_doorbell(struct call *call)
 	return net_call_doorbell(call->env, call->arg[0]);
 }
 
+static int64_t call_ext(struct call *call)
+{
+	return core_hooks ? core_hooks->call(call) : -EXO_ENOSYS;
+}
+
 /* ---- The table ---- */
 
 enum call_lock {
@@ -280,6 +287,7 @@ static const struct row {
         ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE),
         ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE),
         ROW(EXO_CALL_FACT, call_fact, "fact", FREE),
+        ROW(EXO_CALL_EXT, call_ext, "ext", FREE),
 #undef ROW
 };
 

@@ -43,10 +43,11 @@ static void count_outcome(struct exo_binding_counters *counters, enum ring_outco
 }
 
 /* Gives a frame to a binding: counts it, and delivers where the binding has a ring. */
-static void give(unsigned core, const struct net_packet *packet, struct net_binding *binding,
+static void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
                  uint32_t accept, uint16_t flags)
 {
 	struct net_binding_core *part = &binding->cores[core];
+	struct net_handler *handler = __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
 	enum ring_outcome outcome;
 
 	if (packet->sender == binding->env)
@@ -54,6 +55,8 @@ static void give(unsigned core, const struct net_packet *packet, struct net_bind
 	part->counters.matched_packets++;
 	part->counters.matched_bytes += packet->length;
 	net_mark_binding(core, part);
+	if (handler && !handler->run(handler, core, packet))
+		return;
 	if (!part->ring)
 		return;
 	outcome = ring_deliver(part->ring, packet, accept, flags, binding->id);
@@ -70,7 +73,7 @@ static void give_tap(void *arg, uint32_t index, void *owner, uint32_t accept)
 	give(burst->core, &burst->packets[index], owner, accept, EXO_DESC_TAP);
 }
 
-static void deliver(unsigned core, const struct net_packet *packet, struct flt_verdict verdict)
+static void deliver(unsigned core, struct net_packet *packet, struct flt_verdict verdict)
 {
 	if (verdict.owner)
 		give(core, packet, verdict.owner, verdict.accept, 0);

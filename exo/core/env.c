@@ -14,6 +14,7 @@
 #include "core.h"
 #include "extent.h"
 #include "framebuffer.h"
+#include "hooks.h"
 #include "net.h"
 #include "pe.h"
 #include "revoke.h"
@@ -314,6 +315,8 @@ static void reap(struct env *env)
 	int32_t status = env->status;
 
 	net_env_end(env);
+	if (core_hooks)
+		core_hooks->env_end(env);
 	core_lock();
 	revoke_env_end(env);
 	extent_env_end(env);

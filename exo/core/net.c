@@ -312,6 +312,15 @@ static unsigned poll_rings(unsigned core, unsigned budget)
 	return n;
 }
 
+static void finish_handlers(unsigned core)
+{
+	void (*after)(unsigned core) = net.cores[core].after;
+
+	net.cores[core].after = NULL;
+	if (after)
+		after(core);
+}
+
 unsigned net_poll(unsigned core, unsigned budget)
 {
 	unsigned n;
@@ -320,6 +329,7 @@ unsigned net_poll(unsigned core, unsigned budget)
 	retire_online(core);
 	n = poll_ports(core, budget);
 	n += poll_rings(core, budget);
+	finish_handlers(core);
 	flt_fragments_expire(net.fragments, machine_tsc());
 	publish_bindings(core);
 	publish_rings(core);

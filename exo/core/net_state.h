@@ -88,6 +88,18 @@ struct net_ring {
 	struct net_buffer buffers[EXO_SEGMENTS_MAX];
 };
 
+/*
+ * What runs in the kernel before a binding's frames are delivered (exo/ext). run may change the
+ * packet and what it points to, and says whether it is to be delivered. Attached and detached under
+ * net.lock; end is called, under it as well, when the binding has gone and nobody can be inside
+ * run.
+ */
+struct net_packet;
+struct net_handler {
+	bool (*run)(struct net_handler *handler, unsigned core, struct net_packet *packet);
+	void (*end)(struct net_handler *handler);
+};
+
 /* A polling core's part of a binding. */
 struct net_binding_core {
 	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
@@ -109,6 +121,7 @@ struct net_binding {
 	struct flt_flow flow;
 	struct flt_conjunction *conjunctions;
 	struct flt_program *program;
+	struct net_handler *handler;         /* atomic; NULL: none */
 	uint32_t followed;                   /* fragments' mark */
 	uint64_t counters_frame;             /* pinned; 0: none */
 	struct exo_binding_counters *shared; /* in that frame: written, never read */
@@ -137,6 +150,7 @@ struct net_core {
 	uint32_t transmit_next;         /* whose turn it is */
 	struct net_ring *dirty_rings;   /* to publish at the end of the poll */
 	struct net_binding_core *dirty; /* likewise */
+	void (*after)(unsigned core); /* what a handler left to do behind the poll; NULL: nothing */
 	uint64_t polls, polls_empty;
 	struct exo_drops drops[EXO_PORTS_MAX];
 	uint8_t *scratch; /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
@@ -185,6 +199,8 @@ struct net_space *flow_take_condemned(void);
 /* Takes the binding with that id (0: none), those of an environment (NULL: none), and those in
  * condemned spaces out of the tables and the list; under net.lock. */
 struct net_binding *bind_detach(uint64_t id, const struct env *env);
+/* The binding with that id, or NULL; under net.lock. */
+struct net_binding *bind_find(uint64_t id);
 /* Frees what bind_detach gave, after net_quiesce. */
 void bind_free(struct net_binding *list);
 

@@ -50,7 +50,8 @@ static unsigned mbufs_per_descriptor(const struct rte_eth_dev_info *info)
 	return 1;
 }
 
-/* Every descriptor of every receive queue holds an mbuf, and every core may keep a cache of them.
+/* Every descriptor of every receive queue holds an mbuf, those of transmit queues one that arrived
+ * and was answered by a handler, and every core may keep a cache of them.
  * Frames to be sent have a pool of the sender's. */
 static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 {
@@ -61,8 +62,9 @@ static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 	RTE_ETH_FOREACH_DEV(id)
 	{
 		if (rte_eth_dev_info_get(id, &info) == 0)
-			n += wish->rx_descriptors * queues_of(&info, wish) *
-			     mbufs_per_descriptor(&info);
+			n += (wish->rx_descriptors * mbufs_per_descriptor(&info) +
+			      wish->tx_descriptors) *
+			     queues_of(&info, wish);
 	}
 	return n;
 }

@@ -173,6 +173,8 @@ enum exo_call {
 	/* (cap *machine with READ, kind, index, struct exo_fact *; written) A fact about the
 	   machine: exo/fact.h. → 0, or of PCI the register. EXO_ENOENT: no such index. */
 	EXO_CALL_FACT,
+	/* (enum exo_ext_op, struct * of that operation) Extensions: exo/ext.h. */
+	EXO_CALL_EXT,
 	EXO_CALL_LAST
 };
 

@@ -78,6 +78,7 @@ enum exo_event {
 	EXO_EVENT_LINK = 1 << 7,     /* a port's link changed */
 	EXO_EVENT_DISK = 1 << 8,     /* a disk request is done */
 	EXO_EVENT_TAKEN = 1 << 9,    /* a repossession that this one asked for is settled */
+	EXO_EVENT_HANDLER = 1 << 10, /* a handler in the kernel asked for it: exo/ext.h */
 };
 
 /* Registers of interrupted code. The last five lie as iretq pops them (Intel SDM vol. 2A,

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Extensions: an object becomes a domain, whose maps and arenas live as long as somebody holds it.
+ */
+#include "ext.h"
+
+#include <string.h>
+
+#include <flt/map.h>
+
+#include "../core/ledger.h"
+#include "../core/net.h"
+
+/* What CREATE works with. */
+struct creation {
+	struct call *call;
+	struct exo_ext_create arg;
+	struct ext_reason reason;
+	struct ext_domain *domain;
+};
+
+static bool is_name(const char name[EXO_NAME_MAX])
+{
+	size_t n = strnlen(name, EXO_NAME_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (name[i] < ' ' || name[i] > '~')
+			return false;
+	return n > 0 && n < EXO_NAME_MAX;
+}
+
+static int open_object(struct creation *c)
+{
+	void *bytes;
+	int error;
+
+	if (!is_name(c->arg.name))
+		return ext_refuse(&c->reason, -EXO_EINVAL, "it has no name, or not of ASCII");
+	if (c->arg.size == 0 || c->arg.size > EXO_EXT_OBJECT_MAX)
+		return ext_refuse(&c->reason, -EXO_E2BIG, "object empty or too large");
+	bytes = machine_alloc(c->arg.size);
+	if (!bytes)
+		return -EXO_ENOMEM;
+	error = call_copy_in(bytes, c->arg.object, c->arg.size);
+	if (!error)
+		error = ext_error(
+		        flt_object_open(bytes, c->arg.size, &c->domain->object, &c->reason.why));
+	machine_free(bytes);
+	return error;
+}
+
+static uint32_t frames_of(const struct flt_map *map)
+{
+	const struct flt_map_spec *spec = flt_map_spec(map);
+
+	return spec->type == FLT_MAP_ARENA ? spec->max_entries : 0;
+}
+
+/* Pins the caller's frames and deals them out to the arenas. */
+static int give_arenas(struct creation *c)
+{
+	struct ext_domain *domain = c->domain;
+	uint64_t frame = c->arg.arena_first, wanted = 0;
+	struct flt_map *map;
+
+	for (uint32_t i = 0; (map = flt_object_map_at(domain->object, i)); i++)
+		wanted += frames_of(map);
+	if (wanted != c->arg.arena_count)
+		return ext_refuse(&c->reason, -EXO_EINVAL, "not as many frames as its arenas have");
+	if (wanted && ledger_frames_pin(c->call->env->id, frame, wanted))
+		return ext_refuse(&c->reason, -EXO_EPERM, "frames for arenas are somebody else's");
+	domain->arena_first = frame;
+	domain->arena_count = (uint32_t)wanted;
+	for (uint32_t i = 0; (map = flt_object_map_at(domain->object, i)); i++)
+		for (uint32_t k = 0; k < frames_of(map); k++)
+			(void)flt_map_arena_give(map, k, machine_frame(frame++));
+	return 0;
+}
+
+static size_t memory_of(const struct flt_object *object)
+{
+	size_t memory = 0;
+	struct flt_map *map;
+
+	for (uint32_t i = 0; (map = flt_object_map_at(object, i)); i++)
+		memory += flt_map_memory(map);
+	return memory;
+}
+
+static int publish(struct creation *c)
+{
+	struct ext_domain *domain = c->domain;
+	struct ext_owner *owner;
+	int ref = -EXO_ENOMEM;
+
+	machine_lock(&ext.lock);
+	owner = ext_owner(c->call->env, true);
+	if (owner && domain->memory > EXO_EXT_MEMORY_MAX - owner->memory)
+		ref = ext_refuse(&c->reason, -EXO_E2BIG,
+		                 "maps take too much of the kernel's memory");
+	else if (owner)
+		ref = ext_enter(owner, domain);
+	if (ref >= 0) {
+		owner->memory += domain->memory;
+		domain->next = ext.domains;
+		ext.domains = domain;
+	}
+	machine_unlock(&ext.lock);
+	return ref;
+}
+
+static void destroy(struct ext_domain *domain)
+{
+	flt_object_close(domain->object);
+	if (domain->arena_count)
+		ledger_frames_unpin(domain->arena_first, domain->arena_count);
+	machine_free(domain);
+}
+
+static int create(struct creation *c)
+{
+	int error;
+
+	c->domain = machine_alloc(sizeof(*c->domain));
+	if (!c->domain)
+		return -EXO_ENOMEM;
+	c->domain->env = c->call->env;
+	memcpy(c->domain->name, c->arg.name, EXO_NAME_MAX);
+	error = open_object(c);
+	if (!error)
+		error = give_arenas(c);
+	if (!error) {
+		c->domain->memory = memory_of(c->domain->object);
+		error = publish(c);
+	}
+	if (error < 0)
+		destroy(c->domain);
+	return error;
+}
+
+int64_t ext_op_create(struct call *call, uint64_t block)
+{
+	struct creation c = {.call = call};
+	int error = call_copy_in(&c.arg, block, sizeof(c.arg));
+
+	/* Written back: better to know now that it can't be than to undo. */
+	if (!error)
+		error = call_copy_out(block, &c.arg, sizeof(c.arg));
+	if (error)
+		return error;
+	c.reason.to = c.arg.error;
+	c.reason.size = c.arg.error_size;
+	error = create(&c);
+	if (error < 0) {
+		ext_tell(&c.reason);
+		return error;
+	}
+	c.arg.ref = (uint32_t)error;
+	return call_copy_out(block, &c.arg, sizeof(c.arg));
+}
+
+void ext_let_go(struct ext_domain *domain)
+{
+	struct ext_domain **link = &ext.domains;
+	struct ext_owner *owner;
+	bool last;
+
+	machine_lock(&ext.lock);
+	last = --domain->holds == 0;
+	if (last) {
+		while (*link != domain)
+			link = &(*link)->next;
+		*link = domain->next;
+		owner = ext_owner(domain->env, false);
+		if (owner)
+			owner->memory -= domain->memory;
+	}
+	machine_unlock(&ext.lock);
+	if (last)
+		destroy(domain);
+}

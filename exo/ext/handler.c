@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Handlers: a function is verified against its budget and compiled, then bound to an event. The
+ * authority for a packet handler is the key of the binding; for what it sends, the key of the
+ * binding's own flow space: so both end with the binding.
+ */
+#include "handler.h"
+
+#include <string.h>
+
+#include "../core/cap.h"
+
+/* What HANDLE works with. */
+struct handling {
+	struct env *env;
+	struct exo_ext_handle arg;
+	struct exo_cap target, space; /* copies */
+	struct ext_reason reason;
+	struct ext_domain *domain; /* held */
+	struct ext_handler *handler;
+};
+
+static int check_block(struct handling *h)
+{
+	struct exo_ext_handle *arg = &h->arg;
+	int error;
+
+	if (arg->reserved || arg->event >= EXO_EXT_EVENTS || arg->budget > EXO_HANDLER_BUDGET_MAX ||
+	    strnlen(arg->function, EXO_NAME_MAX) == EXO_NAME_MAX)
+		return ext_refuse(&h->reason, -EXO_EINVAL, "no such event, or too large a budget");
+	if (!arg->budget)
+		arg->budget = EXO_HANDLER_BUDGET;
+	error = cap_fetch(&h->target, arg->target, h->env, EXO_KIND_BINDING, EXO_RIGHT_FREE);
+	if (error)
+		return ext_refuse(&h->reason, error, "the binding's key");
+	if (arg->space &&
+	    (error = cap_fetch(&h->space, arg->space, h->env, EXO_KIND_FLOW, EXO_RIGHT_SEND)))
+		return ext_refuse(&h->reason, error, "the flow space's key");
+	return 0;
+}
+
+/* A hold on the extension, and one more handler of the environment's. */
+static int begin(struct handling *h)
+{
+	struct ext_owner *owner;
+	int error = 0;
+
+	machine_lock(&ext.lock);
+	h->domain = ext_find(h->env, h->arg.ref);
+	owner = ext_owner(h->env, false);
+	if (!h->domain)
+		error = ext_refuse(&h->reason, -EXO_ENOENT, "no extension of that reference");
+	else if (owner->n_handlers >= EXO_EXT_HANDLERS_MAX)
+		error = ext_refuse(&h->reason, -EXO_E2BIG, "too many handlers");
+	else
+		h->domain->holds++, owner->n_handlers++;
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+static int load(struct handling *h)
+{
+	const char *name = h->arg.function[0] ? h->arg.function : NULL;
+	struct flt_load wanted = {.flags = FLT_LOAD_WRITES, .budget = h->arg.budget};
+	struct ext_handler *handler = h->handler;
+	int code = flt_program_load(h->domain->object, name, &wanted, &handler->program,
+	                            &h->reason.why);
+
+	if (code)
+		return ext_error(code);
+	if (flt_program_kind(handler->program) != FLT_KIND_XDP)
+		return ext_refuse(&h->reason, -EXO_EVERIFY, "a packet handler is an xdp program");
+	h->arg.cost = flt_program_cost(handler->program);
+	return 0;
+}
+
+static void ended(struct net_handler *base)
+{
+	((struct ext_handler *)base)->binding = NULL;
+}
+
+/* Under net.lock. */
+static int attach_locked(struct handling *h)
+{
+	struct net_binding *binding = bind_find(h->target.first);
+	struct ext_handler *handler = h->handler;
+
+	if (!binding || binding->env != h->env)
+		return ext_refuse(&h->reason, -EXO_ESTALE, "the binding has ended");
+	if (binding->flags & EXO_BIND_TAP)
+		return ext_refuse(&h->reason, -EXO_EINVAL, "a tap's frames are other people's");
+	if (binding->handler)
+		return ext_refuse(&h->reason, -EXO_EBUSY, "the binding has a handler");
+	if (h->arg.space && binding->space->id != h->space.first)
+		return ext_refuse(&h->reason, -EXO_EPERM, "not the binding's own flow space");
+	handler->binding = binding;
+	handler->space = h->arg.space ? binding->space : NULL;
+	__atomic_store_n(&binding->handler, &handler->base, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int attach(struct handling *h)
+{
+	int error;
+
+	machine_lock(&ext.lock);
+	machine_lock(&net.lock);
+	error = attach_locked(h);
+	machine_unlock(&net.lock);
+	if (!error) {
+		h->handler->id = ++ext.next_id;
+		h->handler->next = ext.handlers;
+		ext.handlers = h->handler;
+	}
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+/* Nobody runs it, and no list has it. */
+static void destroy(struct ext_handler *handler)
+{
+	struct ext_owner *owner;
+
+	machine_lock(&ext.lock);
+	owner = ext_owner(handler->env, false);
+	if (owner)
+		owner->n_handlers--;
+	machine_unlock(&ext.lock);
+	flt_program_free(handler->program);
+	ext_let_go(handler->domain);
+	machine_free(handler);
+}
+
+static int make(struct handling *h)
+{
+	int error;
+
+	h->handler->base = (struct net_handler){.run = ext_packet_run, .end = ended};
+	h->handler->env = h->env;
+	h->handler->domain = h->domain;
+	h->handler->event = h->arg.event;
+	h->handler->budget = h->arg.budget;
+	error = load(h);
+	if (!error)
+		error = attach(h);
+	if (error)
+		destroy(h->handler);
+	return error;
+}
+
+static int handle(struct handling *h)
+{
+	int error = check_block(h);
+
+	if (error)
+		return error;
+	if (ext_packet_start())
+		return -EXO_ENOMEM;
+	h->handler =
+	        machine_alloc(sizeof(*h->handler) + net.n_pollers * sizeof(h->handler->counts[0]));
+	if (!h->handler)
+		return -EXO_ENOMEM;
+	error = begin(h);
+	if (error) {
+		machine_free(h->handler);
+		return error;
+	}
+	return make(h);
+}
+
+int64_t ext_op_handle(struct call *call, uint64_t block)
+{
+	struct handling h = {.env = call->env};
+	int error = call_copy_in(&h.arg, block, sizeof(h.arg));
+
+	/* Written back: better to know now that it can't be than to undo. */
+	if (!error)
+		error = call_copy_out(block, &h.arg, sizeof(h.arg));
+	if (error)
+		return error;
+	h.reason.to = h.arg.error;
+	h.reason.size = h.arg.error_size;
+	error = handle(&h);
+	if (error) {
+		ext_tell(&h.reason);
+		return error;
+	}
+	h.arg.id = h.handler->id;
+	return call_copy_out(block, &h.arg, sizeof(h.arg));
+}
+
+/* ---- Ends ---- */
+
+/* Takes a handler with that id, or any of the environment's (id 0), out of the pollers' sight and
+ * of the list; NULL: there is none. */
+static struct ext_handler *take_out(struct env *env, uint64_t id)
+{
+	struct ext_handler **link = &ext.handlers, *handler;
+
+	machine_lock(&ext.lock);
+	while (*link && ((*link)->env != env || (id && (*link)->id != id)))
+		link = &(*link)->next;
+	handler = *link;
+	if (handler) {
+		*link = handler->next;
+		machine_lock(&net.lock);
+		if (handler->binding)
+			__atomic_store_n(&handler->binding->handler, NULL, __ATOMIC_RELEASE);
+		machine_unlock(&net.lock);
+	}
+	machine_unlock(&ext.lock);
+	return handler;
+}
+
+int64_t ext_op_release(struct call *call, uint64_t block)
+{
+	struct exo_ext_release arg;
+	struct ext_handler *handler;
+	int error = call_copy_in(&arg, block, sizeof(arg));
+
+	if (error)
+		return error;
+	handler = arg.id ? take_out(call->env, arg.id) : NULL;
+	if (!handler)
+		return -EXO_ENOENT;
+	net_quiesce();
+	destroy(handler);
+	return 0;
+}
+
+void ext_handlers_end(struct env *env)
+{
+	struct ext_handler *list = NULL, *handler;
+
+	while ((handler = take_out(env, 0))) {
+		handler->next = list;
+		list = handler;
+	}
+	if (list)
+		net_quiesce();
+	while ((handler = list)) {
+		list = handler->next;
+		destroy(handler);
+	}
+}

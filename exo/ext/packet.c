@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Running a packet handler, inside a poll. The handler sees the frame in the NIC's own buffer where
+ * that is the only reference to it and lies in one piece; else a copy. What lies in the buffer
+ * around the frame may be somebody else's: it is zeroed before the frame grows over it (flt's
+ * helpers do that).
+ *
+ * Answers wait in a batch of their core and go to the port behind the poll, or when the batch is
+ * full. Those for this machine are demultiplexed then, in rounds, and may be answered in their
+ * turn; what is left after EXO_HANDLER_HOPS rounds is dropped.
+ *
+ * Own counters of a core: nobody else writes them.
+ */
+#include "../core/net_packet.h"
+
+#include <rte_ether.h>
+
+#include "../core/log.h"
+#include "handler.h"
+
+/* A core's answers. */
+struct answers {
+	unsigned n, n_local, n_spent;
+	uint16_t port; /* of all in mbufs */
+	struct rte_mbuf *mbufs[NET_BURST];
+	struct ext_count *counts[NET_BURST];
+	struct local {
+		struct rte_mbuf *mbuf;
+		const struct env *sender; /* who gets no copy */
+		uint16_t port;
+	} local[NET_BURST];
+	struct rte_mbuf *spent[NET_BURST]; /* copies that handlers had, until they are delivered */
+};
+
+static struct answers *answers; /* of net.n_pollers cores */
+
+int ext_packet_start(void)
+{
+	struct answers *fresh, *none = NULL;
+
+	if (__atomic_load_n(&answers, __ATOMIC_ACQUIRE))
+		return 0;
+	fresh = machine_alloc(net.n_pollers * sizeof(*fresh));
+	if (!fresh)
+		return -EXO_ENOMEM;
+	if (!__atomic_compare_exchange_n(&answers, &none, fresh, false, __ATOMIC_ACQ_REL,
+	                                 __ATOMIC_ACQUIRE))
+		machine_free(fresh);
+	return 0;
+}
+
+/* ---- Answers on their way ---- */
+
+static void send_batch(unsigned core, struct answers *a)
+{
+	unsigned n = a->n ? port_send(core, a->port, a->mbufs, a->n) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		a->counts[i]->answered++;
+	for (; n < a->n; n++) {
+		a->counts[n]->lost++;
+		rte_pktmbuf_free(a->mbufs[n]);
+	}
+	a->n = 0;
+}
+
+static void give_local(unsigned core, struct answers *a)
+{
+	struct local local[NET_BURST];
+	unsigned n = a->n_local;
+
+	memcpy(local, a->local, n * sizeof(local[0]));
+	a->n_local = 0;
+	for (unsigned i = 0; i < n; i++) {
+		demux_local(core, local[i].sender, local[i].port, local[i].mbuf);
+		rte_pktmbuf_free(local[i].mbuf);
+	}
+}
+
+static void finish(unsigned core)
+{
+	struct answers *a = &answers[core];
+
+	for (unsigned hop = 0; a->n || a->n_local; hop++) {
+		send_batch(core, a);
+		if (hop < EXO_HANDLER_HOPS) {
+			give_local(core, a);
+			continue;
+		}
+		while (a->n_local)
+			rte_pktmbuf_free(a->local[--a->n_local].mbuf);
+	}
+	while (a->n_spent)
+		rte_pktmbuf_free(a->spent[--a->n_spent]);
+	net.cores[core].after = NULL;
+}
+
+/* What is for this machine waits its turn; false: too much waits already. */
+static bool keep_local(struct answers *a, struct rte_mbuf *mbuf, uint16_t port,
+                       const struct env *sender)
+{
+	if (a->n_local == NET_BURST)
+		return false;
+	a->local[a->n_local++] = (struct local){mbuf, sender, port};
+	return true;
+}
+
+/* Takes over one reference to the frame. */
+static void enqueue(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                    struct rte_mbuf *mbuf, uint16_t port)
+{
+	struct answers *a = &answers[core];
+	enum loop_way way = loop_way(port, mbuf);
+
+	net.cores[core].after = finish;
+	if (way != LOOP_NOT) {
+		if (way == LOOP_BESIDES)
+			rte_mbuf_refcnt_update(mbuf, 1);
+		if (!keep_local(a, mbuf, port, way == LOOP_BESIDES ? h->env : NULL)) {
+			count->lost++;
+			rte_pktmbuf_free(mbuf);
+		} else if (way == LOOP_ONLY) {
+			count->answered++;
+		}
+		if (way == LOOP_ONLY)
+			return;
+	}
+	if (a->n && (a->port != port || a->n == NET_BURST))
+		send_batch(core, a);
+	a->port = port;
+	a->counts[a->n] = count;
+	a->mbufs[a->n++] = mbuf;
+}
+
+/* ---- Answering ---- */
+
+static void report(const struct ext_handler *h, struct ext_count *count, uint16_t port,
+                   const struct rte_mbuf *mbuf)
+{
+	const uint8_t *at = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	uint64_t now = machine_tsc();
+
+	count->refused++;
+	__atomic_fetch_add(&h->env->account->tx_refused, 1, __ATOMIC_RELAXED);
+	if (now < count->report_after)
+		return;
+	count->report_after = now + machine_info()->tsc_hz;
+	log_env(h->env,
+	        "handler %s may not send on port %u: %u bytes from %02x:%02x:%02x:%02x:%02x:%02x, "
+	        "type %02x%02x (%llu refused of this handler)",
+	        flt_program_name(h->program), port, mbuf->pkt_len, at[6], at[7], at[8], at[9],
+	        at[10], at[11], at[12], at[13], (unsigned long long)count->refused);
+}
+
+static bool may_send(const struct ext_handler *h, struct ext_count *count, uint16_t port,
+                     const struct rte_mbuf *mbuf)
+{
+	struct flt_frame frame = {
+	        .data = rte_pktmbuf_mtod(mbuf, const uint8_t *),
+	        .len = RTE_MIN(mbuf->pkt_len, (uint32_t)NET_HEADER_BYTES),
+	        .wire_len = mbuf->pkt_len,
+	        .port = port,
+	};
+
+	return h->space && port < net.n_ports && (h->space->ports >> port & 1) &&
+	       mbuf->pkt_len <= port_frame_max(port) &&
+	       guard_allows(h->space, &frame, &count->hint);
+}
+
+/* `open`: the transport checksum was left to whoever sends the frame on a wire. */
+static void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                   struct rte_mbuf *mbuf, uint32_t port, bool open)
+{
+	mbuf->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
+	                    RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_TX_OFFLOAD_MASK);
+	if (port >= net.n_ports || !may_send(h, count, (uint16_t)port, mbuf)) {
+		report(h, count, (uint16_t)port, mbuf);
+		return;
+	}
+	/* No header can change by that: sums are no part of flows. */
+	if (open && port_checksum((uint16_t)port, mbuf, EXO_DESC_L4_SUM) != 0) {
+		count->lost++;
+		return;
+	}
+	rte_mbuf_refcnt_update(mbuf, 1);
+	enqueue(core, h, count, mbuf, (uint16_t)port);
+}
+
+/* ---- Running ---- */
+
+/* A copy that is the handler's alone; NULL: there is no buffer, or the frame is larger than one. */
+static struct rte_mbuf *copy_of(const struct net_packet *packet)
+{
+	struct rte_mbuf *mbuf = port_buffer(packet->port, packet->length);
+	const void *from;
+	void *to;
+
+	if (!mbuf || mbuf->nb_segs > 1) {
+		rte_pktmbuf_free(mbuf);
+		return NULL;
+	}
+	to = rte_pktmbuf_mtod(mbuf, void *);
+	from = rte_pktmbuf_read(packet->mbuf, 0, packet->length, to);
+	if (from != to)
+		memcpy(to, from, packet->length);
+	return mbuf;
+}
+
+static uint32_t run(const struct ext_handler *h, struct ext_count *count, struct rte_mbuf *mbuf,
+                    const struct net_packet *packet, uint32_t *port)
+{
+	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	struct flt_xdp_buff buff = {
+	        .data = data,
+	        .data_end = data + mbuf->data_len,
+	        .data_meta = data,
+	        .hard_start = mbuf->buf_addr,
+	        .hard_end = (uint8_t *)mbuf->buf_addr + mbuf->buf_len,
+	        .ingress_ifindex = packet->port,
+	        .fresh = data,
+	};
+	uint64_t begin = count->runs++ % EXO_EXT_SAMPLE ? 0 : machine_tsc();
+	uint32_t action = flt_program_run_xdp(h->program, &buff);
+
+	if (begin) {
+		count->ticks += machine_tsc() - begin;
+		count->timed++;
+	}
+	mbuf->data_off = (uint16_t)(buff.data - buff.hard_start);
+	mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff.data_end - buff.data);
+	*port = (action & EXO_HANDLER_ACTION) == FLT_XDP_REDIRECT ? buff.redirect_ifindex
+	                                                          : packet->port;
+	return action;
+}
+
+/* → whether the frame, as it now is, is to be delivered. */
+static bool act(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                struct net_packet *packet, struct rte_mbuf *mbuf)
+{
+	bool open = (packet->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
+	            RTE_MBUF_F_RX_L4_CKSUM_NONE;
+	uint32_t port, action = run(h, count, mbuf, packet, &port);
+
+	if (action & EXO_HANDLER_WAKE) {
+		count->woken++;
+		env_post(h->env, UINT32_MAX, EXO_EVENT_HANDLER);
+	}
+	switch (action & EXO_HANDLER_ACTION) {
+	case FLT_XDP_TX:
+	case FLT_XDP_REDIRECT:
+		answer(core, h, count, mbuf, port, open);
+		return false;
+	case FLT_XDP_PASS:
+		count->passed++;
+		packet->length = mbuf->pkt_len;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet)
+{
+	struct ext_handler *h = (struct ext_handler *)base;
+	struct rte_mbuf *copy, *arrived = packet->mbuf;
+	struct ext_count *count = &h->counts[core];
+	bool deliver;
+
+	if (rte_mbuf_refcnt_read(arrived) == 1 && arrived->nb_segs == 1)
+		return act(core, h, count, packet, arrived);
+	copy = answers[core].n_spent < NET_BURST ? copy_of(packet) : NULL;
+	if (!copy) {
+		count->lost++;
+		return true; /* to its environment, as it came */
+	}
+	deliver = act(core, h, count, packet, copy);
+	if (deliver) /* what was made of it; who else holds the frame keeps it as it came */
+		packet->mbuf = copy;
+	answers[core].spent[answers[core].n_spent++] = copy;
+	net.cores[core].after = finish;
+	return deliver;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packet handlers: what arrives is answered, passed, dropped, and nothing leaves that the flow
+ * space does not allow; budgets; ends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common.h"
+
+enum { ALICE = 2, BOB = 3 };
+enum { ADDRESS = 0x0a000002, PEER = 0x0a000001, OTHER = 0x0a000003 };
+enum { RIGHTS = EXO_RIGHT_BIND | EXO_RIGHT_SEND };
+
+static struct world_ring ring;
+static struct exo_bind bound;
+static struct exo_cap space;
+static uint8_t frame[4096], answer[4096];
+
+static int start(void **state)
+{
+	world_start();
+	return 0;
+}
+
+/* Alice has UDP port 7 of her address: what comes to it, and what she sends from it. */
+static int set_up(void **state)
+{
+	struct flt_conjunction in, out;
+
+	world_udp_to(&in, ADDRESS, 7);
+	world_udp_from(&out, ADDRESS, 7);
+	space = world_grant(ALICE, RIGHTS, &in, &out);
+	assert_int_equal(world_ring(ALICE, EXO_RING_RECEIVE, 16, NULL, &ring), 0);
+	world_fill(ALICE, &ring, 8, 2048, 0xaa);
+	memset(&bound, 0, sizeof(bound));
+	return (int)world_bind(ALICE, &space, &in, &ring, &bound);
+}
+
+static int tear_down(void **state)
+{
+	test_end(ALICE);
+	test_end(BOB);
+	assert_int_equal(world_pins(), 0);
+	assert_int_equal(world_mbufs(), 0);
+	return 0;
+}
+
+static uint32_t arrive(uint16_t port, uint32_t payload, uint32_t segment)
+{
+	uint32_t length = world_udp(frame, PEER, port, ADDRESS, 7, payload);
+
+	world_arrive(0, frame, length, segment);
+	world_poll();
+	return length;
+}
+
+static struct exo_ext_line line_of(int64_t id)
+{
+	struct exo_ext_line line;
+
+	assert_true(test_line(ALICE, (uint64_t)id, &line));
+	return line;
+}
+
+/* The addresses, ports and MACs of `frame`, exchanged. */
+static void is_echo(uint32_t length)
+{
+	assert_int_equal(world_sent(0, answer, sizeof(answer)), length);
+	assert_memory_equal(answer, frame + 6, 6);
+	assert_memory_equal(answer + 6, frame, 6);
+	assert_memory_equal(answer + 26, frame + 30, 4);
+	assert_memory_equal(answer + 30, frame + 26, 4);
+	assert_memory_equal(answer + 34, frame + 36, 2);
+	assert_memory_equal(answer + 36, frame + 34, 2);
+	assert_memory_equal(answer + 40, frame + 40, length - 40);
+	assert_int_equal(world_sum(answer + 14, 20, 0), 0xffff);
+}
+
+static void echoes_a_datagram(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "udp_echo", &bound.out, &space, 0);
+	struct exo_ext_line line;
+	struct exo_desc desc;
+
+	assert_true(ref >= 0 && id > 0);
+	is_echo(arrive(1234, 100, 0));
+	is_echo(arrive(1234, 0, 0));
+	is_echo(arrive(1234, 1000, 100)); /* in segments: by a copy */
+	assert_false(world_get(&ring, &desc));
+	line = line_of(id);
+	assert_int_equal(line.runs, 3);
+	assert_int_equal(line.answered, 3);
+	assert_int_equal(line.env, ALICE);
+	assert_string_equal(line.function, "udp_echo");
+	assert_true(line.cost > 20 && line.cost < 200);
+	assert_int_equal(line.budget, EXO_HANDLER_BUDGET);
+}
+
+static void drops_and_passes(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
+	struct exo_desc desc;
+	uint32_t length;
+
+	assert_true(id > 0);
+	arrive(19, 10, 0); /* from chargen */
+	assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	assert_false(world_get(&ring, &desc));
+	length = world_udp(frame, PEER, 1234, ADDRESS, 7, 64);
+	frame[0] |= 1; /* to a group: not for the handler */
+	world_arrive(0, frame, length, 0);
+	world_poll();
+	assert_true(world_get(&ring, &desc));
+	assert_int_equal(desc.length, length);
+	assert_memory_equal(world_memory(desc.address), frame, length);
+	assert_int_equal(line_of(id).passed, 1);
+}
+
+static void sends_only_what_its_owner_may(void **state)
+{
+	struct flt_conjunction in, out;
+	struct exo_cap narrow;
+	struct exo_bind other = {0};
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id;
+
+	/* Port 9 comes in, but only port 7 may go out. */
+	world_udp_to(&in, ADDRESS, 9);
+	world_udp_from(&out, ADDRESS, 7);
+	narrow = world_grant(ALICE, RIGHTS, &in, &out);
+	assert_int_equal(world_bind(ALICE, &narrow, &in, &ring, &other), 0);
+	id = test_handle(ALICE, ref, "", &other.out, &narrow, 0);
+	assert_true(id > 0);
+	world_arrive(0, frame, world_udp(frame, PEER, 1234, ADDRESS, 9, 10), 0);
+	world_poll();
+	assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	assert_int_equal(line_of(id).refused, 1);
+	assert_int_equal(line_of(id).answered, 0);
+	assert_non_null(strstr(world_line, "may not send"));
+}
+
+static void sends_nothing_without_a_space(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, NULL, 0);
+
+	assert_true(id > 0);
+	arrive(1234, 10, 0);
+	assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	assert_int_equal(line_of(id).refused, 1);
+}
+
+static void refuses_keys_that_are_not_for_it(void **state)
+{
+	struct flt_conjunction in, out;
+	int ref = test_create(ALICE, "udp_echo"), bobs = test_create(BOB, "udp_echo");
+	struct exo_cap other, forged = bound.out;
+
+	world_udp_to(&in, OTHER, 9);
+	world_udp_from(&out, OTHER, 9);
+	other = world_grant(ALICE, RIGHTS, &in, &out);
+	forged.first++;
+	assert_int_equal(test_handle(ALICE, ref, "", &forged, &space, 0), -EXO_EKEY);
+	assert_int_equal(test_handle(BOB, bobs, "", &bound.out, NULL, 0), -EXO_EPERM);
+	assert_int_equal(test_handle(ALICE, ref, "", &bound.out, &other, 0), -EXO_EPERM);
+	assert_int_equal(test_handle(ALICE, ref + 1, "", &bound.out, &space, 0), -EXO_ENOENT);
+	assert_int_equal(test_handle(ALICE, ref, "nothing", &bound.out, &space, 0), -EXO_ENOENT);
+	assert_true(test_handle(ALICE, ref, "", &bound.out, &space, 0) > 0);
+	assert_int_equal(test_handle(ALICE, ref, "", &bound.out, &space, 0), -EXO_EBUSY);
+}
+
+static void refuses_what_exceeds_its_budget(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
+	uint32_t cost = line_of(id).cost;
+	struct exo_ext_release release = {.id = (uint64_t)id};
+
+	assert_int_equal(test_ext(ALICE, EXO_EXT_RELEASE, &release), 0);
+	assert_int_equal(test_handle(ALICE, ref, "", &bound.out, &space, cost - 1), -EXO_EVERIFY);
+	assert_non_null(strstr(test_reason, "budget"));
+	assert_true(test_handle(ALICE, ref, "", &bound.out, &space, cost) > 0);
+	assert_int_equal(
+	        test_handle(ALICE, ref, "", &bound.out, &space, EXO_HANDLER_BUDGET_MAX + 1),
+	        -EXO_EINVAL);
+}
+
+static void ends_when_it_is_released(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
+	struct exo_ext_release release = {.id = (uint64_t)id};
+	struct exo_ext_ref drop = {.ref = (uint32_t)ref};
+	struct exo_desc desc;
+
+	assert_int_equal(test_ext(ALICE, EXO_EXT_DROP, &drop), -EXO_EBUSY);
+	assert_int_equal(test_ext(BOB, EXO_EXT_RELEASE, &release), -EXO_ENOENT);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_RELEASE, &release), 0);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_RELEASE, &release), -EXO_ENOENT);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_DROP, &drop), 0);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_DROP, &drop), -EXO_ENOENT);
+	arrive(1234, 10, 0);
+	assert_true(world_get(&ring, &desc));
+}
+
+static void ends_with_its_binding(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
+	struct exo_ext_release release = {.id = (uint64_t)id};
+
+	assert_int_equal(net_call_unbind(world_env(ALICE), (uintptr_t)&bound.out), 0);
+	assert_int_equal(line_of(id).target, 0);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_RELEASE, &release), 0);
+}
+
+/* An environment that ends in the middle of it all leaves nothing: tear_down looks. */
+static void ends_with_its_environment(void **state)
+{
+	assert_true(test_handle(ALICE, test_create(ALICE, "udp_echo"), "", &bound.out, &space, 0) >
+	            0);
+	assert_true(test_create(ALICE, "count") >= 0);
+}
+
+static void full_port_loses_answers(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
+	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 10);
+
+	world_port_room(0, 2);
+	for (int i = 0; i < 5; i++)
+		world_arrive(0, frame, length, 0);
+	world_poll();
+	assert_int_equal(line_of(id).answered, 2);
+	assert_int_equal(line_of(id).lost, 3);
+	world_port_room(0, 1024);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	        CASE(echoes_a_datagram),
+	        CASE(drops_and_passes),
+	        CASE(sends_only_what_its_owner_may),
+	        CASE(sends_nothing_without_a_space),
+	        CASE(refuses_keys_that_are_not_for_it),
+	        CASE(refuses_what_exceeds_its_budget),
+	        CASE(ends_when_it_is_released),
+	        CASE(ends_with_its_binding),
+	        CASE(ends_with_its_environment),
+	        CASE(full_port_loses_answers),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -165,14 +165,14 @@ static int add_address(struct udp_exo *driver, const struct exo_start_address *a
 	return 0;
 }
 
-static int add_addresses(struct udp_exo *driver)
+static int add_addresses(struct udp_exo *driver, uint8_t family)
 {
 	const struct exo_start_address *address;
 	int result = 0;
 
 	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX && result == 0; i++) {
 		address = exo_start_address(i);
-		if (address != NULL)
+		if (address != NULL && (family == 0 || address->family == family))
 			result = add_address(driver, address);
 	}
 	return result == 0 && driver->n_interfaces == 0
@@ -211,7 +211,7 @@ int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options)
 		return failed(driver, "flow space", -EXO_ENOENT);
 	result = prepare(driver, options, &driver->flow->cap);
 	if (result == 0)
-		result = add_addresses(driver);
+		result = add_addresses(driver, options->family);
 	if (result < 0)
 		return result;
 	driver_fill(driver);

@@ -31,6 +31,7 @@ typedef void udp_exo_notice_fn(struct udp_exo *driver, enum udp_notice notice,
 
 struct udp_exo_options {
 	const char *flow;          /* name of the flow space; NULL: the first */
+	uint8_t family;            /* 4 or 6: addresses of that family only; 0: all */
 	struct udp_config config;  /* of the stack */
 	uint32_t ring_size;        /* descriptors of each queue; a power of two, 8 … 4,096 */
 	udp_exo_notice_fn *notice; /* NULL: conflicts and duplicates are printed */

@@ -34,7 +34,9 @@ static uint64_t *check_header(struct tcp_stack *stack, const struct tcp_arrival 
 	return NULL;
 }
 
-/* No honest stack sends SYN with FIN or RST, or nothing at all. */
+/* No honest stack sends SYN with FIN or RST, or nothing at all. A port scanner does: where there is
+ * somebody he hears nothing, where there is nobody he is refused like anyone (RFC 9293, 3.10.7.1).
+ */
 static bool flags_valid(uint8_t flags)
 {
 	if ((flags & F_SYN) && (flags & (F_FIN | F_RST)))
@@ -50,11 +52,8 @@ bool segment_parse(struct tcp_stack *stack, const struct tcp_arrival *arrival,
 
 	if (reason == NULL) {
 		segment->flags = at[H_FLAGS];
-		if (!flags_valid(segment->flags))
-			reason = &stack->count.drop_flags;
-		else if (wire_get16(at + H_SRC) == 0 || wire_get16(at + H_DST) == 0 ||
-		         !udp_ip_is_source(&arrival->src) ||
-		         arrival->src.family != arrival->dst.family)
+		if (wire_get16(at + H_SRC) == 0 || wire_get16(at + H_DST) == 0 ||
+		    !udp_ip_is_source(&arrival->src) || arrival->src.family != arrival->dst.family)
 			reason = &stack->count.drop_address;
 	}
 	if (reason != NULL) {
@@ -172,6 +171,19 @@ static void other_input(struct tcp_stack *stack, struct segment *segment,
 	transmit_refusal(stack, segment);
 }
 
+/* Flags that make no sense together, from anyone to anyone. */
+static void odd_input(struct tcp_stack *stack, const struct segment *segment,
+                      const struct endpoints *at, uint32_t hash)
+{
+	bool somebody =
+	        lookup_conn(stack, at, hash) != NULL || lookup_request(stack, at, hash) != NULL ||
+	        lookup_timewait(stack, at, hash) != NULL || lookup_listener(stack, at) != NULL;
+
+	stack->count.drop_flags++;
+	if (!somebody)
+		transmit_refusal(stack, segment);
+}
+
 bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 {
 	struct segment segment;
@@ -187,6 +199,10 @@ bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 	at.local_port = wire_get16(arrival->segment + H_DST);
 	at.remote_port = wire_get16(arrival->segment + H_SRC);
 	hash = lookup_hash(stack, &at);
+	if (unlikely(!flags_valid(segment.flags))) {
+		odd_input(stack, &segment, &at, hash);
+		return false;
+	}
 	conn = lookup_conn(stack, &at, hash);
 	if (likely(conn != NULL))
 		conn_input(conn, &segment);

@@ -60,6 +60,15 @@ static void refused_and_unacceptable(void **state)
 	       "+0 > . 1:1(0) ack 1");
 }
 
+static void scanners_are_answered_as_by_others(void **state)
+{
+	/* A listener says nothing to flags that make no sense; where nobody is they are refused. */
+	SCRIPT("+0 < F 0:0(0) win 1000", "+0 < SF 0:0(0) win 1000", "+.1 < FPU 0:0(0) win 1000");
+	SCRIPT("+0 unlisten", "+0 < F 0:0(0) win 1000", "+0 > R. 0:0(0) ack 1",
+	       "+.1 < SF 0:0(0) win 1000", "+0 > R. 0:0(0) ack 2");
+	SCRIPT(PASSIVE_PLAIN, "+.1 < F 1:1(0) win 1000", "+.1 state ESTABLISHED");
+}
+
 static void icmp_errors_count_while_opening(void **state)
 {
 	SCRIPT("+0 connect", "+0 > S 0:0(0)", "+.1 icmp unreachable 0 0", "+0 state CLOSED",
@@ -185,6 +194,7 @@ int main(void)
 	        cmocka_unit_test(syn_ack_is_repeated),
 	        cmocka_unit_test(simultaneous_open),
 	        cmocka_unit_test(refused_and_unacceptable),
+	        cmocka_unit_test(scanners_are_answered_as_by_others),
 	        cmocka_unit_test(icmp_errors_count_while_opening),
 	        cmocka_unit_test(peer_closes_first),
 	        cmocka_unit_test(half_close),

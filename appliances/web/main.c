@@ -49,12 +49,13 @@ static bool has_argument(const char *word)
 	return false;
 }
 
-static int open_net(const char *flow)
+static int open_net(const char *flow, uint8_t family)
 {
 	struct tcp_exo_options options = tcp_exo_options_default();
 	struct tcp_exo *net = &nets[n_nets];
 
 	options.udp.flow = flow;
+	options.udp.family = family;
 	if (has_argument("shared"))
 		options.udp.config.roles = UDP_ROLE_LEARN;
 	if (tcp_exo_open(net, &options) < 0)
@@ -114,9 +115,9 @@ int exo_main(void)
 {
 	unsigned files = content_open(wall_seconds());
 
-	if (open_server() != 0 || open_net("web") != 0)
+	if (open_server() != 0 || open_net("web", 4) != 0)
 		return 1;
-	if (exo_start_find(EXO_USE_FLOW, "six") != NULL && open_net("six") != 0)
+	if (exo_start_find(EXO_USE_FLOW, "six") != NULL && open_net("six", 6) != 0)
 		return 1;
 	say_ready(files);
 	serve();

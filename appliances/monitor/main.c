@@ -20,6 +20,7 @@ static const struct command {
         {"flows", "", "flow spaces", show_flows},
         {"bindings", "", "receive bindings", show_bindings},
         {"rings", "", "packet rings", show_rings},
+        {"top", "", "handlers in the kernel: runs, cost, budget", show_top},
         {"ports", "", "NIC ports and their counters", show_ports},
         {"disks", "", "disk extents", show_disks},
         {"screen", "", "parts of the screen", show_screen},

@@ -7,6 +7,7 @@
  *     main.c  commands and their words
  *     line.c  reading a line: editing, history
  *     show.c  envs, frames, slots, bindings, …
+ *     top.c   handlers in the kernel
  *     act.c   kill, revoke, take
  */
 #ifndef MONITOR_MONITOR_H
@@ -37,11 +38,14 @@ void show_slots(char *const *words);
 void show_flows(char *const *words);
 void show_bindings(char *const *words);
 void show_rings(char *const *words);
+void show_top(char *const *words);
 void show_ports(char *const *words);
 void show_disks(char *const *words);
 void show_screen(char *const *words);
 void show_machine(char *const *words);
 
+/* The name of an environment, by id. */
+const char *name_of(uint32_t id, char name[EXO_NAME_MAX]);
 /* The environment that a word names, by id or by name: its id, or 0 after saying why not. */
 uint32_t find_env(const char *word);
 /* A number: true, or false after saying that `word` is none. */

@@ -54,8 +54,7 @@ static const struct exo_ledger_entry *next(struct walk *walk, uint32_t kind)
 	return walk->next < walk->listing.n ? &walk->entries[walk->next++] : NULL;
 }
 
-/* The name of an environment, by id. */
-static const char *name_of(uint32_t id, char name[EXO_NAME_MAX])
+const char *name_of(uint32_t id, char name[EXO_NAME_MAX])
 {
 	struct walk walk = {.started = false};
 	const struct exo_ledger_entry *entry;

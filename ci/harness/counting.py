@@ -43,6 +43,38 @@ def marks(path):
                 if line.startswith("mark ")]
 
 
+Span = collections.namedtuple("Span", "total repeats apart switches")
+
+
+def symbols(image):
+    """Functions of an image: {name: (start, end)}."""
+    listing = subprocess.run(["nm", "-S", image], check=True, capture_output=True, text=True).stdout
+    words = [line.split() for line in listing.splitlines()]
+    return {w[3]: (int(w[0], 16), int(w[0], 16) + int(w[1], 16))
+            for w in words if len(w) == 4 and w[2] in "tT"}
+
+
+def span_options(image, driver, file):
+    """What to append to argument() so that spans are counted; `driver`: a function that says of a
+    symbol whether it counts apart; `file`: where the ranges are written."""
+    known = symbols(image)
+    with open(file, "w", encoding="utf-8") as out:
+        out.writelines(f"{start:x} {end:x}\n" for name, (start, end) in known.items()
+                       if driver(name))
+    poll = known["net_poll"]
+    return (f",poll={poll[0]:x}-{poll[1]:x},got={known['flt_table_classify'][0]:x}"
+            f",sent={known['port_send'][0]:x},apart={file}")
+
+
+def spans(path):
+    """The packets that were answered so far, in order."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(30)
+        client.connect(path)
+        return [Span(*map(int, line.split()[1:])) for line in client.makefile()
+                if line.startswith("span ")]
+
+
 def ask(path):
     """What the running machine's plugin has counted so far."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

@@ -23,10 +23,24 @@
  * SWITCHES are loads of CR3, EXITS returns from the upper half to the lower (IRETQ, SYSRETQ); a
  * mark counts itself.
  *
+ * A guest that polls executes much that belongs to no packet. With
+ *
+ *     poll=START-END,got=ADDRESS,sent=ADDRESS[,apart=FILE]
+ *
+ * a *span* is counted for each packet that is answered: from the entry of the polling function
+ * [START, END) in which `got` executed (something has arrived) to the return of the one in which
+ * `sent` has executed since. Behind the marks there is a line for each span,
+ *
+ *     span TOTAL REPEATS APART SWITCHES
+ *
+ * APART are instructions inside the ranges that FILE lists, two hexadecimal numbers a line: the
+ * driver's, for instance. START is the entry, the returns are the RETs in the range.
+ *
  * For one vCPU: the counters are plain. Interface: QEMU 7.2, include/qemu/qemu-plugin.h.
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +72,22 @@ static uint64_t base[HALVES], base_repeats; /* at the start */
 static uint64_t start_address, first_user;
 static int started, user_seen;
 static char socket_path[108];
+
+enum { SPANS_MAX = 1 << 16, RANGES_MAX = 1 << 14 };
+
+struct span {
+	uint64_t total, repeats, apart, switches;
+};
+
+static struct span spans[SPANS_MAX], begun, entered;
+static unsigned n_spans;
+static bool got, sent;
+static uint64_t apart;
+static uint64_t poll_start, poll_end, got_address, sent_address;
+static struct {
+	uint64_t start, end;
+} ranges[RANGES_MAX];
+static unsigned n_ranges;
 
 static uint64_t total(void)
 {
@@ -97,6 +127,69 @@ static void on_mark(unsigned cpu, void *id)
 	mark->switches = switches;
 	mark->exits = exits;
 	__atomic_store_n(&n_marks, n_marks + 1, __ATOMIC_RELEASE);
+}
+
+static struct span now(void)
+{
+	return (struct span){total(), repeats, apart, switches};
+}
+
+static void on_poll(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (!got)
+		entered = now();
+}
+
+static void on_got(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (!got)
+		begun = entered;
+	got = true;
+}
+
+static void on_sent(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	sent = got;
+}
+
+static void on_polled(unsigned cpu, void *data)
+{
+	struct span end = now();
+	(void)cpu;
+	(void)data;
+	if (!sent)
+		return;
+	got = sent = false;
+	if (n_spans == SPANS_MAX)
+		return;
+	spans[n_spans] = (struct span){end.total - begun.total, end.repeats - begun.repeats,
+	                               end.apart - begun.apart, end.switches - begun.switches};
+	__atomic_store_n(&n_spans, n_spans + 1, __ATOMIC_RELEASE);
+}
+
+/* What delimits spans, and what counts apart. */
+static void look_for_spans(struct qemu_plugin_insn *insn, uint64_t address)
+{
+	if (address == poll_start)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_poll, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	if (address == got_address)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_got, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	if (address == sent_address)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_sent, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	if (address >= poll_start && address < poll_end && qemu_plugin_insn_size(insn) == 1 &&
+	    *(const uint8_t *)qemu_plugin_insn_data(insn) == 0xc3)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_polled, QEMU_PLUGIN_CB_NO_REGS,
+		                                       NULL);
+	for (unsigned i = 0; i < n_ranges; i++)
+		if (address >= ranges[i].start && address < ranges[i].end)
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+			                                           &apart, 1);
 }
 
 /* A REP instruction that follows itself with nothing in between is an iteration. */
@@ -160,6 +253,8 @@ static void count_insn(struct qemu_plugin_insn *insn)
 	if (half == USER && !user_seen)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_user, QEMU_PLUGIN_CB_NO_REGS, NULL);
 	look_closer(insn);
+	if (poll_start)
+		look_for_spans(insn, address);
 	if (is_rep(insn))
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_rep, QEMU_PLUGIN_CB_NO_REGS,
 		                                       (void *)(uintptr_t)address);
@@ -195,6 +290,14 @@ static void answer(int client)
 		if (write(client, line, (size_t)n) != n)
 			break;
 	}
+	for (unsigned i = 0; i < __atomic_load_n(&n_spans, __ATOMIC_ACQUIRE); i++) {
+		const struct span *s = &spans[i];
+		n = snprintf(line, sizeof(line),
+		             "span %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s->total,
+		             s->repeats, s->apart, s->switches);
+		if (write(client, line, (size_t)n) != n)
+			break;
+	}
 	close(client);
 }
 
@@ -216,19 +319,46 @@ static void *serve(void *argument)
 	}
 }
 
+static int read_ranges(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	if (!file)
+		return -1;
+	while (n_ranges < RANGES_MAX && fscanf(file, "%" SCNx64 " %" SCNx64,
+	                                       &ranges[n_ranges].start, &ranges[n_ranges].end) == 2)
+		n_ranges++;
+	fclose(file);
+	return 0;
+}
+
+static int read_option(const char *text)
+{
+	if (!strncmp(text, "socket=", 7) && strlen(text + 7) < sizeof(socket_path))
+		strcpy(socket_path, text + 7);
+	else if (!strncmp(text, "start=", 6))
+		start_address = strtoull(text + 6, NULL, 0);
+	else if (!strncmp(text, "poll=", 5))
+		return sscanf(text + 5, "%" SCNx64 "-%" SCNx64, &poll_start, &poll_end) == 2 ? 0
+		                                                                             : -1;
+	else if (!strncmp(text, "got=", 4))
+		got_address = strtoull(text + 4, NULL, 16);
+	else if (!strncmp(text, "sent=", 5))
+		sent_address = strtoull(text + 5, NULL, 16);
+	else if (!strncmp(text, "apart=", 6))
+		return read_ranges(text + 6);
+	else
+		return -1;
+	return 0;
+}
+
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                                            char **argv)
 {
 	pthread_t thread;
 	(void)info;
-	for (int i = 0; i < argc; i++) {
-		if (!strncmp(argv[i], "socket=", 7) && strlen(argv[i] + 7) < sizeof(socket_path))
-			strcpy(socket_path, argv[i] + 7);
-		else if (!strncmp(argv[i], "start=", 6))
-			start_address = strtoull(argv[i] + 6, NULL, 0);
-		else
+	for (int i = 0; i < argc; i++)
+		if (read_option(argv[i]))
 			return -1;
-	}
 	if (!socket_path[0] || pthread_create(&thread, NULL, serve, NULL))
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);

@@ -46,6 +46,14 @@ enum {
 	W_L4 = 17,
 };
 
+static __always_inline long frame_bytes(struct xdp_md *context)
+{
+	long n = (char *)(long)context->data_end - (char *)(long)context->data;
+	/* A number from here on: the compiler would compute with negated pointers. */
+	asm volatile("" : "+r"(n));
+	return n;
+}
+
 static __always_inline __u32 *long_at(__u16 *words, int i)
 {
 	return (__u32 *)(words + i);

@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 #include <sluice/tcp_host.h>
-#include <tcp/conn.h>
+#include <sockets/sock.h>
 
 enum {
 	FD_FIRST = 3,
@@ -17,19 +17,10 @@ enum {
 	PACKET_MAX = 65535,
 };
 
-struct sock {
-	bool used;
-	int domain;
-	struct tcp_conn *conn; /* at most one of these two */
-	struct tcp_listener *listener;
-	struct udp_endpoint local; /* bound to, while there is neither */
-	struct tcp_options options;
-	int flags; /* O_NONBLOCK */
-	int error; /* for SO_ERROR and the next call: an errno */
-	bool bound, connecting, connected, ended, no_read, no_write;
-	bool linger;
-	int linger_s;
-	bool reuse, no_delay;
+/* A descriptor. */
+struct entry {
+	struct sock *sock; /* NULL: it is free */
+	int flags;         /* O_NONBLOCK */
 };
 
 struct out_packet {
@@ -51,7 +42,9 @@ struct sluice_net {
 	void *memory;
 	struct tcp_stack *stack;
 	struct out_packet *out_first, *out_last;
-	struct sock sockets[SOCKETS_MAX];
+	void *sockets;
+	struct socks set;
+	struct entry fds[SOCKETS_MAX];
 };
 
 /* ---- packet.c ---- */
@@ -66,17 +59,10 @@ void net_settle(struct sluice_net *net);
 /* Waits until something moved; false: the net is being closed (ECANCELED). */
 bool net_wait(struct sluice_net *net);
 int net_fail(int error); /* errno, and -1 */
+/* A result or a negative errno of the sockets' → the result, or -1 with errno. */
+ssize_t net_result(int64_t result);
 
 /* ---- socket.c ---- */
-struct sock *sock_of(struct sluice_net *net, int fd); /* NULL with EBADF */
-int sock_take_error(struct sock *sock);               /* clears it */
-void sock_event(struct tcp_conn *conn, unsigned events);
-bool sock_readable(const struct sock *sock);
-bool sock_writable(struct sock *sock);
-/* An address of ours to POSIX's, cut to *size; and back (-1 with errno). */
-void address_put(const struct udp_endpoint *endpoint, int domain, struct sockaddr *address,
-                 socklen_t *size);
-int address_get(const struct sock *sock, const struct sockaddr *address, socklen_t size,
-                struct udp_endpoint *endpoint);
+struct entry *entry_of(struct sluice_net *net, int fd); /* NULL with EBADF */
 
 #endif

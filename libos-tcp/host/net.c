@@ -8,12 +8,17 @@
 
 #include "internal.h"
 
-enum { MTU = 1500, MTU_MIN = 576, CONNECTIONS = 4096, ALIGNMENT = 64 };
+enum { MTU = 1500, MTU_MIN = 576, CONNECTIONS = 4096, ALIGNMENT = 64, BLOCKS = 1024 };
 
 int net_fail(int error)
 {
 	errno = error;
 	return -1;
+}
+
+ssize_t net_result(int64_t result)
+{
+	return result < 0 ? net_fail((int)-result) : (ssize_t)result;
 }
 
 void net_enter(struct sluice_net *net)
@@ -122,7 +127,12 @@ static int open_stack(struct sluice_net *net, const struct tcp_config *config)
 	if (!net->memory)
 		return ENOMEM;
 	net->stack = tcp_stack_create(net->memory, size, config, &ops, net, net->now_ns);
-	return net->stack ? 0 : EINVAL;
+	net->sockets = calloc(1, socks_bytes(SOCKETS_MAX, BLOCKS));
+	if (!net->stack || !net->sockets)
+		return net->stack ? ENOMEM : EINVAL;
+	socks_init(&net->set, net->sockets, SOCKETS_MAX, BLOCKS);
+	net->set.tcp = net->stack;
+	return 0;
 }
 
 struct sluice_net *sluice_net_open(const struct sluice_net_options *options)
@@ -135,8 +145,10 @@ struct sluice_net *sluice_net_open(const struct sluice_net_options *options)
 	if (net && configure(net, options ? options : &usual, &config))
 		error = open_stack(net, &config);
 	if (error) {
-		if (net)
+		if (net) {
+			free(net->sockets);
 			free(net->memory);
+		}
 		free(net);
 		errno = error;
 		return NULL;
@@ -163,6 +175,7 @@ void sluice_net_close(struct sluice_net *net)
 	(void)pthread_mutex_unlock(&net->lock);
 	(void)pthread_cond_destroy(&net->moved);
 	(void)pthread_mutex_destroy(&net->lock);
+	free(net->sockets);
 	free(net->memory);
 	free(net);
 }

@@ -25,7 +25,8 @@ static int match(const struct udp_socket *socket, const struct udp_endpoint *loc
 {
 	int score = 0;
 
-	if (socket->local.port != local->port)
+	if (socket->local.port != local->port ||
+	    (socket->only_family != 0 && socket->only_family != local->ip.family))
 		return -1;
 	if (socket->local.ip.family != 0) {
 		if (!udp_ip_equal(&socket->local.ip, &local->ip))
@@ -83,10 +84,16 @@ static bool endpoint_equal(const struct udp_endpoint *a, const struct udp_endpoi
 	return a->port == b->port && udp_ip_equal(&a->ip, &b->ip);
 }
 
+static bool families_meet(const struct udp_socket *a, const struct udp_socket *b)
+{
+	return a->only_family == 0 || b->only_family == 0 || a->only_family == b->only_family;
+}
+
 static bool is_taken(struct udp_stack *stack, const struct udp_socket *socket, uint16_t port)
 {
 	for (struct udp_socket *at = *chain(stack, port); at != NULL; at = at->next)
-		if (at->local.port == port && udp_ip_equal(&at->local.ip, &socket->local.ip) &&
+		if (at->local.port == port && families_meet(at, socket) &&
+		    udp_ip_equal(&at->local.ip, &socket->local.ip) &&
 		    endpoint_equal(&at->remote, &socket->remote) && !(at->shared && socket->shared))
 			return true;
 	return false;

@@ -59,6 +59,7 @@ struct udp_socket {
 	void *context;              /* the application's own */
 	struct udp_endpoint local;  /* ip.family 0: any address; port 0: an ephemeral one */
 	struct udp_endpoint remote; /* ip.family 0: anybody; else only this one is heard */
+	uint8_t only_family;        /* 4 or 6: nothing of the other one; 0: both */
 	uint8_t ttl;                /* 0: 64 */
 	uint8_t tos;
 	bool dont_fragment; /* sets DF; what is too long is refused with -UDP_EMSGSIZE */

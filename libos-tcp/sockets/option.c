@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Socket options (socket(7), tcp(7), ip(7), ipv6(7)), fcntl and ioctl.
+ * Socket options (socket(7), tcp(7), ip(7), ipv6(7), udp(7)).
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <string.h>
-#include <sys/ioctl.h>
+#include <sys/time.h>
 
 #include "internal.h"
 
@@ -29,23 +25,24 @@ static struct tcp_options options_of(const struct sock *sock)
 {
 	struct tcp_options options = sock->options;
 
-	if (sock->conn)
+	if (sock->conn != NULL)
 		tcp_conn_get_options(sock->conn, &options);
-	else if (sock->listener)
+	else if (sock->listener != NULL)
 		tcp_listener_get_options(sock->listener, &options);
 	return options;
 }
 
+/* An errno. */
 static int set_options(struct sock *sock, const struct tcp_options *options)
 {
 	int status = 0;
 
-	if (sock->conn)
+	if (sock->conn != NULL)
 		status = tcp_conn_set_options(sock->conn, options);
-	else if (sock->listener)
+	else if (sock->listener != NULL)
 		status = tcp_listener_set_options(sock->listener, options);
 	if (status)
-		return net_fail(EINVAL);
+		return EINVAL;
 	sock->options = *options;
 	return 0;
 }
@@ -64,6 +61,7 @@ static int set_socket(struct sock *sock, struct tcp_options *options, int name, 
 	case SO_RCVBUF:
 	case SO_RCVBUFFORCE:
 		options->receive_buffer = doubled(value, RECEIVE_MIN);
+		sock->queue_most = options->receive_buffer;
 		return 0;
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
@@ -78,7 +76,12 @@ static int set_socket(struct sock *sock, struct tcp_options *options, int name, 
 	case SO_KEEPALIVE:
 		options->keepalive = value;
 		return 0;
+	case SO_BROADCAST:
+		sock->broadcast = value;
+		return 0;
 	case SO_RCVLOWAT:
+	case SO_DONTROUTE:
+	case SO_OOBINLINE:
 	case SO_PRIORITY:
 	case SO_TIMESTAMP:
 	case SO_ZEROCOPY:
@@ -176,7 +179,16 @@ static int set_ip(struct tcp_options *options, int level, int name, int value)
 		options->only_family = value;
 		return 0;
 	}
-	return name == (six ? IPV6_RECVERR : IP_RECVERR) ? 0 : ENOPROTOOPT;
+	/* Taken, and without effect here. */
+	if (six)
+		return name == IPV6_RECVERR || name == IPV6_MULTICAST_HOPS ||
+		                       name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_IF
+		               ? 0
+		               : ENOPROTOOPT;
+	return name == IP_RECVERR || name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP ||
+	                       name == IP_MULTICAST_IF || name == IP_BIND_ADDRESS_NO_PORT
+	               ? 0
+	               : ENOPROTOOPT;
 }
 
 static int set_congestion(struct tcp_options *options, const char *name, socklen_t size)
@@ -204,39 +216,87 @@ static int set_linger(struct sock *sock, const void *value, socklen_t size)
 	return 0;
 }
 
-/* An errno. */
-static int set(struct sock *sock, int level, int name, const void *value, socklen_t size)
+/* SO_RCVTIMEO, SO_SNDTIMEO. */
+static int set_patience(struct sock *sock, int name, const void *value, socklen_t size)
 {
-	struct tcp_options options = options_of(sock);
-	int number = 0, error = ENOPROTOOPT;
+	uint64_t *ns = name == SO_RCVTIMEO ? &sock->receive_ns : &sock->send_ns;
+	struct timeval time;
 
-	if (level == SOL_SOCKET && name == SO_LINGER)
-		return set_linger(sock, value, size);
-	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
-		error = set_congestion(&options, value, size);
-		return error ? error : set_options(sock, &options) ? errno : 0;
-	}
-	if (size < sizeof(number))
+	if (size < sizeof(time))
 		return EINVAL;
-	memcpy(&number, value, sizeof(number));
-	if (level == SOL_SOCKET)
-		error = set_socket(sock, &options, name, number);
-	else if (level == IPPROTO_TCP)
-		error = set_tcp(&options, name, number);
-	else if (level == IPPROTO_IP || level == IPPROTO_IPV6)
-		error = set_ip(&options, level, name, number);
-	return error ? error : set_options(sock, &options) ? errno : 0;
+	memcpy(&time, value, sizeof(time));
+	if (time.tv_usec < 0 || time.tv_usec >= 1000000)
+		return EDOM;
+	*ns = time.tv_sec < 0 || (uint64_t)time.tv_sec > INT32_MAX
+	              ? 0
+	              : (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
+	return 0;
 }
 
-int sluice_setsockopt(struct sluice_net *net, int fd, int level, int name, const void *value,
-                      socklen_t size)
+/* IP_ADD_MEMBERSHIP and IPV6_JOIN_GROUP, and their opposites; on the first interface. */
+static int set_group(struct sock *sock, int level, bool join, const void *value, socklen_t size)
 {
-	net_enter(net);
-	struct sock *sock = sock_of(net, fd);
-	int error = sock ? set(sock, level, name, value, size) : EBADF;
-	net_settle(net);
-	net_leave(net);
-	return error ? net_fail(error) : 0;
+	struct udp_ip group = {.family = 4};
+
+	if (level == IPPROTO_IPV6 && size >= sizeof(struct ipv6_mreq))
+		group = udp_ip6(value);
+	else if (level == IPPROTO_IP && size >= sizeof(struct ip_mreq))
+		memcpy(group.bytes, value, 4);
+	else
+		return EINVAL;
+	return -datagram_group(sock, &group, join);
+}
+
+static bool is_group(int level, int name, bool *join)
+{
+	*join = name == (level == IPPROTO_IP ? IP_ADD_MEMBERSHIP : IPV6_JOIN_GROUP);
+	return *join || (level == IPPROTO_IP && name == IP_DROP_MEMBERSHIP) ||
+	       (level == IPPROTO_IPV6 && name == IPV6_LEAVE_GROUP);
+}
+
+/* Options whose value is one number. */
+static int set_number(struct sock *sock, int level, int name, int number)
+{
+	struct tcp_options options = options_of(sock);
+	int error = ENOPROTOOPT;
+
+	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
+		sock->only_six = number != 0;
+	if (level == SOL_SOCKET)
+		error = set_socket(sock, &options, name, number);
+	else if (level == IPPROTO_TCP && sock->kind == SOCK_KIND_STREAM)
+		error = set_tcp(&options, name, number);
+	else if ((level == IPPROTO_IP || level == IPPROTO_IPV6) && sock->domain != AF_UNIX)
+		error = set_ip(&options, level, name, number);
+	return error != 0 ? error : set_options(sock, &options);
+}
+
+int sock_set_option(struct sock *sock, int level, int name, const void *value, socklen_t size)
+{
+	struct tcp_options options = options_of(sock);
+	int number = 0, error;
+	uint8_t byte = 0;
+	bool join;
+
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return -set_linger(sock, value, size);
+	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
+		return -set_patience(sock, name, value, size);
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+		error = set_congestion(&options, value, size);
+		return -(error != 0 ? error : set_options(sock, &options));
+	}
+	if ((level == IPPROTO_IP || level == IPPROTO_IPV6) && is_group(level, name, &join))
+		return -set_group(sock, level, join, value, size);
+	if (size >= sizeof(number)) {
+		memcpy(&number, value, sizeof(number));
+	} else if (level == IPPROTO_IP && size == sizeof(byte)) { /* as ip(7) allows */
+		memcpy(&byte, value, sizeof(byte));
+		number = byte;
+	} else {
+		return -EINVAL;
+	}
+	return -set_number(sock, level, name, number);
 }
 
 /* ---- Asking ---- */
@@ -252,9 +312,9 @@ static int state_of(const struct sock *sock)
 	};
 	enum { LISTEN = 10, CLOSE = 7 };
 
-	if (sock->listener)
+	if (sock->listener != NULL)
 		return LISTEN;
-	return sock->conn ? states[tcp_conn_state(sock->conn)] : CLOSE;
+	return sock->conn != NULL ? states[tcp_conn_state(sock->conn)] : CLOSE;
 }
 
 static uint8_t info_options(const struct tcp_conn_info *of)
@@ -269,7 +329,7 @@ static void fill_info(const struct sock *sock, struct tcp_info *info)
 {
 	struct tcp_conn_info of = {0};
 
-	if (sock->conn)
+	if (sock->conn != NULL)
 		tcp_conn_info(sock->conn, &of);
 	*info = (struct tcp_info){
 	        .tcpi_state = (uint8_t)state_of(sock),
@@ -328,19 +388,25 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 		*value = sock_take_error(sock);
 		return 0;
 	case SO_TYPE:
-		*value = SOCK_STREAM;
+		*value = sock->kind == SOCK_KIND_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
 		return 0;
 	case SO_DOMAIN:
 		*value = sock->domain;
 		return 0;
 	case SO_PROTOCOL:
-		*value = IPPROTO_TCP;
+		*value = sock->kind == SOCK_KIND_DATAGRAM ? IPPROTO_UDP
+		         : sock->kind == SOCK_KIND_STREAM ? IPPROTO_TCP
+		                                          : 0;
 		return 0;
 	case SO_ACCEPTCONN:
 		*value = sock->listener != NULL;
 		return 0;
 	case SO_RCVBUF:
-		*value = (int)options->receive_buffer;
+		*value = (int)(sock->kind == SOCK_KIND_STREAM ? options->receive_buffer
+		                                              : sock->queue_most);
+		return 0;
+	case SO_BROADCAST:
+		*value = sock->broadcast;
 		return 0;
 	case SO_SNDBUF:
 		*value = (int)options->send_buffer;
@@ -363,7 +429,7 @@ static int get_segment(const struct sock *sock, const struct tcp_options *option
 {
 	struct tcp_conn_info info;
 
-	if (!sock->conn)
+	if (sock->conn == NULL)
 		return options->max_segment ? options->max_segment : 536;
 	tcp_conn_info(sock->conn, &info);
 	return (int)info.send_mss;
@@ -407,13 +473,13 @@ static int get_ip(const struct sock *sock, const struct tcp_options *options, in
 	bool six = level == IPPROTO_IPV6;
 	struct tcp_conn_info info = {0};
 
-	if (sock->conn)
+	if (sock->conn != NULL)
 		tcp_conn_info(sock->conn, &info);
 	if (name == (six ? IPV6_TCLASS : IP_TOS))
 		*value = options->tos;
 	else if (name == (six ? IPV6_UNICAST_HOPS : IP_TTL))
 		*value = options->ttl ? options->ttl : 64;
-	else if (name == (six ? IPV6_MTU : IP_MTU) && sock->conn)
+	else if (name == (six ? IPV6_MTU : IP_MTU) && sock->conn != NULL)
 		*value = (int)info.path_mtu;
 	else if (name == (six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER))
 		*value = options->no_pmtu ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
@@ -433,89 +499,50 @@ static int give(void *value, socklen_t *size, const void *from, socklen_t full)
 	return 0;
 }
 
-/* An errno. */
-static int get(struct sock *sock, int level, int name, void *value, socklen_t *size)
+/* Options whose value is one number. */
+static int get_number(struct sock *sock, int level, int name, int *number)
 {
 	struct tcp_options options = options_of(sock);
-	int number = 0, error = ENOPROTOOPT;
+
+	if (level == SOL_SOCKET)
+		return get_socket(sock, &options, name, number);
+	if (level == IPPROTO_TCP && sock->kind == SOCK_KIND_STREAM)
+		return get_tcp(sock, &options, name, number);
+	if ((level == IPPROTO_IP || level == IPPROTO_IPV6) && sock->domain != AF_UNIX)
+		return get_ip(sock, &options, level, name, number);
+	return ENOPROTOOPT;
+}
+
+static int get_patience(const struct sock *sock, int name, void *value, socklen_t *size)
+{
+	uint64_t ns = name == SO_RCVTIMEO ? sock->receive_ns : sock->send_ns;
+	struct timeval time = {.tv_sec = (time_t)(ns / 1000000000u),
+	                       .tv_usec = (suseconds_t)(ns % 1000000000u / 1000u)};
+
+	return give(value, size, &time, sizeof(time));
+}
+
+int sock_get_option(struct sock *sock, int level, int name, void *value, socklen_t *size)
+{
+	int number = 0, error;
 
 	if (level == SOL_SOCKET && name == SO_LINGER) {
 		struct linger linger = {sock->linger, sock->linger_s};
 		return give(value, size, &linger, sizeof(linger));
 	}
+	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
+		return get_patience(sock, name, value, size);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
 		char text[16] = "";
-		strcpy(text, congestions[options.congestion]);
+		const char *from = congestions[options_of(sock).congestion];
+		memcpy(text, from, strlen(from));
 		return give(value, size, text, sizeof(text));
 	}
-	if (level == IPPROTO_TCP && name == TCP_INFO) {
+	if (level == IPPROTO_TCP && name == TCP_INFO && sock->kind == SOCK_KIND_STREAM) {
 		struct tcp_info info;
 		fill_info(sock, &info);
 		return give(value, size, &info, sizeof(info));
 	}
-	if (level == SOL_SOCKET)
-		error = get_socket(sock, &options, name, &number);
-	else if (level == IPPROTO_TCP)
-		error = get_tcp(sock, &options, name, &number);
-	else if (level == IPPROTO_IP || level == IPPROTO_IPV6)
-		error = get_ip(sock, &options, level, name, &number);
-	return error ? error : give(value, size, &number, sizeof(number));
-}
-
-int sluice_getsockopt(struct sluice_net *net, int fd, int level, int name, void *value,
-                      socklen_t *size)
-{
-	net_enter(net);
-	struct sock *sock = sock_of(net, fd);
-	int error = !sock ? EBADF : !value || !size ? EFAULT : get(sock, level, name, value, size);
-	net_leave(net);
-	return error ? net_fail(error) : 0;
-}
-
-/* ---- fcntl, ioctl ---- */
-
-int sluice_fcntl(struct sluice_net *net, int fd, int command, long argument)
-{
-	int result = 0, error = 0;
-
-	net_enter(net);
-	struct sock *sock = sock_of(net, fd);
-	if (!sock)
-		error = EBADF;
-	else if (command == F_GETFL)
-		result = O_RDWR | sock->flags;
-	else if (command == F_SETFL)
-		sock->flags = (int)argument & O_NONBLOCK;
-	else if (command != F_GETFD && command != F_SETFD)
-		error = EINVAL;
-	net_leave(net);
-	return error ? net_fail(error) : result;
-}
-
-static int answer(struct sock *sock, unsigned long request, int *argument)
-{
-	if (request == FIONBIO) {
-		sock->flags = *argument ? O_NONBLOCK : 0;
-		return 0;
-	}
-	if (!sock->conn)
-		return EINVAL;
-	if (request == FIONREAD)
-		*argument = (int)tcp_unread(sock->conn);
-	else if (request == SIOCOUTQ)
-		*argument = (int)tcp_unacknowledged(sock->conn);
-	else if (request == SIOCOUTQNSD)
-		*argument = (int)tcp_unsent(sock->conn);
-	else
-		return ENOTTY;
-	return 0;
-}
-
-int sluice_ioctl(struct sluice_net *net, int fd, unsigned long request, int *argument)
-{
-	net_enter(net);
-	struct sock *sock = sock_of(net, fd);
-	int error = !sock ? EBADF : !argument ? EFAULT : answer(sock, request, argument);
-	net_leave(net);
-	return error ? net_fail(error) : 0;
+	error = get_number(sock, level, name, &number);
+	return error != 0 ? -error : give(value, size, &number, sizeof(number));
 }

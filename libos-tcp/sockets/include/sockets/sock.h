@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sockets as Linux means them, on the two stacks: streams (TCP), datagrams (UDP), both of IPv4 and
+ * IPv6, and pairs of connected local streams.
+ *
+ * Nothing in here waits, and nothing knows descriptors or processes: a function does what can be
+ * done now and says -EAGAIN where it would have to wait. Whoever offers the socket calls (the Linux
+ * personality, the shared library under virtual time) puts waiting and descriptors around it. One
+ * set of sockets is used by one thread at a time; its memory is the caller's, and may be shared by
+ * processes that have it at the same address.
+ *
+ * Errors: 0 or more, or a negative errno. Addresses and option values are untrusted bytes of the
+ * sizes that are said.
+ *
+ * Interface: socks_init; sock_open or sock_pair, then the calls by their usual names; sock_close.
+ * What changes on the way is seen by sock_poll; sock->edges grows with each piece of news.
+ */
+#ifndef SOCKETS_SOCK_H
+#define SOCKETS_SOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <tcp/conn.h>
+#include <udp/socket.h>
+
+enum {
+	SOCK_BLOCK_BYTES = 2048, /* one datagram of the usual MTU, with what is known of it */
+	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
+};
+
+enum sock_kind {
+	SOCK_KIND_FREE = 0,
+	SOCK_KIND_STREAM,
+	SOCK_KIND_DATAGRAM,
+	SOCK_KIND_PAIR,
+};
+
+struct sock_block;
+
+/* Blocks in order: datagrams, or a pair's bytes. */
+struct sock_queue {
+	struct sock_block *first, *last;
+	uint32_t blocks, bytes;
+};
+
+struct sock {
+	uint8_t kind; /* enum sock_kind */
+	uint8_t groups_n;
+	bool bound, connecting, connected, ended, no_read, no_write;
+	bool reuse, broadcast, only_six, linger, wants_info;
+	int domain;
+	int linger_s;
+	uint64_t receive_ns, send_ns; /* how long calls wait (SO_RCVTIMEO, SO_SNDTIMEO); 0: ever */
+	int error;                    /* for SO_ERROR and the next call: an errno */
+	uint32_t edges;               /* grows with each piece of news */
+	struct socks *set;
+	struct udp_endpoint local;  /* bound to, while there is no connection */
+	struct udp_endpoint remote; /* of a connected datagram socket */
+	struct tcp_options options;
+	/* Streams: at most one of these two. */
+	struct tcp_conn *conn;
+	struct tcp_listener *listener;
+	/* Datagrams and pairs. */
+	struct udp_socket udp; /* open: udp.stack is set */
+	struct sock_queue queue;
+	uint32_t queue_most; /* bytes of memory (SO_RCVBUF); what comes beyond is dropped */
+	uint32_t dropped;
+	struct sock *peer; /* of a pair; NULL: it was closed */
+	struct udp_ip groups[SOCK_GROUPS_MAX];
+};
+
+struct socks {
+	struct tcp_stack *tcp; /* NULL: no streams */
+	struct udp_stack *udp; /* NULL: no datagrams */
+	struct sock *all;
+	uint32_t n;
+	struct sock_block *free;
+	uint32_t blocks_free;
+	uint8_t *gather; /* UDP_DATAGRAM_MAX6 bytes */
+};
+
+/* Bytes of memory for so many sockets and blocks. */
+size_t socks_bytes(uint32_t sockets, uint32_t blocks);
+/* Makes a set in zeroed `memory` (aligned to 16 bytes, socks_bytes long). */
+void socks_init(struct socks *set, void *memory, uint32_t sockets, uint32_t blocks);
+/* The i-th socket; NULL: there is none. */
+struct sock *socks_at(struct socks *set, uint32_t i);
+uint32_t sock_index(const struct sock *sock);
+
+/* -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENFILE. */
+int sock_open(struct socks *set, int domain, int type, int protocol, struct sock **made);
+/* Two local streams, each the other's end. */
+int sock_pair(struct socks *set, int type, struct sock *made[2]);
+void sock_close(struct sock *sock);
+
+int sock_bind(struct sock *sock, const void *address, socklen_t size);
+int sock_listen(struct sock *sock, int backlog);
+int sock_accept(struct sock *sock, struct sock **made);
+/* Streams: -EINPROGRESS; sock_connected says how it ends: -EAGAIN (not yet), 0, an error. */
+int sock_connect(struct sock *sock, const void *address, socklen_t size);
+int sock_connected(struct sock *sock);
+int sock_shutdown(struct sock *sock, int how);
+/* Whose address a name is: copies as much as *size takes, and sets it to the whole. */
+int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size);
+
+/* Memory in pieces, the first `skip` bytes of which are left out. */
+struct sock_data {
+	const struct iovec *pieces;
+	size_t n;
+	uint64_t skip;
+};
+
+/* What is known of what was received. */
+struct sock_origin {
+	struct udp_endpoint from, to; /* of a datagram; a stream tells neither: family 0 */
+	uint32_t size;                /* of the whole datagram */
+	bool datagram;
+};
+
+uint64_t sock_data_bytes(const struct sock_data *data);
+/* Bytes that are there now, of one datagram at most; 0: the end. MSG_PEEK, MSG_TRUNC. */
+int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
+                     struct sock_origin *origin);
+/* Bytes that found room now. `address` NULL: to whom it is connected. MSG_MORE, MSG_OOB. */
+int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, const void *address,
+                  socklen_t size);
+
+/* The POLL* bits that hold now. */
+unsigned sock_poll(struct sock *sock);
+int sock_set_option(struct sock *sock, int level, int name, const void *value, socklen_t size);
+int sock_get_option(struct sock *sock, int level, int name, void *value, socklen_t *size);
+/* FIONREAD, SIOCOUTQ, SIOCOUTQNSD. */
+int sock_ioctl(struct sock *sock, unsigned long request, int *value);
+
+/* An address of ours as POSIX has it, in the socket's family, cut to *size. */
+void sock_address_put(const struct sock *sock, const struct udp_endpoint *endpoint, void *address,
+                      socklen_t *size);
+
+#endif

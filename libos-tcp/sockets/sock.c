@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The set of sockets, and what all kinds have in common. */
+#include <asm/ioctls.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+
+#include "internal.h"
+
+static size_t aligned(size_t size)
+{
+	return (size + 15) & ~(size_t)15;
+}
+
+size_t socks_bytes(uint32_t sockets, uint32_t blocks)
+{
+	return aligned(sockets * sizeof(struct sock)) + blocks * sizeof(struct sock_block) +
+	       UDP_DATAGRAM_MAX6;
+}
+
+void socks_init(struct socks *set, void *memory, uint32_t sockets, uint32_t blocks)
+{
+	uint8_t *at = memory;
+	struct sock_block *block;
+
+	*set = (struct socks){.all = memory, .n = sockets, .blocks_free = blocks};
+	at += aligned(sockets * sizeof(struct sock));
+	block = (struct sock_block *)(void *)at;
+	for (uint32_t i = 0; i < blocks; i++) {
+		block[i].next = set->free;
+		set->free = &block[i];
+	}
+	set->gather = at + blocks * sizeof(struct sock_block);
+}
+
+struct sock *socks_at(struct socks *set, uint32_t i)
+{
+	return i < set->n && set->all[i].kind != SOCK_KIND_FREE ? &set->all[i] : NULL;
+}
+
+uint32_t sock_index(const struct sock *sock)
+{
+	return (uint32_t)(sock - sock->set->all);
+}
+
+int sock_take_error(struct sock *sock)
+{
+	int error = sock->error;
+
+	sock->error = 0;
+	return error;
+}
+
+struct sock *sock_take(struct socks *set, enum sock_kind kind, int domain)
+{
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct sock *sock = &set->all[i];
+
+		if (sock->kind != SOCK_KIND_FREE)
+			continue;
+		*sock = (struct sock){.kind = (uint8_t)kind,
+		                      .domain = domain,
+		                      .set = set,
+		                      .queue_most = QUEUE_DEFAULT};
+		if (set->tcp != NULL)
+			sock->options = tcp_options_default(set->tcp);
+		return sock;
+	}
+	return NULL;
+}
+
+int sock_open(struct socks *set, int domain, int type, int protocol, struct sock **made)
+{
+	enum sock_kind kind = type == SOCK_STREAM ? SOCK_KIND_STREAM : SOCK_KIND_DATAGRAM;
+	int only = kind == SOCK_KIND_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+
+	if (domain != AF_INET && domain != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (type != SOCK_STREAM && type != SOCK_DGRAM)
+		return -ESOCKTNOSUPPORT;
+	if (protocol != 0 && protocol != only)
+		return -EPROTONOSUPPORT;
+	if (kind == SOCK_KIND_STREAM ? set->tcp == NULL : set->udp == NULL)
+		return -ESOCKTNOSUPPORT;
+	*made = sock_take(set, kind, domain);
+	return *made != NULL ? 0 : -ENFILE;
+}
+
+void sock_close(struct sock *sock)
+{
+	if (sock->kind == SOCK_KIND_STREAM)
+		stream_close(sock);
+	else if (sock->kind == SOCK_KIND_DATAGRAM)
+		datagram_close(sock);
+	else if (sock->kind == SOCK_KIND_PAIR)
+		pair_close(sock);
+	queue_clear(sock->set, &sock->queue);
+	*sock = (struct sock){.kind = SOCK_KIND_FREE};
+}
+
+int sock_bind(struct sock *sock, const void *address, socklen_t size)
+{
+	struct udp_endpoint local;
+	int error;
+
+	if (sock->kind == SOCK_KIND_PAIR)
+		return -EOPNOTSUPP;
+	if (sock->bound || sock->conn != NULL || sock->listener != NULL)
+		return -EINVAL;
+	error = name_get(sock, address, size, &local);
+	if (error < 0)
+		return error;
+	sock->local = local;
+	error = sock->kind == SOCK_KIND_DATAGRAM ? datagram_bind(sock) : 0;
+	sock->bound = error == 0;
+	return error;
+}
+
+int sock_listen(struct sock *sock, int backlog)
+{
+	return sock->kind == SOCK_KIND_STREAM ? stream_listen(sock, backlog) : -EOPNOTSUPP;
+}
+
+int sock_accept(struct sock *sock, struct sock **made)
+{
+	return sock->kind == SOCK_KIND_STREAM ? stream_accept(sock, made) : -EOPNOTSUPP;
+}
+
+int sock_connect(struct sock *sock, const void *address, socklen_t size)
+{
+	struct udp_endpoint remote = {.port = 0};
+	sa_family_t family = AF_UNSPEC;
+	int error;
+
+	if (sock->kind == SOCK_KIND_PAIR)
+		return -EISCONN;
+	if (size >= sizeof(family))
+		memcpy(&family, address, sizeof(family));
+	if (sock->kind == SOCK_KIND_DATAGRAM && size >= sizeof(family) && family == AF_UNSPEC)
+		return datagram_connect(sock, &remote);
+	error = name_get(sock, address, size, &remote);
+	if (error < 0)
+		return error;
+	if (remote.ip.family == 0)
+		return -ENETUNREACH;
+	return sock->kind == SOCK_KIND_STREAM ? stream_connect(sock, &remote)
+	                                      : datagram_connect(sock, &remote);
+}
+
+int sock_connected(struct sock *sock)
+{
+	return sock->connecting ? -EAGAIN : -sock_take_error(sock);
+}
+
+int sock_shutdown(struct sock *sock, int how)
+{
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return -EINVAL;
+	if (sock->kind == SOCK_KIND_STREAM)
+		return stream_shutdown(sock, how);
+	if (sock->kind == SOCK_KIND_PAIR)
+		return pair_shutdown(sock, how);
+	sock->no_read |= how != SHUT_WR;
+	sock->no_write |= how != SHUT_RD;
+	sock->edges++;
+	return sock->connected ? 0 : -ENOTCONN;
+}
+
+int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size)
+{
+	struct udp_endpoint endpoint = peer ? sock->remote : sock->local;
+
+	if (peer && !sock->connected)
+		return -ENOTCONN;
+	if (sock->conn != NULL)
+		endpoint = peer ? tcp_conn_remote(sock->conn) : tcp_conn_local(sock->conn);
+	else if (sock->listener != NULL)
+		endpoint = *tcp_listener_local(sock->listener);
+	sock_address_put(sock, &endpoint, address, size);
+	return 0;
+}
+
+int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
+                     struct sock_origin *origin)
+{
+	*origin = (struct sock_origin){.datagram = sock->kind == SOCK_KIND_DATAGRAM};
+	if (sock->kind == SOCK_KIND_STREAM)
+		return stream_receive(sock, to, flags);
+	return sock->kind == SOCK_KIND_PAIR ? pair_receive(sock, to, flags)
+	                                    : datagram_receive(sock, to, flags, origin);
+}
+
+int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, const void *address,
+                  socklen_t size)
+{
+	struct udp_endpoint to;
+	int error;
+
+	if (sock->kind == SOCK_KIND_STREAM)
+		return stream_send(sock, from, flags);
+	if (sock->kind == SOCK_KIND_PAIR)
+		return pair_send(sock, from);
+	if (address == NULL || size == 0)
+		return sock->connected ? datagram_send(sock, from, NULL) : -EDESTADDRREQ;
+	error = name_get(sock, address, size, &to);
+	if (error < 0)
+		return error;
+	return to.ip.family == 0 || to.port == 0 ? -EINVAL : datagram_send(sock, from, &to);
+}
+
+unsigned sock_poll(struct sock *sock)
+{
+	if (sock->kind == SOCK_KIND_STREAM)
+		return stream_poll(sock);
+	return sock->kind == SOCK_KIND_PAIR ? pair_poll(sock) : datagram_poll(sock);
+}
+
+int sock_ioctl(struct sock *sock, unsigned long request, int *value)
+{
+	if (request == FIONREAD && sock->kind != SOCK_KIND_STREAM) {
+		*value = sock->queue.first == NULL          ? 0
+		         : sock->kind == SOCK_KIND_DATAGRAM ? (int)sock->queue.first->total
+		                                            : (int)sock->queue.bytes;
+		return 0;
+	}
+	if (request != FIONREAD && request != SIOCOUTQ && request != SIOCOUTQNSD)
+		return -ENOTTY;
+	if (sock->conn == NULL)
+		return -EINVAL;
+	*value = (int)(request == FIONREAD   ? tcp_unread(sock->conn)
+	               : request == SIOCOUTQ ? tcp_unacknowledged(sock->conn)
+	                                     : tcp_unsent(sock->conn));
+	return 0;
+}

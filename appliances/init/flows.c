@@ -10,6 +10,7 @@
 #include <libexo/start.h>
 
 #include "init.h"
+#include "lease.h"
 
 enum { ETHERNET_MTU = 1500 };
 
@@ -205,6 +206,8 @@ static void give_addresses(struct exo_child *child, const struct exo_manifest_en
 		start->addresses[i] = init.options.addresses[i];
 		start->n_addresses = i + 1;
 	}
+	if (start->n_addresses > 0)
+		lease_servers(start);
 }
 
 bool flows_complete_address(struct exo_start_address *address)

@@ -13,6 +13,7 @@
 #include <udp/autoconf.h>
 
 #include "init.h"
+#include "lease.h"
 #include "uplink.h"
 
 #define PATIENCE_NS 5000000000ull /* two questions and the probing */
@@ -132,6 +133,19 @@ static void look(unsigned i)
 		exo_printf("address %u: no router announces a prefix on port %u: still asking; "
 		           "ip=ADDR/LEN gives one without\n",
 		           i, formed->uplink->port);
+	}
+}
+
+void formed_servers(struct exo_start *start)
+{
+	struct udp_autoconf_info info;
+
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++) {
+		if (all[i].uplink == NULL)
+			continue;
+		udp_autoconf_get(all[i].uplink->driver.stack, 0, &info);
+		for (uint32_t n = 0; n < info.n_dns; n++)
+			lease_add_server(start, info.dns[n].family, info.dns[n].bytes);
 	}
 }
 

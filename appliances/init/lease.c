@@ -219,6 +219,32 @@ static void act(unsigned i)
 		gained(i, (news & 1u << UDP_DHCP_BOUND) == 0);
 }
 
+/* ---- Name servers ---- */
+
+void lease_add_server(struct exo_start *start, uint8_t family, const uint8_t *address)
+{
+	struct exo_start_server new = {.family = family};
+
+	memcpy(new.address, address, family == 6 ? 16 : 4);
+	for (uint32_t i = 0; i < start->n_name_servers; i++)
+		if (memcmp(&start->name_servers[i], &new, sizeof(new)) == 0)
+			return;
+	if (start->n_name_servers < EXO_START_SERVERS_MAX)
+		start->name_servers[start->n_name_servers++] = new;
+}
+
+void lease_servers(struct exo_start *start)
+{
+	for (unsigned i = 0; i < init.options.n_servers; i++)
+		lease_add_server(start, init.options.servers[i].family,
+		                 init.options.servers[i].address);
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++)
+		for (uint32_t n = 0; leases[i].client.bound && n < leases[i].client.lease.n_dns;
+		     n++)
+			lease_add_server(start, 4, leases[i].client.lease.dns[n].bytes);
+	formed_servers(start);
+}
+
 /* ---- Running ---- */
 
 static void run_lease(unsigned i, uint64_t now)

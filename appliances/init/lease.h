@@ -10,6 +10,8 @@
 #ifndef INIT_LEASE_H
 #define INIT_LEASE_H
 
+#include <exo/start.h>
+
 /* Begins to ask. */
 void lease_open(void);
 /* Waits until each address is there, or nobody has answered for a few seconds: then what was given
@@ -17,4 +19,9 @@ void lease_open(void);
 void lease_await(void);
 /* Takes what has arrived, and acts on it. */
 void lease_run(void);
+/* Fills in the name servers: those of the command line, of leases, of routers; each once. */
+void lease_servers(struct exo_start *start);
+/* One more, if it is not there yet and there is room. `address`: 4 or 16 bytes, by the family. */
+void lease_add_server(struct exo_start *start, uint8_t family, const uint8_t *address);
+
 #endif

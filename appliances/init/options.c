@@ -194,6 +194,21 @@ static int take_udp_port(uint16_t *to, const char *word, char error[OPTIONS_ERRO
 	return 0;
 }
 
+/* What follows dns=. */
+static int take_server(struct options *options, const char *word, char error[OPTIONS_ERROR_MAX])
+{
+	struct exo_start_server *to = &options->servers[options->n_servers];
+	unsigned n;
+
+	if (options->n_servers == EXO_START_SERVERS_MAX)
+		return refuse(error, word, "too many name servers", -EXO_E2BIG);
+	n = options_address(word + 4, &to->family, to->address);
+	if (n == 0 || word[4 + n] != '\0')
+		return refuse(error, word, "an address is expected", -EXO_EINVAL);
+	options->n_servers++;
+	return 0;
+}
+
 int options_take(struct options *options, const char *word, char error[OPTIONS_ERROR_MAX])
 {
 	const char *wrong;
@@ -227,6 +242,8 @@ int options_take(struct options *options, const char *word, char error[OPTIONS_E
 		if (exo_channel_key(options->stable, word + 7) < 0)
 			return refuse(error, "stable", "the key wants 32 hexadecimal digits",
 			              -EXO_EINVAL);
+	} else if (strncmp(word, "dns=", 4) == 0) {
+		return take_server(options, word, error);
 	} else if (strncmp(word, "ip=", 3) == 0) {
 		if (options->n_addresses == EXO_START_ADDRESSES_MAX)
 			return refuse(error, word, "too many addresses", -EXO_E2BIG);

@@ -8,6 +8,8 @@
  *                                    one that a DHCP server gives; ADDR where none answers. Without
  *                                    any ip= the addresses that the manifest wants are asked for
  *     ip=auto[@PORT]                 an IPv6 address formed from what routers announce
+ *     dns=ADDR                       a name server, told to environments with addresses before
+ *                                    those that DHCP and routers name; up to four
  *     stable=KEY                     32 hexadecimal digits: what formed addresses are made of
  *                                    besides prefix and MAC (RFC 7217)
  *     channel=KEY                    32 hexadecimal digits: the host channel's key
@@ -43,6 +45,8 @@ struct options {
 	uint32_t by_dhcp; /* bit set: these are asked for; what is in `addresses` is a fall-back */
 	uint32_t formed;  /* bit set: these are formed from router announcements */
 	uint64_t stable[2];
+	unsigned n_servers;
+	struct exo_start_server servers[EXO_START_SERVERS_MAX];
 	bool has_key, ledger, cores;
 	uint32_t cores_port;
 	struct report_options report;

@@ -32,5 +32,7 @@ void formed_start(unsigned i, uint16_t port);
 void formed_run(void);
 /* Whether one is not there yet and routers have had less than a few seconds to answer. */
 bool formed_waiting(void);
+/* Adds the name servers that routers announced. */
+void formed_servers(struct exo_start *start);
 
 #endif

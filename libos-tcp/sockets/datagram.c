@@ -45,7 +45,7 @@ static void on_receive(struct udp_socket *socket, struct udp_datagram *datagram)
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		struct sock_block *block = block_take(sock->set);
+		struct sock_block *block = queue_block(sock->set);
 
 		block->size = datagram->size - at < BLOCK_ROOM ? datagram->size - at : BLOCK_ROOM;
 		block->total = datagram->size;
@@ -86,7 +86,6 @@ int datagram_bind(struct sock *sock)
 	        .failure = on_failure,
 	        .context = sock,
 	        .local = sock->local,
-	        .remote = sock->remote,
 	        .only_family = sock->domain == AF_INET ? 4
 	                       : sock->only_six        ? 6
 	                                               : 0,
@@ -94,6 +93,9 @@ int datagram_bind(struct sock *sock)
 	        .tos = sock->options.tos,
 	        .shared = sock->reuse || sock->options.reuse,
 	};
+	/* Port 0 may be connected to: resolvers ask so for the address to speak from. */
+	if (sock->remote.port != 0)
+		udp->remote = sock->remote;
 	status = udp_socket_open(sock->set->udp, udp);
 	if (status == 0)
 		sock->local = udp->local;
@@ -115,8 +117,6 @@ int datagram_connect(struct sock *sock, const struct udp_endpoint *remote)
 	struct udp_ip own = sock->local.ip;
 	int error;
 
-	if (remote->ip.family != 0 && remote->port == 0)
-		return -EINVAL;
 	if (remote->ip.family != 0 && udp_transport_path(sock->set->udp, &remote->ip, &own) == 0)
 		return -ENETUNREACH;
 	sock->local.ip = remote->ip.family != 0 ? own : udp_ip_none();
@@ -188,6 +188,8 @@ int64_t datagram_send(struct sock *sock, const struct sock_data *from,
 		return -EPIPE;
 	if (size > (where->ip.family == 6 ? (uint32_t)UDP_DATAGRAM_MAX6 : UDP_DATAGRAM_MAX4))
 		return -EMSGSIZE;
+	if (where->port == 0)
+		return -EINVAL;
 	if (sock->domain == AF_INET6 && sock->only_six && where->ip.family == 4)
 		return -ENETUNREACH;
 	error = open_now(sock);

@@ -33,7 +33,7 @@ int name_get(const struct sock *sock, const void *address, socklen_t size,
              struct udp_endpoint *endpoint);
 
 /* ---- queue.c ---- */
-struct sock_block *block_take(struct socks *set); /* NULL: none */
+struct sock_block *queue_block(struct socks *set); /* NULL: none */
 void queue_clear(struct socks *set, struct sock_queue *queue);
 /* Appends a block that holds `size` bytes. */
 void queue_add(struct sock_queue *queue, struct sock_block *block);

@@ -73,7 +73,9 @@ int name_get(const struct sock *sock, const void *address, socklen_t size,
 	if (address == NULL || size < sizeof(family))
 		return -EINVAL;
 	memcpy(&family, address, sizeof(family));
-	if (family != sock->domain)
+	/* Linux takes IPv4's structure for datagrams of IPv6's sockets, too. */
+	if (family != sock->domain &&
+	    (family != AF_INET || sock->kind != SOCK_KIND_DATAGRAM || sock->only_six))
 		return -EAFNOSUPPORT;
 	if (family == AF_INET6) {
 		if (size < sizeof(in6))

@@ -14,7 +14,9 @@ enum {
 	BUFFER_MAX = 1 << 29,
 };
 
-static const char *const congestions[TCP_CONGESTIONS] = {
+enum { NAME_BYTES = 16 }; /* Linux: TCP_CA_NAME_MAX */
+
+static const char congestions[TCP_CONGESTIONS][NAME_BYTES] = {
         [TCP_CONGESTION_NEWRENO] = "reno",
         [TCP_CONGESTION_CUBIC] = "cubic",
         [TCP_CONGESTION_BBR] = "bbr",
@@ -533,10 +535,7 @@ int sock_get_option(struct sock *sock, int level, int name, void *value, socklen
 	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
 		return get_patience(sock, name, value, size);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
-		char text[16] = "";
-		const char *from = congestions[options_of(sock).congestion];
-		memcpy(text, from, strlen(from));
-		return give(value, size, text, sizeof(text));
+		return give(value, size, congestions[options_of(sock).congestion], NAME_BYTES);
 	}
 	if (level == IPPROTO_TCP && name == TCP_INFO && sock->kind == SOCK_KIND_STREAM) {
 		struct tcp_info info;

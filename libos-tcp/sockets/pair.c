@@ -65,7 +65,7 @@ int64_t pair_send(struct sock *sock, const struct sock_data *from)
 	if (peer == NULL || sock->no_write || peer->no_read)
 		return -EPIPE;
 	while ((uint64_t)put < want && peer->queue.bytes < peer->queue_most) {
-		struct sock_block *block = block_take(sock->set);
+		struct sock_block *block = queue_block(sock->set);
 
 		if (block == NULL)
 			break;

@@ -2,7 +2,7 @@
 /* Blocks, queues of them, and copies from and to memory in pieces. */
 #include "internal.h"
 
-struct sock_block *block_take(struct socks *set)
+struct sock_block *queue_block(struct socks *set)
 {
 	struct sock_block *block = set->free;
 

@@ -237,10 +237,8 @@ uint32_t udp_exo_poll(struct udp_exo *driver)
 		receive(driver, &desc[i]);
 	driver->deadline = udp_stack_run(driver->stack);
 	driver_fill(driver);
-	if (driver->unflushed) {
-		driver->unflushed = false;
-		exo_ring_doorbell(&driver->tx);
-	}
+	if (driver->unflushed)
+		driver->unflushed = exo_ring_doorbell(&driver->tx) < 0;
 	return n;
 }
 

@@ -19,6 +19,7 @@ enum {
 	EXO_START_CAPS_MAX = 64,
 	EXO_START_ADDRESSES_MAX = 8,
 	EXO_START_FILES_MAX = 16,
+	EXO_START_SERVERS_MAX = 4,
 };
 
 /* What a capability on the start page is for. */
@@ -77,6 +78,13 @@ struct exo_start_bind {
 	char text[192]; /* the expression, for people */
 };
 
+/* A name server (DNS) that whoever gave the addresses told of. */
+struct exo_start_server {
+	uint8_t family; /* 4 or 6 */
+	uint8_t reserved[7];
+	uint8_t address[16];
+};
+
 struct exo_start {
 	uint32_t magic, version;
 	uint32_t env;  /* this environment's id */
@@ -99,6 +107,9 @@ struct exo_start {
 	struct exo_start_cap caps[EXO_START_CAPS_MAX];
 	struct exo_start_address addresses[EXO_START_ADDRESSES_MAX];
 	struct exo_start_file files[EXO_START_FILES_MAX];
+	uint32_t n_name_servers;
+	uint32_t reserved2;
+	struct exo_start_server name_servers[EXO_START_SERVERS_MAX];
 };
 
 _Static_assert(sizeof(struct exo_start) <= EXO_START_BYTES, "the start page has room");

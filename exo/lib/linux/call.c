@@ -14,7 +14,7 @@ enum {
 	NUMBERS = 512,
 };
 
-static linux_call *const calls[NUMBERS] = {
+static linux_call *calls[NUMBERS] = {
         [__NR_read] = linux_read,
         [__NR_write] = linux_write,
         [__NR_open] = linux_open,
@@ -143,8 +143,56 @@ static linux_call *const calls[NUMBERS] = {
         [__NR_statx] = linux_no_call,
         [__NR_prctl] = linux_zero,
         [__NR_setresuid] = linux_zero,
+        [__NR_epoll_create] = linux_epoll_create,
+        [__NR_epoll_create1] = linux_epoll_create1,
+        [__NR_epoll_ctl] = linux_epoll_ctl,
+        [__NR_epoll_wait] = linux_epoll_wait,
+        [__NR_epoll_pwait] = linux_epoll_pwait,
+        [__NR_epoll_pwait2] = linux_epoll_pwait2,
+        [__NR_eventfd] = linux_eventfd,
+        [__NR_eventfd2] = linux_eventfd2,
+        [__NR_alarm] = linux_alarm,
+        [__NR_getitimer] = linux_getitimer,
+        [__NR_setitimer] = linux_setitimer,
+        [__NR_timerfd_create] = linux_timerfd_create,
+        [__NR_timerfd_settime] = linux_timerfd_settime,
+        [__NR_timerfd_gettime] = linux_timerfd_gettime,
         [__NR_setresgid] = linux_zero,
 };
+
+void linux_call_set(unsigned number, linux_call *call)
+{
+	if (number < NUMBERS)
+		calls[number] = call;
+}
+
+/* ---- The extension ---- */
+
+static const struct linux_extension *extension;
+
+/* Where nothing else is linked in. */
+__attribute__((weak)) const struct linux_extension *linux_extend(void)
+{
+	return NULL;
+}
+
+void linux_extension_begin(void)
+{
+	extension = linux_extend();
+}
+
+uint64_t linux_extension_run(void)
+{
+	return extension != NULL ? extension->run() : UINT64_MAX;
+}
+
+void linux_extension_end(void)
+{
+	if (extension != NULL)
+		extension->end();
+}
+
+/* ---- The call ---- */
 
 static uint64_t told[NUMBERS / 64];
 
@@ -173,6 +221,7 @@ bool linux_own_call(struct exo_pe *pe, void *arg)
 	linux_regs *regs = &pe->saved;
 	int64_t result;
 
+	task_self->progress = 0;
 	family_lock();
 	result = linux_dispatch(regs);
 	family_unlock();

@@ -3,6 +3,8 @@
  * Time: the TSC by the information page's rate; sleeping is waiting for a deadline.
  */
 #include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include <libexo/call.h>
@@ -117,6 +119,81 @@ int64_t linux_clock_nanosleep(linux_regs *regs)
 	if ((regs->rsi & TIMER_ABSTIME) != 0)
 		ns = ns > now ? ns - now : 0;
 	return sleep_for(ns);
+}
+
+/* ---- The alarm clock (setitimer, ITIMER_REAL) ---- */
+
+static uint64_t alarm_at = UINT64_MAX, alarm_interval;
+
+uint64_t clock_alarm(void)
+{
+	uint64_t now = exo_time_now_ns();
+
+	if (now < alarm_at)
+		return alarm_at;
+	signal_raise(NULL, SIGALRM);
+	alarm_at = alarm_interval != 0 ? now + alarm_interval : UINT64_MAX;
+	return alarm_at;
+}
+
+void clock_forked(void)
+{
+	alarm_at = UINT64_MAX;
+	alarm_interval = 0;
+}
+
+static uint64_t alarm_left(void)
+{
+	uint64_t now = exo_time_now_ns();
+
+	return alarm_at == UINT64_MAX ? 0 : alarm_at > now ? alarm_at - now : 1;
+}
+
+static void set_alarm(uint64_t ns, uint64_t interval)
+{
+	alarm_at = ns != 0 ? exo_time_now_ns() + ns : UINT64_MAX;
+	alarm_interval = interval;
+	task_hear();
+}
+
+int64_t linux_alarm(linux_regs *regs)
+{
+	uint64_t left = alarm_left();
+
+	set_alarm((uint32_t)regs->rdi * SECOND_NS, 0);
+	return (int64_t)((left + SECOND_NS - 1) / SECOND_NS);
+}
+
+/* A struct itimerval: interval, then what is left; seconds and microseconds. */
+static int64_t put_alarm(uint64_t address)
+{
+	uint64_t left = alarm_left();
+	uint64_t value[4] = {alarm_interval / SECOND_NS, alarm_interval % SECOND_NS / 1000,
+	                     left / SECOND_NS, left % SECOND_NS / 1000};
+
+	return copy_out(address, value, sizeof(value));
+}
+
+int64_t linux_getitimer(linux_regs *regs)
+{
+	return regs->rdi != ITIMER_REAL ? -EINVAL : put_alarm(regs->rsi);
+}
+
+int64_t linux_setitimer(linux_regs *regs)
+{
+	uint64_t value[4] = {0};
+
+	if (regs->rdi != ITIMER_REAL)
+		return -EINVAL;
+	if (regs->rsi != 0 && copy_in(value, regs->rsi, sizeof(value)) < 0)
+		return -EFAULT;
+	if (value[0] > UINT32_MAX || value[2] > UINT32_MAX || value[1] >= 1000000 ||
+	    value[3] >= 1000000)
+		return -EINVAL;
+	if (regs->rdx != 0 && put_alarm(regs->rdx) < 0)
+		return -EFAULT;
+	set_alarm(value[2] * SECOND_NS + value[3] * 1000, value[0] * SECOND_NS + value[1] * 1000);
+	return 0;
 }
 
 /* Ticks of 1/100 s, as AT_CLKTCK says. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The shared area, its lock and its blocks. */
+#include <errno.h>
+
 #include "family.h"
 
 #include <libexo/call.h>
@@ -15,7 +17,6 @@ enum {
 
 struct family *family;
 struct process *self;
-static uint64_t area_pages;
 
 static uint8_t *blocks(void)
 {
@@ -26,15 +27,17 @@ void family_init(void)
 {
 	uint64_t most = exo_account()->frames_max / SHARE;
 	struct exo_pages pages;
+	uint32_t area_pages;
 
 	most = most > BLOCKS_MAX ? BLOCKS_MAX : most < BLOCKS_LEAST ? BLOCKS_LEAST : most;
-	area_pages = exo_pages_for(sizeof(*family)) + most;
-	if (exo_pages_alloc(&pages, (uint32_t)area_pages) < 0)
+	area_pages = exo_pages_for(sizeof(*family)) + (uint32_t)most;
+	if (exo_pages_alloc(&pages, area_pages) < 0)
 		linux_give_up("no memory for the process table");
 	family = pages.address;
 	family->blocks = family->blocks_free = (uint32_t)most;
 	for (uint64_t i = 0; i < most; i++)
 		family->next_block[i] = (uint16_t)i;
+	family_add(family, area_pages);
 	family->live = 1;
 	family->next_pid = 2;
 	self = &family->processes[0];
@@ -52,23 +55,52 @@ bool family_shared(void)
 	return family->live > 1;
 }
 
-bool family_has(uint64_t address)
+static bool in_area(const struct family_area *area, uint64_t address)
 {
-	return address - (uintptr_t)family < area_pages << EXO_PAGE_SHIFT;
+	return address - area->address < area->pages << EXO_PAGE_SHIFT;
 }
 
-int family_share(struct exo_child *child)
+bool family_has(uint64_t address)
+{
+	for (unsigned i = 0; i < AREAS_MAX; i++)
+		if (in_area(&family->areas[i], address))
+			return true;
+	return false;
+}
+
+int family_add(void *address, uint32_t pages)
+{
+	for (unsigned i = 0; i < AREAS_MAX; i++) {
+		if (family->areas[i].pages != 0)
+			continue;
+		family->areas[i] = (struct family_area){(uintptr_t)address, pages};
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static int share_area(struct exo_child *child, const struct family_area *area)
 {
 	struct exo_mapping mapping = {
-	        .address = (uintptr_t)family,
-	        .frame = (uintptr_t)family >> EXO_PAGE_SHIFT,
-	        .count = (uint32_t)area_pages,
+	        .address = area->address,
+	        .frame = area->address >> EXO_PAGE_SHIFT,
+	        .count = (uint32_t)area->pages,
 	        .rights = EXO_RIGHT_READ | EXO_RIGHT_WRITE,
 	        .flags = EXO_MAP_GUARANTEED | EXO_MAP_SHARE,
 	};
 	int64_t n = exo_map(&child->cap, &mapping, 1);
 
 	return n == 1 ? 0 : n < 0 ? (int)n : -EXO_ENOMEM;
+}
+
+int family_share(struct exo_child *child)
+{
+	int result = 0;
+
+	for (unsigned i = 0; result == 0 && i < AREAS_MAX; i++)
+		if (family->areas[i].pages != 0)
+			result = share_area(child, &family->areas[i]);
+	return result;
 }
 
 /* A holder that has ended in the middle can't let go: whoever finds it gone takes over. */

@@ -19,8 +19,13 @@ enum {
 	FILES_MAX = 256, /* open at a time in the whole family */
 	FDS_MAX = 256,   /* of one process */
 	PIPES_MAX = 64,
-	NODES_MAX = 384, /* files, directories and links of the tree */
-	NAME_BYTES = 48, /* of a name in a directory, with its NUL */
+	EPOLLS_MAX = 16,       /* sets */
+	EPOLL_ITEMS_MAX = 512, /* descriptors in all of them */
+	EVENTS_MAX = 32,       /* eventfd counters */
+	TIMERS_MAX = 16,       /* timerfd timers */
+	AREAS_MAX = 8,         /* more memory of the family's */
+	NODES_MAX = 384,       /* files, directories and links of the tree */
+	NAME_BYTES = 48,       /* of a name in a directory, with its NUL */
 	BLOCK_BYTES = 4096,
 	TYPED_BYTES = 512,
 	BLOCKS_MAX = 1024, /* of the area: pipes' buffers and files' contents */
@@ -50,6 +55,9 @@ enum file_type {
 	FILE_RANDOM,
 	FILE_PIPE_OUT,       /* object: pipe; for reading */
 	FILE_PIPE_IN,        /* for writing */
+	FILE_EPOLL,          /* object: epoll set */
+	FILE_EVENT,          /* object: counter */
+	FILE_TIMER,          /* object: timer */
 	FILE_TYPES_MAX = 16, /* the rest is for fd_type_register */
 };
 
@@ -93,6 +101,32 @@ struct node {
 	char name[NAME_BYTES];
 };
 
+/* A descriptor in an epoll set. */
+struct epoll_item {
+	uint16_t set;  /* index + 1; 0: free */
+	uint16_t file; /* index */
+	uint32_t fd;
+	uint32_t wanted; /* EPOLL* bits */
+	uint32_t ready;  /* bits that were reported last */
+	uint32_t edges;  /* news that was reported */
+	uint32_t pid;    /* whose descriptor it is */
+	uint64_t data;
+};
+
+struct event_counter {
+	bool used, semaphore;
+	uint64_t value;
+};
+
+struct event_timer {
+	bool used, wall;
+	uint64_t next, interval; /* nanoseconds of its clock; 0: off, once */
+};
+
+struct family_area {
+	uint64_t address, pages;
+};
+
 /* What was typed and not read yet: whoever reads first has it. */
 struct keyboard {
 	uint32_t bytes, complete; /* of these, in whole lines */
@@ -110,6 +144,12 @@ struct family {
 	struct file files[FILES_MAX];
 	struct pipe pipes[PIPES_MAX];
 	struct node nodes[NODES_MAX];
+	struct epoll_item items[EPOLL_ITEMS_MAX];
+	bool epolls[EPOLLS_MAX]; /* in use */
+	uint16_t item_next;      /* where the next look begins, so that none is forgotten */
+	struct event_counter events[EVENTS_MAX];
+	struct event_timer timers[TIMERS_MAX];
+	struct family_area areas[AREAS_MAX];
 	struct keyboard keyboard;
 	uint16_t next_block[BLOCKS_MAX]; /* of the same file; the free ones' is themselves */
 };
@@ -131,6 +171,8 @@ bool family_shared(void);
 /* Where it lies: pages that fork must share, not copy. */
 bool family_has(uint64_t address);
 int family_share(struct exo_child *child);
+/* Makes more pages of the first process the family's. Before there are others. 0, -ENOSPC. */
+int family_add(void *address, uint32_t pages);
 
 /* A zeroed block of the area. NONE: there is none. */
 uint16_t block_take(void);
@@ -148,6 +190,9 @@ struct file_type_operations {
 	int64_t (*write)(struct file *file, uint64_t address, uint64_t size, uint64_t offset);
 	/* The POLL* bits that hold now. NULL: it can always be read and written. */
 	unsigned (*poll)(struct file *file);
+	/* A number that changes with each piece of news (what edge-triggered waiting asks for);
+	   NULL: poll says it all. */
+	uint32_t (*edges)(struct file *file);
 	/* The last descriptor has gone. */
 	void (*close)(struct file *file);
 	/* → 0 and node or mode; NULL: a character device. */
@@ -179,6 +224,17 @@ linux_call linux_read, linux_write, linux_readv, linux_writev, linux_pread64, li
         linux_close, linux_lseek, linux_fcntl, linux_dup, linux_dup2, linux_dup3, linux_poll,
         linux_ppoll, linux_select, linux_pselect6, linux_ioctl, linux_pipe, linux_pipe2,
         linux_sendfile, linux_fsync, linux_close_range;
+/* The POLL* bits of `wanted` that hold now for a file, and errors. */
+unsigned fd_poll(struct file *file, unsigned wanted);
+uint32_t fd_edges(struct file *file);
+
+/* ---- epoll.c, event.c ---- */
+extern const struct file_type_operations epoll_operations, event_operations, timer_operations;
+/* A descriptor has gone: nobody waits for it any more. */
+void epoll_forget(uint16_t file, uint64_t fd);
+linux_call linux_epoll_create, linux_epoll_create1, linux_epoll_ctl, linux_epoll_wait,
+        linux_epoll_pwait, linux_epoll_pwait2, linux_eventfd, linux_eventfd2, linux_timerfd_create,
+        linux_timerfd_settime, linux_timerfd_gettime;
 
 /* ---- tree.c ---- */
 
@@ -249,6 +305,7 @@ struct task {
 	uint32_t tid;
 	bool waiting;      /* in a call that gave LINUX_WAIT */
 	bool retry;        /* it is being made again */
+	uint64_t progress; /* bytes that the call being made has moved before it had to wait */
 	uint64_t deadline; /* of that call, nanoseconds since boot; UINT64_MAX: none; set once */
 	uint64_t futex;    /* waits for a wake there; 0: for anything */
 	uint32_t futex_bits;

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include <asm/ioctls.h>
+
 #include <libexo/lib.h>
 
 #include "family.h"
@@ -82,7 +84,8 @@ static const struct file_type_operations *types[FILE_TYPES_MAX] = {
         [FILE_NODE] = &node_operations,       [FILE_CONSOLE] = &console_operations,
         [FILE_NULL] = &null_operations,       [FILE_ZERO] = &zero_operations,
         [FILE_RANDOM] = &random_operations,   [FILE_PIPE_OUT] = &pipe_out_operations,
-        [FILE_PIPE_IN] = &pipe_in_operations,
+        [FILE_PIPE_IN] = &pipe_in_operations, [FILE_EPOLL] = &epoll_operations,
+        [FILE_EVENT] = &event_operations,     [FILE_TIMER] = &timer_operations,
 };
 
 int fd_type_register(const struct file_type_operations *operations)
@@ -142,6 +145,7 @@ int64_t fd_close(uint64_t fd)
 
 	if (file == NULL)
 		return -EBADF;
+	epoll_forget((uint16_t)(fds[fd].file - 1), fd);
 	fds[fd].file = 0;
 	if (--file->references == 0) {
 		if (type_of(file)->close != NULL)
@@ -327,11 +331,6 @@ int64_t linux_read(linux_regs *regs)
 	return move_on((uint32_t)regs->rdi, regs->rsi, regs->rdx, fd_read_at);
 }
 
-int64_t linux_write(linux_regs *regs)
-{
-	return move_on((uint32_t)regs->rdi, regs->rsi, regs->rdx, write_at);
-}
-
 static int64_t move_there(linux_regs *regs, transfer *one)
 {
 	struct file *file = fd_file((uint32_t)regs->rdi);
@@ -353,45 +352,148 @@ int64_t linux_pwrite64(linux_regs *regs)
 	return move_there(regs, write_at);
 }
 
-static int64_t each_vector(linux_regs *regs, transfer *one)
+/* A call's pieces of memory, prepared. 0 or errno. */
+static int64_t get_vectors(const linux_regs *regs, const struct iovec **vectors)
 {
-	const struct iovec *vectors = (const struct iovec *)regs->rsi;
-	int64_t total = 0;
-
+	*vectors = (const struct iovec *)regs->rsi;
 	if (regs->rdx > IOV_MOST)
 		return -EINVAL;
-	if (!vm_prepare(regs->rsi, regs->rdx * sizeof(*vectors), false))
-		return -EFAULT;
-	for (uint64_t i = 0; i < regs->rdx; i++) {
+	return vm_prepare(regs->rsi, regs->rdx * sizeof(**vectors), false) ? 0 : -EFAULT;
+}
+
+int64_t linux_readv(linux_regs *regs)
+{
+	const struct iovec *vectors;
+	int64_t total = 0, error = get_vectors(regs, &vectors);
+
+	for (uint64_t i = 0; error == 0 && i < regs->rdx; i++) {
 		uint64_t size = vectors[i].iov_len;
 		int64_t n;
 
 		if (size == 0)
 			continue;
-		n = move_on((uint32_t)regs->rdi, (uint64_t)vectors[i].iov_base, size, one);
+		n = move_on((uint32_t)regs->rdi, (uint64_t)vectors[i].iov_base, size, fd_read_at);
 		if (n < 0)
 			return total > 0 ? total : n;
 		total += n;
 		if ((uint64_t)n < size)
 			break;
 	}
-	return total;
+	return error < 0 ? error : total;
 }
 
-int64_t linux_readv(linux_regs *regs)
+/* Writes all of one piece but its first `skip` bytes; what was written is the task's progress.
+ * → 0, or what stopped it. */
+static int64_t write_piece(uint64_t fd, uint64_t address, uint64_t size, uint64_t skip)
 {
-	return each_vector(regs, fd_read_at);
+	while (skip < size) {
+		int64_t n = move_on(fd, address + skip, size - skip, write_at);
+
+		if (n <= 0)
+			return n < 0 ? n : -EAGAIN;
+		skip += (uint64_t)n;
+		task_self->progress += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Who may wait writes everything, in as many turns as it takes (POSIX, write). */
+static int64_t write_all(uint64_t fd, const struct iovec *pieces, uint64_t n)
+{
+	uint64_t done = task_self->progress;
+	int64_t stopped = fd_file(fd) != NULL ? 0 : -EBADF;
+
+	for (uint64_t i = 0; stopped == 0 && i < n; i++) {
+		uint64_t size = pieces[i].iov_len;
+
+		if (done < size)
+			stopped = write_piece(fd, (uint64_t)pieces[i].iov_base, size, done);
+		done -= done < size ? done : size;
+	}
+	if (stopped == LINUX_WAIT)
+		return LINUX_WAIT;
+	return task_self->progress > 0 ? (int64_t)task_self->progress : stopped;
+}
+
+int64_t linux_write(linux_regs *regs)
+{
+	struct iovec piece = {(void *)regs->rsi, regs->rdx};
+
+	if (regs->rdx == 0)
+		return move_on((uint32_t)regs->rdi, regs->rsi, 0, write_at);
+	return write_all((uint32_t)regs->rdi, &piece, 1);
 }
 
 int64_t linux_writev(linux_regs *regs)
 {
-	return each_vector(regs, write_at);
+	const struct iovec *vectors;
+	int64_t error = get_vectors(regs, &vectors);
+
+	return error < 0 ? error : write_all((uint32_t)regs->rdi, vectors, regs->rdx);
 }
 
-/* Programs that use it fall back on read and write. */
+/* A piece of a file's content: where it lies already, or a copy. → its bytes, or errno. */
+static int64_t content_piece(const struct file *from, uint64_t offset, uint64_t size,
+                             const void **content)
+{
+	static char copy[BLOCK_BYTES];
+	const struct node *node = tree_node(from->object);
+
+	if (!node->read_only) {
+		*content = copy;
+		return tree_read(node, copy, size < sizeof(copy) ? size : sizeof(copy), offset);
+	}
+	if (offset >= node->size)
+		return 0;
+	*content = (const char *)node->address + offset;
+	return (int64_t)(size < node->size - offset ? size : node->size - offset);
+}
+
+static int64_t send_content(struct file *to, const struct file *from, uint64_t offset,
+                            uint64_t size)
+{
+	int64_t sent = 0;
+
+	while ((uint64_t)sent < size) {
+		const void *content;
+		int64_t n = content_piece(from, offset + (uint64_t)sent, size - (uint64_t)sent,
+		                          &content);
+
+		if (n > 0)
+			n = type_of(to)->write(to, (uintptr_t)content, (uint64_t)n, to->offset);
+		if (n <= 0)
+			return sent > 0 ? sent : unless_nonblocking(to, n);
+		if (type_of(to)->seeks)
+			to->offset += (uint64_t)n;
+		sent += n;
+	}
+	return sent;
+}
+
+/* From a file of the tree to anything (sendfile(2)); fewer bytes than asked for where there is no
+ * more room now. */
 int64_t linux_sendfile(linux_regs *regs)
 {
-	return -EINVAL;
+	struct file *to = fd_file((uint32_t)regs->rdi), *from = fd_file((uint32_t)regs->rsi);
+	uint64_t size = regs->r10 < TRANSFER_MOST ? regs->r10 : TRANSFER_MOST, offset;
+	int64_t n;
+
+	if (to == NULL || from == NULL || (to->flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (from->type != FILE_NODE || type_of(to)->write == NULL)
+		return -EINVAL;
+	offset = from->offset;
+	if (regs->rdx != 0 && copy_in(&offset, regs->rdx, sizeof(offset)) < 0)
+		return -EFAULT;
+	n = send_content(to, from, offset, size);
+	if (n <= 0)
+		return n;
+	offset += (uint64_t)n;
+	if (regs->rdx == 0)
+		from->offset = offset;
+	else if (copy_out(regs->rdx, &offset, sizeof(offset)) < 0)
+		return -EFAULT;
+	return n;
 }
 
 int64_t linux_fsync(linux_regs *regs)
@@ -426,21 +528,37 @@ int64_t linux_ioctl(linux_regs *regs)
 
 	if (file == NULL)
 		return -EBADF;
+	if (regs->rsi == FIONBIO) {
+		int32_t on;
+
+		if (copy_in(&on, regs->rdx, sizeof(on)) < 0)
+			return -EFAULT;
+		file->flags =
+		        on != 0 ? file->flags | O_NONBLOCK : file->flags & ~(uint32_t)O_NONBLOCK;
+		return 0;
+	}
 	return type_of(file)->ioctl == NULL ? -ENOTTY
 	                                    : type_of(file)->ioctl(file, regs->rsi, regs->rdx);
 }
 
 /* ---- Waiting for several ---- */
 
+uint32_t fd_edges(struct file *file)
+{
+	return type_of(file)->edges != NULL ? type_of(file)->edges(file) : 0;
+}
+
+unsigned fd_poll(struct file *file, unsigned wanted)
+{
+	unsigned now = type_of(file)->poll != NULL ? type_of(file)->poll(file) : POLLIN | POLLOUT;
+	return now & (wanted | POLLHUP | POLLERR);
+}
+
 static unsigned ready(uint64_t fd, unsigned wanted)
 {
 	struct file *file = fd_file(fd);
-	unsigned now;
 
-	if (file == NULL)
-		return POLLNVAL;
-	now = type_of(file)->poll != NULL ? type_of(file)->poll(file) : POLLIN | POLLOUT;
-	return now & (wanted | POLLHUP | POLLERR);
+	return file != NULL ? fd_poll(file, wanted) : POLLNVAL;
 }
 
 static int64_t poll_all(uint64_t address, uint64_t n, uint64_t timeout_ns)

@@ -27,8 +27,9 @@
  *     fd.c        descriptors: tables of operations per type of file
  *     tree.c      the file tree: content files, read-only, and what is made in memory
  *     path.c      calls that name files by paths
- *     pipe.c, console.c
- *                 two more types of files
+ *     pipe.c, console.c, event.c
+ *                 more types of files
+ *     epoll.c     epoll
  *     clock.c     time and sleep
  *     misc.c      everything else
  *
@@ -59,6 +60,28 @@ typedef int64_t linux_call(linux_regs *regs);
 bool linux_own_call(struct exo_pe *pe, void *arg);
 /* Makes the call that the registers say. */
 int64_t linux_dispatch(linux_regs *regs);
+
+/* Answers a number by another function from now on. */
+void linux_call_set(unsigned number, linux_call *call);
+
+/*
+ * A part of the personality that is linked in and not named here: the sockets of a stack. It is
+ * called with the family's lock held.
+ */
+struct linux_extension {
+	/* Does what is due: before waiting calls are made again, and when the kernel told of
+	   something. → when to be called again at the latest, in nanoseconds since boot. */
+	uint64_t (*run)(void);
+	/* The first process ends, and with it everything: what must still be done is done. */
+	void (*end)(void);
+};
+/* Begins the extension, before the first program; NULL: there is none. What is linked in defines
+ * this function in place of an empty one. */
+const struct linux_extension *linux_extend(void);
+void linux_extension_begin(void);
+/* Runs it. → as above; UINT64_MAX: nothing waits. */
+uint64_t linux_extension_run(void);
+void linux_extension_end(void);
 
 /* ---- exec.c ---- */
 
@@ -123,7 +146,12 @@ bool radix_set(struct radix *radix, uint64_t key, uint64_t value);
 
 /* ---- clock.c ---- */
 linux_call linux_clock_gettime, linux_clock_getres, linux_gettimeofday, linux_time, linux_nanosleep,
-        linux_clock_nanosleep, linux_times;
+        linux_clock_nanosleep, linux_times, linux_alarm, linux_getitimer, linux_setitimer;
+
+/* Raises SIGALRM where it is due. → when it will be; UINT64_MAX: never. */
+uint64_t clock_alarm(void);
+/* In a forked child: it has no alarm. */
+void clock_forked(void);
 
 /* Reads a struct timespec of the program's as nanoseconds. 0, -EFAULT or -EINVAL. */
 int clock_read_timespec(uint64_t address, uint64_t *ns);

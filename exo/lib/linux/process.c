@@ -28,7 +28,7 @@
 #include "family.h"
 
 enum {
-	FRAMES_PART = 2,   /* a child gets one part in … of the limit that is left */
+	FRAMES_PART = 4,   /* a child gets one part in … of the limit that is left */
 	FRAMES_LEAST = 96, /* less is no life */
 	LOOK_NS = 2000000,
 	LAST_LOOKS = 2000, /* how often the first process looks whether all others ended */
@@ -282,6 +282,7 @@ static void process_forked(void)
 	pool_forget();
 	vm_forked();
 	task_forked();
+	clock_forked();
 	pe->saved.rax = 0;
 	if (next_stack != 0)
 		pe->saved.rsp = next_stack;
@@ -377,6 +378,8 @@ void process_end(uint32_t status)
 	family_lock_again();
 	if (self->pid == 1) {
 		end_family();
+		fd_close_all();
+		linux_extension_end();
 		exo_exit(status_of(status));
 	}
 	fd_close_all();

@@ -110,10 +110,14 @@ bool signal_waits(const struct task *task)
 
 int64_t signal_interrupts(linux_regs *regs)
 {
-	static const uint64_t again = 1ull << __NR_read | 1ull << __NR_write | 1ull << __NR_readv |
-	                              1ull << __NR_writev | 1ull << __NR_wait4;
+	static const uint64_t again =
+	        1ull << __NR_read | 1ull << __NR_write | 1ull << __NR_readv | 1ull << __NR_writev |
+	        1ull << __NR_wait4 | 1ull << __NR_accept | 1ull << __NR_sendto |
+	        1ull << __NR_recvfrom | 1ull << __NR_sendmsg | 1ull << __NR_recvmsg;
 	uint64_t set = due(task_self);
 
+	if (task_self->progress > 0)
+		return (int64_t)task_self->progress;
 	if (set == 0 || regs->rax > 63 || (again >> regs->rax & 1) == 0 ||
 	    (actions[__builtin_ctzll(set) + 1].flags & SA_RESTART) == 0)
 		return -EINTR;

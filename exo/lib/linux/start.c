@@ -27,6 +27,9 @@ void exo_runtime_start(void)
 	tree_init();
 	fd_init();
 	task_init();
+	family_lock();
+	linux_extension_begin();
+	family_unlock();
 	if (exo_upcall_handle(EXO_UPCALL_OWN_CALL, linux_own_call, NULL) < 0 ||
 	    exo_upcall_handle(EXO_UPCALL_ADDRESSING, vm_fault, NULL) < 0 ||
 	    exo_upcall_handle(EXO_UPCALL_EXCEPTION, signal_exception, NULL) < 0)

@@ -39,10 +39,12 @@ static struct record *records[TASKS_MAX] = {&first};
 static struct record *current = &first;
 static unsigned n_tasks = 1;
 static uint32_t last_tid;
-static uint64_t look_ns; /* the shortest look that calls asked for; 0: none */
+static uint64_t due_ns = UINT64_MAX; /* when the extension wants to run */
+static uint64_t look_ns;             /* the shortest look that calls asked for; 0: none */
 static struct exo_fifo fifo;
 static struct exo_scheduler *scheduler;
 static bool hears;
+static uint64_t alarm_ns = UINT64_MAX; /* when SIGALRM is due */
 
 struct task *task_self = &first.task;
 
@@ -126,7 +128,9 @@ static bool retry_all(void)
 	bool any = false;
 
 	look_ns = 0;
+	alarm_ns = clock_alarm();
 	family_lock();
+	due_ns = linux_extension_run();
 	for (unsigned i = 0; i < TASKS_MAX; i++) {
 		struct record *record = records[i];
 		int64_t result;
@@ -170,6 +174,8 @@ static void sleep_on(void)
 		task_look_again(LOOK_NS);
 	if (look_ns != 0 && (at == UINT64_MAX || at > now + look_ns))
 		at = now + look_ns;
+	at = at < due_ns ? at : due_ns;
+	at = at < alarm_ns ? at : alarm_ns;
 	if (at != UINT64_MAX && at <= now)
 		return;
 	events = exo_wait(at == UINT64_MAX ? 0 : exo_tsc() + exo_time_ticks(at - now));
@@ -211,6 +217,12 @@ static bool take_turns(struct exo_pe *pe, void *arg)
 	uint32_t events = pe->upcall.events;
 
 	process_events(events);
+	if ((events & EXO_EVENT_RING) != 0 || due_ns <= exo_time_now_ns()) {
+		family_lock();
+		due_ns = linux_extension_run();
+		family_unlock();
+	}
+	alarm_ns = clock_alarm();
 	if ((events & EXO_EVENT_TIMER) != 0) {
 		retry_all();
 		if (fifo.head != NULL) {

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 300
+"""Linux programs, unchanged, whose sockets are libos-tcp and libos-udp, with Linux at the other end.
+
+    namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2 …  one address for each environment
+               fd51::1                   fd51::2 …
+"""
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from harness import paths  # noqa: E402
+from harness.machine import Machine, Nic, tap  # noqa: E402
+from harness.netns import Namespace  # noqa: E402
+from harness.report import Report, skip_all  # noqa: E402
+
+HOST = "10.51.0.1"
+OWN = ('{ name = "own"; address = %d; receive = "arp dst host $addr or (ip and dst host $addr)"; transmit = "ether src $mac'
+       ' and ((arp and (src host $addr or src host 0.0.0.0)) or (ip and src host $addr))"; }')
+
+
+def quote(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class Programs:
+    """Environments of one machine: program, arguments; the n-th has address 10.51.0.(2 + n)."""
+
+    def __init__(self):
+        self.entries, self.names = [], []
+
+    def add(self, name, program, arguments, content=(), frames=16384):
+        index = len(self.names)
+        members = ", ".join(f'{{ name = "{name}"; file = "{name}"; }}' for name in content)
+        files = f"content = ( {members} ); " if content else ""
+        self.names.append(name)
+        self.entries.append(
+            f'  {{ name = "{name}"; image = "linux-net"; program = "{program}"; frames = {frames}; {files}'
+            f'may = [ "console", "environments" ]; arguments = [ {", ".join(map(quote, arguments))} ];'
+            f' flows = ( {OWN % index} ); }}')
+        return f"10.51.0.{2 + index}"
+
+    def build(self, folder, include=()):
+        conf, payload = os.path.join(folder, "programs.conf"), os.path.join(folder, "programs.cpio")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write('name = "programs";\nenvironments = (\n' + ",\n".join(self.entries) + "\n);\n")
+        words = [os.path.join(paths.BUILD, "boot", "mkappliance"), "-I", os.path.dirname(shutil.which("busybox"))]
+        for image in ["libos-tcp/sockets", "appliances/init"]:
+            words += ["-I", os.path.join(paths.BUILD, image)]
+        for path in include:
+            words += ["-I", path]
+        subprocess.run(words + ["-o", payload, conf], check=True)
+        return payload
+
+    def append(self):
+        return f"dns={HOST} " + " ".join(f"ip=10.51.0.{2 + i}/24,{HOST}" for i in range(len(self.names)))
+
+
+def said(machine, name):
+    """What an environment printed, without the library OS's own lines."""
+    lines = [line.split(": ", 1)[1] for line in machine.console().splitlines() if f"] {name}: " in line]
+    return [line for line in lines if not line.startswith("linux: ")]
+
+
+CONTENT = {"www/index.html": b"<html>a page</html>\n", "www/big": random.Random(1).randbytes(300000)}
+
+
+# Answers questions for known names with A and AAAA records (RFC 1035), over UDP.
+NAME_SERVER = r"""
+import socket, struct, sys
+names = {"web.test": ("10.51.0.1", "fd51::1")}
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("10.51.0.1", 53))
+while True:
+    q, who = s.recvfrom(1500)
+    at, labels = 12, []
+    while q[at]:
+        labels.append(q[at + 1:at + 1 + q[at]].decode()); at += 1 + q[at]
+    kind = struct.unpack_from("!H", q, at + 1)[0]
+    known = names.get(".".join(labels))
+    data = b"" if not known else socket.inet_aton(known[0]) if kind == 1 else socket.inet_pton(socket.AF_INET6, known[1]) \
+        if kind == 28 else b""
+    head = q[:2] + struct.pack("!5H", 0x8180 if known else 0x8183, 1, 1 if data else 0, 0, 0)
+    answer = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data if data else b""
+    s.sendto(head + q[12:at + 5] + answer, who)
+"""
+
+
+# Takes one connection and prints what comes. (nc would end the conversation when its own input ends.)
+LISTENER = """
+import socket, sys
+s = socket.create_server(("10.51.0.1", 4000)).accept()[0]
+while part := s.recv(65536):
+    sys.stdout.write(part.decode())
+"""
+
+
+def write_content(folder):
+    for name, data in CONTENT.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+
+
+def curl(ns, url, *more):
+    return ns.run("curl", "-sS", "--max-time", "20", *more, url, check=False)
+
+
+def talk(ns, address, port, text):
+    """What comes back from a TCP service for `text`, until it closes or a second is quiet."""
+    program = ("import socket,sys\n"
+               f"s = socket.create_connection(('{address}', {port}), 10); s.sendall({text!r}); s.settimeout(15)\n"
+               "s.shutdown(1); got = b''\n"
+               "while True:\n    part = s.recv(65536)\n    if not part: break\n    got += part\n"
+               "sys.stdout.buffer.write(got)\n")
+    return ns.run("python3", "-c", program, check=False).stdout
+
+
+class Test:
+    def __init__(self, report, ns, machine, addresses, folder):
+        self.report, self.ns, self.machine, self.addresses, self.folder = report, ns, machine, addresses, folder
+
+    def said(self, name, last, seconds=40):
+        self.machine.wait_for(rf"\] {name}: {last}", seconds)
+        return said(self.machine, name)
+
+    def nc_sends(self):
+        self.machine.wait_for("sends: sent 0", 40)
+        got = self.listener.communicate(timeout=10)[0]
+        assert got == b"hello\n", got
+
+    def nc_listens(self):
+        self.machine.wait_for("listens: ready", 40)
+        assert talk(self.ns, self.addresses["listens"], 5000, b"from outside\n") == "an answer\n"
+        assert "from outside" in self.said("listens", "done")
+
+    def nc_serves_by_exec(self):
+        """-ll -e: each connection becomes the standard files of a program of its own."""
+        for text in (b"one\n", b"two\n" * 3000):
+            got = talk(self.ns, self.addresses["serves"], 5001, text)
+            assert got == text.decode(), (len(got), len(text))
+
+    def wget_fetches(self):
+        digest = hashlib.md5(CONTENT["www/big"]).hexdigest()
+        assert f"{digest}  -" in self.said("fetches", "fetched"), said(self.machine, "fetches")
+
+    def nslookup_resolves(self):
+        lines = self.said("resolves", "resolved")
+        text = "\n".join(lines)
+        assert "10.51.0.1" in text and "fd51::1" in text, text
+        assert "status 0" in lines[-1] and any("10.51.0.1:53" in line for line in lines), text
+
+    def wget_by_name(self):
+        """busybox's wget is static glibc: its own resolver, by /etc/resolv.conf."""
+        assert "<html>a page</html>" in self.said("names", "by name 0"), said(self.machine, "names")
+
+    def httpd_serves(self):
+        base = f"http://{self.addresses['httpd']}/"
+        for _ in range(3):
+            assert curl(self.ns, base + "index.html").stdout == CONTENT["www/index.html"].decode()
+        path = os.path.join(self.folder, "got")
+        done = curl(self.ns, base + "big", "-o", path)
+        assert done.returncode == 0, done.stderr
+        with open(path, "rb") as file:
+            assert file.read() == CONTENT["www/big"]
+        assert "404" in curl(self.ns, base + "nothing", "-i").stdout
+
+    def httpd_serves_several_at_once(self):
+        base = f"http://{self.addresses['httpd']}/big"
+        runs = [self.ns.popen("curl", "-sS", "--max-time", "60", "-o", os.path.join(self.folder, f"got{i}"), base)
+                for i in range(4)]
+        for i, run in enumerate(runs):
+            assert run.wait(70) == 0
+            with open(os.path.join(self.folder, f"got{i}"), "rb") as file:
+                assert file.read() == CONTENT["www/big"]
+
+
+def busybox_environments(programs):
+    shell = ["sh", "-c"]
+    fetch = f"wget -q -O - http://{HOST}:8000/www/big | md5sum; echo fetched"
+    named = "sleep 1; wget -q -O - http://web.test:8000/www/index.html; echo by name $?"
+    listen = "echo ready; echo an answer | nc -l -p 5000; echo done"
+    return {
+        "sends": programs.add("sends", "busybox", shell + [f"echo hello | nc {HOST} 4000; echo sent $?"]),
+        "listens": programs.add("listens", "busybox", shell + [listen]),
+        "serves": programs.add("serves", "busybox", ["nc", "-ll", "-p", "5001", "-e", "/busybox", "cat"]),
+        "fetches": programs.add("fetches", "busybox", shell + [fetch]),
+        "resolves": programs.add("resolves", "busybox", shell + ["nslookup web.test; echo resolved, status $?"]),
+        "names": programs.add("names", "busybox", shell + [named]),
+        "httpd": programs.add("httpd", "busybox", ["httpd", "-f", "-p", "80", "-h", "/www"], list(CONTENT), 32768),
+    }
+
+
+def check_busybox(report):
+    programs = Programs()
+    addresses = busybox_environments(programs)
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
+        write_content(folder)
+        resolver = ns.popen("python3", "-c", NAME_SERVER)
+        web = ns.popen("python3", "-m", "http.server", "8000", "--directory", folder,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        listener = ns.popen("python3", "-c", LISTENER, stdout=subprocess.PIPE)
+        time.sleep(1)
+        with Machine(payload=programs.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=250,
+                     memory="1G", smp=2, append=programs.append()) as machine:
+            test = Test(report, ns, machine, addresses, folder)
+            test.listener = listener
+            for one in (test.nc_sends, test.nc_listens, test.nc_serves_by_exec, test.wget_fetches,
+                        test.nslookup_resolves, test.wget_by_name, test.httpd_serves,
+                        test.httpd_serves_several_at_once):
+                with report.test("busybox: " + one.__name__.replace("_", " ")):
+                    one()
+            print(machine.console()) if os.environ.get("SHOW") else None
+        for process in (resolver, web, listener):
+            process.kill()
+            process.wait()
+
+
+def main():
+    if not Namespace.possible():
+        skip_all("needs root")
+    report = Report()
+    check_busybox(report)
+    report.exit()
+
+
+main()

@@ -27,6 +27,10 @@ static const struct {
         {"who refuses loses by force", trial_refusing},
         {"who lies loses as many", trial_lying},
         {"an environment's own program chooses", trial_choosing},
+        {"frames are saved where their owner said before", trial_saving},
+        {"extents are given back, or taken", trial_extents},
+        {"rectangles of the screen are given back, or taken", trial_screens},
+        {"rings are given back, or taken", trial_rings},
         {"an environment races itself, and is ended amid calls", trial_races},
 };
 
@@ -37,6 +41,7 @@ static const struct {
         {"serve", role_serve}, {"spin", role_spin},       {"nested", role_nested},
         {"racer", role_racer}, {"giver", role_giver},     {"liar", role_liar},
         {"late", role_late},   {"refuser", role_refuser}, {"chooser", role_chooser},
+        {"saver", role_saver}, {"keeper", role_keeper},
 };
 
 static bool failed;
@@ -88,6 +93,12 @@ static bool note_frames(const struct exo_child *child)
 bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
                  uint64_t frames)
 {
+	return trial_child_with(child, role, core, slots, frames, NULL);
+}
+
+bool trial_child_with(struct exo_child *child, const char *role, unsigned core, unsigned slots,
+                      uint64_t frames, trial_furnish *furnish)
+{
 	const struct exo_cap *all = exo_start_cap(EXO_USE_FRAMES);
 	struct exo_cpio_member image;
 
@@ -100,8 +111,8 @@ bool trial_child(struct exo_child *child, const char *role, unsigned core, unsig
 	    exo_child_grant(child, EXO_USE_FRAMES, "frames", all, EXO_RIGHT_ALLOC, all->first,
 	                    all->count) < 0 ||
 	    exo_child_argument(child, role) < 0 || exo_child_argument(child, role) < 0 ||
-	    !note_frames(child) || exo_child_start(child, core) < 0 ||
-	    !trial_slots(child, core, slots)) {
+	    (furnish != NULL && !furnish(child)) || !note_frames(child) ||
+	    exo_child_start(child, core) < 0 || !trial_slots(child, core, slots)) {
 		exo_printf("child %s: %s\n", role, child->error);
 		return false;
 	}

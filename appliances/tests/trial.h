@@ -26,6 +26,10 @@ void trial_fail(int line, const char *what);
  * runs already. What it was granted beside console and frames: a key to call `peer`, if not 0. */
 bool trial_child(struct exo_child *child, const char *role, unsigned core, unsigned slots,
                  uint64_t frames);
+/* Likewise; `furnish` gives it more before it runs. false: it can't. */
+typedef bool trial_furnish(struct exo_child *child);
+bool trial_child_with(struct exo_child *child, const char *role, unsigned core, unsigned slots,
+                      uint64_t frames, trial_furnish *furnish);
 /* What the last child owned before it ran. */
 extern uint64_t trial_child_frames;
 /* Gives a child the next free `slots` of a core's vector. */
@@ -50,7 +54,12 @@ int role_racer(void);
 
 /* trial_revoke.c */
 void trial_giving_in_time(void), trial_lying(void), trial_being_late(void), trial_refusing(void),
-        trial_choosing(void);
-int role_giver(void), role_liar(void), role_late(void), role_refuser(void), role_chooser(void);
+        trial_choosing(void), trial_saving(void);
+int role_giver(void), role_liar(void), role_late(void), role_refuser(void), role_chooser(void),
+        role_saver(void);
+
+/* trial_units.c */
+void trial_extents(void), trial_screens(void), trial_rings(void);
+int role_keeper(void);
 
 #endif

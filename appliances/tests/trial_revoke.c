@@ -18,6 +18,8 @@ enum {
 	TAKEN = 6,
 	DEADLINE_NS = 200000000,
 	LIMIT_NS = 20000000000,
+	WORDS = EXO_PAGE_SIZE / sizeof(uint64_t),
+	SECTORS = TAKEN * EXO_PAGE_SIZE / 512,
 };
 
 static struct exo_pages pool[POOL];
@@ -97,8 +99,9 @@ int role_refuser(void)
 		__asm__ volatile("pause");
 }
 
-/* Has verified code choose: of its frames those of one block, which it took first. */
-int role_chooser(void)
+/* Has verified code choose: of its frames those of one block, which it took first, and, where it
+ * has an extent, save them there. Waits until they are lost. */
+static int lose(struct exo_pages *block, void (*fill)(const struct exo_pages *))
 {
 	struct insn {
 		uint8_t code, regs;
@@ -113,22 +116,83 @@ int role_chooser(void)
 	        {0xb7, 0x00, 0, 1},                            /* r0 = 1 */
 	        {0x95, 0x00, 0, 0},                            /* out: exit */
 	};
-	struct exo_seed seed = {.program = (uintptr_t)program, .program_size = sizeof(program)};
-	struct exo_pages block;
+	const struct exo_cap *extent = exo_start_cap(EXO_USE_DISK);
+	struct exo_seed seed = {.program = (uintptr_t)program,
+	                        .program_size = sizeof(program),
+	                        .extents = (uintptr_t)extent,
+	                        .n_extents = extent != NULL};
 
-	if (exo_pages_alloc(&block, TAKEN) < 0)
+	if (exo_pages_alloc(block, TAKEN) < 0)
 		return 1;
-	program[3].imm = (int32_t)block.frame;
+	fill(block);
+	program[3].imm = (int32_t)block->frame;
 	if (exo_seed(&seed) < 0)
 		return 2;
 	fill_pool();
 	while (exo_account()->n_losses < TAKEN)
 		exo_wait(exo_tsc() + exo_time_ticks(1000000));
 	for (unsigned i = 0; i < TAKEN; i++) {
-		if (exo_account()->losses[i].first - block.frame >= TAKEN)
+		if (exo_account()->losses[i].first - block->frame >= TAKEN)
 			return 3;
 	}
-	return 43;
+	return 0;
+}
+
+static void leave_empty(const struct exo_pages *block)
+{
+}
+
+int role_chooser(void)
+{
+	struct exo_pages block;
+	int result = lose(&block, leave_empty);
+
+	return result ? result : 43;
+}
+
+static uint64_t word_of(uint64_t frame, unsigned word)
+{
+	return (frame << 16 | word) * 0x9e3779b97f4a7c15ull;
+}
+
+static void write_words(const struct exo_pages *block)
+{
+	uint64_t *words = block->address;
+
+	for (unsigned i = 0; i < TAKEN * WORDS; i++)
+		words[i] = word_of(block->frame + i / WORDS, i % WORDS);
+}
+
+/* Reads what a loss says was saved of a frame, and compares. */
+static int compare(const struct exo_loss *loss, const struct exo_pages *back)
+{
+	volatile struct exo_disk_done *done = (void *)((char *)back->address + EXO_PAGE_SIZE);
+	const uint64_t *words = back->address;
+	struct exo_disk_request request = {.extent = *exo_start_cap(EXO_USE_DISK),
+	                                   .sector = loss->sector,
+	                                   .frame = back->frame,
+	                                   .count = EXO_PAGE_SIZE / 512,
+	                                   .done = (back->frame + 1) << EXO_PAGE_SHIFT};
+
+	if (!loss->saved || exo_disk(&request) < 0)
+		return 4;
+	while (!done->done)
+		exo_wait(exo_tsc() + exo_time_ticks(1000000));
+	for (unsigned i = 0; i < WORDS && done->result == 0; i++) {
+		if (words[i] != word_of(loss->first, i))
+			return 5;
+	}
+	return done->result ? 6 : 0;
+}
+
+int role_saver(void)
+{
+	struct exo_pages block, back;
+	int result = exo_pages_alloc(&back, 2) < 0 ? 7 : lose(&block, write_words);
+
+	for (unsigned i = 0; i < TAKEN && result == 0; i++)
+		result = compare((const void *)&exo_account()->losses[i], &back);
+	return result ? result : 46;
 }
 
 /* ---- Trials ---- */
@@ -154,11 +218,12 @@ static int ask(const struct exo_child *child, uint64_t count)
 }
 
 /* Starts a child, waits until it has its pool, asks, and waits until that is settled. */
-static bool take_from(struct exo_child *child, const char *role, uint64_t *before)
+static bool take_with(struct exo_child *child, const char *role, trial_furnish *furnish,
+                      uint64_t *before)
 {
 	uint64_t limit = exo_tsc() + exo_time_ticks(LIMIT_NS), settled = 0;
 
-	if (!trial_child(child, role, 0, 2, 256))
+	if (!trial_child_with(child, role, 0, 2, 256, furnish))
 		return false;
 	if (!look(child))
 		return false;
@@ -173,6 +238,11 @@ static bool take_from(struct exo_child *child, const char *role, uint64_t *befor
 	while (!settled && exo_tsc() < limit)
 		settled = (uint64_t)exo_wait(exo_tsc() + exo_time_ticks(2000000)) & EXO_EVENT_TAKEN;
 	return settled && look(child);
+}
+
+static bool take_from(struct exo_child *child, const char *role, uint64_t *before)
+{
+	return take_with(child, role, NULL, before);
 }
 
 static void finish(struct exo_child *child)
@@ -222,6 +292,22 @@ void trial_refusing(void)
 	TRIAL(status.account.frames == before - TAKEN);
 	TRIAL(status.account.n_losses == TAKEN);
 	finish(&child);
+}
+
+static bool give_extent(struct exo_child *child)
+{
+	return exo_child_extent(child, 8, SECTORS) >= 0;
+}
+
+void trial_saving(void)
+{
+	struct exo_child child;
+	uint64_t before;
+
+	if (exo_info()->disk_sectors == 0)
+		return;
+	TRIAL(take_with(&child, "saver", give_extent, &before));
+	TRIAL(trial_end(&child) == 46);
 }
 
 void trial_choosing(void)

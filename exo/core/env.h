@@ -99,7 +99,9 @@ struct env {
 	 * (revoke.h). */
 	struct {
 		uint64_t count, target; /* units named; frames that it may keep */
-		bool by_net;            /* of the packet path */
+		uint64_t until;         /* TSC: saving is given up */
+		bool by_net, under_way; /* of the packet path; being taken */
+		bool waiting;           /* for the disk */
 	} taken;
 	struct flt_program *chooser;
 	struct seeded {

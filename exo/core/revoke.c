@@ -15,6 +15,7 @@
 enum {
 	UNITS_MAX = 4096,
 	AHEAD_MAX_S = 10,
+	SAVING_MAX_S = 1, /* behind the deadline, for the disk */
 	REASON_BYTES = 128,
 	SECTORS_PER_FRAME = 8,
 };
@@ -61,30 +62,38 @@ static void record(struct env *env, uint32_t kind, uint64_t first, uint64_t sect
 
 /* ---- Taking ---- */
 
-/* Writes a frame to the next seeded sectors. Where it goes, UINT64_MAX: nowhere. */
-static uint64_t save(struct env *env, uint64_t frame)
+/* Writes a frame to the next seeded sectors. *sector: where it goes, UINT64_MAX: nowhere.
+ * -EXO_EAGAIN while the disk has too much to do, for as long as that may take. */
+static int save(struct env *env, uint64_t frame, uint64_t *sector)
 {
-	for (unsigned i = 0; i < EXO_SEED_EXTENTS; i++) {
-		struct seeded *s = &env->seeded[i];
-		uint64_t sector = s->sector;
+	struct seeded *s = env->seeded;
+	int error;
 
-		if (s->left < SECTORS_PER_FRAME)
-			continue;
-		if (extent_save(env, sector, frame) != 0)
-			return UINT64_MAX;
-		s->sector += SECTORS_PER_FRAME;
-		s->left -= SECTORS_PER_FRAME;
-		return sector;
-	}
-	return UINT64_MAX;
+	*sector = UINT64_MAX;
+	while (s < env->seeded + EXO_SEED_EXTENTS && s->left < SECTORS_PER_FRAME)
+		s++;
+	if (s == env->seeded + EXO_SEED_EXTENTS)
+		return 0;
+	error = extent_save(env, s->sector, frame);
+	if (error)
+		return error == -EXO_EAGAIN && machine_tsc() < env->taken.until ? error : 0;
+	*sector = s->sector;
+	s->sector += SECTORS_PER_FRAME;
+	s->left -= SECTORS_PER_FRAME;
+	return 0;
 }
 
-static void take_frame(struct env *env, struct frame *frame, struct frame_list *parted)
+/* false: it has to wait until it can be saved. */
+static bool take_frame(struct env *env, struct frame *frame, struct frame_list *parted)
 {
-	uint64_t number = ledger_frame_number(frame);
+	uint64_t number = ledger_frame_number(frame), sector;
 
-	record(env, EXO_KIND_FRAME, number, save(env, number));
+	env->taken.waiting = save(env, number, &sector) != 0;
+	if (env->taken.waiting)
+		return false;
+	record(env, EXO_KIND_FRAME, number, sector);
 	ledger_frame_part(env, frame, parted);
+	return true;
 }
 
 /* What the environment's own program says: whether this one goes first. */
@@ -109,7 +118,8 @@ static void take_any(struct env *env, uint64_t left, struct frame_list *parted)
 			if (ledger_frame_fixed(frame) || (round == 0 && !chosen(env, frame)) ||
 			    (round == 1 && frame->pins != 0))
 				continue;
-			take_frame(env, frame, parted);
+			if (!take_frame(env, frame, parted))
+				return;
 			left--;
 		}
 	}
@@ -140,7 +150,8 @@ static void take_left(struct env *env)
 
 	if (r->first == EXO_UNITS_ANY)
 		take_any(env, units_left(env), &parted);
-	for (uint64_t i = 0; r->first != EXO_UNITS_ANY && i < env->taken.count; i++)
+	for (uint64_t i = 0;
+	     r->first != EXO_UNITS_ANY && i < env->taken.count && !env->taken.waiting; i++)
 		take_unit(env, r->kind, r->first + i, &parted);
 	ledger_frames_settle(&parted);
 }
@@ -156,6 +167,7 @@ static void unlink_env(struct env *env)
 		link = &(*link)->next_taken;
 	*link = env->next_taken;
 	env->account->repossession = (struct exo_repossession){0};
+	env->taken.under_way = false;
 	if (by)
 		env_post(by, UINT32_MAX, EXO_EVENT_TAKEN);
 }
@@ -174,29 +186,34 @@ static void look(uint64_t now, struct exo_repossession *by_net, uint32_t *id)
 			r->count = units_left(env);
 		if (r->count != 0 && now < r->deadline)
 			continue;
+		if (env->taken.by_net && env->taken.under_way)
+			continue;
 		if (env->taken.by_net) {
+			env->taken.under_way = true;
 			*by_net = *r;
 			*id = env->id;
-			unlink_env(env);
 			return;
 		}
+		env->taken.waiting = false;
 		if (r->count != 0)
 			take_left(env);
-		unlink_env(env);
+		if (!env->taken.waiting)
+			unlink_env(env);
 	}
 }
 
 static void take_by_net(const struct exo_repossession *r, uint32_t id)
 {
 	const struct exo_cap unit = {.kind = (uint16_t)r->kind, .first = r->first};
+	bool taken = ledger_owner((enum exo_kind)r->kind, r->first) == id && net_revoke(&unit) == 0;
 	struct env *env;
 
-	if (ledger_owner((enum exo_kind)r->kind, r->first) != id || net_revoke(&unit) != 0)
-		return;
 	core_lock();
 	env = env_find_live(id);
-	if (env)
+	if (env && taken)
 		record(env, r->kind, r->first, UINT64_MAX);
+	if (env && env->taken.under_way)
+		unlink_env(env);
 	core_unlock();
 }
 
@@ -283,6 +300,9 @@ int64_t revoke_call_repossess(struct call *call)
 	env->taken.count = b.count;
 	env->taken.target = env->account->frames > b.count ? env->account->frames - b.count : 0;
 	env->taken.by_net = is_net(b.kind);
+	env->taken.under_way = false;
+	env->taken.until = (b.deadline > machine_tsc() ? b.deadline : machine_tsc()) +
+	                   SAVING_MAX_S * core_info->tsc_hz;
 	if (env->chooser && env->pes && !env->pes->machine.setup.entry[EXO_UPCALL_REVOKE])
 		b.deadline = 0;
 	env->account->repossession = (struct exo_repossession){.by = call->env->id,

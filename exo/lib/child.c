@@ -339,7 +339,8 @@ int exo_child_extent(struct exo_child *child, uint64_t first, uint32_t sectors)
 		              (unsigned long long)exo_info()->disk_sectors);
 	result =
 	        exo_child_grant(child, EXO_USE_DISK, "disk", &block.out,
-	                        EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, first, sectors);
+	                        EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT | EXO_RIGHT_FREE,
+	                        first, sectors);
 	return result < 0 ? result : 0;
 }
 
@@ -358,7 +359,8 @@ int exo_child_screen(struct exo_child *child, const struct exo_rect *rect)
 		              rect->width, rect->height, rect->x, rect->y, exo_info()->screen_width,
 		              exo_info()->screen_height);
 	result = exo_child_grant(child, EXO_USE_SCREEN, "screen", &block.out,
-	                         EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, block.out.first, 1);
+	                         EXO_RIGHT_WRITE | EXO_RIGHT_GRANT | EXO_RIGHT_FREE,
+	                         block.out.first, 1);
 	return result < 0 ? result : 0;
 }
 

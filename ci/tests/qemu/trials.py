@@ -41,10 +41,15 @@ def main():
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
         path = payload(os.path.join(folder, "trial.cpio"))
+        disk = os.path.join(folder, "disk")
+        with open(disk, "wb") as file:
+            file.write(bytes(1 << 20))
         if "--cost" in sys.argv:
             print(run(path, extra=["-icount", "shift=0"]))
             return 0
-        for where, description in (("1 core", {}), ("2 cores", {"smp": 2}),
+        for where, description in (("1 core", {"disks": [disk], "screen": "320x200"}),
+                                   ("2 cores", {"smp": 2, "disks": [disk], "screen": "320x200"}),
+                                   ("4 cores", {"smp": 4}),
                                    ("no FSGSBASE", {"cpu": "max,-fsgsbase"}),
                                    ("qemu64", {"cpu": "qemu64,+sse4.1,+sse4.2,+ssse3,+popcnt"})):
             console = run(path, **description)

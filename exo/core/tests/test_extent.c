@@ -8,7 +8,9 @@
 
 #include "../extent.h"
 #include "../ledger.h"
+#include "../core.h"
 #include "../machine.h"
+#include "../revoke.h"
 
 static struct ledger_counts before;
 static uint32_t a, b; /* two children */
@@ -225,6 +227,46 @@ static void saves(void **state)
 	assert_int_equal(extent_save(kit_env(b), 8, first_a), -EXO_EPERM);
 }
 
+/* Frames that are taken wait for the disk, if it has too much to do, and are all saved. */
+static void saves_all_that_is_taken(void **state)
+{
+	struct exo_cap own = extent_of_a(8, 32, EXO_RIGHT_READ | EXO_RIGHT_WRITE), other;
+	struct exo_seed seed = {.n_extents = 1, .extents = KIT_DATA_PAGE(3)};
+	struct exo_repossess ask = {.authority = kit_cap(EXO_USE_FRAMES),
+	                            .env = a,
+	                            .kind = EXO_KIND_FRAME,
+	                            .first = first_a,
+	                            .count = 4};
+	const struct exo_account *account = kit_env(a)->account;
+	uint64_t first_b;
+
+	for (unsigned i = 0; i < 4; i++)
+		memset(machine_frame(first_a + i), 0x40 + (int)i, 4096);
+	kit_put(a, KIT_DATA_PAGE(3), &own, sizeof(own));
+	assert_int_equal(kit_call_block(a, EXO_CALL_SEED, &seed, sizeof(seed)), 0);
+	assert_int_equal(make(48, 8, b, &other), 0);
+	assert_int_equal(kit_frames(b, 1, &first_b, &other), 0);
+	host_disk_finishes(0, 0);
+	for (unsigned i = 0; i < MACHINE_DISK_REQUESTS - 2; i++)
+		assert_int_equal(extent_save(kit_env(b), 48, first_b), 0);
+	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_REPOSSESS, &ask, sizeof(ask)), 0);
+	revoke_tick(machine_tsc());
+	assert_int_equal(account->n_losses, 2);
+	assert_int_equal(account->repossession.by, ENV_INIT);
+	host_disk_finishes(UINT32_MAX, 0);
+	extent_poll();
+	host_time_add(2 * core_info->slot_ticks);
+	revoke_tick(machine_tsc());
+	extent_poll();
+	assert_int_equal(account->n_losses, 4);
+	assert_int_equal(account->repossession.by, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(account->losses[i].saved, 1);
+		assert_int_equal(host_disk()[account->losses[i].sector * 512],
+		                 0x40 + account->losses[i].first - first_a);
+	}
+}
+
 static void listed(void **state)
 {
 	struct exo_ledger_entry entry;
@@ -251,6 +293,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(bounded, setup, teardown),
 	        cmocka_unit_test_setup_teardown(end_in_the_middle, setup, teardown),
 	        cmocka_unit_test_setup_teardown(saves, setup, teardown),
+	        cmocka_unit_test_setup_teardown(saves_all_that_is_taken, setup, teardown),
 	        cmocka_unit_test_setup_teardown(listed, setup, teardown),
 	};
 

@@ -79,7 +79,7 @@ int exo_child_give(struct exo_child *child, enum exo_start_use use, const char *
                    const struct exo_cap *cap);
 
 /* Makes an extent of free sectors, or a rectangle of free screen, that the child owns, and enters
- * the key to all of it; the creator needs the authority. */
+ * the key to all of it, with which it can also give it back; the creator needs the authority. */
 int exo_child_extent(struct exo_child *child, uint64_t first, uint32_t sectors);
 int exo_child_screen(struct exo_child *child, const struct exo_rect *rect);
 /* Appends an argument. -EXO_E2BIG where the start page has no room. */

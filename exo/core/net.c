@@ -13,6 +13,12 @@
 #include "cap.h"
 #include "log.h"
 
+enum {
+	RECLAIM_TURN = 32,     /* polls under load from one reclaim to the next */
+	RECLAIM_PATIENCE = 64, /* polls in vain before the core may halt, */
+	RECLAIM_HZ = 5000,     /* and how often it looks then */
+};
+
 struct net net;
 
 /* ---- Start ---- */
@@ -321,6 +327,30 @@ static void finish_handlers(unsigned core)
 		after(core);
 }
 
+/* Environments wait for memory that NICs may have done with, and drivers give it back when they
+ * are asked: now and then, and where there is nothing else to do. A NIC that takes its time is
+ * waited for, for a while. */
+static unsigned reclaim(unsigned core, unsigned budget, unsigned n)
+{
+	struct net_core *me = &net.cores[core];
+	uint32_t held = __atomic_load_n(&me->held, __ATOMIC_RELAXED);
+
+	if (held == 0 || (n > 0 && me->polls % RECLAIM_TURN))
+		return n;
+	port_reclaim(core);
+	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != held)
+		me->fruitless = 0;
+	n += poll_rings(core, budget);
+	return n == 0 && ++me->fruitless < RECLAIM_PATIENCE ? 1 : n;
+}
+
+uint64_t net_deadline(unsigned core, uint64_t now)
+{
+	bool waits = __atomic_load_n(&net.cores[core].held, __ATOMIC_RELAXED) != 0;
+
+	return waits ? now + machine_info()->tsc_hz / RECLAIM_HZ : UINT64_MAX;
+}
+
 unsigned net_poll(unsigned core, unsigned budget)
 {
 	unsigned n;
@@ -330,6 +360,7 @@ unsigned net_poll(unsigned core, unsigned budget)
 	n = poll_ports(core, budget);
 	n += poll_rings(core, budget);
 	finish_handlers(core);
+	n = reclaim(core, budget, n);
 	flt_fragments_expire(net.fragments, machine_tsc());
 	publish_bindings(core);
 	publish_rings(core);

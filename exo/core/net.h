@@ -9,8 +9,10 @@
  *     demux.c     a burst from a port: who gets each frame, copies for taps, drops by cause
  *     ring_receive.c, ring_transmit.c    the two directions of a ring; every descriptor is hostile
  *     loop.c      frames between environments of this machine
+ *     attach.c    payload sent from the environment's frames, and completions in order
+ *     offload.c   checksums, and segments of long packets, where the NIC does not make them
  *     guard.c     whether a header lies inside a flow space's transmit set
- *     port.c      DPDK: bursts, transmit buffers, checksums, statistics
+ *     port.c      DPDK: bursts, transmit buffers, statistics
  *     retire.c    when memory that pollers may still read is freed (rte_rcu_qsbr)
  *
  * Who may call what when: the net_call_* functions and net_env_end run with the core's other state
@@ -89,6 +91,9 @@ void net_env_end(struct env *env);
  * means that there is nothing to do until an interrupt, a doorbell or time passes.
  */
 unsigned net_poll(unsigned core, unsigned budget);
+
+/* When net_poll has to be called again though nothing interrupts; UINT64_MAX: it need not. */
+uint64_t net_deadline(unsigned core, uint64_t now);
 
 /* Returns once no core is inside a net_poll that began before: what it had been given to read or
  * write (a frame that changed owner) is untouched from then on. At most one bounded poll long; not

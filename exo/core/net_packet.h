@@ -63,9 +63,37 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 
 /* ---- ring_transmit.c ---- */
 
-/* Sends at most NET_BURST packets of a ring. → how many descriptors it took. *more: it is not
- * empty. */
+/* Sends at most NET_BURST packets of a ring, and completes what has been sent. → how many
+ * descriptors it took. *more: it is not empty, or something of it waits for the port. */
 unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
+
+/* ---- offload.c ---- */
+
+/* Fills in the checksums that `flags` (EXO_DESC_L3_SUM, _L4_SUM) ask for, or has the port do it.
+ * The header lies in the first segment. 0, or the enum exo_error of a header that can't be parsed
+ * that far. */
+unsigned offload_checksum(uint16_t port, struct rte_mbuf *mbuf, unsigned flags);
+/* Prepares a TCP or UDP packet to be cut into segments of `size` payload bytes, all checksums
+ * included, by the port where it can and may. *pieces: into how many offload_cut has to cut it; 1:
+ * it goes out as it is. 0; EXO_EINVAL: not a whole TCP or UDP packet; EXO_E2BIG: more than
+ * EXO_PIECES_MAX segments, or longer ones than the port sends; EXO_ENOSYS: the port sends frames in
+ * one segment only. */
+unsigned offload_segment(uint16_t port, struct rte_mbuf *mbuf, uint16_t size, bool by_port,
+                         unsigned *pieces);
+/* Cuts it; `whole` stays the caller's. false: no mbufs now, nothing has happened. */
+bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
+                 struct rte_mbuf *out[]);
+
+/* ---- attach.c ---- */
+
+/* Makes room for n pieces. 0 or -EXO_ENOMEM. */
+int attach_start(unsigned n);
+/* Appends `length` bytes of the environment's memory to a chain, without copying them. 0;
+ * EXO_EAGAIN (no mbufs now), EXO_EFAULT (not the environment's), EXO_E2BIG (more than
+ * segments_max); what was attached goes with the chain. */
+unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
+                        struct rte_mbuf *head, unsigned segments_max, uint64_t address,
+                        uint32_t length);
 
 /* ---- net.c ---- */
 
@@ -85,10 +113,15 @@ uint32_t port_frame_max(uint16_t port);
 unsigned port_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, unsigned n);
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
-/* Fills in the checksums that `flags` (EXO_DESC_L3_SUM, _L4_SUM) ask for, or has the port do it.
- * The header lies in the first segment. 0, or the enum exo_error of a header that can't be parsed
- * that far. */
-unsigned port_checksum(uint16_t port, struct rte_mbuf *mbuf, unsigned flags);
+/* An mbuf without memory, to be attached to some; NULL: none now. */
+struct rte_mbuf *port_shell(void);
+/* RTE_ETH_TX_OFFLOAD_* in use. */
+uint64_t port_offloads(uint16_t port);
+/* Segments of a frame that may lie in memory which is to come back soon; 0: its driver does not
+ * give it back before its queue has gone round. */
+unsigned port_attachable(uint16_t port);
+/* Has this core's queues give back what has been sent. */
+void port_reclaim(unsigned core);
 /* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
 unsigned port_send(unsigned core, uint16_t port, struct rte_mbuf **mbufs, unsigned n);
 /* Statistics and link into *info. */

@@ -24,6 +24,8 @@
 enum {
 	NET_BURST = 32,          /* frames taken from a queue, and sent from a ring, at once */
 	NET_HEADER_BYTES = 256,  /* bytes of a frame that the transmit guard looks at */
+	NET_ATTACH_MIN = 2048,   /* bytes behind them from which on attaching beats copying */
+	NET_FLIGHT_MAX = 1024,   /* packets of a ring whose completions are due */
 	NET_RINGS_MAX = 4096,    /* on the machine; a power of two: the low bits of a ring's id */
 	NET_ENV_RINGS_MAX = 256, /* of one environment; likewise below */
 	NET_ENV_BINDINGS_MAX = 16384,
@@ -48,6 +50,31 @@ struct net_buffer {
 	uint64_t address;
 	uint64_t cookie;
 	uint32_t length;
+};
+
+/* A packet that was taken from a transmit ring, until its completion is written. */
+struct net_ticket {
+	uint64_t address, cookie;
+	uint32_t length;
+	uint32_t left; /* atomic: pieces of it that a NIC holds */
+	uint16_t status, port;
+	bool report;
+};
+
+/* A transmit ring's packets under way, in order; see attach.c. */
+struct net_flight {
+	uint32_t refs; /* atomic: of the ring, and of each piece that a NIC holds */
+	uint32_t core, size;
+	struct net_bell *bell; /* rings when a packet has come back */
+	uint32_t head, tail;   /* the poller's */
+	struct net_ticket tickets[];
+};
+
+/* Segments of a packet that was cut, which wait for their port. */
+struct net_rest {
+	uint16_t port;
+	uint16_t first, n;
+	struct rte_mbuf *mbufs[EXO_PIECES_MAX];
 };
 
 /* A ring. The polling core's alone unless marked. */
@@ -84,6 +111,8 @@ struct net_ring {
 	uint64_t account_bytes;           /* likewise */
 	uint64_t account_refused;         /* likewise */
 	uint32_t guard_hint;              /* the conjunction that let the last frame pass */
+	struct net_flight *flight;        /* of a transmit ring */
+	struct net_rest rest;             /* likewise */
 	uint32_t buffer_first, n_buffers; /* of `buffers`, a ring of its own */
 	struct net_buffer buffers[EXO_SEGMENTS_MAX];
 };
@@ -152,6 +181,8 @@ struct net_core {
 	struct net_binding_core *dirty; /* likewise */
 	void (*after)(unsigned core); /* what a handler left to do behind the poll; NULL: nothing */
 	uint64_t polls, polls_empty;
+	uint32_t held;      /* atomic: pieces of environments' memory that NICs hold */
+	uint32_t fruitless; /* polls since one of them came back */
 	struct exo_drops drops[EXO_PORTS_MAX];
 	uint8_t *scratch; /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
 } __attribute__((aligned(64)));
@@ -213,6 +244,8 @@ struct net_ring *ring_find(struct env *caller, const struct exo_cap *cap, unsign
  * in condemned spaces lose their space. Under net.lock. */
 struct net_ring *ring_detach(uint64_t id, const struct env *env);
 void ring_free(struct net_ring *list);
+/* Drops a reference to a flight; the last one frees it. Any core. */
+void flight_put(struct net_flight *flight);
 /* Ends one ring: 0, -EXO_ESTALE where there is no such ring, -EXO_EBUSY while bindings deliver to
  * it. */
 int ring_end(uint64_t id);
@@ -229,6 +262,11 @@ void ring_consume(struct net_ring *ring, uint32_t n);
 /* Writes the i-th descriptor behind the response queue's head, where there is room; publishes n. */
 void ring_respond(struct net_ring *ring, uint32_t i, const struct exo_desc *desc);
 void ring_publish(struct net_ring *ring, uint32_t n);
+
+/* ---- ring_transmit.c ---- */
+
+/* Frees what of a ring that has ended still waits for its port. */
+void ring_transmit_end(struct net_ring *ring);
 
 /* ---- net.c ---- */
 

@@ -13,18 +13,30 @@
 #include <string.h>
 
 #include <rte_ethdev.h>
-#include <rte_ip.h>
-#include <rte_net.h>
-#include <rte_tcp.h>
-#include <rte_udp.h>
 
 enum {
 	DESCRIPTORS_DEFAULT = 1024, /* of a queue whose driver does not say */
+	SEGMENTS_DEFAULT = 40,      /* of a frame, likewise */
+	SHELLS = 2047,              /* pieces of payload on their way at once */
 	VLAN_TAGS_MAX = 2,
+};
+
+/*
+ * How a driver is made to give back what the NIC has sent. Many do so only when they are handed the
+ * next frame, and an environment would wait for its buffers until then.
+ */
+enum give_back {
+	BACK_NEVER,    /* not before its queue has gone round: payload is copied */
+	BACK_AT_ONCE,  /* or is somebody else's at once: nothing to do */
+	BACK_CLEANUP,  /* rte_eth_tx_done_cleanup */
+	BACK_EMPTY,    /* an empty burst */
+	BACK_TOO_LONG, /* a frame of more segments than its queue has room for, which it refuses */
 };
 
 /* What is known of a port. */
 struct port {
+	enum give_back back;
+	uint16_t segments_max; /* of one frame */
 	uint16_t rx_queues, tx_queues;
 	uint32_t frame_max;
 	struct rte_ether_addr mac;
@@ -35,6 +47,27 @@ struct port {
 
 static struct port ports[EXO_PORTS_MAX];
 static struct rte_mempool *pool;
+static struct rte_mempool *shells; /* mbufs without memory of their own */
+static struct rte_mbuf too_long = {.nb_segs = UINT16_MAX, .refcnt = 1};
+
+/* Drivers without rte_eth_tx_done_cleanup whose ways are known. */
+static enum give_back back_of(uint16_t id, const char *driver)
+{
+	static const struct {
+		const char *driver;
+		enum give_back back;
+	} known[] = {
+	        {"net_virtio", BACK_TOO_LONG},   {"net_vmxnet3", BACK_EMPTY},
+	        {"net_ring", BACK_AT_ONCE},      {"net_null", BACK_AT_ONCE},
+	        {"net_af_packet", BACK_AT_ONCE}, {"net_tap", BACK_AT_ONCE},
+	        {"net_pcap", BACK_AT_ONCE},
+	};
+
+	for (size_t i = 0; i < RTE_DIM(known); i++)
+		if (strcmp(driver, known[i].driver) == 0)
+			return known[i].back;
+	return rte_eth_tx_done_cleanup(id, 0, 0) < 0 ? BACK_NEVER : BACK_CLEANUP;
+}
 
 static unsigned queue_descriptors(uint16_t id, uint16_t queue)
 {
@@ -62,6 +95,11 @@ static int learn(uint16_t id, unsigned *buffers)
 	if (!(port->offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
 		port->frame_max = RTE_MIN(port->frame_max, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM);
 	port->rx_offloads = conf.rxmode.offloads;
+	port->segments_max = RTE_MIN(info.tx_desc_lim.nb_seg_max ? info.tx_desc_lim.nb_seg_max
+	                                                         : SEGMENTS_DEFAULT,
+	                             queue_descriptors(id, 0) / 2);
+	if (port->offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+		port->back = back_of(id, info.driver_name);
 	for (uint16_t queue = 0; queue < port->tx_queues; queue++)
 		*buffers += queue_descriptors(id, queue);
 	if (port->tx_queues >= net.n_cores)
@@ -85,7 +123,18 @@ int port_start(void)
 	net.n_pollers = net.n_cores;
 	pool = rte_pktmbuf_pool_create("net_transmit", buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 	                               SOCKET_ID_ANY);
-	return pool ? 0 : -EXO_ENOMEM;
+	shells = rte_pktmbuf_pool_create("net_shells", SHELLS, 0, 0, 0, SOCKET_ID_ANY);
+	return pool && shells ? attach_start(SHELLS) : -EXO_ENOMEM;
+}
+
+uint64_t port_offloads(uint16_t id)
+{
+	return ports[id].offloads;
+}
+
+unsigned port_attachable(uint16_t id)
+{
+	return ports[id].back == BACK_NEVER ? 0 : ports[id].segments_max;
 }
 
 uint16_t port_queues(uint16_t id)
@@ -144,121 +193,9 @@ struct rte_mbuf *port_buffer(uint16_t id, uint32_t length)
 	return head;
 }
 
-/* What a frame's headers say, for checksums. */
-struct headers {
-	uint32_t l3, l4, l4_length; /* offsets from the frame's start; bytes behind l4 */
-	bool v4, tcp;
-};
-
-/* Whether lengths in the headers fit the frame: what the IP header covers lies inside it. */
-static bool measure(const struct rte_mbuf *mbuf, struct headers *headers)
+struct rte_mbuf *port_shell(void)
 {
-	uint32_t covered, l4_header;
-
-	if (headers->v4)
-		covered = rte_be_to_cpu_16(
-		        rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv4_hdr *, headers->l3)
-		                ->total_length);
-	else
-		covered = sizeof(struct rte_ipv6_hdr) +
-		          rte_be_to_cpu_16(
-		                  rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv6_hdr *, headers->l3)
-		                          ->payload_len);
-	l4_header = headers->tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr);
-	if (covered > mbuf->pkt_len - headers->l3 ||
-	    covered < headers->l4 - headers->l3 + l4_header ||
-	    mbuf->data_len < headers->l4 + l4_header)
-		return false;
-	headers->l4_length = covered - (headers->l4 - headers->l3);
-	return true;
-}
-
-/* Finds the headers; false: not IPv4 or IPv6 in Ethernet, with `l4`: not TCP or UDP in that. */
-static bool parse(struct rte_mbuf *mbuf, bool l4, struct headers *headers)
-{
-	struct rte_net_hdr_lens lens;
-	uint32_t type = rte_net_get_ptype(
-	        mbuf, &lens, RTE_PTYPE_L2_MASK | RTE_PTYPE_L3_MASK | RTE_PTYPE_L4_MASK);
-	uint32_t l4_type = type & RTE_PTYPE_L4_MASK;
-
-	headers->l4_length = 0;
-	headers->v4 = RTE_ETH_IS_IPV4_HDR(type);
-	headers->tcp = l4_type == RTE_PTYPE_L4_TCP;
-	headers->l3 = mbuf->l2_len = lens.l2_len;
-	headers->l4 = lens.l2_len + lens.l3_len;
-	mbuf->l3_len = lens.l3_len;
-	if (headers->v4 ? lens.l3_len < sizeof(struct rte_ipv4_hdr) || mbuf->data_len < headers->l4
-	                : (type & RTE_PTYPE_L3_MASK) != RTE_PTYPE_L3_IPV6)
-		return false;
-	if (!l4)
-		return true;
-	return (headers->tcp || l4_type == RTE_PTYPE_L4_UDP) && measure(mbuf, headers);
-}
-
-static void set_l4_sum(struct rte_mbuf *mbuf, const struct headers *headers, rte_be16_t sum)
-{
-	if (headers->tcp)
-		rte_pktmbuf_mtod_offset(mbuf, struct rte_tcp_hdr *, headers->l4)->cksum = sum;
-	else
-		rte_pktmbuf_mtod_offset(mbuf, struct rte_udp_hdr *, headers->l4)->dgram_cksum = sum;
-}
-
-/* RFC 1071 over the pseudo header (RFC 768, 9293, 8200) and what follows it. */
-static void l4_in_software(struct rte_mbuf *mbuf, const struct headers *headers)
-{
-	void *ip = rte_pktmbuf_mtod_offset(mbuf, void *, headers->l3);
-	uint16_t body = 0;
-	uint32_t sum;
-
-	set_l4_sum(mbuf, headers, 0);
-	(void)rte_raw_cksum_mbuf(mbuf, headers->l4, headers->l4_length, &body);
-	sum = body +
-	      (uint32_t)(headers->v4 ? rte_ipv4_phdr_cksum(ip, 0) : rte_ipv6_phdr_cksum(ip, 0));
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
-	set_l4_sum(mbuf, headers, (rte_be16_t)(sum == 0 && !headers->tcp ? 0xffff : sum));
-}
-
-/* Whether the port computes this frame's checksum: it counts to the frame's end, so padding behind
- * the IP packet is left to us. */
-static bool port_computes(uint16_t id, const struct rte_mbuf *mbuf, const struct headers *headers)
-{
-	uint64_t offload =
-	        headers->tcp ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
-
-	return (ports[id].offloads & offload) && headers->l4 + headers->l4_length == mbuf->pkt_len;
-}
-
-static unsigned l4_by_port(uint16_t id, struct rte_mbuf *mbuf, const struct headers *headers)
-{
-	mbuf->ol_flags |= headers->v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
-	mbuf->ol_flags |= headers->tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
-	if (rte_net_intel_cksum_prepare(mbuf))
-		return EXO_EINVAL;
-	return rte_eth_tx_prepare(id, 0, &mbuf, 1) == 1 ? 0 : EXO_EINVAL;
-}
-
-unsigned port_checksum(uint16_t id, struct rte_mbuf *mbuf, unsigned flags)
-{
-	struct headers headers;
-
-	if (!(flags & (EXO_DESC_L3_SUM | EXO_DESC_L4_SUM)))
-		return 0;
-	if (!parse(mbuf, flags & EXO_DESC_L4_SUM, &headers))
-		return EXO_EINVAL;
-	if ((flags & EXO_DESC_L3_SUM) && headers.v4) {
-		struct rte_ipv4_hdr *ip =
-		        rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv4_hdr *, headers.l3);
-
-		ip->hdr_checksum = 0;
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
-	}
-	if (!(flags & EXO_DESC_L4_SUM))
-		return 0;
-	if (port_computes(id, mbuf, &headers))
-		return l4_by_port(id, mbuf, &headers);
-	l4_in_software(mbuf, &headers);
-	return 0;
+	return rte_pktmbuf_alloc(shells);
 }
 
 unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **mbufs, unsigned n)
@@ -273,6 +210,25 @@ unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **mbufs, unsigned
 	sent = rte_eth_tx_burst(id, queue, mbufs, (uint16_t)n);
 	machine_unlock(&port->locks[queue]);
 	return sent;
+}
+
+void port_reclaim(unsigned core)
+{
+	for (unsigned id = 0; id < net.n_ports; id++) {
+		struct port *port = &ports[id];
+		uint16_t queue = (uint16_t)(core % port->tx_queues);
+		struct rte_mbuf *mbuf = &too_long;
+
+		if (port->back == BACK_EMPTY || port->back == BACK_TOO_LONG)
+			(void)port_send(core, (uint16_t)id, &mbuf, port->back == BACK_TOO_LONG);
+		if (port->back != BACK_CLEANUP)
+			continue;
+		if (port->locks)
+			machine_lock(&port->locks[queue]);
+		(void)rte_eth_tx_done_cleanup((uint16_t)id, queue, 0);
+		if (port->locks)
+			machine_unlock(&port->locks[queue]);
+	}
 }
 
 /* ---- Information ---- */

@@ -91,6 +91,8 @@ static int publish(struct env *caller, const struct exo_ring_create *arg, struct
 		return -EXO_E2BIG;
 	if (ring->kind == EXO_RING_TRANSMIT)
 		ring->space = flow_find(caller, &arg->space, EXO_RIGHT_SEND, &error);
+	if (ring->flight)
+		ring->flight->bell = bell;
 	ring->id = ++net.next_id * NET_RINGS_MAX + (uint64_t)(bell - net.bells);
 	if (!error && ring->kind == EXO_RING_TRANSMIT)
 		error = set_add(ring); /* the poller sees it from here on: it is complete */
@@ -106,6 +108,28 @@ static int publish(struct env *caller, const struct exo_ring_create *arg, struct
 	return 0;
 }
 
+/* Before its first packet is taken: what it needs besides the environment's memory. */
+static bool equip(struct net_ring *ring)
+{
+	const uint32_t size = ring->size < NET_FLIGHT_MAX ? ring->size : NET_FLIGHT_MAX;
+
+	if (ring->kind != EXO_RING_TRANSMIT)
+		return true;
+	ring->flight = machine_alloc(sizeof(*ring->flight) + size * sizeof(struct net_ticket));
+	if (!ring->flight)
+		return false;
+	ring->flight->refs = 1;
+	ring->flight->core = ring->core;
+	ring->flight->size = size;
+	return true;
+}
+
+void flight_put(struct net_flight *flight)
+{
+	if (flight && __atomic_sub_fetch(&flight->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		machine_free(flight);
+}
+
 static struct net_ring *ring_alloc(struct env *caller, const struct exo_ring_create *arg)
 {
 	struct net_ring *ring = machine_alloc(sizeof(*ring));
@@ -118,7 +142,10 @@ static struct net_ring *ring_alloc(struct env *caller, const struct exo_ring_cre
 	ring->size = arg->size;
 	ring->first_frame = arg->first_frame;
 	ring->n_frames = (exo_ring_bytes(arg->size) + 4095) / 4096;
-	return ring;
+	if (equip(ring))
+		return ring;
+	machine_free(ring);
+	return NULL;
 }
 
 static int create(struct env *caller, struct exo_ring_create *arg)
@@ -142,6 +169,7 @@ static int create(struct env *caller, struct exo_ring_create *arg)
 unpin:
 	ledger_frames_unpin(ring->first_frame, ring->n_frames);
 free_ring:
+	flight_put(ring->flight);
 	machine_free(ring);
 	return error;
 }
@@ -183,6 +211,8 @@ void ring_free(struct net_ring *list)
 		MACHINE_ASSERT(ring->uses == 0);
 		ledger_frames_unpin(ring->first_frame, ring->n_frames);
 		__atomic_fetch_sub(&ring->env->account->rings, 1, __ATOMIC_RELAXED);
+		ring_transmit_end(ring);
+		flight_put(ring->flight);
 		machine_free(ring);
 	}
 }

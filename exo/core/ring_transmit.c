@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Transmit rings. A packet's way out: its descriptors are copied and checked; its bytes are copied
- * into buffers of the kernel's; checksums are filled in; the guard looks at the header as it now
- * stands in the buffer, which nobody else can change any more; then the port gets it.
+ * into buffers of the kernel's, or only the header is and the payload is attached (attach.c);
+ * checksums are filled in; the guard looks at the header as it now stands in the buffer, which
+ * nobody else can change any more; then the port gets it, whole or in segments (offload.c).
  *
- * Packets go to the port in batches. tail moves, and completions are written, only when the port
- * has taken them, in order; what it has no room for stays in the ring and is read anew next time.
- * A packet that fails is completed at its place in that order, too.
+ * Packets go to the port in batches. tail moves only when the port has taken them, in order; what
+ * it has no room for stays in the ring and is read anew next time. But the segments of one packet
+ * wait beside the ring (struct net_rest): they are not cut twice. A packet that fails is done with
+ * at its place in that order, too. Completions: struct net_ticket.
  */
 #include "net_packet.h"
 
@@ -24,6 +26,7 @@ struct outgoing {
 	uint32_t status; /* 0, or the enum exo_error of why it can't be sent */
 	struct exo_desc first;
 	struct rte_mbuf *mbuf;
+	unsigned pieces;                     /* segments that it is to be cut into */
 	enum loop_way way;                   /* of mbuf */
 	uint8_t ethernet[RTE_ETHER_HDR_LEN]; /* refused: its header, for the console */
 };
@@ -32,7 +35,7 @@ struct outgoing {
 struct batch {
 	unsigned core;
 	const struct net_space *space; /* NULL: it was revoked */
-	unsigned n;
+	unsigned n, reported;          /* packets, and those of them that want a completion */
 	uint16_t port;
 	struct rte_mbuf *mbufs[NET_BURST];
 	struct outgoing packets[NET_BURST];
@@ -51,7 +54,7 @@ static uint32_t check_first(const struct net_space *space, const struct exo_desc
 		return EXO_ESTALE;
 	if (desc->port >= net.n_ports || !(space->ports >> desc->port & 1))
 		return EXO_ENOENT;
-	return desc->flags & EXO_DESC_SEGMENT ? EXO_ENOSYS : 0;
+	return 0;
 }
 
 /* Copies the next packet's descriptors into desc[]; they count as one packet even if it is bad. */
@@ -82,7 +85,8 @@ static void read_packet(const struct net_ring *ring, const struct net_space *spa
 	}
 	if (more || packet->length < RTE_ETHER_HDR_LEN)
 		packet->status = packet->status ? packet->status : EXO_EINVAL;
-	else if (!packet->status && packet->length > port_frame_max(packet->first.port))
+	else if (!packet->status && !(packet->first.flags & EXO_DESC_SEGMENT) &&
+	         packet->length > port_frame_max(packet->first.port))
 		packet->status = EXO_E2BIG;
 }
 
@@ -129,15 +133,58 @@ static uint32_t copy_segment(const struct net_ring *ring, struct sink *to, uint6
 	return 0;
 }
 
-static uint32_t copy_packet(const struct net_ring *ring, const struct exo_desc desc[],
-                            struct outgoing *packet)
+/* How much of a packet is copied: all of it, or the header where the payload is the kernel's until
+ * the completion, and large. */
+static uint32_t bytes_to_copy(const struct outgoing *packet)
 {
-	struct sink to = {packet->mbuf, 0};
+	if (!(packet->first.flags & EXO_DESC_REPORT) ||
+	    packet->length < NET_HEADER_BYTES + NET_ATTACH_MIN ||
+	    port_attachable(packet->first.port) == 0)
+		return packet->length;
+	return NET_HEADER_BYTES;
+}
+
+/* Makes packet->mbuf: `copy` bytes are copied, the others attached. */
+static uint32_t fill(const struct net_ring *ring, const struct exo_desc desc[],
+                     struct outgoing *packet, uint32_t copy, struct net_ticket *ticket)
+{
+	struct sink to = {port_buffer(packet->first.port, copy), 0};
 	uint32_t status = 0;
 
-	for (uint32_t i = 0; i < packet->n && !status; i++)
-		status = copy_segment(ring, &to, desc[i].address, desc[i].length);
+	packet->mbuf = to.segment;
+	if (!packet->mbuf)
+		return EXO_EAGAIN;
+	for (uint32_t i = 0; i < packet->n && !status; i++) {
+		uint32_t part = desc[i].length < copy ? desc[i].length : copy;
+
+		status = copy_segment(ring, &to, desc[i].address, part);
+		copy -= part;
+		if (!status)
+			status = attach_payload(ring, ticket, packet->mbuf,
+			                        port_attachable(packet->first.port),
+			                        desc[i].address + part, desc[i].length - part);
+	}
 	return status;
+}
+
+static void discard(struct outgoing *packet)
+{
+	rte_pktmbuf_free(packet->mbuf);
+	packet->mbuf = NULL;
+}
+
+/* Makes packet->mbuf. What stays on this machine is copied whole: filters judge all of it. */
+static uint32_t gather(const struct net_ring *ring, const struct exo_desc desc[],
+                       struct outgoing *packet, struct net_ticket *ticket)
+{
+	uint32_t copy = bytes_to_copy(packet);
+	uint32_t status = fill(ring, desc, packet, copy, ticket);
+
+	if (copy == packet->length || (status && status != EXO_E2BIG) ||
+	    (!status && loop_way(packet->first.port, packet->mbuf) == LOOP_NOT))
+		return status;
+	discard(packet);
+	return fill(ring, desc, packet, packet->length, ticket);
 }
 
 /* ---- Guarding ---- */
@@ -158,42 +205,68 @@ static uint32_t guard(struct net_ring *ring, const struct net_space *space, stru
 	return EXO_EPERM;
 }
 
+static uint32_t offload(struct outgoing *packet)
+{
+	const struct exo_desc *first = &packet->first;
+
+	if (!(first->flags & EXO_DESC_SEGMENT))
+		return offload_checksum(first->port, packet->mbuf, first->flags);
+	if (packet->way == LOOP_BESIDES)
+		return EXO_EINVAL; /* a stream to a group */
+	return offload_segment(first->port, packet->mbuf, first->segment_size,
+	                       packet->way == LOOP_NOT, &packet->pieces);
+}
+
 /* Makes the frame that will be sent. EXO_EAGAIN: no buffers now, nothing has happened. */
-static uint32_t build(struct net_ring *ring, const struct net_space *space,
+static uint32_t build(struct net_ring *ring, const struct batch *batch,
                       const struct exo_desc desc[], struct outgoing *packet)
 {
-	uint32_t status;
+	struct net_flight *flight = ring->flight;
+	struct net_ticket *ticket =
+	        &flight->tickets[(flight->head + batch->reported) & (flight->size - 1)];
+	uint32_t status = gather(ring, desc, packet, ticket);
 
-	packet->mbuf = port_buffer(packet->first.port, packet->length);
-	if (!packet->mbuf)
-		return EXO_EAGAIN;
-	status = copy_packet(ring, desc, packet);
-	if (!status)
-		status = port_checksum(packet->first.port, packet->mbuf, packet->first.flags);
-	if (!status)
-		status = guard(ring, space, packet);
-	if (status) {
-		rte_pktmbuf_free(packet->mbuf);
-		packet->mbuf = NULL;
+	packet->pieces = 1;
+	if (!status) {
+		packet->way = loop_way(packet->first.port, packet->mbuf);
+		status = offload(packet);
 	}
+	if (!status)
+		status = guard(ring, batch->space, packet);
+	if (status)
+		discard(packet);
 	return status;
 }
 
 /* ---- Completing ---- */
 
-static void complete(struct net_ring *ring, const struct outgoing *packet, uint32_t status)
+/* The packet's place among the completions, which build gave it. */
+static void push_ticket(const struct net_ring *ring, const struct outgoing *packet, uint32_t status)
 {
-	struct exo_desc desc = {
-	        .address = packet->first.address,
-	        .cookie = packet->first.cookie,
-	        .length = packet->length,
-	        .status = (uint16_t)status,
-	        .timestamp = machine_tsc(),
-	        .port = packet->first.port,
-	};
+	struct net_flight *flight = ring->flight;
+	struct net_ticket *ticket = &flight->tickets[flight->head & (flight->size - 1)];
 
 	if (!status && !(packet->first.flags & EXO_DESC_REPORT))
 		return;
+	ticket->address = packet->first.address;
+	ticket->cookie = packet->first.cookie;
+	ticket->length = packet->length;
+	ticket->status = (uint16_t)status;
+	ticket->port = packet->first.port;
+	flight->head++;
+}
+
+static void complete(struct net_ring *ring, const struct net_ticket *ticket)
+{
+	struct exo_desc desc = {
+	        .address = ticket->address,
+	        .cookie = ticket->cookie,
+	        .length = ticket->length,
+	        .status = ticket->status,
+	        .timestamp = machine_tsc(),
+	        .port = ticket->port,
+	};
+
 	if (ring_room(ring) == 0) {
 		ring->counters.completions_lost++;
 		return;
@@ -201,6 +274,28 @@ static void complete(struct net_ring *ring, const struct outgoing *packet, uint3
 	ring_respond(ring, 0, &desc);
 	ring_publish(ring, 1);
 	ring->wake = true;
+}
+
+static bool is_full(const struct net_flight *flight, unsigned besides)
+{
+	return flight->head + besides - flight->tail >= flight->size;
+}
+
+/* Completes what no NIC holds any more, in order. */
+static void settle(struct net_ring *ring)
+{
+	struct net_flight *flight = ring->flight;
+
+	while (flight->tail != flight->head) {
+		const struct net_ticket *ticket =
+		        &flight->tickets[flight->tail & (flight->size - 1)];
+
+		/* Acquire: its frames are unpinned. */
+		if (__atomic_load_n(&ticket->left, __ATOMIC_ACQUIRE) != 0)
+			return;
+		complete(ring, ticket);
+		flight->tail++;
+	}
 }
 
 /* One line a second and ring at most. */
@@ -231,7 +326,7 @@ static void fail(struct net_ring *ring, const struct outgoing *packet)
 		ring->counters.bad_descriptor++;
 	}
 	ring_consume(ring, packet->n);
-	complete(ring, packet, packet->status);
+	push_ticket(ring, packet, packet->status);
 }
 
 static void sent(struct net_ring *ring, const struct outgoing *packet)
@@ -241,7 +336,7 @@ static void sent(struct net_ring *ring, const struct outgoing *packet)
 	ring->account_packets++;
 	ring->account_bytes += packet->length;
 	ring_consume(ring, packet->n);
-	complete(ring, packet, 0);
+	push_ticket(ring, packet, 0);
 }
 
 /* Hands the batch to its port. false: not all of it went; the rest stays in the ring. */
@@ -264,7 +359,7 @@ static bool flush(struct net_ring *ring, struct batch *batch)
 	}
 	if (!all)
 		ring->counters.nic_full++;
-	batch->n = 0;
+	batch->n = batch->reported = 0;
 	return all;
 }
 
@@ -273,6 +368,7 @@ static void append(struct batch *batch, const struct outgoing *packet)
 	batch->port = packet->first.port;
 	batch->mbufs[batch->n] = packet->mbuf;
 	batch->packets[batch->n++] = *packet;
+	batch->reported += (packet->first.flags & EXO_DESC_REPORT) != 0;
 }
 
 /* A packet that does not leave, when all before it is done with. */
@@ -289,6 +385,71 @@ static bool stay(struct net_ring *ring, struct batch *batch, const struct outgoi
 	return going;
 }
 
+/* Segments that wait for their port. false: some still do. */
+static bool send_rest(struct net_ring *ring, unsigned core)
+{
+	struct net_rest *rest = &ring->rest;
+	unsigned n;
+
+	if (rest->n == 0)
+		return true;
+	n = port_send(core, rest->port, &rest->mbufs[rest->first], rest->n);
+	rest->first += n;
+	rest->n -= n;
+	ring->counters.nic_full += rest->n > 0;
+	return rest->n == 0;
+}
+
+void ring_transmit_end(struct net_ring *ring)
+{
+	machine_vector_begin();
+	rte_pktmbuf_free_bulk(&ring->rest.mbufs[ring->rest.first], ring->rest.n);
+	machine_vector_end();
+}
+
+/* Segments that stay on this machine. */
+static void stay_rest(struct net_ring *ring, unsigned core)
+{
+	struct net_rest *rest = &ring->rest;
+
+	for (; rest->n > 0; rest->n--)
+		loop_release(core, ring, rest->port, rest->mbufs[rest->first++], LOOP_ONLY, true);
+}
+
+/* A packet that is to be cut, when all before it is done with. It counts as sent once it is cut. */
+static bool cut(struct net_ring *ring, struct batch *batch, struct outgoing *packet, uint32_t *at)
+{
+	struct net_rest *rest = &ring->rest;
+	bool done;
+
+	*at = 0;
+	done = flush(ring, batch) &&
+	       offload_cut(packet->first.port, packet->mbuf, packet->first.segment_size,
+	                   packet->pieces, rest->mbufs);
+	if (done) {
+		rest->port = packet->first.port;
+		rest->first = 0;
+		rest->n = (uint16_t)packet->pieces;
+		sent(ring, packet);
+	}
+	discard(packet);
+	if (done && packet->way == LOOP_ONLY)
+		stay_rest(ring, batch->core);
+	return done && send_rest(ring, batch->core);
+}
+
+/* A packet that was built, on its way. */
+static bool go(struct net_ring *ring, struct batch *batch, struct outgoing *packet, uint32_t *at)
+{
+	if (packet->pieces > 1)
+		return cut(ring, batch, packet, at);
+	if (packet->way == LOOP_ONLY)
+		return stay(ring, batch, packet, at);
+	append(batch, packet);
+	*at += packet->n;
+	return true;
+}
+
 /* Takes the packet at descriptor *at, relative to tail, and moves *at behind it; what is flushed
  * moves tail instead. false: no more can be done now. */
 static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint32_t *available)
@@ -296,6 +457,8 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 	struct exo_desc desc[EXO_SEGMENTS_MAX];
 	struct outgoing packet;
 
+	if (is_full(ring->flight, batch->reported))
+		return false;
 	read_packet(ring, batch->space, *at, *available, desc, &packet);
 	if (batch->n && packet.first.port != batch->port) {
 		*at = 0;
@@ -303,19 +466,14 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 			return false;
 	}
 	if (!packet.status)
-		packet.status = build(ring, batch->space, desc, &packet);
+		packet.status = build(ring, batch, desc, &packet);
 	if (packet.status == EXO_EAGAIN) {
 		ring->counters.nic_full++;
 		return false;
 	}
 	*available -= packet.n;
-	if (!packet.status && (packet.way = loop_way(packet.first.port, packet.mbuf)) == LOOP_ONLY)
-		return stay(ring, batch, &packet, at);
-	if (!packet.status) {
-		append(batch, &packet);
-		*at += packet.n;
-		return true;
-	}
+	if (!packet.status)
+		return go(ring, batch, &packet, at);
 	*at = 0;
 	if (!flush(ring, batch))
 		return false;
@@ -327,14 +485,17 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 {
 	struct batch batch;
 	uint32_t available = ring_requests(ring), before = ring->request_tail, at = 0;
-	bool going = true;
+	bool going = send_rest(ring, core);
 
 	batch.core = core;
 	batch.space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
-	batch.n = 0;
+	batch.n = batch.reported = 0;
+	settle(ring);
 	for (unsigned i = 0; i < NET_BURST && available > 0 && going; i++)
 		going = take(ring, &batch, &at, &available);
 	(void)flush(ring, &batch);
-	*more = ring_requests(ring) > 0;
+	settle(ring);
+	/* Where nothing more may be under way, the bell rings when something has come back. */
+	*more = (ring_requests(ring) > 0 && !is_full(ring->flight, 0)) || ring->rest.n > 0;
 	return ring->request_tail - before;
 }

@@ -495,6 +495,8 @@ static uint64_t next_deadline(struct core *core, uint64_t now)
 
 	if (revoke_next() < deadline)
 		deadline = revoke_next();
+	if (net_deadline(machine_core(), now) < deadline)
+		deadline = net_deadline(machine_core(), now);
 	machine_lock(&core->lock);
 	if (next_runnable(core, &slot, now))
 		deadline = 0;

@@ -97,7 +97,8 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	        .max_frame = UINT16_MAX,
 	        .rx_interrupts = true,
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
-	        .tx_offloads = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM,
+	        .tx_offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+	                       RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO,
 	};
 
 	configure();

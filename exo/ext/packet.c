@@ -178,7 +178,7 @@ static void answer(unsigned core, const struct ext_handler *h, struct ext_count 
 		return;
 	}
 	/* No header can change by that: sums are no part of flows. */
-	if (open && port_checksum((uint16_t)port, mbuf, EXO_DESC_L4_SUM) != 0) {
+	if (open && offload_checksum((uint16_t)port, mbuf, EXO_DESC_L4_SUM) != 0) {
 		count->lost++;
 		return;
 	}

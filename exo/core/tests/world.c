@@ -339,7 +339,11 @@ static struct rte_ring *inward[WORLD_PORTS], *outward[WORLD_PORTS];
 
 static void start_port(unsigned port)
 {
-	struct rte_eth_conf conf = {0};
+	/* The second one takes long frames, and frames in several segments. */
+	struct rte_eth_conf conf = {
+	        .rxmode.mtu = port ? 9000 : 1500,
+	        .txmode.offloads = port ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0,
+	};
 	char name[32];
 	int id;
 
@@ -405,6 +409,11 @@ void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t se
 unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n)
 {
 	return rte_ring_enqueue_burst(inward[port], (void **)mbufs, n, NULL);
+}
+
+unsigned world_waiting(unsigned port)
+{
+	return rte_ring_count(outward[port]);
 }
 
 uint32_t world_sent(unsigned port, void *bytes, uint32_t size)
@@ -606,8 +615,9 @@ const struct exo_cap *world_root(void)
 	return &root;
 }
 
-struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjunction *receive,
-                           const struct flt_conjunction *transmit)
+struct exo_cap world_grant_ports(uint32_t to, uint16_t rights, uint64_t ports,
+                                 const struct flt_conjunction *receive,
+                                 const struct flt_conjunction *transmit)
 {
 	struct exo_flow_grant grant = {
 	        .space = *world_root(),
@@ -616,13 +626,19 @@ struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjun
 	        .priority_max = 10,
 	        .n_receive = receive ? 1 : 0,
 	        .n_transmit = transmit ? 1 : 0,
-	        .ports = 1,
+	        .ports = ports,
 	        .receive = (uintptr_t)receive,
 	        .transmit = (uintptr_t)transmit,
 	};
 
 	CHECK(net_call_flow_grant(world_env(1), (uintptr_t)&grant) == 0);
 	return grant.out;
+}
+
+struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjunction *receive,
+                           const struct flt_conjunction *transmit)
+{
+	return world_grant_ports(to, rights, 1, receive, transmit);
 }
 
 int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_conjunction *flow,

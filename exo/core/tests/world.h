@@ -48,6 +48,8 @@ uint32_t world_frame_owner(uint64_t frame);
 void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t segment);
 /* A frame that was sent, or 0 if there is none. → its length. */
 uint32_t world_sent(unsigned port, void *bytes, uint32_t size);
+/* Frames that were handed to the port and not yet sent: it holds their mbufs. */
+unsigned world_waiting(unsigned port);
 /* Puts mbufs into what a port receives from. → how many. */
 struct rte_mbuf;
 unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n);
@@ -96,6 +98,10 @@ uint32_t world_sum(const uint8_t *bytes, uint32_t length, uint32_t sum);
 const struct exo_cap *world_root(void);
 struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjunction *receive,
                            const struct flt_conjunction *transmit);
+/* Likewise on the ports of a bit set; world_grant is for the first alone. */
+struct exo_cap world_grant_ports(uint32_t to, uint16_t rights, uint64_t ports,
+                                 const struct flt_conjunction *receive,
+                                 const struct flt_conjunction *transmit);
 /* Binds a conjunction. `arg` may hold more (flags, priority, program); its result is there. */
 int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_conjunction *flow,
                    const struct world_ring *ring, struct exo_bind *arg);

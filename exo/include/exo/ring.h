@@ -31,12 +31,23 @@
  * Transmit: port, segment_size and the flags SUM, SEGMENT and REPORT count on a packet's first
  * descriptor. The kernel completes a packet with one descriptor: cookie of the packet's first
  * descriptor, length of the whole packet, status; always where it failed, and where REPORT was set
- * if it did not. A buffer of a packet with REPORT is the kernel's until that completion; without
- * it, buffers are free again as soon as tail has passed them. status: EXO_EPERM outside the flow
- * space, EXO_EINVAL malformed, EXO_EFAULT a frame is not the environment's, EXO_E2BIG longer than
- * the port sends, EXO_ENOENT no such port in the flow space, EXO_ENOSYS an offload that the port
- * has not (EXO_DESC_SEGMENT), EXO_ESTALE the flow space was revoked. Checksums are always computed
- * when asked for.
+ * if it did not; in the order of the queue. A buffer of a packet with REPORT is the kernel's until
+ * that completion; without it, buffers are free again as soon as tail has passed them. status:
+ * EXO_EPERM outside the flow space, EXO_EINVAL malformed, EXO_EFAULT a frame is not the
+ * environment's, EXO_E2BIG longer than the port sends or more segments than EXO_PIECES_MAX,
+ * EXO_ENOENT no such port in the flow space, EXO_ENOSYS segments on a port whose frames can't
+ * consist of parts, EXO_ESTALE the flow space was revoked.
+ *
+ * With REPORT, what lies behind the first 256 bytes of a long packet is sent from the environment's
+ * frames, without a copy: they are pinned until the NIC has given them back, also when ring or
+ * environment end before. What is written there meanwhile may be sent. Short packets are copied.
+ *
+ * Checksums are always made when they are asked for, and segments cut, by the port where it can and
+ * by the kernel where not. EXO_DESC_SEGMENT: the packet is TCP or UDP over IPv4 or IPv6, at most
+ * EXO_FRAME_BYTES_MAX long, with the lengths that it has as a whole; each segment has segment_size
+ * bytes of its payload (the last one fewer), and all checksums. Of TCP's flags FIN and PSH go with
+ * the last one, CWR with the first; identifications of IPv4 count up. UDP: datagrams, each with a
+ * header of its own.
  *
  * What an environment sends to the port's own MAC address does not leave: it is demultiplexed as if
  * it had arrived there. What it sends to a group leaves and comes in besides, for all environments
@@ -54,6 +65,7 @@ enum {
 	EXO_RING_SIZE_MIN = 8,
 	EXO_RING_SIZE_MAX = 32768,
 	EXO_SEGMENTS_MAX = 32,       /* descriptors of one packet */
+	EXO_PIECES_MAX = 128,        /* segments that one packet may be cut into */
 	EXO_FRAME_BYTES_MAX = 65535, /* bytes of one packet, all segments */
 };
 

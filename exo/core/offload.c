@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a NIC may do for a frame on its way out, or this file where the NIC can't: checksums of
+ * IPv4, TCP and UDP, and cutting a long packet into segments. Lengths and flags come from the
+ * header as it will be sent, never from the environment's descriptor.
+ *
+ * Cutting: a segment is a copy of the header, with lengths, identification, sequence number, flags
+ * and checksums of its own, and a reference to its part of the payload. A NIC does so for TCP; UDP
+ * becomes datagrams, each with its own header. (DPDK's gso cuts no IPv6, and makes UDP fragments.)
+ */
+#include "net_packet.h"
+
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+#include <rte_net.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+/* What a frame's headers say. */
+struct headers {
+	uint32_t l3, l4;    /* offsets from the frame's start */
+	uint32_t data;      /* where TCP's or UDP's payload begins */
+	uint32_t l4_length; /* bytes from l4 to the end of the IP packet */
+	bool v4, tcp;
+};
+
+static struct rte_ipv4_hdr *ip4(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	return rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv4_hdr *, headers->l3);
+}
+
+static struct rte_ipv6_hdr *ip6(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	return rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv6_hdr *, headers->l3);
+}
+
+static struct rte_tcp_hdr *tcp(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	return rte_pktmbuf_mtod_offset(mbuf, struct rte_tcp_hdr *, headers->l4);
+}
+
+static struct rte_udp_hdr *udp(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	return rte_pktmbuf_mtod_offset(mbuf, struct rte_udp_hdr *, headers->l4);
+}
+
+/* Whether lengths in the headers fit the frame: what the IP header covers lies inside it, and all
+ * headers lie in its first segment. */
+static bool measure(const struct rte_mbuf *mbuf, struct headers *headers)
+{
+	uint32_t l4_header = headers->tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr);
+	uint32_t covered;
+
+	if (mbuf->data_len < headers->l4 + l4_header)
+		return false;
+	covered = headers->v4 ? rte_be_to_cpu_16(ip4(mbuf, headers)->total_length)
+	                      : sizeof(struct rte_ipv6_hdr) +
+	                                rte_be_to_cpu_16(ip6(mbuf, headers)->payload_len);
+	if (headers->tcp)
+		l4_header = RTE_MAX(l4_header, (tcp(mbuf, headers)->data_off >> 4) * 4u);
+	headers->data = headers->l4 + l4_header;
+	if (covered > mbuf->pkt_len - headers->l3 || headers->data > headers->l3 + covered ||
+	    headers->data > mbuf->data_len)
+		return false;
+	headers->l4_length = covered - (headers->l4 - headers->l3);
+	return true;
+}
+
+/* Finds the headers; false: not IPv4 or IPv6 in Ethernet, with `l4`: not TCP or UDP in that. */
+static bool parse(struct rte_mbuf *mbuf, bool l4, struct headers *headers)
+{
+	struct rte_net_hdr_lens lens;
+	uint32_t type = rte_net_get_ptype(
+	        mbuf, &lens, RTE_PTYPE_L2_MASK | RTE_PTYPE_L3_MASK | RTE_PTYPE_L4_MASK);
+	uint32_t l4_type = type & RTE_PTYPE_L4_MASK;
+
+	headers->l4_length = 0;
+	headers->v4 = RTE_ETH_IS_IPV4_HDR(type);
+	headers->tcp = l4_type == RTE_PTYPE_L4_TCP;
+	headers->l3 = mbuf->l2_len = lens.l2_len;
+	headers->l4 = lens.l2_len + lens.l3_len;
+	mbuf->l3_len = lens.l3_len;
+	if (headers->v4 ? lens.l3_len < sizeof(struct rte_ipv4_hdr) || mbuf->data_len < headers->l4
+	                : !RTE_ETH_IS_IPV6_HDR(type))
+		return false;
+	if (!l4)
+		return true;
+	return (headers->tcp || l4_type == RTE_PTYPE_L4_UDP) && measure(mbuf, headers);
+}
+
+/* ---- Checksums ---- */
+
+static void sum_header(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	struct rte_ipv4_hdr *ip = ip4(mbuf, headers);
+
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+static void set_l4_sum(const struct rte_mbuf *mbuf, const struct headers *headers, rte_be16_t sum)
+{
+	if (headers->tcp)
+		tcp(mbuf, headers)->cksum = sum;
+	else
+		udp(mbuf, headers)->dgram_cksum = sum;
+}
+
+/* RFC 1071 over `length` bytes from `offset` on. (rte_raw_cksum_mbuf of DPDK 22.11 loses carries
+ * behind a segment of odd length.) */
+static uint32_t sum_bytes(const struct rte_mbuf *mbuf, uint32_t offset, uint32_t length)
+{
+	uint32_t sum = 0, done = 0;
+
+	for (; done < length; mbuf = mbuf->next) {
+		uint32_t here = RTE_MIN(mbuf->data_len - offset, length - done);
+		uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(mbuf, void *, offset), here);
+
+		sum += done & 1 ? rte_bswap16(part) : part;
+		done += here;
+		offset = 0;
+	}
+	return sum;
+}
+
+/* RFC 1071 over the pseudo header (RFC 768, 9293, 8200) and what follows it. The pseudo header's
+ * protocol is the transport's, whatever extension headers stand before it. */
+static void l4_in_software(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	const uint8_t *addresses = headers->v4 ? (const uint8_t *)&ip4(mbuf, headers)->src_addr
+	                                       : ip6(mbuf, headers)->src_addr;
+	uint32_t sum;
+
+	set_l4_sum(mbuf, headers, 0);
+	sum = sum_bytes(mbuf, headers->l4, headers->l4_length) +
+	      rte_raw_cksum(addresses, headers->v4 ? 8 : 32) +
+	      rte_cpu_to_be_16(headers->tcp ? IPPROTO_TCP : IPPROTO_UDP) +
+	      rte_cpu_to_be_16((uint16_t)headers->l4_length);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+	set_l4_sum(mbuf, headers, (rte_be16_t)(sum == 0 && !headers->tcp ? 0xffff : sum));
+}
+
+/* Whether the port computes this frame's checksum: it counts to the frame's end, so padding behind
+ * the IP packet is left to us, and it takes the IPv6 header's protocol for the transport's. */
+static bool port_computes(uint16_t id, const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	uint64_t offload =
+	        headers->tcp ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+
+	return (port_offloads(id) & offload) && headers->l4 + headers->l4_length == mbuf->pkt_len &&
+	       (headers->v4 || headers->l4 - headers->l3 == sizeof(struct rte_ipv6_hdr));
+}
+
+static unsigned by_port(uint16_t id, struct rte_mbuf *mbuf, const struct headers *headers,
+                        uint64_t flag)
+{
+	mbuf->ol_flags |= flag | (headers->v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+	mbuf->l4_len = headers->data - headers->l4;
+	if (rte_net_intel_cksum_prepare(mbuf))
+		return EXO_EINVAL;
+	return rte_eth_tx_prepare(id, 0, &mbuf, 1) == 1 ? 0 : EXO_EINVAL;
+}
+
+static unsigned sum_l4(uint16_t id, struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	if (port_computes(id, mbuf, headers))
+		return by_port(id, mbuf, headers,
+		               headers->tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM);
+	l4_in_software(mbuf, headers);
+	return 0;
+}
+
+unsigned offload_checksum(uint16_t id, struct rte_mbuf *mbuf, unsigned flags)
+{
+	struct headers headers;
+
+	if (!(flags & (EXO_DESC_L3_SUM | EXO_DESC_L4_SUM)))
+		return 0;
+	if (!parse(mbuf, flags & EXO_DESC_L4_SUM, &headers))
+		return EXO_EINVAL;
+	if ((flags & EXO_DESC_L3_SUM) && headers.v4)
+		sum_header(mbuf, &headers);
+	return flags & EXO_DESC_L4_SUM ? sum_l4(id, mbuf, &headers) : 0;
+}
+
+/* ---- Segments ---- */
+
+unsigned offload_segment(uint16_t id, struct rte_mbuf *mbuf, uint16_t size, bool may_port,
+                         unsigned *pieces)
+{
+	struct headers headers;
+	uint32_t data;
+
+	if (size == 0 || !parse(mbuf, true, &headers) ||
+	    headers.l4 + headers.l4_length != mbuf->pkt_len)
+		return EXO_EINVAL;
+	data = mbuf->pkt_len - headers.data;
+	*pieces = data ? (data + size - 1) / size : 1;
+	if (*pieces > EXO_PIECES_MAX || headers.data + size > port_frame_max(id))
+		return EXO_E2BIG;
+	if (headers.v4)
+		sum_header(mbuf, &headers);
+	if (*pieces == 1)
+		return sum_l4(id, mbuf, &headers);
+	if (!(port_offloads(id) & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
+		return EXO_ENOSYS;
+	if (!may_port || !headers.tcp || !(port_offloads(id) & RTE_ETH_TX_OFFLOAD_TCP_TSO) ||
+	    !port_computes(id, mbuf, &headers))
+		return 0;
+	*pieces = 1;
+	mbuf->tso_segsz = size;
+	if (headers.v4 && (port_offloads(id) & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM))
+		mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	return by_port(id, mbuf, &headers, RTE_MBUF_F_TX_TCP_SEG);
+}
+
+/* References to `length` bytes from `offset` on, behind `head`. false: no mbufs left. */
+static bool refer(struct rte_mbuf *head, struct rte_mbuf *from, uint32_t offset, uint32_t length)
+{
+	struct rte_mbuf *last = head;
+
+	for (; length > 0; from = from->next) {
+		uint32_t here = from->data_len;
+		struct rte_mbuf *part;
+
+		if (offset >= here) {
+			offset -= here;
+			continue;
+		}
+		part = port_shell();
+		if (!part)
+			return false;
+		here = RTE_MIN(here - offset, length);
+		rte_pktmbuf_attach(part, from);
+		part->data_off = (uint16_t)(from->data_off + offset);
+		part->data_len = (uint16_t)here;
+		part->next = NULL;
+		part->nb_segs = 1;
+		last = last->next = part;
+		head->nb_segs++;
+		head->pkt_len += here;
+		length -= here;
+		offset = 0;
+	}
+	return true;
+}
+
+/* Makes the header of the segment whose payload begins `done` bytes into the whole one's. */
+static void patch(struct rte_mbuf *mbuf, struct headers *headers, uint32_t index, uint32_t done,
+                  bool last)
+{
+	uint32_t covered = mbuf->pkt_len - headers->l3;
+
+	headers->l4_length = mbuf->pkt_len - headers->l4;
+	if (headers->v4) {
+		struct rte_ipv4_hdr *ip = ip4(mbuf, headers);
+
+		ip->total_length = rte_cpu_to_be_16((uint16_t)covered);
+		ip->packet_id =
+		        rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip->packet_id) + index));
+		sum_header(mbuf, headers);
+	} else {
+		ip6(mbuf, headers)->payload_len =
+		        rte_cpu_to_be_16((uint16_t)(covered - sizeof(struct rte_ipv6_hdr)));
+	}
+	if (headers->tcp) {
+		struct rte_tcp_hdr *to = tcp(mbuf, headers);
+
+		to->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(to->sent_seq) + done);
+		if (!last)
+			to->tcp_flags &= (uint8_t) ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
+		if (index > 0)
+			to->tcp_flags &= (uint8_t)~RTE_TCP_CWR_FLAG; /* RFC 3168, 6.1.2: once */
+	} else {
+		udp(mbuf, headers)->dgram_len = rte_cpu_to_be_16((uint16_t)headers->l4_length);
+	}
+}
+
+static struct rte_mbuf *cut_one(uint16_t id, struct rte_mbuf *whole, struct headers headers,
+                                uint16_t size, uint32_t index)
+{
+	uint32_t done = index * size, left = whole->pkt_len - headers.data - done;
+	struct rte_mbuf *mbuf = port_buffer(id, headers.data);
+
+	if (!mbuf)
+		return NULL;
+	memcpy(rte_pktmbuf_mtod(mbuf, void *), rte_pktmbuf_mtod(whole, void *), headers.data);
+	mbuf->l2_len = whole->l2_len;
+	mbuf->l3_len = whole->l3_len;
+	if (!refer(mbuf, whole, headers.data + done, RTE_MIN(left, (uint32_t)size))) {
+		rte_pktmbuf_free(mbuf);
+		return NULL;
+	}
+	patch(mbuf, &headers, index, done, left <= size);
+	(void)sum_l4(id, mbuf, &headers);
+	return mbuf;
+}
+
+bool offload_cut(uint16_t id, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
+                 struct rte_mbuf *out[])
+{
+	struct headers headers;
+
+	(void)parse(whole, true, &headers); /* as offload_segment found it */
+	for (unsigned i = 0; i < pieces; i++) {
+		out[i] = cut_one(id, whole, headers, size, i);
+		if (!out[i]) {
+			rte_pktmbuf_free_bulk(out, i);
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A long TCP or UDP packet becomes segments: each with right lengths and sums, together exactly the
+ * payload; hostile sizes are refused; what the port has no room for waits; nothing is left behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+enum { ALICE = 2, BOB = 3, PORT = 1 };
+
+static struct world_ring ring;
+static uint64_t buffers;
+static uint8_t got[65536], want[65536];
+
+static int start(void **state)
+{
+	world_start();
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	struct flt_conjunction any;
+	struct exo_cap space;
+
+	world_any(&any);
+	space = world_grant_ports(ALICE, EXO_RIGHT_SEND, 1 << PORT, NULL, &any);
+	assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &ring), 0);
+	buffers = world_frames(ALICE, 32, 0) * 4096;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	while (world_sent(PORT, got, sizeof(got)))
+		;
+	for (uint32_t id = ALICE; id <= BOB; id++) {
+		net_env_end(world_env(id));
+		world_frames_free(id);
+		world_env_reset(id);
+	}
+	assert_int_equal(world_pins(), 0);
+	assert_int_equal(world_mbufs(), 0);
+	return 0;
+}
+
+static uint32_t get16(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 8 | at[1];
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	return get16(at) << 16 | get16(at + 2);
+}
+
+static void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+/* What a packet looks like. */
+struct shape {
+	const char *what;
+	bool six, tcp, tagged;
+	uint8_t flags;    /* of TCP */
+	uint32_t options; /* bytes behind TCP's header */
+	uint32_t payload;
+	uint16_t size; /* of a segment */
+};
+
+static uint32_t l3_of(const struct shape *shape)
+{
+	return shape->tagged ? 18 : 14;
+}
+
+static uint32_t l4_of(const struct shape *shape)
+{
+	return l3_of(shape) + (shape->six ? 40 : 20);
+}
+
+static uint32_t data_of(const struct shape *shape)
+{
+	return l4_of(shape) + (shape->tcp ? 20 + shape->options : 8);
+}
+
+/* Makes it in want[]. → its length. */
+static uint32_t make(const struct shape *shape)
+{
+	uint32_t l3 = l3_of(shape), l4 = l4_of(shape), data = data_of(shape);
+	uint32_t length = data + shape->payload;
+	uint8_t *ip = want + l3, *tcp = want + l4;
+
+	memset(want, 0, data);
+	want[0] = want[6] = 2;
+	if (shape->tagged)
+		put16(want + 12, 0x8100);
+	put16(want + l3 - 2, shape->six ? 0x86dd : 0x0800);
+	if (shape->six) {
+		ip[0] = 0x60;
+		put16(ip + 4, length - l4);
+		ip[6] = shape->tcp ? 6 : 17;
+		ip[7] = 64;
+	} else {
+		ip[0] = 0x45;
+		put16(ip + 2, length - l3);
+		put16(ip + 4, 0xfffe); /* identification: wraps on the way */
+		ip[8] = 64;
+		ip[9] = shape->tcp ? 6 : 17;
+	}
+	for (unsigned i = 0; i < (shape->six ? 32 : 8); i++)
+		ip[(shape->six ? 8 : 12) + i] = (uint8_t)(i + 1);
+	put16(tcp, 7);
+	put16(tcp + 2, 99);
+	if (shape->tcp) {
+		memcpy(tcp + 4, "\xff\xff\xff\x00", 4); /* sequence number: wraps */
+		tcp[12] = (uint8_t)((20 + shape->options) / 4 << 4);
+		tcp[13] = shape->flags;
+		memset(tcp + 20, 1, shape->options);
+	} else {
+		put16(tcp + 4, length - l4);
+	}
+	for (uint32_t i = 0; i < shape->payload; i++)
+		want[data + i] = (uint8_t)(i * 31 + (i >> 8));
+	return length;
+}
+
+/* Sends want[]. → the completion's status. */
+static int send_it(const struct shape *shape, uint32_t length)
+{
+	struct exo_desc desc;
+
+	memcpy(world_memory(buffers), want, length);
+	world_put(&ring, (struct exo_desc){.address = buffers,
+	                                   .length = length,
+	                                   .flags = EXO_DESC_REPORT | EXO_DESC_SEGMENT,
+	                                   .port = PORT,
+	                                   .segment_size = shape->size});
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	world_poll();
+	if (!world_get(&ring, &desc))
+		return -1;
+	assert_int_equal(desc.length, length);
+	return desc.status;
+}
+
+static void check_sums(const struct shape *shape, const uint8_t *frame, uint32_t length)
+{
+	uint32_t l3 = l3_of(shape), l4 = l4_of(shape), n = length - l4;
+	uint32_t addresses = shape->six ? 32 : 8;
+
+	if (!shape->six)
+		assert_int_equal(world_sum(frame + l3, 20, 0), 0xffff);
+	assert_int_equal(
+	        world_sum(frame + l4, n,
+	                  world_sum(frame + l4 - addresses, addresses, (shape->tcp ? 6 : 17) + n)),
+	        0xffff);
+}
+
+/* The segment that begins `done` bytes into the payload. → its payload's length. */
+static uint32_t check_segment(const struct shape *shape, uint32_t length, unsigned i, uint32_t done)
+{
+	uint32_t l3 = l3_of(shape), l4 = l4_of(shape), data = data_of(shape), n = length - data;
+	bool last = done + n == shape->payload;
+
+	assert_int_equal(n, last ? shape->payload - done : shape->size);
+	assert_memory_equal(got + data, want + data + done, n);
+	assert_int_equal(shape->six ? get16(got + l3 + 4) + 40 : get16(got + l3 + 2), length - l3);
+	if (!shape->six)
+		assert_int_equal(get16(got + l3 + 4), (0xfffe + i) & 0xffff);
+	if (shape->tcp) {
+		uint8_t first_only = i ? 0x80 : 0, last_only = last ? 0 : 0x09;
+
+		assert_int_equal(get32(got + l4 + 4), 0xffffff00 + done);
+		assert_int_equal(got[l4 + 13], shape->flags & ~(first_only | last_only));
+		assert_memory_equal(got + l4 + 20, want + l4 + 20, shape->options);
+	} else {
+		assert_int_equal(get16(got + l4 + 4), 8 + n);
+	}
+	check_sums(shape, got, length);
+	return n;
+}
+
+static unsigned check_all(const struct shape *shape)
+{
+	uint32_t done = 0, length;
+	unsigned i = 0;
+
+	while ((length = world_sent(PORT, got, sizeof(got))))
+		done += check_segment(shape, length, i++, done);
+	assert_int_equal(done, shape->payload);
+	return i;
+}
+
+static const struct shape shapes[] = {
+        {"TCP", .tcp = true, .flags = 0x98, .payload = 40000, .size = 1448},
+        {"FIN", .tcp = true, .flags = 0x99, .payload = 3000, .size = 1460},
+        {"options", .tcp = true, .options = 40, .payload = 65000, .size = 1400},
+        {"one", .tcp = true, .flags = 0x18, .payload = 1448, .size = 1448},
+        {"one and a byte", .tcp = true, .flags = 0x18, .payload = 1449, .size = 1448},
+        {"nothing", .tcp = true, .flags = 0x10, .payload = 0, .size = 1448},
+        {"TCP, IPv6", .six = true, .tcp = true, .flags = 0x98, .payload = 40000, .size = 1428},
+        {"UDP", .payload = 60000, .size = 1472},
+        {"UDP, IPv6", .six = true, .payload = 9999, .size = 1001},
+        {"a tag", .tagged = true, .tcp = true, .payload = 20000, .size = 1448},
+        {"as many as may be", .tcp = true, .payload = 12800, .size = 100},
+};
+
+static void cuts(void **state)
+{
+	for (unsigned i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		const struct shape *shape = &shapes[i];
+		uint32_t length = make(shape);
+		int status = send_it(shape, length);
+		struct exo_desc desc;
+		unsigned n;
+
+		n = check_all(shape);
+		assert_int_equal(
+		        n, shape->payload ? (shape->payload + shape->size - 1) / shape->size : 1);
+		world_poll();
+		assert_true(status == 0 || (status == -1 && world_get(&ring, &desc)));
+		assert_int_equal(ring.counters->packets, i + 1);
+	}
+}
+
+static void refuses(void **state)
+{
+	static const struct {
+		struct shape shape;
+		int status;
+	} cases[] = {
+	        {{.tcp = true, .payload = 12801, .size = 100}, EXO_E2BIG},
+	        {{.tcp = true, .payload = 65000, .size = 1}, EXO_E2BIG},
+	        {{.tcp = true, .payload = 30000, .size = 9000}, EXO_E2BIG},
+	        {{.tcp = true, .payload = 30000, .size = 0}, EXO_EINVAL},
+	};
+	static const struct {
+		const char *what;
+		uint32_t at;
+		uint8_t value;
+	} bytes[] = {
+	        {"neither TCP nor UDP", 23, 1},
+	        {"a fragment", 20, 0x20},
+	        {"length beyond the frame", 16, 0xff},
+	        {"length short of it", 17, 0},
+	        {"TCP header beyond 256 bytes of IP", 14, 0x42},
+	        {"not IP", 12, 9},
+	};
+	struct shape shape = {.tcp = true, .payload = 5000, .size = 1000};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(send_it(&cases[i].shape, make(&cases[i].shape)), cases[i].status);
+	for (unsigned i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		uint32_t length = make(&shape);
+
+		want[bytes[i].at] = bytes[i].value;
+		assert_int_equal(send_it(&shape, length), EXO_EINVAL);
+	}
+	make(&shape);
+	want[0] = 1; /* to a group */
+	assert_int_equal(send_it(&shape, data_of(&shape) + 5000), EXO_EINVAL);
+	assert_int_equal(world_waiting(PORT), 0);
+}
+
+/* The port takes two segments at first: the others follow, in order, before the next packet. */
+static void waits_for_the_port(void **state)
+{
+	struct shape shape = {.tcp = true, .payload = 10000, .size = 1000};
+	struct exo_desc desc;
+	uint32_t length = make(&shape), sent = 0;
+
+	memcpy(world_memory(buffers), want, length);
+	world_port_room(PORT, 2);
+	for (unsigned i = 0; i < 2; i++)
+		world_put(&ring, (struct exo_desc){.address = buffers,
+		                                   .length = length,
+		                                   .flags = EXO_DESC_REPORT | EXO_DESC_SEGMENT,
+		                                   .port = PORT,
+		                                   .cookie = i,
+		                                   .segment_size = 1000});
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	for (unsigned i = 0; i < 5; i++)
+		net_poll(0, 64);
+	assert_int_equal(ring.request->tail, 1);
+	world_port_room(PORT, 1023); /* those two are gone */
+	world_poll();
+	for (unsigned i = 2; i < 20; i++) {
+		uint32_t n = world_sent(PORT, got, sizeof(got));
+
+		assert_true(n > 0);
+		sent += check_segment(&shape, n, i % 10, i % 10 * 1000);
+	}
+	assert_int_equal(sent, 18000);
+	world_poll();
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(world_get(&ring, &desc));
+		assert_int_equal(desc.cookie, i);
+	}
+}
+
+/* Segments that wait when their ring ends are given up. */
+static void ring_ends_meanwhile(void **state)
+{
+	struct shape shape = {.tcp = true, .payload = 10000, .size = 1000};
+	uint32_t length = make(&shape);
+
+	memcpy(world_memory(buffers), want, length);
+	world_port_room(PORT, 2);
+	world_put(&ring, (struct exo_desc){.address = buffers,
+	                                   .length = length,
+	                                   .flags = EXO_DESC_REPORT | EXO_DESC_SEGMENT,
+	                                   .port = PORT,
+	                                   .segment_size = 1000});
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	for (unsigned i = 0; i < 5; i++)
+		net_poll(0, 64);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	world_port_room(PORT, 1023);
+	assert_int_equal(world_pins(), 0);
+}
+
+/* To a neighbour on this machine: as if they had come by a wire. */
+static void cuts_what_stays_here(void **state)
+{
+	struct shape shape = {.tcp = true, .payload = 5000, .size = 1000};
+	uint32_t length = make(&shape), done = 0;
+	struct world_ring receive;
+	struct flt_conjunction any;
+	struct exo_cap bobs;
+	struct exo_bind bind = {0};
+	struct exo_desc desc;
+
+	world_any(&any);
+	bobs = world_grant_ports(BOB, EXO_RIGHT_BIND, 1 << PORT, &any, NULL);
+	assert_int_equal(world_ring(BOB, EXO_RING_RECEIVE, 16, NULL, &receive), 0);
+	world_fill(BOB, &receive, 8, 4096, 0);
+	assert_int_equal(world_bind(BOB, &bobs, &any, &receive, &bind), 0);
+	memset(want, 0, 6); /* the ring port's own address */
+	assert_int_equal(send_it(&shape, length), 0);
+	assert_int_equal(world_waiting(PORT), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(world_get(&receive, &desc));
+		memcpy(got, world_memory(desc.address), desc.length);
+		done += check_segment(&shape, desc.length, i, done);
+	}
+	assert_int_equal(done, 5000);
+	assert_false(world_get(&receive, &desc));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	        TEST(cuts),
+	        TEST(refuses),
+	        TEST(waits_for_the_port),
+	        TEST(ring_ends_meanwhile),
+	        TEST(cuts_what_stays_here),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -144,6 +144,7 @@ static bool is_title(const struct reply *reply, struct text name, uint8_t *title
 	if (!title_find(reply->video, name, title, &stream) || stream != MEDIA_ELEMENTARY)
 		return false;
 	reply->conn->title = *title;
+	reply->conn->watched_ns = reply->video->now;
 	return true;
 }
 
@@ -221,7 +222,6 @@ static void route(const struct reply *reply)
 	const struct video_config *config = &reply->video->config;
 	struct text path = request_path(reply->request->target), rest;
 
-	reply->conn->title = VIDEO_TITLES_MAX;
 	if (text_is(path, "/") && config->page_size > 0)
 		send_file(reply, "text/html; charset=utf-8", (const uint8_t *)config->page,
 		          config->page_size);

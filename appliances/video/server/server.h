@@ -93,11 +93,11 @@ struct video_conn {
 	bool rtsp;
 	bool closing;        /* after what is queued */
 	bool last;           /* closing, once all of the answer is queued */
-	uint8_t title;       /* HTTP: of the answer under way; TITLES_MAX: none */
+	uint8_t title;       /* HTTP: asked for last, at watched_ns; TITLES_MAX: none */
 	uint32_t viewers;    /* interleaved */
 	const uint8_t *rest; /* static bytes that are not queued yet */
 	uint64_t rest_size;
-	uint64_t heard_ns;
+	uint64_t heard_ns, watched_ns;
 	struct video_conn *next; /* free list */
 };
 

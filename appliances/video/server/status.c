@@ -2,7 +2,11 @@
 /* What the server tells of itself: JSON for the page, Prometheus' text format for machines. */
 #include "internal.h"
 
-enum { SHOWN_MAX = 64 }; /* viewers told of one by one; all are counted */
+enum {
+	SHOWN_MAX = 64, /* viewers told of one by one; all are counted */
+	WATCHING_S =
+	        20, /* a viewer by HTTP asks for pieces, and is told of for so long after one */
+};
 
 typedef unsigned long long ull;
 
@@ -58,7 +62,14 @@ static void print_conn(const struct video *video, const struct video_conn *conn,
 	          "\"position\":0,\"packets\":0,\"lost\":0,\"skipped\":0,\"seconds\":%llu}",
 	          udp_ip_format(&peer.ip, text), video->titles[conn->title].title,
 	          tcp_unacknowledged(conn->tcp) > 0 ? "true" : "false",
-	          (ull)((video->now - conn->heard_ns) / NS_PER_S));
+	          (ull)((video->now - conn->watched_ns) / NS_PER_S));
+}
+
+static bool is_watching(const struct video *video, const struct video_conn *conn)
+{
+	return conn->tcp != NULL && conn->title < video->n_titles &&
+	       (tcp_unacknowledged(conn->tcp) > 0 ||
+	        video->now - conn->watched_ns < WATCHING_S * NS_PER_S);
 }
 
 static void print_watching(const struct video *video, struct out *out)
@@ -74,7 +85,7 @@ static void print_watching(const struct video *video, struct out *out)
 			n++;
 		}
 	for (uint32_t i = 0; i < video->config.conns && n < SHOWN_MAX; i++)
-		if (video->conn[i].tcp != NULL && video->conn[i].title < video->n_titles) {
+		if (is_watching(video, &video->conn[i])) {
 			out_print(out, "%s", comma);
 			print_conn(video, &video->conn[i], out);
 			comma = ",";

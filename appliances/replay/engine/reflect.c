@@ -8,6 +8,8 @@
 #include "layers.h"
 #include "reflect.h"
 
+const char *const reflect_names[] = {"nothing", "mac", "addresses", "ports", NULL};
+
 static void exchange(uint8_t *fields, uint32_t size)
 {
 	uint8_t first[16];

@@ -17,6 +17,9 @@ enum reflect_swap {
 	REFLECT_PORTS,     /* and TCP's and UDP's ports */
 };
 
+/* Their names, and NULL. */
+extern const char *const reflect_names[];
+
 struct reflect_tally {
 	uint64_t received, received_bytes, sent;
 	uint64_t dropped;  /* the port had no room to send */

@@ -36,7 +36,7 @@ struct sender_options {
 	uint64_t warmup_ns;   /* sent before measuring begins */
 	uint64_t timeout_ns;  /* a frame that has not returned by then is lost */
 	uint32_t run;         /* of the signature */
-	unsigned flight_bits;
+	uint32_t flight_bits;
 	bool listen; /* for what comes back, through `back` */
 	bool sign;   /* payloads may be overwritten */
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../report/words.h"
 #include "command.h"
 #include "trace_source.h"
 
@@ -22,6 +23,27 @@ int command_complain(int status, const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return status;
+}
+
+int command_words(int argc, char **argv, const struct word *const *tables, unsigned n,
+                  struct common_words *common, const char *usage)
+{
+	const struct word words[] = {
+	        WORD("j", WORD_FLAG, &common->json),    WORD("q", WORD_FLAG, &common->quiet),
+	        WORD("v", WORD_FLAG, &common->verbose), WORD("h", WORD_FLAG, &common->help),
+	        WORD("help", WORD_FLAG, &common->help), WORDS_END};
+	const struct word *all[4] = {words};
+	char error[WORDS_REASON_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		all[1 + i] = tables[i];
+	int plain = words_take(argc, argv, all, 1 + n, error);
+	if (plain < 0)
+		return command_complain(-1, "%s", error);
+	if (!common->help)
+		return plain;
+	fputs(usage, stdout);
+	return COMMAND_HELPED;
 }
 
 /* The second time, the shell's usual end. */

@@ -35,6 +35,19 @@ int command_compare(int argc, char **argv, const struct command_line *line);
 /* "sluice-replay: …" on standard error; returns status. */
 int command_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Words that all commands know: -j, -q, -v, and -h or --help. */
+struct common_words {
+	bool json, quiet, verbose, help;
+};
+
+enum { COMMAND_HELPED = -2 };
+
+struct word;
+/* Reads a command's words by its tables (report/words.h) and the common ones. How many arguments
+ * are left at argv + 1; -1: something is wrong and was explained; COMMAND_HELPED: all is done. */
+int command_words(int argc, char **argv, const struct word *const *tables, unsigned n,
+                  struct common_words *common, const char *usage);
+
 struct trace_account;
 /* Says on standard error what of a trace is damaged or left out, and why. */
 void command_explain_trace(const struct trace_account *account);

@@ -4,7 +4,6 @@
  * intervals of 95 % confidence do not overlap.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,23 +141,16 @@ static void compare(const cJSON *a, const cJSON *b, bool json)
 
 int command_compare(int argc, char **argv, const struct command_line *line)
 {
-	static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	bool json = false;
+	struct common_words common = {0};
+	int plain = command_words(argc, argv, NULL, 0, &common, usage);
 
-	for (int word; (word = getopt_long(argc, argv, "hj", words, NULL)) != -1;) {
-		if (word == 'h') {
-			fputs(usage, stdout);
-			return STATUS_GOOD;
-		}
-		if (word == '?')
-			return STATUS_USAGE;
-		json = true;
-	}
-	if (argc - optind != 2)
+	if (plain < 0)
+		return plain == COMMAND_HELPED ? STATUS_GOOD : STATUS_USAGE;
+	if (plain != 2)
 		return command_complain(STATUS_USAGE, "two results are needed; try compare --help");
-	cJSON *a = read_document(argv[optind]), *b = read_document(argv[optind + 1]);
+	cJSON *a = read_document(argv[1]), *b = read_document(argv[2]);
 	if (a && b)
-		compare(a, b, json);
+		compare(a, b, common.json);
 	int status = a && b ? STATUS_GOOD : STATUS_BROKEN;
 	cJSON_Delete(a);
 	cJSON_Delete(b);

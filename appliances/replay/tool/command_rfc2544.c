@@ -3,7 +3,6 @@
  * `sluice-replay rfc2544`: the RFC's procedures over a port, for each frame size.
  */
 #include <arpa/inet.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "packet_group.h"
 #include "ports.h"
 #include "../report/quantity.h"
+#include "../report/words.h"
 #include "results.h"
 #include "rfc2544.h"
 
@@ -39,6 +39,7 @@ static const char usage[] =
 
 enum {
 	SIZES_MAX = 16,
+	LIST_MAX = 200,
 	SETTLE_NS = 200000000, /* between trials, for what is under way (RFC 2544, section 23) */
 	MEASURE_TOP_NS = 500000000,
 };
@@ -54,7 +55,7 @@ struct bench {
 	struct schedule line;
 	struct rfc2544_options options;
 	struct made_address source, target;
-	bool quiet, verbose;
+	struct common_words common;
 
 	struct port *ports[2];
 	unsigned ports_n;
@@ -109,164 +110,106 @@ static struct trial_result run_trial(struct trial *trial, uint64_t rate, uint64_
 	        .stopped = command_interrupted() || sender.error};
 }
 
-static bool parse_tests(struct bench *bench, char *list)
+static const char *parse_tests(void *to, const char *text)
 {
 	static const char *const names[] = {"throughput", "latency", "loss", "back-to-back"};
+	struct bench *bench = to;
+	char list[LIST_MAX];
 
+	snprintf(list, sizeof(list), "%s", text);
 	bench->tests = 0;
 	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
 		unsigned i = 0;
 		while (i < 4 && strcmp(word, names[i]) != 0)
 			i++;
 		if (i == 4)
-			return false;
+			return "names a test that is none of throughput, latency, loss, "
+			       "back-to-back";
 		bench->tests |= 1u << i;
 	}
-	return bench->tests;
+	return bench->tests ? NULL : "names no test";
 }
 
-static bool parse_sizes(struct bench *bench, char *list)
+static const char *parse_sizes(void *to, const char *text)
 {
+	struct bench *bench = to;
+	char list[LIST_MAX];
+
+	snprintf(list, sizeof(list), "%s", text);
 	bench->sizes_n = 0;
 	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
 		uint64_t size = 0;
 		bool imix = !strcmp(word, "imix");
 		if (bench->sizes_n == SIZES_MAX || (!imix && !quantity_size(word, &size)) ||
 		    (!imix && (size < MADE_MIN || size > MADE_MAX)))
-			return false;
+			return "is not a list of at most 16 sizes (64 to 9018) and imix";
 		bench->sizes[bench->sizes_n++] = imix ? MADE_IMIX : (uint32_t)size;
 	}
-	return bench->sizes_n;
+	return bench->sizes_n ? NULL : "names no size";
 }
 
-/* MAC,IP,PORT */
-static bool parse_address(struct made_address *address, const char *text)
+static const char *parse_address(void *to, const char *text)
 {
+	struct made_address *address = to;
 	unsigned mac[6], port;
 	char ip[INET_ADDRSTRLEN];
 
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x,%15[0-9.],%u", &mac[0], &mac[1], &mac[2], &mac[3],
 	           &mac[4], &mac[5], ip, &port) != 8 ||
 	    port > 65535 || inet_pton(AF_INET, ip, address->ip) != 1)
-		return false;
+		return "is not MAC,IP,PORT";
 	for (int i = 0; i < 6; i++)
 		address->mac[i] = (uint8_t)mac[i];
 	address->port = (uint16_t)port;
-	return true;
+	return NULL;
 }
 
-/* PERCENT, with or without its sign. */
-static bool parse_percent(const char *text, double *share)
+static const char *check(struct bench *bench)
 {
-	char *end;
-
-	*share = strtod(text, &end) / 100;
-	return end != text && (!*end || !strcmp(end, "%")) && *share >= 0 && *share < 1;
-}
-
-static bool take_trial(struct bench *bench, int word, const char *text)
-{
-	struct rfc2544_options *options = &bench->options;
-	uint64_t count = 0;
-
-	switch (word) {
-	case 'd':
-		return quantity_time(text, &options->duration_ns) && options->duration_ns;
-	case 'n':
-		options->repeats = quantity_count(text, &count) ? (unsigned)count : 0;
-		return count >= 1 && count <= 1000;
-	case 'p':
-		return parse_percent(text, &options->tolerated);
-	case 'r':
-		return parse_percent(text, &options->resolution) && options->resolution >= 1e-4;
-	case 'u':
-		return quantity_count(text, &options->burst_max) && options->burst_max >= 1 &&
-		       options->burst_max <= 1 << 20;
-	default:
-		return false;
-	}
-}
-
-static bool take(struct bench *bench, int word, char *text)
-{
-	switch (word) {
-	case 'o':
-		bench->to = text;
-		return true;
-	case 'f':
-		bench->from = text;
-		return true;
-	case 'c':
-		bench->trace_name = text;
-		return true;
-	case 't':
-		return parse_tests(bench, text);
-	case 's':
-		return parse_sizes(bench, text);
-	case 'l':
-		return quantity_rate(text, &bench->line) &&
-		       (bench->line.kind == SCHEDULE_BITS || bench->line.kind == SCHEDULE_PACKETS);
-	case 'S':
-		return parse_address(&bench->source, text);
-	case 'T':
-		return parse_address(&bench->target, text);
-	case 'J':
-		bench->json = text;
-		return true;
-	case 'j':
+	if (!bench->to)
+		return "--to PORT is needed; try rfc2544 --help";
+	if (bench->line.kind == SCHEDULE_ORIGINAL)
+		return "--line wants a rate in pps or bit/s";
+	if (bench->options.resolution < 1e-4)
+		return "--resolution is at least 0.01 %";
+	if (bench->common.json)
 		bench->json = "-";
-		return true;
-	case 'q':
-		return bench->quiet = true;
-	case 'v':
-		return bench->verbose = true;
-	default:
-		return take_trial(bench, word, text);
-	}
+	return NULL;
 }
 
 static int parse(int argc, char **argv, struct bench *bench)
 {
-	static const struct option words[] = {
-	        {"to", required_argument, NULL, 'o'},
-	        {"from", required_argument, NULL, 'f'},
-	        {"test", required_argument, NULL, 't'},
-	        {"sizes", required_argument, NULL, 's'},
-	        {"trace", required_argument, NULL, 'c'},
-	        {"line", required_argument, NULL, 'l'},
-	        {"trial", required_argument, NULL, 'd'},
-	        {"repeats", required_argument, NULL, 'n'},
-	        {"loss", required_argument, NULL, 'p'},
-	        {"resolution", required_argument, NULL, 'r'},
-	        {"burst", required_argument, NULL, 'u'},
-	        {"source", required_argument, NULL, 'S'},
-	        {"target", required_argument, NULL, 'T'},
-	        {"json", required_argument, NULL, 'J'},
-	        {"help", no_argument, NULL, 'h'},
-	        {NULL, 0, NULL, 0},
+	const struct word words[] = {
+	        WORD("to", WORD_TEXT, &bench->to),
+	        WORD("from", WORD_TEXT, &bench->from),
+	        WORD_BY("test", bench, parse_tests),
+	        WORD_BY("sizes", bench, parse_sizes),
+	        WORD("trace", WORD_TEXT, &bench->trace_name),
+	        WORD("line", WORD_RATE, &bench->line),
+	        WORD_IN("trial", WORD_TIME, &bench->options.duration_ns, 1, 0),
+	        WORD_IN("repeats", WORD_COUNT32, &bench->options.repeats, 1, 1000),
+	        WORD("loss", WORD_SHARE, &bench->options.tolerated),
+	        WORD("resolution", WORD_SHARE, &bench->options.resolution),
+	        WORD_IN("burst", WORD_COUNT, &bench->options.burst_max, 1, 1 << 20),
+	        WORD_BY("source", &bench->source, parse_address),
+	        WORD_BY("target", &bench->target, parse_address),
+	        WORD("json", WORD_TEXT, &bench->json),
+	        WORDS_END,
 	};
+	const struct word *const table = words;
+	int plain = command_words(argc, argv, &table, 1, &bench->common, usage);
 
-	for (int word; (word = getopt_long(argc, argv, "hjqv", words, NULL)) != -1;) {
-		if (word == 'h') {
-			fputs(usage, stdout);
-			return -1;
-		}
-		if (word == '?')
-			return STATUS_USAGE;
-		if (!take(bench, word, optarg))
-			return command_complain(STATUS_USAGE, "'%s' is not what this option takes",
-			                        optarg);
-	}
-	if (!bench->to || argc != optind)
-		return command_complain(STATUS_USAGE, "--to PORT is needed; try rfc2544 --help");
-	return 0;
+	if (plain < 0)
+		return plain == COMMAND_HELPED ? -1 : STATUS_USAGE;
+	const char *wrong = plain ? "rfc2544 takes options only; try --help" : check(bench);
+	return wrong ? command_complain(STATUS_USAGE, "%s", wrong) : 0;
 }
 
 static int open_bench(struct bench *bench)
 {
 	const char *names[2] = {bench->to, bench->from};
 	struct ports_options options = {
-	        .longest = 1518, .verbose = bench->verbose, .wait_for_peer = true};
+	        .longest = 1518, .verbose = bench->common.verbose, .wait_for_peer = true};
 	char error[TRACE_REASON_MAX];
 
 	for (unsigned i = 0; i < bench->sizes_n; i++)
@@ -322,7 +265,7 @@ static void say(const struct bench *bench, const char *what, double value, const
 {
 	char text[48];
 
-	if (!bench->quiet)
+	if (!bench->common.quiet)
 		fprintf(stderr, "  %-14s %s\n", what,
 		        !strcmp(unit, "ns") ? quantity_show_time(text, sizeof(text), value)
 		                            : quantity_show(text, sizeof(text), value, unit));
@@ -385,7 +328,7 @@ static void measure_size(struct bench *bench, uint32_t size, cJSON *list)
 		add(row, "frames", size);
 	bench->options.top_pps = top_rate(bench);
 	add(row, "top_pps", bench->options.top_pps);
-	if (!bench->quiet)
+	if (!bench->common.quiet)
 		fprintf(stderr, "%s%.0u bytes on the wire: %.1f, from %.0f pps\n",
 		        bench->trace ? bench->trace_name
 		        : size       ? "frames of "

@@ -158,7 +158,7 @@ static int run_once(struct sending *sending)
 	                &sending->tally))
 		return command_complain(STATUS_BROKEN, "there is not enough memory for --window %u",
 		                        options.flight_bits);
-	progress_begin(&progress, sending->options.quiet, expected_frames(sending));
+	progress_begin(&progress, sending->options.common.quiet, expected_frames(sending));
 	drive(&sender, &progress);
 	sender_close(&sender);
 	ports_statistics(sending->ports[0], &statistics);
@@ -218,7 +218,7 @@ static int open_ports(struct sending *sending)
 	                                                   ? ports_longest(names[0])
 	                                                   : sending->trace->account.longest +
 	                                                             REWRITE_GROWTH,
-	                                .verbose = sending->options.verbose,
+	                                .verbose = sending->options.common.verbose,
 	                                .wait_for_peer = true};
 	char error[PORTS_REASON_MAX];
 
@@ -350,7 +350,7 @@ static int send_trace(struct sending *sending)
 	results_summarise(sending->document);
 	bool held = require_judge(sending->document, sending->options.requirements,
 	                          sending->options.requirements_n);
-	if (!sending->options.quiet)
+	if (!sending->options.common.quiet)
 		say_verdict(sending);
 	int written = write_all(sending);
 	return status ? status : written ? written : held ? STATUS_GOOD : STATUS_MISSED;

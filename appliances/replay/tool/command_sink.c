@@ -2,7 +2,6 @@
 /*
  * `sluice-replay sink`: counts and times what arrives, per binding or flow.
  */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "packet_group.h"
 #include "port_internal.h"
 #include "../report/quantity.h"
+#include "../report/words.h"
 #include "results.h"
 #include "tags.h"
 
@@ -41,7 +41,7 @@ struct counter {
 struct sink {
 	const char *port_name, *capture_path;
 	uint64_t duration_ns, frames_max, longest;
-	bool json, quiet, verbose;
+	struct common_words common;
 	struct tags tags;
 	struct counter counters[SENDER_TAGS];
 	uint64_t frames;
@@ -199,7 +199,7 @@ static const char *listen_to(struct sink *sink, struct port *port)
 static int run(struct sink *sink)
 {
 	struct ports_options options = {.longest = (uint32_t)sink->longest,
-	                                .verbose = sink->verbose};
+	                                .verbose = sink->common.verbose};
 	struct port_statistics statistics;
 	char error[PORTS_REASON_MAX];
 	struct port *port;
@@ -209,11 +209,11 @@ static int run(struct sink *sink)
 		                        sink->capture_path);
 	if (ports_open(&sink->port_name, 1, &options, &port, error))
 		return command_complain(STATUS_BROKEN, "%s", error);
-	if (!sink->quiet)
+	if (!sink->common.quiet)
 		fprintf(stderr, "listening on %s; Ctrl-C ends it\n", sink->port_name);
 	const char *broken = listen_to(sink, port);
 	ports_statistics(port, &statistics);
-	if (sink->json)
+	if (sink->common.json)
 		put_json(sink, &statistics);
 	else
 		put_table(sink);
@@ -222,68 +222,32 @@ static int run(struct sink *sink)
 		return command_complain(STATUS_BROKEN, "%s: it can't be written to its end",
 		                        sink->capture_path);
 	/* A machine that has done its work leaves. */
-	return broken ? command_complain(STATUS_GOOD, "%s: %s", sink->port_name, broken)
-	              : STATUS_GOOD;
-}
-
-static bool take(struct sink *sink, int word, const char *text, char *error, size_t size)
-{
-	switch (word) {
-	case 'b':
-		return !tags_bind(&sink->tags, text, error, size);
-	case 'f':
-		return sink->tags.flows = true;
-	case 'd':
-		return quantity_time(text, &sink->duration_ns);
-	case 'n':
-		return quantity_count(text, &sink->frames_max);
-	case 'l':
-		return quantity_size(text, &sink->longest) && sink->longest >= 60 &&
-		       sink->longest <= 16384;
-	case 'c':
-		sink->capture_path = text;
-		return true;
-	case 'j':
-		return sink->json = true;
-	case 'q':
-		return sink->quiet = true;
-	case 'v':
-		return sink->verbose = true;
-	default:
-		return false;
-	}
+	return broken && !sink->common.quiet
+	               ? command_complain(STATUS_GOOD, "%s: %s", sink->port_name, broken)
+	               : STATUS_GOOD;
 }
 
 int command_sink(int argc, char **argv, const struct command_line *line)
 {
-	static const struct option words[] = {
-	        {"bind", required_argument, NULL, 'b'},
-	        {"flows", no_argument, NULL, 'f'},
-	        {"duration", required_argument, NULL, 'd'},
-	        {"frames", required_argument, NULL, 'n'},
-	        {"longest", required_argument, NULL, 'l'},
-	        {"capture", required_argument, NULL, 'c'},
-	        {"help", no_argument, NULL, 'h'},
-	        {NULL, 0, NULL, 0},
-	};
 	static struct sink sink = {.longest = 1518};
-	char error[400];
+	const struct word words[] = {
+	        WORD_BY("bind", &sink.tags, tags_bind),
+	        WORD("flows", WORD_FLAG, &sink.tags.flows),
+	        WORD("duration", WORD_TIME, &sink.duration_ns),
+	        WORD("frames", WORD_COUNT, &sink.frames_max),
+	        WORD_IN("longest", WORD_SIZE, &sink.longest, 60, PORTS_LONGEST),
+	        WORD("capture", WORD_TEXT, &sink.capture_path),
+	        WORDS_END,
+	};
+	const struct word *const table = words;
 
 	tags_begin(&sink.tags);
-	for (int word; (word = getopt_long(argc, argv, "hjqv", words, NULL)) != -1;) {
-		if (word == 'h') {
-			fputs(usage, stdout);
-			return STATUS_GOOD;
-		}
-		snprintf(error, sizeof(error), "'%s' is not what this option takes",
-		         optarg ? optarg : "");
-		if (word == '?' || !take(&sink, word, optarg, error, sizeof(error)))
-			return word == '?' ? STATUS_USAGE
-			                   : command_complain(STATUS_USAGE, "%s", error);
-	}
-	if (argc - optind != 1)
+	int plain = command_words(argc, argv, &table, 1, &sink.common, usage);
+	if (plain < 0)
+		return plain == COMMAND_HELPED ? STATUS_GOOD : STATUS_USAGE;
+	if (plain != 1)
 		return command_complain(STATUS_USAGE, "one port is needed; try sink --help");
-	sink.port_name = argv[optind];
+	sink.port_name = argv[1];
 	sink.clock = own_clock();
 	packet_group_settle(&sink.port_name, 1);
 	command_catch();

@@ -24,6 +24,7 @@
 enum {
 	PORTS_MAX = 4,
 	PORTS_REASON_MAX = 320,
+	PORTS_LONGEST = 16384, /* bytes of a frame that may be asked for */
 };
 
 struct port_statistics {

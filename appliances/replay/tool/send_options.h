@@ -6,6 +6,7 @@
 #define REPLAY_TOOL_SEND_OPTIONS_H
 
 #include "../engine/sender.h"
+#include "command.h"
 #include "require.h"
 #include "tags.h"
 
@@ -18,7 +19,7 @@ struct send_options {
 	const char *report, *json, *csv, *hgrm, *departures, *capture;
 	struct requirement requirements[REQUIRE_MAX];
 	unsigned requirements_n;
-	bool quiet, verbose;
+	struct common_words common;
 };
 
 /* 0; -1 where all is done (--help); or the exit status of a mistake, which was explained. */

@@ -18,35 +18,34 @@ void tags_begin(struct tags *tags)
 	snprintf(tags->names[0], TAGS_NAME, "(rest)");
 }
 
-int tags_bind(struct tags *tags, const char *text, char *error, size_t size)
+/* A binding's program; false and a reason where its expression is none. */
+static bool compile(struct tags *tags, unsigned i, const char *text, struct flt_error *reason)
 {
-	const char *equals = strchr(text, '=');
 	struct flt_expression expression;
-	struct flt_error reason = {0};
 
-	if (!equals || equals == text || equals - text >= TAGS_NAME) {
-		snprintf(error, size, "'%s': NAME=EXPRESSION is expected", text);
-		return -1;
-	}
-	if (tags->n == SENDER_TAGS) {
-		snprintf(error, size, "at most %d bindings can be told apart", SENDER_TAGS - 1);
-		return -1;
-	}
-	snprintf(tags->names[tags->n], TAGS_NAME, "%.*s", (int)(equals - text), text);
-	if (flt_compile_expression(equals + 1, &expression, &reason)) {
-		snprintf(error, size, "'%s': %s", equals + 1, reason.reason);
-		return -1;
-	}
-	int status =
-	        flt_program_load_classic(expression.insns, expression.n_insns, tags->names[tags->n],
-	                                 0, &tags->programs[tags->n], &reason);
+	if (flt_compile_expression(text, &expression, reason))
+		return false;
+	int status = flt_program_load_classic(expression.insns, expression.n_insns, tags->names[i],
+	                                      0, &tags->programs[i], reason);
 	flt_expression_free(&expression);
-	if (status) {
-		snprintf(error, size, "'%s': %s", equals + 1, reason.reason);
-		return -1;
-	}
+	return !status;
+}
+
+const char *tags_bind(void *context, const char *text)
+{
+	static struct flt_error reason;
+	const char *equals = strchr(text, '=');
+	struct tags *tags = context;
+
+	if (!equals || equals == text || equals - text >= TAGS_NAME)
+		return "is not NAME=EXPRESSION";
+	if (tags->n == SENDER_TAGS)
+		return "is one binding too many";
+	snprintf(tags->names[tags->n], TAGS_NAME, "%.*s", (int)(equals - text), text);
+	if (!compile(tags, tags->n, equals + 1, &reason))
+		return reason.reason;
 	tags->n++;
-	return 0;
+	return NULL;
 }
 
 void tags_free(struct tags *tags)

@@ -26,8 +26,9 @@ struct tags {
 
 /* Begins with the rest only. */
 void tags_begin(struct tags *tags);
-/* Adds a binding, NAME=EXPRESSION. 0 or -1: error (size bytes) says why. */
-int tags_bind(struct tags *tags, const char *text, char *error, size_t size);
+/* Adds a binding, NAME=EXPRESSION (tags: struct tags, as a word's call wants it). NULL, or what is
+ * wrong, until the next call. */
+const char *tags_bind(void *tags, const char *text);
 void tags_free(struct tags *tags);
 
 /* The tag of a frame, as sender_options.tag wants it (context: struct tags). */

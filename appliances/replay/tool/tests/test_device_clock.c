@@ -12,7 +12,7 @@
 
 #include "../device_clock.h"
 
-enum { MS = 1000000 };
+static const uint64_t MS = 1000000;
 
 /* 156.25 MHz, begun long before us, 40 ppm fast. */
 static uint64_t device_at(uint64_t host_ns)
@@ -45,22 +45,22 @@ static void unknown_before_two_pairs(void **state)
 	add(&clock, 1000 * MS); /* the same instant again says nothing */
 	assert_false(device_clock_time(&clock, 1, &time_ns));
 	add(&clock, 1020 * MS);
-	assert_time(&clock, 1021ull * MS, 20);
+	assert_time(&clock, 1021 * MS, 20);
 }
 
 static void follows_for_an_hour(void **state)
 {
 	struct device_clock clock = {0};
 
-	for (uint64_t now = 5ull * MS; now < 3600ull * 1000 * MS; now += 100ull * MS) {
+	for (uint64_t now = 5 * MS; now < 3600ull * 1000 * MS; now += 100 * MS) {
 		add(&clock, now);
 		if (clock.n < 2)
 			continue;
-		assert_time(&clock, now - 3ull * MS, 20); /* before the newest pair, and behind it */
-		assert_time(&clock, now + 99ull * MS, 40);
+		assert_time(&clock, now - 3 * MS, 20); /* before the newest pair, and behind it */
+		assert_time(&clock, now + 99 * MS, 40);
 	}
-	assert_true(clock.newest.host_ns - clock.oldest.host_ns >= 1000ull * MS);
-	assert_true(clock.newest.host_ns - clock.oldest.host_ns <= 2200ull * MS);
+	assert_true(clock.newest.host_ns - clock.oldest.host_ns >= 1000 * MS);
+	assert_true(clock.newest.host_ns - clock.oldest.host_ns <= 2200 * MS);
 }
 
 static void goes_on_where_the_clock_is_set_back(void **state)
@@ -68,10 +68,10 @@ static void goes_on_where_the_clock_is_set_back(void **state)
 	struct device_clock clock = {0};
 	uint64_t time_ns;
 
-	add(&clock, 1000ull * MS);
-	add(&clock, 1100ull * MS);
-	device_clock_add(&clock, (struct clock_pair){17, 1200ull * MS});
-	assert_time(&clock, 1150ull * MS, 20);
+	add(&clock, 1000 * MS);
+	add(&clock, 1100 * MS);
+	device_clock_add(&clock, (struct clock_pair){17, 1200 * MS});
+	assert_time(&clock, 1150 * MS, 20);
 	/* A stamp that makes no sense gives some time, not a crash. */
 	assert_true(device_clock_time(&clock, 0, &time_ns));
 	assert_true(device_clock_time(&clock, UINT64_MAX, &time_ns));

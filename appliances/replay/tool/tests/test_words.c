@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Numbers with units, and requirements.
+ * Numbers with units, command lines, and requirements.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "../../report/quantity.h"
+#include "../../report/sender_words.h"
 #include "../require.h"
 #include "../results.h"
 
@@ -48,6 +50,68 @@ static void test_rates(void **state)
 	assert_false(quantity_rate("0pps", &schedule));
 	assert_false(quantity_rate("10", &schedule));
 	assert_false(quantity_rate("fast", &schedule));
+}
+
+static const char *take_odd(void *to, const char *text)
+{
+	*(unsigned *)to += 1;
+	return strlen(text) & 1 ? NULL : "is even";
+}
+
+/* What the words of a line come to; "" where they are taken. */
+static const char *take_line(const char *line, struct sender_options *options)
+{
+	static const char *const choices[] = {"red", "green", NULL};
+	static char error[WORDS_REASON_MAX], copy[200], *argv[20];
+	struct word sender[SENDER_WORDS];
+	static bool flag, quiet;
+	static unsigned calls, choice;
+	static double share;
+	const struct word own[] = {
+	        WORD_BY("odd", &calls, take_odd),    WORD("f", WORD_FLAG, &flag),
+	        WORD("q", WORD_FLAG, &quiet),        WORD("share", WORD_SHARE, &share),
+	        WORD_OF("colour", &choice, choices), WORDS_END};
+	const struct word *const tables[] = {own, sender};
+	int argc = 1;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	argv[0] = "program";
+	for (char *at = strtok(copy, " "); at; at = strtok(NULL, " "))
+		argv[argc++] = at;
+	*options = sender_usual_options();
+	sender_words(options, sender);
+	error[0] = 0;
+	flag = quiet = false;
+	int plain = words_take(argc, argv, tables, 2, error);
+	if (plain < 0)
+		return error;
+	snprintf(error, sizeof(error), "%d%s%s%s%s %u %g", plain, plain ? " " : "",
+	         plain ? argv[plain] : "", flag ? " f" : "", quiet ? " q" : "", choice, share);
+	return error;
+}
+
+static void test_lines(void **state)
+{
+	struct sender_options options;
+
+	assert_string_equal(take_line("a --rate 10kpps b -fq --sign -- --c", &options),
+	                    "3 --c f q 0 0");
+	assert_int_equal(options.schedule.kind, SCHEDULE_PACKETS);
+	assert_true(options.sign && options.listen);
+	assert_string_equal(
+	        take_line("--no-return --burst=7 - --colour green --share 25%", &options),
+	        "1 - 1 0.25");
+	assert_false(options.listen);
+	assert_int_equal(options.schedule.burst, 7);
+	assert_string_equal(take_line("--odd abc --timeout 2ms --window 26", &options), "0 1 0.25");
+	assert_int_equal(options.timeout_ns, 2000000);
+	assert_string_equal(take_line("--odd ab", &options), "--odd 'ab' is even");
+	static const char *const bad[] = {
+	        "--none",      "-x",         "-fx",         "--rate",   "--rate=fast",
+	        "--burst 0",   "--window 3", "--window 27", "--sign=1", "--colour re",
+	        "--share 100", "--share -1", "--f",         "--=",      "--rewrite src-ip=x"};
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(take_line(bad[i], &options)[0], '-');
 }
 
 static cJSON *document(double p99, double returned, double loss)
@@ -124,8 +188,11 @@ static void test_hgrm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_times),        cmocka_unit_test(test_rates),
-	        cmocka_unit_test(test_requirements), cmocka_unit_test(test_wrong_requirements),
+	        cmocka_unit_test(test_times),
+	        cmocka_unit_test(test_rates),
+	        cmocka_unit_test(test_lines),
+	        cmocka_unit_test(test_requirements),
+	        cmocka_unit_test(test_wrong_requirements),
 	        cmocka_unit_test(test_hgrm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

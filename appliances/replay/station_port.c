@@ -79,7 +79,7 @@ static void idle(struct port *port, uint64_t until_ns)
 
 int station_port_open(struct station_port *station)
 {
-	const struct exo_net_options options = {.rx_size = RING, .tx_size = RING};
+	const struct exo_net_options options = {.flow = "all", .rx_size = RING, .tx_size = RING};
 
 	*station = (struct station_port){.port = {.take = take,
 	                                          .send = send_taken,

@@ -20,7 +20,7 @@ struct station_port {
 	uint32_t given_n;
 };
 
-/* Opens the environment's only flow space. 0 or a negative enum exo_error, with net.error. */
+/* Opens the flow space `all`. 0 or a negative enum exo_error, with net.error. */
 int station_port_open(struct station_port *station);
 
 #endif

@@ -411,7 +411,7 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 		*value = sock->broadcast;
 		return 0;
 	case SO_SNDBUF:
-		*value = (int)options->send_buffer;
+		*value = sock->kind == SOCK_KIND_STREAM ? (int)options->send_buffer : QUEUE_DEFAULT;
 		return 0;
 	case SO_REUSEADDR:
 		*value = sock->reuse;

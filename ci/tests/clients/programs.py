@@ -51,10 +51,10 @@ class Programs:
         conf, payload = os.path.join(folder, "programs.conf"), os.path.join(folder, "programs.cpio")
         with open(conf, "w", encoding="utf-8") as file:
             file.write('name = "programs";\nenvironments = (\n' + ",\n".join(self.entries) + "\n);\n")
-        words = [os.path.join(paths.BUILD, "boot", "mkappliance"), "-I", os.path.dirname(shutil.which("busybox"))]
+        words = [os.path.join(paths.BUILD, "boot", "mkappliance")]
         for image in ["libos-tcp/sockets", "appliances/init"]:
             words += ["-I", os.path.join(paths.BUILD, image)]
-        for path in include:
+        for path in [*include, os.path.dirname(shutil.which("busybox"))]:
             words += ["-I", path]
         subprocess.run(words + ["-o", payload, conf], check=True)
         return payload

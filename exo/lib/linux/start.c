@@ -27,6 +27,8 @@ void exo_runtime_start(void)
 	tree_init();
 	fd_init();
 	task_init();
+	/* As in a handler from here: an event would save its state where the program's is made. */
+	pe->masked = 1;
 	family_lock();
 	linux_extension_begin();
 	family_unlock();

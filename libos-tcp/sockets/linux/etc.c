@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What C libraries' resolvers read: /etc/resolv.conf with the name servers that the environment was
- * told, hosts with its own name, services and protocols with the few that programs ask for. A file
+ * told, hosts with its own name, services, protocols and users with the few that programs ask for.
+ * A file
  * of the same name in the payload stands instead.
  */
 #include <libexo/lib.h>
@@ -80,4 +81,7 @@ void etc_init(void)
 	make_hosts((uint16_t)folder);
 	make_file((uint16_t)folder, "services", services);
 	make_file((uint16_t)folder, "protocols", protocols);
+	make_file((uint16_t)folder, "passwd",
+	          "root:x:0:0:root:/:/\nnobody:x:65534:65534:nobody:/:/\n");
+	make_file((uint16_t)folder, "group", "root:x:0:\nnogroup:x:65534:\n");
 }

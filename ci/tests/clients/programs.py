@@ -7,6 +7,7 @@
                fd51::1                   fd51::2 …
 """
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -26,6 +27,10 @@ OWN = ('{ name = "own"; address = %d; receive = "arp dst host $addr or (ip and d
        ' and ((arp and (src host $addr or src host 0.0.0.0)) or (ip and src host $addr))"; }')
 
 
+OWN6 = ('{ name = "own"; address = %d; family = 6; receive = "ip6 and (dst host $addr or (icmp6 and ip6[40] == 135))";'
+        ' transmit = "ether src $mac and ip6 and src host $addr"; }')
+
+
 def quote(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -36,7 +41,7 @@ class Programs:
     def __init__(self):
         self.entries, self.names = [], []
 
-    def add(self, name, program, arguments, content=(), frames=16384):
+    def add(self, name, program, arguments, content=(), frames=16384, flow=OWN):
         index = len(self.names)
         members = ", ".join(f'{{ name = "{name}"; file = "{name}"; }}' for name in content)
         files = f"content = ( {members} ); " if content else ""
@@ -44,7 +49,7 @@ class Programs:
         self.entries.append(
             f'  {{ name = "{name}"; image = "linux-net"; program = "{program}"; frames = {frames}; {files}'
             f'may = [ "console", "environments" ]; arguments = [ {", ".join(map(quote, arguments))} ];'
-            f' flows = ( {OWN % index} ); }}')
+            f' flows = ( {flow % index} ); }}')
         return f"10.51.0.{2 + index}"
 
     def build(self, folder, include=()):
@@ -223,11 +228,63 @@ def check_busybox(report):
             process.wait()
 
 
+def check_six(report):
+    """One environment with an IPv6 address only: a fork per connection, both ways."""
+    programs = Programs()
+    programs.add("six", "busybox", ["httpd", "-f", "-p", "[::]:80", "-h", "/www"], list(CONTENT), 32768, OWN6)
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
+        write_content(folder)
+        with Machine(payload=programs.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=100,
+                     memory="512M", append="ip=fd51::9/64") as machine, report.test("busybox: httpd over IPv6"):
+            machine.wait_for("1 of 1 environments started", 30)
+            path = os.path.join(folder, "got")
+            done = curl(ns, "http://[fd51::9]/big", "-o", path)
+            assert done.returncode == 0, done.stderr + machine.console()
+            with open(path, "rb") as file:
+                assert file.read() == CONTENT["www/big"]
+
+
+def iperf(ns, *more):
+    """What iperf3 says at its end: bytes that the receiver got, without a figure of time."""
+    done = ns.run("iperf3", "-c", "10.51.0.3", "-J", *more, seconds=60, check=False)
+    report = json.loads(done.stdout)
+    assert "error" not in report, report["error"]
+    return report["end"]
+
+
+def check_programs(report):
+    """The appliance `programs`: mini_httpd and iperf3."""
+    append = "ip=10.51.0.2/24,10.51.0.1 ip=10.51.0.3/24,10.51.0.1"
+    with Namespace() as ns, Machine(payload=paths.payload("programs"), nics=[Nic(tap("tap0"))], within=ns, limit=200,
+                                    memory="384M", append=append) as machine:
+        machine.wait_for("Server listening on 5201", 60)
+        with report.test("mini_httpd: pages, one after the other"):
+            for _ in range(5):
+                done = curl(ns, "http://10.51.0.2/")
+                assert "mini_httpd on Sluice" in done.stdout, done.stderr + machine.console()
+            assert "404" in curl(ns, "http://10.51.0.2/nothing", "-i").stdout
+        with report.test("mini_httpd: a conversation byte by byte"):
+            assert talk(ns, "10.51.0.2", 80, b"GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.")
+        for what, words in {"to it": ["-n", "20M"], "from it": ["-n", "20M", "-R"], "four at once": ["-n", "20M", "-P", "4"],
+                            "both ways": ["-n", "10M", "--bidir"]}.items():
+            with report.test(f"iperf3: {what}"):
+                end = iperf(ns, *words)
+                ways = [end[name]["bytes"] for name in ("sum_received", "sum_received_bidir_reverse") if name in end]
+                assert len(ways) == 1 + ("--bidir" in words) and min(ways) > 1e5 and sum(ways) > 5e6, ways
+        with report.test("iperf3: datagrams"):
+            end = iperf(ns, "-u", "-b", "2M", "-n", "500K")
+            assert end["sum"]["packets"] > 100 and end["sum"]["lost_percent"] < 50, end["sum"]
+        with report.test("iperf3: an MSS and a window are asked for"):
+            assert iperf(ns, "-n", "5M", "-M", "1000", "-w", "64K")["sum_received"]["bytes"] > 4e6
+
+
 def main():
     if not Namespace.possible():
         skip_all("needs root")
     report = Report()
     check_busybox(report)
+    check_six(report)
+    check_programs(report)
     report.exit()
 
 

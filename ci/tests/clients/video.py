@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 900
+"""The video appliance and the players that people have, on a wire.
+
+    namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2  video
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
+from harness import paths
+from harness.browser import Browser
+from harness.machine import Machine, Nic, tap
+from harness.netns import Namespace
+from harness.report import Report, skip_all
+
+ADDRESS = "10.51.0.2"
+HTTP, RTSP = f"http://{ADDRESS}", f"rtsp://{ADDRESS}"
+SAMPLE = os.path.join(paths.BUILD, "appliances", "video", "sample.mp4")
+FRAMES, SECONDS = 300, 12
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def run(ns, *words, seconds=120, check=True, user=False):
+    done = subprocess.run(ns.prefix() + (NOBODY if user else []) + list(words), timeout=seconds, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "HOME": "/tmp", "LC_ALL": "C"})
+    assert not check or done.returncode == 0, f"{' '.join(words)}: status {done.returncode}: {done.stderr[-800:]}"
+    return done
+
+
+def status(ns):
+    return json.loads(run(ns, "curl", "-sS", "-m", "20", f"{HTTP}/status").stdout)
+
+
+def metrics(ns):
+    text = run(ns, "curl", "-sS", "-m", "20", f"{HTTP}/metrics").stdout
+    return {m[1]: int(m[2]) for m in re.finditer(r"^sluice_video_(\w+) (\d+)$", text, re.M)}
+
+
+def frames(ns, *source, seconds=120):
+    """How many pictures ffmpeg decodes of a source that it plays to its end, and its complaints."""
+    done = run(ns, "ffmpeg", "-hide_banner", "-v", "info", "-nostats", "-progress", "-", *source, "-an", "-f", "null", "-",
+               seconds=seconds)
+    counts = re.findall(r"^frame=\s*(\d+)", done.stdout, re.M)
+    return int(counts[-1]), [line for line in done.stderr.splitlines() if "error" in line.lower()]
+
+
+def all_frames(ns, *source):
+    n, errors = frames(ns, *source)
+    assert n >= FRAMES - 2 and not errors, f"{n} of {FRAMES} frames; {errors[:3]}"
+
+
+def probes(ns):
+    for url in (f"{RTSP}/sample", f"{RTSP}/sample.ts", f"{HTTP}/hls/sample/index.m3u8", f"{HTTP}/media/sample.mp4"):
+        found = run(ns, "ffprobe", "-v", "error", "-rtsp_transport" if url.startswith("rtsp") else "-probesize",
+                    "tcp" if url.startswith("rtsp") else "5000000", "-show_entries", "stream=codec_name,width,height",
+                    "-of", "csv=p=0", url).stdout
+        assert "h264,640,360" in found and "aac" in found, f"{url}: {found}"
+
+
+def plays_udp(ns):
+    before = metrics(ns)
+    all_frames(ns, "-rtsp_transport", "udp", "-i", f"{RTSP}/sample")
+    after = metrics(ns)
+    assert after["rtcp_heard_total"] > before["rtcp_heard_total"], "no receiver's report was heard"
+    assert after["rtp_unsent_total"] == before["rtp_unsent_total"]
+
+
+def plays_tcp(ns):
+    all_frames(ns, "-rtsp_transport", "tcp", "-i", f"{RTSP}/sample")
+    all_frames(ns, "-rtsp_transport", "tcp", "-i", f"{RTSP}/sample.ts")
+
+
+def plays_hls(ns):
+    all_frames(ns, "-i", f"{HTTP}/hls/sample/index.m3u8")
+    n, _ = frames(ns, "-t", "6", "-i", f"{HTTP}/hls/sample/live.m3u8")
+    assert 140 <= n <= 160, n
+
+
+def plays_channel(ns):
+    """Plain RTP to a group that whoever joins it hears: of three seconds at least one, for key frames come every two."""
+    sdp = tempfile.NamedTemporaryFile("w", suffix=".sdp", delete=False)
+    sdp.write("v=0\no=- 0 0 IN IP4 10.51.0.2\ns=x\nt=0 0\nc=IN IP4 239.255.42.1/8\nm=video 5004 RTP/AVP 33\n")
+    sdp.close()
+    run(ns, "ip", "route", "replace", "239.0.0.0/8", "dev", "br0")
+    n, _ = frames(ns, "-protocol_whitelist", "file,rtp,udp", "-i", sdp.name, "-t", "3")
+    os.unlink(sdp.name)
+    assert n >= 20, n
+    n, _ = frames(ns, "-rtsp_transport", "udp_multicast", "-i", f"{RTSP}/channel", "-t", "3")
+    assert n >= 20, n
+
+
+def grab(ns, folder, name, *source):
+    path = os.path.join(folder, name)
+    run(ns, "ffmpeg", "-v", "error", "-y", *source, "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", path)
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def pictures_are_the_files(ns, folder):
+    """The first picture, and one behind a seek, byte for byte those of the file."""
+    for at in (0, 6):
+        seek = ("-ss", str(at)) if at else ()
+        wanted = grab(ns, folder, "wanted", *seek, "-i", SAMPLE)
+        assert len(wanted) == 640 * 360 * 3
+        for source in (("-i", f"{HTTP}/media/sample.mp4"), ("-i", f"{HTTP}/hls/sample/index.m3u8")):
+            assert grab(ns, folder, "got", *seek, *source) == wanted, f"{source} at {at} s"
+    first = grab(ns, folder, "wanted", "-i", SAMPLE)
+    assert grab(ns, folder, "got", "-rtsp_transport", "tcp", "-i", f"{RTSP}/sample") == first
+    assert grab(ns, folder, "got", "-rtsp_transport", "udp", "-i", f"{RTSP}/sample") == first
+
+
+def seeks(ns):
+    """RTSP's PLAY with a Range: what is left of the film, from the key frame before."""
+    for transport in ("udp", "tcp"):
+        n, _ = frames(ns, "-rtsp_transport", transport, "-ss", "8", "-i", f"{RTSP}/sample")
+        assert 90 <= n <= 160, f"{transport}: {n} frames behind 8 s of 12"
+
+
+def curl_ranges(ns, folder):
+    whole = os.path.join(folder, "whole")
+    run(ns, "curl", "-sS", "-m", "60", "-o", whole, f"{HTTP}/media/sample.mp4")
+    with open(whole, "rb") as a, open(SAMPLE, "rb") as b:
+        wanted = b.read()
+        assert a.read() == wanted
+    for spec, part in (("0-0", wanted[:1]), ("1000-99999", wanted[1000:100000]), ("-77", wanted[-77:])):
+        run(ns, "curl", "-sS", "-m", "60", "-r", spec, "-o", whole, f"{HTTP}/media/sample.mp4")
+        with open(whole, "rb") as file:
+            assert file.read() == part, spec
+    for path, code in (("/none", "404"), ("/media/none.mp4", "404"), ("/hls/sample/99.ts", "404"), ("/", "200")):
+        got = run(ns, "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", HTTP + path).stdout
+        assert got == code, f"{path}: {got}"
+
+
+def plays_vlc(ns):
+    """Debian's VLC has no RTSP (it is built without live555): HLS, MP4 and the channel."""
+    for url in (f"{HTTP}/hls/sample/index.m3u8", f"{HTTP}/media/sample.mp4", "rtp://@239.255.42.1:5004"):
+        done = run(ns, "timeout", "12", "cvlc", "-vv", "--no-color", "--vout=dummy", "--aout=dummy", "--run-time=4",
+                   "--play-and-exit", url, "vlc://quit", user=True, check=False)
+        assert "Stream buffering done" in done.stderr, f"{url}: {done.stderr[-1500:]}"
+        assert url.startswith("rtp") or "Received first picture" in done.stderr, f"{url}: {done.stderr[-1500:]}"
+
+
+def plays_gstreamer(ns):
+    for protocols in ("udp", "tcp"):
+        done = run(ns, "gst-launch-1.0", "-m", "rtspsrc", f"location={RTSP}/sample", f"protocols={protocols}", "!",
+                   "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=60", user=True,
+                   seconds=60)
+        assert "EOS" in done.stdout or "eos" in done.stdout, done.stdout[-600:]
+
+
+def plays_chromium(ns, folder):
+    with Browser(within=ns) as browser:
+        browser.open(f"{HTTP}/")
+        browser.wait("document.getElementById('video')?.currentTime > 1")
+        one = browser.picture()
+        at = browser.evaluate("document.getElementById('video').currentTime")
+        browser.wait(f"Math.abs(document.getElementById('video').currentTime - {at}) > 1.5")
+        two = browser.picture()
+        assert one != two, "the picture does not move"
+        box = browser.evaluate("JSON.stringify(document.getElementById('video').getBoundingClientRect())")
+        box = json.loads(box)
+        part = {k: box[k] for k in ("x", "y", "width", "height")}
+        first = browser.picture(**part)
+        time.sleep(1.3)
+        assert first != browser.picture(**part), "the film stands still"
+        assert "sample" in browser.evaluate("document.getElementById('titles').textContent")
+        browser.wait("document.getElementById('viewers').textContent.includes('http')")
+    with open(os.path.join(folder, "page.png"), "wb") as file:
+        file.write(two)
+
+
+def raw(ns, data, port, wait=3):
+    program = ("import socket, sys\n"
+               f"s = socket.create_connection(('{ADDRESS}', {port}), 5); s.settimeout({wait})\n"
+               "s.sendall(sys.stdin.buffer.read())\n"
+               "try:\n    while (b := s.recv(65536)): sys.stdout.buffer.write(b)\n"
+               "except (TimeoutError, ConnectionResetError): pass\n")
+    return subprocess.run(ns.prefix() + ["python3", "-c", program], input=data, timeout=30,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+def refuses_nonsense(ns):
+    cases = [(554, b"\x80\x01" * 3000, b""), (554, b"DESCRIBE rtsp://x/none RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"404"),
+             (554, b"A" * 5000, b"413"), (554, b"OPTIONS * RTSP/9\r\nCSeq: 1\r\n\r\n", b"505"),
+             (554, b"$\x00\xff\xff" + b"x" * 100, b""), (554, b"$\x01\x00\x04abcd", b""),
+             (80, b"GET / HTTP/1.1\r\n\r\n", b"400"), (80, b"\0" * 100 + b"\r\n\r\n", b"400"),
+             (80, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", b"405")]
+    for port, data, wanted in cases:
+        got = raw(ns, data, port)
+        assert wanted in got[:200], f"{data[:40]}: {got[:100]}"
+
+
+SLOW = """
+import socket, sys, time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096); s.connect(("10.51.0.2", 554))
+def ask(text):
+    s.sendall(text.encode()); return s.recv(4096).decode("latin1")
+a = ask("SETUP rtsp://10.51.0.2/sample/track0 RTSP/1.0\\r\\nCSeq: 1\\r\\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\\r\\n\\r\\n")
+session = a.split("Session: ")[1].split(";")[0]
+s.sendall(f"PLAY rtsp://10.51.0.2/sample RTSP/1.0\\r\\nCSeq: 2\\r\\nSession: {session}\\r\\n\\r\\n".encode())
+time.sleep(60)
+"""
+
+
+def bad_viewers_disturb_nobody(ns):
+    """One reads nothing, one is killed in the middle, others send nonsense: a good one misses nothing."""
+    slow = ns.popen("python3", "-c", SLOW)
+    lost = ns.popen("ffmpeg", "-v", "quiet", "-rtsp_transport", "udp", "-i", f"{RTSP}/sample", "-f", "null", "-")
+    good = ns.popen("ffmpeg", "-v", "error", "-nostats", "-progress", "-", "-rtsp_transport", "udp", "-i", f"{RTSP}/sample",
+                    "-an", "-f", "null", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(5)
+        lost.send_signal(signal.SIGKILL)
+        refuses_nonsense(ns)
+        out, errors = good.communicate(timeout=90)
+        n = int(re.findall(r"^frame=\s*(\d+)", out, re.M)[-1])
+        assert n >= FRAMES - 2 and not errors.strip(), f"{n} frames; {errors[:300]}"
+    finally:
+        for process in (slow, lost, good):
+            process.kill()
+            process.wait()
+    deadline = time.monotonic() + 80
+    while (now := status(ns))["sessions"] and time.monotonic() < deadline:
+        time.sleep(2)
+    assert now["sessions"] == 0, now
+
+
+def main():
+    if not Namespace.possible():
+        skip_all("needs root, for a network namespace")
+    report = Report()
+    payload = os.path.join(paths.BUILD, "boot", "video.cpio")
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns, \
+            Machine(payload=payload, append=f"ip={ADDRESS}/24", nics=[Nic(tap("tap0"))], memory="160", limit=880,
+                    within=ns) as machine:
+        os.chmod(folder, 0o755)
+        machine.wait_for("video: ready: 1 titles", 60)
+        cases = [("ffprobe knows every form", lambda: probes(ns)),
+                 ("curl: files, ranges, errors", lambda: curl_ranges(ns, folder)),
+                 ("ffmpeg by UDP: every picture", lambda: plays_udp(ns)),
+                 ("ffmpeg by interleaved TCP: every picture", lambda: plays_tcp(ns)),
+                 ("ffmpeg by HLS", lambda: plays_hls(ns)),
+                 ("ffmpeg seeks", lambda: seeks(ns)),
+                 ("ffmpeg hears the channel by multicast", lambda: plays_channel(ns)),
+                 ("pictures are those of the file", lambda: pictures_are_the_files(ns, folder)),
+                 ("bad viewers disturb nobody", lambda: bad_viewers_disturb_nobody(ns))]
+        if shutil.which("cvlc"):
+            cases.append(("VLC", lambda: plays_vlc(ns)))
+        if shutil.which("gst-launch-1.0"):
+            cases.append(("GStreamer", lambda: plays_gstreamer(ns)))
+        if Browser.possible():
+            cases.append(("Chromium shows a picture that moves", lambda: plays_chromium(ns, folder)))
+        wanted = sys.argv[1:]
+        for name, case in cases:
+            if wanted and not any(word in name for word in wanted):
+                continue
+            with report.test(name):
+                case()
+        if os.environ.get("SLUICE_KEEP") and os.path.exists(os.path.join(folder, "page.png")):
+            shutil.copy(os.path.join(folder, "page.png"), os.environ["SLUICE_KEEP"])
+        with report.test("the machine is well"):
+            assert machine.running() and not machine.has(r"fault|panic")
+    report.exit()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ import subprocess
 
 from . import paths
 
-Count = collections.namedtuple("Count", "total kernel user repeats first_user")
+Count = collections.namedtuple("Count", "total kernel user repeats first_user empty empty_polls")
 
 
 def plugin():
@@ -26,9 +26,10 @@ def plugin():
     return target
 
 
-def argument(path, start):
-    """QEMU's -plugin argument: count from the instruction at `start` on, answer at the socket."""
-    return f"{plugin()},socket={path},start={start:#x}"
+def argument(path, start, turn=0, work=0):
+    """QEMU's -plugin argument: count from the instruction at `start` on, answer at the socket; count
+    apart what lies between two times at `turn` without `work`."""
+    return f"{plugin()},socket={path},start={start:#x}" + f",turn={turn:#x},work={work:#x}" * (turn != 0)
 
 
 Mark = collections.namedtuple("Mark", "id kernel user repeats switches exits")

@@ -79,6 +79,7 @@ class Linux:
             with open(module, "rb") as file:
                 members.append((os.path.basename(module), 0o100644, file.read()))
         for name, source in dict(files).items():
+            members += folders_for(name, members)
             with open(source, "rb") as file:
                 members.append((name, 0o100755, file.read()))
         with open(path, "wb") as file:
@@ -87,6 +88,14 @@ class Linux:
 
     def describe(self):
         return f"Linux {self.release}, {platform.machine()}"
+
+
+def folders_for(name, members):
+    """The folders of a path that are not among the members yet."""
+    known = {member[0] for member in members}
+    parts = name.split("/")[:-1]
+    paths_ = ["/".join(parts[:i + 1]) for i in range(len(parts))]
+    return [(path, 0o40755, b"") for path in paths_ if path not in known]
 
 
 def cpio(members):

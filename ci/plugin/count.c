@@ -8,12 +8,16 @@
  * executes for the first time, so that firmware is not counted. Whoever connects to the UNIX socket
  * gets one line,
  *
- *     TOTAL KERNEL USER REPEATS FIRST_USER
+ *     TOTAL KERNEL USER REPEATS FIRST_USER EMPTY EMPTY_POLLS
  *
  * KERNEL and USER are the instructions in the upper and the lower half of the address space.
  * REPEATS are those that were iterations of a REP instruction behind its first: TCG executes each
  * as an instruction of its own, a CPU does not; TOTAL - REPEATS is what PEERS call xrep. FIRST_USER
  * is TOTAL when the lower half was entered for the first time from the upper (0: not yet).
+ *
+ * With `turn=ADDRESS,work=ADDRESS`, EMPTY are the instructions from one time that `turn` was
+ * reached to the next with `work` not reached in between: a polling guest that found nothing to do.
+ * EMPTY_POLLS is how often.
  *
  * then a line for each mark that the guest has made,
  *
@@ -69,6 +73,7 @@ static uint64_t switches, exits;
 
 static uint64_t executed[HALVES], repeats;
 static uint64_t base[HALVES], base_repeats; /* at the start */
+static uint64_t turn_address, work_address, last_turn, empty, empty_polls;
 static uint64_t start_address, first_user;
 static int started, user_seen;
 static char socket_path[108];
@@ -127,6 +132,24 @@ static void on_mark(unsigned cpu, void *id)
 	mark->switches = switches;
 	mark->exits = exits;
 	__atomic_store_n(&n_marks, n_marks + 1, __ATOMIC_RELEASE);
+}
+
+static void on_turn(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (last_turn) {
+		empty += total() - last_turn;
+		empty_polls++;
+	}
+	last_turn = total();
+}
+
+static void on_work(unsigned cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	last_turn = 0;
 }
 
 static struct span now(void)
@@ -255,6 +278,10 @@ static void count_insn(struct qemu_plugin_insn *insn)
 	look_closer(insn);
 	if (poll_start)
 		look_for_spans(insn, address);
+	if (turn_address && address == turn_address)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_turn, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	if (work_address && address == work_address)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_work, QEMU_PLUGIN_CB_NO_REGS, NULL);
 	if (is_rep(insn))
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_rep, QEMU_PLUGIN_CB_NO_REGS,
 		                                       (void *)(uintptr_t)address);
@@ -276,8 +303,9 @@ static void answer(int client)
 	uint64_t user = started ? executed[USER] - base[USER] : 0;
 	uint64_t repeated = started ? repeats - base_repeats : 0;
 	int n = snprintf(line, sizeof(line),
-	                 "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-	                 kernel + user, kernel, user, repeated, first_user);
+	                 "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+	                 " %" PRIu64 "\n",
+	                 kernel + user, kernel, user, repeated, first_user, empty, empty_polls);
 	if (write(client, line, (size_t)n) < 0)
 		perror("count: write");
 	for (unsigned i = 0; i < __atomic_load_n(&n_marks, __ATOMIC_ACQUIRE); i++) {
@@ -344,6 +372,10 @@ static int read_option(const char *text)
 		got_address = strtoull(text + 4, NULL, 16);
 	else if (!strncmp(text, "sent=", 5))
 		sent_address = strtoull(text + 5, NULL, 16);
+	else if (!strncmp(text, "turn=", 5))
+		turn_address = strtoull(text + 5, NULL, 16);
+	else if (!strncmp(text, "work=", 5))
+		work_address = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "apart=", 6))
 		return read_ranges(text + 6);
 	else

@@ -1,16 +1,65 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The functions of <string.h> that freestanding images bring themselves. Block moves are string
- * instructions: short code, whole words at a time.
+ * The functions of <string.h> that freestanding images bring themselves. Long moves are string
+ * instructions: short code, whole words at a time. What is short, as headers and keys are, is moved
+ * and compared by words, the last of which overlaps the one before.
  */
 #include <libexo/lib.h>
 #include <stdint.h>
+
+enum { SHORT = 64 };
+
+/* A word at any address. */
+struct word {
+	uint64_t value;
+} __attribute__((packed, may_alias));
+struct half {
+	uint32_t value;
+} __attribute__((packed, may_alias));
+
+static uint64_t word_at(const void *at, size_t offset)
+{
+	return ((const struct word *)((const char *)at + offset))->value;
+}
+
+static void copy_word(void *to, const void *from, size_t offset)
+{
+	((struct word *)((char *)to + offset))->value = word_at(from, offset);
+}
+
+static void copy_half(void *to, const void *from, size_t offset)
+{
+	((struct half *)((char *)to + offset))->value =
+	        ((const struct half *)((const char *)from + offset))->value;
+}
+
+/* Fewer than eight bytes. */
+static void copy_few(char *to, const char *from, size_t size)
+{
+	if (size >= 4) {
+		copy_half(to, from, 0);
+		copy_half(to, from, size - 4);
+		return;
+	}
+	for (size_t i = 0; i < size; i++)
+		to[i] = from[i];
+}
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
 	void *t = to;
 	size_t words = size / 8, bytes = size % 8;
 
+	if (size < 8) {
+		copy_few(to, from, size);
+		return to;
+	}
+	if (size <= SHORT) {
+		for (size_t i = 0; i < size - 8; i += 8)
+			copy_word(to, from, i);
+		copy_word(to, from, size - 8);
+		return to;
+	}
 	__asm__ volatile("rep movsq" : "+D"(t), "+S"(from), "+c"(words) : : "memory");
 	__asm__ volatile("rep movsb" : "+D"(t), "+S"(from), "+c"(bytes) : : "memory");
 	return to;
@@ -42,8 +91,11 @@ void *memset(void *to, int byte, size_t size)
 int memcmp(const void *a, const void *b, size_t size)
 {
 	const uint8_t *x = a, *y = b;
+	size_t i = 0;
 
-	for (size_t i = 0; i < size; i++)
+	while (size - i >= 8 && word_at(x, i) == word_at(y, i))
+		i += 8;
+	for (; i < size; i++)
 		if (x[i] != y[i])
 			return x[i] - y[i];
 	return 0;

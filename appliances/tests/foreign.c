@@ -21,6 +21,7 @@ enum {
 	ADDITIONS = 20000,
 	TURNS = 100,
 	STATUS = 7,
+	ANSWERS = 200,
 };
 
 static int failures;
@@ -148,6 +149,39 @@ static void try_signals(void)
 
 /* ---- Processes ---- */
 
+static void answer(int in, int out)
+{
+	char byte;
+
+	while (read(in, &byte, 1) == 1 && write(out, &byte, 1) == 1)
+		;
+	_exit(0);
+}
+
+/* Two processes wait for each other in turns. */
+static void try_turns(void)
+{
+	struct timespec begin, end;
+	int to[2], from[2], n = 0;
+	char byte = 0;
+
+	if (pipe(to) != 0 || pipe(from) != 0)
+		return expect(0, "turns of two processes");
+	if (fork() == 0) {
+		close(to[1]);
+		answer(to[0], from[1]);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (n < ANSWERS && write(to[1], &byte, 1) == 1 && read(from[0], &byte, 1) == 1)
+		n++;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	close(to[1]);
+	expect(wait(NULL) > 0 && n == ANSWERS, "turns of two processes");
+	printf("foreign: a turn took %ld us\n",
+	       ((end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000) /
+	               ANSWERS);
+}
+
 static void try_processes(void)
 {
 	char text[32] = {0}, *shared = malloc(100000);
@@ -230,6 +264,7 @@ int main(int argc, char **argv)
 	try_threads();
 	try_signals();
 	try_processes();
+	try_turns();
 	try_wild();
 	printf("foreign: %s\n", failures == 0 ? "all is well" : "not all is well");
 	return failures != 0;

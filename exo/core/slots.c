@@ -558,7 +558,7 @@ void slots_run(void)
 /* ---- Calls ---- */
 
 /* Gives the slot's rest to a PE on this core. */
-static int64_t donate(struct core *core, uint32_t id)
+static int64_t donate(struct core *core, uint32_t id, bool wake)
 {
 	int64_t result = -EXO_ENOENT;
 
@@ -566,6 +566,8 @@ static int64_t donate(struct core *core, uint32_t id)
 	for (struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
 		if (pe->env->id != id)
 			continue;
+		if (wake)
+			pe->wait_deadline = 0;
 		core->donee = actor(pe, machine_tsc());
 		result = core->donee ? 0 : -EXO_EAGAIN;
 	}
@@ -575,8 +577,10 @@ static int64_t donate(struct core *core, uint32_t id)
 
 int64_t slots_call_yield(struct call *call)
 {
-	int64_t result = call->arg[0] ? donate(this_core(), (uint32_t)call->arg[0]) : 0;
+	int64_t result = 0;
 
+	if (call->arg[0])
+		result = donate(this_core(), (uint32_t)call->arg[0], call->arg[1] != 0);
 	if (result == 0) {
 		call->leave = true;
 		call->pe->overruns = 0;
@@ -587,10 +591,14 @@ int64_t slots_call_yield(struct call *call)
 int64_t slots_call_wait(struct call *call)
 {
 	struct pe *pe = call->pe;
-	uint32_t events = upcall_take(pe);
 	uint64_t deadline = call->arg[0] ? call->arg[0] : UINT64_MAX;
+	uint32_t events, word = (uint32_t)call->arg[2];
+	int error = call->arg[1] ? call_copy_in(&word, call->arg[1], sizeof(word)) : 0;
 
-	if (events || machine_tsc() >= deadline)
+	if (error)
+		return error;
+	events = upcall_take(pe);
+	if (events || word != (uint32_t)call->arg[2] || machine_tsc() >= deadline)
 		return events;
 	pe->wait_deadline = deadline;
 	pe->machine.waiting = true;

@@ -32,7 +32,7 @@ SCRIPTS = {
 FOREIGN = ["mmap", "a file in memory", "threads, mutexes, thread-local data", "condition variables",
            "threads that never wait get their turns", "a handler, and vector registers behind it",
            "a fault's handler", "a pipe", "fork, wait, SIGCHLD", "memory is copied when it is written",
-           "a child's fault", "wild pointers are refused", "calls with wild arguments"]
+           "a child's fault", "turns of two processes", "wild pointers are refused", "calls with wild arguments"]
 
 
 def quote(text):

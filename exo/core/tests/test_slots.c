@@ -189,6 +189,25 @@ static void an_event_before_the_wait_is_not_lost(void **state)
 	assert_false(kit_pe(a)->machine.waiting);
 }
 
+/* A sleep ends by given time where that is wanted, and does not begin where a word has changed. */
+static void given_time_wakes(void **state)
+{
+	uint32_t a = kit_child("a", 0, 0, 1, true, NULL), b = kit_child("b", 0, 0, 1, false, NULL);
+	uint32_t word = 7;
+
+	kit_put(a, KIT_DATA_PAGE(0), &word, sizeof(word));
+	assert_int_equal(kit_call(a, EXO_CALL_WAIT, 0, KIT_DATA_PAGE(0), 8, 0), 0);
+	assert_false(kit_pe(a)->machine.waiting);
+	assert_int_equal(kit_call(a, EXO_CALL_WAIT, 0, 1, 8, 0), -EXO_EFAULT);
+	assert_int_equal(kit_call(a, EXO_CALL_WAIT, 0, KIT_DATA_PAGE(0), 7, 0), 0);
+	assert_true(kit_pe(a)->machine.waiting);
+	assert_int_equal(kit_call(b, EXO_CALL_YIELD, a, 0, 0, 0), -EXO_EAGAIN);
+	assert_int_equal(kit_call(b, EXO_CALL_YIELD, a, 1, 0, 0), 0);
+	extra = stop_after;
+	turns(1);
+	assert_true(ran[a] > 0);
+}
+
 static void the_timer_is_an_event(void **state)
 {
 	uint32_t a = kit_child("a", 0, 0, 1, false, NULL);
@@ -291,6 +310,7 @@ int main(void)
 	        TEST(waiting),
 	        TEST(events_wake),
 	        TEST(an_event_before_the_wait_is_not_lost),
+	        TEST(given_time_wakes),
 	        TEST(the_timer_is_an_event),
 	        TEST(a_slot_is_donated),
 	        TEST(slots_have_owners),

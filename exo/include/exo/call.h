@@ -41,11 +41,15 @@ enum exo_call {
 	/* (cap *machine, enum exo_power, code) → does not return. */
 	EXO_CALL_POWER,
 
-	/* (env) Gives the rest of the slot to env's PE on this core; 0: to whoever is next. → 0
-	   when run again. */
+	/* (env, wake) Gives the rest of the slot to env's PE on this core, and, where `wake` is not
+	   0, ends its sleep; 0: to whoever is next. → 0 when run again; EXO_EAGAIN: it sleeps, or
+	   waits for a reply. */
 	EXO_CALL_YIELD,
-	/* (deadline TSC) Sleeps until an event is pending, a ring of this PE has something, or the
-	   deadline passes (0: none). → the enum exo_event bits, which it clears. */
+	/* (deadline TSC, address of a uint32_t or 0, value) Sleeps until an event is pending, a
+	   ring of this PE has something, somebody gives it time, or the deadline passes (0: none);
+	   not at all where the word at the address is another. Between that look and the sleep no
+	   other PE of the core runs, so that who changes the word first and then gives time is
+	   never missed. → the enum exo_event bits, which it clears; 0: none. */
 	EXO_CALL_WAIT,
 	/* (deadline TSC; 0: off) Arms the PE's timer: EXO_EVENT_TIMER. */
 	EXO_CALL_TIMER,

@@ -29,6 +29,7 @@ static int64_t event_read(struct file *file, uint64_t address, uint64_t size, ui
 	if (counter->value == 0)
 		return LINUX_WAIT;
 	counter->value -= value;
+	family_changed();
 	memcpy((void *)address, &value, sizeof(value));
 	return sizeof(value);
 }
@@ -46,6 +47,7 @@ static int64_t event_write(struct file *file, uint64_t address, uint64_t size, u
 	if (value > UINT64_MAX - 1 - counter->value)
 		return LINUX_WAIT;
 	counter->value += value;
+	family_changed();
 	return sizeof(value);
 }
 

@@ -124,9 +124,44 @@ void family_lock_again(void)
 		family_lock();
 }
 
+/* All processes are on one core, so that whoever is not asleep yet sees the change before it is. */
+static void wake_others(void)
+{
+	for (unsigned i = 0; i < PROCESSES_MAX; i++) {
+		const struct process *process = &family->processes[i];
+
+		if (process != self && process->state == PROCESS_LIVE &&
+		    __atomic_load_n(&process->asleep, __ATOMIC_RELAXED))
+			exo_yield_wake(process->env);
+	}
+}
+
+static bool changed; /* by this process, which holds the lock */
+
+void family_changed(void)
+{
+	family->changes++;
+	changed = true;
+}
+
 void family_unlock(void)
 {
+	bool wake = changed;
+
+	changed = false;
 	__atomic_store_n(&family->lock, 0, __ATOMIC_RELEASE);
+	if (wake)
+		wake_others();
+}
+
+int64_t family_sleep(uint64_t deadline, uint32_t seen)
+{
+	int64_t events;
+
+	__atomic_store_n(&self->asleep, true, __ATOMIC_RELAXED);
+	events = exo_wait_while(deadline, &family->changes, seen);
+	__atomic_store_n(&self->asleep, false, __ATOMIC_RELAXED);
+	return events;
 }
 
 uint16_t block_take(void)

@@ -44,6 +44,7 @@ struct process {
 	uint32_t env;     /* Sluice's id */
 	uint32_t status;  /* as wait(2) gives it */
 	uint64_t pending; /* signals from others; bit n - 1: signal n */
+	bool asleep;      /* atomic: wants to be given time when something changes */
 };
 
 enum file_type {
@@ -135,8 +136,9 @@ struct keyboard {
 };
 
 struct family {
-	uint32_t lock; /* environment that holds it; 0: nobody */
-	uint32_t live; /* processes */
+	uint32_t lock;             /* environment that holds it; 0: nobody */
+	volatile uint32_t changes; /* of what calls of several processes may wait for */
+	uint32_t live;             /* processes */
 	uint32_t next_pid;
 	uint32_t blocks, blocks_free; /* there are, and of these free */
 	struct process processes[PROCESSES_MAX];
@@ -166,6 +168,12 @@ void family_lock(void);
 /* Likewise, where this process may hold it already. */
 void family_lock_again(void);
 void family_unlock(void);
+/* Something changed that calls of other processes may wait for: when the lock is let go, those that
+ * sleep are given time. Lock held. */
+void family_changed(void);
+/* Sleeps until `deadline` (TSC; 0: none) or an event, unless something has changed since `seen`. →
+ * as exo_wait. */
+int64_t family_sleep(uint64_t deadline, uint32_t seen);
 /* Whether anybody else is in it. */
 bool family_shared(void);
 /* Where it lies: pages that fork must share, not copy. */

@@ -51,6 +51,7 @@ static int64_t pipe_read(struct file *file, uint64_t address, uint64_t size, uin
 	n = n < size ? n : (uint32_t)size;
 	move(pipe, address, pipe->tail, n, false);
 	pipe->tail += n;
+	family_changed();
 	return n;
 }
 
@@ -69,6 +70,7 @@ static int64_t pipe_write(struct file *file, uint64_t address, uint64_t size, ui
 	room = room < size ? room : (uint32_t)size;
 	move(pipe, address, pipe->head, room, true);
 	pipe->head += room;
+	family_changed();
 	return room;
 }
 
@@ -88,6 +90,7 @@ static unsigned pipe_in_poll(struct file *file)
 
 static void end_if_unused(struct pipe *pipe)
 {
+	family_changed();
 	if (pipe->readers == 0 && pipe->writers == 0)
 		block_give(pipe->block);
 }

@@ -309,6 +309,7 @@ static void tell_parent(const struct process *process)
 
 	if (parent != NULL && parent->state == PROCESS_LIVE)
 		__atomic_fetch_or(&parent->pending, 1ull << (SIGCHLD - 1), __ATOMIC_ACQ_REL);
+	family_changed();
 }
 
 /* Whether an environment has gone; gives it the processor where it has not. */
@@ -357,6 +358,7 @@ static void end_family(void)
 		if (&family->processes[i] != self && family->processes[i].state == PROCESS_LIVE)
 			__atomic_fetch_or(&family->processes[i].pending, 1ull << (SIGKILL - 1),
 			                  __ATOMIC_ACQ_REL);
+	family_changed();
 	for (unsigned n = 0; family_shared() && n < LAST_LOOKS; n++) {
 		family_unlock();
 		exo_time_sleep_ns(LOOK_NS);

@@ -458,6 +458,7 @@ int64_t linux_kill(linux_regs *regs)
 		else if (signal != 0)
 			__atomic_fetch_or(&process->pending, bit((int)signal), __ATOMIC_ACQ_REL);
 	}
+	family_changed();
 	return result;
 }
 

@@ -21,8 +21,8 @@
 
 enum {
 	TASKS_MAX = 256,
-	TURN_NS = 4000000, /* of one task while others can run */
-	LOOK_NS = 1000000, /* how often processes look at what others of the family did */
+	TURN_NS = 4000000,   /* of one task while others can run */
+	LOOK_NS = 100000000, /* as often processes look whether one of the family died silently */
 	VECTOR_ALIGN = 64,
 };
 
@@ -40,6 +40,7 @@ static struct record *current = &first;
 static unsigned n_tasks = 1;
 static uint32_t last_tid;
 static uint64_t due_ns = UINT64_MAX; /* when the extension wants to run */
+static uint32_t seen;                /* family->changes when the calls were made again */
 static uint64_t look_ns;             /* the shortest look that calls asked for; 0: none */
 static struct exo_fifo fifo;
 static struct exo_scheduler *scheduler;
@@ -148,6 +149,7 @@ static bool retry_all(void)
 		finish(record, result);
 		any = true;
 	}
+	seen = family->changes;
 	family_unlock();
 	make_current(before);
 	return any;
@@ -178,7 +180,7 @@ static void sleep_on(void)
 	at = at < alarm_ns ? at : alarm_ns;
 	if (at != UINT64_MAX && at <= now)
 		return;
-	events = exo_wait(at == UINT64_MAX ? 0 : exo_tsc() + exo_time_ticks(at - now));
+	events = family_sleep(at == UINT64_MAX ? 0 : exo_tsc() + exo_time_ticks(at - now), seen);
 	if (events > 0)
 		process_events((uint32_t)events);
 }

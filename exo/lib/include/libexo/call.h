@@ -86,10 +86,23 @@ static inline int exo_yield(uint32_t env)
 	return (int)exo_call3(EXO_CALL_YIELD, env, 0, 0);
 }
 
+/* Gives the rest of the slot to an environment on this core, which wakes if it sleeps. */
+static inline int exo_yield_wake(uint32_t env)
+{
+	return (int)exo_call3(EXO_CALL_YIELD, env, 1, 0);
+}
+
 /* Sleeps until `deadline` (TSC; 0: none) or an event. → enum exo_event bits, now cleared. */
 static inline int64_t exo_wait(uint64_t deadline)
 {
 	return exo_call3(EXO_CALL_WAIT, deadline, 0, 0);
+}
+
+/* Likewise, but not where *word is not `value` (any more). */
+static inline int64_t exo_wait_while(uint64_t deadline, const volatile uint32_t *word,
+                                     uint32_t value)
+{
+	return exo_call3(EXO_CALL_WAIT, deadline, (uintptr_t)word, value);
 }
 
 static inline int exo_timer(uint64_t deadline)

@@ -49,17 +49,26 @@ static uint64_t on_run(void *context, uint64_t now)
 	return tcp_stack_run(glue->tcp);
 }
 
+_Static_assert((int)TCP_PIECES_MAX <= (int)UDP_PIECES_MAX, "a packet's pieces fit");
+
 static const struct udp_transport transport = {.input = on_input, .error = on_error, .run = on_run};
 
-static void send_one(struct tcp_udp *glue, const struct tcp_packet *packet)
+enum { PIECES_MIN = 1024 }; /* bytes of payload below which a copy is cheaper */
+
+static struct udp_transport_send describe(const struct tcp_packet *packet)
 {
-	struct udp_transport_send send = {.src = *packet->src,
-	                                  .dst = *packet->dst,
-	                                  .protocol = PROTOCOL_TCP,
-	                                  .ttl = packet->ttl,
-	                                  .tos = packet->tos,
-	                                  .dont_fragment = packet->dont_fragment,
-	                                  .way = packet->route};
+	return (struct udp_transport_send){.src = *packet->src,
+	                                   .dst = *packet->dst,
+	                                   .protocol = PROTOCOL_TCP,
+	                                   .ttl = packet->ttl,
+	                                   .tos = packet->tos,
+	                                   .dont_fragment = packet->dont_fragment,
+	                                   .way = packet->route};
+}
+
+static void send_copy(struct tcp_udp *glue, const struct tcp_packet *packet)
+{
+	struct udp_transport_send send = describe(packet);
 	struct udp_buffer *buffer =
 	        udp_transport_reserve(glue->udp, packet->header_size + packet->size);
 
@@ -72,18 +81,70 @@ static void send_one(struct tcp_udp *glue, const struct tcp_packet *packet)
 		glue->drops++;
 }
 
+/* Whether the driver takes the payload from where it lies, makes the checksum, and cuts. */
+static bool can_send_pieces(const struct tcp_udp *glue, const struct tcp_packet *packet)
+{
+	uint32_t wanted = UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES |
+	                  (packet->segment_size != 0 ? UDP_OFFLOAD_SEGMENT : 0);
+	struct udp_offload offload;
+
+	if (packet->size < PIECES_MIN)
+		return false;
+	for (unsigned i = 0; i < packet->n_pieces; i++)
+		if (!udp_transport_reaches(glue->udp, packet->pieces[i].data,
+		                           packet->pieces[i].size))
+			return false;
+	offload = udp_transport_offload(glue->udp, packet->src);
+	return (offload.flags & wanted) == wanted;
+}
+
+static void let_go(void *chunk)
+{
+	tcp_chunk_release(chunk);
+}
+
+static void send_pieces(struct tcp_udp *glue, const struct tcp_packet *packet)
+{
+	struct udp_transport_send send = describe(packet);
+	struct udp_buffer *buffer = udp_transport_reserve(glue->udp, packet->header_size);
+	struct udp_piece pieces[TCP_PIECES_MAX];
+
+	if (buffer == NULL) {
+		glue->drops++;
+		return;
+	}
+	memcpy(buffer->data, packet->header, packet->header_size);
+	for (unsigned i = 0; i < packet->n_pieces; i++) {
+		tcp_chunk_hold(packet->pieces[i].chunk);
+		pieces[i] = (struct udp_piece){.data = packet->pieces[i].data,
+		                               .size = packet->pieces[i].size,
+		                               .owner = packet->pieces[i].chunk};
+	}
+	send.sum = true;
+	send.segment_size = packet->segment_size;
+	send.n_pieces = packet->n_pieces;
+	send.pieces = pieces;
+	send.done = let_go;
+	if (udp_transport_send(glue->udp, &send, buffer) != 0)
+		glue->drops++;
+}
+
 static void op_output(void *context, const struct tcp_packet *packet)
 {
 	struct tcp_piece pieces[TCP_PIECES_MAX];
 	uint8_t header[TCP_HEADER_MAX];
 	struct tcp_packet segment;
 
+	if (can_send_pieces(context, packet)) {
+		send_pieces(context, packet);
+		return;
+	}
 	if (packet->segment_size == 0) {
-		send_one(context, packet);
+		send_copy(context, packet);
 		return;
 	}
 	for (uint32_t i = 0; tcp_packet_cut(packet, i, &segment, header, pieces); i++)
-		send_one(context, &segment);
+		send_copy(context, &segment);
 }
 
 static void op_release(void *context, void *buffer)

@@ -26,6 +26,7 @@ static uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
 
 static void give(struct udp_exo *driver, uint32_t index)
 {
+	udp_buffer_done(&driver->buffers[index]);
 	driver->buffers[index].place = PLACE_FREE;
 	driver->free[driver->n_free++] = index;
 }
@@ -66,16 +67,81 @@ static void op_release(void *context, struct udp_buffer *buffer)
 	give(driver, index_of(driver, buffer));
 }
 
+static bool lies_in(const struct exo_pages *pages, const void *data, uint32_t size)
+{
+	uintptr_t offset = (uintptr_t)data - (uintptr_t)pages->address;
+	uint64_t bytes = (uint64_t)pages->count * EXO_PAGE_SIZE;
+
+	return offset < bytes && size <= bytes - offset;
+}
+
+/* The memory that holds these bytes; NULL: none that was told of. */
+static const struct exo_pages *find_pages(const struct udp_exo *driver, const void *data,
+                                          uint32_t size)
+{
+	if (lies_in(&driver->frames, data, size))
+		return &driver->frames;
+	for (uint32_t i = 0; i < driver->n_reaches; i++)
+		if (lies_in(&driver->reaches[i], data, size))
+			return &driver->reaches[i];
+	return NULL;
+}
+
+static bool op_reaches(void *context, const void *data, uint32_t size)
+{
+	return find_pages(context, data, size) != NULL;
+}
+
+int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages)
+{
+	if (driver->n_reaches == UDP_EXO_REACHES_MAX)
+		return -EXO_E2BIG;
+	driver->reaches[driver->n_reaches++] = *pages;
+	return 0;
+}
+
+/* Appends descriptors of a packet's pieces. → how many there are then; 0: one is out of reach. */
+static uint32_t describe_pieces(const struct udp_exo *driver, const struct udp_payload *payload,
+                                struct exo_desc *desc)
+{
+	uint32_t n = 1;
+
+	for (uint32_t i = 0; payload != NULL && i < payload->n; i++) {
+		const struct udp_piece *piece = &payload->pieces[i];
+		const struct exo_pages *pages = find_pages(driver, piece->data, piece->size);
+
+		if (pages == NULL)
+			return 0;
+		if (piece->size == 0)
+			continue;
+		desc[n - 1].flags |= EXO_DESC_MORE;
+		desc[n++] = (struct exo_desc){.address = exo_pages_physical(pages, piece->data),
+		                              .length = piece->size};
+	}
+	return n;
+}
+
 static void op_output(void *context, struct udp_buffer *buffer)
 {
 	struct udp_exo *driver = context;
-	struct exo_desc desc = {.address = exo_pages_physical(&driver->frames, buffer->data),
-	                        .length = buffer->size,
-	                        .flags = EXO_DESC_REPORT, /* the buffer must come back */
-	                        .cookie = index_of(driver, buffer),
-	                        .port = driver->ports[buffer->interface]};
+	const struct udp_payload *payload = buffer->payload;
+	struct exo_desc desc[1 + UDP_PIECES_MAX];
+	uint32_t n;
 
-	if (exo_ring_put(&driver->tx, &desc, 1) == 0) {
+	desc[0] = (struct exo_desc){.address = exo_pages_physical(&driver->frames, buffer->data),
+	                            .length = buffer->size,
+	                            .flags = EXO_DESC_REPORT, /* the buffer must come back */
+	                            .cookie = index_of(driver, buffer),
+	                            .port = driver->ports[buffer->interface]};
+	if (buffer->flags & UDP_BUFFER_SUM)
+		desc[0].flags |= EXO_DESC_L4_SUM;
+	if (payload != NULL && payload->segment_size != 0 &&
+	    payload->size > payload->segment_size) {
+		desc[0].flags |= EXO_DESC_SEGMENT;
+		desc[0].segment_size = payload->segment_size;
+	}
+	n = describe_pieces(driver, payload, desc);
+	if (n == 0 || exo_ring_put(&driver->tx, desc, n) == 0) {
 		driver->tx_drops++;
 		give(driver, index_of(driver, buffer));
 		return;
@@ -139,7 +205,8 @@ const struct udp_ops driver_ops = {.allocate = op_allocate,
                                    .output = op_output,
                                    .now = op_now,
                                    .random = op_random,
-                                   .notice = op_notice};
+                                   .notice = op_notice,
+                                   .reaches = op_reaches};
 
 /* ---- Rings ---- */
 

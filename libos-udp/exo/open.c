@@ -130,6 +130,9 @@ static int bind_all(struct udp_exo *driver)
  * could be made. */
 static int interface_of(struct udp_exo *driver, const struct exo_start_address *address)
 {
+	const struct udp_offload offload = {.flags = UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES |
+	                                             UDP_OFFLOAD_SEGMENT,
+	                                    .size_max = EXO_FRAME_BYTES_MAX - ETH_SIZE};
 	uint32_t mtu = address->mtu < MTU_MAX ? address->mtu : MTU_MAX;
 	int result;
 
@@ -137,8 +140,10 @@ static int interface_of(struct udp_exo *driver, const struct exo_start_address *
 		if (driver->ports[i] == address->port)
 			return (int)i;
 	result = udp_interface_add(driver->stack, address->mac, mtu);
-	if (result >= 0)
-		driver->ports[driver->n_interfaces++] = address->port;
+	if (result < 0)
+		return result;
+	driver->ports[driver->n_interfaces++] = address->port;
+	udp_interface_offload(driver->stack, (unsigned)result, &offload);
 	return result;
 }
 

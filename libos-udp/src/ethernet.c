@@ -57,7 +57,7 @@ void ethernet_send(struct udp_stack *stack, unsigned interface, const uint8_t *d
 	memcpy(frame + ETH_SRC, stack->interfaces[interface].mac, UDP_MAC_BYTES);
 	wire_put16(frame + ETH_TYPE, type);
 	buffer->interface = (uint8_t)interface;
-	buffer->flags = 0;
+	buffer->flags &= UDP_BUFFER_SUM;
 	stack->count.frames_out++;
 	stack->ops.output(stack->context, buffer);
 }

@@ -62,6 +62,7 @@ struct address {
 struct interface {
 	uint8_t mac[UDP_MAC_BYTES];
 	uint32_t mtu;
+	struct udp_offload offload;
 	uint32_t n_addresses;
 	struct address addresses[UDP_ADDRESSES_MAX];
 	struct udp_ip gateway4, gateway6; /* family 0: none */

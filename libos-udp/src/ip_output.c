@@ -52,7 +52,7 @@ static int push_header4(struct udp_stack *stack, const struct send *send, struct
 {
 	static const uint8_t alert[] = {148, 4, 0, 0};
 	uint32_t header = IP4_SIZE + (send->router_alert ? sizeof alert : 0);
-	uint32_t length = buffer->size + header;
+	uint32_t length = udp_buffer_whole(buffer) + header;
 	uint8_t *at = udp_buffer_push(buffer, header);
 	uint16_t word = send->dont_fragment ? IP4_DF : 0, sum;
 
@@ -101,7 +101,7 @@ static int push_header6(const struct send *send, struct udp_buffer *buffer,
 
 	if (fragment != NULL && push_fragment6(send, buffer, fragment) != 0)
 		return -UDP_ENOBUFS;
-	length = buffer->size;
+	length = udp_buffer_whole(buffer);
 	at = udp_buffer_push(buffer, IP6_SIZE);
 	if (at == NULL)
 		return -UDP_ENOBUFS;
@@ -166,13 +166,26 @@ int ip_transmit(struct udp_stack *stack, const struct send *send, const struct r
 	return 0;
 }
 
+/* Whether the packet, or each segment that the driver makes of it, fits the path. */
+static bool fits_path(struct udp_stack *stack, const struct send *send, const struct route *route,
+                      const struct udp_buffer *buffer)
+{
+	const struct udp_payload *payload = buffer->payload;
+	uint32_t size = udp_buffer_whole(buffer), most = ip_payload_max(stack, send, route);
+
+	if (payload == NULL || payload->segment_size == 0)
+		return size <= most;
+	return buffer->size + payload->segment_size <= most &&
+	       size <= route->interface->offload.size_max - ip_header_size(&send->dst);
+}
+
 int ip_send(struct udp_stack *stack, const struct send *request, struct udp_buffer *buffer)
 {
 	struct send send = *request;
 	struct route route;
 	int result = ip_resolve(stack, &send, &route);
 
-	if (result == 0 && buffer->size > ip_payload_max(stack, &send, &route))
+	if (result == 0 && !fits_path(stack, &send, &route, buffer))
 		result = -UDP_EMSGSIZE;
 	if (result != 0) {
 		udp_buffer_release(stack, buffer);

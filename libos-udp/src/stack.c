@@ -156,3 +156,10 @@ int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu)
 	group_init(interface);
 	return (int)stack->n_interfaces++;
 }
+
+void udp_interface_offload(struct udp_stack *stack, unsigned interface,
+                           const struct udp_offload *offload)
+{
+	if (interface < stack->n_interfaces)
+		stack->interfaces[interface].offload = *offload;
+}

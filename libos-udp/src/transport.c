@@ -78,6 +78,47 @@ struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size)
 	return stack_allocate(stack, size);
 }
 
+struct udp_offload udp_transport_offload(struct udp_stack *stack, const struct udp_ip *local)
+{
+	for (unsigned i = 0; i < stack->n_interfaces; i++)
+		if (interface_address(&stack->interfaces[i], local) != NULL)
+			return stack->interfaces[i].offload;
+	return (struct udp_offload){0};
+}
+
+bool udp_transport_reaches(const struct udp_stack *stack, const void *data, uint32_t size)
+{
+	return stack->ops.reaches != NULL && stack->ops.reaches(stack->context, data, size);
+}
+
+static void give_up(const struct udp_transport_send *request)
+{
+	for (unsigned i = 0; i < request->n_pieces; i++)
+		if (request->pieces[i].owner != NULL)
+			request->done(request->pieces[i].owner);
+}
+
+/* Puts the list of pieces behind the buffer's bytes. */
+static int add_payload(struct udp_buffer *buffer, const struct udp_transport_send *request)
+{
+	const size_t align = _Alignof(struct udp_payload);
+	uint8_t *end = buffer->data + buffer->size;
+	size_t gap = -(uintptr_t)end & (align - 1);
+	struct udp_payload *payload = (struct udp_payload *)(void *)(end + gap);
+
+	if (request->n_pieces > UDP_PIECES_MAX || buffer->tail < gap + sizeof *payload)
+		return -UDP_EMSGSIZE;
+	*payload = (struct udp_payload){.n = request->n_pieces,
+	                                .segment_size = request->segment_size,
+	                                .done = request->done};
+	for (unsigned i = 0; i < request->n_pieces; i++) {
+		payload->pieces[i] = request->pieces[i];
+		payload->size += request->pieces[i].size;
+	}
+	buffer->payload = payload;
+	return 0;
+}
+
 int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *request,
                        struct udp_buffer *buffer)
 {
@@ -93,6 +134,13 @@ int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send 
 		send.direct = true;
 		send.interface = (uint8_t)interface;
 		memcpy(send.mac, &request->way, UDP_MAC_BYTES);
+	}
+	if (request->sum)
+		buffer->flags |= UDP_BUFFER_SUM;
+	if (request->n_pieces > 0 && add_payload(buffer, request) != 0) {
+		give_up(request);
+		udp_buffer_release(stack, buffer);
+		return -UDP_EMSGSIZE;
 	}
 	return ip_send(stack, &send, buffer);
 }

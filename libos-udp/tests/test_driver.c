@@ -13,6 +13,7 @@
 #include <exo/layout.h>
 #include <libexo/printf.h>
 #include <udp/exo.h>
+#include <udp/transport.h>
 
 #include "../exo/driver.h"
 
@@ -237,6 +238,115 @@ static void impossible_lengths_are_cut(void **state)
 	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
 }
 
+static unsigned n_done;
+static uint8_t content[2 * EXO_PAGE_SIZE] __attribute__((aligned(4096)));
+
+static void on_done(void *owner)
+{
+	assert_ptr_equal(owner, &n_done);
+	n_done++;
+}
+
+/* A transport's packet: 20 bytes of header, `n` pieces of the content's. */
+static int send_pieces(uint16_t n, uint16_t segment_size, const struct udp_piece *pieces)
+{
+	struct udp_transport_send send = {.src = udp_ip4(US),
+	                                  .dst = udp_ip4(PEER),
+	                                  .protocol = PROTOCOL_TCP,
+	                                  .ttl = 64,
+	                                  .sum = true,
+	                                  .segment_size = segment_size,
+	                                  .n_pieces = n,
+	                                  .pieces = pieces,
+	                                  .done = on_done};
+	struct udp_buffer *buffer = udp_transport_reserve(driver.stack, 20);
+
+	assert_non_null(buffer);
+	memset(buffer->data, 0x44, 20);
+	return udp_transport_send(driver.stack, &send, buffer);
+}
+
+static void let_pieces(void)
+{
+	const struct udp_offload offload = {
+	        UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES | UDP_OFFLOAD_SEGMENT, 65521};
+	struct exo_pages pages = {.address = content, .frame = 0x777, .count = 2};
+	struct udp_ip peer = udp_ip4(PEER), us = udp_ip4(US);
+
+	skip_announcement();
+	assert_int_equal(udp_transport_offload(driver.stack, &us).flags, 0);
+	udp_interface_offload(driver.stack, 0, &offload);
+	assert_int_equal(udp_transport_offload(driver.stack, &us).size_max, 65521);
+	assert_int_equal(udp_transport_offload(driver.stack, &peer).flags, 0);
+	assert_int_equal(udp_exo_reach(&driver, &pages), 0);
+	assert_int_equal(udp_neighbour_set(driver.stack, 0, &peer, bench_peer), 0);
+	n_done = 0;
+}
+
+static void pieces_go_out_from_where_they_lie(void **state)
+{
+	struct udp_piece pieces[] = {
+	        {content + 100, 3000, &n_done}, {content + 8000, 192, NULL}, {content, 1, &n_done}};
+	struct exo_desc head, piece;
+
+	let_pieces();
+	assert_int_equal(send_pieces(3, 1400, pieces), 0);
+	head = take(driver.tx.request);
+	assert_int_equal(head.length, ETH_SIZE + IP4_SIZE + 20);
+	assert_int_equal(head.flags,
+	                 EXO_DESC_MORE | EXO_DESC_REPORT | EXO_DESC_L4_SUM | EXO_DESC_SEGMENT);
+	assert_int_equal(head.segment_size, 1400);
+	assert_int_equal(wire_get16(memory_at(&head) + ETH_SIZE + IP4_LENGTH),
+	                 IP4_SIZE + 20 + 3193);
+	for (unsigned i = 0; i < 3; i++) {
+		piece = take(driver.tx.request);
+		assert_int_equal(piece.address, 0x777000 + (uint64_t)(pieces[i].data - content));
+		assert_int_equal(piece.length, pieces[i].size);
+		assert_int_equal(piece.flags, i < 2 ? EXO_DESC_MORE : 0);
+	}
+	assert_int_equal(n_done, 0);
+	respond(driver.tx.response, &head);
+	udp_exo_poll(&driver);
+	assert_int_equal(n_done, 2);
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+	/* Not longer than a segment: nothing to cut. */
+	assert_int_equal(send_pieces(1, 3000, pieces), -UDP_EMSGSIZE);
+	assert_int_equal(n_done, 3);
+	pieces[0].size = 1400;
+	assert_int_equal(send_pieces(1, 1400, pieces), 0);
+	head = take(driver.tx.request);
+	assert_int_equal(head.flags, EXO_DESC_MORE | EXO_DESC_REPORT | EXO_DESC_L4_SUM);
+}
+
+static void pieces_that_cannot_go_are_done_with(void **state)
+{
+	struct udp_piece pieces[UDP_PIECES_MAX + 1];
+	static uint8_t elsewhere[100];
+
+	let_pieces();
+	for (unsigned i = 0; i < UDP_PIECES_MAX + 1; i++)
+		pieces[i] = (struct udp_piece){content, 10, &n_done};
+	/* More than a packet has. */
+	assert_int_equal(send_pieces(UDP_PIECES_MAX + 1, 0, pieces), -UDP_EMSGSIZE);
+	assert_int_equal(n_done, UDP_PIECES_MAX + 1);
+	n_done = 0;
+	/* More than the ring holds. */
+	assert_int_equal(send_pieces(UDP_PIECES_MAX, 0, pieces), 0);
+	assert_int_equal(n_done, UDP_PIECES_MAX);
+	assert_int_equal(driver.tx_drops, 1);
+	/* Out of reach. */
+	assert_false(udp_transport_reaches(driver.stack, elsewhere, 1));
+	assert_false(udp_transport_reaches(driver.stack, content + 8191, 2));
+	assert_false(udp_transport_reaches(driver.stack, content, 8193));
+	assert_true(udp_transport_reaches(driver.stack, content, 8192));
+	pieces[0].data = elsewhere;
+	assert_int_equal(send_pieces(1, 0, pieces), 0);
+	assert_int_equal(driver.tx_drops, 2);
+	assert_int_equal(n_done, UDP_PIECES_MAX + 1);
+	assert_int_equal(driver.tx.request->head, driver.tx.request->tail);
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -246,6 +356,8 @@ int main(void)
 	        T(a_silent_nic_loses_no_buffer),
 	        T(strange_descriptors_are_counted),
 	        T(impossible_lengths_are_cut),
+	        T(pieces_go_out_from_where_they_lie),
+	        T(pieces_that_cannot_go_are_done_with),
 	};
 
 	return cmocka_run_group_tests(tests, map_info, NULL);

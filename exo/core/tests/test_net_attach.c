@@ -54,6 +54,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static uint64_t physical(uint64_t i)
+{
+	return buffers + i * 4096;
+}
+
 static unsigned ring_pins(void)
 {
 	return (unsigned)((exo_ring_bytes(ring.size) + 4095) / 4096);
@@ -138,12 +143,12 @@ static void completes_in_order(void **state)
 	uint32_t length = lay_out(), small = world_udp(got, ADDRESS, 7, PEER, 99, 10);
 	struct exo_desc desc;
 
-	memcpy(world_memory(buffers + 8 * 4096), got, small);
-	memcpy(world_memory(buffers + 9 * 4096), got, small);
-	((uint8_t *)world_memory(buffers + 9 * 4096))[35] = 8; /* another port */
+	memcpy(world_memory(physical(8)), got, small);
+	memcpy(world_memory(physical(9)), got, small);
+	((uint8_t *)world_memory(physical(9)))[35] = 8; /* another port */
 	put(buffers, length, EXO_DESC_REPORT, 0);
-	put(buffers + 8 * 4096, small, EXO_DESC_REPORT, 1);
-	put(buffers + 9 * 4096, small, 0, 2);
+	put(physical(8), small, EXO_DESC_REPORT, 1);
+	put(physical(9), small, 0, 2);
 	put(buffers, length, EXO_DESC_REPORT, 3);
 	ring_bell();
 	assert_int_equal(ring.request->tail, 4);
@@ -197,7 +202,7 @@ static void refuses_others_frames(void **state)
 	put(buffers, 1000, EXO_DESC_REPORT | EXO_DESC_MORE, 1);
 	put(buffers + 4096, 2000, EXO_DESC_MORE, 0);
 	put(other, 2000, 0, 0);
-	put(buffers + 63 * 4096 + 10, 4500, EXO_DESC_REPORT, 2);
+	put(physical(63) + 10, 4500, EXO_DESC_REPORT, 2);
 	ring_bell();
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_true(world_get(&ring, &desc));
@@ -216,9 +221,9 @@ static void waits_for_the_port(void **state)
 
 	world_port_room(PORT, 2);
 	for (unsigned i = 0; i < 5; i++)
-		put(buffers + i * 2 * 4096ull, length, EXO_DESC_REPORT, i);
+		put(physical(2ull * i), length, EXO_DESC_REPORT, i);
 	for (unsigned i = 1; i < 5; i++)
-		memcpy(world_memory(buffers + i * 2 * 4096ull), want, length);
+		memcpy(world_memory(physical(2ull * i)), want, length);
 	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
 	for (unsigned i = 0; i < 5; i++)
 		net_poll(0, 64);

@@ -120,7 +120,7 @@ static uint32_t make(const struct shape *shape)
 	put16(tcp, 7);
 	put16(tcp + 2, 99);
 	if (shape->tcp) {
-		memcpy(tcp + 4, "\xff\xff\xff\x00", 4); /* sequence number: wraps */
+		memset(tcp + 4, 0xff, 3); /* sequence number: wraps */
 		tcp[12] = (uint8_t)((20 + shape->options) / 4 << 4);
 		tcp[13] = shape->flags;
 		memset(tcp + 20, 1, shape->options);

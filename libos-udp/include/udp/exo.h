@@ -5,6 +5,10 @@
  * back, or out by the transmit queue and back: an answer leaves in the buffer that the question
  * came in, and nothing in here copies a frame.
  *
+ * Its interfaces do all that enum udp_offload_flags names: the kernel makes checksums and segments,
+ * or has the NIC make them; pieces of packets may lie in the buffers, and in memory of which
+ * udp_exo_reach has told.
+ *
  * Interface: udp_exo_open, then sockets, then udp_exo_serve (or a loop of one's own over
  * udp_exo_poll and udp_exo_wait).
  */
@@ -21,6 +25,7 @@
 enum {
 	UDP_EXO_BUFFER_BYTES = 2048, /* one frame of the usual MTU behind UDP_HEADROOM */
 	UDP_EXO_BINDINGS_MAX = 8,
+	UDP_EXO_REACHES_MAX = 16,
 	UDP_EXO_ERROR_MAX = 160,
 };
 
@@ -61,6 +66,8 @@ struct udp_exo {
 	uint16_t tx_error;   /* the last one's enum exo_error */
 	uint64_t strange;    /* descriptors that came back though nobody had put them in */
 	uint64_t random[4];
+	struct exo_pages reaches[UDP_EXO_REACHES_MAX]; /* memory that packets' pieces may lie in */
+	uint32_t n_reaches;
 	char error[UDP_EXO_ERROR_MAX]; /* after a failure: what and why, for people */
 };
 
@@ -81,6 +88,9 @@ int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options);
  */
 int udp_exo_open_bare(struct udp_exo *driver, const struct udp_exo_options *options,
                       const struct exo_cap *space, uint16_t port);
+/* Lets packets have pieces in *pages, which the environment owns and keeps until the driver is done
+ * with. 0, or -EXO_E2BIG: there are too many. */
+int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages);
 /* Takes what has arrived, does what is due, sends. → frames taken; 0: there is time to wait. */
 uint32_t udp_exo_poll(struct udp_exo *driver);
 /* Sleeps until something arrives, the stack's deadline, or at most `ns` nanoseconds (0: no such

@@ -17,6 +17,8 @@
 #ifndef UDP_STACK_H
 #define UDP_STACK_H
 
+#include <stdbool.h>
+
 #include "address.h"
 #include "buffer.h"
 #include "counters.h"
@@ -64,6 +66,18 @@ enum udp_notice {
 	UDP_NOTICE_GONE = 4,      /* its lifetime has ended: it is used no more; no `mac` */
 };
 
+/* What an interface's driver does for a packet besides sending it. */
+enum udp_offload_flags {
+	UDP_OFFLOAD_SUM = 1 << 0,     /* UDP_BUFFER_SUM: the checksums of TCP and UDP */
+	UDP_OFFLOAD_PIECES = 1 << 1,  /* struct udp_payload: payload from where it lies */
+	UDP_OFFLOAD_SEGMENT = 1 << 2, /* its segment_size: TCP and UDP, IPv4 and IPv6 */
+};
+
+struct udp_offload {
+	uint32_t flags;
+	uint32_t size_max; /* bytes of an IP packet that is to be cut */
+};
+
 /* What the driver does for the stack. All have the context as first argument. */
 struct udp_ops {
 	/* A buffer of the caller's whose data has UDP_HEADROOM bytes in front and `size` bytes in
@@ -82,6 +96,8 @@ struct udp_ops {
 	   NULL. */
 	void (*notice)(void *context, enum udp_notice notice, const struct udp_ip *ip,
 	               const uint8_t *mac);
+	/* Whether memory can be a piece of a packet (UDP_OFFLOAD_PIECES); NULL: none can. */
+	bool (*reaches)(void *context, const void *data, uint32_t size);
 };
 
 struct udp_config {
@@ -128,6 +144,9 @@ void udp_buffer_release(struct udp_stack *stack, struct udp_buffer *buffer);
 
 /* Adds an interface. → its index, or -UDP_EINVAL, -UDP_ENOSPC. */
 int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu);
+/* Says what the driver does for packets on an interface; nothing at first. */
+void udp_interface_offload(struct udp_stack *stack, unsigned interface,
+                           const struct udp_offload *offload);
 /*
  * Gives an interface an address. With UDP_ROLE_RESOLVE it is announced (RFC 5227, 2.3).
  * 0, -UDP_EINVAL (no source address, prefix too long), -UDP_EINUSE, -UDP_ENOSPC.

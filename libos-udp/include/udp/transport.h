@@ -50,7 +50,18 @@ struct udp_transport_send {
 	uint8_t protocol, ttl, tos;
 	bool dont_fragment;
 	udp_way way; /* straight to that neighbour; 0: by route and neighbour table */
+	/* What the interface's driver does (udp_transport_offload): */
+	bool sum;                       /* make the transport checksum; its field is 0 */
+	uint16_t segment_size;          /* cut into segments of so many bytes; 0: one packet */
+	uint16_t n_pieces;              /* payload behind buffer->data: at most UDP_PIECES_MAX */
+	const struct udp_piece *pieces; /* copied; each where udp_transport_reaches */
+	void (*done)(void *owner);      /* as in struct udp_payload */
 };
+
+/* What the interface of one of our addresses can do; flags 0: nothing, or it is not ours. */
+struct udp_offload udp_transport_offload(struct udp_stack *stack, const struct udp_ip *local);
+/* Whether payload can be sent from there. */
+bool udp_transport_reaches(const struct udp_stack *stack, const void *data, uint32_t size);
 
 /* The address to speak to `remote` from, in *local where its family is 0. → the MTU; 0: no way, or
  * *local is not ours. */
@@ -64,7 +75,9 @@ void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote,
 uint32_t udp_path_mtu(struct udp_stack *stack, const struct udp_ip *src, const struct udp_ip *dst);
 /* A buffer for `size` bytes of transport header and payload, at buffer->data. NULL: none. */
 struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size);
-/* Sends buffer->data. 0, -UDP_EUNREACHABLE, -UDP_EMSGSIZE; the buffer is gone. */
+/* Sends buffer->data, and what *send names besides. 0, -UDP_EUNREACHABLE, -UDP_EMSGSIZE; the buffer
+ * is gone, and the pieces are done with. A buffer that is to have pieces holds no more than the
+ * transport's header. */
 int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *send,
                        struct udp_buffer *buffer);
 /* The driver's clock and random numbers. */

@@ -228,13 +228,26 @@ static int build(struct service *service, struct exo_child *child)
 	return result;
 }
 
+static void say_not_started(const struct service *service, int result)
+{
+	exo_printf("%s: not started: %s\n", service->name, service->child.error);
+	if (result == -EXO_ENOMEM)
+		exo_printf("%s: not started: %llu KiB are free, and it wants up to %llu KiB: give "
+		           "the machine more memory\n",
+		           service->name, (unsigned long long)exo_info()->frames_free * 4,
+		           (unsigned long long)service->entry->frames * 4);
+}
+
 bool service_start(struct service *service)
 {
+	int result;
+
 	service->hello = service->done = false;
 	service->result = -EXO_ENOENT;
 	service->started_at = exo_time_now_ns();
-	if (build(service, &service->child) < 0) {
-		exo_printf("%s: not started: %s\n", service->name, service->child.error);
+	result = build(service, &service->child);
+	if (result < 0) {
+		say_not_started(service, result);
 		exo_child_abandon(&service->child);
 		service->state = SERVICE_OFF;
 		init.failed = true;

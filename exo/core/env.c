@@ -178,16 +178,14 @@ static int make_account(struct env *env, uint64_t frames_max)
 
 static int build(struct env *env, uint64_t frames_max)
 {
-	uint64_t free;
+	uint64_t payload = machine_info()->payload_size >> EXO_PAGE_SHIFT, free;
+	uint64_t most = ledger_total(&free) * 2;
 	int error = make_account(env, frames_max);
 
 	if (error)
 		return error;
 	env->frames.head = FRAME_NONE;
-	env->mappings_max =
-	        frames_max + MAPPINGS_SPARE + (machine_info()->payload_size >> EXO_PAGE_SHIFT);
-	if (env->mappings_max > ledger_total(&free) * 2 + MAPPINGS_SPARE)
-		env->mappings_max = ledger_total(&free) * 2 + MAPPINGS_SPARE;
+	env->mappings_max = (frames_max < most ? frames_max : most) + MAPPINGS_SPARE + payload;
 	error = space_create(env);
 	if (error)
 		ledger_kernel_free(env->account_frame, 1);

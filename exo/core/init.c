@@ -46,7 +46,8 @@ static const char *find_image(struct exo_cpio_member *member)
 	const uint8_t *archive = payload(&size);
 
 	if (size == 0)
-		return "there is no payload";
+		return "there is no payload: boot with NAME.cpio from boot/mkappliance as initial "
+		       "ramdisk";
 	wrong = exo_cpio_find(archive, size, "init", member);
 	return wrong == exo_cpio_end ? "the payload has no member \"init\"" : wrong;
 }
@@ -114,9 +115,12 @@ static const char *map_payload(struct env *init)
 
 		if (space_map_page(init, PAYLOAD_ADDR + i * EXO_PAGE_SIZE, ledger_frame(first + i),
 		                   EXO_RIGHT_READ, 0, &replaced) != 0)
-			return "no memory to map the payload";
+			return "no memory to map the payload: give the machine more";
 	}
-	return NULL;
+	/* Nobody could bring back what had to make room. */
+	return init->account->mappings_dropped
+	               ? "no memory to map all of the payload: give the machine more"
+	               : NULL;
 }
 
 /* ---- The start page ---- */

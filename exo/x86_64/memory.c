@@ -168,7 +168,8 @@ static struct x86_region carve_some(uint64_t wanted, uint64_t least, uint64_t li
 		if (region.size != 0)
 			return region;
 		if (wanted <= least)
-			machine_panic("not enough memory: no %llu KiB in one piece for %s",
+			machine_panic("not enough memory: no %llu KiB in one piece for %s: give "
+			              "the machine more, or a smaller payload",
 			              (unsigned long long)least >> 10, what);
 	}
 }

@@ -43,6 +43,7 @@ def cases(archive):
     yield "a manifest with wild offsets", changed(archive, manifest + 16, b"\xff" * 40), \
         r"(?i)manifest"
     yield "an init that is no ELF", changed(archive, init, b"nope"), r"(?i)elf|init"
+    yield "an init for another architecture", changed(archive, init + 18, b"\xb7"), r"not for x86-64"
     yield "an init with a wild entry", changed(archive, init + 24, b"\xff" * 8), r"(?i)elf|init|entry"
     yield "an init with wild headers", changed(archive, init + 32, b"\xff" * 8), r"(?i)elf|init|header"
     assert size > 56

@@ -3,16 +3,19 @@
 # timeout: 600
 """Machines that are unlike the usual one: each must serve, or say what is wrong and what to do."""
 import os
+import shutil
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths  # noqa: E402
 from harness.machine import Machine, Nic, stream, user_net  # noqa: E402
 from harness.report import Report  # noqa: E402
-from harness.wire import Wire  # noqa: E402
+from harness.wire import MAC, Wire  # noqa: E402
 import qemu  # noqa: E402
 
 OWN, ASKER = "10.51.0.2", "10.51.0.1"
@@ -91,6 +94,84 @@ def odd_devices(report):
     says(report, "an IOMMU is named", ["iommu: Intel VT-d"], extra=["-device", "intel-iommu"])
 
 
+def padded(folder, mib):
+    """The echo appliance's payload with so many MiB behind it; zeroes are padding to cpio."""
+    path = os.path.join(folder, f"padded-{mib}.cpio")
+    with open(paths.payload("echo"), "rb") as file, open(path, "wb") as target:
+        target.write(file.read())
+        target.truncate(target.tell() + (mib << 20))
+    return path
+
+
+def large_payloads(report, folder):
+    """From one that just fits to one that is larger than memory, which only UEFI hands to us."""
+    with report.test("a payload that takes nearly all memory"), \
+            Machine(payload=padded(folder, 60), append="ip=10.0.0.2/24 ip=10.0.0.3/24",
+                    memory="116M", limit=60, nics=[Nic(user_net())]) as machine:
+        machine.wait_for("3 of 3 environments started", 50)
+    for mib, line in ((60, "not started: .*give the machine more memory"),
+                      (70, "not enough memory: no .* for network buffers: give the machine more")):
+        with report.test(f"a payload of {mib} MiB in 96"), \
+                Machine(payload=padded(folder, mib), append="ip=10.0.0.2/24 ip=10.0.0.3/24",
+                        limit=60, nics=[Nic(user_net())]) as machine:
+            machine.wait_for(line, 50)
+    root = os.path.join(folder, "volume")
+    os.makedirs(os.path.join(root, "EFI", "BOOT"))
+    shutil.copyfile(paths.HYBRID, os.path.join(root, "EFI", "BOOT", "BOOTX64.EFI"))
+    os.rename(padded(folder, 300), os.path.join(root, "sluice.cpio"))
+    with report.test("a payload larger than memory, by UEFI"), \
+            Machine(kernel=None, memory="256M", limit=90,
+                    firmware=qemu.uefi("uefi", os.path.join(folder, "variables-large")),
+                    extra=["-drive", f"if=none,id=boot,format=raw,file=fat:rw:{root}",
+                           "-device", "ide-hd,drive=boot,bootindex=0"]) as machine:
+        machine.wait_for("the payload is larger than this machine's free memory", 80)
+        machine.wait_for("there is no payload: boot with NAME.cpio", 30)
+
+
+def answer_probes(wire, address, seconds):
+    """Says that this address is ours, to whoever asks, until somebody has asked twice."""
+    deadline, asked = time.monotonic() + seconds, 0
+    while asked < 2 and time.monotonic() < deadline:
+        frame = wire.receive(1)
+        if frame is None or frame[12:14] != b"\x08\x06" or frame[20:22] != b"\0\1" or \
+                frame[38:42] != socket.inet_aton(address):
+            continue
+        asked += 1
+        wire.send((frame[6:12] + MAC + frame[12:20] + b"\0\2" + MAC + frame[38:42] +
+                   frame[22:32]).ljust(60, b"\0"))
+
+
+def bad_network(report, folder):
+    says(report, "no NIC for an appliance that needs one",
+         ["net: no NIC to use: none was found on any PCI bus; see that one is plugged in",
+          "host: not started: .*NIC port does not exist", "0 of 3 environments started"],
+         payload="echo", nics=[], append="ip=10.0.0.2/24 ip=10.0.0.3/24")
+    says(report, "no NIC to ask for an address on", ["there is no port 0 to ask for an address on"],
+         payload="echo", nics=[])
+    path = os.path.join(folder, "wire")
+    with report.test("an address that somebody has already"), Wire(path) as wire, \
+            Machine(payload=paths.payload("echo"), append=f"ip={OWN}/24 ip=10.51.0.3/24", limit=60,
+                    nics=[Nic(stream(path))]) as machine:
+        wire.connect()
+        answer_probes(wire, OWN, 40)
+        machine.wait_for(f"address conflict: {OWN} is also used by 02:00:00:00:00:51.*not used, "
+                         "tried again in a minute", 20)
+    with report.test("DHCP that never answers: asked ever more rarely, then what was given"), \
+            Wire(path) as wire, \
+            Machine(payload=paths.payload("echo"), append=f"ip=dhcp,{OWN}/24 ip=10.51.0.3/24",
+                    limit=90, nics=[Nic(stream(path))]) as machine:
+        wire.connect()
+        times, start = [], time.monotonic()
+        while len(times) < 4 and time.monotonic() - start < 60:
+            frame = wire.receive(1)
+            if frame and frame[12:14] == b"\x08\0" and frame[36:38] == b"\0\x43":
+                times.append(time.monotonic())
+        waits = [after - before for before, after in zip(times, times[1:])]
+        assert len(waits) == 3 and waits == sorted(waits), f"waits of {waits} s"
+        machine.wait_for("no DHCP server answers on port 0 .*taking the one given as fall-back", 10)
+        wire.arp(OWN, ASKER)
+
+
 def bad_input(report, folder):
     with open(paths.payload("echo"), "rb") as file:
         payload = file.read()
@@ -114,10 +195,13 @@ def bad_input(report, folder):
 
 def main():
     report = Report()
+    cases = (lambda folder: odd_machines(report, folder), lambda _: odd_devices(report),
+             lambda folder: bad_input(report, folder), lambda folder: large_payloads(report, folder),
+             lambda folder: bad_network(report, folder))
+    wanted = [int(word) for word in sys.argv[1:]] or range(len(cases))
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
-        odd_machines(report, folder)
-        odd_devices(report)
-        bad_input(report, folder)
+        for number in wanted:
+            cases[number](folder)
     report.exit()
 
 

@@ -134,6 +134,16 @@ static void make_services(void)
 	}
 }
 
+/* Whether somebody can start before there is any address: then nobody is waited for, and the others
+ * start when theirs comes. */
+static bool need_no_address(void)
+{
+	for (uint32_t i = 0; i < init.n_services; i++)
+		if (init.services[i].needs == 0)
+			return true;
+	return false;
+}
+
 static void await_hello(const struct service *service)
 {
 	uint64_t until = exo_time_now_ns() + HELLO_PATIENCE_NS, now;
@@ -194,7 +204,8 @@ int exo_main(void)
 	make_services();
 	control_open();
 	report_open();
-	lease_await();
+	if (!need_no_address())
+		lease_await();
 	init.frames_before = exo_info()->frames_free;
 	start_all();
 	control_hello();

@@ -59,17 +59,22 @@ static void identify(struct udp_dhcp *client, uint32_t number, const uint8_t mac
 	client->id_size = sizeof(id) + 6;
 }
 
-static uint32_t number_on(const struct uplink *uplink)
+/* How many addresses before number `i` are asked for on its port. */
+static uint32_t number_of(unsigned i)
 {
+	const struct options *options = &init.options;
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++)
-		n += leases[i].uplink == uplink;
+	for (unsigned k = 0; k < i; k++)
+		n += (options->by_dhcp >> k & 1) != 0 &&
+		     options->addresses[k].port == options->addresses[i].port;
 	return n;
 }
 
-static void start(struct lease *lease, struct exo_start_address *address)
+static void start(unsigned i)
 {
+	struct exo_start_address *address = &init.options.addresses[i];
+	struct lease *lease = &leases[i];
 	uint16_t port = address->port;
 	struct uplink *uplink = uplink_of(port);
 
@@ -78,18 +83,20 @@ static void start(struct lease *lease, struct exo_start_address *address)
 	lease->fallback = *address;
 	*address = (struct exo_start_address){.port = port};
 	lease->client = (struct udp_dhcp){.changed = note, .context = lease};
-	identify(&lease->client, number_on(uplink), exo_port_info(port)->mac);
+	identify(&lease->client, number_of(i), exo_port_info(port)->mac);
 	exo_text_copy(lease->client.host, sizeof(lease->client.host),
 	              exo_manifest_string(init.payload.manifest, init.payload.manifest->name));
 	if (udp_dhcp_start(uplink->driver.stack, &lease->client) == 0)
 		lease->uplink = uplink;
 }
 
+/* The last one first: a stack asks for who came last first, and where a server has one address for
+ * all, it is to be the first one's. */
 void lease_open(void)
 {
-	for (unsigned i = 0; i < init.options.n_addresses; i++)
+	for (unsigned i = init.options.n_addresses; i-- > 0;)
 		if (init.options.by_dhcp & 1u << i)
-			start(&leases[i], &init.options.addresses[i]);
+			start(i);
 		else if (init.options.formed & 1u << i)
 			formed_start(i, init.options.addresses[i].port);
 }

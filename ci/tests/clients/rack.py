@@ -11,19 +11,17 @@
       └─────────────────────────────────────────────────────────────────────┘
 """
 import contextlib
-import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths  # noqa: E402
-from harness.machine import Machine, Nic, tap  # noqa: E402
 from harness.netns import Namespace  # noqa: E402
+from harness.racks import asks, damage, mac, machine, make, tool, wait_state, wait_up  # noqa: E402
 from harness.report import Report, skip_all  # noqa: E402
-import qemu  # noqa: E402
 
 KEY = "000102030405060708090a0b0c0d0e0f"
 RACK = f"""[rack]
@@ -52,47 +50,6 @@ append = ip=10.51.0.15/24 ip=10.51.0.25/24
 """
 MACHINES = [("left", "virtio", None, ""), ("e1000", "e1000", None, ""),
             ("ROM", "virtio", "uefi", ""), ("firmware's PXE", "virtio", "uefi", "romfile=")]
-CLIENT = """import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
-right = 0
-for i in range(20):
-    s.sendto(b'rack %d' % i, (sys.argv[1], 7))
-    try: right += s.recv(100) == b'rack %d' % i
-    except OSError: pass
-print(right)"""
-
-
-def tool(name):
-    return os.path.join(paths.TOP, "boot", name)
-
-
-def state(logs):
-    with contextlib.suppress(OSError, ValueError), \
-            open(os.path.join(logs, "state.json"), encoding="utf-8") as file:
-        return {row["mac"]: row for row in json.load(file)}
-    return {}
-
-
-def wait_state(logs, mac, wanted, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        row = state(logs).get(mac, {})
-        if row.get("state") == wanted:
-            return row
-        time.sleep(0.2)
-    raise AssertionError(f"{mac} is not '{wanted}' after {seconds} s: {state(logs).get(mac)}")
-
-
-def machine(namespace, folder, number, nic, firmware, options):
-    words = qemu.uefi(firmware, os.path.join(folder, f"variables{number}")) if firmware else ()
-    return Machine(kernel=None, within=namespace, limit=300, memory="256M", firmware=words,
-                   nics=[Nic(tap(f"tap{min(number, 3)}"), nic, boots=True, options=options,
-                             mac=f"52:54:00:51:1c:{number:02x}")])
-
-
-def asks(namespace, address):
-    right = int(namespace.run(sys.executable, "-c", CLIENT, address, seconds=60).stdout)
-    assert right >= 19, f"{address}: {right} of 20 answers"
 
 
 def refusals(report, namespace, tree):
@@ -118,16 +75,14 @@ def rack(report, namespace, folder, tree, logs):
                              stdout=subprocess.DEVNULL)
     with contextlib.ExitStack() as stack:
         stack.callback(server.kill)
-        running = [stack.enter_context(machine(namespace, folder, i, nic, firmware, options))
-                   for i, (_, nic, firmware, options) in enumerate(MACHINES)]
-        rows = []
+        starts = [lambda i=i, nic=nic, firmware=firmware, options=options: stack.enter_context(
+            machine(namespace, folder, i, nic, firmware, options))
+                  for i, (_, nic, firmware, options) in enumerate(MACHINES)]
+        running, rows = [start() for start in starts], []
         for i, (name, nic, firmware, _) in enumerate(MACHINES):
             with report.test(f"{firmware or 'bios'}, {nic}, {name}: comes up by itself"):
-                try:
-                    rows.append(wait_state(logs, f"52:54:00:51:1c:{i:02x}", "up", 200))
-                except AssertionError:
-                    print(running[i].console()[-3000:])
-                    raise
+                row, running[i] = wait_up(logs, i, running[i], starts[i])
+                rows.append(row)
         with report.test("all answer"):
             assert len(rows) == len(MACHINES)
             for row in rows:
@@ -158,14 +113,16 @@ def rack(report, namespace, folder, tree, logs):
 def damaged(report, namespace, folder, tree, logs):
     server = namespace.popen(tool("serve-rack"), tree, "--interface", "br0", "--logs", logs,
                              stdout=subprocess.DEVNULL)
-    with report.test("a damaged payload is named, reported and loaded again"), \
+    with report.test("a damaged payload is named, reported, loaded again, and starts once it is whole"), \
             contextlib.ExitStack() as stack:
         stack.callback(server.kill)
-        running = stack.enter_context(machine(namespace, folder, 5, "virtio", None, ""))
+        running = stack.enter_context(machine(namespace, folder, 5, at=3,
+                                              extra=["-action", "reboot=reset"]))
         running.wait_for("its digest is not the manifest's", 100)
         running.wait_for("starts again in [0-9]+ s", 10)
-        wait_state(logs, "52:54:00:51:1c:05", "payload damaged, retries", 20)
-        assert running.wait_exit(60) is None  # the reset, at which QEMU ends
+        wait_state(logs, mac(5), "payload damaged, retries", 20)
+        shutil.copyfile(paths.payload("echo"), os.path.join(tree, "http", "broken.cpio"))
+        asks(namespace, wait_state(logs, mac(5), "up", 120)["address"])
 
 
 def main():
@@ -173,15 +130,8 @@ def main():
         skip_all("needs root for a network namespace")
     report = Report()
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace(taps=4) as namespace:
-        with open(paths.payload("echo"), "rb") as file:
-            payload = bytearray(file.read())
-        payload[payload.rfind(b"\x7fELF\x02\x01\x01") + 5000] ^= 1
-        with open(os.path.join(folder, "broken.cpio"), "wb") as file:
-            file.write(payload)
-        config, tree = os.path.join(folder, "rack.conf"), os.path.join(folder, "tree")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(RACK.replace("FOLDER", folder))
-        subprocess.run([tool("mkrack"), config, tree], check=True)
+        damage(folder)
+        tree = make(folder, RACK.replace("FOLDER", folder))
         logs = os.path.join(folder, "logs")
         refusals(report, namespace, tree)
         rack(report, namespace, folder, tree, logs)

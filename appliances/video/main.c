@@ -11,6 +11,7 @@
 #include <libexo/time.h>
 #include <tcp/exo.h>
 
+#include "express.h"
 #include "server/server.h"
 #include "server/text.h"
 
@@ -20,17 +21,19 @@ enum {
 	CONNS = 512,
 	CHUNKS = 16384, /* two for each packet that waits in a slow viewer's connection */
 	CHANNEL_TTL = 8,
+	EXPRESS_SIZE = 4096,
 };
 
 static struct tcp_exo net;
 static struct video video;
+static struct express express;
 
 static uint64_t wall(void *context)
 {
 	return exo_time_wall_ns();
 }
 
-static const struct video_ops ops = {.wall = wall};
+static const struct video_ops ops = {.wall = wall, .send = express_send, .flush = express_flush};
 
 static int open_net(void)
 {
@@ -62,7 +65,7 @@ static bool open_server(void)
 		memcpy(own.bytes, address->address, sizeof own.bytes);
 	}
 	return exo_pages_alloc(&memory, exo_pages_for(video_bytes(&config))) == 0 &&
-	       video_open(&video, &config, &ops, NULL, &net.glue, &own, memory.address) == 0;
+	       video_open(&video, &config, &ops, &express, &net.glue, &own, memory.address) == 0;
 }
 
 static void add_titles(void)
@@ -75,7 +78,10 @@ static void add_titles(void)
 
 		if (strcmp(file->name, "page.html") == 0)
 			continue;
-		wrong = video_add_title(&video, (const void *)(uintptr_t)file->address, file->size);
+		wrong = video_add_title(
+		        &video,
+		        express_adopt(&express, (const void *)(uintptr_t)file->address, file->size),
+		        file->size);
 		if (wrong != NULL)
 			exo_printf("%s is left out: %s\n", file->name, wrong);
 	}
@@ -146,7 +152,7 @@ int exo_main(void)
 		exo_printf("%s\n", net.driver.error);
 		return 1;
 	}
-	if (!open_server()) {
+	if (express_open(&express, &net.driver, &video, EXPRESS_SIZE) < 0 || !open_server()) {
 		exo_printf("there is no memory for the server, or its ports are taken\n");
 		return 1;
 	}

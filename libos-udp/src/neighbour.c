@@ -284,6 +284,27 @@ int udp_neighbour_set(struct udp_stack *stack, unsigned interface, const struct 
 	return 0;
 }
 
+bool udp_frame_way(struct udp_stack *stack, const struct udp_ip *dst, struct udp_frame_way *way)
+{
+	const struct neighbour *entry;
+	struct route route;
+
+	if (route_find(stack, NULL, dst, &route) != 0 || route.broadcast)
+		return false;
+	way->interface = route.index;
+	way->src = route.src;
+	memcpy(way->from, route.interface->mac, UDP_MAC_BYTES);
+	if (udp_ip_is_multicast(&route.next_hop)) {
+		ip_multicast_mac(&route.next_hop, way->to);
+		return true;
+	}
+	entry = find(stack, route.index, &route.next_hop);
+	if (entry == NULL || entry->state == NEIGHBOUR_ASKING)
+		return false;
+	memcpy(way->to, entry->mac, UDP_MAC_BYTES);
+	return true;
+}
+
 /* Tells the sockets whose datagrams wait that the next hop does not answer. */
 static void fail_queue(struct udp_stack *stack, struct neighbour *entry)
 {

@@ -235,6 +235,30 @@ static void without_the_role_nothing_is_said(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* Known once the neighbour has answered, and never asked for by looking. */
+static void the_way_of_a_frame_is_told(void **state)
+{
+	struct udp_ip peer = udp_ip4(0x0a000002), far = udp_ip4(0x08080808);
+	struct udp_ip group = udp_ip4(0xefff2a01);
+	static const uint8_t group_mac[] = {1, 0, 0x5e, 0x7f, 0x2a, 1};
+	struct udp_config config = udp_config_default();
+	struct udp_frame_way way;
+	struct bench bench;
+
+	bench_open(&bench, &config);
+	assert_false(udp_frame_way(bench.stack, &peer, &way));
+	assert_int_equal(bench.n_tray, 0);
+	assert_int_equal(udp_neighbour_set(bench.stack, 0, &peer, bench_peer), 0);
+	assert_true(udp_frame_way(bench.stack, &peer, &way));
+	assert_memory_equal(way.to, bench_peer, UDP_MAC_BYTES);
+	assert_memory_equal(way.from, bench_mac, UDP_MAC_BYTES);
+	assert_int_equal(udp_ip4_value(&way.src), 0x0a000001);
+	assert_false(udp_frame_way(bench.stack, &far, &way));
+	assert_true(udp_frame_way(bench.stack, &group, &way));
+	assert_memory_equal(way.to, group_mac, UDP_MAC_BYTES);
+	bench_close(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +276,7 @@ int main(void)
 	        T(stale_entries_are_checked_when_used),
 	        T(flood_does_not_drive_out_what_is_used),
 	        T(without_the_role_nothing_is_said),
+	        cmocka_unit_test(the_way_of_a_frame_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

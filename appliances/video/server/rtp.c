@@ -26,11 +26,11 @@ static uint32_t put_rtp(uint8_t *at, const struct video_leg *leg, uint8_t type,
 	return RTP_HEADER + packet->prefix_size;
 }
 
-static bool send_socket(struct video *video, const struct video_viewer *viewer, uint16_t port,
-                        const uint8_t *head, uint32_t head_size, const uint8_t *content,
-                        uint32_t size)
+bool video_send_copy(struct video *video, const struct video_viewer *viewer,
+                     const struct video_leg *leg, const uint8_t *head, uint32_t head_size,
+                     const uint8_t *content, uint32_t size)
 {
-	struct udp_endpoint to = {.ip = viewer->peer, .port = port};
+	struct udp_endpoint to = {.ip = viewer->peer, .port = leg->rtp_port};
 	struct udp_socket *socket = viewer->loops ? &video->channel.socket : &video->rtp;
 	struct udp_buffer *buffer = udp_socket_reserve(socket, head_size + size);
 
@@ -48,7 +48,7 @@ static bool send_udp(struct video *video, const struct video_viewer *viewer, str
 	if (video->ops.send != NULL)
 		return video->ops.send(video->context, video, viewer, leg, head, head_size, content,
 		                       packet);
-	return send_socket(video, viewer, leg->rtp_port, head, head_size, content, packet->size);
+	return video_send_copy(video, viewer, leg, head, head_size, content, packet->size);
 }
 
 /* A slow viewer gets nothing until its connection has taken what is queued and a key frame comes:

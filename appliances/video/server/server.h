@@ -58,7 +58,7 @@ struct video_leg {
 	uint32_t skipped; /* left out for a slow TCP viewer */
 	struct rtcp_block heard;
 	uint64_t heard_ns;  /* 0: never */
-	uint8_t header[64]; /* whoever sends may keep headers here; see struct video_ops */
+	uint64_t header[8]; /* whoever sends may keep headers here; see struct video_ops */
 };
 
 enum video_viewer_state {
@@ -108,9 +108,10 @@ struct video_wheel {
 };
 
 struct video_counters {
-	uint64_t rtp_packets, rtp_bytes; /* handed on */
-	uint64_t rtp_unsent;             /* the stack had no buffer, or no way */
-	uint64_t rtp_skipped;            /* left out for slow TCP viewers */
+	uint64_t rtp_packets, rtp_bytes;     /* handed on */
+	uint64_t rtp_unsent;                 /* the stack had no buffer, or no way */
+	uint64_t rtp_by_socket, rtp_refused; /* went the long way; the kernel would not send them */
+	uint64_t rtp_skipped;                /* left out for slow TCP viewers */
 	uint64_t rtcp_sent, rtcp_heard, rtcp_malformed;
 	uint64_t rtsp_requests, rtsp_refused; /* refused: answered with 4xx, 5xx */
 	uint64_t http_requests, http_refused, http_bytes;
@@ -128,9 +129,9 @@ struct video_ops {
 	/* Nanoseconds since 1970. */
 	uint64_t (*wall)(void *context);
 	/*
-	 * Sends one RTP packet to a viewer: `head` is header and prefix; `size` bytes of content
-	 * follow, whose sum together with the prefix is packet->sum. → whether it went out. NULL:
-	 * by the stack's sockets, with a copy.
+	 * Sends one RTP packet to a viewer by UDP: `head` is header and prefix; `size` bytes of
+	 * content follow, whose sum together with the prefix is packet->sum. → whether it went out.
+	 * NULL: by the stack's sockets, with a copy (video_send_copy).
 	 */
 	bool (*send)(void *context, struct video *video, const struct video_viewer *viewer,
 	             struct video_leg *leg, const uint8_t *head, uint32_t head_size,
@@ -146,6 +147,11 @@ struct video_channel {
 	uint16_t port;
 	struct udp_socket socket; /* with the group's TTL */
 };
+
+/* Sends by the stack's sockets. */
+bool video_send_copy(struct video *video, const struct video_viewer *viewer,
+                     const struct video_leg *leg, const uint8_t *head, uint32_t head_size,
+                     const uint8_t *content, uint32_t size);
 
 struct video_config {
 	uint32_t viewers, conns; /* how many at most */

@@ -208,6 +208,8 @@ void status_metrics(const struct video *video, struct out *out)
 	metric(out, "rtp_packets_total", "counter", c->rtp_packets);
 	metric(out, "rtp_bytes_total", "counter", c->rtp_bytes);
 	metric(out, "rtp_unsent_total", "counter", c->rtp_unsent);
+	metric(out, "rtp_by_socket_total", "counter", c->rtp_by_socket);
+	metric(out, "rtp_refused_total", "counter", c->rtp_refused);
 	metric(out, "rtp_skipped_total", "counter", c->rtp_skipped);
 	metric(out, "rtp_send_nanoseconds_total", "counter", c->send_ns);
 	metric(out, "rtp_slots_late_total", "counter", c->late_slots);

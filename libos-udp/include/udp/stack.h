@@ -164,4 +164,15 @@ int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct ud
 int udp_neighbour_set(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                       const uint8_t *mac);
 
+/* How a frame to a destination begins: for who writes the frames of a long conversation itself. */
+struct udp_frame_way {
+	unsigned interface;
+	uint8_t to[UDP_MAC_BYTES], from[UDP_MAC_BYTES];
+	struct udp_ip src;
+};
+
+/* false: there is no route, or the next hop is not known (yet). It asks nobody and confirms
+ * nothing: send a datagram by a socket now and then, once a second, and look again after it. */
+bool udp_frame_way(struct udp_stack *stack, const struct udp_ip *dst, struct udp_frame_way *way);
+
 #endif

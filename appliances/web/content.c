@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Few files, so a path is compared with each name of its length. */
+#include <exo/error.h>
 #include <libexo/lib.h>
 #include <libexo/manifest.h>
 #include <libexo/start.h>
@@ -9,6 +10,7 @@
 enum {
 	PATHS_MAX = 3 * EXO_START_FILES_MAX, /* itself, its folder, the way to its folder */
 	TEXT_MAX = 68,
+	ALIGNMENT = 64,
 };
 
 struct path {
@@ -17,7 +19,9 @@ struct path {
 	const struct http_resource *resource;
 };
 
-static struct http_resource files[EXO_START_FILES_MAX], ways[EXO_START_FILES_MAX];
+static struct exo_pages pages;      /* the resources of all files, then their bytes */
+static struct http_resource *files; /* [EXO_START_FILES_MAX] */
+static struct http_resource ways[EXO_START_FILES_MAX];
 static struct path paths[PATHS_MAX];
 static unsigned n_paths;
 
@@ -49,7 +53,9 @@ static bool ends_with(const char *text, size_t size, const char *end)
 	return size >= n && memcmp(text + size - n, end, n) == 0;
 }
 
-static void add_file(unsigned i, const struct exo_start_file *file, uint64_t modified)
+/* `data`: the copy of its bytes. */
+static void add_file(unsigned i, const struct exo_start_file *file, const void *data,
+                     uint64_t modified)
 {
 	static const char index[] = "/index.html";
 	struct http_resource *resource = &files[i];
@@ -58,7 +64,7 @@ static void add_file(unsigned i, const struct exo_start_file *file, uint64_t mod
 	const char *folder;
 
 	memcpy(text + 1, file->name, size++);
-	resource->data = (const void *)file->address;
+	resource->data = data;
 	resource->size = (uint32_t)file->size;
 	resource->type = http_type_of(text, size);
 	resource->modified = modified;
@@ -74,17 +80,40 @@ static void add_file(unsigned i, const struct exo_start_file *file, uint64_t mod
 		(void)add(text, size - 1, &ways[i]);
 }
 
-unsigned content_open(uint64_t modified)
+static size_t aligned(uint64_t size)
+{
+	return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+int content_open(uint64_t modified)
 {
 	const struct exo_start *start = exo_start_page();
-	unsigned n = 0;
+	uint32_t n = start->n_files < EXO_START_FILES_MAX ? start->n_files : EXO_START_FILES_MAX;
+	size_t size = aligned(EXO_START_FILES_MAX * sizeof *files);
+	uint8_t *at;
+	int result;
 
-	for (uint32_t i = 0; i < start->n_files && i < EXO_START_FILES_MAX; i++)
-		if (start->files[i].size <= UINT32_MAX) {
-			add_file(i, &start->files[i], modified);
-			n++;
-		}
-	return n;
+	for (uint32_t i = 0; i < n; i++) {
+		if (start->files[i].size > UINT32_MAX)
+			return -EXO_E2BIG;
+		size += aligned(start->files[i].size);
+	}
+	result = exo_pages_alloc(&pages, exo_pages_for(size));
+	if (result < 0)
+		return result;
+	files = pages.address;
+	at = (uint8_t *)pages.address + aligned(EXO_START_FILES_MAX * sizeof *files);
+	for (uint32_t i = 0; i < n; i++) {
+		memcpy(at, (const void *)start->files[i].address, start->files[i].size);
+		add_file(i, &start->files[i], at, modified);
+		at += aligned(start->files[i].size);
+	}
+	return (int)n;
+}
+
+const struct exo_pages *content_pages(void)
+{
+	return &pages;
 }
 
 const struct http_resource *content_find(void *context, const struct http_request *request)

@@ -25,7 +25,8 @@ enum {
 
 static struct tcp_exo nets[NETS_MAX];
 static unsigned n_nets;
-static struct http_server server;
+static struct http_server *server;
+static struct exo_pages memory; /* the server's: it sends from there too */
 
 static int complain(const char *what)
 {
@@ -60,7 +61,10 @@ static int open_net(const char *flow, uint8_t family)
 		options.udp.config.roles = UDP_ROLE_LEARN;
 	if (tcp_exo_open(net, &options) < 0)
 		return complain(net->driver.error);
-	if (http_server_listen(&server, net->stack, &(struct udp_endpoint){.port = HTTP_PORT}) != 0)
+	if (udp_exo_reach(&net->driver, content_pages()) < 0 ||
+	    udp_exo_reach(&net->driver, &memory) < 0)
+		return complain("too many pieces of memory");
+	if (http_server_listen(server, net->stack, &(struct udp_endpoint){.port = HTTP_PORT}) != 0)
 		return complain("cannot listen");
 	n_nets++;
 	return 0;
@@ -69,23 +73,24 @@ static int open_net(const char *flow, uint8_t family)
 static int open_server(void)
 {
 	struct http_server_config config = http_server_config_default();
-	struct exo_pages pages;
-	size_t size;
+	size_t head = (sizeof *server + 63) & ~(size_t)63, size;
 
 	config.find = content_find;
 	size = http_server_bytes(&config);
-	if (exo_pages_alloc(&pages, exo_pages_for(size)) < 0 ||
-	    http_server_open(&server, &config, pages.address, size) != 0)
+	if (exo_pages_alloc(&memory, exo_pages_for(head + size)) < 0)
 		return complain("no memory for connections");
-	return 0;
+	server = memory.address;
+	return http_server_open(server, &config, (uint8_t *)memory.address + head, size) == 0
+	               ? 0
+	               : complain("the server's configuration");
 }
 
 /* The creator waits for this word before it starts the next environment. */
-static void say_ready(unsigned files)
+static void say_ready(int files)
 {
 	struct exo_mailbox_end end;
 
-	exo_printf("ready: %u files on port %u\n", files, HTTP_PORT);
+	exo_printf("ready: %d files on port %u\n", files, HTTP_PORT);
 	if (exo_mailbox_open(&end) == 0)
 		exo_mailbox_send(&end, EXO_CHANNEL_HELLO, NULL, 0);
 }
@@ -101,7 +106,7 @@ static void wait(uint64_t due)
 static _Noreturn void serve(void)
 {
 	for (;;) {
-		uint64_t due = http_server_run(&server, exo_time_now_ns(), wall_seconds());
+		uint64_t due = http_server_run(server, exo_time_now_ns(), wall_seconds());
 		uint32_t taken = 0;
 
 		for (unsigned i = 0; i < n_nets; i++)
@@ -113,8 +118,10 @@ static _Noreturn void serve(void)
 
 int exo_main(void)
 {
-	unsigned files = content_open(wall_seconds());
+	int files = content_open(wall_seconds());
 
+	if (files < 0)
+		return complain(exo_error_text(files));
 	if (open_server() != 0 || open_net("web", 4) != 0)
 		return 1;
 	if (exo_start_find(EXO_USE_FLOW, "six") != NULL && open_net("six", 6) != 0)

@@ -8,6 +8,7 @@
 enum {
 	RING_SIZE_DEFAULT = 512,
 	NEIGHBOURS = 256,
+	BURST_MAX = 65160, /* bytes of segments that go down together: 45 of Ethernet's */
 	CONNECTIONS = 1024,
 };
 
@@ -25,6 +26,7 @@ struct tcp_exo_options tcp_exo_options_default(void)
 	options.tcp.chunks = 4 * CONNECTIONS;
 	options.tcp.records = 4 * CONNECTIONS;
 	options.tcp.blocks = CONNECTIONS / 4;
+	options.tcp.segment_max = BURST_MAX; /* the kernel cuts, or the NIC */
 	/* Segments held for reading lie in the driver's buffers: some must stay for the ring. */
 	options.tcp.arrivals = RING_SIZE_DEFAULT / 2;
 	return options;
@@ -53,7 +55,7 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 	    0)
 		return failed(net, "TCP", -EXO_EINVAL);
 	net->stack = net->glue.tcp;
-	return 0;
+	return udp_exo_reach(&net->driver, &net->memory); /* tcp_send_copy's blocks lie there */
 }
 
 uint32_t tcp_exo_poll(struct tcp_exo *net)

@@ -53,7 +53,7 @@ _Static_assert((int)TCP_PIECES_MAX <= (int)UDP_PIECES_MAX, "a packet's pieces fi
 
 static const struct udp_transport transport = {.input = on_input, .error = on_error, .run = on_run};
 
-enum { PIECES_MIN = 1024 }; /* bytes of payload below which a copy is cheaper */
+enum { PIECES_MIN = 2048 }; /* bytes of payload below which a copy is cheaper than pins and frees */
 
 static struct udp_transport_send describe(const struct tcp_packet *packet)
 {

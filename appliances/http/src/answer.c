@@ -95,6 +95,8 @@ bool http_resource_prepare(struct http_resource *resource)
 {
 	struct http_line line = {.data = resource->fixed, .room = sizeof resource->fixed};
 
+	add_field(&line, "Connection", "close");
+	resource->fixed_keep = (uint16_t)line.size;
 	add_representation(&line, resource, resource->size);
 	http_line_text(&line, "\r\n");
 	resource->fixed_size = line.cut ? 0 : (uint16_t)line.size;
@@ -221,7 +223,7 @@ static void with_content(struct http_answer *answer, const struct http_request *
 
 	answer->with_body = request->method != HTTP_METHOD_HEAD;
 	answer->status = status;
-	if (status == 200 && resource->fixed_size > 0 && !answer->close && request->minor > 0) {
+	if (status == 200 && resource->fixed_size > 0 && (answer->close || request->minor > 0)) {
 		answer->prepared = true;
 		return;
 	}

@@ -129,10 +129,14 @@ static int queue_head(struct http_conn *conn, const struct http_answer *answer,
 {
 	int64_t copied;
 
-	if (answer->prepared)
-		return queue_status(conn) == 0 ? tcp_send(conn->tcp, resource->fixed,
-		                                          resource->fixed_size, NULL, NULL, flags)
-		                               : -TCP_ENOBUFS;
+	if (answer->prepared) {
+		uint32_t skip = answer->close ? 0 : resource->fixed_keep;
+
+		return queue_status(conn) == 0
+		               ? tcp_send(conn->tcp, resource->fixed + skip,
+		                          resource->fixed_size - skip, NULL, NULL, flags)
+		               : -TCP_ENOBUFS;
+	}
 	copied = tcp_send_copy(conn->tcp, answer->head, answer->head_size, flags);
 	return copied == answer->head_size ? 0 : -TCP_ENOBUFS;
 }

@@ -146,7 +146,11 @@ static void fields(void **state)
 	assert_int_equal(answer.status, 200);
 	assert_false(answer.with_body);
 	assert_true(answer.prepared);
-	assert_non_null(strstr(resource.fixed, "Content-Length: 1000\r\n"));
+	assert_non_null(strstr(resource.fixed + resource.fixed_keep, "Content-Length: 1000\r\n"));
+	assert_null(strstr(resource.fixed + resource.fixed_keep, "Connection"));
+	assert_int_equal(strncmp(resource.fixed, "Connection: close\r\n", resource.fixed_keep), 0);
+	assert_true(ask("GET", "Connection: close\r\n").prepared);
+	assert_false(ask("GET", "Range: bytes=0-0\r\n").prepared);
 	resource.location = "/there/";
 	answer = ask("GET", "");
 	assert_int_equal(answer.status, 301);

@@ -14,7 +14,7 @@
 
 enum {
 	HTTP_ETAG_MAX = 24,   /* with its quotes */
-	HTTP_FIXED_MAX = 256, /* header fields of a prepared resource */
+	HTTP_FIXED_MAX = 320, /* header fields of a prepared resource */
 };
 
 /* As tcp_release_fn. */
@@ -23,11 +23,13 @@ typedef void http_release_fn(void *context, const void *data, uint32_t size);
 struct http_resource {
 	const void *data;
 	uint32_t size;
-	uint16_t fixed_size;      /* of `fixed`; 0: not prepared */
-	const char *type;         /* "text/html; charset=utf-8" */
-	const char *location;     /* not here but there (301): nothing else counts then; NULL */
-	const char *caching;      /* value of Cache-Control; NULL: none */
-	uint64_t modified;        /* seconds since 1970; 0: not known */
+	uint16_t fixed_size;  /* of `fixed`; 0: not prepared */
+	uint16_t fixed_keep;  /* what stands in front of this in `fixed` says that the connection
+	                         ends */
+	const char *type;     /* "text/html; charset=utf-8" */
+	const char *location; /* not here but there (301): nothing else counts then; NULL */
+	const char *caching;  /* value of Cache-Control; NULL: none */
+	uint64_t modified;    /* seconds since 1970; 0: not known */
 	char etag[HTTP_ETAG_MAX]; /* with its quotes; empty: none */
 	http_release_fn *release; /* NULL: the bytes stay as they are for ever */
 	void *context;

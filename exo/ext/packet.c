@@ -83,7 +83,7 @@ static void finish(unsigned core)
 
 	for (unsigned hop = 0; a->n || a->n_local; hop++) {
 		send_batch(core, a);
-		if (hop < EXO_HANDLER_HOPS) {
+		if (a->n_local && hop < EXO_HANDLER_HOPS) {
 			give_local(core, a);
 			continue;
 		}

@@ -303,7 +303,8 @@ static uint32_t choose_active(struct burst *b, uint32_t s, uint64_t best_rank)
 static void visit_block(struct burst *b, const struct dispatch *d, const struct view_shape *shapes,
                         uint32_t n_shapes)
 {
-	memset(b->counts, 0, sizeof(b->counts));
+	for (uint32_t s = 0; s < n_shapes; s++)
+		b->counts[s] = 0;
 	distribute(b, d, shapes, n_shapes == BLOCK_SHAPES ? UINT64_MAX : (1ull << n_shapes) - 1);
 	for (uint32_t s = 0; s < n_shapes; s++) {
 		uint32_t n = choose_active(b, s, shapes[s].best_rank);
@@ -444,8 +445,10 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 	b.n = n;
 	b.n_best = 0;
 	b.sole = view->n == 1 ? verdicts : NULL;
-	memset((void *)b.best, 0, n * sizeof(void *));
-	memset((void *)verdicts, 0, n * sizeof(*verdicts));
+	for (uint32_t i = 0; i < n; i++) { /* a call costs more than a short burst's few stores */
+		b.best[i] = NULL;
+		verdicts[i] = (struct flt_verdict){NULL, 0};
+	}
 	visit_shapes(&b, view);
 	for (uint32_t i = 0; b.n_best && i < n; i++)
 		if (b.best[i])

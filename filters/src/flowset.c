@@ -116,10 +116,25 @@ bool flt_term_match(const struct flt_term *term, const struct flt_frame *frame)
 	return holds != (bool)term->negate;
 }
 
+/* What most terms are: fields at a fixed place under a mask, which four readable bytes hold. */
+static inline bool is_usual(const struct flt_term *term, uint32_t room)
+{
+	return !(term->base | term->test | term->negate) && term->offset < room;
+}
+
+static inline bool usual_match(const struct flt_term *term, const uint8_t *data)
+{
+	uint32_t field = flt_be32(data + term->offset) >> (32 - 8 * term->width);
+	return (field & term->mask) == term->value;
+}
+
 bool flt_conjunction_match(const struct flt_conjunction *conjunction, const struct flt_frame *frame)
 {
-	for (uint32_t i = 0; i < conjunction->n_terms; i++)
-		if (!flt_term_match(&conjunction->terms[i], frame))
+	const struct flt_term *term = conjunction->terms, *end = term + conjunction->n_terms;
+	uint32_t room = frame->len < 4 ? 0 : frame->len - 3; /* places where four bytes begin */
+	for (; term < end; term++)
+		if (!(is_usual(term, room) ? usual_match(term, frame->data)
+		                           : flt_term_match(term, frame)))
 			return false;
 	return true;
 }

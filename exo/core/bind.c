@@ -115,8 +115,8 @@ static int load(struct request *request, const void *bytes, const char *name)
 		        0, &request->binding->program, &request->why);
 	if (code == FLT_E_NO_MEMORY)
 		return -EXO_ENOMEM;
-	if (code == 0 && flt_program_kind(request->binding->program) == FLT_KIND_RAW)
-		return refuse(request, -EXO_EVERIFY, "a raw program judges no frames");
+	if (code == 0 && flt_program_kind(request->binding->program) >= FLT_KIND_RAW)
+		return refuse(request, -EXO_EVERIFY, "such a program judges no frames");
 	return code ? -EXO_EVERIFY : 0;
 }
 

@@ -106,6 +106,7 @@ enum {
 	BPF_PSEUDO_MAP = 1,       /* lldw: a map */
 	BPF_PSEUDO_MAP_VALUE = 2, /* lldw: an address inside a map's first value */
 	BPF_PSEUDO_CALL = 1,      /* call: a local function */
+	BPF_PSEUDO_IMPORT = 2,    /* call: a function of another program, by its number */
 };
 
 /* eBPF's registers. */

@@ -16,6 +16,7 @@ enum {
 	KIND_VOLATILE = 9,
 	KIND_CONST = 10,
 	KIND_RESTRICT = 11,
+	KIND_FUNC = 12,
 	KIND_FUNC_PROTO = 13,
 	KIND_VAR = 14,
 	KIND_DATASEC = 15,
@@ -295,6 +296,110 @@ int btf_map(const struct btf *btf, const char *name, struct flt_map_spec *spec,
 			return read_definition(btf, type.size, spec, error);
 	}
 	return flt_fail(error, FLT_E_INVALID, -1, "map \"%s\" has no type information", name);
+}
+
+/* --- types of functions --- */
+
+static uint32_t view_kind(uint32_t kind)
+{
+	switch (kind) {
+	case KIND_INT:
+	case KIND_ENUM:
+	case KIND_ENUM64:
+		return BTF_NUMBER;
+	case KIND_PTR:
+		return BTF_POINTER;
+	case KIND_ARRAY:
+		return BTF_ARRAY;
+	case KIND_STRUCT:
+	case KIND_UNION:
+		return BTF_STRUCT;
+	case KIND_FUNC_PROTO:
+		return BTF_FUNCTION;
+	default:
+		return BTF_OTHER;
+	}
+}
+
+bool btf_look(const struct btf *btf, uint32_t id, struct btf_view *view)
+{
+	struct btf_type type;
+	struct btf_array array;
+	id = strip(btf, id, &type);
+	if (!id)
+		return false;
+	*view = (struct btf_view){.id = id,
+	                          .kind = view_kind(kind_of(&type)),
+	                          .size = type.size,
+	                          .name = text_at(btf, type.name)};
+	switch (view->kind) {
+	case BTF_NUMBER:
+		if (kind_of(&type) == KIND_INT)
+			memcpy(&view->detail, tail_of(btf, id), sizeof(view->detail));
+		return true;
+	case BTF_ARRAY:
+		memcpy(&array, tail_of(btf, id), sizeof(array));
+		view->of = array.element;
+		view->size = array.n;
+		return true;
+	case BTF_POINTER:
+	case BTF_FUNCTION:
+		view->of = type.size;
+		view->size = 8;
+		view->n_members = view->kind == BTF_FUNCTION ? vlen_of(&type) : 0;
+		return true;
+	case BTF_STRUCT:
+		view->detail = kind_of(&type) == KIND_UNION;
+		view->n_members = vlen_of(&type);
+		return true;
+	default:
+		return true;
+	}
+}
+
+struct btf_field btf_field(const struct btf *btf, const struct btf_view *structure, uint32_t i)
+{
+	struct btf_member member;
+	memcpy(&member, tail_of(btf, structure->id) + i * sizeof(member), sizeof(member));
+	return (struct btf_field){text_at(btf, member.name), member.type, member.offset};
+}
+
+bool btf_function(const struct btf *btf, const char *name, struct btf_view *view)
+{
+	for (uint32_t id = 1; id <= btf->n_types; id++) {
+		struct btf_type type;
+		if (get_type(btf, id, &type) && kind_of(&type) == KIND_FUNC &&
+		    !strcmp(text_at(btf, type.name), name))
+			return btf_look(btf, type.size, view) && view->kind == BTF_FUNCTION;
+	}
+	return false;
+}
+
+uint32_t btf_parameter(const struct btf *btf, const struct btf_view *function, uint32_t i)
+{
+	uint32_t parameter[2]; /* name, type */
+	memcpy(parameter, tail_of(btf, function->id) + i * sizeof(parameter), sizeof(parameter));
+	return parameter[1];
+}
+
+uint32_t btf_size(const struct btf *btf, uint32_t id)
+{
+	return size_of(btf, id);
+}
+
+bool btf_is_const(const struct btf *btf, uint32_t id)
+{
+	struct btf_type type;
+	for (uint32_t i = 0; i < NESTING_MAX && get_type(btf, id, &type); i++) {
+		uint32_t kind = kind_of(&type);
+		if (kind == KIND_CONST)
+			return true;
+		if (kind != KIND_TYPEDEF && kind != KIND_VOLATILE && kind != KIND_RESTRICT &&
+		    kind != KIND_TYPE_TAG)
+			return false;
+		id = type.size;
+	}
+	return false;
 }
 
 /* --- lines --- */

@@ -26,6 +26,42 @@ void btf_free(struct btf *btf);
 int btf_map(const struct btf *btf, const char *name, struct flt_map_spec *spec,
             struct flt_error *error);
 
+/* A type as signatures see it, typedefs and qualifiers taken off. */
+enum btf_kind {
+	BTF_NUMBER, /* integers and enumerations */
+	BTF_POINTER,
+	BTF_ARRAY,
+	BTF_STRUCT, /* unions, too */
+	BTF_FUNCTION,
+	BTF_OTHER,
+};
+
+struct btf_view {
+	uint32_t id;
+	uint32_t kind;      /* enum btf_kind */
+	uint32_t size;      /* number, structure: bytes; array: elements */
+	uint32_t detail;    /* number: its encoding; structure: whether it is a union */
+	uint32_t of;        /* pointer, array: of what; function: its result; 0: nothing */
+	uint32_t n_members; /* structure: members; function: parameters */
+	const char *name;
+};
+
+struct btf_field {
+	const char *name;
+	uint32_t type, offset;
+};
+
+/* False: there is no such type. */
+bool btf_look(const struct btf *btf, uint32_t id, struct btf_view *view);
+struct btf_field btf_field(const struct btf *btf, const struct btf_view *structure, uint32_t i);
+/* The function of that name: its prototype. */
+bool btf_function(const struct btf *btf, const char *name, struct btf_view *view);
+/* The type of a parameter. */
+uint32_t btf_parameter(const struct btf *btf, const struct btf_view *function, uint32_t i);
+/* Bytes; 0: unknown. Whether `const` is among the type's qualifiers. */
+uint32_t btf_size(const struct btf *btf, uint32_t id);
+bool btf_is_const(const struct btf *btf, uint32_t id);
+
 /* Finds the source line of an instruction (by byte offset in its section) in a .BTF.ext section. */
 struct btf_line {
 	const char *file;

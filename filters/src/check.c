@@ -73,7 +73,7 @@ static const char *check_jump(const struct flt_insn *insn)
 	if (op == BPF_CALL) {
 		if (!wide || insn->offset || insn_dst(insn))
 			return "reserved fields of a call are not 0";
-		return insn_src(insn) <= BPF_PSEUDO_CALL ? NULL : "unknown kind of call";
+		return insn_src(insn) <= BPF_PSEUDO_IMPORT ? NULL : "unknown kind of call";
 	}
 	if (op > BPF_JSLE)
 		return "unknown jump";

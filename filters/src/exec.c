@@ -12,6 +12,10 @@
 static int check_helpers(const struct flt_insn *insns, uint32_t n, struct flt_error *error)
 {
 	for (uint32_t i = 0; i < n; i++) {
+		if (insns[i].code == (BPF_JMP | BPF_CALL) &&
+		    insn_src(&insns[i]) == BPF_PSEUDO_IMPORT)
+			return flt_fail(error, FLT_E_INVALID, (int32_t)i,
+			                "there are no other programs here");
 		if (insns[i].code == (BPF_JMP | BPF_CALL) && !insn_src(&insns[i])) {
 			const struct flt_helper *helper = flt_helper_find((uint32_t)insns[i].imm);
 			if (!helper || !flt_helper_is_plain(helper))

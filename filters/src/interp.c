@@ -431,8 +431,13 @@ static void call(struct machine *m, const struct flt_insn *insn)
 		call_local(m, insn);
 		return;
 	}
-	const struct flt_helper *helper = called_helper(m, insn);
-	if (!helper)
+	const struct flt_helper *helper = NULL;
+	bool import = !(insn->code & BPF_SRC_MASK) && insn_src(insn) == BPF_PSEUDO_IMPORT;
+	if (!import)
+		helper = called_helper(m, insn);
+	if (import && m->in->imports)
+		m->r[R0] = flt_program_enter(m->in->imports[insn->imm], &m->r[R1]);
+	else if (!helper)
 		fault(m, FLT_FAULT_CALL);
 	else
 		m->r[R0] = helper->call(m->r[R1], m->r[R2], m->r[R3], m->r[R4], m->r[R5]);
@@ -508,6 +513,7 @@ uint64_t flt_interp_run(struct flt_interp *interp, uint64_t r1, uint64_t r2)
 		memset(m.stack, 0, sizeof(m.stack));
 	m.r[R1] = r1;
 	m.r[R2] = r2;
+	memcpy(&m.r[R3], interp->more, sizeof(interp->more));
 	m.r[R10] = frame_pointer(&m);
 	while (!m.done && (!interp->checked || may_step(&m)))
 		step(&m);

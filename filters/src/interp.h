@@ -34,6 +34,9 @@ struct flt_interp {
 	const uint8_t *packet; /* for legacy packet loads */
 	uint32_t packet_len;
 
+	struct flt_program *const *imports;
+	uint64_t more[3]; /* r3 to r5 at the start */
+
 	bool checked;
 	const struct flt_region *regions; /* the stack is allowed besides */
 	uint32_t n_regions;

@@ -54,7 +54,8 @@ struct flt_jit_input {
 	uint32_t n_insns;
 	enum flt_kind kind;
 	bool checked;
-	const struct flt_note *notes; /* n_insns, or NULL */
+	const struct flt_note *notes;       /* n_insns, or NULL */
+	struct flt_program *const *imports; /* with native code, all of them */
 };
 
 /* Compiles; *code is sealed and to be freed by platform.code_free(*code, *size). FLT_E_UNSUPPORTED

@@ -267,6 +267,24 @@ struct flt_map *flt_object_map(const struct flt_object *object, const char *name
 	return NULL;
 }
 
+int flt_object_signature(const struct flt_object *o, const char *function,
+                         struct flt_signature *signature, struct flt_error *error)
+{
+	return flt_btf_signature(o->has_btf ? &o->btf : NULL, function, signature, error);
+}
+
+/* Undefined names: functions of other programs. */
+const char *flt_object_import_name(const struct flt_object *o, uint32_t i)
+{
+	for (uint32_t s = 1; s < o->elf.n_symbols; s++) {
+		struct elf_symbol symbol = elf_symbol(&o->elf, s);
+		const char *name = elf_symbol_name(&o->elf, s);
+		if (!symbol.section && symbol.info >> 4 == SYMBOL_GLOBAL && name[0] && !i--)
+			return name;
+	}
+	return NULL;
+}
+
 /* --- linking --- */
 
 struct link {
@@ -397,6 +415,24 @@ static int place_function(struct link *l, uint32_t section, uint64_t value, uint
 	                "call of something that is no function");
 }
 
+/* A call of something that another program has. */
+static int relocate_import(struct link *l, uint32_t i, const char *name)
+{
+	struct flt_linked *out = l->out;
+	uint32_t n = 0;
+	while (n < out->n_imports && strcmp(out->imports[n], name))
+		n++;
+	if (n == FLT_IMPORTS_MAX)
+		return flt_fail(l->error, FLT_E_LIMIT, (int32_t)i,
+		                "calls of more than %u functions of other programs",
+		                (uint32_t)FLT_IMPORTS_MAX);
+	if (n == out->n_imports)
+		out->imports[out->n_imports++] = name;
+	out->insns[i].regs = BPF_PSEUDO_IMPORT << 4;
+	out->insns[i].imm = (int32_t)n;
+	return 0;
+}
+
 static int relocate_call(struct link *l, uint32_t i)
 {
 	struct flt_insn *insn = &l->out->insns[i];
@@ -410,9 +446,11 @@ static int relocate_call(struct link *l, uint32_t i)
 			return flt_fail(l->error, FLT_E_INVALID, (int32_t)i,
 			                "relocation of an unknown kind");
 		struct elf_symbol symbol = elf_symbol(&l->o->elf, index);
-		if (!symbol.section || symbol.section >= l->o->elf.n_sections)
+		if (!symbol.section)
+			return relocate_import(l, i, elf_symbol_name(&l->o->elf, index));
+		if (symbol.section >= l->o->elf.n_sections)
 			return flt_fail(l->error, FLT_E_UNSUPPORTED, (int32_t)i,
-			                "call of \"%s\", which is not in the object",
+			                "call of \"%s\", which is no function",
 			                elf_symbol_name(&l->o->elf, index));
 		section = symbol.section;
 		value = (int64_t)symbol.value;
@@ -432,6 +470,9 @@ static int relocate_insn(struct link *l, uint32_t i)
 	if (insn->code == (BPF_JMP | BPF_CALL)) {
 		bool local = insn_src(insn) == BPF_PSEUDO_CALL;
 		bool marked = find_relocation(l->o, &l->out->origins[i], &rel);
+		if (insn_src(insn) > BPF_PSEUDO_CALL) /* numbers of imports are ours to give */
+			return flt_fail(l->error, FLT_E_INVALID, (int32_t)i,
+			                "unknown kind of call");
 		if (marked && !local) /* an external function, by its symbol */
 			insn->regs = BPF_PSEUDO_CALL << 4;
 		return marked || local ? relocate_call(l, i) : 0;
@@ -486,8 +527,10 @@ int flt_object_link(struct flt_object *object, const char *name, struct flt_link
 	linked->maps = object->maps;
 	linked->n_maps = object->n_maps;
 	uint32_t section = elf_symbol(&object->elf, symbol).section;
-	linked->kind = starts_with(elf_section_name(&object->elf, section), "raw") ? FLT_KIND_RAW
-	                                                                           : FLT_KIND_XDP;
+	const char *section_name = elf_section_name(&object->elf, section);
+	linked->kind = starts_with(section_name, "raw")    ? FLT_KIND_RAW
+	               : starts_with(section_name, "call") ? FLT_KIND_CALL
+	                                                   : FLT_KIND_XDP;
 	if (!l || !linked->insns || !linked->origins) {
 		code = flt_fail(error, FLT_E_NO_MEMORY, -1, "no memory");
 	} else {

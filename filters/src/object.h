@@ -16,6 +16,9 @@ struct flt_linked {
 	uint32_t n_insns;
 	struct flt_map *const *maps;
 	uint32_t n_maps;
+	/* Functions that it calls and the object has not. */
+	uint32_t n_imports;
+	const char *imports[FLT_IMPORTS_MAX];
 	/* Where each instruction came from, for error messages. */
 	struct flt_origin {
 		uint32_t section;
@@ -30,6 +33,13 @@ void flt_linked_free(struct flt_linked *linked);
 /* Adds file, line and column to an error whose instruction is one of the linked program's. */
 void flt_object_place_error(const struct flt_object *object, const struct flt_linked *linked,
                             struct flt_error *error);
+
+/* The type of a function that the object defines or calls. */
+int flt_object_signature(const struct flt_object *object, const char *function,
+                         struct flt_signature *signature, struct flt_error *error);
+struct btf;
+int flt_btf_signature(const struct btf *btf, const char *function, struct flt_signature *signature,
+                      struct flt_error *error);
 
 struct flt_object *flt_object_hold(struct flt_object *object);
 

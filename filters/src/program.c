@@ -60,8 +60,12 @@ static void compile(struct flt_program *program, const struct flt_note *notes)
 	        .n_insns = program->n_insns,
 	        .kind = program->kind,
 	        .notes = notes,
+	        .imports = program->imports,
 	};
 	void *code;
+	for (uint32_t i = 0; i < program->n_imports; i++)
+		if (!program->imports[i]->native)
+			return;
 	if (program->flags & FLT_LOAD_INTERPRET ||
 	    flt_jit_compile(&input, &code, &program->code_size))
 		return;
@@ -95,6 +99,9 @@ static int finish_ebpf(struct flt_program *program, struct flt_verify_input *inp
 	input->n_insns = program->n_insns;
 	input->kind = program->kind;
 	input->may_write = program->flags & FLT_LOAD_WRITES;
+	input->imports = program->imports;
+	input->n_imports = program->n_imports;
+	input->signature = &program->signature;
 	int code = flt_verify(input, &verified, error);
 	if (code)
 		return code;
@@ -125,8 +132,9 @@ int flt_program_load_ebpf(const struct flt_insn *insns, uint32_t n, enum flt_kin
                           struct flt_error *error)
 {
 	*out = NULL;
-	if (kind == FLT_KIND_CLASSIC)
-		return flt_fail(error, FLT_E_INVALID, -1, "eBPF instructions of kind classic");
+	if (kind == FLT_KIND_CLASSIC || kind == FLT_KIND_CALL)
+		return flt_fail(error, FLT_E_INVALID, -1,
+		                "bare instructions of a kind that needs more");
 	struct flt_program *program = new_program(kind, name, flags);
 	if (!program)
 		return no_memory(error);
@@ -141,6 +149,53 @@ int flt_program_load_ebpf(const struct flt_insn *insns, uint32_t n, enum flt_kin
 	}
 	*out = program;
 	return 0;
+}
+
+static int import_one(struct flt_program *program, struct flt_object *object, const char *name,
+                      const struct flt_load *load, struct flt_error *error)
+{
+	struct flt_signature wanted;
+	char have[96], want[96];
+	int code = load->import ? flt_object_signature(object, name, &wanted, error) : 0;
+	if (code)
+		return code;
+	struct flt_program *other =
+	        load->import ? load->import(load->import_arg, name, error) : NULL;
+	if (!other || other->kind != FLT_KIND_CALL)
+		return flt_fail(error, FLT_E_UNSUPPORTED, -1,
+		                "call of \"%s\", which is not in the object", name);
+	if (!flt_signature_equal(&wanted, &other->signature)) {
+		flt_signature_text(&wanted, want, sizeof(want));
+		flt_signature_text(&other->signature, have, sizeof(have));
+		return flt_fail(error, FLT_E_REFUSED, -1,
+		                "\"%s\" is called as %s, but is %s, or of other types", name, want,
+		                have);
+	}
+	program->depth = flt_max_u32(program->depth, other->depth + 1);
+	if (program->depth > FLT_LINK_DEPTH_MAX)
+		return flt_fail(error, FLT_E_LIMIT, -1,
+		                "more than %u programs would call each other",
+		                (uint32_t)FLT_LINK_DEPTH_MAX);
+	program->imports[program->n_imports++] = other;
+	return 0;
+}
+
+static int import_all(struct flt_program *program, struct flt_object *object,
+                      const struct flt_linked *linked, const struct flt_load *load,
+                      struct flt_error *error)
+{
+	int code = 0;
+	program->depth = 1;
+	if (linked->n_imports) {
+		program->imports = flt_alloc_array(linked->n_imports, sizeof(*program->imports));
+		if (!program->imports)
+			return no_memory(error);
+	}
+	for (uint32_t i = 0; i < linked->n_imports && !code; i++)
+		code = import_one(program, object, linked->imports[i], load, error);
+	if (!code && program->kind == FLT_KIND_CALL)
+		code = flt_object_signature(object, linked->name, &program->signature, error);
+	return code;
 }
 
 static int load_linked(const struct flt_linked *linked, const struct flt_load *load,
@@ -165,7 +220,9 @@ int flt_program_load(struct flt_object *object, const char *name, const struct f
 	if (code)
 		return code;
 	struct flt_program *program = new_program(linked.kind, linked.name, load->flags);
-	code = program ? load_linked(&linked, load, program, error) : no_memory(error);
+	code = program ? import_all(program, object, &linked, load, error) : no_memory(error);
+	if (!code)
+		code = load_linked(&linked, load, program, error);
 	if (code) {
 		flt_object_place_error(object, &linked, error);
 		name_error(error, linked.name);
@@ -206,6 +263,7 @@ void flt_program_free(struct flt_program *program)
 		flt_platform.code_free((void *)(uintptr_t)program->native, program->code_size);
 	flt_free(program->insns);
 	flt_free(program->classic);
+	flt_free((void *)program->imports);
 	if (program->object)
 		flt_object_close(program->object);
 	flt_free(program);
@@ -221,8 +279,40 @@ static uint64_t interpret(const struct flt_program *program, const struct flt_fr
 	        .n_insns = program->n_insns,
 	        .packet = frame ? frame->data : NULL,
 	        .packet_len = frame ? frame->len : 0,
+	        .imports = program->imports,
 	};
 	return flt_interp_run(&interp, r1, r2);
+}
+
+uint64_t flt_program_enter(const struct flt_program *program, const uint64_t r[5])
+{
+	if (program->native)
+		return ((flt_native_call *)(void *)program->native)(r[0], r[1], r[2], r[3], r[4]);
+	struct flt_interp interp = {
+	        .insns = program->insns,
+	        .n_insns = program->n_insns,
+	        .imports = program->imports,
+	        .more = {r[2], r[3], r[4]},
+	};
+	return flt_interp_run(&interp, r[0], r[1]);
+}
+
+uint64_t flt_program_call(const struct flt_program *program, const uint64_t arguments[])
+{
+	uint64_t r[5] = {0};
+	if (program->kind != FLT_KIND_CALL)
+		return 0;
+	for (uint32_t i = 0; i < program->signature.n; i++) {
+		if (program->signature.arguments[i].kind != FLT_ARGUMENT_NUMBER)
+			return 0;
+		r[i] = arguments[i];
+	}
+	return flt_program_enter(program, r);
+}
+
+const struct flt_signature *flt_program_signature(const struct flt_program *program)
+{
+	return &program->signature;
 }
 
 static uint64_t run(const struct flt_program *program, bool native, const struct flt_frame *frame,
@@ -265,6 +355,8 @@ static uint32_t run_frame(const struct flt_program *program, bool native,
 		return (uint32_t)run(program, native, frame, frame, 0);
 	case FLT_KIND_XDP:
 		return run_xdp(program, native, frame);
+	case FLT_KIND_CALL:
+		return 0;
 	default:
 		return (uint32_t)run(program, native, NULL, frame->data, frame->len);
 	}

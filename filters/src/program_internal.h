@@ -17,8 +17,12 @@
 
 /* How the program's loads of the context (r1) are seen; decided by kind. */
 
-/* Native code: r1 and r2 as arguments, r0 as result. */
+/* Native code: r1 and r2 as arguments, r0 as result; the same with all that a call can have. */
 typedef uint64_t flt_native(const void *r1, uint64_t r2);
+typedef uint64_t flt_native_call(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
+
+/* Calls it whatever its arguments are: the verifier has seen to them. */
+uint64_t flt_program_enter(const struct flt_program *program, const uint64_t r[5]);
 
 struct flt_program {
 	enum flt_kind kind;
@@ -29,7 +33,11 @@ struct flt_program {
 	struct flt_classic_insn *classic; /* as it came; NULL for eBPF */
 	flt_native *native;               /* NULL: interpreted */
 	size_t code_size;
-	struct flt_object *object; /* whose maps it uses, held; or NULL */
+	struct flt_object *object;    /* whose maps it uses, held; or NULL */
+	struct flt_program **imports; /* that it calls; borrowed */
+	uint32_t n_imports;
+	uint32_t depth;                 /* programs active at once when it runs */
+	struct flt_signature signature; /* of kind call */
 	uint32_t verifier_steps;
 	uint32_t cost; /* of the dearest path */
 	char name[FLT_PROGRAM_NAME_MAX];

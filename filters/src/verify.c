@@ -31,6 +31,7 @@ const char *flt_vtype_name(uint32_t type)
 	        [FLT_V_VALUE] = "a pointer to a map's value",
 	        [FLT_V_VALUE_OR_NULL] = "a pointer to a map's value or NULL",
 	        [FLT_V_RAW] = "a pointer to the memory",
+	        [FLT_V_MEMORY] = "a pointer to an argument's memory",
 	};
 	return names[type];
 }
@@ -148,11 +149,30 @@ static int walk_path(struct flt_verifier *v)
 	return 0;
 }
 
+static void set_arguments(struct flt_vframe *frame, const struct flt_signature *signature)
+{
+	for (uint32_t i = 0; i < signature->n; i++) {
+		const struct flt_argument *a = &signature->arguments[i];
+		struct flt_vreg *reg = &frame->regs[R1 + i];
+		if (a->kind == FLT_ARGUMENT_NUMBER)
+			flt_vreg_set_number(reg, flt_range_unknown());
+		else
+			*reg = (struct flt_vreg){.type = FLT_V_MEMORY,
+			                         .frame = a->kind == FLT_ARGUMENT_CONSTANT,
+			                         .length = a->size,
+			                         .range = flt_range_const(0)};
+	}
+}
+
 static void set_entry(struct flt_verifier *v)
 {
 	struct flt_vframe *frame = flt_vframe_now(v);
 	memset(frame, 0, sizeof(*frame));
 	frame->regs[R10] = (struct flt_vreg){.type = FLT_V_STACK, .range = flt_range_const(0)};
+	if (v->kind == FLT_KIND_CALL) {
+		set_arguments(frame, v->signature);
+		return;
+	}
 	frame->regs[R1] =
 	        (struct flt_vreg){.type = v->kind == FLT_KIND_RAW ? FLT_V_RAW : FLT_V_CONTEXT,
 	                          .range = flt_range_const(0)};
@@ -255,6 +275,9 @@ int flt_verify(const struct flt_verify_input *input, struct flt_verified *verifi
 	v->may_write = input->may_write;
 	v->maps = input->maps;
 	v->n_maps = input->n_maps;
+	v->signature = input->signature;
+	v->imports = input->imports;
+	v->n_imports = input->n_imports;
 	v->error = error;
 	v->now.raw_length = input->raw_length;
 	v->next_id = FLT_RAW_LENGTH_ID + 1;

@@ -49,18 +49,19 @@ enum flt_vtype {
 	FLT_V_VALUE,         /* a map's value */
 	FLT_V_VALUE_OR_NULL, /* not yet compared with 0 */
 	FLT_V_RAW,           /* a raw program's memory */
+	FLT_V_MEMORY,        /* memory of `length` bytes that a caller gave */
 };
 
 /* A register's content. */
 struct flt_vreg {
-	uint8_t type;        /* enum flt_vtype */
-	uint8_t frame;       /* STACK: whose */
-	uint16_t length;     /* PACKET: bytes proven to exist behind its variable part */
-	uint32_t id;         /* equal ids: equal variable parts (numbers: equal values); 0: none */
-	int32_t offset;      /* pointers: the fixed part */
-	uint8_t beyond;      /* PACKET: known to be at the end (FLT_AT_END) or past it */
-	bool unguarded;      /* PACKET: length may be wrong where a check was mispredicted */
-	struct flt_map *map; /* MAP, VALUE, VALUE_OR_NULL */
+	uint8_t type;    /* enum flt_vtype */
+	uint8_t frame;   /* STACK: whose; MEMORY: 1: may only be read */
+	uint16_t length; /* PACKET: bytes proven to exist behind its variable part; MEMORY: all */
+	uint32_t id;     /* equal ids: equal variable parts (numbers: equal values); 0: none */
+	int32_t offset;  /* pointers: the fixed part */
+	uint8_t beyond;  /* PACKET: known to be at the end (FLT_AT_END) or past it */
+	bool unguarded;  /* PACKET: length may be wrong where a check was mispredicted */
+	struct flt_map *map;    /* MAP, VALUE, VALUE_OR_NULL */
 	struct flt_range range; /* numbers; pointers: the variable part */
 };
 
@@ -150,6 +151,9 @@ struct flt_verifier {
 	bool may_write;
 	struct flt_map *const *maps; /* of the object; n_maps of them */
 	uint32_t n_maps;
+	const struct flt_signature *signature; /* of kind call */
+	struct flt_program *const *imports;    /* n_imports of them */
+	uint32_t n_imports;
 	struct flt_shape_of_program shape;
 	struct flt_error *error;
 
@@ -185,8 +189,11 @@ struct flt_verify_input {
 	bool may_write;
 	struct flt_map *const *maps;
 	uint32_t n_maps;
-	uint32_t budget;     /* what the dearest path may cost; 0: anything */
-	uint64_t raw_length; /* of a raw program's memory, at least */
+	uint32_t budget;                       /* what the dearest path may cost; 0: anything */
+	uint64_t raw_length;                   /* of a raw program's memory, at least */
+	const struct flt_signature *signature; /* of kind call */
+	struct flt_program *const *imports;
+	uint32_t n_imports;
 };
 
 /* What is known of a verified program. */

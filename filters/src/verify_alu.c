@@ -59,7 +59,7 @@ static void note_plain(struct flt_verifier *v)
 static bool may_move(uint32_t type)
 {
 	return type == FLT_V_STACK || type == FLT_V_PACKET || type == FLT_V_PACKET_META ||
-	       type == FLT_V_VALUE || type == FLT_V_RAW;
+	       type == FLT_V_VALUE || type == FLT_V_RAW || type == FLT_V_MEMORY;
 }
 
 static int add_constant(struct flt_verifier *v, struct flt_vreg *pointer, int64_t by)

@@ -202,6 +202,47 @@ static int call_helper(struct flt_verifier *v, uint32_t number)
 	return 0;
 }
 
+/* --- functions of other programs --- */
+
+static int check_given(struct flt_verifier *v, const struct flt_argument *a, uint32_t r)
+{
+	const struct flt_vreg *reg = flt_vreg_now(v, r);
+	int code = flt_vread(v, r);
+	if (code)
+		return code;
+	if (a->kind == FLT_ARGUMENT_NUMBER)
+		return reg->type == FLT_V_NUMBER ? 0
+		                                 : flt_vrefuse(v, "r%u is %s, a number is wanted",
+		                                               r, flt_vtype_name(reg->type));
+	if (reg->type == FLT_V_NUMBER || reg->type == FLT_V_CONTEXT || reg->type == FLT_V_MAP)
+		return flt_vrefuse(v, "r%u is %s, memory is wanted", r, flt_vtype_name(reg->type));
+	/* Who is called reads without looking at the packet's end. */
+	if (flt_vtype_in_packet(reg->type))
+		v->notes[v->now.pc].flags |= FLT_NOTE_FENCE;
+	code = flt_vmemory_arg(v, r, a->size, false);
+	return code || a->kind == FLT_ARGUMENT_CONSTANT ? code
+	                                                : flt_vmemory_arg(v, r, a->size, true);
+}
+
+static int call_import(struct flt_verifier *v, uint32_t number)
+{
+	if (number >= v->n_imports)
+		return flt_vrefuse(v, "function %u of another program does not exist", number);
+	const struct flt_program *other = v->imports[number];
+	struct flt_vframe *frame = flt_vframe_now(v);
+	int code = 0;
+	for (uint32_t i = 0; i < other->signature.n && !code; i++)
+		code = check_given(v, &other->signature.arguments[i], R1 + i);
+	if (code)
+		return code;
+	flt_vcharge(v, other->cost);
+	for (uint32_t r = R1; r <= R5; r++)
+		frame->regs[r].type = FLT_V_NONE;
+	flt_vreg_set_number(&frame->regs[R0], flt_range_unknown());
+	v->now.pc++;
+	return 0;
+}
+
 /* --- local functions --- */
 
 static int call_local(struct flt_verifier *v, const struct flt_insn *insn)
@@ -234,6 +275,8 @@ int flt_vcall(struct flt_verifier *v, const struct flt_insn *insn)
 		return flt_vrefuse(v, "call by register: what would be called is not known");
 	if (insn_src(insn) == BPF_PSEUDO_CALL)
 		return call_local(v, insn);
+	if (insn_src(insn) == BPF_PSEUDO_IMPORT)
+		return call_import(v, (uint32_t)insn->imm);
 	return call_helper(v, (uint32_t)insn->imm);
 }
 

@@ -50,7 +50,7 @@ static struct effect call_effect(const struct flt_insn *insn)
 {
 	struct effect e = {.reads = 0x3e, .writes = 0x3f};
 	const struct flt_helper *helper = flt_helper_find((uint32_t)insn->imm);
-	if (insn_src(insn) == BPF_PSEUDO_CALL || !helper || helper->flags & FLT_HELPER_VARIADIC)
+	if (insn_src(insn) || !helper || helper->flags & FLT_HELPER_VARIADIC)
 		return e;
 	e.reads = 0;
 	for (uint32_t i = 0; i < 5; i++)

@@ -81,6 +81,19 @@ static int check_raw_bounds(struct flt_verifier *v, const struct access *a)
 	return 0;
 }
 
+static int check_memory_bounds(struct flt_verifier *v, const struct access *a)
+{
+	const struct flt_range *var = &a->base->range;
+	if (a->write && a->base->frame)
+		return flt_vrefuse(v, "write to an argument's memory, which is const");
+	if (var->smax > FLT_POINTER_OFFSET_MAX || var->smin + fixed_offset(a) < 0 ||
+	    var->smax + fixed_offset(a) + a->size > a->base->length)
+		return flt_vrefuse(v, "access of %u bytes at offset %ld of an argument's %u",
+		                   a->size, (long)(var->smax + fixed_offset(a)),
+		                   (uint32_t)a->base->length);
+	return 0;
+}
+
 /* The function whose stack it is uses so many bytes of it. */
 static void note_depth(struct flt_verifier *v, uint32_t frame, uint32_t bytes)
 {
@@ -419,6 +432,8 @@ static int check_plain(struct flt_verifier *v, const struct access *a)
 		return check_value_bounds(v, a);
 	case FLT_V_RAW:
 		return check_raw_bounds(v, a);
+	case FLT_V_MEMORY:
+		return check_memory_bounds(v, a);
 	case FLT_V_VALUE_OR_NULL:
 		return flt_vrefuse(v, "r%u may be NULL: compare it with 0 first", a->reg);
 	default:
@@ -495,7 +510,7 @@ static int check_atomic_place(struct flt_verifier *v, const struct access *a)
 	int64_t at = fixed_offset(a);
 	bool fixed = flt_range_is_const(&a->base->range);
 	if (a->base->type != FLT_V_STACK && a->base->type != FLT_V_VALUE &&
-	    a->base->type != FLT_V_RAW)
+	    a->base->type != FLT_V_RAW && a->base->type != FLT_V_MEMORY)
 		return flt_vrefuse(v, "atomic operation on %s", flt_vtype_name(a->base->type));
 	if (!fixed || (at + (int64_t)a->base->range.bits.value) % a->size)
 		return flt_vrefuse(v, "misaligned atomic operation");
@@ -557,7 +572,7 @@ int flt_vstore(struct flt_verifier *v, const struct flt_insn *insn)
 static bool is_memory(uint32_t type)
 {
 	return type == FLT_V_STACK || type == FLT_V_PACKET || type == FLT_V_PACKET_META ||
-	       type == FLT_V_VALUE || type == FLT_V_RAW;
+	       type == FLT_V_VALUE || type == FLT_V_RAW || type == FLT_V_MEMORY;
 }
 
 int flt_vmemory_arg(struct flt_verifier *v, uint32_t r, uint32_t size, bool write)

@@ -6,11 +6,13 @@
  * safe to run on any frame), run as often as wanted and on as many cores as wanted, free once no
  * core runs it any more. Loading is the only place where bytecode is judged; bytecode is hostile.
  *
- * Three contexts:
+ * Four contexts:
  *   classic  classic BPF as libpcap compiles it. Result: the number of bytes wanted, 0 = no match.
  *   xdp      eBPF whose r1 points to Linux's struct xdp_md. Result: XDP_PASS (2), XDP_TX (3) and
  *            XDP_REDIRECT (4) accept, XDP_ABORTED (0), XDP_DROP (1) and any other value decline.
  *   raw      eBPF with r1 = memory, r2 = its length; for tests and conformance suites.
+ *   call     eBPF that is called with the arguments of its signature, by other programs or by
+ *            flt_program_call.
  *
  * Loading needs a few hundred KiB of platform memory while it lasts, and at most some 40 MiB for
  * programs made to need it. It is bounded in time, too: FLT_VERIFIER_STEPS_MAX abstract
@@ -27,11 +29,14 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "signature.h"
 
 enum {
 	FLT_PROGRAM_INSNS_MAX = 65536,    /* eBPF instructions of one program */
 	FLT_CLASSIC_INSNS_MAX = 4096,     /* classic instructions, as Linux and BSD have it */
 	FLT_VERIFIER_STEPS_MAX = 1000000, /* instructions that the verifier walks, over all paths */
+	FLT_IMPORTS_MAX = 64,             /* functions of other programs that one calls */
+	FLT_LINK_DEPTH_MAX = 3,           /* programs that call each other, one inside another */
 	FLT_PROGRAM_NAME_MAX = 32,        /* with its NUL; longer names are cut */
 };
 
@@ -68,6 +73,7 @@ enum flt_kind {
 	FLT_KIND_CLASSIC,
 	FLT_KIND_XDP,
 	FLT_KIND_RAW,
+	FLT_KIND_CALL,
 };
 
 /* Flags of loading. */
@@ -115,7 +121,8 @@ struct flt_map *flt_object_map(const struct flt_object *object, const char *name
 struct flt_map *flt_object_map_at(const struct flt_object *object, uint32_t i);
 
 /* Loads the program of that name; name NULL: the object's only program (FLT_E_NOT_FOUND where it
- * has several). Kind: FLT_KIND_RAW for section "raw…", FLT_KIND_XDP otherwise. */
+ * has several). Kind: FLT_KIND_RAW for section "raw…", FLT_KIND_CALL for "call…", FLT_KIND_XDP
+ * otherwise. */
 int flt_program_load_object(struct flt_object *object, const char *name, uint32_t flags,
                             struct flt_program **program, struct flt_error *error);
 
@@ -125,7 +132,19 @@ struct flt_load {
 	uint32_t budget; /* the most that its dearest path may cost (flt_program_cost); 0: anything
 	                  */
 	uint64_t raw_length; /* raw programs: bytes of memory that are always there */
+	/*
+	 * What stands for a function that the object calls and does not define: a loaded program of
+	 * kind call whose signature is the one that the caller was compiled with, or NULL (refused,
+	 * *error may say why). It is called directly from then on, and must outlive the caller.
+	 * NULL: no such calls.
+	 */
+	struct flt_program *(*import)(void *arg, const char *name, struct flt_error *error);
+	void *import_arg;
 };
+
+/* The i-th function that a program of the object calls and the object does not define; NULL beyond
+ * the last. */
+const char *flt_object_import_name(const struct flt_object *object, uint32_t i);
 
 /* flt_program_load_object under `load`. FLT_E_REFUSED where the cost exceeds the budget. */
 int flt_program_load(struct flt_object *object, const char *name, const struct flt_load *load,
@@ -185,6 +204,11 @@ uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_b
 
 /* Runs a raw program: r1 = memory, r2 = length; returns r0. Other kinds: 0. */
 uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, uint64_t length);
+
+/* Calls a program of kind call whose arguments are all numbers; others, and other kinds: 0. */
+uint64_t flt_program_call(const struct flt_program *program, const uint64_t arguments[]);
+/* What it takes; of kind call only. */
+const struct flt_signature *flt_program_signature(const struct flt_program *program);
 
 /* What there is to know about a loaded program. */
 const char *flt_program_name(const struct flt_program *program);

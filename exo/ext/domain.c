@@ -7,8 +7,9 @@
 
 #include <flt/map.h>
 
+#include "../core/cap.h"
 #include "../core/ledger.h"
-#include "../core/net.h"
+#include "../core/net_state.h"
 
 /* What CREATE works with. */
 struct creation {
@@ -101,6 +102,7 @@ static int publish(struct creation *c)
 		ref = ext_enter(owner, domain);
 	if (ref >= 0) {
 		owner->memory += domain->memory;
+		domain->id = ++ext.next_id;
 		domain->next = ext.domains;
 		ext.domains = domain;
 	}
@@ -108,8 +110,11 @@ static int publish(struct creation *c)
 	return ref;
 }
 
+/* Nobody names it, and nobody runs its code. */
 static void destroy(struct ext_domain *domain)
 {
+	machine_free(domain->imports);
+	machine_free((void *)domain->exports);
 	flt_object_close(domain->object);
 	if (domain->arena_count)
 		ledger_frames_unpin(domain->arena_first, domain->arena_count);
@@ -123,11 +128,13 @@ static int create(struct creation *c)
 	c->domain = machine_alloc(sizeof(*c->domain));
 	if (!c->domain)
 		return -EXO_ENOMEM;
-	c->domain->env = c->call->env;
+	c->domain->env = c->call->env->id;
 	memcpy(c->domain->name, c->arg.name, EXO_NAME_MAX);
 	error = open_object(c);
 	if (!error)
 		error = give_arenas(c);
+	if (!error)
+		error = ext_list_imports(c->domain);
 	if (!error) {
 		c->domain->memory = memory_of(c->domain->object);
 		error = publish(c);
@@ -158,6 +165,24 @@ int64_t ext_op_create(struct call *call, uint64_t block)
 	return call_copy_out(block, &c.arg, sizeof(c.arg));
 }
 
+/* The last hold is gone: nobody is linked to it, or names it. */
+static void end(struct ext_domain *domain)
+{
+	struct ext_domain *parts[2] = {domain->parts[0], domain->parts[1]};
+
+	domain->parts[0] = domain->parts[1] = NULL; /* let go of below: it may be the last hold */
+	machine_lock(&ext.build);
+	ext_quiesce();
+	machine_lock(&ext.lock);
+	ext_unlink(domain);
+	machine_unlock(&ext.lock);
+	machine_unlock(&ext.build);
+	destroy(domain);
+	for (int i = 0; i < 2; i++)
+		if (parts[i])
+			ext_let_go(parts[i]);
+}
+
 void ext_let_go(struct ext_domain *domain)
 {
 	struct ext_domain **link = &ext.domains;
@@ -170,11 +195,65 @@ void ext_let_go(struct ext_domain *domain)
 		while (*link != domain)
 			link = &(*link)->next;
 		*link = domain->next;
-		owner = ext_owner(domain->env, false);
+		owner = ext_owner_by_id(domain->env);
 		if (owner)
 			owner->memory -= domain->memory;
 	}
 	machine_unlock(&ext.lock);
 	if (last)
-		destroy(domain);
+		end(domain);
+}
+
+/* ---- Keys ---- */
+
+struct ext_domain *ext_by_id(uint64_t id)
+{
+	struct ext_domain *domain = ext.domains;
+
+	while (domain && domain->id != id)
+		domain = domain->next;
+	return domain;
+}
+
+int64_t ext_op_key(struct call *call, uint64_t block)
+{
+	struct exo_ext_key arg;
+	struct ext_domain *domain;
+	int error = call_copy_in(&arg, block, sizeof(arg));
+
+	if (error)
+		return error;
+	machine_lock(&ext.lock);
+	domain = ext_find(call->env, arg.ref);
+	if (!domain || domain->env != call->env->id)
+		error = domain ? -EXO_EPERM : -EXO_ENOENT;
+	else
+		net_seal(&arg.out, EXO_KIND_EXTENSION, EXO_RIGHT_CALL | EXO_RIGHT_GRANT,
+		         call->env->id, domain->id);
+	machine_unlock(&ext.lock);
+	return error ? error : call_copy_out(block, &arg, sizeof(arg));
+}
+
+int64_t ext_op_open(struct call *call, uint64_t block)
+{
+	struct exo_ext_open arg;
+	struct ext_domain *domain;
+	struct ext_owner *owner;
+	int error = call_copy_in(&arg, block, sizeof(arg));
+
+	if (!error)
+		error = call_copy_out(block, &arg, sizeof(arg));
+	if (!error)
+		error = cap_check(&arg.cap, call->env, EXO_KIND_EXTENSION, EXO_RIGHT_CALL);
+	if (error)
+		return error;
+	machine_lock(&ext.lock);
+	domain = ext_by_id(arg.cap.first);
+	owner = domain ? ext_owner(call->env, true) : NULL;
+	error = !domain ? -EXO_ESTALE : !owner ? -EXO_ENOMEM : ext_enter(owner, domain);
+	machine_unlock(&ext.lock);
+	if (error < 0)
+		return error;
+	arg.ref = (uint32_t)error;
+	return call_copy_out(block, &arg, sizeof(arg));
 }

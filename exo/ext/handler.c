@@ -50,6 +50,8 @@ static int begin(struct handling *h)
 	owner = ext_owner(h->env, false);
 	if (!h->domain)
 		error = ext_refuse(&h->reason, -EXO_ENOENT, "no extension of that reference");
+	else if (h->domain->env != h->env->id || !h->domain->object)
+		error = ext_refuse(&h->reason, -EXO_EPERM, "the extension is somebody else's");
 	else if (owner->n_handlers >= EXO_EXT_HANDLERS_MAX)
 		error = ext_refuse(&h->reason, -EXO_E2BIG, "too many handlers");
 	else
@@ -61,7 +63,7 @@ static int begin(struct handling *h)
 static int load(struct handling *h)
 {
 	const char *name = h->arg.function[0] ? h->arg.function : NULL;
-	struct flt_load wanted = {.flags = FLT_LOAD_WRITES, .budget = h->arg.budget};
+	struct flt_load wanted = ext_load(h->domain, h->arg.budget);
 	struct ext_handler *handler = h->handler;
 	int code = flt_program_load(h->domain->object, name, &wanted, &handler->program,
 	                            &h->reason.why);
@@ -140,9 +142,12 @@ static int make(struct handling *h)
 	h->handler->domain = h->domain;
 	h->handler->event = h->arg.event;
 	h->handler->budget = h->arg.budget;
+	/* What it is linked to stays so until the handler can be found by who unlinks. */
+	machine_lock(&ext.build);
 	error = load(h);
 	if (!error)
 		error = attach(h);
+	machine_unlock(&ext.build);
 	if (error)
 		destroy(h->handler);
 	return error;
@@ -191,14 +196,21 @@ int64_t ext_op_handle(struct call *call, uint64_t block)
 
 /* ---- Ends ---- */
 
-/* Takes a handler with that id, or any of the environment's (id 0), out of the pollers' sight and
- * of the list; NULL: there is none. */
+/* Whether a handler is meant: the environment's of that id; with 0 all of its, and those of
+ * unlinked extensions. */
+static bool is_meant(const struct ext_handler *handler, const struct env *env, uint64_t id)
+{
+	return id ? handler->env == env && handler->id == id
+	          : handler->env == env || handler->domain->unlinked;
+}
+
+/* Takes one that is meant out of the pollers' sight and of the list; NULL: there is none. */
 static struct ext_handler *take_out(struct env *env, uint64_t id)
 {
 	struct ext_handler **link = &ext.handlers, *handler;
 
 	machine_lock(&ext.lock);
-	while (*link && ((*link)->env != env || (id && (*link)->id != id)))
+	while (*link && !is_meant(*link, env, id))
 		link = &(*link)->next;
 	handler = *link;
 	if (handler) {
@@ -223,12 +235,12 @@ int64_t ext_op_release(struct call *call, uint64_t block)
 	handler = arg.id ? take_out(call->env, arg.id) : NULL;
 	if (!handler)
 		return -EXO_ENOENT;
-	net_quiesce();
+	ext_quiesce();
 	destroy(handler);
 	return 0;
 }
 
-void ext_handlers_end(struct env *env)
+struct ext_handler *ext_handlers_take(struct env *env)
 {
 	struct ext_handler *list = NULL, *handler;
 
@@ -236,9 +248,14 @@ void ext_handlers_end(struct env *env)
 		handler->next = list;
 		list = handler;
 	}
-	if (list)
-		net_quiesce();
-	while ((handler = list)) {
+	return list;
+}
+
+void ext_handlers_free(struct ext_handler *list)
+{
+	while (list) {
+		struct ext_handler *handler = list;
+
 		list = handler->next;
 		destroy(handler);
 	}

@@ -6,13 +6,17 @@
 #include <string.h>
 
 #include "../core/hooks.h"
+#include "../core/net.h"
 
 struct ext ext;
 
 static int64_t (*const operations[EXO_EXT_OPS])(struct call *call, uint64_t block) = {
-        [EXO_EXT_CREATE] = ext_op_create, [EXO_EXT_DROP] = ext_op_drop,
-        [EXO_EXT_HANDLE] = ext_op_handle, [EXO_EXT_RELEASE] = ext_op_release,
-        [EXO_EXT_MAP] = ext_op_map,       [EXO_EXT_LIST] = ext_op_list,
+        [EXO_EXT_CREATE] = ext_op_create,   [EXO_EXT_DROP] = ext_op_drop,
+        [EXO_EXT_HANDLE] = ext_op_handle,   [EXO_EXT_RELEASE] = ext_op_release,
+        [EXO_EXT_MAP] = ext_op_map,         [EXO_EXT_LIST] = ext_op_list,
+        [EXO_EXT_KEY] = ext_op_key,         [EXO_EXT_OPEN] = ext_op_open,
+        [EXO_EXT_RESOLVE] = ext_op_resolve, [EXO_EXT_COMBINE] = ext_op_combine,
+        [EXO_EXT_INVOKE] = ext_op_invoke,
 };
 
 static int64_t operate(struct call *call)
@@ -27,6 +31,34 @@ static const struct core_hooks hooks = {.call = operate, .env_end = ext_env_end}
 __attribute__((constructor)) static void install(void)
 {
 	core_hooks = &hooks;
+}
+
+/* ---- Sections: odd while a core is inside ---- */
+
+static struct section {
+	uint32_t turns;
+} __attribute__((aligned(64))) sections[EXO_CORES_MAX];
+
+void ext_section_begin(unsigned core)
+{
+	(void)__atomic_fetch_add(&sections[core].turns, 1, __ATOMIC_SEQ_CST);
+}
+
+void ext_section_end(unsigned core)
+{
+	__atomic_store_n(&sections[core].turns, sections[core].turns + 1, __ATOMIC_RELEASE);
+}
+
+void ext_quiesce(void)
+{
+	net_quiesce();
+	for (unsigned core = 0; core < machine_cores(); core++) {
+		uint32_t turns = __atomic_load_n(&sections[core].turns, __ATOMIC_SEQ_CST);
+
+		while (turns & 1 &&
+		       __atomic_load_n(&sections[core].turns, __ATOMIC_ACQUIRE) == turns)
+			__builtin_ia32_pause();
+	}
 }
 
 int ext_refuse(struct ext_reason *reason, int error, const char *text)

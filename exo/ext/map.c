@@ -124,11 +124,15 @@ int64_t ext_op_map(struct call *call, uint64_t block)
 		return -EXO_EINVAL;
 	machine_lock(&ext.lock);
 	domain = ext_find(call->env, a.arg.ref);
-	if (domain)
+	if (!domain || !domain->object)
+		result = -EXO_ENOENT;
+	else if (domain->env != call->env->id)
+		result = -EXO_EPERM; /* its functions are what others have of it */
+	else
 		domain->holds++;
 	machine_unlock(&ext.lock);
-	if (!domain)
-		return -EXO_ENOENT;
+	if (result)
+		return result;
 	a.map = flt_object_map(domain->object, a.arg.map);
 	a.value = machine_alloc(FLT_MAP_VALUE_MAX);
 	result = !a.map ? -EXO_ENOENT : !a.value ? -EXO_ENOMEM : access_map(&a);

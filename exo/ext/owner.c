@@ -19,6 +19,15 @@ struct ext_owner *ext_owner(struct env *env, bool make)
 	return owner;
 }
 
+struct ext_owner *ext_owner_by_id(uint32_t env)
+{
+	struct ext_owner *owner = ext.owners;
+
+	while (owner && owner->env->id != env)
+		owner = owner->next;
+	return owner;
+}
+
 struct ext_domain *ext_find(struct env *env, uint32_t ref)
 {
 	struct ext_owner *owner = ext_owner(env, false);
@@ -52,7 +61,7 @@ int64_t ext_op_drop(struct call *call, uint64_t block)
 	domain = ext_find(call->env, arg.ref);
 	if (!domain)
 		error = -EXO_ENOENT;
-	else if (domain->env == call->env && domain->holds > 1)
+	else if (domain->env == call->env->id && domain->holds > 1)
 		error = -EXO_EBUSY;
 	else
 		ext_owner(call->env, false)->refs[arg.ref] = NULL;
@@ -62,27 +71,57 @@ int64_t ext_op_drop(struct call *call, uint64_t block)
 	return error;
 }
 
-/* Takes the table out of the list; what it names is let go of afterwards. */
+/* Takes the table out of the list, and everybody's references to extensions that end. */
 static struct ext_owner *take_out(struct env *env)
 {
 	struct ext_owner **link = &ext.owners, *owner;
 
-	machine_lock(&ext.lock);
 	while (*link && (*link)->env != env)
 		link = &(*link)->next;
 	owner = *link;
 	if (owner)
 		*link = owner->next;
-	machine_unlock(&ext.lock);
+	for (struct ext_owner *other = ext.owners; other; other = other->next)
+		for (uint32_t ref = 0; ref < EXO_EXT_REFS; ref++)
+			if (other->refs[ref] && other->refs[ref]->env == env->id) {
+				other->refs[ref]->holds--; /* not the last: its maker's is there */
+				other->refs[ref] = NULL;
+			}
 	return owner;
+}
+
+/* What is linked to the environment's extensions is unlinked, when nobody runs it any more. */
+static void end_links(struct env *env)
+{
+	struct ext_handler *handlers;
+	bool any;
+
+	machine_lock(&ext.build);
+	machine_lock(&ext.lock);
+	any = ext_condemn(env);
+	machine_unlock(&ext.lock);
+	handlers = ext_handlers_take(env);
+	if (any || handlers)
+		ext_quiesce();
+	machine_lock(&ext.lock);
+	for (struct ext_domain *domain = ext.domains; any && domain; domain = domain->next)
+		if (domain->unlinked)
+			ext_unlink(domain);
+	for (struct ext_domain *domain = ext.domains; any && domain; domain = domain->next)
+		domain->unlinked = false;
+	machine_unlock(&ext.lock);
+	machine_unlock(&ext.build);
+	ext_handlers_free(handlers);
 }
 
 void ext_env_end(struct env *env)
 {
 	struct ext_owner *owner;
 
-	ext_handlers_end(env);
+	end_links(env);
+	machine_lock(&ext.lock);
 	owner = take_out(env);
+	machine_unlock(&ext.lock);
 	for (uint32_t ref = 0; owner && ref < EXO_EXT_REFS; ref++)
 		if (owner->refs[ref])
 			ext_let_go(owner->refs[ref]);

@@ -129,6 +129,22 @@ void flt_jit_emit_exit(struct jit *j, bool entry)
 		x86_jump(&j->c, X86_ALWAYS, j->epilogue);
 }
 
+/* --- other programs --- */
+
+/* In the kernel all machine code lies within the reach of a direct call. */
+void flt_jit_emit_import(struct jit *j, const struct flt_insn *insn)
+{
+	struct x86_code *c = &j->c;
+	uint64_t target =
+	        j->in->imports ? (uint64_t)(uintptr_t)j->in->imports[insn->imm]->native : 0;
+	if ((int64_t)target < 0 && (int64_t)target >= INT32_MIN) {
+		x86_call(c, (uint32_t)(target - (uint64_t)(uintptr_t)c->out));
+		return;
+	}
+	x86_movabs(c, RAX, target);
+	x86_call_reg(c, RAX);
+}
+
 /* --- the program --- */
 
 /* Whether a local function begins at the instruction. */

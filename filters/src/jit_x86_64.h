@@ -48,6 +48,9 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry);
 /* Classic programs: data and length of the frame to r8 and r9. */
 void flt_jit_emit_frame(struct jit *j, uint32_t frame);
 
+/* A call of another program's machine code. */
+void flt_jit_emit_import(struct jit *j, const struct flt_insn *insn);
+
 /* Leaving: the entry function's way out differs from a local function's. */
 void flt_jit_emit_exit(struct jit *j, bool entry);
 

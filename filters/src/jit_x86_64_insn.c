@@ -569,20 +569,6 @@ static void emit_call_register(struct jit *j, const struct flt_insn *insn)
 		x86_land(c, ends[--n]);
 }
 
-/* In the kernel all machine code lies within the reach of a direct call. */
-static void emit_call_import(struct jit *j, const struct flt_insn *insn)
-{
-	struct x86_code *c = &j->c;
-	uint64_t target =
-	        j->in->imports ? (uint64_t)(uintptr_t)j->in->imports[insn->imm]->native : 0;
-	if ((int64_t)target < 0 && (int64_t)target >= INT32_MIN) {
-		x86_call(c, (uint32_t)(target - (uint64_t)(uintptr_t)c->out));
-		return;
-	}
-	x86_movabs(c, RAX, target);
-	x86_call_reg(c, RAX);
-}
-
 static void emit_any_call(struct jit *j, uint32_t i)
 {
 	const struct flt_insn *insn = &j->in->insns[i];
@@ -595,7 +581,7 @@ static void emit_any_call(struct jit *j, uint32_t i)
 		return;
 	}
 	if (insn_src(insn) == BPF_PSEUDO_IMPORT) {
-		emit_call_import(j, insn);
+		flt_jit_emit_import(j, insn);
 		return;
 	}
 	uint32_t clear = j->in->notes ? j->in->notes[i].limit : 0;

@@ -285,6 +285,12 @@ const char *flt_object_import_name(const struct flt_object *o, uint32_t i)
 	return NULL;
 }
 
+int flt_object_import_signature(const struct flt_object *o, const char *name,
+                                struct flt_signature *signature, struct flt_error *error)
+{
+	return flt_object_signature(o, name, signature, error);
+}
+
 /* --- linking --- */
 
 struct link {
@@ -420,7 +426,7 @@ static int relocate_import(struct link *l, uint32_t i, const char *name)
 {
 	struct flt_linked *out = l->out;
 	uint32_t n = 0;
-	while (n < out->n_imports && strcmp(out->imports[n], name))
+	while (n < out->n_imports && strcmp(out->imports[n], name) != 0)
 		n++;
 	if (n == FLT_IMPORTS_MAX)
 		return flt_fail(l->error, FLT_E_LIMIT, (int32_t)i,

@@ -187,7 +187,7 @@ static int import_all(struct flt_program *program, struct flt_object *object,
 	int code = 0;
 	program->depth = 1;
 	if (linked->n_imports) {
-		program->imports = flt_alloc_array(linked->n_imports, sizeof(*program->imports));
+		program->imports = flt_alloc_array(linked->n_imports, sizeof(struct flt_program *));
 		if (!program->imports)
 			return no_memory(error);
 	}

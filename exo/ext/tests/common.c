@@ -23,7 +23,8 @@ const void *test_object(const char *name, uint32_t *size)
 	char path[512];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s.o", folder ? folder : ".", name);
+	snprintf(path, sizeof(path), "%s/%s/%s.o", folder ? folder : ".",
+	         strncmp(name, "link-", 5) ? "programs" : "tests", name);
 	file = fopen(path, "rb");
 	if (!file)
 		fail_msg("%s: not built", path);

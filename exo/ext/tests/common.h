@@ -12,7 +12,8 @@
 
 extern char test_reason[160]; /* of the last refusal */
 
-/* The bytes of filters/programs/NAME.o; fails the test where it was not built. */
+/* The bytes of filters/programs/NAME.o, or of filters/tests/NAME.o (link-…); fails the test where
+ * it was not built. */
 const void *test_object(const char *name, uint32_t *size);
 
 /* One operation of EXO_CALL_EXT. */

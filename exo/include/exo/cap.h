@@ -22,13 +22,14 @@ enum exo_kind {
 	EXO_KIND_ENV = 2,   /* environments, by id */
 	EXO_KIND_SLOT = 3,  /* time slots: core * EXO_SLOTS_PER_CORE + index in the core's vector */
 	EXO_KIND_FLOW = 4,  /* flow space, by the kernel's id of one flow-space object */
-	EXO_KIND_BINDING = 5,  /* bindings, by id */
-	EXO_KIND_RING = 6,     /* rings, by id */
-	EXO_KIND_QUEUE = 7,    /* NIC queues: port << 16 | queue */
-	EXO_KIND_EXTENT = 8,   /* disk sectors of 512 bytes */
-	EXO_KIND_SCREEN = 9,   /* framebuffer rectangles, by id */
-	EXO_KIND_CONSOLE = 10, /* the console: unit 0 */
-	EXO_KIND_MACHINE = 11, /* the machine itself: power, reset: unit 0 */
+	EXO_KIND_BINDING = 5,    /* bindings, by id */
+	EXO_KIND_RING = 6,       /* rings, by id */
+	EXO_KIND_QUEUE = 7,      /* NIC queues: port << 16 | queue */
+	EXO_KIND_EXTENT = 8,     /* disk sectors of 512 bytes */
+	EXO_KIND_SCREEN = 9,     /* framebuffer rectangles, by id */
+	EXO_KIND_CONSOLE = 10,   /* the console: unit 0 */
+	EXO_KIND_MACHINE = 11,   /* the machine itself: power, reset: unit 0 */
+	EXO_KIND_EXTENSION = 12, /* extensions, by id */
 	EXO_KINDS
 };
 

@@ -25,6 +25,15 @@
  * Frames sent to the machine's own address come in as from rings (exo/ring.h), at most
  * EXO_HANDLER_HOPS times in a row: handlers that answer each other end there.
  *
+ * Extensions are *domains* after SPIN: functions in sections "call…" are what one exports,
+ * functions that its object calls and does not define are what it imports, both with the types that
+ * the object's BTF gives (`clang -g`). Resolving links imports to exports of the same name and the
+ * same types; afterwards a call is a direct call of native code. Who may name an extension is a
+ * matter of keys: its maker makes one (KEY), grants it (EXO_CALL_GRANT), and the grantee opens it
+ * (OPEN), which gives a reference by which it can resolve against the extension, combine and invoke
+ * it, and nothing else. An extension whose exporter ends is unlinked: its handlers end, what was
+ * resolved is unresolved again, and it may be resolved anew.
+ *
  * *Arenas* (maps of type 33 without key and value) are frames of the environment's own, given when
  * the extension is made and pinned while it lives: helpers move parts of messages to and from them.
  * Everything an extension holds goes when its maker ends.
@@ -48,6 +57,11 @@ enum exo_ext_op {
 	EXO_EXT_RELEASE, /* struct exo_ext_release: when it returns, no core runs the handler */
 	EXO_EXT_MAP,     /* struct exo_ext_map */
 	EXO_EXT_LIST,    /* struct exo_ext_listing */
+	EXO_EXT_KEY,     /* struct exo_ext_key */
+	EXO_EXT_OPEN,    /* struct exo_ext_open */
+	EXO_EXT_RESOLVE, /* struct exo_ext_resolve */
+	EXO_EXT_COMBINE, /* struct exo_ext_combine */
+	EXO_EXT_INVOKE,  /* struct exo_ext_invoke: the function's result is in the block */
 	EXO_EXT_OPS
 };
 
@@ -73,6 +87,49 @@ struct exo_ext_create {
 	uint64_t error;       /* address for the reason of a refusal, as text; 0: none */
 	uint32_t error_size;
 	uint32_t ref; /* written */
+};
+
+/* A key to an extension of the caller's own, for EXO_CALL_GRANT. */
+struct exo_ext_key {
+	uint32_t ref;
+	uint32_t reserved;  /* 0 */
+	struct exo_cap out; /* written: EXO_KIND_EXTENSION with CALL and GRANT */
+};
+
+struct exo_ext_open {
+	struct exo_cap cap; /* EXO_KIND_EXTENSION with CALL */
+	uint32_t ref;       /* written */
+	uint32_t reserved;
+};
+
+/*
+ * Links what `importer`, the caller's own, imports and has not resolved to exports of `exporter`.
+ * Of a name that both have the types must be equal (EXO_EVERIFY). Circles can't be made, for who is
+ * linked to must itself have nothing unresolved (EXO_EAGAIN).
+ */
+struct exo_ext_resolve {
+	uint32_t importer, exporter;
+	uint32_t resolved, missing; /* written: names linked now, names still without a function */
+	uint64_t error;             /* as in struct exo_ext_create */
+	uint32_t error_size;
+	uint32_t reserved; /* 0 */
+};
+
+/* Makes an extension that exports what both do. EXO_EBUSY: both have a function of one name. */
+struct exo_ext_combine {
+	char name[EXO_NAME_MAX];
+	uint32_t a, b;
+	uint32_t ref; /* written */
+	uint32_t reserved;
+};
+
+/* Calls an exported function whose arguments are numbers. */
+struct exo_ext_invoke {
+	uint32_t ref;
+	uint32_t reserved; /* 0 */
+	char function[EXO_NAME_MAX];
+	uint64_t arguments[5];
+	uint64_t result; /* written */
 };
 
 struct exo_ext_ref {

@@ -145,6 +145,9 @@ struct flt_load {
 /* The i-th function that a program of the object calls and the object does not define; NULL beyond
  * the last. */
 const char *flt_object_import_name(const struct flt_object *object, uint32_t i);
+/* How the object's programs call it. */
+int flt_object_import_signature(const struct flt_object *object, const char *name,
+                                struct flt_signature *signature, struct flt_error *error);
 
 /* flt_program_load_object under `load`. FLT_E_REFUSED where the cost exceeds the budget. */
 int flt_program_load(struct flt_object *object, const char *name, const struct flt_load *load,

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Extensions that call each other: linked by name and type, by who has a key, and ended in any
+ * order, also while a core is inside.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../core/cap.h"
+#include "common.h"
+
+enum { ALICE = 2, BOB = 3, CAROL = 4 };
+enum { ADDRESS = 0x0a000002, PEER = 0x0a000001 };
+
+static int start(void **state)
+{
+	world_start();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	for (uint32_t env = ALICE; env <= CAROL; env++)
+		test_end(env);
+	assert_int_equal(world_pins(), 0);
+	assert_int_equal(world_mbufs(), 0);
+	return 0;
+}
+
+static int resolve(uint32_t env, int importer, int exporter, uint32_t *missing)
+{
+	struct exo_ext_resolve arg = {.importer = (uint32_t)importer,
+	                              .exporter = (uint32_t)exporter,
+	                              .error = (uintptr_t)test_reason,
+	                              .error_size = sizeof(test_reason)};
+	int64_t error = test_ext(env, EXO_EXT_RESOLVE, &arg);
+
+	if (missing)
+		*missing = arg.missing;
+	return error ? (int)error : (int)arg.resolved;
+}
+
+static int64_t invoke(uint32_t env, int ref, const char *name, uint64_t a, uint64_t b)
+{
+	struct exo_ext_invoke arg = {.ref = (uint32_t)ref, .arguments = {a, b}};
+	int64_t error;
+
+	snprintf(arg.function, sizeof(arg.function), "%s", name);
+	error = test_ext(env, EXO_EXT_INVOKE, &arg);
+	return error ? error : (int64_t)arg.result;
+}
+
+/* What `from` has, as a reference of `to`. */
+static int share(uint32_t from, int ref, uint32_t to)
+{
+	struct exo_ext_key key = {.ref = (uint32_t)ref};
+	struct exo_ext_open open;
+
+	assert_int_equal(test_ext(from, EXO_EXT_KEY, &key), 0);
+	open.cap = key.out;
+	open.cap.holder = to; /* as EXO_CALL_GRANT derives it */
+	open.cap.rights = EXO_RIGHT_CALL;
+	cap_seal(&open.cap);
+	assert_int_equal(test_ext(to, EXO_EXT_OPEN, &open), 0);
+	return (int)open.ref;
+}
+
+static int combine(uint32_t env, int a, int b)
+{
+	struct exo_ext_combine arg = {.name = "both", .a = (uint32_t)a, .b = (uint32_t)b};
+	int64_t error = test_ext(env, EXO_EXT_COMBINE, &arg);
+
+	return error ? (int)error : (int)arg.ref;
+}
+
+static int drop(uint32_t env, int ref)
+{
+	struct exo_ext_ref arg = {.ref = (uint32_t)ref};
+
+	return (int)test_ext(env, EXO_EXT_DROP, &arg);
+}
+
+static void links_by_name_and_type(void **state)
+{
+	int caller = test_create(ALICE, "link-caller"), callee = test_create(ALICE, "link-callee");
+	uint32_t missing;
+
+	assert_int_equal(invoke(ALICE, caller, "deeper", 5, 0), -EXO_EAGAIN);
+	assert_int_equal(resolve(ALICE, caller, callee, &missing), 3);
+	assert_int_equal(missing, 0);
+	assert_int_equal(invoke(ALICE, caller, "deeper", 5, 0), 20);
+	assert_int_equal(invoke(ALICE, caller, "compute", 30, 80), 220 * 1000 + 801);
+	assert_int_equal(invoke(ALICE, callee, "twice", 21, 0), 42);
+	assert_int_equal(invoke(ALICE, callee, "add", 1, 2), -EXO_EINVAL); /* takes memory */
+	assert_int_equal(invoke(ALICE, callee, "nothing", 1, 2), -EXO_ENOENT);
+	assert_int_equal(drop(ALICE, callee), -EXO_EBUSY);
+	assert_int_equal(drop(ALICE, caller), 0);
+	assert_int_equal(drop(ALICE, callee), 0);
+}
+
+static void refuses_other_types(void **state)
+{
+	int caller = test_create(ALICE, "link-caller"), other = test_create(ALICE, "link-other");
+
+	assert_int_equal(resolve(ALICE, caller, other, NULL), -EXO_EVERIFY);
+	assert_non_null(strstr(test_reason, "types"));
+	assert_int_equal(invoke(ALICE, caller, "deeper", 5, 0), -EXO_EAGAIN);
+}
+
+static void refuses_circles(void **state)
+{
+	int caller = test_create(ALICE, "link-caller"), again = test_create(ALICE, "link-caller");
+	uint32_t missing;
+
+	/* Neither defines what the other wants; and none links to itself. */
+	assert_int_equal(resolve(ALICE, caller, again, &missing), 0);
+	assert_int_equal(missing, 3);
+	assert_int_equal(resolve(ALICE, caller, caller, NULL), 0);
+	assert_int_equal(resolve(ALICE, caller, 40, NULL), -EXO_ENOENT);
+	assert_int_equal(resolve(ALICE, 64, caller, NULL), -EXO_ENOENT);
+}
+
+static void shares_by_keys_only(void **state)
+{
+	int callee = test_create(ALICE, "link-callee"), caller = test_create(BOB, "link-caller");
+	struct exo_ext_open open = {.cap = {.kind = EXO_KIND_EXTENSION, .count = 1, .first = 1}};
+	int shared;
+
+	assert_int_equal(test_ext(BOB, EXO_EXT_OPEN, &open), -EXO_EKEY);
+	assert_int_equal(resolve(BOB, caller, callee + 1, NULL), -EXO_ENOENT);
+	shared = share(ALICE, callee, BOB);
+	assert_int_equal(resolve(BOB, caller, shared, NULL), 3);
+	assert_int_equal(invoke(BOB, caller, "deeper", 5, 0), 20);
+	assert_int_equal(invoke(BOB, shared, "twice", 4, 0), 8);
+	/* A key lets Bob call; it does not let him change, bind or hand it on. */
+	assert_int_equal(resolve(BOB, shared, caller, NULL), -EXO_EPERM);
+	assert_int_equal(test_map(BOB, shared, EXO_EXT_MAP_NEXT, "x", NULL, 0, &open, 4),
+	                 -EXO_EPERM);
+	{
+		struct exo_ext_key key = {.ref = (uint32_t)shared};
+
+		assert_int_equal(test_ext(BOB, EXO_EXT_KEY, &key), -EXO_EPERM);
+	}
+}
+
+/* Two applications, each with its own caller, share one callee; its maker's end unlinks both. */
+static void an_exporters_end_unlinks_everybody(void **state)
+{
+	int callee = test_create(ALICE, "link-callee"), bobs = test_create(BOB, "link-caller"),
+	    carols = test_create(CAROL, "link-caller");
+	int for_bob = share(ALICE, callee, BOB), for_carol = share(ALICE, callee, CAROL);
+	int own;
+
+	assert_int_equal(resolve(BOB, bobs, for_bob, NULL), 3);
+	assert_int_equal(resolve(CAROL, carols, for_carol, NULL), 3);
+	assert_int_equal(invoke(BOB, bobs, "deeper", 5, 0), 20);
+	assert_int_equal(invoke(CAROL, carols, "deeper", 6, 0), 24);
+	test_end(BOB);
+	assert_int_equal(invoke(CAROL, carols, "deeper", 6, 0), 24);
+	test_end(ALICE);
+	assert_int_equal(invoke(CAROL, carols, "deeper", 6, 0), -EXO_EAGAIN);
+	assert_int_equal(invoke(CAROL, for_carol, "twice", 6, 0), -EXO_ENOENT);
+	own = test_create(CAROL, "link-callee");
+	assert_int_equal(resolve(CAROL, carols, own, NULL), 3);
+	assert_int_equal(invoke(CAROL, carols, "deeper", 6, 0), 24);
+}
+
+static void combines_exports(void **state)
+{
+	int callee = test_create(ALICE, "link-callee"), caller = test_create(ALICE, "link-caller");
+	int other = test_create(ALICE, "link-other"), both, third;
+
+	assert_int_equal(combine(ALICE, callee, other), -EXO_EBUSY); /* both have `add` */
+	both = combine(ALICE, callee, caller);
+	assert_true(both >= 0);
+	assert_int_equal(invoke(ALICE, both, "twice", 4, 0), 8);
+	assert_int_equal(resolve(ALICE, caller, both, NULL), 3);
+	assert_int_equal(invoke(ALICE, both, "deeper", 4, 0), 16);
+	third = test_create(BOB, "link-caller");
+	assert_int_equal(resolve(BOB, third, share(ALICE, both, BOB), NULL), 3);
+	assert_int_equal(invoke(BOB, third, "deeper", 1, 0), 4);
+}
+
+static void a_combination_ends_with_its_parts(void **state)
+{
+	int callee = test_create(ALICE, "link-callee"), mine = test_create(BOB, "link-caller");
+	int both = combine(BOB, share(ALICE, callee, BOB), mine);
+
+	assert_true(both >= 0);
+	assert_int_equal(invoke(BOB, both, "twice", 4, 0), 8);
+	test_end(ALICE);
+	assert_int_equal(invoke(BOB, both, "twice", 4, 0), -EXO_ENOENT);
+	assert_int_equal(drop(BOB, both), 0);
+	assert_int_equal(drop(BOB, mine), 0);
+}
+
+/* Bob calls what is Alice's, on another core, while she ends and begins anew. */
+static volatile bool stop;
+
+static void *keep_calling(void *arg)
+{
+	uint64_t calls = 0;
+
+	world_core_set(1);
+	while (!stop) {
+		int64_t result = invoke(BOB, *(int *)arg, "deeper", 5, 0);
+
+		assert_true(result == 20 || result == -EXO_EAGAIN);
+		calls += result == 20;
+	}
+	return (void *)(uintptr_t)calls;
+}
+
+static void unloads_while_calls_run(void **state)
+{
+	int caller = test_create(BOB, "link-caller");
+	pthread_t thread;
+	void *calls;
+
+	stop = false;
+	assert_int_equal(pthread_create(&thread, NULL, keep_calling, &caller), 0);
+	for (int i = 0; i < 200; i++) {
+		int callee = test_create(ALICE, "link-callee");
+
+		assert_int_equal(resolve(BOB, caller, share(ALICE, callee, BOB), NULL), 3);
+		for (int k = 0; k < 20; k++)
+			assert_int_equal(invoke(BOB, caller, "deeper", 5, 0), 20);
+		test_end(ALICE);
+	}
+	stop = true;
+	pthread_join(thread, &calls);
+	assert_non_null(calls);
+}
+
+/* Objects that are cut, and with bytes changed: refused, or harmless. */
+static void survives_hostile_objects(void **state)
+{
+	static uint8_t bytes[1 << 16];
+	uint32_t size, seed = 1;
+	int callee = test_create(ALICE, "link-callee");
+
+	memcpy(bytes, test_object("link-caller", &size),
+	       sizeof(bytes) < size ? sizeof(bytes) : size);
+	for (uint32_t i = 0; i < 400; i++) {
+		uint8_t changed[1 << 16];
+		uint32_t length = i % 4 ? size : size * (i % 97) / 97;
+		int ref;
+
+		memcpy(changed, bytes, size);
+		for (uint32_t k = 0; k < 1 + i % 8; k++) {
+			seed = seed * 1664525 + 1013904223;
+			changed[(seed >> 8) % size] = (uint8_t)(seed >> 24);
+		}
+		ref = test_create_bytes(BOB, changed, length, 0, 0);
+		if (ref < 0)
+			continue;
+		(void)resolve(BOB, ref, share(ALICE, callee, BOB), NULL);
+		(void)invoke(BOB, ref, "deeper", 5, 0);
+		test_end(BOB);
+	}
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_teardown(name, tear_down)
+	const struct CMUnitTest tests[] = {
+	        CASE(links_by_name_and_type),
+	        CASE(refuses_other_types),
+	        CASE(refuses_circles),
+	        CASE(shares_by_keys_only),
+	        CASE(an_exporters_end_unlinks_everybody),
+	        CASE(combines_exports),
+	        CASE(a_combination_ends_with_its_parts),
+	        CASE(unloads_while_calls_run),
+	        CASE(survives_hostile_objects),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -22,11 +22,16 @@
 
 struct frame_table frame_table;
 
+static uint8_t state_of(const struct frame *frame)
+{
+	return __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST);
+}
+
 struct frame *ledger_frame(uint64_t number)
 {
 	struct frame *frame = frame_entry(number);
 
-	return frame && frame->state != FRAME_ABSENT ? frame : NULL;
+	return frame && state_of(frame) != FRAME_ABSENT ? frame : NULL;
 }
 
 uint64_t ledger_frame_number(const struct frame *frame)
@@ -37,11 +42,6 @@ uint64_t ledger_frame_number(const struct frame *frame)
 bool ledger_frame_fixed(const struct frame *frame)
 {
 	return (uint64_t)(frame - frame_table.frames) - frame_table.fixed < frame_table.n_fixed;
-}
-
-static uint8_t state_of(const struct frame *frame)
-{
-	return __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST);
 }
 
 static void set_state(struct frame *frame, enum frame_state state)
@@ -146,7 +146,7 @@ void frame_release(struct frame *frame)
 {
 	uint64_t index = (uint64_t)(frame - frame_table.frames);
 
-	frame->owner = 0;
+	frame_write(&frame->owner, 0);
 	if (frame->epoch >= UINT32_MAX - 1) {
 		set_state(frame, FRAME_RETIRED);
 		frame_table.n_retired++;
@@ -163,8 +163,8 @@ static void take(uint64_t index, enum frame_state state, uint32_t owner, uint32_
 
 	list_remove(&frame_table.free, frame);
 	mark_free(index, false);
-	frame->owner = owner;
-	frame->epoch = epoch;
+	frame_write(&frame->owner, owner);
+	frame_write(&frame->epoch, epoch);
 	/* Its owner may map it on another core as soon as the state says so. */
 	memset(machine_frame(frame_table.first + index), 0, EXO_PAGE_SIZE);
 	set_state(frame, state);
@@ -361,7 +361,7 @@ void ledger_frames_settle(struct frame_list *parted)
 	while ((frame = list_first(parted))) {
 		list_remove(parted, frame);
 		if (ledger_frame_fixed(frame)) {
-			frame->owner = 0;
+			frame_write(&frame->owner, 0);
 			set_state(frame, FRAME_KERNEL);
 			frame_table.n_kernel++;
 		} else if (pins_of(frame) != 0) {
@@ -420,7 +420,7 @@ bool ledger_frame_owned(uint32_t env, uint64_t number)
 {
 	const struct frame *frame = ledger_frame(number);
 
-	return frame && state_of(frame) == FRAME_OWNED && frame->owner == env;
+	return frame && state_of(frame) == FRAME_OWNED && frame_read(&frame->owner) == env;
 }
 
 int ledger_frame_pin(uint32_t env, uint64_t number)
@@ -430,7 +430,7 @@ int ledger_frame_pin(uint32_t env, uint64_t number)
 	if (!frame)
 		return -EXO_EPERM;
 	__atomic_add_fetch(&frame->pins, 1, __ATOMIC_SEQ_CST);
-	if (state_of(frame) == FRAME_OWNED && frame->owner == env)
+	if (state_of(frame) == FRAME_OWNED && frame_read(&frame->owner) == env)
 		return 0;
 	__atomic_sub_fetch(&frame->pins, 1, __ATOMIC_SEQ_CST);
 	return -EXO_EPERM;

@@ -31,11 +31,11 @@ static int frames_epoch(uint64_t first, uint32_t count, uint32_t *epoch)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct frame *frame = ledger_frame(first + i);
 
-		if (!frame || frame->state != FRAME_OWNED)
+		if (!frame || __atomic_load_n(&frame->state, __ATOMIC_RELAXED) != FRAME_OWNED)
 			return -EXO_ENOENT;
-		if (i > 0 && frame->epoch != *epoch)
+		if (i > 0 && frame_read(&frame->epoch) != *epoch)
 			return -EXO_ESTALE;
-		*epoch = frame->epoch;
+		*epoch = frame_read(&frame->epoch);
 	}
 	return 0;
 }
@@ -121,7 +121,7 @@ static int end_frames(uint64_t first, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct frame *frame = ledger_frame(first + i);
 
-		frame->epoch = epoch + 1;
+		frame_write(&frame->epoch, epoch + 1);
 		space_break_frame(frame, frame->owner);
 	}
 	return 0;
@@ -180,7 +180,8 @@ static const char *state_name(const struct frame *frame)
 
 static bool same_run(const struct frame *a, const struct frame *b)
 {
-	return a->state == b->state && a->owner == b->owner && ledger_frame_fixed(a) == ledger_frame_fixed(b);
+	return a->state == b->state && a->owner == b->owner &&
+	       ledger_frame_fixed(a) == ledger_frame_fixed(b);
 }
 
 /* The next run of frames that are alike, from frame number *cursor on. */

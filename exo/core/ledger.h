@@ -62,6 +62,17 @@ struct frame {
 	struct mapping *mappings;
 };
 
+/* Owner and epoch are read by who maps and who pins while the core lock's holder writes them. */
+static inline uint32_t frame_read(const uint32_t *field)
+{
+	return __atomic_load_n(field, __ATOMIC_RELAXED);
+}
+
+static inline void frame_write(uint32_t *field, uint32_t value)
+{
+	__atomic_store_n(field, value, __ATOMIC_RELAXED);
+}
+
 _Static_assert(sizeof(struct frame) == 32, "an entry is half a cache line");
 
 /* A list of frames: indices into the array; FRAME_NONE ends it. */

@@ -205,11 +205,18 @@ struct frame *space_frame_at(struct env *env, uint64_t address, unsigned rights)
 
 /* ---- A frame's mappings ---- */
 
+/* One of a frame's mappings. */
+struct use {
+	struct env *env;
+	struct frame *frame; /* on which it hangs */
+	uint64_t address;
+};
+
 /*
  * Counts those that hang on a frame, in other environments than `except`; where `large`, only those
  * of 2 MiB. *one: one of them, as it was.
  */
-static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct mapping *one)
+static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct use *one)
 {
 	uint32_t n = 0;
 
@@ -217,7 +224,7 @@ static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct
 	for (const struct mapping *m = frame->mappings; m; m = m->next_of_frame) {
 		if (m->env->id == except || (large && !(m->flags & EXO_MAP_LARGE)))
 			continue;
-		*one = *m;
+		*one = (struct use){m->env, frame, m->address};
 		n++;
 	}
 	machine_bit_unlock(&frame->lock);
@@ -225,7 +232,7 @@ static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct
 }
 
 /* Large ones hang on the first of their frames. */
-static uint32_t all_uses(struct frame *frame, uint32_t except, struct mapping *one)
+static uint32_t all_uses(struct frame *frame, uint32_t except, struct use *one)
 {
 	struct frame *base = ledger_frame(ledger_frame_number(frame) & ~(LARGE_PAGES - 1ull));
 	uint32_t n = uses_of(frame, false, except, one);
@@ -235,7 +242,7 @@ static uint32_t all_uses(struct frame *frame, uint32_t except, struct mapping *o
 
 uint32_t space_frame_uses(struct frame *frame, const struct env *except)
 {
-	struct mapping one;
+	struct use one;
 
 	return all_uses(frame, except ? except->id : 0, &one);
 }
@@ -258,7 +265,7 @@ bool space_frame_use(struct frame *frame, const struct env *env, struct exo_cand
 /* The core lock keeps the environments that are found here. */
 void space_break_frame(struct frame *frame, uint32_t except)
 {
-	struct mapping one;
+	struct use one;
 
 	while (all_uses(frame, except, &one) != 0) {
 		struct mapping *m;
@@ -359,7 +366,8 @@ struct authority {
 static inline bool holds(const struct authority *a, const struct frame *frame)
 {
 	return __atomic_load_n(&frame->state, __ATOMIC_ACQUIRE) == FRAME_OWNED &&
-	       (a->owner ? frame->owner == a->owner : frame->epoch == a->epoch);
+	       (a->owner ? frame_read(&frame->owner) == a->owner
+	                 : frame_read(&frame->epoch) == a->epoch);
 }
 
 /*
@@ -488,7 +496,7 @@ static int owner_of(const struct env *caller, const struct env *target, const st
 {
 	const struct env *env;
 
-	*owner = frame ? frame->owner : 0;
+	*owner = frame ? frame_read(&frame->owner) : 0;
 	if (*owner == 0 || *owner == caller->id || *owner == target->id)
 		return *owner == 0 ? -EXO_EPERM : 0;
 	env = env_find(*owner);
@@ -503,7 +511,8 @@ static int check_owned(const struct env *caller, const struct env *target,
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct frame *frame = ledger_frame(m->frame + i);
 
-		if (owner_of(caller, target, frame, &owner) != 0 || frame->state != FRAME_OWNED)
+		if (owner_of(caller, target, frame, &owner) != 0 ||
+		    __atomic_load_n(&frame->state, __ATOMIC_RELAXED) != FRAME_OWNED)
 			return -EXO_EPERM;
 	}
 	return 0;
@@ -626,7 +635,7 @@ static bool is_private(const struct env *caller, const struct exo_mapping *m)
 		return false;
 	for (uint32_t i = 0; i < m->count && !m->key; i++) {
 		frame = frame_entry(m->frame + i);
-		if (!frame || frame->owner != caller->id)
+		if (!frame || frame_read(&frame->owner) != caller->id)
 			return false;
 	}
 	return true;
@@ -791,7 +800,7 @@ int64_t space_leaf_map(struct machine_pe *pe, uint64_t page, uint64_t number, ui
 	struct env *env = pe_of(pe)->env;
 	struct frame *frame = frame_entry(number);
 
-	if (!frame || frame->owner != env->id)
+	if (!frame || frame_read(&frame->owner) != env->id)
 		return MACHINE_NOT_LEAF;
 	env->account->calls++;
 	return map_single(env, page, frame, env->id);

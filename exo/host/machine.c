@@ -4,6 +4,8 @@
  */
 #include <host/host.h>
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,12 +36,16 @@ static struct {
 	size_t heap_used;
 	uint64_t now, timer[CORES_MAX];
 	unsigned nudges[CORES_MAX], nudged[CORES_MAX];
-	unsigned core;
 	uint64_t random;
 	char console[CONSOLE_MAX];
 	size_t console_size;
 	const char *typed;
 } host;
+
+static __thread unsigned core_here;
+static bool threaded;
+/* Over the heap and the nudges. */
+static pthread_mutex_t host_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static struct machine_info info;
 
@@ -144,12 +150,14 @@ void *machine_alloc(size_t size)
 		return NULL;
 	memset(block, 0, sizeof(*block) + size);
 	block->size = size;
+	pthread_mutex_lock(&host_mutex);
 	block->next = host.heap;
 	block->link = &host.heap;
 	if (block->next)
 		block->next->link = &block->next;
 	host.heap = block;
 	host.heap_used += size;
+	pthread_mutex_unlock(&host_mutex);
 	return block->bytes;
 }
 
@@ -160,10 +168,12 @@ void machine_free(void *memory)
 	if (!memory)
 		return;
 	block = (struct block *)((uint8_t *)memory - offsetof(struct block, bytes));
+	pthread_mutex_lock(&host_mutex);
 	*block->link = block->next;
 	if (block->next)
 		block->next->link = block->link;
 	host.heap_used -= block->size;
+	pthread_mutex_unlock(&host_mutex);
 	free(block);
 }
 
@@ -193,7 +203,7 @@ void machine_code_free(void *code, size_t size)
 
 void host_core_set(unsigned core)
 {
-	host.core = core;
+	core_here = core;
 }
 
 unsigned machine_cores(void)
@@ -203,13 +213,15 @@ unsigned machine_cores(void)
 
 unsigned machine_core(void)
 {
-	return host.core;
+	return core_here;
 }
 
 void machine_nudge(unsigned core)
 {
+	pthread_mutex_lock(&host_mutex);
 	host.nudges[core]++;
 	host.nudged[core] = 1;
+	pthread_mutex_unlock(&host_mutex);
 }
 
 unsigned host_nudges(unsigned core)
@@ -229,7 +241,7 @@ void host_time_add(uint64_t ticks)
 
 void machine_timer(uint64_t deadline)
 {
-	host.timer[host.core] = deadline;
+	host.timer[core_here] = deadline;
 }
 
 uint64_t host_timer(unsigned core)
@@ -239,17 +251,17 @@ uint64_t host_timer(unsigned core)
 
 bool host_timer_fires(void)
 {
-	if (host.now < host.timer[host.core])
+	if (host.now < host.timer[core_here])
 		return false;
-	host.timer[host.core] = UINT64_MAX;
+	host.timer[core_here] = UINT64_MAX;
 	return true;
 }
 
 void machine_idle(uint64_t deadline)
 {
-	if (!host.nudged[host.core] && deadline > host.now)
+	if (!host.nudged[core_here] && deadline > host.now)
 		host.now = deadline;
-	host.nudged[host.core] = 0;
+	host.nudged[core_here] = 0;
 }
 
 /* The same numbers in every run: xorshift64*. */
@@ -278,16 +290,26 @@ void machine_release_cores(void)
 {
 }
 
-/* ---- Locks: nothing is concurrent, so a lock that is taken is a deadlock ---- */
+/* ---- Locks: where nothing is concurrent, a lock that is taken is a deadlock ---- */
+
+void host_threads(bool many)
+{
+	threaded = many;
+}
 
 void machine_lock_wait(struct machine_lock *lock, uint32_t ticket)
 {
-	machine_panic("a lock is taken twice: ticket %u, owner %u", ticket, lock->owner);
+	if (!threaded)
+		machine_panic("a lock is taken twice: ticket %u, owner %u", ticket, lock->owner);
+	while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket)
+		sched_yield();
 }
 
 void machine_pause(void)
 {
-	machine_panic("a bit lock is taken twice");
+	if (!threaded)
+		machine_panic("a bit lock is taken twice");
+	sched_yield();
 }
 
 /* ---- Console and end ---- */

@@ -5,6 +5,7 @@
  */
 #include <host/host.h>
 
+#include <pthread.h>
 #include <string.h>
 
 #include "../core/machine.h"
@@ -26,7 +27,9 @@ struct machine_space {
 	bool dirty; /* something was removed or replaced since the last flush */
 };
 
-static struct machine_space *current;
+/* Over all tables: ring 3 looks at them without its space's lock, as an MMU does. */
+static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
+static __thread struct machine_space *current;
 static host_program *program;
 
 void host_program_change(host_program *new_program)
@@ -101,8 +104,10 @@ int machine_space_map(struct machine_space *space, uint64_t address, uint64_t fr
 
 	MACHINE_ASSERT(address % (pages * EXO_PAGE_SIZE) == 0 && frame % pages == 0 && rights != 0);
 	MACHINE_ASSERT(!((rights & EXO_RIGHT_WRITE) && (rights & EXO_RIGHT_EXEC)));
+	pthread_mutex_lock(&tables);
 	for (unsigned i = pages; i-- > 0 && !error;)
 		error = map_small(space, address + i * EXO_PAGE_SIZE, frame + i, rights, old);
+	pthread_mutex_unlock(&tables);
 	return error;
 }
 
@@ -115,7 +120,7 @@ static void remove_page(struct machine_space *space, uint64_t address)
 	machine_free(page);
 }
 
-int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
+static int unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
 {
 	const struct page *page = *find(space, address);
 	uint64_t base = address & ~(LARGE_PAGES * EXO_PAGE_SIZE - 1);
@@ -133,16 +138,31 @@ int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t 
 	return MACHINE_SPACE_LARGE;
 }
 
+int machine_space_unmap(struct machine_space *space, uint64_t address, uint64_t *frame)
+{
+	int result;
+
+	pthread_mutex_lock(&tables);
+	result = unmap(space, address, frame);
+	pthread_mutex_unlock(&tables);
+	return result;
+}
+
 int machine_space_query(struct machine_space *space, uint64_t address, uint64_t *frame,
                         unsigned *rights)
 {
-	const struct page *page = *find(space, address);
+	const struct page *page;
+	int result = -EXO_ENOENT;
 
-	if (!page)
-		return -EXO_ENOENT;
-	*frame = page->frame;
-	*rights = page->rights & ~MACHINE_SPACE_LARGE;
-	return (int)(page->rights & MACHINE_SPACE_LARGE);
+	pthread_mutex_lock(&tables);
+	page = *find(space, address);
+	if (page) {
+		*frame = page->frame;
+		*rights = page->rights & ~MACHINE_SPACE_LARGE;
+		result = (int)(page->rights & MACHINE_SPACE_LARGE);
+	}
+	pthread_mutex_unlock(&tables);
+	return result;
 }
 
 void machine_space_flush(struct machine_space *space, uint64_t address, uint64_t pages)
@@ -173,12 +193,16 @@ static int copy(struct machine_space *space, uint64_t address, uint8_t *buffer, 
 {
 	while (size > 0) {
 		size_t n = EXO_PAGE_SIZE - address % EXO_PAGE_SIZE;
-		uint8_t *at = reach(space, address, out ? EXO_RIGHT_WRITE : EXO_RIGHT_READ);
+		uint8_t *at;
 
+		n = n < size ? n : size;
+		pthread_mutex_lock(&tables);
+		at = reach(space, address, out ? EXO_RIGHT_WRITE : EXO_RIGHT_READ);
+		if (at)
+			memcpy(out ? at : buffer, out ? buffer : at, n);
+		pthread_mutex_unlock(&tables);
 		if (!at)
 			return -EXO_EFAULT;
-		n = n < size ? n : size;
-		memcpy(out ? at : buffer, out ? buffer : at, n);
 		address += n;
 		buffer += n;
 		size -= n;

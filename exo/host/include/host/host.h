@@ -69,6 +69,10 @@ bool host_space_stale(const struct machine_space *space);
 /* Makes `space` the one that runs on this core, as machine_run does. */
 void host_space_set(struct machine_space *space);
 
+/* Whether several threads are in the core, each a core of its own (host_core_set, host_space_set
+ * are each thread's); else a lock that is taken already is an error. */
+void host_threads(bool many);
+
 /* The disk: what is on it; how many more requests it finishes (all, at first), and how. */
 uint8_t *host_disk(void);
 void host_disk_finishes(unsigned requests, int result);

@@ -60,6 +60,8 @@ def odd_machines(report, folder):
     serves(report, folder, "RAM above 4 GiB, two NUMA nodes", memory="6G", smp=4,
            extra=["-object", "memory-backend-ram,id=m0,size=3G", "-numa", "node,memdev=m0,cpus=0-1",
                   "-object", "memory-backend-ram,id=m1,size=3G", "-numa", "node,memdev=m1,cpus=2-3"])
+    serves(report, folder, "RAM in many pieces: most of it above 4 GiB, two sockets",
+           machine="q35,max-ram-below-4g=512M", memory="3G", smp="4,sockets=2,cores=2")
     serves(report, folder, "no HPET", machine="q35,hpet=off")
     serves(report, folder, "no ACPI: the 8254 measures", expect=["acpi: no tables"],
            machine="pc,acpi=off")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The address's host environment: it answers ARP and ICMP echo for an address that it shares with
- * others, and says "unreachable" of what nobody bound.
+ * others, and refuses what nobody bound: resets for TCP, "unreachable" for the rest.
  */
 #include <libexo/printf.h>
 #include <udp/exo.h>

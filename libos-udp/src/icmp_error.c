@@ -40,7 +40,7 @@ static bool is_error(const struct packet *packet)
 	return type != ICMP_ECHO && type != ICMP_ECHO_REPLY;
 }
 
-static bool may_send(const struct packet *packet)
+bool icmp_error_allowed(const struct packet *packet)
 {
 	return (packet->stack->config.roles & UDP_ROLE_ERRORS) && !packet->link_group &&
 	       !packet->to_group && udp_ip_is_source(&packet->src) && !is_error(packet) &&
@@ -96,7 +96,7 @@ void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t res
 	struct send send = ip_answer(packet);
 	struct udp_buffer *buffer;
 
-	if (!may_send(packet))
+	if (!icmp_error_allowed(packet))
 		return;
 	buffer = build(packet, codes[cause][six], rest);
 	if (buffer == NULL)

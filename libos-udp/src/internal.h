@@ -439,6 +439,13 @@ enum icmp_cause {
 /* Sends an error about `packet` to its source, where the rules allow (RFC 1122, 3.2.2; RFC 4443,
  * 2.4). `rest` is the second header word. Borrows the packet. */
 void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t rest);
+/* Whether an error about `packet` may be sent now; counts as one that was. */
+bool icmp_error_allowed(const struct packet *packet);
+
+/* ---- reset.c ---- */
+
+/* Refuses a TCP segment that no transport takes. Borrows the packet. */
+void tcp_reset(const struct packet *packet);
 /* Somebody sent an error: tell the socket whose packet it quotes. */
 void icmp_error_input(const struct packet *packet);
 

@@ -132,11 +132,11 @@ static void deliver(struct packet *packet)
 		igmp_input(packet);
 		break;
 	case PROTOCOL_TCP:
-		if (packet->stack->transport != NULL) {
+		if (packet->stack->transport != NULL)
 			transport_input(packet);
-			break;
-		}
-		/* fall through */
+		else
+			tcp_reset(packet);
+		break;
 	default:
 		packet->stack->count.drop_protocol++;
 		icmp_error(packet, CAUSE_PROTOCOL, 0);

@@ -165,11 +165,11 @@ static void deliver_transport(struct packet *packet, const uint8_t *named)
 	case IP6_NEXT_NONE:
 		break;
 	case PROTOCOL_TCP:
-		if (packet->stack->transport != NULL) {
+		if (packet->stack->transport != NULL)
 			transport_input(packet);
-			break;
-		}
-		/* fall through */
+		else
+			tcp_reset(packet);
+		break;
 	default:
 		packet->stack->count.drop_protocol++;
 		icmp_error(packet, CAUSE_PROTOCOL, offset_of(packet, named));

@@ -79,6 +79,15 @@ def refuses_other_ports(ns):
     assert done.stdout.strip() == "refused", done.stderr
 
 
+def refuses_tcp(ns):
+    """Where nobody has a stream stack the address's host environment says so at once."""
+    program = ("import socket\n"
+               f"for port in (80, 5201):\n    try:\n        socket.create_connection(('{SHARED}', port), 3)\n"
+               "    except ConnectionRefusedError:\n        print('refused')\n")
+    done = ns.run("python3", "-c", program, check=False)
+    assert done.stdout.split() == ["refused"] * 2, done.stdout + done.stderr
+
+
 def survives_noise(ns, machine):
     """Random frames, and good ones with a few bytes changed; afterwards all is as before."""
     program = os.path.join(paths.TOP, "ci", "harness", "noise.py")
@@ -112,11 +121,18 @@ def run4(report):
                     append=f"ip={SHARED}/24,10.51.0.1 ip={LWIP}/24,10.51.0.1") as machine:
         machine.wait_for("ready: ", count=3)
         for test in (answers_arp, answers_ping, answers_fragmented_ping, answers_udp,
-                     answers_long_udp, refuses_other_ports, survives_flood):
+                     answers_long_udp, refuses_other_ports, refuses_tcp, survives_flood):
             with report.test("echo " + test.__name__.replace("_", " ")):
                 test(ns)
         with report.test("echo survives noise"):
             survives_noise(ns, machine)
+
+
+def refuses_tcp_over_ipv6(ns):
+    program = ("import socket\ntry:\n"
+               f"    socket.create_connection(('{SIX}', 80), 3)\nexcept ConnectionRefusedError:\n    print('refused')\n")
+    done = ns.run("python3", "-c", program, check=False)
+    assert done.stdout.strip() == "refused", done.stdout + done.stderr
 
 
 def run6(report):
@@ -125,6 +141,7 @@ def run6(report):
                     append=f"ip={SIX}/64") as machine, report.test("echo6 answers"):
         machine.wait_for("ready: ", count=2)
         answers_over_ipv6(ns)
+        refuses_tcp_over_ipv6(ns)
 
 
 def main():

@@ -195,7 +195,7 @@ def busybox_environments(programs):
     return {
         "sends": programs.add("sends", "busybox", shell + [f"echo hello | nc {HOST} 4000; echo sent $?"]),
         "listens": programs.add("listens", "busybox", shell + [listen]),
-        "serves": programs.add("serves", "busybox", ["nc", "-ll", "-p", "5001", "-e", "/busybox", "cat"]),
+        "serves": programs.add("serves", "busybox", "nc -ll -p 5001 -e /busybox cat".split()),
         "fetches": programs.add("fetches", "busybox", shell + [fetch]),
         "resolves": programs.add("resolves", "busybox", shell + ["nslookup web.test; echo resolved, status $?"]),
         "names": programs.add("names", "busybox", shell + [named]),

@@ -45,6 +45,7 @@
 	X(icmp_errors_in)                                                                          \
 	X(icmp_errors_out)                                                                         \
 	X(icmp_errors_limited) /* not sent: the rate was reached */                                \
+	X(tcp_resets_out)      /* where no stream stack is */                                      \
 	X(udp_in)              /* datagrams given to a socket */                                   \
 	X(udp_out)                                                                                 \
 	X(udp_bad) /* length impossible */                                                         \

@@ -6,6 +6,7 @@
  */
 #include <libexo/call.h>
 #include <libexo/lib.h>
+#include <libexo/memory.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
 
@@ -210,6 +211,47 @@ static void give_addresses(struct exo_child *child, const struct exo_manifest_en
 		lease_servers(start);
 }
 
+/* The neighbour tables of addresses that several share: init's frames, for they outlive each of the
+ * environments. */
+static struct exo_pages tables[EXO_START_ADDRESSES_MAX];
+
+/* Whoever hosts the address writes its table, anew; who shares it may look. */
+static int give_table(struct exo_child *child, const struct exo_manifest_flow *flow)
+{
+	bool hosts = (flow->flags & EXO_BIND_HOST) != 0;
+	bool shares = (flow->flags >> 16 & EXO_RIGHT_SHARE) != 0;
+	struct exo_start_address *address;
+	struct exo_pages *table;
+	int result = 0;
+
+	if ((!hosts && !shares) || flow->address >= child->start->n_addresses)
+		return 0;
+	address = &child->start->addresses[flow->address];
+	table = &tables[flow->address];
+	if (address->neighbours != 0)
+		return 0;
+	if (table->address == NULL)
+		result = exo_pages_alloc(table, 1);
+	if (result < 0)
+		return result;
+	if (hosts)
+		memset(table->address, 0, EXO_PAGE_SIZE);
+	address->publishes = hosts;
+	return hosts ? exo_child_share(child, table, &address->neighbours)
+	             : exo_child_show(child, table, &address->neighbours);
+}
+
+static int give_tables(struct exo_child *child, const struct exo_manifest_env *entry)
+{
+	const struct exo_manifest_flow *flows =
+	        exo_manifest_flows(init.payload.manifest) + entry->first_flow;
+	int result = 0;
+
+	for (uint32_t i = 0; result == 0 && i < entry->n_flows; i++)
+		result = give_table(child, &flows[i]);
+	return result;
+}
+
 bool flows_complete_address(struct exo_start_address *address)
 {
 	const struct exo_port_info *port = exo_port_info(address->port);
@@ -252,6 +294,9 @@ int flows_give(struct exo_child *child, const struct exo_manifest_env *entry)
 	int result;
 
 	give_addresses(child, entry);
+	result = give_tables(child, entry);
+	if (result < 0)
+		return result;
 	block.size = sum_up(flows, entry->n_flows, &n_binds);
 	result = exo_child_table(child, block.size, &block.address, &view);
 	if (result < 0)

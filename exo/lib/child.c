@@ -281,14 +281,24 @@ int exo_child_file(struct exo_child *child, const char *name, uint64_t frame, ui
 	return 0;
 }
 
-int exo_child_share(struct exo_child *child, const struct exo_pages *pages, uint64_t *address)
+static int share_pages(struct exo_child *child, const struct exo_pages *pages, unsigned rights,
+                       uint64_t *address)
 {
 	int result;
 
 	*address = take_content(child, pages->count);
-	result = map_into(&child->cap, *address, pages->frame, pages->count,
-	                  EXO_RIGHT_READ | EXO_RIGHT_WRITE, NULL);
+	result = map_into(&child->cap, *address, pages->frame, pages->count, rights, NULL);
 	return result < 0 ? failed(child, result, "shared pages") : 0;
+}
+
+int exo_child_share(struct exo_child *child, const struct exo_pages *pages, uint64_t *address)
+{
+	return share_pages(child, pages, EXO_RIGHT_READ | EXO_RIGHT_WRITE, address);
+}
+
+int exo_child_show(struct exo_child *child, const struct exo_pages *pages, uint64_t *address)
+{
+	return share_pages(child, pages, EXO_RIGHT_READ, address);
 }
 
 int exo_child_give(struct exo_child *child, enum exo_start_use use, const char *name,

@@ -41,7 +41,8 @@ static int failed(struct tcp_exo *net, const char *what, int result)
 
 int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 {
-	size_t size = tcp_stack_bytes(&options->tcp);
+	struct tcp_config config = options->tcp;
+	size_t size = tcp_stack_bytes(&config);
 	int result = udp_exo_open(&net->driver, &options->udp);
 
 	if (result < 0)
@@ -51,8 +52,8 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 	result = exo_pages_alloc(&net->memory, exo_pages_for(size));
 	if (result < 0)
 		return failed(net, "memory for TCP", result);
-	if (tcp_udp_open(&net->glue, net->driver.stack, &options->tcp, net->memory.address, size) !=
-	    0)
+	(void)udp_exo_ports(net->driver.flow->name, &config.port_first, &config.port_last);
+	if (tcp_udp_open(&net->glue, net->driver.stack, &config, net->memory.address, size) != 0)
 		return failed(net, "TCP", -EXO_EINVAL);
 	net->stack = net->glue.tcp;
 	return udp_exo_reach(&net->driver, &net->memory); /* tcp_send_copy's blocks lie there */

@@ -5,6 +5,7 @@
 #include <libexo/net.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
+#include <udp/neighbours.h>
 #include <udp/wire.h>
 
 #include "driver.h"
@@ -155,6 +156,18 @@ static struct udp_ip ip_of(uint8_t family, const uint8_t *bytes)
 	return ip;
 }
 
+/* Where the address is shared: its host's table of neighbours. */
+static void share_neighbours(struct udp_exo *driver, unsigned interface,
+                             const struct exo_start_address *address)
+{
+	if (address->publishes)
+		(void)udp_neighbours_publish(driver->stack, interface,
+		                             (struct udp_neighbours *)address->neighbours);
+	else if (address->neighbours != 0)
+		(void)udp_neighbours_consult(driver->stack, interface,
+		                             (const struct udp_neighbours *)address->neighbours);
+}
+
 static int add_address(struct udp_exo *driver, const struct exo_start_address *address)
 {
 	struct udp_ip ip = ip_of(address->family, address->address);
@@ -164,6 +177,7 @@ static int add_address(struct udp_exo *driver, const struct exo_start_address *a
 	if (interface < 0 || udp_address_add_how(driver->stack, (unsigned)interface, &ip,
 	                                         address->prefix, UDP_ADDRESS_OPTIMISTIC) != 0)
 		return failed(driver, "the start page's address", -EXO_EINVAL);
+	share_neighbours(driver, (unsigned)interface, address);
 	if (!udp_ip_is_unspecified(&gateway) &&
 	    udp_gateway_set(driver->stack, (unsigned)interface, &gateway) != 0)
 		return failed(driver, "the start page's gateway", -EXO_EINVAL);
@@ -206,15 +220,64 @@ static void clear(struct udp_exo *driver)
 	memcpy(driver->random, exo_start_page()->seed, sizeof driver->random);
 }
 
+/* ---- Ports ---- */
+
+/* A range of destination ports in a frame: behind IPv4's header, or IPv6's without extensions. */
+static bool is_port_range(const struct flt_term *term)
+{
+	bool behind = term->base == FLT_BASE_MSH;
+	uint16_t place = behind ? ETH_SIZE + 2 : ETH_SIZE + IP6_SIZE + 2;
+
+	return term->offset == place && (!behind || term->msh == ETH_SIZE) &&
+	       term->test == FLT_TEST_RANGE && !term->negate && term->width == 2 &&
+	       term->high <= UINT16_MAX && term->low <= term->high;
+}
+
+/* The widest range in a set, if wider than what was found before. */
+static void widen(const struct exo_start_bind *bind, uint16_t *first, uint16_t *last)
+{
+	const struct flt_conjunction *all = (const struct flt_conjunction *)bind->conjunctions;
+
+	for (uint32_t i = 0; i < bind->n_conjunctions; i++) {
+		for (uint32_t n = 0; n < all[i].n_terms && n < FLT_CONJUNCTION_TERMS_MAX; n++) {
+			const struct flt_term *term = &all[i].terms[n];
+
+			if (!is_port_range(term) ||
+			    term->high - term->low <= (uint32_t)(*last - *first))
+				continue;
+			*first = (uint16_t)term->low;
+			*last = (uint16_t)term->high;
+		}
+	}
+}
+
+bool udp_exo_ports(const char *flow, uint16_t *first, uint16_t *last)
+{
+	unsigned n;
+	const struct exo_start_bind *binds = exo_start_binds(&n);
+	uint16_t from = 0, to = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (flow == NULL || strncmp(binds[i].name, flow, sizeof binds[i].name) == 0)
+			widen(&binds[i], &from, &to);
+	if (from == to)
+		return false;
+	*first = from;
+	*last = to;
+	return true;
+}
+
 int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options)
 {
+	struct udp_exo_options own = *options;
 	int result;
 
 	clear(driver);
 	driver->flow = exo_start_find(EXO_USE_FLOW, options->flow);
 	if (driver->flow == NULL)
 		return failed(driver, "flow space", -EXO_ENOENT);
-	result = prepare(driver, options, &driver->flow->cap);
+	(void)udp_exo_ports(driver->flow->name, &own.config.port_first, &own.config.port_last);
+	result = prepare(driver, &own, &driver->flow->cap);
 	if (result == 0)
 		result = add_addresses(driver, options->family);
 	if (result < 0)

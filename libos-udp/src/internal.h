@@ -16,6 +16,7 @@
 
 #include <udp/checksum.h>
 #include <udp/dhcp.h>
+#include <udp/neighbours.h>
 #include <udp/socket.h>
 #include <udp/stack.h>
 #include <udp/transport.h>
@@ -68,6 +69,8 @@ struct interface {
 	struct udp_ip gateway4, gateway6; /* family 0: none */
 	struct autoconf autoconf;
 	struct groups groups;
+	struct udp_neighbours *published;       /* NULL: nobody reads our neighbours */
+	const struct udp_neighbours *consulted; /* NULL: nobody else has any */
 };
 
 enum neighbour_state {
@@ -441,6 +444,14 @@ enum icmp_cause {
 void icmp_error(const struct packet *packet, enum icmp_cause cause, uint32_t rest);
 /* Whether an error about `packet` may be sent now; counts as one that was. */
 bool icmp_error_allowed(const struct packet *packet);
+
+/* ---- neighbours.c ---- */
+
+/* Publishes an entry, or that it holds nothing any more. */
+void neighbours_write(struct udp_stack *stack, const struct neighbour *entry, bool used);
+/* What somebody else published of `ip`. */
+bool neighbours_read(const struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                     uint8_t mac[UDP_MAC_BYTES]);
 
 /* ---- reset.c ---- */
 

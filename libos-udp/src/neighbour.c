@@ -15,9 +15,10 @@
  */
 #include "internal.h"
 
-#define ASK_INTERVAL NS_PER_S /* between questions, to all or to one */
-#define GOOD_TIME    (30 * NS_PER_S)
-enum { TRIES_MAX = 3 };
+#define ASK_INTERVAL  NS_PER_S /* between questions, to all or to one */
+#define GOOD_TIME     (30 * NS_PER_S)
+#define LOOK_INTERVAL (NS_PER_S / 50) /* between looks into another's table */
+enum { TRIES_MAX = 3, LOOKS = 50 /* … for each question */ };
 
 static uint32_t bucket_count(uint32_t entries)
 {
@@ -95,6 +96,8 @@ static void set_state(struct udp_stack *stack, struct neighbour *entry, enum nei
 	entry->state = (uint8_t)state;
 	entry->deadline = deadline;
 	stack->neighbours.deadline = earlier(stack->neighbours.deadline, deadline);
+	if (state != NEIGHBOUR_ASKING)
+		neighbours_write(stack, entry, true);
 }
 
 static void free_entry(struct udp_stack *stack, struct neighbour *entry)
@@ -108,6 +111,7 @@ static void free_entry(struct udp_stack *stack, struct neighbour *entry)
 	*at = entry->next;
 	drop_queue(stack, entry);
 	set_passive(stack, entry, false);
+	neighbours_write(stack, entry, false);
 	entry->state = NEIGHBOUR_FREE;
 	entry->deadline = UINT64_MAX;
 	entry->next = table->free;
@@ -188,11 +192,22 @@ static void send_queue(struct udp_stack *stack, struct neighbour *entry)
 		              entry->queue[i]);
 }
 
+static bool may_ask(const struct udp_stack *stack)
+{
+	return (stack->config.roles & (UDP_ROLE_RESOLVE | UDP_ROLE_ASK)) != 0;
+}
+
+/* Whether somebody else hears the answers. */
+static bool is_consulted(const struct udp_stack *stack, unsigned interface)
+{
+	return stack->interfaces[interface].consulted != NULL;
+}
+
 static void ask(struct udp_stack *stack, const struct neighbour *entry, bool directly)
 {
 	const uint8_t *mac = directly ? entry->mac : NULL;
 
-	if (!(stack->config.roles & UDP_ROLE_RESOLVE))
+	if (!may_ask(stack))
 		return;
 	if (entry->ip.family == 6)
 		nd_solicit(stack, entry->interface, &entry->ip, mac);
@@ -219,7 +234,7 @@ static void begin_asking(struct udp_stack *stack, unsigned interface, const stru
 	struct neighbour *entry = NULL;
 
 	/* Who may not ask can only wait for what it learns; nothing would ever end that wait. */
-	if (stack->config.roles & UDP_ROLE_RESOLVE)
+	if (may_ask(stack))
 		entry = create(stack, interface, ip, false);
 	if (entry == NULL) {
 		stack->count.drop_no_route++;
@@ -228,7 +243,8 @@ static void begin_asking(struct udp_stack *stack, unsigned interface, const stru
 	}
 	enqueue(stack, entry, buffer);
 	entry->tries = 1;
-	set_state(stack, entry, NEIGHBOUR_ASKING, entry->used + ASK_INTERVAL);
+	set_state(stack, entry, NEIGHBOUR_ASKING,
+	          entry->used + (is_consulted(stack, interface) ? LOOK_INTERVAL : ASK_INTERVAL));
 	ask(stack, entry, false);
 }
 
@@ -236,7 +252,12 @@ void neighbour_send(struct udp_stack *stack, unsigned interface, const struct ud
                     struct udp_buffer *buffer)
 {
 	struct neighbour *entry = find(stack, interface, ip);
+	uint8_t mac[UDP_MAC_BYTES];
 
+	if (entry == NULL && neighbours_read(stack, interface, ip, mac)) {
+		ethernet_send(stack, interface, mac, ethertype(ip), buffer);
+		return;
+	}
 	if (entry == NULL) {
 		begin_asking(stack, interface, ip, buffer);
 		return;
@@ -261,6 +282,8 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
 	struct neighbour *entry = find(stack, interface, ip);
 	bool same;
 
+	/* An answer to a question that another stack at our address asked. */
+	may_create = may_create || stack->interfaces[interface].published != NULL;
 	if (entry == NULL && may_create)
 		entry = create(stack, interface, ip, true);
 	if (entry == NULL)
@@ -320,10 +343,32 @@ static void fail_queue(struct udp_stack *stack, struct neighbour *entry)
 	}
 }
 
+/* An entry that stands for a question to others: whether the host knows by now. */
+static void look_again(struct udp_stack *stack, struct neighbour *entry, uint64_t now)
+{
+	if (neighbours_read(stack, entry->interface, &entry->ip, entry->mac)) {
+		send_queue(stack, entry);
+		free_entry(stack, entry);
+	} else if (entry->tries < TRIES_MAX * LOOKS) {
+		entry->tries++;
+		set_state(stack, entry, NEIGHBOUR_ASKING, now + LOOK_INTERVAL);
+		if (entry->tries % LOOKS == 0 && entry->tries < TRIES_MAX * LOOKS)
+			ask(stack, entry, false);
+	} else {
+		stack->count.neighbour_failed++;
+		fail_queue(stack, entry);
+		free_entry(stack, entry);
+	}
+}
+
 static void entry_due(struct udp_stack *stack, struct neighbour *entry, uint64_t now)
 {
 	bool asking = entry->state == NEIGHBOUR_ASKING;
 
+	if (asking && is_consulted(stack, entry->interface)) {
+		look_again(stack, entry, now);
+		return;
+	}
 	if (entry->state == NEIGHBOUR_GOOD) {
 		set_state(stack, entry, NEIGHBOUR_STALE, UINT64_MAX);
 		return;

@@ -10,14 +10,13 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from harness import paths  # noqa: E402
+from harness import paths, programs  # noqa: E402
 from harness.machine import Machine, Nic, tap  # noqa: E402
 from harness.netns import Namespace  # noqa: E402
 from harness.report import Report, skip_all  # noqa: E402
@@ -31,47 +30,23 @@ OWN6 = ('{ name = "own"; address = %d; family = 6; receive = "ip6 and (dst host 
         ' transmit = "ether src $mac and ip6 and src host $addr"; }')
 
 
-def quote(text):
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 class Programs:
-    """Environments of one machine: program, arguments; the n-th has address 10.51.0.(2 + n)."""
+    """Environments of one machine: the n-th has address 10.51.0.(2 + n)."""
 
     def __init__(self):
         self.entries, self.names = [], []
 
     def add(self, name, program, arguments, content=(), frames=16384, flow=OWN):
         index = len(self.names)
-        members = ", ".join(f'{{ name = "{name}"; file = "{name}"; }}' for name in content)
-        files = f"content = ( {members} ); " if content else ""
         self.names.append(name)
-        self.entries.append(
-            f'  {{ name = "{name}"; image = "linux-net"; program = "{program}"; frames = {frames}; {files}'
-            f'may = [ "console", "environments" ]; arguments = [ {", ".join(map(quote, arguments))} ];'
-            f' flows = ( {flow % index} ); }}')
+        self.entries.append(programs.environment(name, program, arguments, content, frames, flow % index))
         return f"10.51.0.{2 + index}"
 
     def build(self, folder, include=()):
-        conf, payload = os.path.join(folder, "programs.conf"), os.path.join(folder, "programs.cpio")
-        with open(conf, "w", encoding="utf-8") as file:
-            file.write('name = "programs";\nenvironments = (\n' + ",\n".join(self.entries) + "\n);\n")
-        words = [os.path.join(paths.BUILD, "boot", "mkappliance")]
-        for image in ["libos-tcp/sockets", "appliances/init"]:
-            words += ["-I", os.path.join(paths.BUILD, image)]
-        for path in [*include, os.path.dirname(shutil.which("busybox"))]:
-            words += ["-I", path]
-        subprocess.run(words + ["-o", payload, conf], check=True)
-        return payload
+        return programs.build(folder, self.entries, include)
 
     def append(self):
         return f"dns={HOST} " + " ".join(f"ip=10.51.0.{2 + i}/24,{HOST}" for i in range(len(self.names)))
-
-
-def said(machine, name):
-    """What an environment printed, without the library OS's own lines."""
-    lines = [line.split(": ", 1)[1] for line in machine.console().splitlines() if f"] {name}: " in line]
-    return [line for line in lines if not line.startswith("linux: ")]
 
 
 CONTENT = {"www/index.html": b"<html>a page</html>\n", "www/big": random.Random(1).randbytes(300000)}
@@ -118,23 +93,13 @@ def curl(ns, url, *more):
     return ns.run("curl", "-sS", "--max-time", "20", *more, url, check=False)
 
 
-def talk(ns, address, port, text):
-    """What comes back from a TCP service for `text`, until it closes or a second is quiet."""
-    program = ("import socket,sys\n"
-               f"s = socket.create_connection(('{address}', {port}), 10); s.sendall({text!r}); s.settimeout(15)\n"
-               "s.shutdown(1); got = b''\n"
-               "while True:\n    part = s.recv(65536)\n    if not part: break\n    got += part\n"
-               "sys.stdout.buffer.write(got)\n")
-    return ns.run("python3", "-c", program, check=False).stdout
-
-
 class Test:
     def __init__(self, report, ns, machine, addresses, folder):
         self.report, self.ns, self.machine, self.addresses, self.folder = report, ns, machine, addresses, folder
 
     def said(self, name, last, seconds=40):
         self.machine.wait_for(rf"\] {name}: {last}", seconds)
-        return said(self.machine, name)
+        return programs.said(self.machine, name)
 
     def nc_sends(self):
         self.machine.wait_for("sends: sent 0", 40)
@@ -143,18 +108,18 @@ class Test:
 
     def nc_listens(self):
         self.machine.wait_for("listens: ready", 40)
-        assert talk(self.ns, self.addresses["listens"], 5000, b"from outside\n") == "an answer\n"
+        assert programs.talk(self.ns, self.addresses["listens"], 5000, b"from outside\n") == "an answer\n"
         assert "from outside" in self.said("listens", "done")
 
     def nc_serves_by_exec(self):
         """-ll -e: each connection becomes the standard files of a program of its own."""
         for text in (b"one\n", b"two\n" * 3000):
-            got = talk(self.ns, self.addresses["serves"], 5001, text)
+            got = programs.talk(self.ns, self.addresses["serves"], 5001, text)
             assert got == text.decode(), (len(got), len(text))
 
     def wget_fetches(self):
         digest = hashlib.md5(CONTENT["www/big"]).hexdigest()
-        assert f"{digest}  -" in self.said("fetches", "fetched"), said(self.machine, "fetches")
+        assert f"{digest}  -" in self.said("fetches", "fetched"), programs.said(self.machine, "fetches")
 
     def nslookup_resolves(self):
         lines = self.said("resolves", "resolved")
@@ -164,7 +129,7 @@ class Test:
 
     def wget_by_name(self):
         """busybox's wget is static glibc: its own resolver, by /etc/resolv.conf."""
-        assert "<html>a page</html>" in self.said("names", "by name 0"), said(self.machine, "names")
+        assert "<html>a page</html>" in self.said("names", "by name 0"), programs.said(self.machine, "names")
 
     def httpd_serves(self):
         base = f"http://{self.addresses['httpd']}/"
@@ -187,25 +152,25 @@ class Test:
                 assert file.read() == CONTENT["www/big"]
 
 
-def busybox_environments(programs):
+def busybox_environments(entries):
     shell = ["sh", "-c"]
     fetch = f"wget -q -O - http://{HOST}:8000/www/big | md5sum; echo fetched"
     named = "sleep 1; wget -q -O - http://web.test:8000/www/index.html; echo by name $?"
     listen = "echo ready; echo an answer | nc -l -p 5000; echo done"
     return {
-        "sends": programs.add("sends", "busybox", shell + [f"echo hello | nc {HOST} 4000; echo sent $?"]),
-        "listens": programs.add("listens", "busybox", shell + [listen]),
-        "serves": programs.add("serves", "busybox", "nc -ll -p 5001 -e /busybox cat".split()),
-        "fetches": programs.add("fetches", "busybox", shell + [fetch]),
-        "resolves": programs.add("resolves", "busybox", shell + ["nslookup web.test; echo resolved, status $?"]),
-        "names": programs.add("names", "busybox", shell + [named]),
-        "httpd": programs.add("httpd", "busybox", ["httpd", "-f", "-p", "80", "-h", "/www"], list(CONTENT), 32768),
+        "sends": entries.add("sends", "busybox", shell + [f"echo hello | nc {HOST} 4000; echo sent $?"]),
+        "listens": entries.add("listens", "busybox", shell + [listen]),
+        "serves": entries.add("serves", "busybox", "nc -ll -p 5001 -e /busybox cat".split()),
+        "fetches": entries.add("fetches", "busybox", shell + [fetch]),
+        "resolves": entries.add("resolves", "busybox", shell + ["nslookup web.test; echo resolved, status $?"]),
+        "names": entries.add("names", "busybox", shell + [named]),
+        "httpd": entries.add("httpd", "busybox", ["httpd", "-f", "-p", "80", "-h", "/www"], list(CONTENT), 32768),
     }
 
 
 def check_busybox(report):
-    programs = Programs()
-    addresses = busybox_environments(programs)
+    entries = Programs()
+    addresses = busybox_environments(entries)
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
         write_content(folder)
         resolver = ns.popen("python3", "-c", NAME_SERVER)
@@ -213,8 +178,8 @@ def check_busybox(report):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         listener = ns.popen("python3", "-c", LISTENER, stdout=subprocess.PIPE)
         time.sleep(1)
-        with Machine(payload=programs.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=250,
-                     memory="1G", smp=2, append=programs.append()) as machine:
+        with Machine(payload=entries.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=250,
+                     memory="1G", smp=2, append=entries.append()) as machine:
             test = Test(report, ns, machine, addresses, folder)
             test.listener = listener
             for one in (test.nc_sends, test.nc_listens, test.nc_serves_by_exec, test.wget_fetches,
@@ -230,11 +195,11 @@ def check_busybox(report):
 
 def check_six(report):
     """One environment with an IPv6 address only: a fork per connection, both ways."""
-    programs = Programs()
-    programs.add("six", "busybox", ["httpd", "-f", "-p", "[::]:80", "-h", "/www"], list(CONTENT), 32768, OWN6)
+    entries = Programs()
+    entries.add("six", "busybox", ["httpd", "-f", "-p", "[::]:80", "-h", "/www"], list(CONTENT), 32768, OWN6)
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
         write_content(folder)
-        with Machine(payload=programs.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=100,
+        with Machine(payload=entries.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=100,
                      memory="512M", append="ip=fd51::9/64") as machine, report.test("busybox: httpd over IPv6"):
             machine.wait_for("1 of 1 environments started", 30)
             path = os.path.join(folder, "got")
@@ -264,7 +229,7 @@ def check_programs(report):
                 assert "mini_httpd on Sluice" in done.stdout, done.stderr + machine.console()
             assert "404" in curl(ns, "http://10.51.0.2/nothing", "-i").stdout
         with report.test("mini_httpd: a conversation byte by byte"):
-            assert talk(ns, "10.51.0.2", 80, b"GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.")
+            assert programs.talk(ns, "10.51.0.2", 80, b"GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.")
         for what, words in {"to it": ["-n", "20M"], "from it": ["-n", "20M", "-R"], "four at once": ["-n", "20M", "-P", "4"],
                             "both ways": ["-n", "10M", "--bidir"]}.items():
             with report.test(f"iperf3: {what}"):

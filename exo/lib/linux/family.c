@@ -37,7 +37,7 @@ void family_init(void)
 	family->blocks = family->blocks_free = (uint32_t)most;
 	for (uint64_t i = 0; i < most; i++)
 		family->next_block[i] = (uint16_t)i;
-	family_add(family, area_pages);
+	family_add(family, area_pages, EXO_RIGHT_READ | EXO_RIGHT_WRITE);
 	family->live = 1;
 	family->next_pid = 2;
 	self = &family->processes[0];
@@ -57,7 +57,7 @@ bool family_shared(void)
 
 static bool in_area(const struct family_area *area, uint64_t address)
 {
-	return address - area->address < area->pages << EXO_PAGE_SHIFT;
+	return address - area->address < (uint64_t)area->pages << EXO_PAGE_SHIFT;
 }
 
 bool family_has(uint64_t address)
@@ -68,12 +68,12 @@ bool family_has(uint64_t address)
 	return false;
 }
 
-int family_add(void *address, uint32_t pages)
+int family_add(const void *address, uint32_t pages, unsigned rights)
 {
 	for (unsigned i = 0; i < AREAS_MAX; i++) {
 		if (family->areas[i].pages != 0)
 			continue;
-		family->areas[i] = (struct family_area){(uintptr_t)address, pages};
+		family->areas[i] = (struct family_area){(uintptr_t)address, pages, rights};
 		return 0;
 	}
 	return -ENOSPC;
@@ -84,8 +84,8 @@ static int share_area(struct exo_child *child, const struct family_area *area)
 	struct exo_mapping mapping = {
 	        .address = area->address,
 	        .frame = area->address >> EXO_PAGE_SHIFT,
-	        .count = (uint32_t)area->pages,
-	        .rights = EXO_RIGHT_READ | EXO_RIGHT_WRITE,
+	        .count = area->pages,
+	        .rights = (uint16_t)area->rights,
 	        .flags = EXO_MAP_GUARANTEED | EXO_MAP_SHARE,
 	};
 	int64_t n = exo_map(&child->cap, &mapping, 1);

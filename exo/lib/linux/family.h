@@ -23,7 +23,7 @@ enum {
 	EPOLL_ITEMS_MAX = 512, /* descriptors in all of them */
 	EVENTS_MAX = 32,       /* eventfd counters */
 	TIMERS_MAX = 16,       /* timerfd timers */
-	AREAS_MAX = 8,         /* more memory of the family's */
+	AREAS_MAX = 16,        /* more memory of the family's */
 	NODES_MAX = 384,       /* files, directories and links of the tree */
 	NAME_BYTES = 48,       /* of a name in a directory, with its NUL */
 	BLOCK_BYTES = 4096,
@@ -125,7 +125,8 @@ struct event_timer {
 };
 
 struct family_area {
-	uint64_t address, pages;
+	uint64_t address;
+	uint32_t pages, rights;
 };
 
 /* What was typed and not read yet: whoever reads first has it. */
@@ -179,8 +180,9 @@ bool family_shared(void);
 /* Where it lies: pages that fork must share, not copy. */
 bool family_has(uint64_t address);
 int family_share(struct exo_child *child);
-/* Makes more pages of the first process the family's. Before there are others. 0, -ENOSPC. */
-int family_add(void *address, uint32_t pages);
+/* Makes more pages of the first process the family's, with EXO_RIGHT_READ and perhaps WRITE. Before
+ * there are others. 0, -ENOSPC. */
+int family_add(const void *address, uint32_t pages, unsigned rights);
 
 /* A zeroed block of the area. NONE: there is none. */
 uint16_t block_take(void);

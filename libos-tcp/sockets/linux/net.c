@@ -16,6 +16,7 @@
 #include "net.h"
 
 enum {
+	SHARED = EXO_RIGHT_READ | EXO_RIGHT_WRITE,
 	SHARE = 8, /* one frame in … of the environment's is for the network at most */
 	RING_LEAST = 32,
 	RING_MOST = 512,
@@ -86,14 +87,26 @@ static void *take(uint64_t bytes)
 
 	if (exo_pages_alloc(&pages, exo_pages_for(bytes)) < 0)
 		return NULL;
-	return family_add(pages.address, pages.count) == 0 ? pages.address : NULL;
+	return family_add(pages.address, pages.count, SHARED) == 0 ? pages.address : NULL;
 }
 
 /* Who shares its address has not the right to speak ARP for it. */
 static uint32_t roles_of(const struct exo_start_cap *flow)
 {
-	return (flow->cap.rights & EXO_RIGHT_SHARE) != 0 ? UDP_ROLE_LEARN
+	return (flow->cap.rights & EXO_RIGHT_SHARE) != 0 ? UDP_ROLE_LEARN | UDP_ROLE_ASK
 	                                                 : UDP_ROLE_ALL | UDP_ROLE_LEARN;
+}
+
+/* The tables of neighbours that the stack looks into. */
+static void share_neighbours(void)
+{
+	for (unsigned i = 0; exo_start_address(i) != NULL; i++) {
+		const struct exo_start_address *address = exo_start_address(i);
+
+		if (address->neighbours != 0)
+			(void)family_add((const void *)address->neighbours, 1,
+			                 address->publishes ? SHARED : EXO_RIGHT_READ);
+	}
 }
 
 static const char *open_stacks(const struct exo_start_cap *flow)
@@ -107,8 +120,9 @@ static const char *open_stacks(const struct exo_start_cap *flow)
 	if (tcp_exo_open(&net->exo, &options) < 0)
 		return driver->error;
 	for (unsigned i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
-		if (family_add(areas[i]->address, areas[i]->count) < 0)
+		if (family_add(areas[i]->address, areas[i]->count, SHARED) < 0)
 			return "too many areas of memory";
+	share_neighbours();
 	net->set.tcp = net->exo.stack;
 	net->set.udp = driver->stack;
 	net->there = true;

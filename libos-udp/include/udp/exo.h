@@ -82,6 +82,12 @@ struct udp_exo_options udp_exo_options_default(void);
  */
 int udp_exo_open(struct udp_exo *driver, const struct udp_exo_options *options);
 /*
+ * The ephemeral ports that a flow space has: the widest range of destination ports in what the
+ * start page lists for the flow space of that name (NULL: any). udp_exo_open takes them by itself.
+ * false: there is no range, the stack's own stands.
+ */
+bool udp_exo_ports(const char *flow, uint16_t *first, uint16_t *last);
+/*
  * Without the start page's part: rings that send inside `space`, and an interface on NIC port
  * `port` that has no address yet. What is to be received the caller binds to driver->rx.cap. For
  * who makes its own flow spaces, as init does to get an address.

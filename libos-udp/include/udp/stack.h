@@ -49,6 +49,8 @@ enum udp_roles {
 	UDP_ROLE_ECHO = 1 << 1,    /* answers ICMP echo */
 	UDP_ROLE_ERRORS = 1 << 2,  /* sends ICMP errors: unreachable, time exceeded */
 	UDP_ROLE_LEARN = 1 << 3,   /* learns neighbours from the frames that arrive for it */
+	UDP_ROLE_ASK = 1 << 4,     /* asks for neighbours though the answers go to the address's
+	                              host, which publishes them (neighbours.h) */
 	UDP_ROLE_ALL = UDP_ROLE_RESOLVE | UDP_ROLE_ECHO | UDP_ROLE_ERRORS,
 };
 

@@ -68,6 +68,8 @@ int exo_child_file(struct exo_child *child, const char *name, uint64_t frame, ui
 
 /* Maps the creator's own pages writable into the child as well. *address: where it sees them. */
 int exo_child_share(struct exo_child *child, const struct exo_pages *pages, uint64_t *address);
+/* Likewise, for the child to read only. */
+int exo_child_show(struct exo_child *child, const struct exo_pages *pages, uint64_t *address);
 
 /* Derives a capability for the child from `source` and enters it in the start page. */
 int exo_child_grant(struct exo_child *child, enum exo_start_use use, const char *name,

@@ -205,6 +205,23 @@ static int parse(int argc, char **argv, struct bench *bench)
 	return wrong ? command_complain(STATUS_USAGE, "%s", wrong) : 0;
 }
 
+/* Trials begin anew again and again: only what is kept in memory will do. */
+static int open_trace(struct bench *bench)
+{
+	char error[TRACE_REASON_MAX];
+
+	bench->trace = trace_source_open(bench->trace_name, ports_longest(bench->to),
+	                                 UINT64_MAX - 1, error);
+	if (!bench->trace)
+		return command_complain(STATUS_BROKEN, "%s: %s", bench->trace_name, error);
+	if (bench->trace->account.streamed)
+		return command_complain(STATUS_BROKEN, "%s: it is no file that can be read again",
+		                        bench->trace_name);
+	command_explain_trace(&bench->trace->account);
+	bench->sizes_n = 1;
+	return STATUS_GOOD;
+}
+
 static int open_bench(struct bench *bench)
 {
 	const char *names[2] = {bench->to, bench->from};
@@ -215,15 +232,11 @@ static int open_bench(struct bench *bench)
 	for (unsigned i = 0; i < bench->sizes_n; i++)
 		if (bench->sizes[i] > options.longest)
 			options.longest = bench->sizes[i];
-	if (bench->trace_name) {
-		bench->trace = trace_source_open(bench->trace_name, ports_longest(bench->to),
-		                                 UINT64_MAX, error);
-		if (!bench->trace)
-			return command_complain(STATUS_BROKEN, "%s: %s", bench->trace_name, error);
-		bench->sizes_n = 1;
-		if (bench->trace->account.longest > options.longest)
-			options.longest = bench->trace->account.longest;
-	}
+	int status = bench->trace_name ? open_trace(bench) : STATUS_GOOD;
+	if (status)
+		return status;
+	if (bench->trace && bench->trace->account.longest > options.longest)
+		options.longest = bench->trace->account.longest;
 	bench->ports_n = bench->from ? 2 : 1;
 	if (ports_open(names, bench->ports_n, &options, bench->ports, error)) {
 		bench->ports_n = 0;

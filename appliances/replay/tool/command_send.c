@@ -219,7 +219,8 @@ static int open_ports(struct sending *sending)
 	                                                   : sending->trace->account.longest +
 	                                                             REWRITE_GROWTH,
 	                                .verbose = sending->options.common.verbose,
-	                                .wait_for_peer = true};
+	                                .wait_for_peer = true,
+	                                .deaf = !sending->options.sender.listen};
 	char error[PORTS_REASON_MAX];
 
 	if (options.longest < 1518)

@@ -30,6 +30,8 @@ enum {
 	WORDS = 16,
 	WORD_MAX = 256,
 	BLOCK = 1 << 16, /* of af_packet's rings */
+	SLOTS = 4096,
+	SLOTS_MIN = 512,
 	LINK_WAIT_MS = 10000,
 	LINGER_MS = 300,
 	STUCK_NS = 1000000000, /* without a frame taken, before the link is looked at */
@@ -38,7 +40,8 @@ enum {
 struct dpdk_port {
 	struct ports_port base; /* first */
 	uint16_t id;
-	const char *path; /* of the socket through which memory is shared; NULL: a device */
+	const char *interface; /* NULL: none of the kernel's */
+	const char *path;      /* of the socket through which memory is shared; NULL: a device */
 	bool memif;
 	uint64_t refused_ns; /* since when no frame was taken; 0: it takes them */
 	struct rte_mempool *pool;
@@ -125,11 +128,42 @@ static uint64_t now(struct port *port)
 	return port_clock_ns();
 }
 
+static const char *after(const char *name, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(name, prefix, length) ? NULL : name + length;
+}
+
+/* The network interface of a port of that name; NULL: another kind of port. */
+static const char *interface_of(const char *name)
+{
+	const char *rest = after(name, "af_xdp:");
+
+	return rest ? rest : strchr(name, ':') ? NULL : name;
+}
+
+/* The kernel's word: for its interfaces DPDK says yes whatever is plugged in. */
+static bool has_carrier(const char *interface)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/carrier", interface);
+	FILE *file = fopen(path, "re");
+	bool carrier = file && fgetc(file) == '1'; /* can't be read where it is down */
+	if (file)
+		(void)fclose(file);
+	return carrier;
+}
+
 static bool link_up(struct ports_port *port)
 {
+	const struct dpdk_port *own = (struct dpdk_port *)port;
 	struct rte_eth_link link = {0};
 
-	return !rte_eth_link_get_nowait(((struct dpdk_port *)port)->id, &link) && link.link_status;
+	if (own->interface && !has_carrier(own->interface))
+		return false;
+	return !rte_eth_link_get_nowait(own->id, &link) && link.link_status;
 }
 
 static void refresh(struct ports_port *port)
@@ -171,13 +205,6 @@ static void close_port(struct ports_port *port)
 	(void)rte_eth_dev_close(own->id);
 	rte_mempool_free(own->pool);
 	free(own);
-}
-
-static const char *after(const char *name, const char *prefix)
-{
-	size_t length = strlen(prefix);
-
-	return strncmp(name, prefix, length) ? NULL : name + length;
 }
 
 /* The path of a socket through which two processes share memory; NULL: another port. */
@@ -224,20 +251,26 @@ static void vhost_words(char *word, unsigned i, const char *path)
 	snprintf(word, WORD_MAX, "--vdev=net_vhost%u,iface=%s", i, path);
 }
 
-/* af_packet's slots hold a frame and its header each; a power of two, several a block. */
-static void af_packet_words(char *word, unsigned i, const char *interface, uint32_t longest)
+/*
+ * af_packet's slots hold a frame and its header each; a power of two, several a block. Both rings
+ * have as many: who listens needs many, since what finds none is lost while we are not running; who
+ * only sends needs few, which stay in the processor's caches.
+ */
+static void af_packet_words(char *word, unsigned i, const char *interface,
+                            const struct ports_options *options)
 {
-	uint32_t slot = 2048;
+	uint32_t slot = 2048, slots = options->deaf ? SLOTS_MIN : SLOTS;
 
-	while (slot < longest + 128 && slot < BLOCK)
-		slot *= 2;
+	for (; slot < options->longest + 128 && slot < BLOCK; slot *= 2)
+		slots /= 2;
 	snprintf(word, WORD_MAX,
 	         "--vdev=net_af_packet%u,iface=%s,qdisc_bypass=1,blocksz=%d,framesz=%u,framecnt=%u",
-	         i, interface, BLOCK, slot, 4096u * 2048 / slot < 512 ? 512 : 4096u * 2048 / slot);
+	         i, interface, BLOCK, slot, slots < SLOTS_MIN ? SLOTS_MIN : slots);
 }
 
 /* The word by which DPDK makes the device; false for a NIC, which it finds by itself. */
-static void device_word(char *word, unsigned i, const char *name, uint32_t longest)
+static void device_word(char *word, unsigned i, const char *name,
+                        const struct ports_options *options)
 {
 	const char *rest;
 
@@ -257,7 +290,7 @@ static void device_word(char *word, unsigned i, const char *name, uint32_t longe
 	else if ((rest = after(name, "vdev:")))
 		snprintf(word, WORD_MAX, "--vdev=%s", rest);
 	else
-		af_packet_words(word, i, name, longest);
+		af_packet_words(word, i, name, options);
 }
 
 static bool any_pci(const char *const *names, unsigned n)
@@ -271,12 +304,12 @@ static bool any_pci(const char *const *names, unsigned n)
 /* Interfaces that are not there are worth a clear word: DPDK's own names none. */
 static bool interface_there(const char *name, char *error)
 {
-	const char *rest = after(name, "af_xdp:");
+	const char *interface = interface_of(name);
 	char path[128];
 
-	if (!rest && strchr(name, ':'))
+	if (!interface)
 		return true;
-	snprintf(path, sizeof(path), "/sys/class/net/%s", rest ? rest : name);
+	snprintf(path, sizeof(path), "/sys/class/net/%s", interface);
 	if (!access(path, F_OK))
 		return true;
 	snprintf(error, PORTS_REASON_MAX, "%s: there is no such network interface", name);
@@ -303,7 +336,7 @@ int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_opt
 	if (!options->verbose)
 		words[words_n++] = "--log-level=*:3";
 	for (unsigned i = 0; i < n; i++) {
-		device_word(devices[i], i, names[i], options->longest);
+		device_word(devices[i], i, names[i], options);
 		words[words_n++] = devices[i];
 	}
 	if (rte_eal_init(words_n, words) < 0) {
@@ -417,6 +450,7 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 	                                .link_up = link_up,
 	                                .refresh = refresh,
 	                                .close = close_port};
+	own->interface = interface_of(name);
 	own->path = shared_path(name);
 	own->memif = after(name, "memif:") != NULL;
 	own->pool = make_pool(i, options->longest);

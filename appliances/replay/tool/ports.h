@@ -37,6 +37,7 @@ struct ports_options {
 	uint32_t longest;   /* bytes of a frame that shall pass */
 	bool verbose;       /* DPDK's own messages */
 	bool wait_for_peer; /* until the link is up */
+	bool deaf;          /* nothing is received through these ports */
 };
 
 struct ports_port; /* one of ours; begins with a struct port */

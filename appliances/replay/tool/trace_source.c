@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In memory a pass is an array of records. Streamed, a thread fills blocks, and two counters say
- * how many were filled and how many are used up.
+ * In memory a pass is an array of records. Streamed, a thread fills blocks in turn, and the sender
+ * follows right behind it: a pipe that brings little is not held back until a block is full.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct record {
 
 struct block {
 	uint8_t *bytes;
-	size_t used;
+	_Atomic size_t used; /* the sender reads so far, while the reader goes on */
 };
 
 struct trace_store {
@@ -47,10 +48,11 @@ struct trace_store {
 	char *path;
 	struct trace *first; /* open already, for the first pass */
 	struct trace_limits limits;
-	struct trace_account *account;    /* the reader's until the first pass is over */
-	_Atomic uint64_t filled, emptied; /* blocks */
-	_Atomic uint64_t passes;          /* that the sender asked for */
-	_Atomic bool stop, failed;        /* failed: a further pass can't be read */
+	struct trace_account *account;   /* the reader's until the first pass is over */
+	uint64_t filled;                 /* blocks, the reader's */
+	_Atomic uint64_t begun, emptied; /* blocks that the sender may look into; that it left */
+	_Atomic uint64_t passes;         /* that the sender asked for */
+	_Atomic bool stop, failed;       /* failed: a further pass can't be read */
 };
 
 static void note(struct trace_odd *odd, const struct trace_frame *frame)
@@ -101,17 +103,19 @@ static void put_frame(struct block *block, const struct trace_frame *frame)
 	                        .length = frame->length,
 	                        .step = (uint32_t)step_of(frame->length)};
 
-	memcpy(block->bytes + block->used, &record, sizeof(record));
-	memcpy(block->bytes + block->used + sizeof(record), frame->data, frame->length);
-	block->used += record.step;
+	size_t used = block->used;
+	memcpy(block->bytes + used, &record, sizeof(record));
+	memcpy(block->bytes + used + sizeof(record), frame->data, frame->length);
+	atomic_store_explicit(&block->used, used + record.step, memory_order_release);
 }
 
 static void put_mark(struct block *block, bool pass_over)
 {
 	struct record record = {.number = pass_over};
 
-	memcpy(block->bytes + block->used, &record, sizeof(record));
-	block->used += sizeof(record);
+	size_t used = block->used;
+	memcpy(block->bytes + used, &record, sizeof(record));
+	atomic_store_explicit(&block->used, used + sizeof(record), memory_order_release);
 }
 
 static int open_block(struct block *block)
@@ -184,41 +188,45 @@ static bool wait_for_room(struct trace_store *store, uint64_t index)
 	return false;
 }
 
-/* A full block is given to the sender; the next one to fill, or NULL where the reader shall end. */
-static struct block *hand_over(struct trace_store *store)
+static struct block *begin_block(struct trace_store *store)
 {
-	uint64_t filled = atomic_fetch_add_explicit(&store->filled, 1, memory_order_release) + 1;
+	struct block *block = &store->blocks[store->filled % BLOCKS];
 
-	if (!wait_for_room(store, filled))
-		return NULL;
-	struct block *block = &store->blocks[filled % BLOCKS];
 	block->used = 0;
+	atomic_store_explicit(&store->begun, store->filled + 1, memory_order_release);
 	return block;
+}
+
+/* The block is full: the next one to fill, or NULL where the reader shall end. */
+static struct block *next_block(struct trace_store *store)
+{
+	return wait_for_room(store, ++store->filled) ? begin_block(store) : NULL;
 }
 
 /* One pass over the file; false where the reader shall end. */
 static bool read_pass(struct trace_store *store, struct trace *trace, bool first)
 {
-	struct block *block = &store->blocks[atomic_load(&store->filled) % BLOCKS];
+	struct block *block = &store->blocks[store->filled % BLOCKS];
 	struct trace_account ignored = {0}, *account = first ? store->account : &ignored;
 	struct trace_frame frame;
 	int got;
 
-	block->used = 0;
 	while ((got = trace_next(trace, &frame, account->damage)) > 0) {
 		if (!account_for(account, &frame))
 			continue;
 		if (!fits(block, frame.length)) {
 			put_mark(block, false);
-			block = hand_over(store);
+			block = next_block(store);
 			if (!block)
 				return false;
 		}
 		put_frame(block, &frame);
 	}
+	if (atomic_load(&store->stop))
+		return false; /* an interrupted reading is no damage */
 	account->damaged = got < 0;
 	put_mark(block, true);
-	return hand_over(store) != NULL;
+	return next_block(store) != NULL;
 }
 
 static struct trace *open_again(const struct trace_store *store)
@@ -249,8 +257,15 @@ static void *reader(void *context)
 	return NULL;
 }
 
+static void do_nothing(int number)
+{
+}
+
 static int begin_streaming(struct trace_store *store, const char *path, struct trace *trace)
 {
+	const struct sigaction interrupt = {.sa_handler = do_nothing};
+
+	(void)sigaction(SIGUSR1, &interrupt, NULL);
 	store->first = trace;
 	store->path = strdup(path);
 	store->blocks = calloc(BLOCKS, sizeof(*store->blocks));
@@ -260,6 +275,7 @@ static int begin_streaming(struct trace_store *store, const char *path, struct t
 		if (open_block(&store->blocks[store->blocks_n]))
 			return -ENOMEM;
 	atomic_store(&store->passes, 1);
+	(void)begin_block(store);
 	store->reading = !pthread_create(&store->reader, NULL, reader, store);
 	return store->reading ? 0 : -EAGAIN;
 }
@@ -277,9 +293,10 @@ static const struct block *current_block(struct trace_store *store)
 {
 	if (!store->streamed)
 		return &store->blocks[store->block];
-	if (atomic_load_explicit(&store->filled, memory_order_acquire) == store->block)
+	if (atomic_load_explicit(&store->begun, memory_order_acquire) == store->block)
 		return NULL;
-	return &store->blocks[store->block % BLOCKS];
+	const struct block *block = &store->blocks[store->block % BLOCKS];
+	return atomic_load_explicit(&block->used, memory_order_acquire) > store->at ? block : NULL;
 }
 
 static enum source_state next(struct source *source, struct source_frame *frame)
@@ -410,13 +427,17 @@ struct trace_source *trace_source_open(const char *path, uint32_t longest, uint6
 	return NULL;
 }
 
+/* A reader may wait for a pipe that brings nothing: a signal ends its reading. One that comes just
+ * before it begins is lost, so there are more. */
 void trace_source_stop(struct trace_source *own)
 {
 	struct trace_store *store = own->store;
 
 	atomic_store(&store->stop, true);
-	if (store->reading)
-		pthread_join(store->reader, NULL);
+	while (store->reading && pthread_tryjoin_np(store->reader, NULL) == EBUSY) {
+		(void)pthread_kill(store->reader, SIGUSR1);
+		(void)usleep(READER_REST_US);
+	}
 	store->reading = false;
 }
 

@@ -29,7 +29,8 @@ void cap_seal(struct exo_cap *cap)
 	cap->mac = authenticator(cap);
 }
 
-/* Kinds whose units and epochs the packet path keeps, and exo/ext: ids that are never used again. */
+/* Kinds whose units and epochs the packet path keeps, and exo/ext: ids that are never used again.
+ */
 static bool is_net_kind(uint32_t kind)
 {
 	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING ||

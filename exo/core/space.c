@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Validation and entering of mappings (Aegis' TLB bindings). Nodes come from slabs that are kept:
- * their number is bounded by the sum of the environments' limits.
+ * Mappings (Aegis' TLB bindings): their nodes, entering and breaking, and the two leaf calls. The
+ * other calls: space_call.c. Nodes come from slabs that are kept: their number is bounded by the
+ * sum of the environments' limits.
  */
 #include "space.h"
 
@@ -17,10 +18,8 @@
 
 enum {
 	NODES_PER_SLAB = 64,
-	LARGE_PAGES = 512,
-	LARGE_BYTES = LARGE_PAGES * EXO_PAGE_SIZE,
+	LARGE_BYTES = SPACE_LARGE_PAGES * EXO_PAGE_SIZE,
 	SHED_PAGES = 64, /* bindings that make room at a time */
-	MAP_RIGHTS = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC,
 };
 
 /* Nodes of environments that have ended. */
@@ -161,7 +160,7 @@ static inline void drop_node_of(struct env *env, uint64_t address, uint64_t numb
 /* Likewise for a 2 MiB page that `address` is part of. */
 static void drop_large_node(struct env *env, uint64_t address, uint64_t number)
 {
-	drop_node_of(env, address & ~(LARGE_BYTES - 1), number & ~(LARGE_PAGES - 1ull), NULL);
+	drop_node_of(env, address & ~(LARGE_BYTES - 1), number & ~(SPACE_LARGE_PAGES - 1ull), NULL);
 }
 
 struct mapping *space_find(struct env *env, uint64_t address)
@@ -174,7 +173,7 @@ struct mapping *space_find(struct env *env, uint64_t address)
 
 	if (result == MACHINE_SPACE_LARGE) {
 		address &= ~(LARGE_BYTES - 1);
-		number &= ~(LARGE_PAGES - 1ull);
+		number &= ~(SPACE_LARGE_PAGES - 1ull);
 	}
 	frame = result < 0 ? NULL : ledger_frame(number);
 	if (!frame)
@@ -185,7 +184,7 @@ struct mapping *space_find(struct env *env, uint64_t address)
 	return m;
 }
 
-static struct frame *frame_at(const struct mapping *m, uint64_t address)
+struct frame *space_frame_of(const struct mapping *m, uint64_t address)
 {
 	return m->frame + ((address - m->address) >> EXO_PAGE_SHIFT);
 }
@@ -198,7 +197,7 @@ struct frame *space_frame_at(struct env *env, uint64_t address, unsigned rights)
 	machine_lock(&env->space_lock);
 	m = space_find(env, address);
 	if (m && (m->rights & rights) == rights)
-		frame = frame_at(m, address);
+		frame = space_frame_of(m, address);
 	machine_unlock(&env->space_lock);
 	return frame;
 }
@@ -234,7 +233,7 @@ static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct
 /* Large ones hang on the first of their frames. */
 static uint32_t all_uses(struct frame *frame, uint32_t except, struct use *one)
 {
-	struct frame *base = ledger_frame(ledger_frame_number(frame) & ~(LARGE_PAGES - 1ull));
+	struct frame *base = ledger_frame(ledger_frame_number(frame) & ~(SPACE_LARGE_PAGES - 1ull));
 	uint32_t n = uses_of(frame, false, except, one);
 
 	return base && base != frame ? n + uses_of(base, true, except, one) : n;
@@ -291,7 +290,7 @@ static void unmap_node(struct mapping *m)
 
 static uint64_t pages_of(const struct mapping *m)
 {
-	return m->flags & EXO_MAP_LARGE ? LARGE_PAGES : 1;
+	return m->flags & EXO_MAP_LARGE ? SPACE_LARGE_PAGES : 1;
 }
 
 void space_break(struct mapping *m)
@@ -315,6 +314,31 @@ static void unmap_pages(struct env *env, const struct exo_range *range)
 		else if (result == MACHINE_SPACE_LARGE)
 			drop_large_node(env, address, number);
 	}
+}
+
+/* For ranges wider than what is mapped at all. */
+static void unmap_nodes(struct env *env, const struct exo_range *range)
+{
+	struct mapping *next;
+
+	for (struct mapping *m = env->mappings; m; m = next) {
+		next = m->next_of_env;
+		if (m->address >= range->address &&
+		    (m->address - range->address) >> EXO_PAGE_SHIFT < range->count)
+			unmap_node(m);
+	}
+}
+
+void space_unmap(struct env *env, const struct exo_range *range)
+{
+	uint64_t before = env->account->mappings;
+
+	if (range->count > before)
+		unmap_nodes(env, range);
+	else
+		unmap_pages(env, range);
+	if (env->account->mappings != before)
+		machine_space_flush(env->space, range->address, range->count);
 }
 
 /* The software TLB is full: the oldest bindings that are not guaranteed go, to come back as
@@ -358,12 +382,7 @@ static __attribute__((noinline)) int fill(struct env *env, uint64_t address, uin
 	return 0;
 }
 
-/* By what somebody may map a frame: while `owner` owns it, or, where that is 0, in `epoch`. */
-struct authority {
-	uint32_t owner, epoch;
-};
-
-static inline bool holds(const struct authority *a, const struct frame *frame)
+static inline bool holds(const struct space_authority *a, const struct frame *frame)
 {
 	return __atomic_load_n(&frame->state, __ATOMIC_ACQUIRE) == FRAME_OWNED &&
 	       (a->owner ? frame_read(&frame->owner) == a->owner
@@ -377,7 +396,7 @@ static inline bool holds(const struct authority *a, const struct frame *frame)
  */
 static inline __attribute__((always_inline)) int map_page(struct env *env, uint64_t address,
                                                           struct frame *frame,
-                                                          const struct authority *authority,
+                                                          const struct space_authority *authority,
                                                           unsigned rights, unsigned flags,
                                                           bool *replaced)
 {
@@ -419,12 +438,11 @@ static inline __attribute__((always_inline)) int map_page(struct env *env, uint6
 	return 0;
 }
 
-int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
-                   unsigned flags, bool *replaced)
+int space_map_page(struct env *env, uint64_t address, struct frame *frame,
+                   const struct space_authority *by, unsigned rights, unsigned flags,
+                   bool *replaced)
 {
-	const struct authority owner = {.owner = frame->owner};
-
-	return map_page(env, address, frame, &owner, rights, flags, replaced);
+	return map_page(env, address, frame, by, rights, flags, replaced);
 }
 
 int space_create(struct env *env)
@@ -470,294 +488,6 @@ bool space_usable(uint64_t address, uint64_t pages)
 	       (address < EXO_KERNEL_AREA_BASE && EXO_KERNEL_AREA_BASE - address >= size);
 }
 
-/* ---- EXO_CALL_MAP: decode ---- */
-
-static int check_shape(const struct exo_mapping *m)
-{
-	if (m->count == 0 || !space_usable(m->address, m->count))
-		return -EXO_EINVAL;
-	if (m->flags & ~(EXO_MAP_GUARANTEED | EXO_MAP_LARGE | EXO_MAP_SHARE) ||
-	    (m->flags & EXO_MAP_SHARE && (m->flags & EXO_MAP_LARGE || m->key)))
-		return -EXO_EINVAL;
-	if (m->rights & ~MAP_RIGHTS || !(m->rights & EXO_RIGHT_READ))
-		return -EXO_EINVAL;
-	if ((m->rights & EXO_RIGHT_WRITE) && (m->rights & EXO_RIGHT_EXEC))
-		return -EXO_EINVAL;
-	if (m->flags & EXO_MAP_LARGE &&
-	    (m->count | m->frame | m->address >> EXO_PAGE_SHIFT) % LARGE_PAGES != 0)
-		return -EXO_EINVAL;
-	return m->count > SPACE_CALL_PAGES_MAX ? -EXO_E2BIG : 0;
-}
-
-/* By the ledger: the frame belongs to the caller, to the space's owner, or to an environment that
- * the caller created and therefore controls. Core lock held, unless it is the caller's. */
-static int owner_of(const struct env *caller, const struct env *target, const struct frame *frame,
-                    uint32_t *owner)
-{
-	const struct env *env;
-
-	*owner = frame ? frame_read(&frame->owner) : 0;
-	if (*owner == 0 || *owner == caller->id || *owner == target->id)
-		return *owner == 0 ? -EXO_EPERM : 0;
-	env = env_find(*owner);
-	return env && env->parent == caller->id ? 0 : -EXO_EPERM;
-}
-
-static int check_owned(const struct env *caller, const struct env *target,
-                       const struct exo_mapping *m)
-{
-	uint32_t owner;
-
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct frame *frame = ledger_frame(m->frame + i);
-
-		if (owner_of(caller, target, frame, &owner) != 0 ||
-		    __atomic_load_n(&frame->state, __ATOMIC_RELAXED) != FRAME_OWNED)
-			return -EXO_EPERM;
-	}
-	return 0;
-}
-
-static int check_key(const struct env *caller, const struct exo_mapping *m, uint32_t *epoch)
-{
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, m->key, caller, EXO_KIND_FRAME, m->rights);
-
-	if (error)
-		return error;
-	/* An authority over names is no right to what others keep in the frames. */
-	if (cap.rights & EXO_RIGHT_ALLOC)
-		return -EXO_EPERM;
-	*epoch = cap.epoch;
-	return cap_covers(&cap, m->frame, m->count);
-}
-
-/* ---- EXO_CALL_MAP: invoke ---- */
-
-static void unmap_flushed(struct env *env, uint64_t address, uint64_t count)
-{
-	struct exo_range range = {address, count};
-
-	unmap_pages(env, &range);
-	machine_space_flush(env->space, address, count);
-}
-
-/* Where kernel memory runs out half-way, or another core takes a frame, the range ends up unmapped,
- * which call.h says. Of a large page all frames are the authority's: the core lock is held. */
-static int enter(const struct env *caller, struct env *target, const struct exo_mapping *m,
-                 uint32_t epoch)
-{
-	uint32_t step = m->flags & EXO_MAP_LARGE ? LARGE_PAGES : 1;
-	bool changed = false;
-	int error = 0;
-
-	for (uint32_t i = 0; i < m->count && !error; i += step) {
-		struct exo_range range = {m->address + i * EXO_PAGE_SIZE, step};
-		struct frame *frame = ledger_frame(m->frame + i);
-		struct authority authority = {.epoch = epoch};
-
-		/* A large page needs the place of a whole table. */
-		if (step > 1) {
-			unmap_pages(target, &range);
-			changed = true;
-		}
-		error = m->key ? 0 : owner_of(caller, target, frame, &authority.owner);
-		if (!error)
-			error = map_page(target, range.address, frame, &authority, m->rights,
-			                 m->flags, &changed);
-	}
-	if (error)
-		unmap_flushed(target, m->address, m->count);
-	else if (changed)
-		machine_space_flush(target->space, m->address, m->count);
-	return error;
-}
-
-/* EXO_MAP_SHARE: each page by the caller's own mapping of it, which says what is allowed. Core lock
- * held: only so may a space's lock be taken after another's. */
-static int share(struct env *caller, struct env *target, const struct exo_mapping *m)
-{
-	bool changed = false;
-	int error = 0;
-
-	if (!space_usable(m->frame << EXO_PAGE_SHIFT, m->count) || m->frame >> 52)
-		return -EXO_EINVAL;
-	for (uint32_t i = 0; i < m->count && !error; i++) {
-		uint64_t from = (m->frame + i) << EXO_PAGE_SHIFT;
-		const struct mapping *source = space_find(caller, from);
-
-		if (!source)
-			continue;
-		error = (source->rights & m->rights) != m->rights
-		                ? -EXO_EPERM
-		                : space_map_page(target, m->address + i * EXO_PAGE_SIZE,
-		                                 frame_at(source, from), m->rights,
-		                                 m->flags & EXO_MAP_GUARANTEED, &changed);
-	}
-	if (changed)
-		machine_space_flush(target->space, m->address, m->count);
-	return error;
-}
-
-static int share_locked(struct env *caller, struct env *target, const struct exo_mapping *m)
-{
-	int error;
-
-	machine_lock(&target->space_lock);
-	if (caller != target)
-		machine_lock(&caller->space_lock);
-	error = share(caller, target, m);
-	if (caller != target)
-		machine_unlock(&caller->space_lock);
-	machine_unlock(&target->space_lock);
-	return error;
-}
-
-static int map_one(struct env *caller, struct env *target, const struct exo_mapping *m)
-{
-	uint32_t epoch = 0;
-	int error = m->key ? check_key(caller, m, &epoch) : check_owned(caller, target, m);
-
-	if (error)
-		return error;
-	machine_lock(&target->space_lock);
-	error = enter(caller, target, m, epoch);
-	machine_unlock(&target->space_lock);
-	return error;
-}
-
-/* What touches others, or needs more than one frame to stay as it is, runs under the core lock. */
-static bool is_private(const struct env *caller, const struct exo_mapping *m)
-{
-	const struct frame *frame = NULL;
-
-	if (m->flags & (EXO_MAP_SHARE | EXO_MAP_LARGE))
-		return false;
-	for (uint32_t i = 0; i < m->count && !m->key; i++) {
-		frame = frame_entry(m->frame + i);
-		if (!frame || frame_read(&frame->owner) != caller->id)
-			return false;
-	}
-	return true;
-}
-
-static int map_checked(struct call *call, struct env *target, const struct exo_mapping *m)
-{
-	bool lock = target == call->env && !is_private(call->env, m);
-	int error;
-
-	if (lock)
-		core_lock();
-	error = m->flags & EXO_MAP_SHARE ? share_locked(call->env, target, m)
-	                                 : map_one(call->env, target, m);
-	if (lock)
-		core_unlock();
-	return error;
-}
-
-static int map_all(struct call *call, struct env *target, int64_t *n)
-{
-	uint64_t pages = SPACE_CALL_PAGES_MAX;
-
-	for (*n = 0; (uint64_t)*n < call->arg[2]; ++*n) {
-		struct exo_mapping m;
-		int error = call_copy_in(&m, call->arg[1] + (uint64_t)*n * sizeof(m), sizeof(m));
-
-		if (!error && m.count > pages)
-			error = -EXO_E2BIG;
-		if (!error)
-			error = check_shape(&m);
-		if (!error)
-			error = map_checked(call, target, &m);
-		if (error)
-			return error;
-		pages -= m.count;
-	}
-	return 0;
-}
-
-static int unmap_all(struct call *call, struct env *target, int64_t *n);
-
-/* A list of mappings or ranges, of the caller's space, or, under the core lock, of another's. */
-static int64_t for_all(struct call *call, int (*act)(struct call *, struct env *, int64_t *))
-{
-	struct env *target = call->env;
-	int64_t n = 0;
-	int error = 0;
-
-	if (call->arg[0]) {
-		core_lock();
-		error = env_fetch(call, call->arg[0], &target);
-	}
-	if (!error && target == call->env && call->arg[0]) {
-		core_unlock();
-		call->arg[0] = 0;
-	}
-	if (!error)
-		error = act(call, target, &n);
-	if (call->arg[0])
-		core_unlock();
-	return n ? n : error;
-}
-
-int64_t space_call_map(struct call *call)
-{
-	return for_all(call, map_all);
-}
-
-/* ---- EXO_CALL_UNMAP ---- */
-
-/* For ranges wider than what is mapped at all. */
-static void unmap_nodes(struct env *env, const struct exo_range *range)
-{
-	struct mapping *next;
-
-	for (struct mapping *m = env->mappings; m; m = next) {
-		next = m->next_of_env;
-		if (m->address >= range->address &&
-		    (m->address - range->address) >> EXO_PAGE_SHIFT < range->count)
-			unmap_node(m);
-	}
-}
-
-static int unmap_one(struct env *env, const struct exo_range *range)
-{
-	uint64_t before;
-
-	if (range->count == 0 || !space_usable(range->address, range->count))
-		return -EXO_EINVAL;
-	machine_lock(&env->space_lock);
-	before = env->account->mappings;
-	if (range->count > before)
-		unmap_nodes(env, range);
-	else
-		unmap_pages(env, range);
-	if (env->account->mappings != before)
-		machine_space_flush(env->space, range->address, range->count);
-	machine_unlock(&env->space_lock);
-	return 0;
-}
-
-static int unmap_all(struct call *call, struct env *target, int64_t *n)
-{
-	for (*n = 0; (uint64_t)*n < call->arg[2] && *n < SPACE_CALL_RANGES_MAX; ++*n) {
-		struct exo_range range;
-		int error = call_copy_in(&range, call->arg[1] + (uint64_t)*n * sizeof(range),
-		                         sizeof(range));
-
-		if (!error)
-			error = unmap_one(target, &range);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-int64_t space_call_unmap(struct call *call)
-{
-	return for_all(call, unmap_all);
-}
-
 /* ---- EXO_CALL_MAP_PAGE and UNMAP_PAGE: what fault handlers do most ---- */
 
 /* space_usable for one page; the first comparison nearly always suffices. */
@@ -772,18 +502,18 @@ static inline bool is_usable(uint64_t address)
 #define RIGHTS_FINE                                                                                \
 	(1u << EXO_RIGHT_READ | 1u << (EXO_RIGHT_READ | EXO_RIGHT_WRITE) |                         \
 	 1u << (EXO_RIGHT_READ | EXO_RIGHT_EXEC))
-_Static_assert(MAP_RIGHTS == 7, "the rights are the lowest three bits");
+_Static_assert(SPACE_MAP_RIGHTS == 7, "the rights are the lowest three bits");
 
 static inline __attribute__((always_inline)) int64_t map_single(struct env *env, uint64_t page,
                                                                 struct frame *frame, uint32_t owner)
 {
-	const struct authority authority = {.owner = owner};
+	const struct space_authority authority = {.owner = owner};
 	uint64_t address = page & ~(EXO_PAGE_SIZE - 1);
-	unsigned rights = page & MAP_RIGHTS;
+	unsigned rights = page & SPACE_MAP_RIGHTS;
 	bool replaced = false;
 	int error;
 
-	if ((page & (EXO_PAGE_SIZE - 1) & ~(MAP_RIGHTS | EXO_MAP_PAGE_GUARANTEED)) ||
+	if ((page & (EXO_PAGE_SIZE - 1) & ~(SPACE_MAP_RIGHTS | EXO_MAP_PAGE_GUARANTEED)) ||
 	    !is_usable(address) || !(RIGHTS_FINE >> rights & 1))
 		return -EXO_EINVAL;
 	machine_lock(&env->space_lock);
@@ -820,7 +550,7 @@ static inline __attribute__((always_inline)) int64_t unmap_single(struct env *en
 		machine_space_flush(env->space, address, 1);
 	} else if (result == MACHINE_SPACE_LARGE) {
 		drop_large_node(env, address, number);
-		machine_space_flush(env->space, address, LARGE_PAGES);
+		machine_space_flush(env->space, address, SPACE_LARGE_PAGES);
 	}
 	machine_unlock(&env->space_lock);
 	return 0;
@@ -834,18 +564,12 @@ int64_t space_leaf_unmap(struct machine_pe *pe, uint64_t address, uint64_t b, ui
 	return unmap_single(env, address);
 }
 
-/* What the leaf call declined: the frame is not the caller's. Core lock held. */
-int64_t space_call_map_page(struct call *call)
+int64_t space_map_single(struct env *env, uint64_t page, struct frame *frame, uint32_t owner)
 {
-	struct frame *frame = ledger_frame(call->arg[1]);
-	uint32_t owner;
-
-	if (owner_of(call->env, call->env, frame, &owner) != 0)
-		return -EXO_EPERM;
-	return map_single(call->env, call->arg[0], frame, owner);
+	return map_single(env, page, frame, owner);
 }
 
-int64_t space_call_unmap_page(struct call *call)
+int64_t space_unmap_single(struct env *env, uint64_t address)
 {
-	return unmap_single(call->env, call->arg[0]);
+	return unmap_single(env, address);
 }

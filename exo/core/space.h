@@ -25,6 +25,8 @@ struct frame;
 struct call;
 
 enum {
+	SPACE_LARGE_PAGES = 512,
+	SPACE_MAP_RIGHTS = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC,
 	SPACE_CALL_PAGES_MAX = 4096, /* pages of one EXO_CALL_MAP: bounds its time */
 	SPACE_CALL_RANGES_MAX = 256, /* ranges of one EXO_CALL_UNMAP */
 };
@@ -52,14 +54,26 @@ bool space_usable(uint64_t address, uint64_t pages);
 /* Whether an address may be run at, or used as a stack or a base: below EXO_USER_END. */
 bool space_is_user(uint64_t address);
 
-/* Maps one page, replacing what was there; everything is checked already. *replaced becomes true
- * where something was, and the caller flushes. 0 or -EXO_ENOMEM. Core lock and space's lock. */
-int space_map_page(struct env *env, uint64_t address, struct frame *frame, unsigned rights,
-                   unsigned flags, bool *replaced);
+/* By what somebody may map a frame: while `owner` owns it, or, where that is 0, in `epoch`. */
+struct space_authority {
+	uint32_t owner, epoch;
+};
+
+/*
+ * Maps one page, replacing what was there; all but the authority is checked already. *replaced
+ * becomes true where something was, and the caller flushes. 0, -EXO_EPERM (the authority holds no
+ * more) or -EXO_ENOMEM. Space's lock.
+ */
+int space_map_page(struct env *env, uint64_t address, struct frame *frame,
+                   const struct space_authority *by, unsigned rights, unsigned flags,
+                   bool *replaced);
+/* Removes what is mapped in a range, and flushes. Space's lock. */
+void space_unmap(struct env *env, const struct exo_range *range);
 /* Removes one mapping and makes it unusable on every core. Space's lock. */
 void space_break(struct mapping *mapping);
 /* What the calls mapped at a page (perhaps as part of a 2 MiB page), or NULL. Space's lock. */
 struct mapping *space_find(struct env *env, uint64_t address);
+struct frame *space_frame_of(const struct mapping *mapping, uint64_t address);
 /* The frame that is mapped at a page with all of `rights`, or NULL. No lock. */
 struct frame *space_frame_at(struct env *env, uint64_t address, unsigned rights);
 /* Mappings of a frame, large ones that cover it included, in environments other than `except`. Core
@@ -73,6 +87,8 @@ void space_break_frame(struct frame *frame, uint32_t except);
 /* One page of the caller's own space: machine.h's leaf calls, and where those decline. */
 int64_t space_leaf_map(struct machine_pe *pe, uint64_t page, uint64_t number, uint64_t c);
 int64_t space_leaf_unmap(struct machine_pe *pe, uint64_t address, uint64_t b, uint64_t c);
+int64_t space_map_single(struct env *env, uint64_t page, struct frame *frame, uint32_t owner);
+int64_t space_unmap_single(struct env *env, uint64_t address);
 int64_t space_call_map_page(struct call *call);
 int64_t space_call_unmap_page(struct call *call);
 

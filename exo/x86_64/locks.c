@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Waiting for locks. A waiting core serves TLB requests, since its interrupts are off and the holder
- * may be waiting for it. */
+/* Waiting for locks. A waiting core serves TLB requests, since its interrupts are off and the
+ * holder may be waiting for it. */
 #include "cpu.h"
 #include "space.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A web server: HTTP/1.1 on libos-tcp, giving out the payload's files. It has its address to
- * itself, or shares it with a host environment (argument "shared"). A flow space named "six" makes
- * it serve IPv6 besides.
+ * itself, or shares it with a host environment (argument "shared"). Argument "port=N": instead of
+ * 80; "stack=NAME": tells at /stats what that stack has carried. A flow space named "six" makes it
+ * serve IPv6 besides.
  */
 #include <http/server.h>
 #include <libexo/call.h>
@@ -14,12 +15,13 @@
 #include <tcp/exo.h>
 
 #include "content.h"
+#include "stats.h"
 
 #define SECOND_NS 1000000000ull
 
 enum {
-	HTTP_PORT = 80,
-	NETS_MAX = 2, /* IPv4, IPv6 */
+	HTTP_PORT = 80, /* where no argument names another */
+	NETS_MAX = 2,   /* IPv4, IPv6 */
 	YEAR_2020 = 1577836800,
 };
 
@@ -50,6 +52,47 @@ static bool has_argument(const char *word)
 	return false;
 }
 
+/* What stands behind `name=` among the arguments; NULL: it is not there. */
+static const char *argument(const char *name)
+{
+	size_t size = strlen(name);
+
+	for (unsigned i = 1; exo_start_arg(i) != NULL; i++)
+		if (strncmp(exo_start_arg(i), name, size) == 0)
+			return exo_start_arg(i) + size;
+	return NULL;
+}
+
+static uint16_t port(void)
+{
+	const char *text = argument("port=");
+	uint16_t number = 0;
+
+	while (text != NULL && *text >= '0' && *text <= '9')
+		number = (uint16_t)(number * 10 + (*text++ - '0'));
+	return number != 0 ? number : HTTP_PORT;
+}
+
+static const struct http_resource *find(void *context, const struct http_request *request)
+{
+	const char *stack = argument("stack=");
+	struct stats stats;
+
+	if (stack == NULL || !stats_wanted(request))
+		return content_find(context, request);
+	stats = (struct stats){.stack = stack,
+	                       .connections = server->counters.accepted,
+	                       .open = server->in_use,
+	                       .requests = server->counters.requests,
+	                       .bytes = server->counters.bytes};
+	for (unsigned i = 0; i < n_nets; i++) {
+		stats.segments_in += tcp_stack_counters(nets[i].stack)->segments_in;
+		stats.segments_out += tcp_stack_counters(nets[i].stack)->segments_out;
+		stats.retransmits += tcp_stack_counters(nets[i].stack)->retransmits;
+	}
+	return stats_page(&stats);
+}
+
 static int open_net(const char *flow, uint8_t family)
 {
 	struct tcp_exo_options options = tcp_exo_options_default();
@@ -64,7 +107,7 @@ static int open_net(const char *flow, uint8_t family)
 	if (udp_exo_reach(&net->driver, content_pages()) < 0 ||
 	    udp_exo_reach(&net->driver, &memory) < 0)
 		return complain("too many pieces of memory");
-	if (http_server_listen(server, net->stack, &(struct udp_endpoint){.port = HTTP_PORT}) != 0)
+	if (http_server_listen(server, net->stack, &(struct udp_endpoint){.port = port()}) != 0)
 		return complain("cannot listen");
 	n_nets++;
 	return 0;
@@ -75,7 +118,7 @@ static int open_server(void)
 	struct http_server_config config = http_server_config_default();
 	size_t head = (sizeof *server + 63) & ~(size_t)63, size;
 
-	config.find = content_find;
+	config.find = find;
 	size = http_server_bytes(&config);
 	if (exo_pages_alloc(&memory, exo_pages_for(head + size)) < 0)
 		return complain("no memory for connections");
@@ -90,7 +133,7 @@ static void say_ready(int files)
 {
 	struct exo_mailbox_end end;
 
-	exo_printf("ready: %d files on port %u\n", files, HTTP_PORT);
+	exo_printf("ready: %d files on port %u\n", files, port());
 	if (exo_mailbox_open(&end) == 0)
 		exo_mailbox_send(&end, EXO_CHANNEL_HELLO, NULL, 0);
 }

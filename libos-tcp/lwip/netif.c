@@ -48,6 +48,28 @@ static void set_checks(struct netif *netif, uint16_t flags)
 	NETIF_SET_CHECKSUM_CTRL(netif, checks);
 }
 
+/* Notes where an IPv4 frame came from: its source, or the router where that is on another network.
+ * An entry that is there already costs a look-up. */
+static void learn(struct lwip_exo *port, const struct exo_rx_frame *frame)
+{
+	const struct eth_hdr *header = (const void *)frame->data;
+	struct eth_addr mac, *known;
+	const ip4_addr_t *found;
+	ip4_addr_t from;
+
+	if (frame->length < SIZEOF_ETH_HDR + 20 || header->type != PP_HTONS(ETHTYPE_IP))
+		return;
+	memcpy(&from.addr, (const uint8_t *)frame->data + SIZEOF_ETH_HDR + 12, sizeof from.addr);
+	if (!ip4_addr_netcmp(&from, netif_ip4_addr(&port->netif), netif_ip4_netmask(&port->netif)))
+		from = *netif_ip4_gw(&port->netif);
+	mac = header->src;
+	if (mac.addr[0] & 1)
+		return;
+	if (etharp_find_addr(&port->netif, &from, &known, &found) >= 0 && eth_addr_cmp(known, &mac))
+		return;
+	(void)etharp_add_static_entry(&from, &mac);
+}
+
 static void input(struct lwip_exo *port, const struct exo_rx_frame *frame)
 {
 	struct pbuf *packet;
@@ -63,6 +85,8 @@ static void input(struct lwip_exo *port, const struct exo_rx_frame *frame)
 	}
 	pbuf_take(packet, frame->data, (u16_t)frame->length);
 	set_checks(&port->netif, frame->flags);
+	if (port->shared)
+		learn(port, frame);
 	if (port->netif.input(packet, &port->netif) != ERR_OK)
 		pbuf_free(packet);
 }

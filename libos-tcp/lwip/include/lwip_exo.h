@@ -5,10 +5,13 @@
  * lwip_exo_open opens one flow space and gives lwIP one interface with the start page's first IPv4
  * address. The program then opens its sockets by lwIP's raw interface and calls lwip_exo_serve, or
  * lwip_exo_poll and lwip_exo_wait in a loop of its own. Frames are copied once between ring buffers
- * and lwIP's pbufs.
+ * and lwIP's pbufs. At an address that others share, somebody else answers and asks ARP: who sent
+ * the last frame from an address has it.
  */
 #ifndef LWIP_EXO_H
 #define LWIP_EXO_H
+
+#include <stdbool.h>
 
 #include <libexo/net.h>
 #include <lwip/netif.h>
@@ -17,6 +20,7 @@ struct lwip_exo {
 	struct exo_net net;
 	struct netif netif;
 	uint16_t port;      /* NIC port of the address */
+	bool shared;        /* the address is not ours alone: set before lwip_exo_open */
 	uint64_t no_pbuf;   /* frames dropped: lwIP's pool was empty */
 	uint64_t damaged;   /* frames dropped: cut, or a checksum that hardware found wrong */
 	uint64_t no_buffer; /* packets not sent: the transmit ring was full, or too long */

@@ -10,17 +10,22 @@
 
 #include <sluice/tcp_host.h>
 #include <sockets/sock.h>
+#include <udp/transport.h>
 
 enum {
 	FD_FIRST = 3,
 	SOCKETS_MAX = 8192,
 	PACKET_MAX = 65535,
+	OTHERS_MAX = 6,
 };
 
-/* A descriptor. */
+struct epoll; /* epoll.c */
+
+/* A descriptor: of a socket or an epoll set; neither: it is free. */
 struct entry {
-	struct sock *sock; /* NULL: it is free */
-	int flags;         /* O_NONBLOCK */
+	struct sock *sock;
+	struct epoll *epoll;
+	int flags; /* O_NONBLOCK */
 };
 
 struct out_packet {
@@ -41,13 +46,34 @@ struct sluice_net {
 	struct udp_ip address4, address6;
 	void *memory;
 	struct tcp_stack *stack;
+	/* Datagrams: the stack, what stands for the world, further addresses of ours. */
+	void *udp_memory;
+	struct udp_stack *udp;
+	struct udp_ip world4, world6, others[OTHERS_MAX];
+	unsigned next_other;
 	struct out_packet *out_first, *out_last;
 	void *sockets;
 	struct socks set;
 	struct entry fds[SOCKETS_MAX];
 };
 
+/* ---- datagrams.c ---- */
+bool datagrams_open(struct sluice_net *net);
+void datagrams_close(struct sluice_net *net);
+/* An address that a socket is about to be bound to. */
+void datagrams_bind(struct sluice_net *net, const struct udp_ip *ip);
+/* A whole IP packet that is not TCP's. */
+void datagrams_in(struct sluice_net *net, const struct udp_ip *dst, const uint8_t *packet,
+                  size_t size);
+
+/* ---- epoll.c ---- */
+void epoll_free(struct epoll *epoll);
+/* A descriptor has gone: no set waits for it any more. */
+void epoll_forget(struct sluice_net *net, int fd);
+
 /* ---- packet.c ---- */
+/* Puts a packet behind those that leave. */
+void packet_queue(struct sluice_net *net, const void *packet, size_t size);
 void packet_out(void *net, const struct tcp_packet *packet);
 int packet_in(struct sluice_net *net, const uint8_t *packet, size_t size);
 
@@ -56,6 +82,8 @@ void net_enter(struct sluice_net *net);
 void net_leave(struct sluice_net *net);
 /* Runs what is due at the clock's time. */
 void net_settle(struct sluice_net *net);
+/* Numbers for the stacks. */
+uint64_t net_random(void *net);
 /* Waits until something moved; false: the net is being closed (ECANCELED). */
 bool net_wait(struct sluice_net *net);
 int net_fail(int error); /* errno, and -1 */
@@ -63,6 +91,8 @@ int net_fail(int error); /* errno, and -1 */
 ssize_t net_result(int64_t result);
 
 /* ---- socket.c ---- */
-struct entry *entry_of(struct sluice_net *net, int fd); /* NULL with EBADF */
+struct entry *entry_of(struct sluice_net *net, int fd);      /* NULL with EBADF */
+struct entry *sock_entry_of(struct sluice_net *net, int fd); /* with ENOTSOCK where it is none */
+int entry_put(struct sluice_net *net, struct entry entry);   /* its descriptor; -1 with EMFILE */
 
 #endif

@@ -21,7 +21,7 @@ static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, in
 	const struct entry *entry;
 	int64_t got = 0;
 
-	while ((entry = entry_of(net, fd))) {
+	while ((entry = sock_entry_of(net, fd))) {
 		int64_t part = sock_receive(entry->sock, to, flags, origin);
 		if (part > 0) {
 			got += part;
@@ -50,7 +50,7 @@ ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, i
 	if (got >= 0 && origin.datagram && origin.from.ip.family != 0) {
 		if ((uint64_t)got < origin.size)
 			message->msg_flags |= MSG_TRUNC;
-		entry = entry_of(net, fd);
+		entry = sock_entry_of(net, fd);
 		if (entry && message->msg_name)
 			sock_address_put(entry->sock, &origin.from, message->msg_name,
 			                 &message->msg_namelen);
@@ -104,7 +104,7 @@ ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *mess
 	int64_t put = 0, part = -1;
 
 	net_enter(net);
-	while ((entry = entry_of(net, fd))) {
+	while ((entry = sock_entry_of(net, fd))) {
 		part = sock_send(entry->sock, &from, flags, message->msg_name,
 		                 message->msg_namelen);
 		if (part > 0) {
@@ -162,7 +162,7 @@ static int look(struct sluice_net *net, struct pollfd *fds, nfds_t n)
 	int ready = 0;
 
 	for (nfds_t i = 0; i < n; i++) {
-		const struct entry *entry = fds[i].fd < 0 ? NULL : entry_of(net, fds[i].fd);
+		const struct entry *entry = fds[i].fd < 0 ? NULL : sock_entry_of(net, fds[i].fd);
 		unsigned wanted = (uint16_t)fds[i].events | POLLERR | POLLHUP, seen = POLLNVAL;
 
 		fds[i].revents = 0;

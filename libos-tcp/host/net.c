@@ -35,7 +35,7 @@ void net_leave(struct sluice_net *net)
 
 void net_settle(struct sluice_net *net)
 {
-	while (tcp_stack_run(net->stack) <= net->now_ns)
+	while (tcp_stack_run(net->stack) <= net->now_ns || udp_stack_run(net->udp) <= net->now_ns)
 		;
 }
 
@@ -56,7 +56,7 @@ bool net_wait(struct sluice_net *net)
 }
 
 /* splitmix64 (Steele, Lea, Flood): nobody attacks a net of its own caller's. */
-static uint64_t op_random(void *context)
+uint64_t net_random(void *context)
 {
 	uint64_t z = ((struct sluice_net *)context)->random += 0x9e3779b97f4a7c15u;
 
@@ -117,7 +117,7 @@ static bool configure(struct sluice_net *net, const struct sluice_net_options *o
 static int open_stack(struct sluice_net *net, const struct tcp_config *config)
 {
 	static const struct tcp_ops ops = {
-	        .output = packet_out, .release = op_release, .random = op_random, .path = op_path};
+	        .output = packet_out, .release = op_release, .random = net_random, .path = op_path};
 	size_t size = tcp_stack_bytes(config);
 
 	if (!size)
@@ -131,7 +131,10 @@ static int open_stack(struct sluice_net *net, const struct tcp_config *config)
 	if (!net->stack || !net->sockets)
 		return net->stack ? ENOMEM : EINVAL;
 	socks_init(&net->set, net->sockets, SOCKETS_MAX, BLOCKS);
+	if (!datagrams_open(net))
+		return ENOMEM;
 	net->set.tcp = net->stack;
+	net->set.udp = net->udp;
 	return 0;
 }
 
@@ -146,6 +149,7 @@ struct sluice_net *sluice_net_open(const struct sluice_net_options *options)
 		error = open_stack(net, &config);
 	if (error) {
 		if (net) {
+			datagrams_close(net);
 			free(net->sockets);
 			free(net->memory);
 		}
@@ -166,7 +170,11 @@ void sluice_net_close(struct sluice_net *net)
 		(void)pthread_cond_broadcast(&net->moved);
 		(void)pthread_cond_wait(&net->moved, &net->lock);
 	}
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		if (net->fds[i].epoll)
+			epoll_free(net->fds[i].epoll);
 	tcp_stack_destroy(net->stack);
+	datagrams_close(net);
 	while (net->out_first) {
 		struct out_packet *next = net->out_first->next;
 		free(net->out_first);
@@ -178,6 +186,14 @@ void sluice_net_close(struct sluice_net *net)
 	free(net->sockets);
 	free(net->memory);
 	free(net);
+}
+
+/* → when the next thing is due. */
+static uint64_t run_stacks(struct sluice_net *net)
+{
+	uint64_t tcp = tcp_stack_run(net->stack), udp = udp_stack_run(net->udp);
+
+	return tcp < udp ? tcp : udp;
 }
 
 uint64_t sluice_net_now(struct sluice_net *net)
@@ -193,7 +209,7 @@ void sluice_net_advance(struct sluice_net *net, uint64_t to_ns)
 	uint64_t due;
 
 	net_enter(net);
-	while ((due = tcp_stack_run(net->stack)) <= to_ns) {
+	while ((due = run_stacks(net)) <= to_ns) {
 		if (due > net->now_ns)
 			net->now_ns = due;
 		tcp_stack_clock(net->stack, net->now_ns);
@@ -207,9 +223,9 @@ void sluice_net_advance(struct sluice_net *net, uint64_t to_ns)
 uint64_t sluice_net_deadline(struct sluice_net *net)
 {
 	net_enter(net);
-	uint64_t due = tcp_stack_deadline(net->stack);
+	uint64_t due = tcp_stack_deadline(net->stack), udp = udp_stack_run(net->udp);
 	net_leave(net);
-	return due;
+	return due < udp ? due : udp;
 }
 
 int sluice_net_input(struct sluice_net *net, const void *packet, size_t size)

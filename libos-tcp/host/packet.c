@@ -63,6 +63,28 @@ static void put_ip6(uint8_t *at, const struct tcp_packet *packet, size_t size)
 	memcpy(at + 24, packet->dst->bytes, 16);
 }
 
+static void append(struct sluice_net *net, struct out_packet *out)
+{
+	out->at_ns = net->now_ns;
+	out->next = NULL;
+	if (net->out_last)
+		net->out_last->next = out;
+	else
+		net->out_first = out;
+	net->out_last = out;
+}
+
+void packet_queue(struct sluice_net *net, const void *packet, size_t size)
+{
+	struct out_packet *out = malloc(sizeof(*out) + size);
+
+	if (!out)
+		return;
+	out->size = size;
+	memcpy(out->bytes, packet, size);
+	append(net, out);
+}
+
 void packet_out(void *context, const struct tcp_packet *packet)
 {
 	struct sluice_net *net = context;
@@ -74,23 +96,20 @@ void packet_out(void *context, const struct tcp_packet *packet)
 		free(out);
 		return;
 	}
-	*out = (struct out_packet){.at_ns = net->now_ns, .size = size};
+	out->size = size;
 	if (packet->dst->family == 6)
 		put_ip6(out->bytes, packet, size);
 	else
 		put_ip4(net, out->bytes, packet, size);
 	tcp_packet_copy(packet, out->bytes + header);
-	if (net->out_last)
-		net->out_last->next = out;
-	else
-		net->out_first = out;
-	net->out_last = out;
+	append(net, out);
 }
 
 /* What an IP header says. */
 struct parsed {
 	struct udp_ip src, dst;
 	uint8_t protocol, tos, ttl;
+	bool fragment;
 	uint32_t header, size; /* size of all */
 };
 
@@ -99,10 +118,11 @@ static bool parse_ip4(const uint8_t *packet, size_t size, struct parsed *parsed)
 	uint32_t header = (packet[0] & 15u) * 4u;
 
 	if (size < IP4_SIZE || header < IP4_SIZE || header > size || get16(packet + 2) > size ||
-	    get16(packet + 2) < header || (get16(packet + 6) & 0x3fff))
+	    get16(packet + 2) < header)
 		return false;
 	*parsed = (struct parsed){.header = header,
 	                          .size = get16(packet + 2),
+	                          .fragment = (get16(packet + 6) & 0x3fff) != 0,
 	                          .protocol = packet[9],
 	                          .tos = packet[1],
 	                          .ttl = packet[8],
@@ -211,9 +231,15 @@ int packet_in(struct sluice_net *net, const uint8_t *packet, size_t size)
 	if (!parse_ip(packet, size, &parsed) ||
 	    (parsed.src.family == 4 && udp_sum_finish(udp_sum_add(0, packet, parsed.header)) != 0))
 		return -EINVAL;
-	if (parsed.protocol == PROTOCOL_TCP)
+	if (parsed.protocol == PROTOCOL_TCP) {
+		if (parsed.fragment)
+			return -EINVAL;
 		take_segment(net, &parsed, packet);
-	else if (parsed.protocol == PROTOCOL_ICMP || parsed.protocol == PROTOCOL_ICMP6)
+		return 0;
+	}
+	if (!parsed.fragment &&
+	    (parsed.protocol == PROTOCOL_ICMP || parsed.protocol == PROTOCOL_ICMP6))
 		take_error(net, &parsed, packet + parsed.header, parsed.size - parsed.header);
+	datagrams_in(net, &parsed.dst, packet, parsed.size);
 	return 0;
 }

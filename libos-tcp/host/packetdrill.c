@@ -130,17 +130,7 @@ static int not_there(void)
 
 static int pd_epoll_create(void *net, int size)
 {
-	return not_there();
-}
-
-static int pd_epoll_ctl(void *net, int epoll, int operation, int fd, struct epoll_event *event)
-{
-	return not_there();
-}
-
-static int pd_epoll_wait(void *net, int epoll, struct epoll_event *events, int n, int timeout_ms)
-{
-	return not_there();
+	return sluice_epoll_create(net);
 }
 
 static int pd_pipe(void *net, int fds[2])
@@ -233,8 +223,8 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
 	        .usleep = pd_usleep,
 	        .gettimeofday = pd_gettimeofday,
 	        .epoll_create = pd_epoll_create,
-	        .epoll_ctl = pd_epoll_ctl,
-	        .epoll_wait = pd_epoll_wait,
+	        .epoll_ctl = AS(epoll_ctl, sluice_epoll_ctl),
+	        .epoll_wait = AS(epoll_wait, sluice_epoll_wait),
 	        .pipe = pd_pipe,
 	        .splice = pd_splice,
 	};

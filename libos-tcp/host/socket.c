@@ -10,23 +10,43 @@
 
 struct entry *entry_of(struct sluice_net *net, int fd)
 {
-	if (fd >= FD_FIRST && fd - FD_FIRST < SOCKETS_MAX && net->fds[fd - FD_FIRST].sock)
-		return &net->fds[fd - FD_FIRST];
+	struct entry *entry = &net->fds[fd >= FD_FIRST ? fd - FD_FIRST : 0];
+
+	if (fd >= FD_FIRST && fd - FD_FIRST < SOCKETS_MAX && (entry->sock || entry->epoll))
+		return entry;
 	errno = EBADF;
 	return NULL;
+}
+
+struct entry *sock_entry_of(struct sluice_net *net, int fd)
+{
+	struct entry *entry = entry_of(net, fd);
+
+	if (!entry || entry->sock)
+		return entry;
+	errno = ENOTSOCK;
+	return NULL;
+}
+
+int entry_put(struct sluice_net *net, struct entry entry)
+{
+	for (int i = 0; i < SOCKETS_MAX; i++) {
+		if (net->fds[i].sock || net->fds[i].epoll)
+			continue;
+		net->fds[i] = entry;
+		return i + FD_FIRST;
+	}
+	return net_fail(EMFILE);
 }
 
 /* The lowest free descriptor, as POSIX wants; -1 with EMFILE. */
 static int put_fd(struct sluice_net *net, struct sock *sock, int flags)
 {
-	for (int i = 0; i < SOCKETS_MAX; i++) {
-		if (net->fds[i].sock)
-			continue;
-		net->fds[i] = (struct entry){.sock = sock, .flags = flags & O_NONBLOCK};
-		return i + FD_FIRST;
-	}
-	sock_close(sock);
-	return net_fail(EMFILE);
+	int fd = entry_put(net, (struct entry){.sock = sock, .flags = flags & O_NONBLOCK});
+
+	if (fd < 0)
+		sock_close(sock);
+	return fd;
 }
 
 int sluice_socket(struct sluice_net *net, int domain, int type, int protocol)
@@ -45,8 +65,14 @@ int sluice_socket(struct sluice_net *net, int domain, int type, int protocol)
 int sluice_bind(struct sluice_net *net, int fd, const struct sockaddr *address, socklen_t size)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
-	int status = entry ? (int)net_result(sock_bind(entry->sock, address, size)) : -1;
+	const struct entry *entry = sock_entry_of(net, fd);
+	struct udp_endpoint local;
+	int status = -1;
+	if (entry && entry->sock->kind == SOCK_KIND_DATAGRAM &&
+	    sock_address_get(entry->sock, address, size, &local) == 0)
+		datagrams_bind(net, &local.ip);
+	if (entry)
+		status = (int)net_result(sock_bind(entry->sock, address, size));
 	net_leave(net);
 	return status;
 }
@@ -54,7 +80,7 @@ int sluice_bind(struct sluice_net *net, int fd, const struct sockaddr *address, 
 int sluice_listen(struct sluice_net *net, int fd, int backlog)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
+	const struct entry *entry = sock_entry_of(net, fd);
 	int status = entry ? (int)net_result(sock_listen(entry->sock, backlog)) : -1;
 	net_leave(net);
 	return status;
@@ -65,7 +91,7 @@ static int accept_one(struct sluice_net *net, int fd, struct sock **made)
 {
 	const struct entry *entry;
 
-	while ((entry = entry_of(net, fd))) {
+	while ((entry = sock_entry_of(net, fd))) {
 		int error = sock_accept(entry->sock, made);
 		if (error != -EAGAIN || (entry->flags & O_NONBLOCK))
 			return error ? (int)net_result(error) : put_fd(net, *made, 0);
@@ -92,7 +118,7 @@ static int await_connection(struct sluice_net *net, int fd)
 {
 	const struct entry *entry;
 
-	while ((entry = entry_of(net, fd))) {
+	while ((entry = sock_entry_of(net, fd))) {
 		int error = sock_connected(entry->sock);
 		if (error != -EAGAIN)
 			return (int)net_result(error);
@@ -105,7 +131,7 @@ static int await_connection(struct sluice_net *net, int fd)
 int sluice_connect(struct sluice_net *net, int fd, const struct sockaddr *address, socklen_t size)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
+	const struct entry *entry = sock_entry_of(net, fd);
 	int error = entry ? sock_connect(entry->sock, address, size) : -EBADF;
 	net_settle(net);
 	int status = error == -EINPROGRESS && !(entry->flags & O_NONBLOCK)
@@ -118,7 +144,7 @@ int sluice_connect(struct sluice_net *net, int fd, const struct sockaddr *addres
 int sluice_shutdown(struct sluice_net *net, int fd, int how)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
+	const struct entry *entry = sock_entry_of(net, fd);
 	int status = entry ? (int)net_result(sock_shutdown(entry->sock, how)) : -1;
 	net_settle(net);
 	net_leave(net);
@@ -129,10 +155,14 @@ int sluice_close(struct sluice_net *net, int fd)
 {
 	net_enter(net);
 	struct entry *entry = entry_of(net, fd);
-	if (entry) {
+	if (entry && entry->sock) {
+		epoll_forget(net, fd);
 		sock_close(entry->sock);
-		entry->sock = NULL;
+	} else if (entry) {
+		epoll_free(entry->epoll);
 	}
+	if (entry)
+		*entry = (struct entry){.sock = NULL};
 	net_settle(net);
 	net_leave(net);
 	return entry ? 0 : -1;
@@ -142,7 +172,7 @@ static int put_name(struct sluice_net *net, int fd, bool peer, struct sockaddr *
                     socklen_t *size)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
+	const struct entry *entry = sock_entry_of(net, fd);
 	int status = !entry ? -1
 	             : !address || !size
 	                     ? net_fail(EFAULT)
@@ -167,7 +197,7 @@ int sluice_setsockopt(struct sluice_net *net, int fd, int level, int name, const
                       socklen_t size)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
+	const struct entry *entry = sock_entry_of(net, fd);
 	int status = -1;
 	if (entry)
 		status = (int)net_result(sock_set_option(entry->sock, level, name, value, size));
@@ -180,7 +210,7 @@ int sluice_getsockopt(struct sluice_net *net, int fd, int level, int name, void 
                       socklen_t *size)
 {
 	net_enter(net);
-	const struct entry *entry = entry_of(net, fd);
+	const struct entry *entry = sock_entry_of(net, fd);
 	int status = -1;
 	if (entry)
 		status = !value || !size ? net_fail(EFAULT)
@@ -195,7 +225,7 @@ int sluice_fcntl(struct sluice_net *net, int fd, int command, long argument)
 	int result = 0, error = 0;
 
 	net_enter(net);
-	struct entry *entry = entry_of(net, fd);
+	struct entry *entry = sock_entry_of(net, fd);
 	if (!entry)
 		error = EBADF;
 	else if (command == F_GETFL)
@@ -211,7 +241,7 @@ int sluice_fcntl(struct sluice_net *net, int fd, int command, long argument)
 int sluice_ioctl(struct sluice_net *net, int fd, unsigned long request, int *argument)
 {
 	net_enter(net);
-	struct entry *entry = entry_of(net, fd);
+	struct entry *entry = sock_entry_of(net, fd);
 	int status = 0;
 	if (!entry)
 		status = -1;

@@ -27,11 +27,6 @@ _Static_assert(sizeof(struct sock_block) <= SOCK_BLOCK_BYTES + 32, "a block is w
 struct sock *sock_take(struct socks *set, enum sock_kind kind, int domain);
 int sock_take_error(struct sock *sock); /* clears it */
 
-/* ---- name.c ---- */
-/* 0, -EINVAL, -EAFNOSUPPORT; any address has family 0. */
-int name_get(const struct sock *sock, const void *address, socklen_t size,
-             struct udp_endpoint *endpoint);
-
 /* ---- queue.c ---- */
 struct sock_block *queue_block(struct socks *set); /* NULL: none */
 void queue_clear(struct socks *set, struct sock_queue *queue);

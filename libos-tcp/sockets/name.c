@@ -62,8 +62,8 @@ static void get_in4(const struct sockaddr_in *in, struct udp_endpoint *endpoint)
 	memcpy(endpoint->ip.bytes, &in->sin_addr, 4);
 }
 
-int name_get(const struct sock *sock, const void *address, socklen_t size,
-             struct udp_endpoint *endpoint)
+int sock_address_get(const struct sock *sock, const void *address, socklen_t size,
+                     struct udp_endpoint *endpoint)
 {
 	sa_family_t family;
 	struct sockaddr_in in;

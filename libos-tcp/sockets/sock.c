@@ -106,7 +106,7 @@ int sock_bind(struct sock *sock, const void *address, socklen_t size)
 		return -EOPNOTSUPP;
 	if (sock->bound || sock->conn != NULL || sock->listener != NULL)
 		return -EINVAL;
-	error = name_get(sock, address, size, &local);
+	error = sock_address_get(sock, address, size, &local);
 	if (error < 0)
 		return error;
 	sock->local = local;
@@ -137,7 +137,7 @@ int sock_connect(struct sock *sock, const void *address, socklen_t size)
 		memcpy(&family, address, sizeof(family));
 	if (sock->kind == SOCK_KIND_DATAGRAM && size >= sizeof(family) && family == AF_UNSPEC)
 		return datagram_connect(sock, &remote);
-	error = name_get(sock, address, size, &remote);
+	error = sock_address_get(sock, address, size, &remote);
 	if (error < 0)
 		return error;
 	if (remote.ip.family == 0)
@@ -201,7 +201,7 @@ int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, co
 		return pair_send(sock, from);
 	if (address == NULL || size == 0)
 		return sock->connected ? datagram_send(sock, from, NULL) : -EDESTADDRREQ;
-	error = name_get(sock, address, size, &to);
+	error = sock_address_get(sock, address, size, &to);
 	if (error < 0)
 		return error;
 	return to.ip.family == 0 || to.port == 0 ? -EINVAL : datagram_send(sock, from, &to);

@@ -373,6 +373,186 @@ static void test_packetdrill_table(void **state)
 	dlclose(self);
 }
 
+/* ---- Datagrams ---- */
+
+static int datagram_at(struct sluice_net *net, const char *address, uint16_t port)
+{
+	struct sockaddr_in in = address_of(address, port);
+	int fd = sluice_socket(net, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 3);
+	assert_int_equal(sluice_bind(net, fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	return fd;
+}
+
+static void test_datagrams(void **state)
+{
+	struct pair pair = open_pair();
+	int server = datagram_at(pair.server, "0.0.0.0", 53);
+	int client = sluice_socket(pair.client, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in to = address_of("192.0.2.2", 53), from;
+	socklen_t size = sizeof(from);
+	char text[64];
+
+	assert_int_equal(sluice_recv(pair.server, server, text, sizeof(text), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(sluice_send(pair.client, client, "x", 1, 0), -1);
+	assert_int_equal(errno, EDESTADDRREQ);
+	assert_int_equal(sluice_sendto(pair.client, client, "question", 8, 0,
+	                               (struct sockaddr *)&to, sizeof(to)),
+	                 8);
+	assert_int_equal(
+	        sluice_sendto(pair.client, client, "", 0, 0, (struct sockaddr *)&to, sizeof(to)),
+	        0);
+	run(&pair, 2);
+	assert_int_equal(sluice_recvfrom(pair.server, server, text, 4, MSG_TRUNC,
+	                                 (struct sockaddr *)&from, &size),
+	                 8);
+	assert_memory_equal(text, "ques", 4);
+	assert_int_equal(from.sin_addr.s_addr, inet_addr("192.0.2.1"));
+	assert_int_equal(sluice_recv(pair.server, server, text, sizeof(text), 0), 0);
+	assert_int_equal(
+	        sluice_sendto(pair.server, server, "answer", 6, 0, (struct sockaddr *)&from, size),
+	        6);
+	run(&pair, 2);
+	assert_int_equal(sluice_recv(pair.client, client, text, sizeof(text), MSG_PEEK), 6);
+	assert_int_equal(sluice_recv(pair.client, client, text, sizeof(text), 0), 6);
+	assert_memory_equal(text, "answer", 6);
+	close_pair(&pair);
+}
+
+/* 20,000 bytes go in fragments and come as one; what is too long for any datagram is refused. */
+static void test_long_datagrams(void **state)
+{
+	enum { LONG = 20000 };
+	static uint8_t sent[70000], got[LONG];
+	struct pair pair = open_pair();
+	int server = datagram_at(pair.server, "192.0.2.2", 7);
+	int client = datagram_at(pair.client, "0.0.0.0", 0);
+	struct sockaddr_in to = address_of("192.0.2.2", 7);
+	struct iovec halves[2] = {{got, LONG / 2}, {got + LONG / 2, LONG / 2}};
+	struct msghdr message = {.msg_iov = halves, .msg_iovlen = 2};
+
+	for (unsigned i = 0; i < LONG; i++)
+		sent[i] = (uint8_t)(i * 7);
+	assert_int_equal(sluice_sendto(pair.client, client, sent, LONG, 0, (struct sockaddr *)&to,
+	                               sizeof(to)),
+	                 LONG);
+	run(&pair, 2);
+	assert_int_equal(sluice_recvmsg(pair.server, server, &message, 0), LONG);
+	assert_memory_equal(sent, got, LONG);
+	assert_int_equal(sluice_sendto(pair.client, client, sent, 65508, 0, (struct sockaddr *)&to,
+	                               sizeof(to)),
+	                 -1);
+	assert_int_equal(errno, EMSGSIZE);
+	close_pair(&pair);
+}
+
+/* Nobody listens: who is connected hears of it, once. */
+static void test_refused_datagrams(void **state)
+{
+	struct pair pair = open_pair();
+	int fd = sluice_socket(pair.client, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in to = address_of("192.0.2.2", 9), name;
+	struct pollfd look = {.fd = fd, .events = POLLIN};
+	socklen_t size = sizeof(name);
+	char byte;
+
+	assert_int_equal(sluice_connect(pair.client, fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(sluice_getsockname(pair.client, fd, (struct sockaddr *)&name, &size), 0);
+	assert_int_equal(name.sin_addr.s_addr, inet_addr("192.0.2.1"));
+	assert_true(name.sin_port != 0);
+	assert_int_equal(sluice_send(pair.client, fd, "x", 1, 0), 1);
+	run(&pair, 2);
+	assert_int_equal(sluice_poll(pair.client, &look, 1, 0), 1);
+	assert_true(look.revents & POLLERR);
+	assert_int_equal(sluice_recv(pair.client, fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	assert_int_equal(sluice_recv(pair.client, fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	close_pair(&pair);
+}
+
+/* A reader that never reads: memory is bounded, and the newest are dropped. */
+static void test_bounded_queue(void **state)
+{
+	struct pair pair = open_pair();
+	int server = datagram_at(pair.server, "192.0.2.2", 7), small = 4096;
+	int client = datagram_at(pair.client, "0.0.0.0", 0), got = 0;
+	struct sockaddr_in to = address_of("192.0.2.2", 7);
+	char byte;
+
+	assert_int_equal(sluice_setsockopt(pair.server, server, SOL_SOCKET, SO_RCVBUF, &small,
+	                                   sizeof(small)),
+	                 0);
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(sluice_sendto(pair.client, client, &i, 1, 0,
+		                               (struct sockaddr *)&to, sizeof(to)),
+		                 1);
+	run(&pair, 2);
+	for (; sluice_recv(pair.server, server, &byte, 1, 0) == 1; got++)
+		assert_int_equal(byte, got);
+	assert_int_equal(got,
+	                 4); /* 8,192 bytes of memory, as Linux doubles it, in blocks of 2,048 */
+	close_pair(&pair);
+}
+
+/* ---- epoll ---- */
+
+static uint32_t ready(struct sluice_net *net, int set)
+{
+	struct epoll_event event;
+	int n = sluice_epoll_wait(net, set, &event, 1, 0);
+
+	assert_true(n >= 0);
+	return n == 0 ? 0 : event.events;
+}
+
+static void arrives(struct pair *pair, const struct ends *ends)
+{
+	assert_int_equal(sluice_send(pair->client, ends->client, "ab", 2, 0), 2);
+	run(pair, 2);
+}
+
+static void test_epoll(void **state)
+{
+	struct pair pair = open_pair();
+	struct ends ends = connect_pair(&pair);
+	struct epoll_event level = {.events = EPOLLIN}, edge = {.events = EPOLLIN | EPOLLET},
+	                   once = {.events = EPOLLIN | EPOLLONESHOT};
+	struct sluice_net *net = pair.server;
+	int set = sluice_epoll_create(net);
+	char text[8];
+
+	assert_int_equal(sluice_epoll_ctl(net, set, EPOLL_CTL_MOD, ends.server, &level), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(sluice_epoll_ctl(net, set, EPOLL_CTL_ADD, ends.server, &level), 0);
+	assert_int_equal(sluice_epoll_ctl(net, set, EPOLL_CTL_ADD, ends.server, &level), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(sluice_epoll_ctl(net, ends.server, EPOLL_CTL_ADD, set, &level), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(ready(net, set), 0);
+	arrives(&pair, &ends);
+	assert_int_equal(ready(net, set), EPOLLIN);
+	assert_int_equal(ready(net, set), EPOLLIN); /* by level: as long as it holds */
+	assert_int_equal(sluice_epoll_ctl(net, set, EPOLL_CTL_MOD, ends.server, &edge), 0);
+	assert_int_equal(ready(net, set), EPOLLIN);
+	assert_int_equal(ready(net, set), 0); /* by edge: once … */
+	arrives(&pair, &ends);
+	assert_int_equal(ready(net, set), EPOLLIN); /* … for each piece of news */
+	assert_int_equal(sluice_epoll_ctl(net, set, EPOLL_CTL_MOD, ends.server, &once), 0);
+	assert_int_equal(ready(net, set), EPOLLIN);
+	arrives(&pair, &ends);
+	assert_int_equal(ready(net, set), 0); /* once: until it is armed again */
+	assert_int_equal(sluice_recv(net, ends.server, text, sizeof(text), 0), 6);
+	assert_int_equal(sluice_epoll_ctl(net, set, EPOLL_CTL_MOD, ends.server, &once), 0);
+	assert_int_equal(ready(net, set), 0);
+	assert_int_equal(sluice_close(net, ends.server), 0); /* goes out of the set by itself */
+	assert_int_equal(ready(net, set), 0);
+	assert_int_equal(sluice_close(net, set), 0);
+	close_pair(&pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,7 +560,9 @@ int main(void)
 	        cmocka_unit_test(test_options),           cmocka_unit_test(test_refused),
 	        cmocka_unit_test(test_deterministic),     cmocka_unit_test(test_blocking_calls),
 	        cmocka_unit_test(test_closing_wakes),     cmocka_unit_test(test_garbage),
-	        cmocka_unit_test(test_packetdrill_table),
+	        cmocka_unit_test(test_packetdrill_table), cmocka_unit_test(test_datagrams),
+	        cmocka_unit_test(test_long_datagrams),    cmocka_unit_test(test_refused_datagrams),
+	        cmocka_unit_test(test_bounded_queue),     cmocka_unit_test(test_epoll),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stream stack as a shared library under virtual time: BSD sockets on one side, bare IP packets
- * on the other, and a clock that only the caller moves. Nothing in it sleeps by the time of day or
- * reads a clock, so the same calls in the same order give the same packets.
+ * The stacks as a shared library under virtual time: BSD sockets, streams and datagrams, on one
+ * side, bare IP packets on the other, and a clock that only the caller moves. Nothing in it sleeps
+ * by the time of day or reads a clock, so the same calls in the same order give the same packets.
  *
  *     struct sluice_net *net = sluice_net_open(NULL);
  *     int fd = sluice_socket(net, AF_INET, SOCK_STREAM, 0);
@@ -64,7 +64,7 @@ uint64_t sluice_net_now(struct sluice_net *net);
 void sluice_net_advance(struct sluice_net *net, uint64_t to_ns);
 /* When something is due next, in ns; UINT64_MAX: nothing waits. */
 uint64_t sluice_net_deadline(struct sluice_net *net);
-/* A bare IPv4 or IPv6 packet arrives (TCP, or an ICMP error). 0, or -1 with EINVAL: it is no whole
+/* A bare IPv4 or IPv6 packet arrives (TCP, UDP, ICMP). 0, or -1 with EINVAL: it is no whole
  * IP packet with a right header checksum. */
 int sluice_net_input(struct sluice_net *net, const void *packet, size_t size);
 /* Takes the oldest packet that the stack sent: its size (cut to `size` bytes), and its time where
@@ -105,6 +105,14 @@ int sluice_fcntl(struct sluice_net *net, int fd, int command, long argument);
 int sluice_ioctl(struct sluice_net *net, int fd, unsigned long request, int *argument);
 /* timeout_ms of virtual time; another thread has to move it. */
 int sluice_poll(struct sluice_net *net, struct pollfd *fds, nfds_t n, int timeout_ms);
+
+/* As Linux's, by level, by edge (EPOLLET) or once; timeout_ms as for sluice_poll. A set is a
+ * descriptor, for sluice_close. */
+int sluice_epoll_create(struct sluice_net *net);
+int sluice_epoll_ctl(struct sluice_net *net, int fd, int operation, int of,
+                     struct epoll_event *event);
+int sluice_epoll_wait(struct sluice_net *net, int fd, struct epoll_event *events, int n,
+                      int timeout_ms);
 
 #ifdef __cplusplus
 }

@@ -135,6 +135,9 @@ int sock_get_option(struct sock *sock, int level, int name, void *value, socklen
 /* FIONREAD, SIOCOUTQ, SIOCOUTQNSD. */
 int sock_ioctl(struct sock *sock, unsigned long request, int *value);
 
+/* An address of the program's: any address has family 0. 0, -EINVAL, -EAFNOSUPPORT. */
+int sock_address_get(const struct sock *sock, const void *address, socklen_t size,
+                     struct udp_endpoint *endpoint);
 /* An address of ours as POSIX has it, in the socket's family, cut to *size. */
 void sock_address_put(const struct sock *sock, const struct udp_endpoint *endpoint, void *address,
                       socklen_t *size);

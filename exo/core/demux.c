@@ -13,6 +13,8 @@
 
 #include <rte_ethdev.h>
 
+#include "hooks.h"
+
 /* Frames on their way through the tables. */
 struct burst {
 	unsigned core;
@@ -60,6 +62,8 @@ static void give(unsigned core, struct net_packet *packet, struct net_binding *b
 	if (!part->ring)
 		return;
 	outcome = ring_deliver(part->ring, packet, accept, flags, binding->id);
+	if (outcome == RING_FULL)
+		core_raise(binding->env, EXO_EXT_RING_FULL, binding->id, part->ring->id, 0);
 	count_outcome(&part->counters, outcome, accept < packet->length ? accept : packet->length);
 	if ((flags & EXO_DESC_TAP) && outcome != RING_DELIVERED)
 		net.cores[core].drops[packet->port].tap_lost++;

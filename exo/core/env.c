@@ -232,6 +232,7 @@ int env_start(struct env *env)
 	__atomic_store_n(&env->state, EXO_ENV_RUNNING, __ATOMIC_SEQ_CST);
 	for (struct pe *pe = env->pes; pe; pe = pe->next_of_env)
 		pe_start(pe);
+	core_raise(env, EXO_EXT_START, env->parent, 0, 0);
 	return 0;
 }
 

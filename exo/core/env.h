@@ -32,6 +32,7 @@ enum {
 };
 
 struct env;
+struct env_events;
 struct call;
 
 /* One core's entry into an environment. */
@@ -103,6 +104,7 @@ struct env {
 		bool by_net, under_way; /* of the packet path; being taken */
 		bool waiting;           /* for the disk */
 	} taken;
+	struct env_events *events; /* atomic; exo/ext's, of whom handles them; NULL: nobody */
 	struct flt_program *chooser;
 	struct seeded {
 		uint64_t sector, left;

@@ -6,19 +6,27 @@
 #ifndef CORE_HOOKS_H
 #define CORE_HOOKS_H
 
-#include <stdint.h>
+#include <exo/ext.h>
 
-struct call;
-struct env;
+#include "env.h"
 
 struct core_hooks {
 	/* EXO_CALL_EXT. */
 	int64_t (*call)(struct call *call);
 	/* The environment has ended and has no bindings any more; no lock is held. */
 	void (*env_end)(struct env *env);
+	/* Runs the handlers of an environment's event. */
+	void (*raise)(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t c);
 };
 
 /* Set once, before any environment runs. */
 extern const struct core_hooks *core_hooks;
+
+/* Something happens to an environment (enum exo_ext_event). Any context: handlers take no lock. */
+static inline void core_raise(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t c)
+{
+	if (__builtin_expect(env->events != NULL, 0))
+		core_hooks->raise(env, event, a, b, c);
+}
 
 #endif

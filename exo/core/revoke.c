@@ -8,6 +8,7 @@
 #include "core.h"
 #include "extent.h"
 #include "framebuffer.h"
+#include "hooks.h"
 #include "net.h"
 #include "slots.h"
 #include "space.h"
@@ -313,6 +314,7 @@ int64_t revoke_call_repossess(struct call *call)
 	env->next_taken = pending;
 	pending = env;
 	__atomic_store_n(&next_look, 0, __ATOMIC_RELAXED);
+	core_raise(env, EXO_EXT_REVOKE, b.kind, b.first, b.count);
 	env_post(env, UINT32_MAX, EXO_EVENT_REVOKE);
 	return 0;
 }

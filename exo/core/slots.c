@@ -3,6 +3,7 @@
 #include "slots.h"
 
 #include "call.h"
+#include "hooks.h"
 #include "cap.h"
 #include "core.h"
 #include "env.h"
@@ -197,6 +198,7 @@ static void ring_timer(struct pe *pe, uint64_t now)
 	if (now < pe->timer)
 		return;
 	set_timer(pe, UINT64_MAX);
+	core_raise(pe->env, EXO_EXT_TIMER, pe->core, now, 0);
 	pe_post(pe, EXO_EVENT_TIMER);
 }
 
@@ -414,6 +416,10 @@ static bool handle(struct core *core, struct pe *pe, const struct machine_trap *
 	case MACHINE_TRAP_INTERRUPT:
 		return interrupted(core, pe);
 	default:
+		core_raise(pe->env,
+		           trap->kind == MACHINE_TRAP_PAGE ? EXO_EXT_FAULT : EXO_EXT_EXCEPTION,
+		           trap->kind == MACHINE_TRAP_PAGE ? trap->address : trap->vector,
+		           trap->error, pe->machine.regs.rip);
 		if (upcall_fault(pe, trap))
 			return true;
 		fault_end(pe, trap);
@@ -464,6 +470,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	core->current = pe;
 	core->save_end = 0;
 	core->last_work = started;
+	core_raise(payer, EXO_EXT_SLOT_BEGIN, pe->core, started, 0);
 	begin(pe);
 	arm(core, pe);
 	while (more && is_running(core->current->env)) {
@@ -480,6 +487,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	leave_chain(core->current);
 	if (!held)
 		return;
+	core_raise(payer, EXO_EXT_SLOT_END, machine_core(), machine_tsc() - started, 0);
 	payer->account->ticks_used += machine_tsc() - started;
 	env_leave(payer);
 }

@@ -6,6 +6,7 @@
  *     owner.c    an environment's table of references; its end
  *     domain.c   extensions: made from an object, ended
  *     handler.c  functions bound to events
+ *     event.c    handlers of an environment's events
  *     packet.c   the run of a packet handler; its answers on their way out
  *     link.c     imports and exports; what ends when an exporter does
  *     map.c      maps from the environment's side
@@ -48,6 +49,7 @@ struct ext_domain {
 		struct flt_program *program;
 	} * imports;
 	struct flt_program **exports; /* those that were asked for, compiled */
+	struct ext_chain *invoked;    /* atomic: who handles its invocations */
 };
 
 /* What an environment names. */
@@ -138,6 +140,13 @@ int64_t ext_op_release(struct call *call, uint64_t block);
  * without locks, frees them. */
 struct ext_handler *ext_handlers_take(struct env *env);
 void ext_handlers_free(struct ext_handler *list);
+
+/* ---- event.c ---- */
+
+void ext_raise(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t c);
+int64_t ext_op_admit(struct call *call, uint64_t block);
+/* The environment has ended: tells those who handle that, and forgets who handles its events. */
+void ext_events_end(struct env *env);
 
 /* ---- map.c, list.c ---- */
 

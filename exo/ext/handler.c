@@ -20,23 +20,38 @@ struct handling {
 	struct ext_handler *handler;
 };
 
+static int check_keys(struct handling *h)
+{
+	const struct exo_ext_handle *arg = &h->arg;
+	int error = 0;
+
+	if (arg->event == EXO_EXT_PACKET)
+		error = cap_fetch(&h->target, arg->target, h->env, EXO_KIND_BINDING,
+		                  EXO_RIGHT_FREE);
+	else if (arg->event != EXO_EXT_INVOKED && arg->target)
+		error = call_copy_in(&h->target, arg->target, sizeof(h->target));
+	if (error)
+		return ext_refuse(&h->reason, error, "the target's key");
+	if (arg->space)
+		error = cap_fetch(&h->space, arg->space, h->env, EXO_KIND_FLOW, EXO_RIGHT_SEND);
+	return error ? ext_refuse(&h->reason, error, "the flow space's key") : 0;
+}
+
 static int check_block(struct handling *h)
 {
 	struct exo_ext_handle *arg = &h->arg;
-	int error;
 
-	if (arg->reserved || arg->event >= EXO_EXT_EVENTS || arg->budget > EXO_HANDLER_BUDGET_MAX ||
-	    strnlen(arg->function, EXO_NAME_MAX) == EXO_NAME_MAX)
+	if (arg->reserved || arg->reserved2 || arg->event >= EXO_EXT_EVENTS ||
+	    arg->budget > EXO_HANDLER_BUDGET_MAX ||
+	    strnlen(arg->function, EXO_NAME_MAX) == EXO_NAME_MAX ||
+	    strnlen(arg->guard, EXO_NAME_MAX) == EXO_NAME_MAX)
 		return ext_refuse(&h->reason, -EXO_EINVAL, "no such event, or too large a budget");
+	if (arg->event == EXO_EXT_PACKET ? arg->guard[0] != 0 : arg->space != 0)
+		return ext_refuse(&h->reason, -EXO_EINVAL,
+		                  "packets have filters for guards; only their handlers send");
 	if (!arg->budget)
 		arg->budget = EXO_HANDLER_BUDGET;
-	error = cap_fetch(&h->target, arg->target, h->env, EXO_KIND_BINDING, EXO_RIGHT_FREE);
-	if (error)
-		return ext_refuse(&h->reason, error, "the binding's key");
-	if (arg->space &&
-	    (error = cap_fetch(&h->space, arg->space, h->env, EXO_KIND_FLOW, EXO_RIGHT_SEND)))
-		return ext_refuse(&h->reason, error, "the flow space's key");
-	return 0;
+	return check_keys(h);
 }
 
 /* A hold on the extension, and one more handler of the environment's. */
@@ -60,20 +75,38 @@ static int begin(struct handling *h)
 	return error;
 }
 
-static int load(struct handling *h)
+static int load_one(struct handling *h, const char *name, uint32_t budget,
+                    struct flt_program **program)
 {
-	const char *name = h->arg.function[0] ? h->arg.function : NULL;
-	struct flt_load wanted = ext_load(h->domain, h->arg.budget);
-	struct ext_handler *handler = h->handler;
-	int code = flt_program_load(h->domain->object, name, &wanted, &handler->program,
+	struct flt_load wanted = ext_load(h->domain, budget);
+	bool packet = h->arg.event == EXO_EXT_PACKET;
+	int code = flt_program_load(h->domain->object, name[0] ? name : NULL, &wanted, program,
 	                            &h->reason.why);
 
 	if (code)
 		return ext_error(code);
-	if (flt_program_kind(handler->program) != FLT_KIND_XDP)
-		return ext_refuse(&h->reason, -EXO_EVERIFY, "a packet handler is an xdp program");
-	h->arg.cost = flt_program_cost(handler->program);
+	h->arg.cost += flt_program_cost(*program);
+	if (packet ? flt_program_kind(*program) != FLT_KIND_XDP
+	           : !flt_program_takes_numbers(*program))
+		return ext_refuse(&h->reason, -EXO_EVERIFY,
+		                  packet ? "a packet handler is an xdp program"
+		                         : "it is no function of numbers");
 	return 0;
+}
+
+/* The guard's cost counts, too. */
+static int load(struct handling *h)
+{
+	int error;
+
+	h->arg.cost = 0;
+	error = load_one(h, h->arg.function, h->arg.budget, &h->handler->program);
+	if (!error && h->arg.guard[0])
+		error = load_one(h, h->arg.guard, h->arg.budget, &h->handler->guard);
+	if (!error && h->arg.cost > h->arg.budget)
+		error = ext_refuse(&h->reason, -EXO_EVERIFY,
+		                   "handler and guard together exceed the budget");
+	return error;
 }
 
 static void ended(struct net_handler *base)
@@ -101,20 +134,66 @@ static int attach_locked(struct handling *h)
 	return 0;
 }
 
-static int attach(struct handling *h)
+static int attach_packet(struct handling *h)
 {
 	int error;
 
-	machine_lock(&ext.lock);
 	machine_lock(&net.lock);
 	error = attach_locked(h);
 	machine_unlock(&net.lock);
+	return error;
+}
+
+/* ext.lock held. */
+static int find_subject(struct handling *h)
+{
+	int error;
+
+	if (h->arg.event == EXO_EXT_INVOKED) {
+		struct ext_domain *callee = ext_find(h->env, (uint32_t)h->arg.target);
+
+		error = !callee ? -EXO_ENOENT : callee->env != h->env->id ? -EXO_EPERM : 0;
+		if (!error) {
+			h->handler->callee = callee;
+			callee->holds++;
+		}
+	} else {
+		core_lock();
+		error = ext_event_authority(h->env, &h->target, h->arg.event, h->arg.cost,
+		                            &h->handler->subject);
+		core_unlock();
+	}
+	return error ? ext_refuse(&h->reason, error, "its owner does not admit that") : 0;
+}
+
+static void unlist(struct ext_handler *handler)
+{
+	struct ext_handler **link = &ext.handlers;
+
+	while (*link != handler)
+		link = &(*link)->next;
+	*link = handler->next;
+}
+
+static int attach(struct handling *h)
+{
+	bool packet = h->arg.event == EXO_EXT_PACKET;
+	struct ext_chain *old = NULL;
+	int error;
+
+	machine_lock(&ext.lock);
+	h->handler->id = ++ext.next_id;
+	error = packet ? attach_packet(h) : find_subject(h);
 	if (!error) {
-		h->handler->id = ++ext.next_id;
 		h->handler->next = ext.handlers;
 		ext.handlers = h->handler;
 	}
+	if (!error && !packet && (error = ext_chain_renew(h->handler, &old)))
+		unlist(h->handler);
 	machine_unlock(&ext.lock);
+	if (old)
+		ext_quiesce();
+	machine_free(old);
 	return error;
 }
 
@@ -129,6 +208,9 @@ static void destroy(struct ext_handler *handler)
 		owner->n_handlers--;
 	machine_unlock(&ext.lock);
 	flt_program_free(handler->program);
+	flt_program_free(handler->guard);
+	if (handler->callee)
+		ext_let_go(handler->callee);
 	ext_let_go(handler->domain);
 	machine_free(handler);
 }
@@ -142,6 +224,7 @@ static int make(struct handling *h)
 	h->handler->domain = h->domain;
 	h->handler->event = h->arg.event;
 	h->handler->budget = h->arg.budget;
+	h->handler->priority = h->arg.priority;
 	/* What it is linked to stays so until the handler can be found by who unlinks. */
 	machine_lock(&ext.build);
 	error = load(h);
@@ -162,7 +245,7 @@ static int handle(struct handling *h)
 	if (ext_packet_start())
 		return -EXO_ENOMEM;
 	h->handler =
-	        machine_alloc(sizeof(*h->handler) + net.n_pollers * sizeof(h->handler->counts[0]));
+	        machine_alloc(sizeof(*h->handler) + net.n_cores * sizeof(h->handler->counts[0]));
 	if (!h->handler)
 		return -EXO_ENOMEM;
 	error = begin(h);
@@ -208,6 +291,7 @@ static bool is_meant(const struct ext_handler *handler, const struct env *env, u
 static struct ext_handler *take_out(struct env *env, uint64_t id)
 {
 	struct ext_handler **link = &ext.handlers, *handler;
+	struct ext_chain *old = NULL;
 
 	machine_lock(&ext.lock);
 	while (*link && !is_meant(*link, env, id))
@@ -219,8 +303,13 @@ static struct ext_handler *take_out(struct env *env, uint64_t id)
 		if (handler->binding)
 			__atomic_store_n(&handler->binding->handler, NULL, __ATOMIC_RELEASE);
 		machine_unlock(&net.lock);
+		if (handler->subject || handler->callee)
+			ext_chain_leave(handler, &old);
 	}
 	machine_unlock(&ext.lock);
+	if (old)
+		ext_quiesce();
+	machine_free(old);
 	return handler;
 }
 

@@ -20,11 +20,28 @@ struct ext_handler {
 	struct env *env;
 	struct ext_domain *domain; /* held */
 	struct flt_program *program;
+	struct flt_program *guard; /* NULL: none */
 	uint32_t event, budget;
+	int32_t priority;
+	/* Of an environment's event: whose, and of an extension's: which; both NULL: it has ended.
+	 */
+	struct env *subject;
+	struct ext_domain *callee;
 	struct net_binding *binding;   /* of a packet handler, under net.lock; NULL: it has ended */
 	const struct net_space *space; /* in which it sends, the binding's own; NULL: it doesn't */
-	struct ext_count counts[];     /* net.n_pollers of them */
+	struct ext_count counts[];     /* net.n_cores of them */
 };
+
+/* event.c: enters a listed handler into its event's chain; takes it out. ext.lock held. *old is to
+ * be freed after ext_quiesce. 0 or -EXO_ENOMEM; leaving never fails: without memory for a shorter
+ * chain the event is handled by nobody any more. */
+int ext_chain_renew(struct ext_handler *handler, struct ext_chain **old);
+void ext_chain_leave(struct ext_handler *handler, struct ext_chain **old);
+/* Whether `env` may handle an event of the environment with that id, at that cost: its handle in
+ * *subject. ext.lock and core lock held. */
+int ext_event_authority(struct env *env, const struct exo_cap *target, uint32_t event,
+                        uint32_t cost, struct env **subject);
+void ext_chain_run(const struct ext_chain *chain, unsigned core, const uint64_t arguments[5]);
 
 /* packet.c */
 bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet);

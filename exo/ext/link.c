@@ -9,8 +9,7 @@
  */
 #include <string.h>
 
-#include "../core/net_state.h"
-#include "ext.h"
+#include "handler.h"
 
 enum { EXPORTS_MAX = 256 };
 
@@ -313,22 +312,13 @@ int64_t ext_op_combine(struct call *call, uint64_t block)
 
 /* ---- INVOKE ---- */
 
-static bool takes_numbers(const struct flt_program *program)
-{
-	const struct flt_signature *signature = flt_program_signature(program);
-
-	for (uint32_t i = 0; i < signature->n; i++)
-		if (signature->arguments[i].kind != FLT_ARGUMENT_NUMBER)
-			return false;
-	return true;
-}
-
 /* In a section from the moment on when nobody can unlink it unseen. */
 static int invoke(struct ext_domain *domain, struct exo_ext_invoke *arg)
 {
 	struct flt_error why = {0};
 	struct ext_domain *from;
 	struct flt_program *program;
+	const struct ext_chain *chain;
 	int error;
 
 	machine_lock(&ext.build);
@@ -336,13 +326,16 @@ static int invoke(struct ext_domain *domain, struct exo_ext_invoke *arg)
 	error = !from                                ? -EXO_ENOENT
 	        : domain->unlinked || from->unlinked ? -EXO_ESTALE
 	                                             : export(from, arg->function, &program, &why);
-	if (!error && !takes_numbers(program))
+	if (!error && !flt_program_takes_numbers(program))
 		error = -EXO_EINVAL;
 	if (!error)
 		ext_section_begin(machine_core());
 	machine_unlock(&ext.build);
 	if (error)
 		return error;
+	chain = __atomic_load_n(&domain->invoked, __ATOMIC_ACQUIRE);
+	if (chain)
+		ext_chain_run(chain, machine_core(), arg->arguments);
 	arg->result = flt_program_call(program, arg->arguments);
 	ext_section_end(machine_core());
 	return 0;

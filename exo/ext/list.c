@@ -7,7 +7,7 @@
 
 static void add_counts(struct exo_ext_line *line, const struct ext_handler *handler)
 {
-	for (unsigned core = 0; core < net.n_pollers; core++) {
+	for (unsigned core = 0; core < net.n_cores; core++) {
 		const struct ext_count *count = &handler->counts[core];
 
 		line->runs += count->runs;
@@ -29,7 +29,10 @@ static void describe(struct exo_ext_line *line, const struct ext_handler *handle
 	        .event = handler->event,
 	        .cost = flt_program_cost(handler->program),
 	        .budget = handler->budget,
-	        .target = handler->binding ? handler->binding->id : 0,
+	        .target = handler->binding   ? handler->binding->id
+	                  : handler->subject ? handler->subject->id
+	                  : handler->callee  ? handler->callee->id
+	                                     : 0,
 	};
 	memcpy(line->extension, handler->domain->name, EXO_NAME_MAX);
 	memcpy(line->function, flt_program_name(handler->program), EXO_NAME_MAX);

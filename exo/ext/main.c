@@ -16,7 +16,7 @@ static int64_t (*const operations[EXO_EXT_OPS])(struct call *call, uint64_t bloc
         [EXO_EXT_MAP] = ext_op_map,         [EXO_EXT_LIST] = ext_op_list,
         [EXO_EXT_KEY] = ext_op_key,         [EXO_EXT_OPEN] = ext_op_open,
         [EXO_EXT_RESOLVE] = ext_op_resolve, [EXO_EXT_COMBINE] = ext_op_combine,
-        [EXO_EXT_INVOKE] = ext_op_invoke,
+        [EXO_EXT_INVOKE] = ext_op_invoke,   [EXO_EXT_ADMIT] = ext_op_admit,
 };
 
 static int64_t operate(struct call *call)
@@ -26,7 +26,8 @@ static int64_t operate(struct call *call)
 	return op < EXO_EXT_OPS ? operations[op](call, call->arg[1]) : -EXO_EINVAL;
 }
 
-static const struct core_hooks hooks = {.call = operate, .env_end = ext_env_end};
+static const struct core_hooks hooks = {
+        .call = operate, .env_end = ext_env_end, .raise = ext_raise};
 
 __attribute__((constructor)) static void install(void)
 {

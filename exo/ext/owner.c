@@ -118,6 +118,7 @@ void ext_env_end(struct env *env)
 {
 	struct ext_owner *owner;
 
+	ext_events_end(env);
 	end_links(env);
 	machine_lock(&ext.lock);
 	owner = take_out(env);

@@ -8,6 +8,9 @@
  */
 #include "jit_x86_64.h"
 
+#include "check.h"
+#include "helper.h"
+
 enum {
 	PASSES_MAX = 32,
 	TARGET_UNKNOWN = 0xffffffff,
@@ -129,7 +132,30 @@ void flt_jit_emit_exit(struct jit *j, bool entry)
 		x86_jump(&j->c, X86_ALWAYS, j->epilogue);
 }
 
-/* --- other programs --- */
+/* --- calls of what is known by a register, or by another program --- */
+
+/* Checked mode only: one comparison for each helper that may be called this way. */
+void flt_jit_emit_call_register(struct jit *j, const struct flt_insn *insn)
+{
+	struct x86_code *c = &j->c;
+	const struct flt_helper *helper;
+	uint32_t ends[5], n = 0; /* as many as short jumps reach over */
+	x86_mov(c, true, R_11, flt_jit_reg(flt_insn_call_register(insn)));
+	for (uint32_t i = 0; (helper = flt_helper_at(i)); i++) {
+		if (!flt_helper_is_plain(helper) || n == FLT_ARRAY_SIZE(ends))
+			continue;
+		x86_alu_imm(c, X86_CMP, true, R_11, (int32_t)helper->number);
+		uint32_t next = x86_skip(c, X86_NE);
+		x86_movabs(c, RAX, (uint64_t)(uintptr_t)helper->call);
+		x86_call_reg(c, RAX);
+		ends[n++] = x86_skip(c, X86_ALWAYS);
+		x86_land(c, next);
+	}
+	x86_store_imm(c, 4, R_12, offsetof(struct flt_checked, fault), FLT_FAULT_CALL);
+	x86_jump(c, X86_ALWAYS, j->fail);
+	while (n)
+		x86_land(c, ends[--n]);
+}
 
 /* In the kernel all machine code lies within the reach of a direct call. */
 void flt_jit_emit_import(struct jit *j, const struct flt_insn *insn)

@@ -48,6 +48,8 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry);
 /* Classic programs: data and length of the frame to r8 and r9. */
 void flt_jit_emit_frame(struct jit *j, uint32_t frame);
 
+/* A call by register, in checked mode only. */
+void flt_jit_emit_call_register(struct jit *j, const struct flt_insn *insn);
 /* A call of another program's machine code. */
 void flt_jit_emit_import(struct jit *j, const struct flt_insn *insn);
 

@@ -297,6 +297,22 @@ uint64_t flt_program_enter(const struct flt_program *program, const uint64_t r[5
 	return flt_interp_run(&interp, r[0], r[1]);
 }
 
+uint64_t flt_program_call_plain(const struct flt_program *program, uint64_t a, uint64_t b,
+                                uint64_t c, uint64_t d, uint64_t e)
+{
+	if (flt_likely(program->native))
+		return ((flt_native_call *)(void *)program->native)(a, b, c, d, e);
+	return flt_program_enter(program, (const uint64_t[]){a, b, c, d, e});
+}
+
+bool flt_program_takes_numbers(const struct flt_program *program)
+{
+	for (uint32_t i = 0; i < program->signature.n; i++)
+		if (program->signature.arguments[i].kind != FLT_ARGUMENT_NUMBER)
+			return false;
+	return program->kind == FLT_KIND_CALL;
+}
+
 uint64_t flt_program_call(const struct flt_program *program, const uint64_t arguments[])
 {
 	uint64_t r[5] = {0};

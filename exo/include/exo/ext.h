@@ -61,6 +61,7 @@ enum exo_ext_op {
 	EXO_EXT_OPEN,    /* struct exo_ext_open */
 	EXO_EXT_RESOLVE, /* struct exo_ext_resolve */
 	EXO_EXT_COMBINE, /* struct exo_ext_combine */
+	EXO_EXT_ADMIT,   /* struct exo_ext_admit */
 	EXO_EXT_INVOKE,  /* struct exo_ext_invoke: the function's result is in the block */
 	EXO_EXT_OPS
 };
@@ -74,6 +75,7 @@ enum {
 	EXO_HANDLER_BUDGET_MAX = 1 << 15, /* instructions: some ten microseconds */
 	EXO_HANDLER_HOPS = 4,
 	EXO_HANDLER_WAKE = 0x100,
+	EXO_HANDLER_STOP = 0x200, /* events: handlers behind this one do not run */
 	EXO_HANDLER_ACTION = 0xff,
 };
 
@@ -140,6 +142,24 @@ struct exo_ext_ref {
 enum exo_ext_event {
 	EXO_EXT_PACKET = 0, /* `target`: address of the struct exo_cap of a binding of the caller's
 	                       with FREE, no tap; one handler each */
+	/* Events of an environment. `target`: address of the struct exo_cap of the environment; 0:
+	   the caller. Whoever has CONTROL over it may handle them; who has CALL may as far as the
+	   environment lets others (EXO_EXT_ADMIT). Handlers are functions in sections "call…" with
+	   up to five numbers as arguments: the environment's id, and what stands here; their
+	   results count for EXO_HANDLER_WAKE and EXO_HANDLER_STOP. */
+	EXO_EXT_FAULT, /* address, error code, instruction: page faults that the kernel sees, not
+	                  those that the machine hands straight to a handler in ring 3 */
+	EXO_EXT_EXCEPTION,  /* vector, error code, instruction: likewise */
+	EXO_EXT_SLOT_BEGIN, /* core, TSC */
+	EXO_EXT_SLOT_END,   /* core, TSC ticks that it ran */
+	EXO_EXT_TIMER,      /* core, TSC: a PE's timer has passed */
+	EXO_EXT_REVOKE,     /* kind, first unit, count: what is being taken from it */
+	EXO_EXT_RING_FULL,  /* binding, ring: a frame found no room */
+	EXO_EXT_START,      /* who created it */
+	EXO_EXT_END,        /* enum exo_env_state, status: it has ended, and its bindings with it */
+	EXO_EXT_INVOKED, /* `target`: reference of an extension of the caller's; arguments: those of
+	                    the invocation (EXO_EXT_INVOKE), of which the function itself comes
+	                    last: so a call by name is an event */
 	EXO_EXT_EVENTS
 };
 
@@ -156,6 +176,20 @@ struct exo_ext_handle {
 	uint32_t error_size;
 	uint32_t cost; /* written: what its dearest path costs */
 	uint64_t id;   /* written: of the handler */
+	/* Of events but packets: a function with the handler's arguments that is asked first, "":
+	   none; and the order of handlers, higher first, then older. */
+	char guard[EXO_NAME_MAX];
+	int32_t priority;
+	uint32_t reserved2; /* 0 */
+};
+
+/* What the caller lets others handle of its own events: at most n_max handlers of an event, none of
+ * which may cost more than budget_max. Those that exceed it already stay. At first: none. */
+struct exo_ext_admit {
+	uint32_t event;
+	uint32_t n_max;
+	uint32_t budget_max;
+	uint32_t reserved; /* 0 */
 };
 
 struct exo_ext_release {
@@ -188,7 +222,8 @@ struct exo_ext_line {
 	uint32_t event; /* enum exo_ext_event */
 	char extension[EXO_NAME_MAX], function[EXO_NAME_MAX];
 	uint32_t cost, budget;
-	uint64_t target; /* packets: the binding's id; 0: it has ended */
+	uint64_t target; /* packets: the binding's id, else the environment's or extension's; 0: it
+	                    has ended */
 	uint64_t runs;
 	uint64_t answered, passed, woken; /* frames sent, delivered; wakes */
 	uint64_t refused, lost; /* by the guard; frames that found no room in the NIC, or no copy */

@@ -210,6 +210,10 @@ uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, ui
 
 /* Calls a program of kind call whose arguments are all numbers; others, and other kinds: 0. */
 uint64_t flt_program_call(const struct flt_program *program, const uint64_t arguments[]);
+/* The same without looking: of kind call, and it takes numbers only. */
+uint64_t flt_program_call_plain(const struct flt_program *program, uint64_t a, uint64_t b,
+                                uint64_t c, uint64_t d, uint64_t e);
+bool flt_program_takes_numbers(const struct flt_program *program);
 /* What it takes; of kind call only. */
 const struct flt_signature *flt_program_signature(const struct flt_program *program);
 

@@ -8,11 +8,6 @@
 #include "../core/hooks.h"
 #include "handler.h"
 
-struct ext_chain {
-	uint32_t n;
-	struct ext_handler *handlers[];
-};
-
 /* What an environment's events have. */
 struct env_events {
 	struct env_event {
@@ -22,6 +17,15 @@ struct env_events {
 };
 
 /* ---- Raising ---- */
+
+bool ext_result(struct ext_handler *handler, struct ext_count *count, uint64_t result)
+{
+	if (result & EXO_HANDLER_WAKE) {
+		count->woken++;
+		env_post(handler->env, UINT32_MAX, EXO_EVENT_HANDLER);
+	}
+	return !(result & EXO_HANDLER_STOP);
+}
 
 /* → whether those behind it are to run. */
 static bool run_one(struct ext_handler *h, unsigned core, const uint64_t r[5])
@@ -35,11 +39,7 @@ static bool run_one(struct ext_handler *h, unsigned core, const uint64_t r[5])
 	}
 	count->runs++;
 	result = flt_program_call_plain(h->program, r[0], r[1], r[2], r[3], r[4]);
-	if (result & EXO_HANDLER_WAKE) {
-		count->woken++;
-		env_post(h->env, UINT32_MAX, EXO_EVENT_HANDLER);
-	}
-	return !(result & EXO_HANDLER_STOP);
+	return ext_result(h, count, result);
 }
 
 void ext_chain_run(const struct ext_chain *chain, unsigned core, const uint64_t arguments[5])
@@ -58,7 +58,7 @@ void ext_raise(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t
 	events = __atomic_load_n(&env->events, __ATOMIC_ACQUIRE);
 	chain = events ? __atomic_load_n(&events->of[event].chain, __ATOMIC_ACQUIRE) : NULL;
 	if (chain)
-		ext_chain_run(chain, core, (const uint64_t[5]){env->id, a, b, c, 0});
+		ext_chain_raise(chain, core, (const uint64_t[5]){env->id, a, b, c, 0});
 	ext_section_end(core);
 }
 
@@ -89,6 +89,15 @@ static struct ext_chain **place_of(const struct ext_handler *handler)
 	                       : &handler->subject->events->of[handler->event].chain;
 }
 
+static uint64_t (*native_of(const struct ext_handler *handler))(uint64_t, uint64_t, uint64_t,
+                                                                uint64_t, uint64_t)
+{
+	size_t size;
+
+	return (uint64_t(*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t))(
+	        uintptr_t)flt_program_code(handler->program, &size);
+}
+
 /* The chain is rebuilt from the list of all handlers. */
 int ext_chain_renew(struct ext_handler *handler, struct ext_chain **old)
 {
@@ -105,6 +114,8 @@ int ext_chain_renew(struct ext_handler *handler, struct ext_chain **old)
 	for (struct ext_handler *h = ext.handlers; h; h = h->next)
 		if (is_same_event(h, handler))
 			insert(chain, h);
+	if (n == 1 && !chain->handlers[0]->guard)
+		chain->only = native_of(chain->handlers[0]);
 	*old = *place;
 	__atomic_store_n(place, chain, __ATOMIC_RELEASE);
 	return 0;

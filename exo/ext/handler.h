@@ -42,6 +42,32 @@ void ext_chain_leave(struct ext_handler *handler, struct ext_chain **old);
 int ext_event_authority(struct env *env, const struct exo_cap *target, uint32_t event,
                         uint32_t cost, struct env **subject);
 void ext_chain_run(const struct ext_chain *chain, unsigned core, const uint64_t arguments[5]);
+/* What a handler's result asks for besides. → whether those behind it are to run. */
+bool ext_result(struct ext_handler *handler, struct ext_count *count, uint64_t result);
+
+struct ext_chain {
+	/* The machine code of the only handler, where it has no guard; else NULL: it is called as
+	   any function is. */
+	uint64_t (*only)(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
+	uint32_t n;
+	struct ext_handler *handlers[];
+};
+
+static inline void ext_chain_raise(const struct ext_chain *chain, unsigned core,
+                                   const uint64_t r[5])
+{
+	struct ext_handler *handler = chain->handlers[0];
+	uint64_t result;
+
+	if (!chain->only) {
+		ext_chain_run(chain, core, r);
+		return;
+	}
+	handler->counts[core].runs++;
+	result = chain->only(r[0], r[1], r[2], r[3], r[4]);
+	if (__builtin_expect(result & (EXO_HANDLER_WAKE | EXO_HANDLER_STOP), 0))
+		(void)ext_result(handler, &handler->counts[core], result);
+}
 
 /* packet.c */
 bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet);

@@ -335,7 +335,7 @@ static int invoke(struct ext_domain *domain, struct exo_ext_invoke *arg)
 		return error;
 	chain = __atomic_load_n(&domain->invoked, __ATOMIC_ACQUIRE);
 	if (chain)
-		ext_chain_run(chain, machine_core(), arg->arguments);
+		ext_chain_raise(chain, machine_core(), arg->arguments);
 	arg->result = flt_program_call(program, arg->arguments);
 	ext_section_end(machine_core());
 	return 0;

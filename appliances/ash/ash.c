@@ -14,6 +14,9 @@
 
 #include "ash.h"
 
+/* Those that stretch a frame must be reckoned to clear the longest one. */
+enum { BUDGET = 16384 };
+
 static struct udp_exo driver;
 
 static int failed(const char *flow, const char *what, int result, const char *why)
@@ -40,7 +43,7 @@ static int attach(const struct exo_start_bind *bind)
 	result = ash_prepare(bind->name, &ext);
 	if (result < 0)
 		return failed(bind->name, "its maps", result, "");
-	result = exo_ext_handle(&ext, bind->name, &binding, space, 0, &id);
+	result = exo_ext_handle(&ext, bind->name, &binding, space, BUDGET, &id);
 	return result < 0 ? failed(bind->name, "handler", result, ext.error) : 0;
 }
 

@@ -65,7 +65,7 @@ static inline void ext_chain_raise(const struct ext_chain *chain, unsigned core,
 	}
 	handler->counts[core].runs++;
 	result = chain->only(r[0], r[1], r[2], r[3], r[4]);
-	if (__builtin_expect(result & (EXO_HANDLER_WAKE | EXO_HANDLER_STOP), 0))
+	if (__builtin_expect((result & (EXO_HANDLER_WAKE | EXO_HANDLER_STOP)) != 0, 0))
 		(void)ext_result(handler, &handler->counts[core], result);
 }
 

@@ -47,6 +47,7 @@ ANSWERS = {
     "bindings": [r"binding \d+: echo-udp"],
     "rings": [r"ring \d+: host, receive", r"ring \d+: host, transmit"],
     "ports": [r"port 0: net_virtio at .*52:54:00:51:1c:00", r"received \d+"],
+    "top": [r"id environment  handler"],
     "disks": [r"the disks have 0 sectors"],
     "screen": [r"the screen has 0x0 pixels", r"there are none"],
     "machine": [r"Sluice \S+, up \d+ s; 2 cores"],

@@ -24,6 +24,7 @@ struct tool {
 	const char *list;       /* -f */
 	const char *output;     /* -o */
 	const char *program;    /* --program */
+	uint32_t budget;        /* --budget; 0: none */
 	int n_arguments;
 	char **arguments;
 };

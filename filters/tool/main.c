@@ -24,9 +24,12 @@ static const struct command commands[] = {
         {"dump", tool_dump, "flt dump FILE [--program NAME]",
          "Shows bytecode and machine code.\n  flt dump web.flt\n  flt dump count.o --program "
          "count"},
-        {"verify", tool_verify, "flt verify FILE [--program NAME]",
-         "Verifies one program of a file, or all; exit status 1 and the reason where one is "
-         "refused.\n"
+        {"verify", tool_verify, "flt verify FILE [OTHER…] [--program NAME] [--budget N]",
+         "Verifies one program of a file, or all, and says what the dearest path costs; exit "
+         "status 1 and the\n"
+         "reason where one is refused, or could cost more than N. Functions that FILE calls and "
+         "does not\n"
+         "define are looked for in the objects that follow it.\n"
          "  flt verify count.o"},
         {"run", tool_run, "flt run FILE TRACE.pcap | flt run -e EXPRESSION TRACE.pcap",
          "Prints one verdict per packet: the bytes wanted, 0 for no match (xdp programs: their "
@@ -94,6 +97,9 @@ static int read_option(struct tool *tool, int option)
 	case 'p':
 		tool->program = optarg;
 		return 0;
+	case 'b':
+		tool->budget = (uint32_t)strtoul(optarg, NULL, 0);
+		return 0;
 	case 'J':
 		tool->jit = true;
 		return 0;
@@ -119,7 +125,8 @@ int main(int argc, char **argv)
 	        {"json", 0, NULL, 'j'},   {"expression", 1, NULL, 'e'}, {"file", 1, NULL, 'f'},
 	        {"output", 1, NULL, 'o'}, {"program", 1, NULL, 'p'},    {"jit", 0, NULL, 'J'},
 	        {"check", 0, NULL, 'c'},  {"order", 0, NULL, 'O'},      {"interpret", 0, NULL, 'I'},
-	        {"debug", 0, NULL, 'd'},  {"help", 0, NULL, 'h'},       {NULL, 0, NULL, 0}};
+	        {"budget", 1, NULL, 'b'}, {"debug", 0, NULL, 'd'},      {"help", 0, NULL, 'h'},
+	        {NULL, 0, NULL, 0}};
 	struct tool tool = {0};
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help"))

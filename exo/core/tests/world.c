@@ -14,6 +14,7 @@
 
 #include "../cap.h"
 #include "../core.h"
+#include "../hooks.h"
 #include "../ledger.h"
 #include "../log.h"
 
@@ -217,6 +218,7 @@ unsigned world_pins(void)
 
 /* ---- Environments, keys, console ---- */
 
+const struct core_hooks *core_hooks;
 uint32_t world_events[WORLD_ENVS];
 unsigned world_lines, world_polls_asked;
 char world_line[512];

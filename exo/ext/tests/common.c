@@ -13,7 +13,6 @@
 #include "../../core/core.h"
 #include "../../core/hooks.h"
 
-const struct core_hooks *core_hooks; /* exo/core/call.c's, which is not linked here */
 char test_reason[160];
 
 const void *test_object(const char *name, uint32_t *size)

@@ -9,6 +9,22 @@
 
 enum { IPV4_CHECKSUM = 10 };
 
+static uint16_t folded(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+uint16_t checksum_of(const uint8_t *bytes, uint32_t size)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i + 1 < size; i += 2)
+		sum += layers_be16(bytes + i);
+	return folded(sum);
+}
+
 /* Offset in the transport header; 0: a protocol that we do not know. */
 static uint32_t offset_of(uint8_t protocol)
 {
@@ -47,9 +63,7 @@ static void adjust(uint8_t *checksum, const uint8_t *old, const uint8_t *new, un
 
 	for (unsigned i = 0; i < size; i += 2)
 		sum += (uint16_t)~layers_be16(old + i) + (uint32_t)layers_be16(new + i);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	layers_put16(checksum, (uint16_t)~sum);
+	layers_put16(checksum, folded(sum));
 }
 
 void checksum_network(const struct checksums *sums, const uint8_t *old, const uint8_t *new,

@@ -11,6 +11,9 @@
 
 struct layers;
 
+/* The internet checksum of `size` bytes (even), whose own field is zero (RFC 1071). */
+uint16_t checksum_of(const uint8_t *bytes, uint32_t size);
+
 /* The checksums of a packet; NULL where it has none. */
 struct checksums {
 	uint8_t *network;   /* IPv4's, over its header */

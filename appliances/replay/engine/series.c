@@ -33,10 +33,13 @@ static void fold(struct series *series)
 	memset(series->slots + SERIES_SLOTS / 2, 0, sizeof(series->slots) / 2);
 	series->used = (series->used + 1) / 2;
 	series->width_ns *= 2;
+	series->current_ns = UINT64_MAX; /* no time falls into it */
 }
 
 struct series_slot *series_at(struct series *series, uint64_t time_ns)
 {
+	if (time_ns >= series->current_ns && time_ns - series->current_ns < series->width_ns)
+		return &series->slots[series->current];
 	if (!series->width_ns)
 		series->width_ns = SERIES_WIDTH_NS;
 	while (time_ns / series->width_ns >= SERIES_SLOTS)
@@ -44,5 +47,7 @@ struct series_slot *series_at(struct series *series, uint64_t time_ns)
 	uint32_t slot = (uint32_t)(time_ns / series->width_ns);
 	if (series->used <= slot)
 		series->used = slot + 1;
+	series->current = slot;
+	series->current_ns = slot * series->width_ns;
 	return &series->slots[slot];
 }

@@ -21,6 +21,8 @@ struct series_slot {
 struct series {
 	uint64_t width_ns; /* 0: not begun */
 	uint32_t used;
+	uint32_t current; /* the slot asked for last, and when it begins: most times fall into it */
+	uint64_t current_ns;
 	struct series_slot slots[SERIES_SLOTS];
 };
 

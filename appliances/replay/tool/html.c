@@ -94,6 +94,10 @@ static void say_returned(char *text, size_t size, const cJSON *document)
 	       quantity_show_time(p50, sizeof(p50), results_figure(document, "p50")),
 	       quantity_show_time(p99, sizeof(p99), results_figure(document, "p99")),
 	       quantity_show_time(max, sizeof(max), results_figure(document, "max")));
+	const cJSON *floor = get(get(document, "floor"), "latency_ns");
+	if (floor)
+		append(text, size, " Of that the measuring loop itself takes %s at the median.",
+		       quantity_show_time(p50, sizeof(p50), number(floor, "p50")));
 }
 
 /* What did not go as it should, whoever's fault it was. */
@@ -197,12 +201,35 @@ static double highest(const struct plot_point *points, size_t n)
 	return high;
 }
 
+/* Where the bucket begins whose greatest value is `edge` (engine/histogram.h). */
+static double bucket_begin(double edge)
+{
+	return edge < HISTOGRAM_STEPS ? edge : edge + 1 - exp2(floor(log2(edge))) / HISTOGRAM_STEPS;
+}
+
+/* Buckets as bars: each from its beginning to its end, with nothing where nothing was. At most
+ * twice as many points, in memory of their own. */
+static size_t bar_points(const struct plot_point *buckets, size_t n, struct plot_point **bars)
+{
+	size_t used = 0;
+
+	*bars = calloc(2 * n + 1, sizeof(**bars));
+	for (size_t i = 0; *bars && i < n; i++) {
+		double end = buckets[i].x + 1;
+		(*bars)[used++] = (struct plot_point){bucket_begin(buckets[i].x), buckets[i].y};
+		if (i + 1 < n && bucket_begin(buckets[i + 1].x) > end)
+			(*bars)[used++] = (struct plot_point){end, 0};
+	}
+	return used;
+}
+
 static void put_histogram(FILE *out, const cJSON *run)
 {
-	struct plot_point *points;
+	struct plot_point *points, *bars = NULL;
 	size_t n = bucket_points(get(run, "latency_ns"), &points);
+	size_t bars_n = bar_points(points, n, &bars);
 
-	if (n) {
+	if (n && bars) {
 		struct plot plot = {
 		        .out = out,
 		        .title = "How often each round-trip time occurred",
@@ -211,10 +238,11 @@ static void put_histogram(FILE *out, const cJSON *run)
 		        .y = {"frames", 0, highest(points, n), false, label_count},
 		};
 		plot_begin(&plot);
-		plot_bars(&plot, points, n, points[n - 1].x * 1.02, "a");
+		plot_bars(&plot, bars, bars_n, points[n - 1].x + 1, "a");
 		plot_end(&plot);
 	}
 	free(points);
+	free(bars);
 }
 
 /* Counts become the inverse of the share that is greater, values the ordinate. */
@@ -524,6 +552,6 @@ void html_report(FILE *out, const cJSON *document)
 	put_summary(out, document);
 	put_provenance(out, document);
 	page_end(out,
-	         "Times are those of one clock, at the driver of the port. Plots show the first "
-	         "run.");
+	         "Times are those of one clock, this computer's; arrivals are timed as said above. "
+	         "Plots show the first run.");
 }

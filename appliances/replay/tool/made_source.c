@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "../engine/checksum.h"
 #include "../engine/layers.h"
 #include "../engine/port.h"
 #include "made_source.h"
@@ -18,17 +19,6 @@ static const uint32_t imix[] = {64, 64, 594, 64, 594, 64, 1518, 64, 594, 64, 594
 
 enum { IMIX = sizeof(imix) / sizeof(imix[0]) };
 
-static uint16_t checksum(const uint8_t *bytes, uint32_t size)
-{
-	uint32_t sum = 0;
-
-	for (uint32_t i = 0; i + 1 < size; i += 2)
-		sum += layers_be16(bytes + i);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static void set_size(struct made_source *made, uint32_t size)
 {
 	uint8_t *ip = made->frame + IPV4;
@@ -36,7 +26,7 @@ static void set_size(struct made_source *made, uint32_t size)
 
 	layers_put16(ip + 2, (uint16_t)(length - IPV4));
 	layers_put16(ip + 10, 0);
-	layers_put16(ip + 10, checksum(ip, 20));
+	layers_put16(ip + 10, checksum_of(ip, 20));
 	layers_put16(made->frame + UDP + 4, (uint16_t)(length - UDP));
 }
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 120
-"""One address, four environments: its host, a TCP service, two clients with ranges of ports of their own.
+"""One address, six environments: its host, a TCP service, two clients with ranges of ports of their own, two who
+joined a group.
 
     namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2  host      ARP, echo, resets, unreachable
                                                    service   TCP port 5001
                                                    fetches   ports 40000 to 40999: TCP and UDP, errors that quote them
                                                    asks      ports 41000 to 41999
+                                                   first, second   224.0.0.251, a copy each
 """
 import os
 import re
@@ -34,6 +36,11 @@ CLIENT_FLOW = ('{ name = "own"; share = true; receive = "dst host $addr and (((t
                ' portrange %s))"; }')
 
 
+# Everybody who joined gets a copy: taps.
+GROUP_FLOW = ('{ name = "own"; share = true; tap = true; receive = "udp dst port 5353 and dst host 224.0.0.251";'
+              ' transmit = "ether src $mac and src host $addr and (arp or igmp)"; }')
+
+
 def client_flow(first, last):
     return CLIENT_FLOW % (f"{first}-{last}", first, last, f"{first}-{last}")
 
@@ -48,6 +55,8 @@ def environments():
         programs.environment("service", "busybox", "nc -ll -p 5001 -e /busybox cat".split(), flow=SERVICE_FLOW),
         programs.environment("fetches", "busybox", shell + [fetch], flow=client_flow(40000, 40999)),
         programs.environment("asks", "busybox", shell + [ask], flow=client_flow(41000, 41999)),
+        *(programs.environment(name, "group", ["224.0.0.251", "5353", "2"], flow=GROUP_FLOW)
+          for name in ("first", "second")),
     ]
 
 
@@ -79,10 +88,10 @@ def main():
             file.write("a page\n")
         web = ns.popen("python3", "-m", "http.server", "8000", "--directory", folder)
         wire = Wire(ns, folder)
-        payload = programs.build(folder, environments(), include=["appliances/echo"])
+        payload = programs.build(folder, environments(), include=["appliances/echo", "appliances/tests"])
         with Machine(payload=payload, nics=[Nic(tap("tap0"))], within=ns, limit=100, memory="1G", smp=2,
                      append=f"ip={ADDRESS}/24,{HOST}") as machine:
-            machine.wait_for("4 of 4 environments started", 40)
+            machine.wait_for("6 of 6 environments started", 40)
             with report.test("shared: the host answers pings"):
                 assert ns.run("ping", "-c", "1", "-W", "5", ADDRESS, check=False).returncode == 0
             with report.test("shared: a service has its port"):
@@ -102,6 +111,17 @@ def main():
                 assert any("refused" in line for line in programs.said(machine, "asks")), machine.console()
                 refused = [line for line in programs.said(machine, "fetches") if "refused" in line]
                 assert len(refused) == 1 and "can't connect" in refused[0], refused
+            with report.test("shared: a group's datagrams reach all who joined"):
+                program = ("import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                           f"s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('{HOST}'))\n"
+                           "for i in range(2):\n    s.sendto(b'to all %d' % i, ('224.0.0.251', 5353))\n")
+                for name in ("first", "second"):
+                    machine.wait_for(rf"\] {name}: joined", 40)
+                ns.run("python3", "-c", program)
+                for name in ("first", "second"):
+                    machine.wait_for(rf"\] {name}: heard to all 1", 20)
+                    heard = programs.said(machine, name)
+                    assert heard == ["joined", "heard to all 0", "heard to all 1"], heard
             print(machine.console()) if os.environ.get("SHOW") else None
         for process in (web, wire.process):
             process.kill()

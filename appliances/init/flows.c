@@ -252,6 +252,13 @@ static int give_tables(struct exo_child *child, const struct exo_manifest_env *e
 	return result;
 }
 
+void flows_end(void)
+{
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++)
+		if (tables[i].address != NULL)
+			exo_pages_free(&tables[i]);
+}
+
 bool flows_complete_address(struct exo_start_address *address)
 {
 	const struct exo_port_info *port = exo_port_info(address->port);

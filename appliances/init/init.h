@@ -109,6 +109,8 @@ uint32_t service_lacks(const struct service *service);
 
 /* Gives a child its flow spaces, binds and addresses. 0 or error, in child->error. */
 int flows_give(struct exo_child *child, const struct exo_manifest_env *entry);
+/* Gives back what was shared with environments that have all ended. */
+void flows_end(void);
 /* What an address means to environments: MAC and MTU of its port filled in (a smaller MTU stays).
  * false: there is no such port. */
 bool flows_complete_address(struct exo_start_address *address);

@@ -184,6 +184,7 @@ void watch_end(void)
 		listing_print();
 	for (uint32_t i = 0; i < init.n_services; i++)
 		exo_pages_free(&init.services[i].mailbox_pages);
+	flows_end();
 	await_drain();
 	exo_printf("every environment has ended; %llu frames are free, %llu were before\n",
 	           (unsigned long long)exo_info()->frames_free,

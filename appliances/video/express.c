@@ -44,27 +44,63 @@ int express_open(struct express *express, struct udp_exo *driver, struct video *
 	return result;
 }
 
-const void *express_adopt(struct express *express, const void *bytes, uint64_t size)
+static void release(struct express_content *content)
 {
-	struct exo_pages *pages = &express->content[express->n_content];
-
-	if (express->n_content == VIDEO_TITLES_MAX ||
-	    exo_pages_alloc(pages, exo_pages_for(size)) != 0)
-		return bytes;
-	express->n_content++;
-	memcpy(pages->address, bytes, size);
-	return pages->address;
+	while (content->n_chunks > 0)
+		(void)exo_pages_free(&content->chunks[--content->n_chunks]);
+	content->base = NULL;
 }
 
-/* The physical address of content; 0: it is in no frame of ours. */
-static uint64_t physical(const struct express *express, uint8_t title, const uint8_t *content)
+/* One more chunk, behind the others. */
+static bool add_chunk(struct express_content *content, uint32_t frames)
 {
-	const struct exo_pages *pages = &express->content[title];
-	uint64_t offset = (uint64_t)(content - (const uint8_t *)pages->address);
+	struct exo_pages *chunk = &content->chunks[content->n_chunks];
+	const uint8_t *end =
+	        content->base + (uint64_t)content->n_chunks * EXPRESS_CHUNK_FRAMES * EXO_PAGE_SIZE;
 
-	return title < express->n_content && offset < (uint64_t)pages->count * EXO_PAGE_SIZE
-	               ? (pages->frame << EXO_PAGE_SHIFT) + offset
-	               : 0;
+	if (content->n_chunks == EXPRESS_CHUNKS_MAX || exo_pages_alloc(chunk, frames) != 0)
+		return false;
+	content->n_chunks++;
+	if (content->base == NULL)
+		content->base = chunk->address;
+	else if (end != chunk->address)
+		return false;
+	return true;
+}
+
+const void *express_adopt(struct express *express, uint32_t title, const void *bytes, uint64_t size)
+{
+	struct express_content *content = &express->content[title];
+	uint32_t frames = exo_pages_for(size);
+
+	if (title >= VIDEO_TITLES_MAX)
+		return bytes;
+	while (frames > 0) {
+		uint32_t n = frames < EXPRESS_CHUNK_FRAMES ? frames : EXPRESS_CHUNK_FRAMES;
+
+		if (!add_chunk(content, n)) {
+			release(content);
+			return bytes;
+		}
+		frames -= n;
+	}
+	memcpy(content->base, bytes, size);
+	return content->base;
+}
+
+/* The physical address of content; 0: it is not, or not in one piece, in frames of ours. */
+static uint64_t physical(const struct express *express, uint8_t title, const uint8_t *bytes,
+                         uint32_t size)
+{
+	const struct express_content *content = &express->content[title];
+	uint64_t offset = (uint64_t)(bytes - content->base);
+	uint64_t chunk = offset / ((uint64_t)EXPRESS_CHUNK_FRAMES * EXO_PAGE_SIZE);
+	uint64_t within = offset % ((uint64_t)EXPRESS_CHUNK_FRAMES * EXO_PAGE_SIZE);
+
+	if (chunk >= content->n_chunks ||
+	    within + size > (uint64_t)content->chunks[chunk].count * EXO_PAGE_SIZE)
+		return 0;
+	return (content->chunks[chunk].frame << EXO_PAGE_SHIFT) + within;
 }
 
 static uint16_t folded(uint64_t sum)
@@ -108,8 +144,7 @@ static bool send_and_learn(struct express *express, struct video *video,
 
 	video->count.rtp_by_socket++;
 	kept->until = 0;
-	if (sent && to.ip.family == 4 && physical(express, viewer->title, content) != 0 &&
-	    udp_frame_way(video->udp, &to.ip, &way)) {
+	if (sent && to.ip.family == 4 && udp_frame_way(video->udp, &to.ip, &way)) {
 		make_headers(kept, &way, &to, socket->local.port,
 		             socket->ttl != 0 ? socket->ttl : TTL);
 		kept->port = express->driver->ports[way.interface];
@@ -204,16 +239,16 @@ bool express_send(void *context, struct video *video, const struct video_viewer 
 	struct express *express = context;
 	struct kept *kept = (struct kept *)leg->header;
 	uint32_t slot = express->head & (express->ring.size - 1);
+	uint64_t where = physical(express, viewer->title, content, packet->size);
 
-	if (video->now >= kept->until || packet->size == 0)
+	if (video->now >= kept->until || where == 0 || packet->size == 0)
 		return send_and_learn(express, video, viewer, leg, head, head_size, content,
 		                      packet);
 	if (!has_room(express))
 		return false;
 	put_headers((uint8_t *)express->headers.address + (size_t)slot * HEADER_BYTES, kept, head,
 	            packet, leg->sequence);
-	put_frame(express, kept, head_size, physical(express, viewer->title, content),
-	          packet->size);
+	put_frame(express, kept, head_size, where, packet->size);
 	return true;
 }
 

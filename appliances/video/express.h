@@ -16,24 +16,37 @@
 
 #include "server/server.h"
 
+enum {
+	EXPRESS_CHUNK_FRAMES =
+	        1024, /* the kernel gives no more contiguous frames than a few thousand */
+	EXPRESS_CHUNKS_MAX = 512, /* of a title: 2 GiB */
+};
+
+/* A title's object in frames of our own: only those may be sent from. */
+struct express_content {
+	uint8_t *base;
+	uint32_t n_chunks;
+	struct exo_pages chunks[EXPRESS_CHUNKS_MAX]; /* one behind the other in our addresses */
+};
+
 struct express {
 	struct exo_ring ring;
 	struct exo_pages headers; /* EXPRESS_HEADER_BYTES for each descriptor */
 	struct udp_exo *driver;
 	uint32_t head; /* of what was put into the ring, published or not */
-	uint32_t n_content;
-	struct exo_pages
-	        content[VIDEO_TITLES_MAX]; /* frames of our own: only those may be sent from */
-	bool quiet;                        /* nothing was put since the last doorbell */
-	struct video *video;               /* whose counters */
+	struct express_content content[VIDEO_TITLES_MAX];
+	bool quiet;          /* nothing was put since the last doorbell */
+	struct video *video; /* whose counters */
 };
 
 /* Makes the ring, for sending inside the driver's flow space, and counts in *video. 0 or a negative
  * enum exo_error. */
 int express_open(struct express *express, struct udp_exo *driver, struct video *video,
                  uint32_t descriptors);
-/* A copy of an object in frames from which it can be sent; `bytes` itself where there are none. */
-const void *express_adopt(struct express *express, const void *bytes, uint64_t size);
+/* A copy of the object of the next title in frames from which it can be sent; `bytes` itself where
+ * there are too few. */
+const void *express_adopt(struct express *express, uint32_t title, const void *bytes,
+                          uint64_t size);
 /* The functions of struct video_ops; `context` is a struct express. */
 bool express_send(void *context, struct video *video, const struct video_viewer *viewer,
                   struct video_leg *leg, const uint8_t *head, uint32_t head_size,

@@ -35,7 +35,17 @@ static uint64_t wall(void *context)
 
 static const struct video_ops ops = {.wall = wall, .send = express_send, .flush = express_flush};
 
-static int open_net(void)
+/* Of TCP's memory, what a connection takes of its own; the pools are everybody's. */
+static uint32_t bytes_of_connection(struct tcp_config config)
+{
+	size_t before = tcp_stack_bytes(&config);
+
+	config.connections += CONNS;
+	config.actives += CONNS;
+	return (uint32_t)((tcp_stack_bytes(&config) - before) / CONNS);
+}
+
+static int open_net(struct video_config *config)
 {
 	struct tcp_exo_options options = tcp_exo_options_default();
 
@@ -45,13 +55,13 @@ static int open_net(void)
 	options.tcp.chunks = CHUNKS;
 	options.tcp.records = CHUNKS;
 	options.tcp.blocks = CONNS;
+	config->connection_bytes = bytes_of_connection(options.tcp);
 	return tcp_exo_open(&net, &options);
 }
 
-static bool open_server(void)
+static bool open_server(struct video_config config)
 {
 	static struct exo_pages memory;
-	struct video_config config = {.viewers = VIEWERS, .conns = CONNS};
 	const struct exo_start_file *page = exo_start_file("page.html");
 	const struct exo_start_address *address = exo_start_address(0);
 	struct udp_ip own = udp_ip_none();
@@ -78,10 +88,11 @@ static void add_titles(void)
 
 		if (strcmp(file->name, "page.html") == 0)
 			continue;
-		wrong = video_add_title(
-		        &video,
-		        express_adopt(&express, (const void *)(uintptr_t)file->address, file->size),
-		        file->size);
+		wrong = video_add_title(&video,
+		                        express_adopt(&express, video.n_titles,
+		                                      (const void *)(uintptr_t)file->address,
+		                                      file->size),
+		                        file->size);
 		if (wrong != NULL)
 			exo_printf("%s is left out: %s\n", file->name, wrong);
 	}
@@ -146,13 +157,14 @@ static _Noreturn void serve(void)
 
 int exo_main(void)
 {
+	struct video_config config = {.viewers = VIEWERS, .conns = CONNS};
 	const char *argument;
 
-	if (open_net() < 0) {
+	if (open_net(&config) < 0) {
 		exo_printf("%s\n", net.driver.error);
 		return 1;
 	}
-	if (express_open(&express, &net.driver, &video, EXPRESS_SIZE) < 0 || !open_server()) {
+	if (express_open(&express, &net.driver, &video, EXPRESS_SIZE) < 0 || !open_server(config)) {
 		exo_printf("there is no memory for the server, or its ports are taken\n");
 		return 1;
 	}

@@ -73,7 +73,8 @@ static uint64_t switches, exits;
 
 static uint64_t executed[HALVES], repeats;
 static uint64_t base[HALVES], base_repeats; /* at the start */
-static uint64_t turn_address, work_address, last_turn, empty, empty_polls;
+static uint64_t turn_address, work_addresses[4], last_turn, empty, empty_polls;
+static unsigned n_work;
 static uint64_t start_address, first_user;
 static int started, user_seen;
 static char socket_path[108];
@@ -280,8 +281,10 @@ static void count_insn(struct qemu_plugin_insn *insn)
 		look_for_spans(insn, address);
 	if (turn_address && address == turn_address)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_turn, QEMU_PLUGIN_CB_NO_REGS, NULL);
-	if (work_address && address == work_address)
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_work, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	for (unsigned i = 0; i < n_work; i++)
+		if (address == work_addresses[i])
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_work,
+			                                       QEMU_PLUGIN_CB_NO_REGS, NULL);
 	if (is_rep(insn))
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_rep, QEMU_PLUGIN_CB_NO_REGS,
 		                                       (void *)(uintptr_t)address);
@@ -374,8 +377,8 @@ static int read_option(const char *text)
 		sent_address = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "turn=", 5))
 		turn_address = strtoull(text + 5, NULL, 16);
-	else if (!strncmp(text, "work=", 5))
-		work_address = strtoull(text + 5, NULL, 16);
+	else if (!strncmp(text, "work=", 5) && n_work < 4)
+		work_addresses[n_work++] = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "apart=", 6))
 		return read_ranges(text + 6);
 	else

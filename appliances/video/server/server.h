@@ -154,8 +154,9 @@ bool video_send_copy(struct video *video, const struct video_viewer *viewer,
                      const uint8_t *content, uint32_t size);
 
 struct video_config {
-	uint32_t viewers, conns; /* how many at most */
-	const char *page;        /* index.html */
+	uint32_t viewers, conns;   /* how many at most */
+	uint32_t connection_bytes; /* of TCP's memory, for one; only told */
+	const char *page;          /* index.html */
 	size_t page_size;
 };
 

@@ -201,6 +201,9 @@ void status_metrics(const struct video *video, struct out *out)
 	metric(out, "sessions", "gauge", video->n_viewers);
 	metric(out, "playing", "gauge", video->n_playing);
 	metric(out, "connections", "gauge", video->n_conns);
+	metric(out, "viewer_bytes", "gauge",
+	       sizeof(struct video_viewer) + sizeof(struct video_conn) +
+	               video->config.connection_bytes);
 	metric(out, "sessions_total", "counter", c->viewers);
 	metric(out, "sessions_timed_out_total", "counter", c->timed_out);
 	metric(out, "sessions_vanished_total", "counter", c->vanished);

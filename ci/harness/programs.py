@@ -45,9 +45,12 @@ def said(machine, name):
 
 
 def talk(ns, address, port, text):
-    """What comes back from a TCP service for `text`, until it closes."""
-    program = ("import socket,sys\n"
-               f"s = socket.create_connection(('{address}', {port}), 10); s.sendall({text!r}); s.settimeout(15)\n"
+    """What comes back from a TCP service for `text`, until it closes. It may begin to listen just now."""
+    program = ("import socket,sys,time\n"
+               "for i in range(20):\n    try:\n"
+               f"        s = socket.create_connection(('{address}', {port}), 10)\n        break\n"
+               "    except ConnectionRefusedError:\n        time.sleep(0.5)\n"
+               f"s.sendall({text!r}); s.settimeout(15)\n"
                "s.shutdown(1); got = b''\n"
                "while True:\n    part = s.recv(65536)\n    if not part: break\n    got += part\n"
                "sys.stdout.buffer.write(got)\n")

@@ -90,7 +90,9 @@ def write_content(folder):
 
 
 def curl(ns, url, *more):
-    return ns.run("curl", "-sS", "--max-time", "20", *more, url, check=False)
+    """A refusal may only mean that the program does not listen yet."""
+    return ns.run("curl", "-sS", "--max-time", "20", "--retry", "8", "--retry-connrefused", "--retry-delay", "1", *more,
+                  url, seconds=60, check=False)
 
 
 class Test:
@@ -209,6 +211,26 @@ def check_six(report):
                 assert file.read() == CONTENT["www/big"]
 
 
+def check_lease(report):
+    """Address and name server by DHCP, both seen by the program."""
+    entries = Programs()
+    entries.add("lease", "busybox", ["sh", "-c", "cat /etc/resolv.conf; nslookup web.test; echo resolved $?"])
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
+        resolver = ns.popen("python3", "-c", NAME_SERVER)
+        server = ns.popen("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=br0",
+                          "--bind-interfaces", f"--dhcp-leasefile={folder}/leases", "--user=root", "--no-ping",
+                          "--dhcp-range=10.51.0.10,10.51.0.19,120", f"--dhcp-option=option:dns-server,{HOST}",
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with Machine(payload=entries.build(folder), nics=[Nic(tap("tap0"))], within=ns, limit=90, memory="512M",
+                     append="ip=dhcp") as machine, report.test("busybox: name servers of a DHCP lease"):
+            machine.wait_for(r"\] lease: resolved", 60)
+            lines = programs.said(machine, "lease")
+            assert lines[0] == f"nameserver {HOST}" and lines[-1] == "resolved 0", lines
+        for process in (resolver, server):
+            process.kill()
+            process.wait()
+
+
 def iperf(ns, *more):
     """What iperf3 says at its end: bytes that the receiver got, without a figure of time."""
     done = ns.run("iperf3", "-c", "10.51.0.3", "-J", *more, seconds=60, check=False)
@@ -249,6 +271,7 @@ def main():
     report = Report()
     check_busybox(report)
     check_six(report)
+    check_lease(report)
     check_programs(report)
     report.exit()
 

@@ -6,7 +6,9 @@
  *
  * The region is not cleared at boot: that would cost more than all the rest of it. Segments are
  * marked dirty, and each allocation is cleared when it is made (__wrap_malloc_heap_alloc), since
- * drivers were only ever tried on memory that begins as zeroes.
+ * drivers were only ever tried on memory that begins as zeroes. The exception is what a pool of
+ * mbufs fills itself with: the library writes every head, and nobody reads a buffer's bytes before
+ * they are written.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <rte_eal_paging.h>
 #include <rte_errno.h>
 #include <rte_memory.h>
+#include <rte_mempool.h>
 
 #include "../core/machine.h"
 #include "../x86_64/x86.h"
@@ -67,12 +70,27 @@ void *__real_malloc_heap_alloc(const char *type, size_t size, int socket, unsign
 void *__wrap_malloc_heap_alloc(const char *type, size_t size, int socket, unsigned flags,
                                size_t align, size_t bound, bool contig);
 
+int __real_rte_mempool_populate_default(struct rte_mempool *pool);
+int __wrap_rte_mempool_populate_default(struct rte_mempool *pool);
+
+static bool filling_pool; /* pools are made by the first core alone, before there are others */
+
+int __wrap_rte_mempool_populate_default(struct rte_mempool *pool)
+{
+	int result;
+
+	filling_pool = true;
+	result = __real_rte_mempool_populate_default(pool);
+	filling_pool = false;
+	return result;
+}
+
 void *__wrap_malloc_heap_alloc(const char *type, size_t size, int socket, unsigned flags,
                                size_t align, size_t bound, bool contig)
 {
 	void *block = __real_malloc_heap_alloc(type, size, socket, flags, align, bound, contig);
 
-	if (block != NULL && malloc_elem_from_data(block)->dirty)
+	if (block != NULL && !filling_pool && malloc_elem_from_data(block)->dirty)
 		memset(block, 0, size);
 	return block;
 }

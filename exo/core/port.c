@@ -17,7 +17,6 @@
 enum {
 	DESCRIPTORS_DEFAULT = 1024, /* of a queue whose driver does not say */
 	SEGMENTS_DEFAULT = 40,      /* of a frame, likewise */
-	SHELLS = 2047,              /* pieces of payload on their way at once */
 	VLAN_TAGS_MAX = 2,
 };
 
@@ -123,8 +122,10 @@ int port_start(void)
 	net.n_pollers = net.n_cores;
 	pool = rte_pktmbuf_pool_create("net_transmit", buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 	                               SOCKET_ID_ANY);
-	shells = rte_pktmbuf_pool_create("net_shells", SHELLS, 0, 0, 0, SOCKET_ID_ANY);
-	return pool && shells ? attach_start(SHELLS) : -EXO_ENOMEM;
+	/* Pieces of payload on their way at once: no more fit into the queues, and as many are left
+	 * for packets that wait to. */
+	shells = rte_pktmbuf_pool_create("net_shells", 2 * buffers, 0, 0, 0, SOCKET_ID_ANY);
+	return pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
 }
 
 uint64_t port_offloads(uint16_t id)

@@ -12,6 +12,27 @@ static uint64_t add_word(uint64_t sum, const uint8_t *at)
 	return sum + word;
 }
 
+#ifdef __SSE2__
+/* Two words of 64 bits, at any address; each is taken as two of 32, so that nothing is carried. */
+typedef uint64_t pair __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* The same 32 bytes at a time. `size` is a multiple of 32. */
+static uint64_t add_long(const uint8_t *at, size_t size)
+{
+	const pair low = {0xffffffff, 0xffffffff};
+	pair a = {0}, b = {0};
+
+	for (const uint8_t *end = at + size; at != end; at += 32) {
+		pair first = *(const pair *)(const void *)at;
+		pair second = *(const pair *)(const void *)(at + 16);
+
+		a += (first & low) + (first >> 32);
+		b += (second & low) + (second >> 32);
+	}
+	a += b;
+	return a[0] + a[1];
+}
+#else
 static uint64_t load_long(const uint8_t *at)
 {
 	uint64_t word;
@@ -34,6 +55,7 @@ static uint64_t add_long(const uint8_t *at, size_t size)
 	}
 	return (sum & 0xffffffff) + (sum >> 32) + carries;
 }
+#endif
 
 uint64_t udp_sum_add(uint64_t sum, const void *data, size_t size)
 {

@@ -97,7 +97,7 @@ static int publish(struct creation *c)
 	owner = ext_owner(c->call->env, true);
 	if (owner && domain->memory > EXO_EXT_MEMORY_MAX - owner->memory)
 		ref = ext_refuse(&c->reason, -EXO_E2BIG,
-		                 "maps take too much of the kernel's memory");
+		                 "object and maps take too much of the kernel's memory");
 	else if (owner)
 		ref = ext_enter(owner, domain);
 	if (ref >= 0) {
@@ -136,7 +136,7 @@ static int create(struct creation *c)
 	if (!error)
 		error = ext_list_imports(c->domain);
 	if (!error) {
-		c->domain->memory = memory_of(c->domain->object);
+		c->domain->memory = c->arg.size + memory_of(c->domain->object);
 		error = publish(c);
 	}
 	if (error < 0)

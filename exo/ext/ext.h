@@ -37,7 +37,7 @@ struct ext_domain {
 	uint64_t arena_first;
 	uint32_t arena_count; /* pinned */
 	uint32_t holds;       /* references, handlers, calls under way, importers */
-	size_t memory;        /* of its maps */
+	size_t memory;        /* of its object and maps */
 	uint64_t id;
 	bool unlinked;               /* while its exporter ends */
 	struct ext_domain *parts[2]; /* what it combines, held; NULL: it is no combination */
@@ -56,7 +56,7 @@ struct ext_domain {
 struct ext_owner {
 	struct ext_owner *next;
 	struct env *env;
-	size_t memory; /* of the maps of what it made */
+	size_t memory; /* of what it made */
 	uint32_t n_handlers;
 	struct ext_domain *refs[EXO_EXT_REFS];
 };

@@ -266,7 +266,8 @@ bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *
 	struct ext_count *count = &h->counts[core];
 	bool deliver;
 
-	if (rte_mbuf_refcnt_read(arrived) == 1 && arrived->nb_segs == 1)
+	/* Bytes that lie elsewhere are a sender's own memory, or frames that change hands. */
+	if (rte_mbuf_refcnt_read(arrived) == 1 && arrived->nb_segs == 1 && RTE_MBUF_DIRECT(arrived))
 		return act(core, h, count, packet, arrived);
 	copy = answers[core].n_spent < NET_BURST ? copy_of(packet) : NULL;
 	if (!copy) {

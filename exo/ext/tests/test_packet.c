@@ -229,6 +229,34 @@ static void ends_with_its_environment(void **state)
 	assert_true(test_create(ALICE, "count") >= 0);
 }
 
+static void pins_its_own_frames_only(void **state)
+{
+	uint32_t size;
+	const void *bytes = test_object("active", &size);
+	uint64_t own = world_frames(ALICE, 16, 0), bobs = world_frames(BOB, 16, 0);
+	unsigned before = world_pins();
+
+	assert_int_equal(test_create_bytes(ALICE, bytes, size, bobs, 16), -EXO_EPERM);
+	assert_int_equal(test_create_bytes(ALICE, bytes, size, own + 1, 16), -EXO_EPERM);
+	assert_int_equal(test_create_bytes(ALICE, bytes, size, own, 15), -EXO_EINVAL);
+	assert_int_equal(world_pins(), before);
+	assert_true(test_create_bytes(ALICE, bytes, size, own, 16) >= 0);
+	assert_int_equal(world_pins(), before + 16);
+}
+
+/* What an environment makes is bounded, and free again when it goes. */
+static void takes_so_much_memory_only(void **state)
+{
+	int made = 0, ref;
+
+	while ((ref = test_create(ALICE, "syn_cookie")) >= 0)
+		made++;
+	assert_int_equal(ref, -EXO_E2BIG);
+	assert_true(made > 1 && made < EXO_EXT_REFS);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_DROP, &(struct exo_ext_ref){.ref = 0}), 0);
+	assert_int_equal(test_create(ALICE, "syn_cookie"), 0);
+}
+
 static void full_port_loses_answers(void **state)
 {
 	int ref = test_create(ALICE, "udp_echo");
@@ -257,6 +285,8 @@ int main(void)
 	        CASE(ends_when_it_is_released),
 	        CASE(ends_with_its_binding),
 	        CASE(ends_with_its_environment),
+	        CASE(pins_its_own_frames_only),
+	        CASE(takes_so_much_memory_only),
 	        CASE(full_port_loses_answers),
 	};
 

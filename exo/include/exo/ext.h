@@ -67,9 +67,10 @@ enum exo_ext_op {
 };
 
 enum {
-	EXO_EXT_REFS = 64,                /* of one environment */
-	EXO_EXT_OBJECT_MAX = 1 << 20,     /* bytes of an object */
-	EXO_EXT_MEMORY_MAX = 8 << 20,     /* bytes of all maps of an environment's extensions */
+	EXO_EXT_REFS = 64,            /* of one environment */
+	EXO_EXT_OBJECT_MAX = 1 << 20, /* bytes of an object */
+	EXO_EXT_MEMORY_MAX =
+	        2 << 20, /* bytes of all objects and maps of an environment's extensions */
 	EXO_EXT_HANDLERS_MAX = 256,       /* of one environment */
 	EXO_HANDLER_BUDGET = 4096,        /* where none is asked for */
 	EXO_HANDLER_BUDGET_MAX = 1 << 15, /* instructions: some ten microseconds */

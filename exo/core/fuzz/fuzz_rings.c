@@ -4,7 +4,8 @@
  * time, while traffic flows for her and for Bob. Whatever she writes:
  *
  *     Bob gets every frame of his, byte for byte, and nothing else of his memory changes;
- *     nothing leaves the port that she was not granted to send;
+ *     nothing leaves the ports that she was not granted to send, also where payload is sent from
+ *     her frames and she changes them, gives them back or ends the ring before it has gone;
  *     at the end every pin and every mbuf is back.
  *
  * An input is a list of steps: an opcode byte and its operands.
@@ -17,6 +18,7 @@
 #include "../tests/world.h"
 
 enum { BOB = 2, MALLORY = 3, ADDRESS = 0x0a000002, PEER = 0x0a000001, BUFFERS = 8, SIZE = 8 };
+enum { LONG_FRAMES = 8, LONG = 30000 }; /* a packet to be cut */
 
 #define MUST(condition)                                                                            \
 	do {                                                                                       \
@@ -27,6 +29,8 @@ enum { BOB = 2, MALLORY = 3, ADDRESS = 0x0a000002, PEER = 0x0a000001, BUFFERS = 
 	} while (0)
 
 static struct world_ring bobs, receive, transmit;
+static struct exo_cap mallorys;
+static uint64_t long_frames;
 static uint64_t secret, own; /* a frame of Bob's; Mallory's buffers */
 static uint8_t sent[65536], frame[2048];
 
@@ -73,7 +77,8 @@ static void begin(void)
 	bind(BOB, &space, &udp7, &bobs, 0);
 	world_fill(BOB, &bobs, 4, 2048, 0);
 	secret = world_frames(BOB, 1, 0x55);
-	space = world_grant(MALLORY, EXO_RIGHT_BIND | EXO_RIGHT_SEND, &udp9, &from9);
+	mallorys = space =
+	        world_grant_ports(MALLORY, EXO_RIGHT_BIND | EXO_RIGHT_SEND, 3, &udp9, &from9);
 	MUST(world_ring(MALLORY, EXO_RING_RECEIVE, SIZE, NULL, &receive) == 0);
 	MUST(world_ring(MALLORY, EXO_RING_TRANSMIT, SIZE, &space, &transmit) == 0);
 	bind(MALLORY, &space, &udp9, &receive, 0);
@@ -81,6 +86,8 @@ static void begin(void)
 	for (unsigned i = 0; i < BUFFERS; i++)
 		(void)world_udp(world_memory((own + i) * 4096), ADDRESS, 9, PEER, 1, 100);
 	world_fill(MALLORY, &receive, 4, 2048, 0);
+	long_frames = world_frames(MALLORY, LONG_FRAMES, 0x33);
+	(void)world_udp(world_memory(long_frames * 4096), ADDRESS, 9, PEER, 1, LONG - 42);
 }
 
 static void check_sent(void)
@@ -88,12 +95,14 @@ static void check_sent(void)
 	static const struct {
 		uint16_t at, value;
 	} granted[] = {{12, 0x08}, {13, 0x00}, {23, 17}, {26, 10}, {27, 0}, {28, 0}, {29, 2}};
-	uint32_t length;
+	uint32_t length, port = 0;
 
-	while ((length = world_sent(0, sent, sizeof(sent)))) {
+	while ((length = world_sent(port, sent, sizeof(sent))) || port++ == 0) {
 		uint32_t ports = 14 + 4 * (sent[14] & 15);
 
-		MUST(length >= 34 && length <= 1522 && ports + 2 <= length);
+		if (length == 0)
+			continue;
+		MUST(length >= 34 && length <= (port ? 9022 : 1522) && ports + 2 <= length);
 		for (unsigned i = 0; i < sizeof(granted) / sizeof(granted[0]); i++)
 			MUST(sent[granted[i].at] == granted[i].value);
 		MUST((sent[20] & 0x1f) == 0 && sent[21] == 0);
@@ -143,15 +152,17 @@ static void scribble(const struct world_ring *ring)
 /* A descriptor that is nearly right: what random bytes alone would never make. */
 static void write_descriptor(struct world_ring *ring)
 {
-	static const uint32_t lengths[] = {0, 1, 13, 14, 60, 142, 4096, 65535};
+	static const uint32_t lengths[] = {0, 1, 14, 60, 142, 4096, LONG, 65535};
 	uint8_t choice = next();
-	uint64_t base = choice & 1 ? secret : own + next() % BUFFERS;
+	uint8_t place = next() % (2 * BUFFERS);
+	uint64_t base = choice & 1 ? secret : place < BUFFERS ? own + place : long_frames;
 	struct exo_desc desc = {
 	        .address = base * 4096 + (choice & 2 ? next() * 16u : 0),
 	        .length = choice & 4 ? next32() : lengths[next() % 8],
 	        .flags = (uint16_t)(choice & 8 ? next32() : next() << 6),
-	        .port = choice & 16 ? next() : 0,
+	        .port = choice & 16 ? next() : place & 1,
 	        .cookie = choice,
+	        .segment_size = (uint16_t)(next() * 16),
 	};
 
 	desc.flags |= choice & 32 ? EXO_DESC_MORE : 0;
@@ -159,9 +170,37 @@ static void write_descriptor(struct world_ring *ring)
 	ring->request->head = choice & 64 ? next32() : ring->head;
 }
 
+/* Frames are sent, and wait for the wire; then she writes into all of hers. */
+static void change_after_submission(void)
+{
+	(void)net_call_doorbell(world_env(MALLORY), transmit.cap.first);
+	for (unsigned i = 0; i < 4; i++)
+		net_poll(0, 64);
+	for (unsigned i = 0; i < BUFFERS; i++)
+		if (world_frame_owner(own + i) == MALLORY)
+			memset(world_memory((own + i) * 4096), next(), 512);
+	memset(world_memory(long_frames * 4096), next(), 512);
+	check_sent();
+	for (unsigned i = 0; i < BUFFERS; i++)
+		(void)world_udp(world_memory((own + i) * 4096), ADDRESS, 9, PEER, 1, 100);
+	(void)world_udp(world_memory(long_frames * 4096), ADDRESS, 9, PEER, 1, LONG - 42);
+}
+
+/* The ring ends while its frames are under way, and another begins. */
+static void renew_ring(void)
+{
+	(void)net_call_doorbell(world_env(MALLORY), transmit.cap.first);
+	net_poll(0, 64);
+	MUST(net_call_ring_destroy(world_env(MALLORY), (uintptr_t)&transmit.cap) == 0);
+	for (uint64_t i = 0; i < (exo_ring_bytes(SIZE) + 4095) / 4096; i++)
+		(void)world_frame_drop(transmit.first_frame + i);
+	MUST(world_ring(MALLORY, EXO_RING_TRANSMIT, SIZE, &mallorys, &transmit) == 0);
+	poll();
+}
+
 static void step(void)
 {
-	switch (next() % 9) {
+	switch (next() % 12) {
 	case 0:
 		scribble(&receive);
 		break;
@@ -189,6 +228,15 @@ static void step(void)
 		receive.response->tail = receive.response->head;
 		transmit.response->tail = transmit.response->head;
 		break;
+	case 9:
+		change_after_submission();
+		break;
+	case 10:
+		renew_ring();
+		break;
+	case 11: /* a frame goes back to the kernel, if nothing holds it */
+		(void)world_frame_drop(own + next() % BUFFERS);
+		break;
 	}
 }
 
@@ -205,6 +253,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (left > 0)
 		step();
 	bob_receives();
+	poll();
 	for (uint32_t id = BOB; id <= MALLORY; id++) {
 		net_env_end(world_env(id));
 		world_frames_free(id);

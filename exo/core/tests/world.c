@@ -197,6 +197,16 @@ uint64_t world_frames(uint32_t owner, uint32_t count, uint8_t poison)
 	return 0;
 }
 
+bool world_frame_drop(uint64_t frame)
+{
+	uint64_t i = frame - WORLD_FRAME_FIRST;
+
+	CHECK(i < WORLD_FRAMES);
+	if (pins[i] == 0)
+		__atomic_store_n(&owners[i], 0, __ATOMIC_RELEASE);
+	return owners[i] == 0;
+}
+
 void world_frames_free(uint32_t owner)
 {
 	for (unsigned i = 0; i < WORLD_FRAMES; i++) {

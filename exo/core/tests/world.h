@@ -36,6 +36,8 @@ void world_env_reset(uint32_t id);
 
 /* Gives `count` contiguous free frames, filled with `poison`, to an environment. → the first. */
 uint64_t world_frames(uint32_t owner, uint32_t count, uint8_t poison);
+/* Takes one frame back, unless it is pinned. → whether it is nobody's. */
+bool world_frame_drop(uint64_t frame);
 /* Takes all frames of an environment back; those that are pinned fail the test. */
 void world_frames_free(uint32_t owner);
 void *world_memory(uint64_t physical);

@@ -19,7 +19,7 @@
 
 #include "packet_group.h"
 
-enum { TRIES = 8 };
+enum { TRIES = 32 };
 
 static volatile sig_atomic_t child;
 

@@ -16,8 +16,9 @@
 enum {
 	HTTP_PORT = 80,
 	CONNECTIONS = 16,
-	PAGES = 4,              /* at once in flight; more askers share the newest */
-	PAGE_BYTES = 112 << 10, /* the kernel keeps 16 KiB of the console; escaped, six times that */
+	PAGES = 4, /* at once in flight; more askers share the newest */
+	PAGE_BYTES =
+	        112 << 10, /* the kernel keeps 16 KiB of the console; escaped, six times that */
 };
 
 struct page {

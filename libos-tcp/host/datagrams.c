@@ -32,7 +32,7 @@ static void op_release(void *context, struct udp_buffer *buffer)
 /* Questions for neighbours stay here: there is but one, and it is known. */
 static void op_output(void *context, struct udp_buffer *buffer)
 {
-	uint16_t type = wire_get16(buffer->data + 2 * UDP_MAC_BYTES);
+	uint16_t type = wire_get16(buffer->data + ETH_SIZE - 2);
 
 	if (buffer->size > ETH_SIZE && (type == ETHERTYPE_IP4 || type == ETHERTYPE_IP6))
 		packet_queue(context, buffer->data + ETH_SIZE, buffer->size - ETH_SIZE);
@@ -114,8 +114,7 @@ void datagrams_in(struct sluice_net *net, const struct udp_ip *dst, const uint8_
 	make_ours(net, dst);
 	memcpy(buffer->data, own_mac, UDP_MAC_BYTES);
 	memcpy(buffer->data + UDP_MAC_BYTES, world_mac, UDP_MAC_BYTES);
-	wire_put16(buffer->data + 2 * UDP_MAC_BYTES,
-	           dst->family == 6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4);
+	wire_put16(buffer->data + ETH_SIZE - 2, dst->family == 6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4);
 	memcpy(buffer->data + ETH_SIZE, packet, size);
 	udp_stack_input(net->udp, buffer);
 }

@@ -53,7 +53,7 @@ def echoes(port, text):
 
 
 def user_network():
-    with running("--memory", "96", "--seconds", "60") as (_, said):
+    with running("echo", "--memory", "96", "--seconds", "60") as (_, said):
         ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+) ", said)]
         assert len(ports) == 2, said
         for port in ports:
@@ -77,7 +77,7 @@ def ends_by(number):
 
 def on_a_tap():
     with Namespace(taps=1) as ns, \
-            running("--net", "tap:tap0", "--seconds", "60", prefix=ns.prefix()) as (_, said):
+            running("echo", "--net", "tap:tap0", "--seconds", "60", prefix=ns.prefix()) as (_, said):
         addresses = re.findall(r"^  ping (\S+)$", said, re.M)
         assert addresses == ["10.51.0.2", "10.51.0.3"], said
         for address in addresses:

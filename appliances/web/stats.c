@@ -23,7 +23,7 @@ static void release(void *context, const void *data, uint32_t size)
 	((struct page *)context)->taken = false;
 }
 
-static int write(char *to, size_t size, const struct stats *stats)
+int stats_write(char *to, size_t size, const struct stats *stats)
 {
 	return exo_snprintf(
 	        to, size,
@@ -48,7 +48,7 @@ const struct http_resource *stats_page(const struct stats *stats)
 		page++;
 	if (page->taken)
 		return NULL;
-	size = write(page->text, sizeof page->text, stats);
+	size = stats_write(page->text, sizeof page->text, stats);
 	page->taken = true;
 	page->resource = (struct http_resource){
 	        .data = page->text,

@@ -11,6 +11,8 @@ struct stats {
 	uint64_t segments_in, segments_out, retransmits;
 };
 
+/* Writes the page, as exo_snprintf does. → its bytes. */
+int stats_write(char *to, size_t size, const struct stats *stats);
 /* Whether the request is for the page: /stats. */
 bool stats_wanted(const struct http_request *request);
 /* The page, as it is now; it renews itself every two seconds. NULL: too many are still being sent.

@@ -54,7 +54,7 @@ struct exo_start_address {
 	uint16_t mtu;
 	uint8_t address[16]; /* network order, IPv4 in the first four bytes */
 	uint8_t gateway[16]; /* all zero: none */
-	uint32_t publishes;  /* 1: this environment writes `neighbours`; otherwise it is read-only */
+	uint32_t publishes; /* 1: this environment writes `neighbours`; otherwise it is read-only */
 	uint64_t neighbours; /* where the neighbour table is that those who share the address have
 	                        in common, a page (udp/neighbours.h); 0: none */
 };

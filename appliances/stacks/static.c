@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pages by libos-tcp/static: every answer is made at the start, and TCP is only how it leaves.
+ * Its counters are a page like the others, of fixed size, made anew at most twice a second.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/mailbox.h>
+#include <libexo/net.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+#include <libexo/time.h>
+
+#include <http/resource.h>
+#include <static/stack.h>
+
+#include "stats.h"
+
+#define STATS_PERIOD_NS 500000000ull
+
+enum { STATIC_PORT = 8082, BURST = 32, STATS_BYTES = 1024, NAME_MAX = 72 };
+
+static struct exo_net net;
+static struct static_site site;
+static struct static_stack *stack;
+static uint64_t no_buffer; /* frames that were not sent: TCP sends them again */
+static char stats_text[STATS_BYTES];
+static uint16_t nic_port;
+
+static int complain(const char *what)
+{
+	exo_printf("static: %s\n", what);
+	return 1;
+}
+
+/* ---- Out ---- */
+
+static void output(void *context, const struct static_frame *frame)
+{
+	uint32_t size = frame->headers_size + frame->payload_size;
+	struct exo_tx_buffer buffer;
+
+	if (size > net.tx.buffer_bytes || exo_tx_take(&net.tx, &buffer) != 0) {
+		no_buffer++;
+		return;
+	}
+	memcpy(buffer.data, frame->headers, frame->headers_size);
+	if (frame->payload_size > 0)
+		memcpy(buffer.data + frame->headers_size, frame->payload, frame->payload_size);
+	if (exo_tx_send(&net.tx, &buffer, size, nic_port, 0) != 0) {
+		exo_tx_drop(&net.tx, &buffer);
+		no_buffer++;
+	}
+}
+
+/* ---- Content ---- */
+
+static void write_stats(void)
+{
+	const struct static_counters *count = static_stack_counters(stack);
+	struct stats stats = {.stack = "libos-tcp/static",
+	                      .connections = count->opened,
+	                      .open = static_stack_connections(stack),
+	                      .requests = count->requests,
+	                      .bytes = count->bytes,
+	                      .segments_in = count->frames_in,
+	                      .segments_out = count->frames_out,
+	                      .retransmits = count->retransmitted};
+	int size = stats_write(stats_text, sizeof stats_text, &stats);
+
+	if (size < STATS_BYTES)
+		memset(stats_text + size, '\n', (size_t)(STATS_BYTES - size));
+	static_site_replace(&site, "/stats", stats_text, sizeof stats_text);
+}
+
+/* Each file, the counters, and the way to `index.html` that ends with a slash. */
+static uint32_t list_files(struct static_file *files, char (*names)[NAME_MAX])
+{
+	const struct exo_start *start = exo_start_page();
+	uint32_t n = start->n_files < EXO_START_FILES_MAX ? start->n_files : EXO_START_FILES_MAX;
+	uint32_t used = 0;
+
+	files[used++] = (struct static_file){"/stats", "text/html; charset=utf-8", stats_text,
+	                                     sizeof stats_text};
+	for (uint32_t i = 0; i < n; i++) {
+		const struct exo_start_file *file = &start->files[i];
+		size_t size = strnlen(file->name, sizeof file->name);
+
+		names[i][0] = '/';
+		memcpy(names[i] + 1, file->name, size);
+		names[i][size + 1] = 0;
+		files[used++] =
+		        (struct static_file){names[i], http_type_of(names[i], size + 1),
+		                             (const void *)file->address, (uint32_t)file->size};
+		if (strcmp(names[i], "/index.html") == 0) {
+			files[used] = files[used - 1];
+			files[used++].path = "/";
+		}
+	}
+	return used;
+}
+
+static int open_site(void)
+{
+	static struct static_file files[EXO_START_FILES_MAX + 2];
+	static char names[EXO_START_FILES_MAX][NAME_MAX];
+	uint32_t n = list_files(files, names);
+	size_t size = static_site_bytes(files, n);
+	struct exo_pages pages;
+
+	if (size == 0 || exo_pages_alloc(&pages, exo_pages_for(size)) < 0)
+		return -1;
+	return static_site_open(&site, files, n, pages.address, size);
+}
+
+/* ---- Life ---- */
+
+static int open_stack(void)
+{
+	const struct exo_start_address *address = exo_start_address(0);
+	struct static_config config = static_config_default();
+	struct exo_pages pages;
+	size_t size;
+
+	if (address == NULL || address->family != 4)
+		return -1;
+	nic_port = address->port;
+	config.port = STATIC_PORT;
+	config.mtu = address->mtu;
+	memcpy(config.mac, address->mac, sizeof config.mac);
+	memcpy(config.address, address->address, sizeof config.address);
+	memcpy(config.secret, exo_start_page()->seed, sizeof config.secret);
+	size = static_stack_bytes(&config);
+	if (size == 0 || exo_pages_alloc(&pages, exo_pages_for(size)) < 0)
+		return -1;
+	stack = static_stack_open(pages.address, size, &config, &site, output, NULL,
+	                          exo_time_now_ns());
+	return stack == NULL ? -1 : 0;
+}
+
+/* Frames of a burst share one look at the clock. */
+static uint32_t poll(void)
+{
+	static struct exo_rx_frame frames[BURST];
+	uint32_t n = exo_rx_burst(&net.rx, frames, BURST);
+
+	if (n > 0)
+		static_stack_clock(stack, exo_time_now_ns());
+	for (uint32_t i = 0; i < n; i++)
+		if ((frames[i].flags & (EXO_DESC_CUT | EXO_DESC_MORE | EXO_DESC_SUM_BAD)) == 0)
+			static_stack_input(stack, frames[i].data, frames[i].length,
+			                   (frames[i].flags & EXO_DESC_L4_SUM_OK) != 0);
+	exo_rx_release(&net.rx, frames, n);
+	exo_tx_flush(&net.tx);
+	return n;
+}
+
+static _Noreturn void serve(void)
+{
+	uint64_t told = 0, told_requests = 0;
+
+	for (;;) {
+		uint64_t now, due;
+
+		if (poll() > 0)
+			continue;
+		now = exo_time_now_ns();
+		due = static_stack_run(stack, now);
+		exo_tx_flush(&net.tx);
+		if (static_stack_counters(stack)->requests != told_requests) {
+			if (now - told >= STATS_PERIOD_NS) {
+				told = now;
+				told_requests = static_stack_counters(stack)->requests;
+				write_stats();
+			} else if (told + STATS_PERIOD_NS < due) {
+				due = told + STATS_PERIOD_NS;
+			}
+		}
+		exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
+	}
+}
+
+int exo_main(void)
+{
+	struct exo_mailbox_end mailbox;
+
+	if (exo_net_open(&net, NULL) < 0)
+		return complain(net.error);
+	memset(stats_text, '\n', sizeof stats_text);
+	if (open_site() != 0)
+		return complain("the files make no site");
+	if (open_stack() != 0)
+		return complain("no IPv4 address, or no memory");
+	write_stats();
+	exo_printf("ready: %u answers on port %u, by libos-tcp/static\n", site.n, STATIC_PORT);
+	if (exo_mailbox_open(&mailbox) == 0)
+		exo_mailbox_send(&mailbox, EXO_CHANNEL_HELLO, NULL, 0);
+	serve();
+}

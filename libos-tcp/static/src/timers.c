@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One timer for each connection, in a wheel. A deadline that moves away (as each acknowledgement
+ * moves it) is only written down: the wheel finds out when it comes by.
+ */
+#include "internal.h"
+
+static uint32_t *slot(struct static_stack *stack, uint32_t due)
+{
+	uint32_t tick = due / TICK_MS, last = stack->tick + WHEEL_SLOTS - 1;
+
+	if (!before(tick, last))
+		tick = last;
+	if (before(tick, stack->tick + 1))
+		tick = stack->tick + 1;
+	return &stack->wheel[tick % WHEEL_SLOTS];
+}
+
+static void insert(struct static_stack *stack, struct conn *conn)
+{
+	uint32_t index = (uint32_t)(conn - stack->conns), *head = slot(stack, conn->due);
+
+	conn->slot = (uint16_t)(head - stack->wheel);
+	conn->later = *head;
+	conn->earlier = NONE;
+	if (*head != NONE)
+		stack->conns[*head].earlier = index;
+	*head = index;
+}
+
+void static_timer_remove(struct static_stack *stack, struct conn *conn)
+{
+	if (conn->earlier != NONE)
+		stack->conns[conn->earlier].later = conn->later;
+	else
+		stack->wheel[conn->slot] = conn->later;
+	if (conn->later != NONE)
+		stack->conns[conn->later].earlier = conn->earlier;
+}
+
+void static_timer_add(struct static_stack *stack, struct conn *conn)
+{
+	insert(stack, conn);
+}
+
+void static_timer_set(struct static_stack *stack, struct conn *conn, uint32_t ms)
+{
+	uint32_t due = stack->ms + ms;
+
+	if (before(due, conn->due)) {
+		static_timer_remove(stack, conn);
+		conn->due = due;
+		insert(stack, conn);
+	} else {
+		conn->due = due;
+	}
+}
+
+void static_timer_update(struct static_stack *stack, struct conn *conn)
+{
+	uint32_t rto = least((uint32_t)conn->rto << least(conn->retries, 8), RTO_MOST_MS);
+
+	if (conn->state == TIME_WAIT)
+		static_timer_set(stack, conn, stack->config.time_wait_ms);
+	else if (conn->snd_una != conn->limit)
+		static_timer_set(stack, conn, rto);
+	else
+		static_timer_set(stack, conn, stack->config.idle_ms);
+}
+
+/* ---- What is due ---- */
+
+static void give_up(struct static_stack *stack, struct conn *conn)
+{
+	stack->count.timed_out++;
+	static_packet_send(stack, conn, conn->snd_nxt, RST | ACK, NULL, 0, 0);
+	static_table_remove(stack, conn);
+}
+
+/* RFC 6298, 5.4 to 5.7; RFC 5681, 3.1: everything from the first byte again, slowly. */
+static void time_out(struct static_stack *stack, struct conn *conn)
+{
+	if (conn->retries >= RETRIES_MAX) {
+		give_up(stack, conn);
+		return;
+	}
+	if (conn->retries == 0)
+		conn->ssthresh = most((conn->snd_max - conn->snd_una) / 2, 2u * conn->mss);
+	conn->retries++;
+	conn->recovering = false;
+	conn->timing = false;
+	conn->duplicates = 0;
+	conn->recover = conn->snd_max;
+	conn->cwnd = conn->mss;
+	conn->snd_nxt = conn->snd_una;
+	/* A window of zero is asked for its end by one segment (RFC 9293, 3.8.6.1). */
+	conn->snd_nxt = static_output_one(stack, conn, conn->snd_una);
+	static_timer_update(stack, conn);
+}
+
+static void idle_out(struct static_stack *stack, struct conn *conn)
+{
+	if (conn->ending) { /* our end was acknowledged, theirs never comes */
+		give_up(stack, conn);
+		return;
+	}
+	conn->ending = true;
+	conn->active = true;
+	conn->limit++;
+	static_output_all(stack, conn);
+	static_timer_update(stack, conn);
+}
+
+static void fire(struct static_stack *stack, struct conn *conn)
+{
+	if (before(stack->ms, conn->due))
+		insert(stack, conn);
+	else if (conn->state == TIME_WAIT) {
+		insert(stack, conn);
+		static_table_remove(stack, conn);
+	} else {
+		insert(stack, conn);
+		if (conn->snd_una != conn->limit)
+			time_out(stack, conn);
+		else
+			idle_out(stack, conn);
+	}
+}
+
+static void run_slot(struct static_stack *stack, uint32_t *head)
+{
+	uint32_t index = *head;
+
+	*head = NONE;
+	while (index != NONE) {
+		struct conn *conn = &stack->conns[index];
+
+		index = conn->later;
+		fire(stack, conn);
+	}
+}
+
+uint64_t static_stack_run(struct static_stack *stack, uint64_t now)
+{
+	static_stack_clock(stack, now);
+	while (before(stack->tick, stack->ms / TICK_MS)) {
+		stack->tick++;
+		run_slot(stack, &stack->wheel[stack->tick % WHEEL_SLOTS]);
+	}
+	for (uint32_t i = 1; i < WHEEL_SLOTS && stack->n_conns > 0; i++)
+		if (stack->wheel[(stack->tick + i) % WHEEL_SLOTS] != NONE)
+			return stack->origin + (uint64_t)(stack->tick + i) * TICK_MS * 1000000;
+	return UINT64_MAX;
+}

@@ -45,11 +45,19 @@ static void copy_few(char *to, const char *from, size_t size)
 		to[i] = from[i];
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
+/* From the first byte to the last: right, too, where `from` lies behind `to` and overlaps it. */
+static void *copy_forward(void *to, const void *from, size_t size)
 {
 	void *t = to;
 	size_t words = size / 8, bytes = size % 8;
 
+	__asm__ volatile("rep movsq" : "+D"(t), "+S"(from), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(t), "+S"(from), "+c"(bytes) : : "memory");
+	return to;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
 	if (size < 8) {
 		copy_few(to, from, size);
 		return to;
@@ -60,9 +68,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size)
 		copy_word(to, from, size - 8);
 		return to;
 	}
-	__asm__ volatile("rep movsq" : "+D"(t), "+S"(from), "+c"(words) : : "memory");
-	__asm__ volatile("rep movsb" : "+D"(t), "+S"(from), "+c"(bytes) : : "memory");
-	return to;
+	return copy_forward(to, from, size);
 }
 
 void *memmove(void *to, const void *from, size_t size)
@@ -71,7 +77,7 @@ void *memmove(void *to, const void *from, size_t size)
 	const char *f = from;
 
 	if ((uintptr_t)to - (uintptr_t)from >= size)
-		return memcpy(to, from, size);
+		return copy_forward(to, from, size);
 	while (size-- > 0)
 		t[size] = f[size];
 	return to;

@@ -4,6 +4,7 @@
  * device did not take stay in order and are offered again.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -316,6 +317,19 @@ static bool interface_there(const char *name, char *error)
 	return false;
 }
 
+/* DPDK binds the thread that begins it to the first core: several replays of one computer would
+ * take turns on it. The system chooses again, as whoever started us allows. */
+static int begin_dpdk(int words_n, char **words)
+{
+	cpu_set_t cores;
+	bool known = sched_getaffinity(0, sizeof(cores), &cores) == 0;
+	int status = rte_eal_init(words_n, words);
+
+	if (known)
+		(void)sched_setaffinity(0, sizeof(cores), &cores);
+	return status;
+}
+
 int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_options *options,
                     char *error)
 {
@@ -339,7 +353,7 @@ int port_dpdk_begin(const char *const *names, unsigned n, const struct ports_opt
 		device_word(devices[i], i, names[i], options);
 		words[words_n++] = devices[i];
 	}
-	if (rte_eal_init(words_n, words) < 0) {
+	if (begin_dpdk(words_n, words) < 0) {
 		snprintf(error, PORTS_REASON_MAX, "DPDK does not begin: %s%s",
 		         rte_strerror(rte_errno),
 		         geteuid() ? " (interfaces and NICs need root)" : "");

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The freestanding <string.h> against plain loops, at every size, distance and alignment that its
  * cases divide. */
-#define memcpy  env_memcpy
-#define memmove env_memmove
-#define memset  env_memset
-#define memcmp  env_memcmp
-#define strlen  env_strlen
-#define strnlen env_strnlen
-#define strcmp  env_strcmp
-#define strncmp env_strncmp
-#include "../string.c"
-#undef memcpy
-#undef memmove
-#undef memset
-#undef memcmp
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+/* The build gives ../string.c these names, so that the host's own are left alone. */
+void *env_memcpy(void *restrict to, const void *restrict from, size_t size);
+void *env_memmove(void *to, const void *from, size_t size);
+void *env_memset(void *to, int byte, size_t size);
+int env_memcmp(const void *a, const void *b, size_t size);
 
 enum { ROOM = 512, SIZES = 150, DISTANCE = 40 };
 

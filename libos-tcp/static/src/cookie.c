@@ -10,56 +10,20 @@
  */
 #include "internal.h"
 
+#include <exo/siphash.h>
+
 enum { PERIOD_MS = 64000, MAC_MASK = 0x7fffff, TIME_SHIFT = 30, MSS_SHIFT = 27, SCALE_SHIFT = 23 };
 
 static const uint16_t sizes[8] = {MSS_LEAST, 536, 1024, 1220, 1300, 1440, 1460, 8960};
-
-static uint64_t rotate(uint64_t value, unsigned by)
-{
-	return value << by | value >> (64 - by);
-}
-
-static void sip_round(uint64_t *v)
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
-/* Two words under the key. */
-static uint64_t siphash(const uint64_t *key, uint64_t first, uint64_t second)
-{
-	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
-	                 key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull};
-	uint64_t words[3] = {first, second, (uint64_t)16 << 56};
-
-	for (unsigned i = 0; i < 3; i++) {
-		v[3] ^= words[i];
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= words[i];
-	}
-	v[2] ^= 0xff;
-	for (unsigned i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 /* `period` whole, so that a cookie does not come true again after four of them. */
 static uint32_t mac(const struct static_stack *stack, const struct segment *segment, uint32_t irs,
                     uint32_t period, uint32_t said)
 {
-	return (uint32_t)siphash(stack->config.secret,
-	                         (uint64_t)segment->remote << 32 | segment->port,
-	                         (uint64_t)irs << 32 | (period << 7 | said)) &
-	       MAC_MASK;
+	uint64_t words[2] = {(uint64_t)segment->remote << 32 | segment->port,
+	                     (uint64_t)irs << 32 | (period << 7 | said)};
+
+	return (uint32_t)exo_siphash(stack->config.secret, words, sizeof(words)) & MAC_MASK;
 }
 
 uint32_t static_cookie_make(const struct static_stack *stack, const struct segment *segment)

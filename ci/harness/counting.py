@@ -55,6 +55,22 @@ def symbols(image):
             for w in words if len(w) == 4 and w[2] in "tT"}
 
 
+def starts(image):
+    """Where an image's functions begin, those of assembly included: {name: start}."""
+    listing = subprocess.run(["nm", image], check=True, capture_output=True, text=True).stdout
+    words = [line.split() for line in listing.splitlines()]
+    return {w[2]: int(w[0], 16) for w in words if len(w) == 3 and w[1] in "tTwW"}
+
+
+def functions(path):
+    """What was executed so far, by functions: {start: (count, repeats, entries)}."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(30)
+        client.connect(path)
+        words = [line.split() for line in client.makefile() if line.startswith("function ")]
+        return {int(w[1], 16): tuple(map(int, w[2:])) for w in words}
+
+
 def span_options(image, driver, file):
     """What to append to argument() so that spans are counted; `driver`: a function that says of a
     symbol whether it counts apart; `file`: where the ranges are written."""

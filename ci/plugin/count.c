@@ -40,6 +40,13 @@
  * APART are instructions inside the ranges that FILE lists, two hexadecimal numbers a line: the
  * driver's, for instance. START is the entry, the returns are the RETs in the range.
  *
+ * With `functions=FILE`, a list of ranges as above in ascending order, there is a line at the end
+ * for each range in which something was executed,
+ *
+ *     function START COUNT REPEATS ENTRIES
+ *
+ * ENTRIES: how often its first instruction was reached. What EMPTY counts is not in it.
+ *
  * For one vCPU: the counters are plain. Interface: QEMU 7.2, include/qemu/qemu-plugin.h.
  */
 #include <inttypes.h>
@@ -90,10 +97,15 @@ static unsigned n_spans;
 static bool got, sent;
 static uint64_t apart;
 static uint64_t poll_start, poll_end, got_address, sent_address;
-static struct {
+struct range {
 	uint64_t start, end;
-} ranges[RANGES_MAX];
-static unsigned n_ranges;
+};
+
+static struct range ranges[RANGES_MAX], functions[RANGES_MAX];
+static unsigned n_ranges, n_functions;
+static struct executions {
+	uint64_t count, repeats, entries;
+} profile[RANGES_MAX], profile_before[RANGES_MAX]; /* the latter: before the last turn */
 
 static uint64_t total(void)
 {
@@ -142,6 +154,9 @@ static void on_turn(unsigned cpu, void *data)
 	if (last_turn) {
 		empty += total() - last_turn;
 		empty_polls++;
+		memcpy(profile, profile_before, n_functions * sizeof(profile[0]));
+	} else {
+		memcpy(profile_before, profile, n_functions * sizeof(profile[0]));
 	}
 	last_turn = total();
 }
@@ -216,14 +231,47 @@ static void look_for_spans(struct qemu_plugin_insn *insn, uint64_t address)
 			                                           &apart, 1);
 }
 
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct range *key = a, *range = b;
+	return key->start < range->start ? -1 : key->start >= range->end;
+}
+
+static struct executions *executions_of(uint64_t address)
+{
+	const struct range key = {.start = address};
+	const struct range *found =
+	        bsearch(&key, functions, n_functions, sizeof(key), compare_ranges);
+	return found ? &profile[found - functions] : NULL;
+}
+
+static void add_one(struct qemu_plugin_insn *insn, uint64_t *to)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, to, 1);
+}
+
+static void look_for_function(struct qemu_plugin_insn *insn, uint64_t address)
+{
+	struct executions *function = executions_of(address);
+	if (!function)
+		return;
+	add_one(insn, &function->count);
+	if (functions[function - profile].start == address)
+		add_one(insn, &function->entries);
+}
+
 /* A REP instruction that follows itself with nothing in between is an iteration. */
 static void on_rep(unsigned cpu, void *address)
 {
 	static uint64_t last_total;
 	static void *last_address;
 	(void)cpu;
-	if (address == last_address && total() - last_total <= 1)
+	if (address == last_address && total() - last_total <= 1) {
+		struct executions *function = executions_of((uintptr_t)address);
 		repeats++;
+		if (function)
+			function->repeats++;
+	}
 	last_total = total();
 	last_address = address;
 }
@@ -279,6 +327,8 @@ static void count_insn(struct qemu_plugin_insn *insn)
 	look_closer(insn);
 	if (poll_start)
 		look_for_spans(insn, address);
+	if (n_functions)
+		look_for_function(insn, address);
 	if (turn_address && address == turn_address)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_turn, QEMU_PLUGIN_CB_NO_REGS, NULL);
 	for (unsigned i = 0; i < n_work; i++)
@@ -329,6 +379,14 @@ static void answer(int client)
 		if (write(client, line, (size_t)n) != n)
 			break;
 	}
+	for (unsigned i = 0; i < n_functions; i++) {
+		const struct executions *e = &profile[i];
+		n = snprintf(line, sizeof(line),
+		             "function %" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+		             functions[i].start, e->count, e->repeats, e->entries);
+		if (e->count && write(client, line, (size_t)n) != n)
+			break;
+	}
 	close(client);
 }
 
@@ -350,14 +408,14 @@ static void *serve(void *argument)
 	}
 }
 
-static int read_ranges(const char *path)
+static int read_ranges(const char *path, struct range to[], unsigned *n)
 {
 	FILE *file = fopen(path, "r");
 	if (!file)
 		return -1;
-	while (n_ranges < RANGES_MAX && fscanf(file, "%" SCNx64 " %" SCNx64,
-	                                       &ranges[n_ranges].start, &ranges[n_ranges].end) == 2)
-		n_ranges++;
+	while (*n < RANGES_MAX &&
+	       fscanf(file, "%" SCNx64 " %" SCNx64, &to[*n].start, &to[*n].end) == 2)
+		++*n;
 	fclose(file);
 	return 0;
 }
@@ -380,7 +438,9 @@ static int read_option(const char *text)
 	else if (!strncmp(text, "work=", 5) && n_work < 4)
 		work_addresses[n_work++] = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "apart=", 6))
-		return read_ranges(text + 6);
+		return read_ranges(text + 6, ranges, &n_ranges);
+	else if (!strncmp(text, "functions=", 10))
+		return read_ranges(text + 10, functions, &n_functions);
 	else
 		return -1;
 	return 0;

@@ -293,6 +293,9 @@ void show_ports(char *const *words)
 		           (unsigned long long)p->drops.nic_errors,
 		           (unsigned long long)p->drops.unmatched,
 		           (unsigned long long)p->drops.malformed);
+		if (p->rx_queues > 1)
+			exo_printf("        %u receive queues, %llu by the busiest\n", p->rx_queues,
+			           (unsigned long long)p->rx_busiest);
 	}
 	if (info->n_ports == 0)
 		exo_printf("there are none\n");

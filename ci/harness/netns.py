@@ -20,9 +20,10 @@ _numbers = itertools.count()
 class Namespace:
     """Made on entry, removed on exit with all that is in it."""
 
-    def __init__(self, taps=1, address="10.51.0.1/24", address6="fd51::1/64", mtu=None):
+    def __init__(self, taps=1, address="10.51.0.1/24", address6="fd51::1/64", mtu=None, queues=1):
         self.name = f"slc-{os.getpid()}-{next(_numbers)}"
         self.taps, self.address, self.address6, self.mtu = taps, address, address6, mtu
+        self.kind = ["mode", "tap"] + ["multi_queue"] * (queues > 1)
 
     @staticmethod
     def possible():
@@ -57,7 +58,7 @@ class Namespace:
         self._ip("link", "set", "lo", "up")
         self._ip("link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
         for number in range(self.taps):
-            self._ip("tuntap", "add", f"tap{number}", "mode", "tap")
+            self._ip("tuntap", "add", f"tap{number}", *self.kind)
             self._ip("link", "set", f"tap{number}", "master", "br0", "up")
             if self.mtu:
                 self._ip("link", "set", f"tap{number}", "mtu", str(self.mtu))

@@ -15,8 +15,8 @@
 #include <rte_ethdev.h>
 
 enum {
-	DESCRIPTORS_DEFAULT = 1024, /* of a queue whose driver does not say */
-	SEGMENTS_DEFAULT = 40,      /* of a frame, likewise */
+	DESCRIPTORS_DEFAULT = 256, /* of a queue whose driver does not say: what was asked for */
+	SEGMENTS_DEFAULT = 40,     /* of a frame, likewise */
 	VLAN_TAGS_MAX = 2,
 };
 
@@ -264,6 +264,8 @@ void port_info(uint16_t id, struct exo_port_info *info)
 		return;
 	info->rx_packets = stats.ipackets;
 	info->rx_bytes = stats.ibytes;
+	for (unsigned i = 0; i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++)
+		info->rx_busiest = RTE_MAX(info->rx_busiest, stats.q_ipackets[i]);
 	info->tx_packets = stats.opackets;
 	info->tx_bytes = stats.obytes;
 	info->drops.nic = stats.imissed + stats.rx_nombuf;

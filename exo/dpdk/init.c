@@ -25,6 +25,13 @@
 #include "ports.h"
 #include "thread.h"
 
+enum {
+	DESCRIPTORS = 256, /* of each queue */
+	/* What a pair of queues takes: mbufs for what it receives, answers and sends, and as much
+	 * for all else, so that two NICs fit where one has as many as it likes. */
+	PAIR_BYTES = DESCRIPTORS * 3 * 2560 * 2,
+};
+
 uint64_t get_tsc_freq(void)
 {
 	return x86_tsc_hz();
@@ -88,12 +95,32 @@ static const struct step steps[] = {
         {"thread", init_thread},
 };
 
+/* A pair of queues for every core, as far as there is memory for what they hold. */
+static uint16_t queues_each(void)
+{
+	const uint64_t pairs = x86_dma_region().size / PAIR_BYTES;
+	const uint64_t each = pairs / RTE_MAX(rte_eth_dev_count_avail(), 1);
+
+	return (uint16_t)RTE_MAX(RTE_MIN(each, rte_lcore_count()), 1u);
+}
+
+/* Which NICs spread what they receive, and over how many cores. */
+static void say_queues(unsigned n_ports)
+{
+	for (unsigned id = 0; id < n_ports; id++) {
+		const struct dpdk_port *port = dpdk_port((uint16_t)id);
+
+		if (port != NULL && port->queues > 1)
+			x86_print("net: %s: %u pairs of queues%s\n", port->device, port->queues,
+			          port->rx_interrupts ? "" : ", polled");
+	}
+}
+
 int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 {
-	const struct dpdk_ports_wish wish = {
-	        .queues = 1,
-	        .rx_descriptors = 256,
-	        .tx_descriptors = 256,
+	struct dpdk_ports_wish wish = {
+	        .rx_descriptors = DESCRIPTORS,
+	        .tx_descriptors = DESCRIPTORS,
 	        .max_frame = UINT16_MAX,
 	        .rx_interrupts = true,
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
@@ -112,7 +139,9 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 		}
 	if (rte_bus_probe() != 0)
 		x86_print("dpdk: some NICs could not be probed\n");
+	wish.queues = queues_each();
 	*n_ports = dpdk_ports_start(&wish);
+	say_queues(*n_ports);
 	dpdk_say_unclaimed(*n_ports);
 	return 0;
 }

@@ -42,7 +42,8 @@ struct exo_port_info {
 	struct exo_drops drops;
 	uint16_t rx_queues, tx_queues; /* core c polls receive queue c, and so on modulo n_cores */
 	uint32_t reserved2;
-	uint64_t reserved[3];
+	uint64_t rx_busiest; /* of rx_packets, those that came by the busiest of 16 queues */
+	uint64_t reserved[2];
 };
 
 /* One time slot of a core's vector. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Rules that the tree keeps: length of files, licence line, includes without cycles and along the
-arrows between folders, no marks of unfinished work, a README in each folder that builds something."""
+arrows between folders, no marks of unfinished work, a README in each folder that builds something, test
+scripts that ci/test runs."""
 import os
 import re
 import subprocess
@@ -128,6 +129,12 @@ def check_readmes(names):
                 yield f"{folder}: no README.md (its map, what to read first)"
 
 
+def check_runnable(names):
+    for name in names:
+        if name.startswith("ci/tests/") and not os.access(os.path.join(TOP, name), os.X_OK):
+            yield f"{name}: not executable, so that ci/test leaves it out"
+
+
 def main():
     names = tracked()
     graph = include_graph(names)
@@ -137,7 +144,8 @@ def main():
                             ("marks", check_marks(names)),
                             ("include cycles", check_cycles(graph)),
                             ("include arrows", check_arrows(graph)),
-                            ("a README in each folder", check_readmes(names))):
+                            ("a README in each folder", check_readmes(names)),
+                            ("test scripts", check_runnable(names))):
         found = list(problems)
         for problem in found:
             print("    " + problem)

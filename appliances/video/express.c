@@ -110,7 +110,7 @@ static uint16_t folded(uint64_t sum)
 
 /* Headers whose lengths, identification and checksums are 0. */
 static void make_headers(struct kept *kept, const struct udp_frame_way *way,
-                         const struct udp_endpoint *to, uint16_t from_port, uint8_t ttl)
+                         const struct udp_endpoint *to, uint16_t from_port)
 {
 	uint8_t *ip = kept->frame + ETH_SIZE, *udp = ip + IP4_SIZE;
 
@@ -119,7 +119,7 @@ static void make_headers(struct kept *kept, const struct udp_frame_way *way,
 	memcpy(kept->frame + ETH_SRC, way->from, UDP_MAC_BYTES);
 	wire_put16(kept->frame + ETH_TYPE, ETHERTYPE_IP4);
 	ip[IP4_VERSION_IHL] = 0x45;
-	ip[IP4_TTL] = ttl;
+	ip[IP4_TTL] = TTL;
 	ip[IP4_PROTOCOL] = PROTOCOL_UDP;
 	memcpy(ip + IP4_SRC, way->src.bytes, 4);
 	memcpy(ip + IP4_DST, to->ip.bytes, 4);
@@ -138,15 +138,13 @@ static bool send_and_learn(struct express *express, struct video *video,
 {
 	struct kept *kept = (struct kept *)leg->header;
 	struct udp_endpoint to = {.ip = viewer->peer, .port = leg->rtp_port};
-	const struct udp_socket *socket = viewer->loops ? &video->channel.socket : &video->rtp;
 	bool sent = video_send_copy(video, viewer, leg, head, head_size, content, packet->size);
 	struct udp_frame_way way;
 
 	video->count.rtp_by_socket++;
 	kept->until = 0;
 	if (sent && to.ip.family == 4 && udp_frame_way(video->udp, &to.ip, &way)) {
-		make_headers(kept, &way, &to, socket->local.port,
-		             socket->ttl != 0 ? socket->ttl : TTL);
+		make_headers(kept, &way, &to, video->rtp.local.port);
 		kept->port = express->driver->ports[way.interface];
 		kept->until = video->now + VALID_NS;
 	}

@@ -31,20 +31,43 @@ bool video_send_copy(struct video *video, const struct video_viewer *viewer,
                      const uint8_t *content, uint32_t size)
 {
 	struct udp_endpoint to = {.ip = viewer->peer, .port = leg->rtp_port};
-	struct udp_socket *socket = viewer->loops ? &video->channel.socket : &video->rtp;
-	struct udp_buffer *buffer = udp_socket_reserve(socket, head_size + size);
+	struct udp_buffer *buffer = udp_socket_reserve(&video->rtp, head_size + size);
 
 	if (buffer == NULL)
 		return false;
 	memcpy(buffer->data, head, head_size);
 	memcpy(buffer->data + head_size, content, size);
-	return udp_socket_send(socket, buffer, &to) == 0;
+	return udp_socket_send(&video->rtp, buffer, &to) == 0;
+}
+
+/*
+ * The channel's packets differ from round to round: a decoder that found clocks and counters going
+ * back would drop what it gets, or wait for a time that never comes.
+ */
+static bool send_channel(struct video *video, const uint8_t *head, uint32_t head_size,
+                         const uint8_t *content, uint32_t size)
+{
+	struct video_channel *channel = &video->channel;
+	struct udp_endpoint to = {.ip = channel->viewer.peer, .port = channel->port};
+	struct udp_buffer *buffer = udp_socket_reserve(&channel->socket, head_size + size);
+
+	if (buffer == NULL)
+		return false;
+	memcpy(buffer->data, head, head_size);
+	memcpy(buffer->data + head_size, content, size);
+	for (uint32_t at = 0; size - at >= TS_BYTES; at += TS_BYTES) {
+		ts_shift(buffer->data + head_size + at, channel->shift);
+		ts_count(&channel->counters, buffer->data + head_size + at);
+	}
+	return udp_socket_send(&channel->socket, buffer, &to) == 0;
 }
 
 static bool send_udp(struct video *video, const struct video_viewer *viewer, struct video_leg *leg,
                      const uint8_t *head, uint32_t head_size, const uint8_t *content,
                      const struct media_packet *packet)
 {
+	if (viewer->loops)
+		return send_channel(video, head, head_size, content, packet->size);
 	if (video->ops.send != NULL)
 		return video->ops.send(video->context, video, viewer, leg, head, head_size, content,
 		                       packet);
@@ -133,6 +156,7 @@ static void go_round(struct video *video, struct video_viewer *viewer)
 
 	viewer->next = 0;
 	viewer->start += (int64_t)slots;
+	video->channel.shift += slots * MEDIA_SLOT_MS * TS_HZ / 1000;
 	for (uint32_t i = 0; i < stream->n_tracks; i++)
 		viewer->legs[i].timestamp +=
 		        (uint32_t)(slots * MEDIA_SLOT_MS * stream->tracks[i].clock / 1000);

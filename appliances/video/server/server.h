@@ -23,6 +23,7 @@
 
 #include "../media/media.h"
 #include "rtcp.h"
+#include "ts.h"
 
 enum {
 	VIDEO_TITLES_MAX = 16,
@@ -146,6 +147,8 @@ struct video_channel {
 	bool on;
 	uint16_t port;
 	struct udp_socket socket; /* with the group's TTL */
+	uint64_t shift;           /* of the title's clocks in this round, in ticks of TS_HZ */
+	struct ts_counters counters;
 };
 
 /* Sends by the stack's sockets. */

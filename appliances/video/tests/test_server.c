@@ -41,6 +41,10 @@ struct track {
 	uint16_t next;
 	bool gap, bye;
 	uint64_t first_ns, last_ns;
+	/* Of a transport stream, for each of its first PIDs: */
+	struct ts_counters counters;
+	uint64_t last_pcr, pcrs;
+	bool broken; /* a counter or the clock went astray */
 };
 
 static uint8_t *object;
@@ -183,6 +187,23 @@ static const char *ask(struct viewer *viewer, const char *text, const char *stat
 	return viewer->answer;
 }
 
+/* The counters are to go on by one, the clock by less than a second. */
+static void watch_ts(struct track *track, const uint8_t *packet)
+{
+	uint8_t counted[TS_BYTES];
+	struct ts_packet is;
+
+	memcpy(counted, packet, sizeof counted);
+	assert_true(ts_read(packet, &is));
+	ts_count(&track->counters, counted);
+	track->broken |= memcmp(counted, packet, sizeof counted) != 0;
+	if (is.has_pcr) {
+		track->broken |= track->pcrs > 0 && is.pcr - track->last_pcr > TS_HZ;
+		track->last_pcr = is.pcr;
+		track->pcrs++;
+	}
+}
+
 static void on_rtp(struct udp_socket *socket, struct udp_datagram *datagram)
 {
 	struct track *track = socket->context;
@@ -201,6 +222,8 @@ static void on_rtp(struct udp_socket *socket, struct udp_datagram *datagram)
 	track->marks += datagram->data[1] >> 7;
 	track->ssrc = wire_get32(datagram->data + 8);
 	track->bytes += datagram->size - 12;
+	for (uint32_t at = 12; datagram->data[12] == TS_SYNC && at < datagram->size; at += TS_BYTES)
+		watch_ts(track, datagram->data + at);
 }
 
 static void on_rtcp(struct udp_socket *socket, struct udp_datagram *datagram)
@@ -568,6 +591,8 @@ static void the_channel_goes_round(void **state)
 	pass(30000);
 	assert_in_range(tracks[0].packets, 2 * n, 3 * n);
 	assert_false(tracks[0].gap);
+	assert_false(tracks[0].broken);
+	assert_in_range(tracks[0].pcrs, 250, 2000);
 	assert_in_range((tracks[0].last_timestamp - tracks[0].first_timestamp) / 90, 29500, 30100);
 	dial(&viewer, 554);
 	ask(&viewer, "DESCRIBE rtsp://10.0.0.2/channel RTSP/1.0\r\nCSeq: 3\r\n\r\n",

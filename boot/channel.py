@@ -11,7 +11,7 @@ ACK, LOG, FILE = 0, 2, 8
 HEADER = struct.Struct("<IHHIIIIQ")
 MASK = (1 << 64) - 1
 OWN_MAC = bytes.fromhex("020000000001")
-NAME_MAX, FILE_MAX = 64, 1 << 32
+NAME_MAX, FILE_MAX, OPEN_MAX = 64, 1 << 40, 16
 
 
 def _round(a, b, c, d):
@@ -42,14 +42,17 @@ def siphash(key, data):
 
 
 class Receiver:
-    """Listens at a UNIX socket, takes what one machine sends, and keeps its files in a folder.
+    """Listens at a UNIX socket, takes what one machine sends, and keeps its files: those named in `files` at the
+    paths that it gives, the others in a folder (None: nowhere).
 
     Everything that arrives is the machine's: names keep to the folder, sizes to FILE_MAX."""
 
-    def __init__(self, path, key, folder, say=print):
-        self.folder, self.say, self.received, self.files = folder, say, 0, set()
+    def __init__(self, path, key, folder, say=print, files=()):
+        self.folder, self.say, self.received, self.paths = folder, say, 0, dict(files)
+        self.open, self.begun = {}, set()
         self.key = struct.unpack("<2Q", bytes.fromhex(key))
-        os.makedirs(folder, exist_ok=True)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(1)
@@ -60,6 +63,8 @@ class Receiver:
         """Stops listening; what came is on disk."""
         self.listener.close()
         self.thread.join(1)
+        for file in self.open.values():
+            file.close()
 
     def _serve(self):
         try:
@@ -101,13 +106,21 @@ class Receiver:
         name, _, data = body[8:].partition(b"\0")
         name = name.decode("ascii", "replace")
         if not 0 < len(name) <= NAME_MAX or "/" in name or name.startswith(".") or \
-                offset > FILE_MAX or not name.isprintable():
+                offset > FILE_MAX or not name.isprintable() or not (self.folder or name in self.paths):
             self.say(f"a file with a strange name or place was left out: {name[:80]!r}")
             return
-        path = os.path.join(self.folder, name)
-        if name not in self.files:
-            self.files.add(name)
-            self.say(f"a file comes: {path}")
-        with open(path, "r+b" if offset or os.path.exists(path) else "wb") as file:
+        file = self.open.get(name) or self._begin(name)
+        if file.seekable():
             file.seek(offset)
-            file.write(data)
+        file.write(data)
+
+    def _begin(self, name):
+        """Files stay open; unbuffered, so that who reads along sees all there is. A pipe is as good."""
+        path = self.paths.get(name) or os.path.join(self.folder, name)
+        self.say(f"a file comes: {path}")
+        while len(self.open) >= OPEN_MAX:
+            self.open.pop(next(iter(self.open))).close()
+        again = name in self.begun
+        self.begun.add(name)
+        self.open[name] = open(path, "r+b" if again else "wb", buffering=0)
+        return self.open[name]

@@ -315,38 +315,48 @@ static void read_env(struct model *model, const config_setting_t *group, struct 
 			env->addresses |= 1u << env->flows[i].address;
 }
 
+/* Puts the environments of one file behind those that are there; their array is made. */
 static void read_envs(struct model *model, const config_setting_t *root)
 {
 	const config_setting_t *list = get_list(root, "environments");
-	struct place place = place_of(list ? list : root);
-	if (!list || !config_setting_length(list))
-		refuse(place, "the manifest has no environments");
-	model->n_envs = (size_t)config_setting_length(list);
-	if (model->n_envs > EXO_MANIFEST_ENVS_MAX)
-		refuse(place, "%zu environments are more than %d", model->n_envs,
-		       EXO_MANIFEST_ENVS_MAX);
-	model->envs = must_alloc(model->n_envs * sizeof(*model->envs));
-	for (size_t i = 0; i < model->n_envs; i++)
-		read_env(model, config_setting_get_elem(list, (unsigned)i), &model->envs[i]);
+	int n = list ? config_setting_length(list) : 0;
+	if (!n)
+		refuse(place_of(list ? list : root), "the manifest has no environments");
+	for (int i = 0; i < n; i++) {
+		const config_setting_t *group = config_setting_get_elem(list, (unsigned)i);
+		if (model->n_envs == EXO_MANIFEST_ENVS_MAX)
+			refuse(place_of(group), "there are more than %d environments",
+			       EXO_MANIFEST_ENVS_MAX);
+		read_env(model, group, &model->envs[model->n_envs]);
+		model->n_envs++;
+	}
 }
 
-void model_read(struct model *model, const char *path)
+/* The configuration stays: places in the model point to its file names. */
+static const config_setting_t *read_file(config_t *config, const char *path)
 {
 	static const char *const known[] = {"name",      "init",         "control_port",
 	                                    "power_off", "environments", NULL};
-	static config_t config;
-	config_init(&config);
+	config_init(config);
 	char *copy = must_copy(path);
-	config_set_include_dir(&config, dirname(copy));
-	if (config_read_file(&config, path) != CONFIG_TRUE) {
-		const char *file = config_error_file(&config);
+	config_set_include_dir(config, dirname(copy));
+	if (config_read_file(config, path) != CONFIG_TRUE) {
+		const char *file = config_error_file(config);
 		refuse((struct place){.file = file ? file : path,
-		                      .line = (unsigned)config_error_line(&config)},
-		       "%s", config_error_text(&config));
+		                      .line = (unsigned)config_error_line(config)},
+		       "%s", config_error_text(config));
 	}
-	const config_setting_t *root = config_root_setting(&config);
+	free(copy);
+	check_names(config_root_setting(config), known);
+	return config_root_setting(config);
+}
+
+void model_read(struct model *model, const char *path, const char *with)
+{
+	static config_t config, more;
+	const config_setting_t *root = read_file(&config, path);
+	const config_setting_t *first = with ? read_file(&more, with) : NULL;
 	struct place place = {.file = path};
-	check_names(root, known);
 	model->name = get_text(root, "name");
 	if (!model->name || !model->name[0])
 		refuse(place, "the appliance has no name");
@@ -356,7 +366,11 @@ void model_read(struct model *model, const char *path)
 	const config_setting_t *init = config_setting_get_member(root, "init");
 	model->init = model_add_file(model, init ? place_of(init) : place, "init",
 	                             init ? text_of(init) : "init");
+	model->envs = must_alloc(EXO_MANIFEST_ENVS_MAX * sizeof(*model->envs));
+	if (first) {
+		model->control_port = (uint32_t)get_number(first, "control_port", 0,
+		                                           EXO_PORTS_MAX - 1, model->control_port);
+		read_envs(model, first);
+	}
 	read_envs(model, root);
-	free(copy);
-	/* The configuration stays: places in the model point to its file names. */
 }

@@ -24,6 +24,8 @@ static const char usage[] =
         "\n"
         "  -I FOLDER       look there for images and content, too\n"
         "  -o FILE         write the payload there (default: NAME.cpio in this folder)\n"
+        "  --with FILE     put the environments of this manifest before its own; control_port, "
+        "too\n"
         "  --depfile FILE  write what the payload was made from, for make or ninja\n"
         "  --show          print what a payload holds\n";
 
@@ -79,12 +81,12 @@ static void write_depfile(const char *path, const char *output, const char *mani
 	free(line);
 }
 
-static int build(const char *manifest, const char *output, const char *depfile)
+static int build(const char *manifest, const char *with, const char *output, const char *depfile)
 {
 	struct model model = {0};
 	struct buffer archive = {0};
 	char *chosen = output ? must_copy(output) : default_output(manifest);
-	model_read(&model, manifest);
+	model_read(&model, manifest, with);
 	payload_build(&model, &archive);
 	write_file(chosen, archive.data, archive.size);
 	if (depfile)
@@ -97,13 +99,11 @@ static int build(const char *manifest, const char *output, const char *depfile)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-	        {"depfile", required_argument, NULL, 'd'},
-	        {"show", no_argument, NULL, 's'},
-	        {"help", no_argument, NULL, 'h'},
-	        {"version", no_argument, NULL, 'v'},
-	        {NULL, 0, NULL, 0},
+	        {"depfile", required_argument, NULL, 'd'}, {"with", required_argument, NULL, 'w'},
+	        {"show", no_argument, NULL, 's'},          {"help", no_argument, NULL, 'h'},
+	        {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
 	};
-	const char *output = NULL, *depfile = NULL;
+	const char *output = NULL, *depfile = NULL, *with = NULL;
 	bool show = false;
 	for (int option; (option = getopt_long(argc, argv, "I:o:h", options, NULL)) != -1;) {
 		switch (option) {
@@ -115,6 +115,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			depfile = optarg;
+			break;
+		case 'w':
+			with = optarg;
 			break;
 		case 's':
 			show = true;
@@ -135,5 +138,5 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	flt_host_init(false);
-	return show ? payload_show(argv[optind]) : build(argv[optind], output, depfile);
+	return show ? payload_show(argv[optind]) : build(argv[optind], with, output, depfile);
 }

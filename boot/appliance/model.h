@@ -94,7 +94,8 @@ int model_add_bytes(struct model *model, struct place place, const char *name, c
 void model_search(const char *folder);
 const char *const *model_dependencies(size_t *n);
 
-/* Reads the text manifest. */
-void model_read(struct model *model, const char *path);
+/* Reads the text manifest. `with`: a second one, NULL: none, whose environments come first and
+ * whose control_port counts where it has one. */
+void model_read(struct model *model, const char *path, const char *with);
 
 #endif

@@ -197,6 +197,21 @@ def check_show_of_bad(folder, archive):
         assert result.returncode in (0, 1), f"--show: exit status {result.returncode}"
 
 
+def check_with(folder):
+    """--with: its environments come first, its control port counts; what is wrong in it is named there."""
+    for name, text in (("a.conf", 'name = "a"; power_off = true; environments = ( { name = "x"; image = "prog"; frames = 1; } );'),
+                       ("b.conf", 'name = "b"; control_port = 3; environments = ( { name = "y"; image = "prog"; frames = 2; } );')):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    assert run(folder, "a.conf", "--with", "b.conf", "-o", "ab.cpio").returncode == 0
+    with open(os.path.join(folder, "ab.cpio"), "rb") as file:
+        manifest = Manifest(list(members(file.read()))[0][1])
+    names = [manifest.string(env[0]) for env in manifest.entries(manifest.envs, "<14I2IQ4HQ")]
+    assert (manifest.name, manifest.flags, manifest.control, names) == ("a", 1, 3, ["y", "x"]), names
+    twice = run(folder, "a.conf", "--with", "a.conf", "-o", "aa.cpio")
+    assert twice.returncode == 1 and "a.conf:1: there are two environments named 'x'" in twice.stderr, twice.stderr
+
+
 def main():
     bad = sorted(os.listdir(os.path.join(HERE, "bad")))
     assert len(bad) > 20
@@ -205,6 +220,7 @@ def main():
         for name in bad:
             check_bad(folder, name)
         check_good(folder)
+        check_with(folder)
     print(f"{len(bad)} bad manifests refused, a good one read back")
 
 

@@ -34,6 +34,8 @@ def main():
         refused("echo", "--media", "x", because="--media is for the video appliance")
         refused("video", "--media", "nowhere.mp4", because="there is no file nowhere.mp4")
         refused("video", "--media", os.path.abspath(__file__), because="it can't be opened as a video")
+        refused("nowhere", "--capture", "x.pcapng", because="there is no appliance 'nowhere'")
+        refused("echo", "--capture", "x.pcapng", "--capture-filter", "tcp prt 80", because="tcp prt 80")
         refused("--no-such-option", because="unrecognized arguments")
         refused("replay", because="replay needs a trace")
         refused("replay", "nowhere.pcap", "--bind", "a=ip", because="there is no trace nowhere.pcap")

@@ -61,23 +61,16 @@ int exo_ring_close(struct exo_ring *ring)
 	return result;
 }
 
-/* Descriptors in use between our index and the other side's; more than size: the index is wrong. */
-static uint32_t used(struct exo_ring *ring, uint32_t head, uint32_t tail, uint32_t instead)
-{
-	uint32_t n = head - tail;
-
-	if (n <= ring->size)
-		return n;
-	ring->bad_index++;
-	return instead;
-}
-
 uint32_t exo_ring_room(struct exo_ring *ring)
 {
 	/* Acquire: the kernel has read what lay in the room before it says so. */
 	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
+	uint32_t used = ring->request_head - tail;
 
-	return ring->size - used(ring, ring->request_head, tail, ring->size);
+	if (used <= ring->size)
+		return ring->size - used;
+	ring->bad_index++;
+	return 0;
 }
 
 uint32_t exo_ring_put(struct exo_ring *ring, const struct exo_desc *desc, uint32_t n)
@@ -85,28 +78,22 @@ uint32_t exo_ring_put(struct exo_ring *ring, const struct exo_desc *desc, uint32
 	if (n == 0 || exo_ring_room(ring) < n)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		ring->request->desc[(ring->request_head + i) & (ring->size - 1)] = desc[i];
-	ring->request_head += n;
-	/* Release: the descriptors are in memory before the head that covers them. */
-	__atomic_store_n(&ring->request->head, ring->request_head, __ATOMIC_RELEASE);
+		*exo_ring_slot(ring, i) = desc[i];
+	exo_ring_publish(ring, n);
 	return n;
 }
 
 uint32_t exo_ring_get(struct exo_ring *ring, struct exo_desc *desc, uint32_t n)
 {
-	/* Acquire: descriptors are read after the head that covers them. */
-	uint32_t head = __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE);
-	uint32_t there = used(ring, head, ring->response_tail, 0);
+	uint32_t there = exo_ring_there(ring);
 
 	if (n > there)
 		n = there;
 	if (n == 0)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		desc[i] = ring->response->desc[(ring->response_tail + i) & (ring->size - 1)];
-	ring->response_tail += n;
-	/* Release: the copies were made before the kernel may write there again. */
-	__atomic_store_n(&ring->response->tail, ring->response_tail, __ATOMIC_RELEASE);
+		desc[i] = *exo_ring_response(ring, i);
+	exo_ring_taken(ring, n);
 	return n;
 }
 

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The driver at work: frames from ring to stack and back. A buffer is known by its index, which is
- * its descriptors' cookie; a cookie that comes back is checked before it is used. */
+/*
+ * The driver at work: frames from ring to stack and back. A buffer is known by its index, which is
+ * its descriptors' cookie; a cookie that comes back is checked before it is used.
+ *
+ * Descriptors are written and read where they lie in the rings, and told of once for each poll. A
+ * packet that is all in its buffer is sent *quietly*: the kernel copies it, and reports only what
+ * goes wrong; its buffer is free as soon as the ring's tail has passed it. When buffers run low, a
+ * report is asked for, since that wakes us.
+ */
 #include <libexo/call.h>
 #include <libexo/lib.h>
 #include <libexo/printf.h>
@@ -9,10 +16,22 @@
 
 #include "driver.h"
 
+#define NS_PER_S 1000000000ull
+
 enum { BURST = 32 };
 
 /* Where a buffer is: a descriptor that comes back must be of one that was put in. */
-enum place { PLACE_FREE, PLACE_FILLED, PLACE_STACK, PLACE_SENT };
+enum place { PLACE_FREE, PLACE_FILLED, PLACE_STACK, PLACE_SENT, PLACE_QUIET };
+
+/* Of a packet that was sent quietly, in its cookie: the buffer may be in use again. */
+#define QUIET (1ull << 32)
+/* Cookie of descriptors behind a packet's first. */
+#define NO_BUFFER UINT64_MAX
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static uint32_t index_of(const struct udp_exo *driver, const struct udp_buffer *buffer)
 {
@@ -24,17 +43,24 @@ static uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
 	return (uint8_t *)driver->frames.address + (size_t)index * UDP_EXO_BUFFER_BYTES;
 }
 
+/* Out of line: few buffers have pieces. */
+static __attribute__((noinline)) void done(struct udp_buffer *buffer)
+{
+	udp_buffer_done(buffer);
+}
+
 static void give(struct udp_exo *driver, uint32_t index)
 {
-	udp_buffer_done(&driver->buffers[index]);
+	if (driver->buffers[index].payload != NULL)
+		done(&driver->buffers[index]);
 	driver->buffers[index].place = PLACE_FREE;
 	driver->free[driver->n_free++] = index;
 }
 
-/* Whether the buffer of a descriptor that came back was where it comes from. */
-static bool was_in(struct udp_exo *driver, const struct exo_desc *desc, enum place place)
+/* Whether a cookie that came back is of a buffer that was where it comes from. */
+static bool was_in(struct udp_exo *driver, uint64_t cookie, enum place place)
 {
-	if (desc->cookie < driver->n_buffers && driver->buffers[desc->cookie].place == place)
+	if (cookie < driver->n_buffers && driver->buffers[cookie].place == place)
 		return true;
 	driver->strange++;
 	return false;
@@ -100,54 +126,129 @@ int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages)
 	return 0;
 }
 
-/* Appends descriptors of a packet's pieces. → how many there are then; 0: one is out of reach. */
-static uint32_t describe_pieces(const struct udp_exo *driver, const struct udp_payload *payload,
-                                struct exo_desc *desc)
+/* Packets that were sent quietly and are behind the tail by now. */
+static void reclaim_quiet(struct udp_exo *driver)
 {
+	struct exo_ring *ring = &driver->tx;
+	/* Acquire: the kernel has read what is given back. */
+	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
+
+	if (ring->request_head - tail > ring->size) {
+		ring->bad_index++;
+		return;
+	}
+	for (; driver->tx_tail != tail; driver->tx_tail++) {
+		uint64_t cookie = ring->request->desc[driver->tx_tail & (ring->size - 1)].cookie;
+
+		if (cookie != NO_BUFFER && (cookie & QUIET) &&
+		    was_in(driver, (uint32_t)cookie, PLACE_QUIET))
+			give(driver, (uint32_t)cookie);
+	}
+}
+
+/* Descriptors that may be written behind what was published. Those behind the tail that were not
+ * looked at yet are none: they say which buffers come back. */
+static uint32_t tx_room(const struct udp_exo *driver)
+{
+	return driver->tx.size - (driver->tx.request_head - driver->tx_tail);
+}
+
+/* The n-th descriptor behind what is queued; NULL: there is no room. */
+static struct exo_desc *slot(struct udp_exo *driver, uint32_t n)
+{
+	n += driver->queued;
+	if (n >= driver->tx_room) {
+		reclaim_quiet(driver);
+		driver->tx_room = tx_room(driver);
+	}
+	return n < driver->tx_room ? exo_ring_slot(&driver->tx, n) : NULL;
+}
+
+/* Descriptors of a packet's pieces, behind `first`. → all of the packet's; 0: one is out of reach,
+ * or there is no room. */
+static uint32_t put_pieces(struct udp_exo *driver, const struct udp_payload *payload,
+                           struct exo_desc *first)
+{
+	struct exo_desc *last = first;
 	uint32_t n = 1;
 
-	for (uint32_t i = 0; payload != NULL && i < payload->n; i++) {
+	for (uint32_t i = 0; i < payload->n; i++) {
 		const struct udp_piece *piece = &payload->pieces[i];
 		const struct exo_pages *pages = find_pages(driver, piece->data, piece->size);
+		struct exo_desc *desc = slot(driver, n);
 
-		if (pages == NULL)
+		if (pages == NULL || desc == NULL)
 			return 0;
 		if (piece->size == 0)
 			continue;
-		desc[n - 1].flags |= EXO_DESC_MORE;
-		desc[n++] = (struct exo_desc){.address = exo_pages_physical(pages, piece->data),
-		                              .length = piece->size};
+		last->flags |= EXO_DESC_MORE;
+		desc->address = exo_pages_physical(pages, piece->data);
+		desc->length = piece->size;
+		desc->flags = 0;
+		desc->cookie = NO_BUFFER;
+		last = desc;
+		n++;
 	}
 	return n;
+}
+
+static void mark_segments(const struct udp_payload *payload, struct exo_desc *desc)
+{
+	if (payload->segment_size == 0 || payload->size <= payload->segment_size)
+		return;
+	desc->flags |= EXO_DESC_SEGMENT;
+	desc->segment_size = payload->segment_size;
+}
+
+/* What all packets' first descriptors say. */
+static void put_first(const struct udp_exo *driver, const struct udp_buffer *buffer,
+                      struct exo_desc *desc)
+{
+	desc->address = exo_pages_physical(&driver->frames, buffer->data);
+	desc->length = buffer->size;
+	desc->flags = buffer->flags & UDP_BUFFER_SUM ? EXO_DESC_L4_SUM : 0;
+	desc->port = driver->ports[buffer->interface];
+}
+
+/* What is not sent quietly: it has pieces, or buffers run low, or there is no room. */
+static __attribute__((noinline)) void output_reported(struct udp_exo *driver,
+                                                      struct udp_buffer *buffer)
+{
+	uint32_t index = index_of(driver, buffer), n = 1;
+	struct exo_desc *desc = slot(driver, 0);
+
+	if (desc != NULL) {
+		put_first(driver, buffer, desc);
+		desc->flags |= EXO_DESC_REPORT;
+		desc->cookie = index;
+		if (buffer->payload != NULL) {
+			n = put_pieces(driver, buffer->payload, desc);
+			mark_segments(buffer->payload, desc);
+		}
+	}
+	if (desc == NULL || n == 0) {
+		driver->tx_drops++;
+		give(driver, index);
+		return;
+	}
+	buffer->place = PLACE_SENT;
+	driver->queued += n;
 }
 
 static void op_output(void *context, struct udp_buffer *buffer)
 {
 	struct udp_exo *driver = context;
-	const struct udp_payload *payload = buffer->payload;
-	struct exo_desc desc[1 + UDP_PIECES_MAX];
-	uint32_t n;
+	struct exo_desc *desc;
 
-	desc[0] = (struct exo_desc){.address = exo_pages_physical(&driver->frames, buffer->data),
-	                            .length = buffer->size,
-	                            .flags = EXO_DESC_REPORT, /* the buffer must come back */
-	                            .cookie = index_of(driver, buffer),
-	                            .port = driver->ports[buffer->interface]};
-	if (buffer->flags & UDP_BUFFER_SUM)
-		desc[0].flags |= EXO_DESC_L4_SUM;
-	if (payload != NULL && payload->segment_size != 0 &&
-	    payload->size > payload->segment_size) {
-		desc[0].flags |= EXO_DESC_SEGMENT;
-		desc[0].segment_size = payload->segment_size;
-	}
-	n = describe_pieces(driver, payload, desc);
-	if (n == 0 || exo_ring_put(&driver->tx, desc, n) == 0) {
-		driver->tx_drops++;
-		give(driver, index_of(driver, buffer));
+	if (buffer->payload != NULL || driver->n_free <= driver->n_buffers / 8 ||
+	    driver->queued >= driver->tx_room) {
+		output_reported(driver, buffer);
 		return;
 	}
-	buffer->place = PLACE_SENT;
-	driver->unflushed = true;
+	desc = exo_ring_slot(&driver->tx, driver->queued++);
+	put_first(driver, buffer, desc);
+	desc->cookie = index_of(driver, buffer) | QUIET;
+	buffer->place = PLACE_QUIET;
 }
 
 static uint64_t op_now(void *context)
@@ -212,39 +313,49 @@ const struct udp_ops driver_ops = {.allocate = op_allocate,
 
 void driver_fill(struct udp_exo *driver)
 {
-	struct exo_desc desc = {.length = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM};
+	struct udp_buffer *buffers = driver->buffers;
+	uint32_t missing = driver->n_buffers / 2 - driver->n_filled, n = 0, room;
+	uint32_t n_free = driver->n_free, *free = driver->free;
+	uint64_t base;
 
-	while (driver->n_free > 0 && driver->n_filled < driver->n_buffers / 2) {
-		uint32_t index = driver->free[driver->n_free - 1];
+	if (missing < driver->n_buffers / 16 || driver->n_free == 0)
+		return;
+	missing = missing < driver->n_free ? missing : driver->n_free;
+	room = exo_ring_room(&driver->rx);
+	missing = missing < room ? missing : room;
+	base = exo_pages_physical(&driver->frames, driver->frames.address) + UDP_HEADROOM;
+	for (; n < missing; n++) {
+		uint32_t index = free[--n_free];
+		struct exo_desc *desc = exo_ring_slot(&driver->rx, n);
 
-		desc.cookie = index;
-		desc.address =
-		        exo_pages_physical(&driver->frames, bytes_of(driver, index)) + UDP_HEADROOM;
-		if (exo_ring_put(&driver->rx, &desc, 1) == 0)
-			return;
-		driver->buffers[index].place = PLACE_FILLED;
-		driver->n_free--;
-		driver->n_filled++;
+		desc->cookie = index;
+		desc->length = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
+		desc->address = base + (uint64_t)index * UDP_EXO_BUFFER_BYTES;
+		buffers[index].place = PLACE_FILLED;
 	}
+	driver->n_free = n_free;
+	driver->n_filled += n;
+	exo_ring_publish(&driver->rx, n);
 }
 
+/* What has been reported. */
 static void reclaim(struct udp_exo *driver)
 {
-	struct exo_desc desc[BURST];
-	uint32_t n;
+	uint32_t n = exo_ring_there(&driver->tx);
 
-	do {
-		n = exo_ring_get(&driver->tx, desc, BURST);
-		for (uint32_t i = 0; i < n; i++) {
-			if (!was_in(driver, &desc[i], PLACE_SENT))
-				continue;
-			if (desc[i].status != 0) {
-				driver->tx_refused++;
-				driver->tx_error = desc[i].status;
-			}
-			give(driver, (uint32_t)desc[i].cookie);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct exo_desc *desc = exo_ring_response(&driver->tx, i);
+
+		if (desc->status != 0) {
+			driver->tx_refused++;
+			driver->tx_error = desc->status;
 		}
-	} while (n == BURST);
+		if (!(desc->cookie & QUIET) && was_in(driver, desc->cookie, PLACE_SENT))
+			give(driver, (uint32_t)desc->cookie);
+	}
+	if (n > 0)
+		exo_ring_taken(&driver->tx, n);
+	reclaim_quiet(driver);
 }
 
 /* The interface of a NIC port; one that is not there makes the stack drop the frame. */
@@ -274,48 +385,67 @@ static uint16_t flags_of(uint16_t desc)
 
 static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 {
-	uint32_t room = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
+	const uint32_t room = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
 	uint32_t size = desc->length < room ? desc->length : room;
 	struct udp_buffer *buffer;
 
-	if (!was_in(driver, desc, PLACE_FILLED))
+	if (!was_in(driver, desc->cookie, PLACE_FILLED))
 		return;
 	driver->n_filled--;
 	buffer = &driver->buffers[desc->cookie];
-	*buffer =
-	        (struct udp_buffer){.data = bytes_of(driver, (uint32_t)desc->cookie) + UDP_HEADROOM,
-	                            .size = size,
-	                            .head = UDP_HEADROOM,
-	                            .tail = room - size,
-	                            .flags = flags_of(desc->flags),
-	                            .interface = interface_of(driver, desc->port),
-	                            .time = exo_time_ns(desc->timestamp - exo_info()->tsc_boot)};
+	*buffer = (struct udp_buffer){
+	        .data = bytes_of(driver, (uint32_t)desc->cookie) + UDP_HEADROOM,
+	        .size = size,
+	        .head = UDP_HEADROOM,
+	        .tail = room - size,
+	        .flags = desc->flags == 0 ? 0 : flags_of(desc->flags),
+	        .interface = interface_of(driver, desc->port),
+	        .time = exo_time_scale(desc->timestamp - exo_info()->tsc_boot, NS_PER_S,
+	                               exo_info()->tsc_hz),
+	};
 	udp_stack_input(driver->stack, buffer);
+}
+
+static void take_burst(struct udp_exo *driver, uint32_t n)
+{
+	driver->tx_room = tx_room(driver);
+	for (uint32_t i = 0; i < n; i++)
+		receive(driver, exo_ring_response(&driver->rx, i));
+	exo_ring_taken(&driver->rx, n);
+}
+
+/* Tells the kernel what was queued. */
+static void flush(struct udp_exo *driver)
+{
+	if (driver->queued == 0 && !driver->unflushed)
+		return;
+	exo_ring_publish(&driver->tx, driver->queued);
+	driver->tx_room -= driver->queued;
+	driver->queued = 0;
+	driver->unflushed = exo_ring_doorbell(&driver->tx) < 0;
 }
 
 uint32_t udp_exo_poll(struct udp_exo *driver)
 {
-	struct exo_desc desc[BURST];
 	uint32_t n;
 
 	reclaim(driver);
-	n = exo_ring_get(&driver->rx, desc, BURST);
-	for (uint32_t i = 0; i < n; i++)
-		receive(driver, &desc[i]);
+	n = exo_ring_there(&driver->rx);
+	n = n < BURST ? n : BURST;
+	if (n > 0)
+		take_burst(driver, n);
 	driver->deadline = udp_stack_run(driver->stack);
 	driver_fill(driver);
-	if (driver->unflushed)
-		driver->unflushed = exo_ring_doorbell(&driver->tx) < 0;
+	flush(driver);
 	return n;
 }
 
 void udp_exo_wait(struct udp_exo *driver, uint64_t ns)
 {
-	uint64_t now = exo_time_now_ns();
 	uint64_t until = driver->deadline;
 
-	if (ns != 0 && until > now + ns)
-		until = now + ns;
+	if (ns != 0)
+		until = earlier(until, exo_time_now_ns() + ns);
 	if (until == UINT64_MAX)
 		exo_wait(0);
 	else

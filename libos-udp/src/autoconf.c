@@ -80,7 +80,7 @@ static void drop_prefix(struct udp_stack *stack, struct interface *interface,
 	struct address *address = own_address_find(interface, &prefix->address);
 
 	if (address != NULL && address->automatic)
-		own_address_drop(interface, address);
+		own_address_drop(stack, interface, address);
 	if (stack->ops.notice != NULL)
 		stack->ops.notice(stack->context, UDP_NOTICE_GONE, &prefix->address,
 		                  interface->mac);

@@ -4,12 +4,20 @@
 
 /* A 64-bit accumulator takes 2^32 additions of 32 bits before it can overflow: no packet is that
  * long, so that carries are folded only once, at the end. */
-static uint64_t add_word(uint64_t sum, const uint8_t *at)
+static uint32_t load32(const uint8_t *at)
 {
 	uint32_t word;
 
 	memcpy(&word, at, sizeof word);
-	return sum + word;
+	return word;
+}
+
+static uint16_t load16(const uint8_t *at)
+{
+	uint16_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
 }
 
 #ifdef __SSE2__
@@ -54,20 +62,22 @@ uint64_t udp_sum_add(uint64_t sum, const void *data, size_t size)
 {
 	const uint8_t *at = data;
 	size_t most = size & ~(size_t)31;
-	uint8_t rest[4] = {0};
-
 	if (most > 0) {
 		sum += add_long(at, most);
 		at += most;
 		size -= most;
 	}
-	for (; size >= 4; at += 4, size -= 4)
-		sum = add_word(sum, at);
-	if (size > 0) {
-		memcpy(rest, at, size);
-		sum = add_word(sum, rest);
+	for (; size >= 8; at += 8, size -= 8)
+		sum += (uint64_t)load32(at) + load32(at + 4);
+	if (size & 4) {
+		sum += load32(at);
+		at += 4;
 	}
-	return sum;
+	if (size & 2) {
+		sum += load16(at);
+		at += 2;
+	}
+	return size & 1 ? sum + *at : sum;
 }
 
 uint64_t udp_sum_pseudo(uint64_t sum, const struct udp_ip *src, const struct udp_ip *dst,
@@ -86,13 +96,4 @@ uint64_t udp_sum_pseudo(uint64_t sum, const struct udp_ip *src, const struct udp
 	sum = udp_sum_add(sum, src->bytes, bytes);
 	sum = udp_sum_add(sum, dst->bytes, bytes);
 	return udp_sum_add(sum, tail, sizeof tail);
-}
-
-uint16_t udp_sum_finish(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
 }

@@ -34,6 +34,7 @@ static void enter(struct udp_dhcp *client, enum udp_dhcp_state state, uint64_t d
 	client->state = state;
 	client->tries = 0;
 	client->due = due;
+	stack_stir(client->stack);
 }
 
 static uint64_t lease_time(const struct udp_dhcp *client, uint32_t seconds)
@@ -148,7 +149,7 @@ static void drop_address(struct udp_dhcp *client)
 	struct address *address = address_of(client);
 
 	if (address != NULL)
-		own_address_drop(interface_of(client), address);
+		own_address_drop(client->stack, interface_of(client), address);
 	drop_gateway(client);
 	if (!client->bound)
 		return;

@@ -102,6 +102,7 @@ static void report_change(struct udp_stack *stack, unsigned index, struct group 
 
 	group->changes = querier_of(interface, group->ip.family)->robustness;
 	group->change_due = stack_now(stack);
+	stack_stir(stack);
 	group->answer_due = UINT64_MAX; /* the report says it all */
 }
 

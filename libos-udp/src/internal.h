@@ -3,7 +3,8 @@
  * What the stack's files share: its state, the description of a packet on its way up, and one
  * section of prototypes for each file. A packet goes
  *
- *     up:    stack.c → ethernet.c → arp.c
+ *     up:    stack.c → flow.c (the next datagram of a conversation)
+ *                    → ethernet.c → arp.c
  *                                 → ip4_input.c (→ reassembly.c) → icmp.c, udp_input.c
  *                                 → ip6_input.c (→ reassembly.c) → icmp6.c (→ nd.c), udp_input.c
  *     down:  udp_output.c → ip_output.c (→ fragment.c) → neighbour.c → ethernet.c → ops.output
@@ -135,6 +136,20 @@ struct token_bucket {
 
 enum { ID_BUCKETS = 64 };
 
+enum { FLOWS = 64 };
+
+/* What the frames of a conversation have led to; see flow.c. */
+struct flow {
+	uint64_t key[4]; /* what they have in common */
+	uint64_t era;    /* in which it was found; 0: never */
+	struct udp_socket *socket;
+	uint16_t *id;         /* next identification of an answer */
+	uint32_t answer_max;  /* bytes of data that fit the link */
+	uint8_t interface;    /* where they arrive */
+	uint8_t stations[12]; /* an answer's, destination first */
+	struct udp_datagram datagram;
+};
+
 struct udp_stack {
 	struct udp_ops ops;
 	void *context;
@@ -153,6 +168,10 @@ struct udp_stack {
 	const struct udp_transport *transport; /* who takes TCP; NULL: nobody */
 	void *transport_context;
 	uint16_t ip4_ids[ID_BUCKETS]; /* next identification, by hash of the destination */
+	bool stirred;                 /* something may be due before `deadline` */
+	uint64_t deadline;            /* of all timers, when they were looked at last */
+	uint64_t era, era_ends;       /* see flow.c; UINT64_MAX: no flow is known */
+	struct flow flows[FLOWS];
 };
 
 /* A packet on its way up. It borrows the buffer; whoever answers in place sets `buffer` to NULL. */
@@ -225,6 +244,25 @@ static inline uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Something was done that may have brought a deadline forward. */
+static inline void stack_stir(struct udp_stack *stack)
+{
+	stack->stirred = true;
+}
+
+/* ---- flow.c ---- */
+
+/* Takes the next frame of a known flow. false: it is none, and is still the caller's. */
+bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer);
+/* Keeps what the datagram's headers have led to, before its socket gets it. */
+void flow_keep(const struct packet *packet, struct udp_socket *socket,
+               const struct udp_datagram *datagram);
+/* An address, a socket, a neighbour or a route has changed. */
+void flow_forget(struct udp_stack *stack);
+void flow_run(struct udp_stack *stack, uint64_t now);
+/* As udp_socket_reply, for a datagram that came the short way. false: nothing has happened. */
+bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size);
+
 /* ---- hash.c ---- */
 
 /* A keyed hash of an address and a number. */
@@ -275,7 +313,8 @@ const struct udp_ip *interface_source(const struct interface *interface, const s
 /* Whether `ip` is a usable address of any interface. */
 bool route_is_ours(struct udp_stack *stack, const struct udp_ip *ip);
 /* Takes an address off an interface. */
-void own_address_drop(struct interface *interface, struct address *address);
+void own_address_drop(struct udp_stack *stack, struct interface *interface,
+                      struct address *address);
 /* Somebody else, at `mac`, claims one of our addresses, by ARP or ND. While it is being probed it
  * is given up; later the owner is told and the address defended, not too often (RFC 5227, 2.4(b)).
  */
@@ -326,6 +365,7 @@ uint32_t ip_payload_max(struct udp_stack *stack, const struct send *send,
 bool ip_fits(struct udp_stack *stack, const struct send *send, uint32_t size);
 /* The link address of a multicast group. */
 void ip_multicast_mac(const struct udp_ip *group, uint8_t *mac);
+uint16_t *ip4_id(struct udp_stack *stack, const struct udp_ip *dst);
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst);
 /* Puts an IP header in front of buffer->data and sends; `fragment` NULL: it is the whole. 0 or
  * -UDP_ENOBUFS (no room in front). */

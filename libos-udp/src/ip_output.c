@@ -40,11 +40,16 @@ bool ip_fits(struct udp_stack *stack, const struct send *send, uint32_t size)
 	return size <= mtu - ip_header_size(&send->dst);
 }
 
+/* A counter for each few destinations, begun at random: identifications tell strangers nothing of
+ * what is sent to others (RFC 7739, 5.3). */
+uint16_t *ip4_id(struct udp_stack *stack, const struct udp_ip *dst)
+{
+	return &stack->ip4_ids[hash_ip(stack, dst, 0) % ID_BUCKETS];
+}
+
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst)
 {
-	/* A counter for each few destinations, begun at random: identifications tell strangers
-	   nothing of what is sent to others (RFC 7739, 5.3). */
-	return stack->ip4_ids[hash_ip(stack, dst, 0) % ID_BUCKETS]++;
+	return (*ip4_id(stack, dst))++;
 }
 
 static int push_header4(struct udp_stack *stack, const struct send *send, struct udp_buffer *buffer,

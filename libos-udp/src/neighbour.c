@@ -96,6 +96,7 @@ static void set_state(struct udp_stack *stack, struct neighbour *entry, enum nei
 	entry->state = (uint8_t)state;
 	entry->deadline = deadline;
 	stack->neighbours.deadline = earlier(stack->neighbours.deadline, deadline);
+	stack_stir(stack);
 	if (state != NEIGHBOUR_ASKING)
 		neighbours_write(stack, entry, true);
 }
@@ -280,7 +281,7 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
                      const uint8_t *mac, bool may_create, bool confirmed)
 {
 	struct neighbour *entry = find(stack, interface, ip);
-	bool same;
+	bool known, same;
 
 	/* An answer to a question that another stack at our address asked. */
 	may_create = may_create || stack->interfaces[interface].published != NULL;
@@ -288,13 +289,15 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
 		entry = create(stack, interface, ip, true);
 	if (entry == NULL)
 		return;
-	same = entry->state != NEIGHBOUR_FREE && entry->state != NEIGHBOUR_ASKING &&
-	       memcmp(entry->mac, mac, UDP_MAC_BYTES) == 0;
+	known = entry->state != NEIGHBOUR_FREE && entry->state != NEIGHBOUR_ASKING;
+	same = known && memcmp(entry->mac, mac, UDP_MAC_BYTES) == 0;
 	memcpy(entry->mac, mac, UDP_MAC_BYTES);
 	if (confirmed || entry->state == NEIGHBOUR_ASKING)
 		set_state(stack, entry, NEIGHBOUR_GOOD, stack_now(stack) + GOOD_TIME);
 	else if (!same)
 		set_state(stack, entry, NEIGHBOUR_STALE, UINT64_MAX);
+	if (known && !same)
+		flow_forget(stack);
 	send_queue(stack, entry);
 }
 

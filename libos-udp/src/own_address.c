@@ -111,6 +111,8 @@ int udp_address_add_how(struct udp_stack *stack, unsigned interface, const struc
 		return -UDP_ENOSPC;
 	begin(stack, &address, how);
 	to->addresses[to->n_addresses++] = address;
+	flow_forget(stack);
+	stack_stir(stack);
 	return 0;
 }
 
@@ -120,8 +122,10 @@ int udp_address_add(struct udp_stack *stack, unsigned interface, const struct ud
 	return udp_address_add_how(stack, interface, ip, prefix, UDP_ADDRESS_SURE);
 }
 
-void own_address_drop(struct interface *interface, struct address *address)
+void own_address_drop(struct udp_stack *stack, struct interface *interface, struct address *address)
 {
+	flow_forget(stack);
+	stack_stir(stack);
 	*address = interface->addresses[--interface->n_addresses];
 }
 
@@ -134,7 +138,7 @@ int udp_address_remove(struct udp_stack *stack, unsigned interface, const struct
 	address = own_address_find(&stack->interfaces[interface], ip);
 	if (address == NULL)
 		return -UDP_ENOTFOUND;
-	own_address_drop(&stack->interfaces[interface], address);
+	own_address_drop(stack, &stack->interfaces[interface], address);
 	return 0;
 }
 
@@ -166,15 +170,16 @@ static void give_up(struct udp_stack *stack, unsigned interface, struct address 
 
 	notify(stack, UDP_NOTICE_DUPLICATE, &ip, mac);
 	if (address->automatic) {
-		own_address_drop(&stack->interfaces[interface], address);
+		own_address_drop(stack, &stack->interfaces[interface], address);
 		autoconf_duplicate(stack, interface, &ip);
 		return;
 	}
 	address->state = ADDRESS_DUPLICATE;
+	flow_forget(stack);
 	set_step(address, STEP_PROBE, stack_now(stack) + RATE_LIMIT);
 	if (lease == NULL)
 		return;
-	own_address_drop(&stack->interfaces[interface], address);
+	own_address_drop(stack, &stack->interfaces[interface], address);
 	dhcp_address_taken(lease, mac);
 }
 

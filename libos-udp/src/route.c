@@ -120,6 +120,7 @@ int udp_gateway_set(struct udp_stack *stack, unsigned interface, const struct ud
 	if (interface >= stack->n_interfaces || (ip->family != 0 && !udp_ip_is_source(ip)))
 		return -UDP_EINVAL;
 	to = &stack->interfaces[interface];
+	flow_forget(stack);
 	if (ip->family != 6)
 		to->gateway4 = *ip;
 	if (ip->family != 4)

@@ -134,6 +134,7 @@ int udp_socket_open(struct udp_stack *stack, struct udp_socket *socket)
 	socket->stack = stack;
 	socket->next = *at;
 	*at = socket;
+	flow_forget(stack);
 	return 0;
 }
 
@@ -143,6 +144,7 @@ void udp_socket_close(struct udp_socket *socket)
 
 	if (socket->stack == NULL)
 		return;
+	flow_forget(socket->stack);
 	at = chain(socket->stack, socket->local.port);
 	while (*at != NULL && *at != socket)
 		at = &(*at)->next;

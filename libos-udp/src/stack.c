@@ -78,6 +78,9 @@ struct udp_stack *udp_stack_create(void *memory, size_t size, const struct udp_c
 	stack->ops = *ops;
 	stack->context = context;
 	stack->config = *config;
+	stack->stirred = true;
+	stack->era = 1;
+	stack->era_ends = UINT64_MAX;
 	stack->secret[0] = ops->random(context);
 	stack->secret[1] = ops->random(context);
 	for (unsigned i = 0; i < ID_BUCKETS; i++)
@@ -109,6 +112,9 @@ void udp_buffer_release(struct udp_stack *stack, struct udp_buffer *buffer)
 void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer)
 {
 	stack->count.frames_in++;
+	if (flow_input(stack, buffer))
+		return;
+	stack_stir(stack);
 	if (buffer->interface >= stack->n_interfaces || (buffer->flags & UDP_BUFFER_BAD)) {
 		stack->count.drop_bad_buffer++;
 		udp_buffer_release(stack, buffer);
@@ -122,19 +128,26 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 	uint64_t now = stack_now(stack);
 	uint64_t deadline, later;
 
+	if (!stack->stirred && now < stack->deadline)
+		return stack->deadline;
 	own_address_run(stack, now); /* first: it tells the DHCP client what became of an address */
 	dhcp_run(stack, now);
 	autoconf_run(stack, now);
 	group_run(stack, now);
 	neighbour_run(stack, now);
 	reassembly_run(stack, now);
+	flow_run(stack, now);
 	later = transport_run(stack, now);
+	/* Another transport sets timers of its own from outside. */
+	stack->stirred = stack->transport != NULL;
 	deadline = earlier(own_address_deadline(stack), dhcp_deadline(stack));
 	deadline = earlier(deadline, autoconf_deadline(stack, now));
 	deadline = earlier(deadline, group_deadline(stack));
 	deadline = earlier(deadline, stack->neighbours.deadline);
 	deadline = earlier(deadline, later);
-	return earlier(deadline, stack->reassembly.deadline);
+	deadline = earlier(deadline, stack->era_ends);
+	stack->deadline = earlier(deadline, stack->reassembly.deadline);
+	return stack->deadline;
 }
 
 const struct udp_counters *udp_stack_counters(const struct udp_stack *stack)
@@ -154,6 +167,7 @@ int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu)
 	memcpy(interface->mac, mac, UDP_MAC_BYTES);
 	interface->mtu = mtu;
 	group_init(interface);
+	stack_stir(stack);
 	return (int)stack->n_interfaces++;
 }
 

@@ -29,6 +29,7 @@ static void deliver(struct packet *packet, struct udp_socket *socket,
 
 	memcpy(datagram.mac, packet->mac, UDP_MAC_BYTES);
 	packet->stack->count.udp_in++;
+	flow_keep(packet, socket, &datagram);
 	socket->receive(socket, &datagram);
 	packet->buffer = datagram.buffer;
 }

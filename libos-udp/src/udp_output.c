@@ -148,7 +148,9 @@ static int describe_answer(const struct udp_socket *socket, const struct udp_dat
 	return send->src.family != 0 && datagram->from.port != 0 ? 0 : -UDP_EUNREACHABLE;
 }
 
-int udp_socket_reply(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size)
+/* The long way; not to burden the short one's registers. */
+static __attribute__((noinline)) int reply(struct udp_socket *socket, struct udp_datagram *datagram,
+                                           uint32_t size)
 {
 	struct packet packet = {.buffer = datagram->buffer};
 	struct udp_stack *stack = socket->stack;
@@ -156,8 +158,6 @@ int udp_socket_reply(struct udp_socket *socket, struct udp_datagram *datagram, u
 	struct send send;
 	int result;
 
-	if (datagram->buffer == NULL || stack == NULL)
-		return -UDP_EINVAL;
 	if (size > datagram->size && size - datagram->size > datagram->buffer->tail) {
 		udp_buffer_release(stack, udp_datagram_keep(datagram));
 		return -UDP_EMSGSIZE;
@@ -174,4 +174,11 @@ int udp_socket_reply(struct udp_socket *socket, struct udp_datagram *datagram, u
 		result = send_copy(socket, &send, datagram->from.port, datagram->data, size);
 	udp_buffer_release(stack, udp_datagram_keep(datagram));
 	return result;
+}
+
+int udp_socket_reply(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size)
+{
+	if (datagram->buffer == NULL || socket->stack == NULL)
+		return -UDP_EINVAL;
+	return flow_answer(socket, datagram, size) ? 0 : reply(socket, datagram, size);
 }

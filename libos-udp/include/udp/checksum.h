@@ -19,6 +19,15 @@ uint64_t udp_sum_pseudo(uint64_t sum, const struct udp_ip *src, const struct udp
                         uint8_t protocol, uint32_t size);
 /* Folded and complemented: to be stored by memcpy. A sum over data with a right checksum in it
  * gives 0. */
-uint16_t udp_sum_finish(uint64_t sum);
+static inline uint16_t udp_sum_finish(uint64_t sum)
+{
+	uint32_t half;
+
+	/* Both halves and the carry of their sum, in the upper one. */
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t) ~(half >> 16);
+}
 
 #endif

@@ -64,6 +64,48 @@ uint32_t exo_ring_get(struct exo_ring *ring, struct exo_desc *desc, uint32_t n);
 /* Something is in the response queue. */
 bool exo_ring_ready(const struct exo_ring *ring);
 
+/*
+ * The same in place, for who copies nothing. Responses: of the exo_ring_there that are there, the
+ * i-th is read by exo_ring_response, and exo_ring_taken gives the first n back. Requests: the i-th
+ * of the exo_ring_room free descriptors is written by exo_ring_slot; it still holds what was
+ * written there last (at first: zeros), for the kernel only reads it. exo_ring_publish tells of the
+ * first n.
+ */
+static inline uint32_t exo_ring_there(struct exo_ring *ring)
+{
+	/* Acquire: descriptors are read after the head that covers them. */
+	uint32_t n = __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE) - ring->response_tail;
+
+	if (__builtin_expect(n <= ring->size, 1))
+		return n;
+	ring->bad_index++;
+	return 0;
+}
+
+static inline const struct exo_desc *exo_ring_response(const struct exo_ring *ring, uint32_t i)
+{
+	return &ring->response->desc[(ring->response_tail + i) & (ring->size - 1)];
+}
+
+static inline void exo_ring_taken(struct exo_ring *ring, uint32_t n)
+{
+	ring->response_tail += n;
+	/* Release: all was read before the kernel may write there again. */
+	__atomic_store_n(&ring->response->tail, ring->response_tail, __ATOMIC_RELEASE);
+}
+
+static inline struct exo_desc *exo_ring_slot(const struct exo_ring *ring, uint32_t i)
+{
+	return &ring->request->desc[(ring->request_head + i) & (ring->size - 1)];
+}
+
+static inline void exo_ring_publish(struct exo_ring *ring, uint32_t n)
+{
+	ring->request_head += n;
+	/* Release: the descriptors are in memory before the head that covers them. */
+	__atomic_store_n(&ring->request->head, ring->request_head, __ATOMIC_RELEASE);
+}
+
 /* Tells the polling core that the request queue has something. */
 int exo_ring_doorbell(const struct exo_ring *ring);
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Flows that are known: the short way for the next datagram of a conversation.
+ *
+ * Most frames differ from an earlier one only in what changes from datagram to datagram. Whether
+ * such a frame's source is to be believed, its destination is ours, which socket hears it and where
+ * an answer goes was found out for the earlier one, by the long way (ip4_input.c and on), which
+ * kept it here. The frame is compared with what was kept, its lengths and checksums are looked at,
+ * and the socket gets it. An answer in place turns the header round where it lies.
+ *
+ * What was kept is worth nothing any more when anything that it was found from has changed: whoever
+ * changes such a thing calls flow_forget, which begins a new era. An era ends of itself after a
+ * second, so that neighbours are learned and routes found anew.
+ *
+ * IPv4 without options, whole datagrams, one host to one host. Anything else, and all that is
+ * wrong, goes the long way, which counts it.
+ */
+#include "internal.h"
+
+enum {
+	IP = ETH_SIZE,
+	UDP = ETH_SIZE + IP4_SIZE,
+	DATA = UDP + UDP_SIZE,
+	TTL_DEFAULT = 64,
+};
+
+#define ERA_NS NS_PER_S
+
+static uint64_t load64(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
+static uint32_t load32(const uint8_t *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
+static void store32(uint8_t *at, uint32_t word)
+{
+	memcpy(at, &word, sizeof word);
+}
+
+/* All of a header that is the same in a flow's frames, in memory order: stations, type, version,
+ * length of the header, TOS; fragment word, TTL, protocol; addresses; ports. */
+static void load_key(uint64_t key[4], const uint8_t *frame)
+{
+	key[0] = load64(frame);
+	key[1] = load64(frame + 8);
+	key[2] = load64(frame + IP + IP4_SRC);
+	key[3] = load32(frame + IP + IP4_FRAGMENT) | (uint64_t)load32(frame + UDP) << 32;
+}
+
+static bool same_key(const uint64_t a[4], const uint64_t b[4])
+{
+	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+}
+
+/* Not keyed: who makes flows share a place only sends them the long way. */
+static struct flow *place_of(struct udp_stack *stack, const uint64_t key[4])
+{
+	uint64_t hash = (key[2] ^ key[3]) * 0x9e3779b97f4a7c15ull;
+
+	return &stack->flows[hash >> 58];
+}
+
+_Static_assert(FLOWS == 1 << (64 - 58), "the hash's upper bits number the places");
+
+/* Addresses and protocol; a length in network order. */
+static uint64_t pseudo(const uint8_t *frame, uint16_t length)
+{
+	return (uint64_t)load32(frame + IP + IP4_SRC) + load32(frame + IP + IP4_DST) +
+	       ((uint32_t)PROTOCOL_UDP << 8) + length;
+}
+
+/* Untrusted: the fields that a known flow's frames may differ in. `size`: UDP's length. */
+static bool is_sound(const struct udp_buffer *buffer, uint32_t size)
+{
+	const uint8_t *frame = buffer->data, *ip = frame + IP;
+	uint32_t length = wire_get16(ip + IP4_LENGTH);
+
+	if (length > buffer->size - ETH_SIZE || size < UDP_SIZE || length < IP4_SIZE ||
+	    size > length - IP4_SIZE)
+		return false;
+	if (!(buffer->flags & UDP_BUFFER_L3_OK) &&
+	    udp_sum_finish((uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) +
+	                   load32(ip + 12) + load32(ip + 16)) != 0)
+		return false;
+	if ((buffer->flags & UDP_BUFFER_L4_OK) || wire_get16(frame + UDP + UDP_CHECKSUM) == 0)
+		return true;
+	return udp_sum_finish(udp_sum_add(pseudo(frame, __builtin_bswap16((uint16_t)size)),
+	                                  frame + UDP, size)) == 0;
+}
+
+bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
+{
+	const uint8_t *frame = buffer->data;
+	struct udp_datagram datagram;
+	const struct flow *flow;
+	uint64_t key[4];
+	uint32_t size;
+
+	if (buffer->size < DATA)
+		return false;
+	load_key(key, frame);
+	flow = place_of(stack, key);
+	if (!same_key(key, flow->key) || flow->era != stack->era ||
+	    flow->interface != buffer->interface ||
+	    (buffer->flags & (UDP_BUFFER_BAD | UDP_BUFFER_LOCAL | UDP_BUFFER_OWNED)))
+		return false;
+	size = wire_get16(frame + UDP + UDP_LENGTH);
+	if (!is_sound(buffer, size))
+		return false;
+	datagram = flow->datagram;
+	datagram.data = buffer->data + DATA;
+	datagram.size = size - UDP_SIZE;
+	datagram.time = buffer->time;
+	datagram.buffer = buffer;
+	stack->count.udp_in++;
+	flow->socket->receive(flow->socket, &datagram);
+	if (datagram.buffer != NULL)
+		udp_buffer_release(stack, datagram.buffer);
+	return true;
+}
+
+void flow_keep(const struct packet *packet, struct udp_socket *socket,
+               const struct udp_datagram *datagram)
+{
+	struct udp_stack *stack = packet->stack;
+	const uint8_t *frame = packet->buffer->data;
+	struct flow *flow;
+	uint64_t key[4];
+
+	if (packet->src.family != 4 || packet->to_group || packet->fragmented ||
+	    packet->header_size != IP4_SIZE ||
+	    (packet->buffer->flags & (UDP_BUFFER_LOCAL | UDP_BUFFER_OWNED)) ||
+	    interface_address(packet->interface, &packet->dst) == NULL)
+		return;
+	load_key(key, frame);
+	flow = place_of(stack, key);
+	memcpy(flow->key, key, sizeof key);
+	flow->era = stack->era;
+	flow->socket = socket;
+	flow->interface = packet->buffer->interface;
+	flow->answer_max = link_mtu(packet->interface, &packet->src) - IP4_SIZE - UDP_SIZE;
+	flow->id = ip4_id(stack, &packet->src);
+	flow->datagram = *datagram;
+	flow->datagram.flow = flow;
+	memcpy(flow->stations, frame + ETH_SRC, UDP_MAC_BYTES);
+	memcpy(flow->stations + UDP_MAC_BYTES, packet->interface->mac, UDP_MAC_BYTES);
+	if (stack->era_ends == UINT64_MAX)
+		stack->era_ends = stack_now(stack) + ERA_NS;
+}
+
+void flow_forget(struct udp_stack *stack)
+{
+	stack->era++;
+	stack->era_ends = UINT64_MAX;
+}
+
+void flow_run(struct udp_stack *stack, uint64_t now)
+{
+	if (now >= stack->era_ends)
+		flow_forget(stack);
+}
+
+/* The header of an answer, over the question's. `size`: bytes of data. */
+static void turn_round(uint8_t *frame, const struct flow *flow, const struct udp_socket *socket,
+                       uint32_t size)
+{
+	uint8_t *ip = frame + IP, *udp = frame + UDP;
+	uint32_t length = __builtin_bswap16((uint16_t)(IP4_SIZE + UDP_SIZE + size));
+	uint16_t udp_length = __builtin_bswap16((uint16_t)(UDP_SIZE + size)), check;
+	uint32_t ttl = socket->ttl != 0 ? socket->ttl : TTL_DEFAULT;
+	uint32_t src = load32(ip + IP4_DST), dst = load32(ip + IP4_SRC), ports = load32(udp);
+	uint32_t first = 0x45u | (uint32_t)socket->tos << 8 | length << 16;
+	uint32_t second = __builtin_bswap16((*flow->id)++);
+	uint32_t third = ttl | PROTOCOL_UDP << 8;
+
+	if (socket->dont_fragment)
+		second |= (uint32_t)__builtin_bswap16(IP4_DF) << 16;
+	third |= (uint32_t)udp_sum_finish((uint64_t)first + second + third + src + dst) << 16;
+	memcpy(frame, flow->stations, sizeof flow->stations);
+	store32(ip, first);
+	store32(ip + 4, second);
+	store32(ip + 8, third);
+	store32(ip + IP4_SRC, src);
+	store32(ip + IP4_DST, dst);
+	store32(udp, ports << 16 | ports >> 16);
+	store32(udp + UDP_LENGTH, udp_length);
+	check = udp_sum_finish(udp_sum_add(pseudo(frame, udp_length), udp, UDP_SIZE + size));
+	check = check != 0 ? check : 0xffff; /* 0 would mean: no checksum */
+	memcpy(udp + UDP_CHECKSUM, &check, sizeof check);
+}
+
+bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size)
+{
+	struct udp_stack *stack = socket->stack;
+	struct udp_buffer *buffer = datagram->buffer;
+	const struct flow *flow = datagram->flow;
+
+	/* The address that we are asked at is still ours, and still the socket's, in the same era.
+	 */
+	if (flow == NULL || flow->era != stack->era || flow->socket != socket ||
+	    datagram->data != buffer->data + DATA || size > datagram->size ||
+	    size > flow->answer_max || stack->paths.used != 0 ||
+	    udp_buffer_resize(buffer, DATA + size) != 0)
+		return false;
+	datagram->buffer = NULL;
+	turn_round(buffer->data, flow, socket, size);
+	buffer->flags = 0;
+	stack->count.udp_out++;
+	stack->count.frames_out++;
+	stack->ops.output(stack->context, buffer);
+	return true;
+}

@@ -98,12 +98,12 @@ def disk(path, cdrom=False):
 
 def command(kernel=None, payload=None, append="", memory="96M", smp=1, nics=(), accel="tcg",
             cpu=None, serial="stdio", plugin=None, gdb=False, machine="q35", firmware=(), disks=(),
-            screen=None, display="none", extra=()):
+            screen=None, display="none", extra=(), program=QEMU):
     """The command as a list. The machine stops at reset; isa-debug-exit gives the exit status.
 
     disks: raw images for environments; screen: "WIDTHxHEIGHT" of a Bochs VBE display;
-    firmware: words of uefi() instead of SeaBIOS, which is the default."""
-    words = [QEMU, "-nodefaults", "-no-user-config", "-display", display, "-no-reboot",
+    firmware: words of uefi() instead of SeaBIOS, which is the default; program: another QEMU."""
+    words = [program, "-nodefaults", "-no-user-config", "-display", display, "-no-reboot",
              *(firmware or ["-machine", machine]), "-accel", accel,
              "-cpu", cpu or ("host" if accel == "kvm" else "max"),
              "-m", str(memory), "-smp", str(smp), "-serial", serial,

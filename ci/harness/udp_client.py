@@ -7,6 +7,13 @@ import socket
 import sys
 
 
+def free_port(kind=socket.SOCK_DGRAM):
+    """A port of this computer's loopback on which nobody listens."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def ask(address, port, count, size=None, patience=2.0):
     """How many answers were right; a datagram is asked for once more when its answer is late."""
     right = 0

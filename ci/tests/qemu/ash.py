@@ -16,13 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
 from harness import paths
 from harness.machine import Machine, Nic, user_net
 from harness.report import Report
-from harness.udp_client import ask
-
-
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from harness.udp_client import ask, free_port
 
 
 def question(port, data, patience=5):

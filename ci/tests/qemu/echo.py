@@ -7,20 +7,13 @@
                                                      └── 10.0.2.16 port 7 (lwIP)
 """
 import os
-import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
 from harness import paths
 from harness.machine import Machine, Nic, user_net
 from harness.report import Report
-from harness.udp_client import ask
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from harness.udp_client import ask, free_port
 
 
 def run(report, model, smp):

@@ -16,6 +16,7 @@ import urllib.request
 from harness import paths
 from harness.machine import Machine, Nic, stream, user_net
 from harness.report import Report
+from harness.udp_client import free_port
 from harness.wire import Wire
 
 # What a rack engineer wants to see, wherever he reads it.
@@ -33,14 +34,8 @@ def has_all(text):
     assert not missing, f"{missing} not in:\n{text}"
 
 
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def by_http(report):
-    port = free_port()
+    port = free_port(socket.SOCK_STREAM)
     with Machine(payload=paths.payload("probe"), nics=[Nic(user_net([("tcp", port, 80)]))], limit=90,
                  extra=ODD) as machine:
         with report.test("probe on the console"):

@@ -39,7 +39,7 @@ static void *newest(const struct flt_fragment_id *id, uint64_t now, uint64_t tic
 static void take(struct flt_fragments *t, const struct flt_frame *frame, uint32_t n, uint64_t now)
 {
 	struct flt_held held[FLT_FRAGMENT_DATAGRAM_HELD_MAX];
-	struct flt_verdict verdict = {&packets[n], 1};
+	struct flt_verdict verdict = {&packets[n], 1, 0};
 	struct flt_fragment fragment;
 	uint8_t room[FRAME];
 	switch (flt_fragment_parse(frame, &fragment)) {

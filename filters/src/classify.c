@@ -147,7 +147,7 @@ static inline void found(struct burst *b, const struct view_shape *vs, uint64_t 
                          const struct leaf *leaf, void *owner, uint32_t n_words)
 {
 	if (owner && b->sole)
-		b->sole[frame] = (struct flt_verdict){owner, UINT32_MAX};
+		b->sole[frame] = (struct flt_verdict){owner, UINT32_MAX, 1};
 	else if (leaf)
 		consider(b, vs, frame, leaf, owner, n_words);
 }
@@ -420,9 +420,9 @@ static struct flt_verdict settle(const struct view *view, const struct flt_frame
 		const struct flt_entry *entry = leaf_entry(leaf);
 		uint32_t accept = ask_and_tell(entry, frame);
 		if (accept)
-			return (struct flt_verdict){entry->owner, accept};
+			return (struct flt_verdict){entry->owner, accept, 0};
 	}
-	return (struct flt_verdict){NULL, 0};
+	return (struct flt_verdict){NULL, 0, 0};
 }
 
 /* The verdict for a frame that has a best leaf. */
@@ -430,10 +430,10 @@ static struct flt_verdict verdict_of(const struct burst *b, const struct view *v
 {
 	const struct flt_entry *entry;
 	if (b->owner[i])
-		return (struct flt_verdict){b->owner[i], UINT32_MAX};
+		return (struct flt_verdict){b->owner[i], UINT32_MAX, 1};
 	entry = leaf_entry(b->best[i]);
 	if (flt_likely(!entry->program))
-		return (struct flt_verdict){entry->owner, (uint32_t)entry->accept};
+		return (struct flt_verdict){entry->owner, (uint32_t)entry->accept, 1};
 	return settle(view, &b->frames[i], b->best[i]);
 }
 
@@ -447,7 +447,7 @@ static void decide(const struct view *view, const struct flt_frame *frames, uint
 	b.sole = view->n == 1 ? verdicts : NULL;
 	for (uint32_t i = 0; i < n; i++) { /* a call costs more than a short burst's few stores */
 		b.best[i] = NULL;
-		verdicts[i] = (struct flt_verdict){NULL, 0};
+		verdicts[i] = (struct flt_verdict){NULL, 0, 1};
 	}
 	visit_shapes(&b, view);
 	for (uint32_t i = 0; b.n_best && i < n; i++)

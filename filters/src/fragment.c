@@ -193,7 +193,7 @@ uint32_t flt_fragments_first(struct flt_fragments *t, const struct flt_fragment_
 	if (!d)
 		d = make_datagram(t, set, id, now);
 	if (mark && __atomic_fetch_or(mark, MARK_FOLLOWED, __ATOMIC_RELAXED) & MARK_FORGOTTEN)
-		verdict = (struct flt_verdict){NULL, 0};
+		verdict = (struct flt_verdict){NULL, 0, 0};
 	d->verdict = verdict;
 	d->decided = true;
 	d->seen = now;
@@ -253,7 +253,7 @@ void flt_fragments_forget(struct flt_fragments *t, const void *owner, uint32_t *
 		for (uint32_t w = 0; w < FLT_FRAGMENT_WAYS; w++) {
 			struct datagram *d = &t->sets[s].ways[w];
 			if (d->used && d->verdict.owner == owner)
-				d->verdict = (struct flt_verdict){NULL, 0};
+				d->verdict = (struct flt_verdict){NULL, 0, 0};
 		}
 	unlock(t);
 }

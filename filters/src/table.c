@@ -537,7 +537,9 @@ int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
 	in->error = error;
 	code = prepare(in);
 	if (!code) {
+		flt_fields_add(table, in->entry, spec->flow);
 		link_entry(in);
+		flt_fields_next(table);
 		*out = in->entry;
 	}
 	flt_free(in);
@@ -564,6 +566,7 @@ void flt_table_remove(struct flt_table *table, struct flt_entry *entry)
 	}
 	if (emptied)
 		drop_empty_shapes(table, side);
+	flt_fields_drop(table, entry);
 	table->n_entries--;
 	table->n_conjunctions -= entry->n_conjunctions;
 	table->memory -= entry->size;
@@ -578,7 +581,12 @@ int flt_table_create(struct flt_table **out, struct flt_error *error)
 	*out = table;
 	if (!table)
 		return no_memory(error);
-	table->memory = sizeof(*table);
+	table->memory = sizeof(*table) + sizeof(*table->fields);
+	if (!flt_fields_start(table)) {
+		flt_free(table);
+		*out = NULL;
+		return no_memory(error);
+	}
 	for (uint32_t i = 0; i < SIDES; i++) {
 		if (!publish_view(table, &table->sides[i])) {
 			flt_table_destroy(table);
@@ -621,6 +629,7 @@ void flt_table_destroy(struct flt_table *table)
 {
 	for (uint32_t i = 0; i < SIDES; i++)
 		destroy_side(&table->sides[i]);
+	flt_free(table->fields);
 	flt_free(table);
 }
 

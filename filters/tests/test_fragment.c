@@ -184,14 +184,14 @@ static struct flt_fragment_id make_id(uint32_t pair, uint32_t identification)
 static uint32_t first(uint32_t pair, uint32_t n, uint64_t now, int *owner, struct flt_held *held)
 {
 	struct flt_fragment_id id = make_id(pair, n);
-	return flt_fragments_first(table, &id, now, (struct flt_verdict){owner, owner ? 60 : 0},
+	return flt_fragments_first(table, &id, now, (struct flt_verdict){owner, owner ? 60 : 0, 0},
 	                           NULL, held);
 }
 
 static enum flt_fragment_fate later(uint32_t pair, uint32_t n, uint64_t now, void **owner)
 {
 	struct flt_fragment_id id = make_id(pair, n);
-	struct flt_verdict verdict = {NULL, 0};
+	struct flt_verdict verdict = {NULL, 0, 0};
 	enum flt_fragment_fate fate =
 	        flt_fragments_later(table, &id, now, bytes + now % FRAME, &verdict);
 	*owner = verdict.owner;
@@ -290,14 +290,14 @@ static void forgets_an_owner(void **state)
 	uint32_t marks[2] = {0};
 	void *owner;
 	for (uint32_t i = 0; i < 2; i++)
-		flt_fragments_first(table, &ids[i], 10, (struct flt_verdict){&owners[i], 60},
+		flt_fragments_first(table, &ids[i], 10, (struct flt_verdict){&owners[i], 60, 0},
 		                    &marks[i], held);
 	flt_fragments_forget(table, &owners[1], &marks[1]);
 	assert_int_equal(later(1, 0, 11, &owner), FLT_FRAGMENT_FOLLOWS);
 	assert_ptr_equal(owner, &owners[0]);
 	assert_int_equal(later(1, 1, 11, &owner), FLT_FRAGMENT_FOLLOWS);
 	assert_null(owner);
-	flt_fragments_first(table, &ids[2], 12, (struct flt_verdict){&owners[1], 60}, &marks[1],
+	flt_fragments_first(table, &ids[2], 12, (struct flt_verdict){&owners[1], 60, 0}, &marks[1],
 	                    held);
 	assert_int_equal(later(1, 2, 13, &owner), FLT_FRAGMENT_FOLLOWS);
 	assert_null(owner);
@@ -319,7 +319,7 @@ static void *work(void *arg)
 	uint32_t base = (uint32_t)(uintptr_t)arg * ROUNDS, seed = base + 1;
 	struct flt_held held[FLT_FRAGMENT_DATAGRAM_HELD_MAX];
 	for (uint32_t i = base; i < base + ROUNDS; i++) {
-		struct flt_verdict verdict = {&owners[0], 60};
+		struct flt_verdict verdict = {&owners[0], 60, 0};
 		seed = seed * 1664525 + 1013904223;
 		struct flt_fragment_id id = make_id(seed >> 28, seed >> 20 & 15);
 		if (seed >> 16 & 1) {

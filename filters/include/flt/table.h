@@ -74,6 +74,7 @@ void flt_table_remove(struct flt_table *table, struct flt_entry *entry);
 struct flt_verdict {
 	void *owner;     /* the winner; NULL: nobody wants it */
 	uint32_t accept; /* bytes the winner wants, UINT32_MAX: all */
+	uint32_t fixed;  /* 1: no program was asked; it follows from header fields (flt/digest.h) */
 };
 
 /* Told of each tap that matches frame number `index` of the burst; accept as in the verdict. */

@@ -44,6 +44,9 @@ def marks(path):
                 if line.startswith("mark ")]
 
 
+# Where frames have come, and are sent.
+GOT, SENT = "demux_frames", "virtio_xmit_pkts"
+
 Span = collections.namedtuple("Span", "total repeats apart switches")
 
 
@@ -79,8 +82,8 @@ def span_options(image, driver, file):
         out.writelines(f"{start:x} {end:x}\n" for name, (start, end) in known.items()
                        if driver(name))
     poll = known["net_poll"]
-    return (f",poll={poll[0]:x}-{poll[1]:x},got={known['flt_table_classify'][0]:x}"
-            f",sent={known['port_send'][0]:x},apart={file}")
+    return (f",poll={poll[0]:x}-{poll[1]:x},got={known[GOT][0]:x}"
+            f",sent={known[SENT][0]:x},apart={file}")
 
 
 def spans(path):

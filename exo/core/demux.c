@@ -8,6 +8,10 @@
  * one piece, so that the verdict is the one that the expression means. A later fragment of a
  * datagram goes where its first fragment went (flt/fragment.h), whatever it looks like; taps judge
  * it as it is.
+ *
+ * Nearly every frame is like one before: its verdict is found under its digest (flt/digest.h), and
+ * it is delivered at once. The others are gathered, so that the table is asked once for all of
+ * them; what comes behind them waits with them, so that nobody's frames change their order.
  */
 #include "net_packet.h"
 
@@ -19,6 +23,8 @@
 struct burst {
 	unsigned core;
 	struct net_port *port;
+	struct flt_cache *cache;
+	uint64_t generation; /* of the tables, before they were asked */
 	unsigned n;
 	struct net_packet packets[NET_BURST];
 	struct flt_frame frames[NET_BURST];
@@ -27,8 +33,8 @@ struct burst {
 
 _Static_assert((int)NET_BURST <= (int)FLT_TABLE_BURST_MAX, "a burst is one look-up");
 
-static void count_outcome(struct exo_binding_counters *counters, enum ring_outcome outcome,
-                          uint32_t bytes)
+static inline void count_outcome(struct exo_binding_counters *counters, enum ring_outcome outcome,
+                                 uint32_t bytes)
 {
 	switch (outcome) {
 	case RING_DELIVERED:
@@ -45,8 +51,8 @@ static void count_outcome(struct exo_binding_counters *counters, enum ring_outco
 }
 
 /* Gives a frame to a binding: counts it, and delivers where the binding has a ring. */
-static void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
-                 uint32_t accept, uint16_t flags)
+static inline void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
+                        uint32_t accept, uint16_t flags)
 {
 	struct net_binding_core *part = &binding->cores[core];
 	struct net_handler *handler = __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
@@ -77,7 +83,7 @@ static void give_tap(void *arg, uint32_t index, void *owner, uint32_t accept)
 	give(burst->core, &burst->packets[index], owner, accept, EXO_DESC_TAP);
 }
 
-static void deliver(unsigned core, struct net_packet *packet, struct flt_verdict verdict)
+static inline void deliver(unsigned core, struct net_packet *packet, struct flt_verdict verdict)
 {
 	if (verdict.owner)
 		give(core, packet, verdict.owner, verdict.accept, 0);
@@ -91,9 +97,12 @@ static struct flt_verdict or_host(const struct burst *burst, unsigned i,
                                   const struct flt_frame *frame, struct flt_verdict verdict)
 {
 	const struct net_binding *owner = verdict.owner;
+	uint32_t fixed = verdict.fixed;
 
-	if (!owner || owner->env == burst->packets[i].sender)
+	if (!owner || owner->env == burst->packets[i].sender) {
 		flt_table_classify(burst->port->host, frame, 1, &verdict, NULL);
+		verdict.fixed &= fixed;
+	}
 	return verdict;
 }
 
@@ -114,15 +123,24 @@ static uint16_t checksum_flags(uint64_t ol_flags)
 	return flags;
 }
 
-static void describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint64_t now)
+static inline void describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port,
+                            uint64_t now)
 {
+	const uint64_t told =
+	        RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
 	packet->mbuf = mbuf;
 	packet->length = mbuf->pkt_len;
-	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
+	packet->hash = 0;
 	packet->timestamp = now;
-	packet->port = mbuf->port;
-	packet->flags = checksum_flags(mbuf->ol_flags);
+	packet->port = port;
+	packet->flags = 0;
+	packet->own = false;
 	packet->sender = NULL;
+	if (!(mbuf->ol_flags & told))
+		return;
+	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
+	packet->flags = checksum_flags(mbuf->ol_flags);
 }
 
 /* ---- Fragments ---- */
@@ -161,7 +179,7 @@ static void deliver_first(struct burst *burst, unsigned i, const struct flt_frag
 	for (uint32_t k = 0; k < n; k++) {
 		struct net_packet early;
 
-		describe(&early, held[k].packet, held[k].arrived);
+		describe(&early, held[k].packet, packet->port, held[k].arrived);
 		deliver(burst->core, &early, verdict);
 		rte_pktmbuf_free(held[k].packet);
 	}
@@ -187,6 +205,19 @@ static void deliver_later(struct burst *burst, unsigned i, const struct flt_frag
 	}
 }
 
+static void deliver_whole(struct burst *burst, unsigned i)
+{
+	const struct flt_frame *frame = &burst->frames[i];
+	struct flt_verdict verdict = or_host(burst, i, frame, burst->verdicts[i]);
+
+	/* The last one stands for the burst: under a flood of others this costs little. */
+	if (burst->cache && i + 1 == burst->n)
+		flt_cache_keep(burst->cache,
+		               (const struct flt_table *[]){burst->port->bound, burst->port->host},
+		               burst->generation, frame, &verdict);
+	deliver(burst->core, &burst->packets[i], verdict);
+}
+
 /* Delivers what has been gathered, and begins anew. */
 static void flush(struct burst *burst)
 {
@@ -199,8 +230,7 @@ static void flush(struct burst *burst)
 	for (unsigned i = 0; i < burst->n; i++) {
 		switch (flt_fragment_parse(&burst->frames[i], &fragment)) {
 		case FLT_FRAGMENT_NONE:
-			deliver(burst->core, &burst->packets[i],
-			        or_host(burst, i, &burst->frames[i], burst->verdicts[i]));
+			deliver_whole(burst, i);
 			break;
 		case FLT_FRAGMENT_FIRST:
 			deliver_first(burst, i, &fragment);
@@ -222,7 +252,7 @@ static void gather(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, ui
 	if (segmented)
 		flush(burst); /* in order, and alone: there is one scratch area */
 	mbuf->port = port;
-	describe(&burst->packets[burst->n], mbuf, now);
+	describe(&burst->packets[burst->n], mbuf, port, now);
 	frame = &burst->frames[burst->n++];
 	frame->data =
 	        segmented ? rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, net.cores[burst->core].scratch)
@@ -240,18 +270,53 @@ static bool malformed(const struct rte_mbuf *mbuf)
 	return mbuf->pkt_len < RTE_ETHER_HDR_LEN || mbuf->pkt_len > EXO_FRAME_BYTES_MAX;
 }
 
-static void sort_out(struct burst *burst, struct rte_mbuf **mbufs, unsigned n, uint16_t port,
-                     uint16_t queue)
+static void gather_or_drop(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port,
+                           uint16_t queue, uint64_t now)
+{
+	if (malformed(mbuf))
+		net.cores[burst->core].drops[port].malformed++;
+	else
+		gather(burst, mbuf, port, queue, now);
+}
+
+/* The verdict for a frame like others, or NULL. Drivers' buffers are longer than FLT_DIGEST_BYTES.
+ */
+static inline const struct flt_verdict *known_verdict(const struct burst *burst,
+                                                      const struct rte_mbuf *mbuf)
+{
+	return burst->n || mbuf->nb_segs > 1
+	               ? NULL
+	               : flt_cache_find(burst->cache, burst->generation,
+	                                rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len);
+}
+
+/* Apart from demux_burst, so that who follows a machine from outside sees that frames came. */
+static __attribute__((noinline)) void demux_frames(struct burst *burst, struct rte_mbuf **mbufs,
+                                                   unsigned n, uint16_t port, uint16_t queue)
 {
 	uint64_t now = machine_tsc();
+	unsigned n_late = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (malformed(mbufs[i]))
-			net.cores[burst->core].drops[port].malformed++;
-		else
-			gather(burst, mbufs[i], port, queue, now);
+		const struct flt_verdict *verdict = known_verdict(burst, mbufs[i]);
+		struct net_packet packet;
+
+		if (verdict) {
+			describe(&packet, mbufs[i], port, now);
+			packet.own = true;
+			deliver(burst->core, &packet, *verdict);
+			if (packet.own)
+				rte_pktmbuf_free(mbufs[i]);
+		} else {
+			gather_or_drop(burst, mbufs[i], port, queue, now);
+			mbufs[n_late++] = mbufs[i];
+		}
 	}
+	if (n_late == 0)
+		return;
 	flush(burst);
+	for (unsigned i = 0; i < n_late; i++)
+		rte_pktmbuf_free(mbufs[i]);
 }
 
 unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue)
@@ -264,10 +329,11 @@ unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue)
 		return 0;
 	burst.core = core;
 	burst.port = &net.ports[port];
+	burst.cache = &net.cores[core].verdicts[port];
+	burst.generation =
+	        flt_table_generation(burst.port->bound) + flt_table_generation(burst.port->host);
 	burst.n = 0;
-	sort_out(&burst, mbufs, n, port, queue);
-	for (unsigned i = 0; i < n; i++)
-		rte_pktmbuf_free(mbufs[i]);
+	demux_frames(&burst, mbufs, n, port, queue);
 	return n;
 }
 
@@ -277,9 +343,10 @@ void demux_local(unsigned core, const struct env *sender, uint16_t port, struct 
 
 	burst.core = core;
 	burst.port = &net.ports[port];
+	burst.cache = NULL; /* its verdicts depend on the sender, too */
 	burst.n = 1;
 	mbuf->port = port;
-	describe(&burst.packets[0], mbuf, machine_tsc());
+	describe(&burst.packets[0], mbuf, port, machine_tsc());
 	burst.packets[0].sender = sender;
 	/* Nothing could damage it on the way, and the port may have been left to sum it up. */
 	burst.packets[0].flags = EXO_DESC_L3_SUM_OK | EXO_DESC_L4_SUM_OK | EXO_DESC_LOCAL;

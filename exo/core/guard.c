@@ -6,18 +6,37 @@
  * a term behind them is false. A set that holds ports also tests that the fragment offset is zero
  * (flt's extraction does), so later fragments pass only where a conjunction grants the address
  * without ports.
+ *
+ * A space never changes. So the conjunction that let a frame pass lets all pass that are like it
+ * under the conjunction's digest, and most are like the one before.
  */
 #include "net_state.h"
 
-bool guard_allows(const struct net_space *space, const struct flt_frame *frame, uint32_t *hint)
+static void remember(struct net_guard *guard, const struct flt_conjunction *conjunction,
+                     const struct flt_frame *frame)
+{
+	struct flt_digest digest;
+
+	flt_digest_begin(&digest);
+	guard->least = 0;
+	if (!flt_digest_conjunction(&digest, conjunction, frame))
+		return;
+	guard->mask = digest.mask;
+	flt_digest_key(&digest, frame, &guard->key);
+	guard->least = digest.least;
+}
+
+bool guard_search(const struct net_space *space, const struct flt_frame *frame,
+                  struct net_guard *guard)
 {
 	struct flt_flow set = space->transmit;
 
-	if (*hint < set.n && flt_conjunction_match(&set.conjunctions[*hint], frame))
-		return true;
 	for (uint32_t i = 0; i < set.n; i++) {
-		if (flt_conjunction_match(&set.conjunctions[i], frame)) {
-			*hint = i;
+		uint32_t at = (guard->hint + i) % set.n;
+
+		if (flt_conjunction_match(&set.conjunctions[at], frame)) {
+			guard->hint = at;
+			remember(guard, &set.conjunctions[at], frame);
 			return true;
 		}
 	}

@@ -15,15 +15,6 @@
 
 #include <rte_ether.h>
 
-enum loop_way loop_way(uint16_t port, const struct rte_mbuf *mbuf)
-{
-	const struct rte_ether_hdr *header = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
-
-	if (rte_is_multicast_ether_addr(&header->dst_addr))
-		return LOOP_BESIDES;
-	return rte_is_same_ether_addr(&header->dst_addr, port_mac(port)) ? LOOP_ONLY : LOOP_NOT;
-}
-
 void loop_hold(struct rte_mbuf *mbuf, enum loop_way way)
 {
 	if (way == LOOP_BESIDES)

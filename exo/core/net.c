@@ -95,8 +95,11 @@ static int start_cores(void)
 	if (!net.bells || !net.cores)
 		return -EXO_ENOMEM;
 	for (unsigned core = 0; core < net.n_cores; core++) {
-		net.cores[core].scratch = machine_alloc(EXO_FRAME_BYTES_MAX);
-		if (!net.cores[core].scratch)
+		struct net_core *me = &net.cores[core];
+
+		me->scratch = machine_alloc(EXO_FRAME_BYTES_MAX);
+		me->verdicts = machine_alloc(net.n_ports * sizeof(*me->verdicts));
+		if (!me->scratch || (net.n_ports && !me->verdicts))
 			return -EXO_ENOMEM;
 	}
 	return 0;
@@ -257,18 +260,26 @@ static void publish_bindings(unsigned core)
 	}
 }
 
-static unsigned poll_ports(unsigned core, unsigned budget)
+/* Until less comes than there could be: the next poll finds what has come meanwhile. */
+static unsigned poll_queue(unsigned core, uint16_t port, uint16_t queue, unsigned budget)
 {
 	unsigned n = 0, round;
 
 	do {
-		round = 0;
-		for (unsigned port = 0; port < net.n_ports; port++)
-			for (unsigned queue = core; queue < port_queues((uint16_t)port);
-			     queue += net.n_cores)
-				round += demux_burst(core, (uint16_t)port, (uint16_t)queue);
+		round = demux_burst(core, port, queue);
 		n += round;
-	} while (round > 0 && n < budget);
+	} while (round > NET_BURST - DEMUX_ROUNDED_MAX && n < budget);
+	return n;
+}
+
+static unsigned poll_ports(unsigned core, unsigned budget)
+{
+	unsigned n = 0;
+
+	for (unsigned port = 0; port < net.n_ports; port++)
+		for (unsigned queue = core; queue < port_queues((uint16_t)port);
+		     queue += net.n_cores)
+			n += poll_queue(core, (uint16_t)port, (uint16_t)queue, budget);
 	return n;
 }
 

@@ -7,6 +7,7 @@
 #ifndef CORE_NET_PACKET_H
 #define CORE_NET_PACKET_H
 
+#include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
@@ -19,13 +20,18 @@ struct net_packet {
 	uint32_t hash;      /* RSS, or 0 */
 	uint64_t timestamp; /* TSC of the burst */
 	uint16_t port;
-	uint16_t flags;           /* enum exo_desc_flags: what hardware said of the checksums */
+	uint16_t flags; /* enum exo_desc_flags: what hardware said of the checksums */
+	/* The mbuf is the packet's alone. Who keeps it says false; else it is freed behind
+	 * delivery. */
+	bool own;
 	const struct env *sender; /* of this machine, who gets no copy of it; NULL: nobody */
 };
 
 /* ---- demux.c ---- */
 
-/* Takes at most NET_BURST frames from a queue and delivers them. → how many. */
+/* Takes at most NET_BURST frames from a queue and delivers them. → how many. Drivers round a burst
+ * down to cache lines of descriptors: fewer by more than that means that no more are there. */
+enum { DEMUX_ROUNDED_MAX = 8 };
 unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue);
 /* Frees a fragment that waited in vain, and counts it. */
 void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
@@ -42,7 +48,6 @@ enum loop_way {
 	LOOP_ONLY,    /* it stays */
 };
 
-enum loop_way loop_way(uint16_t port, const struct rte_mbuf *mbuf);
 /* Keeps a frame over its sending where it is to come in besides; loop_release then delivers it, if
  * it was sent, and gives it up. One that stays was never to be sent: only the latter. */
 void loop_hold(struct rte_mbuf *mbuf, enum loop_way way);
@@ -103,28 +108,104 @@ void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 
 /* ---- port.c ---- */
 
+/*
+ * How a driver is made to give back what the NIC has sent. Many do so only when they are handed the
+ * next frame, and an environment would wait for its buffers until then.
+ */
+enum give_back {
+	BACK_NEVER,    /* not before its queue has gone round: payload is copied */
+	BACK_AT_ONCE,  /* or is somebody else's at once: nothing to do */
+	BACK_CLEANUP,  /* rte_eth_tx_done_cleanup */
+	BACK_EMPTY,    /* an empty burst */
+	BACK_TOO_LONG, /* a frame of more segments than its queue has room for, which it refuses */
+};
+
+/* What is known of a port. */
+struct port {
+	enum give_back back;
+	uint16_t segments_max; /* of one frame */
+	uint16_t rx_queues, tx_queues;
+	uint32_t frame_max;
+	struct rte_ether_addr mac;
+	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
+	uint64_t rx_offloads;
+	struct machine_lock *locks; /* one for each transmit queue; NULL: none is shared */
+};
+
+extern struct port ports[EXO_PORTS_MAX];
+
 /* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
 int port_start(void);
-/* Receive queues of a port; 0: no such port. */
-uint16_t port_queues(uint16_t port);
-const struct rte_ether_addr *port_mac(uint16_t port);
-/* The greatest frame that the port sends, in bytes. */
-uint32_t port_frame_max(uint16_t port);
-unsigned port_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, unsigned n);
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
 /* An mbuf without memory, to be attached to some; NULL: none now. */
 struct rte_mbuf *port_shell(void);
-/* RTE_ETH_TX_OFFLOAD_* in use. */
-uint64_t port_offloads(uint16_t port);
-/* Segments of a frame that may lie in memory which is to come back soon; 0: its driver does not
- * give it back before its queue has gone round. */
-unsigned port_attachable(uint16_t port);
 /* Has this core's queues give back what has been sent. */
 void port_reclaim(unsigned core);
-/* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
-unsigned port_send(unsigned core, uint16_t port, struct rte_mbuf **mbufs, unsigned n);
 /* Statistics and link into *info. */
 void port_info(uint16_t port, struct exo_port_info *info);
+
+/* Receive queues of a port; 0: no such port. */
+static inline uint16_t port_queues(uint16_t port)
+{
+	return ports[port].rx_queues;
+}
+
+static inline const struct rte_ether_addr *port_mac(uint16_t port)
+{
+	return &ports[port].mac;
+}
+
+/* The greatest frame that the port sends, in bytes. */
+static inline uint32_t port_frame_max(uint16_t port)
+{
+	return ports[port].frame_max;
+}
+
+/* RTE_ETH_TX_OFFLOAD_* in use. */
+static inline uint64_t port_offloads(uint16_t port)
+{
+	return ports[port].offloads;
+}
+
+/* Segments of a frame that may lie in memory which is to come back soon; 0: its driver does not
+ * give it back before its queue has gone round. */
+static inline unsigned port_attachable(uint16_t port)
+{
+	return ports[port].back == BACK_NEVER ? 0 : ports[port].segments_max;
+}
+
+static inline unsigned port_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs,
+                                    unsigned n)
+{
+	return rte_eth_rx_burst(port, queue, mbufs, (uint16_t)n);
+}
+
+/* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
+static inline unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **mbufs, unsigned n)
+{
+	struct port *port = &ports[id];
+	uint16_t queue;
+	unsigned sent;
+
+	if (!port->locks)
+		return rte_eth_tx_burst(id, (uint16_t)core, mbufs, (uint16_t)n);
+	queue = (uint16_t)(core % port->tx_queues);
+	machine_lock(&port->locks[queue]);
+	sent = rte_eth_tx_burst(id, queue, mbufs, (uint16_t)n);
+	machine_unlock(&port->locks[queue]);
+	return sent;
+}
+
+/* ---- loop.c ---- */
+
+static inline enum loop_way loop_way(uint16_t port, const struct rte_mbuf *mbuf)
+{
+	const struct rte_ether_hdr *header = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
+
+	if (rte_is_multicast_ether_addr(&header->dst_addr))
+		return LOOP_BESIDES;
+	return rte_is_same_ether_addr(&header->dst_addr, port_mac(port)) ? LOOP_ONLY : LOOP_NOT;
+}
 
 #endif

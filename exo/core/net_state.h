@@ -12,6 +12,7 @@
 #ifndef CORE_NET_STATE_H
 #define CORE_NET_STATE_H
 
+#include <flt/digest.h>
 #include <flt/flowset.h>
 #include <flt/fragment.h>
 #include <flt/program.h>
@@ -77,6 +78,13 @@ struct net_rest {
 	struct rte_mbuf *mbufs[EXO_PIECES_MAX];
 };
 
+/* What the transmit guard remembers of the last frame that it let pass; all zero: nothing. */
+struct net_guard {
+	struct flt_digest_key mask, key;
+	uint32_t least; /* bytes of a frame that this is said of; 0: of none */
+	uint32_t hint;  /* the conjunction */
+};
+
 /* A ring. The polling core's alone unless marked. */
 struct net_ring {
 	/* Never change. */
@@ -106,11 +114,11 @@ struct net_ring {
 	bool wake;    /* the response queue got something */
 	struct net_ring *dirty_next;
 	struct exo_ring_counters counters;
-	uint64_t report_after;            /* TSC: no line on the console before */
-	uint64_t account_packets;         /* since the account was brought up to date, */
-	uint64_t account_bytes;           /* likewise */
-	uint64_t account_refused;         /* likewise */
-	uint32_t guard_hint;              /* the conjunction that let the last frame pass */
+	uint64_t report_after;    /* TSC: no line on the console before */
+	uint64_t account_packets; /* since the account was brought up to date, */
+	uint64_t account_bytes;   /* likewise */
+	uint64_t account_refused; /* likewise */
+	struct net_guard guard;
 	struct net_flight *flight;        /* of a transmit ring */
 	struct net_rest rest;             /* likewise */
 	uint32_t buffer_first, n_buffers; /* of `buffers`, a ring of its own */
@@ -184,7 +192,8 @@ struct net_core {
 	uint32_t held;      /* atomic: pieces of environments' memory that NICs hold */
 	uint32_t fruitless; /* polls since one of them came back */
 	struct exo_drops drops[EXO_PORTS_MAX];
-	uint8_t *scratch; /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
+	uint8_t *scratch;           /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
+	struct flt_cache *verdicts; /* given to frames of each port */
 } __attribute__((aligned(64)));
 
 /* A port's two tables: bindings and taps; host bindings, asked when nobody wanted a frame. */
@@ -279,8 +288,14 @@ void net_mark_binding(unsigned core, struct net_binding_core *part);
 
 /* ---- guard.c ---- */
 
-/* Whether a frame's header lies in the transmit set; *hint is the conjunction to try first. */
-bool guard_allows(const struct net_space *space, const struct flt_frame *frame, uint32_t *hint);
+/* Whether a frame's header lies in the transmit set. FLT_DIGEST_BYTES of it can be read. A guard is
+ * of one space. */
+bool guard_search(const struct net_space *space, const struct flt_frame *frame,
+                  struct net_guard *guard);
+static inline bool guard_knows(const struct net_guard *guard, const uint8_t *data, uint32_t length)
+{
+	return guard->least - 1 < length && flt_digest_match(&guard->mask, &guard->key, data);
+}
 
 /* ---- retire.c ---- */
 

@@ -20,31 +20,7 @@ enum {
 	VLAN_TAGS_MAX = 2,
 };
 
-/*
- * How a driver is made to give back what the NIC has sent. Many do so only when they are handed the
- * next frame, and an environment would wait for its buffers until then.
- */
-enum give_back {
-	BACK_NEVER,    /* not before its queue has gone round: payload is copied */
-	BACK_AT_ONCE,  /* or is somebody else's at once: nothing to do */
-	BACK_CLEANUP,  /* rte_eth_tx_done_cleanup */
-	BACK_EMPTY,    /* an empty burst */
-	BACK_TOO_LONG, /* a frame of more segments than its queue has room for, which it refuses */
-};
-
-/* What is known of a port. */
-struct port {
-	enum give_back back;
-	uint16_t segments_max; /* of one frame */
-	uint16_t rx_queues, tx_queues;
-	uint32_t frame_max;
-	struct rte_ether_addr mac;
-	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
-	uint64_t rx_offloads;
-	struct machine_lock *locks; /* one for each transmit queue; NULL: none is shared */
-};
-
-static struct port ports[EXO_PORTS_MAX];
+struct port ports[EXO_PORTS_MAX];
 static struct rte_mempool *pool;
 static struct rte_mempool *shells; /* mbufs without memory of their own */
 static struct rte_mbuf too_long = {.nb_segs = UINT16_MAX, .refcnt = 1};
@@ -128,36 +104,6 @@ int port_start(void)
 	return pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
 }
 
-uint64_t port_offloads(uint16_t id)
-{
-	return ports[id].offloads;
-}
-
-unsigned port_attachable(uint16_t id)
-{
-	return ports[id].back == BACK_NEVER ? 0 : ports[id].segments_max;
-}
-
-uint16_t port_queues(uint16_t id)
-{
-	return ports[id].rx_queues;
-}
-
-const struct rte_ether_addr *port_mac(uint16_t id)
-{
-	return &ports[id].mac;
-}
-
-uint32_t port_frame_max(uint16_t id)
-{
-	return ports[id].frame_max;
-}
-
-unsigned port_receive(uint16_t id, uint16_t queue, struct rte_mbuf **mbufs, unsigned n)
-{
-	return rte_eth_rx_burst(id, queue, mbufs, (uint16_t)n);
-}
-
 /* ---- Transmit ---- */
 
 /* Appends a buffer to the chain; false: there is none. */
@@ -197,20 +143,6 @@ struct rte_mbuf *port_buffer(uint16_t id, uint32_t length)
 struct rte_mbuf *port_shell(void)
 {
 	return rte_pktmbuf_alloc(shells);
-}
-
-unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **mbufs, unsigned n)
-{
-	struct port *port = &ports[id];
-	uint16_t queue = (uint16_t)(core % port->tx_queues);
-	unsigned sent;
-
-	if (!port->locks)
-		return rte_eth_tx_burst(id, queue, mbufs, (uint16_t)n);
-	machine_lock(&port->locks[queue]);
-	sent = rte_eth_tx_burst(id, queue, mbufs, (uint16_t)n);
-	machine_unlock(&port->locks[queue]);
-	return sent;
 }
 
 void port_reclaim(unsigned core)

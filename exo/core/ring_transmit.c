@@ -191,17 +191,19 @@ static uint32_t gather(const struct net_ring *ring, const struct exo_desc desc[]
 
 static uint32_t guard(struct net_ring *ring, const struct net_space *space, struct outgoing *packet)
 {
-	uint32_t first = packet->mbuf->data_len;
-	struct flt_frame frame = {
-	        .data = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *),
-	        .len = first < NET_HEADER_BYTES ? first : NET_HEADER_BYTES,
-	        .wire_len = packet->length,
-	        .port = packet->first.port,
-	};
+	const uint8_t *data = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *);
+	uint32_t length = RTE_MIN(packet->mbuf->data_len, (uint32_t)NET_HEADER_BYTES);
+	struct flt_frame frame;
 
-	if (guard_allows(space, &frame, &ring->guard_hint))
+	if (guard_knows(&ring->guard, data, length))
 		return 0;
-	memcpy(packet->ethernet, frame.data, sizeof(packet->ethernet));
+	frame = (struct flt_frame){.data = data,
+	                           .len = length,
+	                           .wire_len = packet->length,
+	                           .port = packet->first.port};
+	if (guard_search(space, &frame, &ring->guard))
+		return 0;
+	memcpy(packet->ethernet, data, sizeof(packet->ethernet));
 	return EXO_EPERM;
 }
 

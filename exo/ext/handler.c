@@ -119,6 +119,7 @@ static int attach_locked(struct handling *h)
 {
 	struct net_binding *binding = bind_find(h->target.first);
 	struct ext_handler *handler = h->handler;
+	size_t size;
 
 	if (!binding || binding->env != h->env)
 		return ext_refuse(&h->reason, -EXO_ESTALE, "the binding has ended");
@@ -129,6 +130,7 @@ static int attach_locked(struct handling *h)
 	if (h->arg.space && binding->space->id != h->space.first)
 		return ext_refuse(&h->reason, -EXO_EPERM, "not the binding's own flow space");
 	handler->binding = binding;
+	handler->code = (flt_xdp_code *)flt_program_code(handler->program, &size);
 	handler->space = h->arg.space ? binding->space : NULL;
 	__atomic_store_n(&binding->handler, &handler->base, __ATOMIC_RELEASE);
 	return 0;

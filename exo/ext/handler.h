@@ -9,7 +9,7 @@
 /* What a core counts of a handler; its own cache lines. */
 struct ext_count {
 	uint64_t runs, answered, passed, woken, refused, lost, ticks, timed;
-	uint32_t hint;         /* of the transmit guard */
+	struct net_guard guard;
 	uint64_t report_after; /* TSC: no line on the console before */
 } __attribute__((aligned(64)));
 
@@ -20,6 +20,7 @@ struct ext_handler {
 	struct env *env;
 	struct ext_domain *domain; /* held */
 	struct flt_program *program;
+	flt_xdp_code *code;        /* a packet handler's machine code; NULL: interpreted */
 	struct flt_program *guard; /* NULL: none */
 	uint32_t event, budget;
 	int32_t priority;

@@ -106,8 +106,8 @@ static bool keep_local(struct answers *a, struct rte_mbuf *mbuf, uint16_t port,
 }
 
 /* Takes over one reference to the frame. */
-static void enqueue(unsigned core, const struct ext_handler *h, struct ext_count *count,
-                    struct rte_mbuf *mbuf, uint16_t port)
+static inline void enqueue(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                           struct rte_mbuf *mbuf, uint16_t port)
 {
 	struct answers *a = &answers[core];
 	enum loop_way way = loop_way(port, mbuf);
@@ -152,28 +152,32 @@ static void report(const struct ext_handler *h, struct ext_count *count, uint16_
 	        at[10], at[11], at[12], at[13], (unsigned long long)count->refused);
 }
 
-static bool may_send(const struct ext_handler *h, struct ext_count *count, uint16_t port,
-                     const struct rte_mbuf *mbuf)
+static inline bool may_send(const struct ext_handler *h, struct ext_count *count, uint32_t port,
+                            const struct rte_mbuf *mbuf)
 {
-	struct flt_frame frame = {
-	        .data = rte_pktmbuf_mtod(mbuf, const uint8_t *),
-	        .len = RTE_MIN(mbuf->pkt_len, (uint32_t)NET_HEADER_BYTES),
-	        .wire_len = mbuf->pkt_len,
-	        .port = port,
-	};
+	const uint8_t *data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	uint32_t length = RTE_MIN(mbuf->pkt_len, (uint32_t)NET_HEADER_BYTES);
+	struct flt_frame frame;
 
-	return h->space && port < net.n_ports && (h->space->ports >> port & 1) &&
-	       mbuf->pkt_len <= port_frame_max(port) &&
-	       guard_allows(h->space, &frame, &count->hint);
+	if (!h->space || port >= net.n_ports || !(h->space->ports >> port & 1) ||
+	    mbuf->pkt_len > port_frame_max((uint16_t)port))
+		return false;
+	if (guard_knows(&count->guard, data, length))
+		return true;
+	frame = (struct flt_frame){
+	        .data = data, .len = length, .wire_len = mbuf->pkt_len, .port = port};
+	return guard_search(h->space, &frame, &count->guard);
 }
 
-/* `open`: the transport checksum was left to whoever sends the frame on a wire. */
-static void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
-                   struct rte_mbuf *mbuf, uint32_t port, bool open)
+/* `open`: the transport checksum was left to whoever sends the frame on a wire. The mbuf is the
+ * packet's own, or a copy that stays the caller's. */
+static inline void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                          struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port,
+                          bool open)
 {
 	mbuf->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
 	                    RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_TX_OFFLOAD_MASK);
-	if (port >= net.n_ports || !may_send(h, count, (uint16_t)port, mbuf)) {
+	if (!may_send(h, count, port, mbuf)) {
 		report(h, count, (uint16_t)port, mbuf);
 		return;
 	}
@@ -182,7 +186,10 @@ static void answer(unsigned core, const struct ext_handler *h, struct ext_count 
 		count->lost++;
 		return;
 	}
-	rte_mbuf_refcnt_update(mbuf, 1);
+	if (packet->own && mbuf == packet->mbuf)
+		packet->own = false;
+	else
+		rte_mbuf_refcnt_update(mbuf, 1);
 	enqueue(core, h, count, mbuf, (uint16_t)port);
 }
 
@@ -206,8 +213,8 @@ static struct rte_mbuf *copy_of(const struct net_packet *packet)
 	return mbuf;
 }
 
-static uint32_t run(const struct ext_handler *h, struct ext_count *count, struct rte_mbuf *mbuf,
-                    const struct net_packet *packet, uint32_t *port)
+static inline uint32_t run(const struct ext_handler *h, struct ext_count *count,
+                           struct rte_mbuf *mbuf, const struct net_packet *packet, uint32_t *port)
 {
 	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct flt_xdp_buff buff = {
@@ -220,7 +227,12 @@ static uint32_t run(const struct ext_handler *h, struct ext_count *count, struct
 	        .fresh = data,
 	};
 	uint64_t begin = count->runs++ % EXO_EXT_SAMPLE ? 0 : machine_tsc();
-	uint32_t action = flt_program_run_xdp(h->program, &buff);
+	uint32_t action;
+
+	if (h->code)
+		action = (uint32_t)h->code(&buff, 0);
+	else
+		action = flt_program_run_xdp(h->program, &buff);
 
 	if (begin) {
 		count->ticks += machine_tsc() - begin;
@@ -228,14 +240,17 @@ static uint32_t run(const struct ext_handler *h, struct ext_count *count, struct
 	}
 	mbuf->data_off = (uint16_t)(buff.data - buff.hard_start);
 	mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff.data_end - buff.data);
-	*port = (action & EXO_HANDLER_ACTION) == FLT_XDP_REDIRECT ? buff.redirect_ifindex
-	                                                          : packet->port;
+	*port = packet->port;
+	if ((action & EXO_HANDLER_ACTION) == FLT_XDP_REDIRECT) {
+		flt_program_redirected(&buff);
+		*port = buff.redirect_ifindex;
+	}
 	return action;
 }
 
 /* → whether the frame, as it now is, is to be delivered. */
-static bool act(unsigned core, const struct ext_handler *h, struct ext_count *count,
-                struct net_packet *packet, struct rte_mbuf *mbuf)
+static inline bool act(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                       struct net_packet *packet, struct rte_mbuf *mbuf)
 {
 	bool open = (packet->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
 	            RTE_MBUF_F_RX_L4_CKSUM_NONE;
@@ -248,7 +263,7 @@ static bool act(unsigned core, const struct ext_handler *h, struct ext_count *co
 	switch (action & EXO_HANDLER_ACTION) {
 	case FLT_XDP_TX:
 	case FLT_XDP_REDIRECT:
-		answer(core, h, count, mbuf, port, open);
+		answer(core, h, count, packet, mbuf, port, open);
 		return false;
 	case FLT_XDP_PASS:
 		count->passed++;

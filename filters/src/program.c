@@ -388,15 +388,19 @@ uint32_t flt_program_interpret(const struct flt_program *program, const struct f
 	return run_frame(program, false, frame);
 }
 
+void flt_program_redirected(struct flt_xdp_buff *buff)
+{
+	buff->redirect_ifindex = flt_helper_redirect()->ifindex;
+	buff->redirect_flags = flt_helper_redirect()->flags;
+}
+
 uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff)
 {
 	if (program->kind != FLT_KIND_XDP)
 		return FLT_XDP_ABORTED;
 	uint32_t action = (uint32_t)run(program, true, NULL, buff, 0);
-	if (action == FLT_XDP_REDIRECT) {
-		buff->redirect_ifindex = flt_helper_redirect()->ifindex;
-		buff->redirect_flags = flt_helper_redirect()->flags;
-	}
+	if (action == FLT_XDP_REDIRECT)
+		flt_program_redirected(buff);
 	return action;
 }
 

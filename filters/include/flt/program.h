@@ -204,6 +204,11 @@ struct flt_xdp_buff {
 /* Runs an xdp program on such a buffer and returns its result code as it is (enum flt_xdp_action,
  * or any other number). Programs of other kinds: FLT_XDP_ABORTED. */
 uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff);
+/* The same in two steps, for who knows that it is an xdp program and calls its machine code
+ * (flt_program_code) himself: the buffer and 0 are its arguments. Behind a call that returned
+ * FLT_XDP_REDIRECT, on this core: fills in where to. */
+typedef uint64_t flt_xdp_code(const struct flt_xdp_buff *buff, uint64_t zero);
+void flt_program_redirected(struct flt_xdp_buff *buff);
 
 /* Runs a raw program: r1 = memory, r2 = length; returns r0. Other kinds: 0. */
 uint64_t flt_program_run_raw(const struct flt_program *program, void *memory, uint64_t length);

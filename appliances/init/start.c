@@ -150,9 +150,10 @@ static int give_slots(struct exo_child *child, const struct exo_manifest_env *en
 	uint32_t first = entry->core * EXO_SLOTS_PER_CORE, given = 0;
 	const struct exo_cap *authority = exo_start_cap(EXO_USE_SLOTS);
 
-	if (entry->core >= info->n_cores) {
+	if (entry->core >= info->n_cores || entry->sender > info->n_cores) {
 		exo_snprintf(child->error, sizeof(child->error), "core %u: this machine has %u",
-		             entry->core, info->n_cores);
+		             entry->core >= info->n_cores ? entry->core : entry->sender - 1,
+		             info->n_cores);
 		return -EXO_ENOENT;
 	}
 	for (uint32_t i = 0; i < EXO_SLOTS_PER_CORE && given < entry->slots; i++)
@@ -223,9 +224,10 @@ static int build(struct service *service, struct exo_child *child)
 		result = give_mailbox(service, child);
 	if (result == 0)
 		result = give_slots(child, entry);
-	if (result == 0)
-		result = exo_child_start(child, entry->core);
-	return result;
+	if (result < 0)
+		return result;
+	child->start->sender = entry->sender;
+	return exo_child_start(child, entry->core);
 }
 
 static void say_not_started(const struct service *service, int result)

@@ -33,7 +33,7 @@ int express_open(struct express *express, struct udp_exo *driver, struct video *
                  uint32_t descriptors)
 {
 	int result = exo_ring_open(&express->ring, EXO_RING_TRANSMIT, EXO_RING_COPY, descriptors,
-	                           exo_start_page()->core, &driver->flow->cap);
+	                           exo_sender_core(), &driver->flow->cap);
 
 	if (result == 0)
 		result = exo_pages_alloc(&express->headers,

@@ -282,9 +282,10 @@ static void check_unique(const struct model *model, const struct model_env *env)
 
 static void read_env(struct model *model, const config_setting_t *group, struct model_env *env)
 {
-	static const char *const known[] = {"name",    "image", "program",   "arguments", "frames",
-	                                    "slots",   "core",  "addresses", "may",       "restart",
-	                                    "content", "flows", "disk",      "screen",    NULL};
+	static const char *const known[] = {"name",   "image",   "program", "arguments",
+	                                    "frames", "slots",   "core",    "addresses",
+	                                    "may",    "restart", "content", "flows",
+	                                    "disk",   "screen",  "sender",  NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "an environment is a group in braces");
 	check_names(group, known);
@@ -304,6 +305,8 @@ static void read_env(struct model *model, const config_setting_t *group, struct 
 		       env->name);
 	env->slots = (uint32_t)get_number(group, "slots", 1, SLOTS_MAX, 1);
 	env->core = (uint32_t)get_number(group, "core", 0, EXO_CORES_MAX - 1, 0);
+	if (config_setting_get_member(group, "sender"))
+		env->sender = 1 + (uint32_t)get_number(group, "sender", 0, EXO_CORES_MAX - 1, 0);
 	read_arguments(group, config_setting_get_string(program ? program : image), env);
 	read_content(model, group, env);
 	read_flows(model, group, env);

@@ -157,6 +157,7 @@ static void add_env(struct tables *tables, struct model *model, const struct mod
 	        .argc = env->argc,
 	        .frames = env->frames,
 	        .core = env->core,
+	        .sender = env->sender,
 	        .slots = env->slots,
 	        .first_flow = count(&tables->flows, sizeof(struct exo_manifest_flow)),
 	        .n_flows = (uint32_t)env->n_flows,

@@ -52,7 +52,7 @@ struct model_env {
 	const char *name;
 	int image, program; /* indices in files; program may be MODEL_NONE */
 	uint32_t flags;     /* enum exo_manifest_env_flags */
-	uint32_t frames, slots, core, addresses;
+	uint32_t frames, slots, core, sender, addresses;
 	uint64_t disk_first;
 	uint32_t disk_sectors; /* 0: none */
 	uint16_t screen[4];    /* x, y, width, height; all 0: none */

@@ -369,6 +369,8 @@ unsigned net_poll(unsigned core, unsigned budget)
 	machine_vector_begin();
 	retire_online(core);
 	n = poll_ports(core, budget);
+	if (__builtin_expect(net.cores[core].watching, false))
+		watch_rings(&net.cores[core]);
 	n += poll_rings(core, budget);
 	finish_handlers(core);
 	n = reclaim(core, budget, n);

@@ -13,6 +13,7 @@
  *     offload.c   checksums, and segments of long packets, where the NIC does not make them
  *     guard.c     whether a header lies inside a flow space's transmit set
  *     port.c      DPDK: bursts, transmit buffers, statistics
+ *     watch.c     cores that look into transmit rings without a doorbell
  *     retire.c    when memory that pollers may still read is freed (rte_rcu_qsbr)
  *
  * Who may call what when: the net_call_* functions and net_env_end run with the core's other state
@@ -91,6 +92,11 @@ void net_env_end(struct env *env);
  * means that there is nothing to do until an interrupt, a doorbell or time passes.
  */
 unsigned net_poll(unsigned core, unsigned budget);
+
+/* From now on this core's polls look for what there is to send by themselves (on), or wait for
+ * doorbells: what a core does that runs nobody, or one that is about to. → off: whether something
+ * came meanwhile, so that it has to poll once more. */
+bool net_watch(unsigned core, bool on);
 
 /* When net_poll has to be called again though nothing interrupts; UINT64_MAX: it need not. */
 uint64_t net_deadline(unsigned core, uint64_t now);

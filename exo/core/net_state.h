@@ -109,9 +109,10 @@ struct net_ring {
 	/* The poller's: its ends of the queues; the other ends are read from shared memory each
 	 * time and believed only within size. */
 	uint32_t request_tail, response_head;
-	bool stopped; /* an index was out of range */
-	bool dirty;   /* in the core's list of rings to publish and wake */
-	bool wake;    /* the response queue got something */
+	uint32_t seen; /* request->head when watch.c looked last */
+	bool stopped;  /* an index was out of range */
+	bool dirty;    /* in the core's list of rings to publish and wake */
+	bool wake;     /* the response queue got something */
 	struct net_ring *dirty_next;
 	struct exo_ring_counters counters;
 	uint64_t report_after;    /* TSC: no line on the console before */
@@ -183,6 +184,8 @@ struct net_bell {
 /* Per core, on cache lines of its own. */
 struct net_core {
 	uint32_t rung;                  /* some bell of this core has rung; any core sets it */
+	bool watching;                  /* it looks at its rings without bells, see watch.c */
+	struct net_ring_set *watched;   /* the set that was told so */
 	struct net_ring_set *transmit;  /* published under net.lock */
 	uint32_t transmit_next;         /* whose turn it is */
 	struct net_ring *dirty_rings;   /* to publish at the end of the poll */
@@ -285,6 +288,11 @@ void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t
 
 /* Has a core's counters of a binding published at the end of this poll. */
 void net_mark_binding(unsigned core, struct net_binding_core *part);
+
+/* ---- watch.c; inside a poll ---- */
+
+/* Tells this core's rings that no bell is needed, and rings for those that have something. */
+void watch_rings(struct net_core *core);
 
 /* ---- guard.c ---- */
 

@@ -29,6 +29,7 @@ struct core {
 	unsigned slot;               /* index in the vector */
 	uint64_t slot_end, save_end; /* save_end 0: the PE was not told of the end */
 	uint64_t last_work;          /* TSC at which there was something to do */
+	bool watching;               /* see net_watch */
 
 	uint32_t poll_wanted; /* atomic */
 } __attribute__((aligned(64)));
@@ -518,16 +519,28 @@ static uint64_t next_deadline(struct core *core, uint64_t now)
 	return deadline;
 }
 
+/* Before the core halts, or runs somebody: → whether it has to poll once more. */
+static bool stop_watching(struct core *core)
+{
+	if (!core->watching)
+		return false;
+	core->watching = false;
+	return net_watch(machine_core(), false);
+}
+
 static void idle(struct core *core)
 {
 	uint64_t now;
 
+	core->watching = __atomic_load_n(&core->owned, __ATOMIC_RELAXED) == 0;
+	if (core->watching)
+		(void)net_watch(machine_core(), true);
 	poll();
 	now = machine_tsc();
 	if (now - core->last_work < core_info->slot_ticks / SLOTS_SPIN_PART)
 		return;
 	now = next_deadline(core, now);
-	if (now != 0)
+	if (now != 0 && !stop_watching(core))
 		machine_idle(now);
 }
 
@@ -550,6 +563,8 @@ void slots_turn(void)
 	struct core *core = this_core();
 	struct pe *pe = pick(core);
 
+	if (pe && stop_watching(core))
+		core_poll_soon(machine_core());
 	if (pe)
 		run_slot(core, pe);
 	else

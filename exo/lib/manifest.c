@@ -210,6 +210,8 @@ static bool check_env(struct check *check, uint32_t i)
 		return refuse(check, "no frames");
 	if (env->core >= EXO_CORES_MAX)
 		return refuse(check, "core %u", env->core);
+	if (env->sender > EXO_CORES_MAX)
+		return refuse(check, "sender %u", env->sender - 1);
 	if (env->slots == 0 || env->slots > EXO_SLOTS_PER_CORE)
 		return refuse(check, "%u slots, allowed are 1 to %u", env->slots,
 		              (unsigned)EXO_SLOTS_PER_CORE);

@@ -103,7 +103,7 @@ int exo_net_open(struct exo_net *net, const struct exo_net_options *options)
 	if (!options->no_transmit) {
 		result = exo_tx_open(&net->tx,
 		                     options->tx_size != 0 ? options->tx_size : DEFAULT_SIZE, bytes,
-		                     core, &net->flow->cap);
+		                     exo_sender_core(), &net->flow->cap);
 		if (result < 0)
 			return failed(net, "transmit ring", result);
 	}

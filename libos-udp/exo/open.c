@@ -91,7 +91,8 @@ static int open_rings(struct udp_exo *driver, const struct exo_cap *space, uint3
 
 	if (result < 0)
 		return failed(driver, "receive ring", result);
-	result = exo_ring_open(&driver->tx, EXO_RING_TRANSMIT, EXO_RING_COPY, size, core, space);
+	result = exo_ring_open(&driver->tx, EXO_RING_TRANSMIT, EXO_RING_COPY, size,
+	                       exo_sender_core(), space);
 	return result < 0 ? failed(driver, "transmit ring", result) : 0;
 }
 

@@ -4,11 +4,15 @@
 """A NIC with four pairs of queues, spread by RSS over four cores: one environment gets what all of
 them poll, and answers.
 
-    namespace: br0 10.51.0.1 ── tap0, 4 queues ── 10.51.0.2  host and echo-udp
+    namespace: br0 10.51.0.1 ── tap0, 4 queues ── 10.51.0.2  host on core 0, echo-udp on core 1
+
+Core 2 sends for echo-udp, and runs nobody: no call is on the way.
 """
 import os
 import re
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
 from harness import paths
@@ -19,6 +23,23 @@ from harness.report import Report, skip_all
 ADDRESS, QUEUES, FLOWS, EACH = "10.51.0.2", 4, 16, 20
 CLIENT = os.path.join(paths.TOP, "ci", "harness", "udp_client.py")
 SPREAD = rf"{QUEUES} receive queues, (\d+) by the busiest"
+
+
+def payload(folder):
+    """The monitor's, with its echo-udp on a core of its own and another core to send for it."""
+    path = os.path.join(folder, "queues")
+    with open(os.path.join(paths.TOP, "appliances", "monitor", "monitor.conf"),
+              encoding="utf-8") as file:
+        text = file.read()
+    placed = text.replace('image = "echo-udp";', 'image = "echo-udp"; core = 1; sender = 2;')
+    assert placed != text
+    with open(path + ".conf", "w", encoding="utf-8") as file:
+        file.write(placed)
+    images = [word for part in ("init", "echo", "monitor")
+              for word in ("-I", os.path.join(paths.BUILD, "appliances", part))]
+    subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), *images, "-o",
+                    path + ".cpio", path + ".conf"], check=True)
+    return path + ".cpio"
 
 
 def finds_queues(machine):
@@ -48,8 +69,8 @@ def main():
     if not Namespace.possible():
         skip_all("needs root")
     report = Report()
-    with Namespace(queues=QUEUES) as ns, \
-            Machine(payload=paths.payload("monitor"), append=f"ip={ADDRESS}/24", smp=QUEUES,
+    with tempfile.TemporaryDirectory() as folder, Namespace(queues=QUEUES) as ns, \
+            Machine(payload=payload(folder), append=f"ip={ADDRESS}/24", smp=QUEUES,
                     nics=[Nic(tap("tap0") + f",queues={QUEUES}",
                               options=f"mq=on,rss=on,vectors={2 * QUEUES + 2}")],
                     within=ns, limit=110) as machine:

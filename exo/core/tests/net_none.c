@@ -68,6 +68,11 @@ void net_env_end(struct env *env)
 		net_none.on_end(env);
 }
 
+bool net_watch(unsigned core, bool on)
+{
+	return false;
+}
+
 uint64_t net_deadline(unsigned core, uint64_t now)
 {
 	return UINT64_MAX;

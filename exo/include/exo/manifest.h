@@ -88,9 +88,9 @@ struct exo_manifest_env {
 	uint32_t first_file, n_files; /* in files: content that is mapped read-only; consecutive */
 	uint32_t addresses;           /* bit set of `ip=` addresses that it learns of */
 	uint32_t disk_sectors;        /* of its extent; 0: it has none */
-	uint32_t reserved;
-	uint64_t disk_first;    /* sector */
-	struct exo_rect screen; /* width 0: it has none */
+	uint32_t sender;              /* 1 + the core that is to send for it; 0: its own */
+	uint64_t disk_first;          /* sector */
+	struct exo_rect screen;       /* width 0: it has none */
 	uint64_t reserved2;
 };
 

@@ -124,7 +124,11 @@ struct exo_queue {
 	/* Written once by the kernel when the ring is made; it keeps its own copy. */
 	uint32_t version; /* EXO_RING_VERSION */
 	uint32_t size;    /* descriptors */
-	uint8_t pad0[56];
+	/* Transmit, request queue: written by the kernel while the ring lives. Not 0: its core
+	 * looks at head by itself, no doorbell is needed. Who skips the doorbell reads it behind a
+	 * full fence after writing head. */
+	uint32_t watched;
+	uint8_t pad0[52];
 	/* Written by the producer. */
 	uint32_t head;
 	uint8_t pad1[60];

@@ -101,7 +101,8 @@ struct exo_start {
 	uint32_t phnum;
 	uint32_t program; /* 1 + index in `files` of the foreign program that the library OS is to
 	                     run; 0: none */
-	uint64_t reserved;
+	uint32_t sender;  /* 1 + the core that is to send for it; 0: its own */
+	uint32_t reserved;
 	uint64_t seed[4]; /* random, for the library OS's generators */
 	uint64_t mailbox; /* address of a struct exo_mailbox (libexo/mailbox.h) shared with the
 	                     creator, writable; 0: none */

@@ -106,7 +106,7 @@ static inline void exo_ring_publish(struct exo_ring *ring, uint32_t n)
 	__atomic_store_n(&ring->request->head, ring->request_head, __ATOMIC_RELEASE);
 }
 
-/* Tells the polling core that the request queue has something. */
+/* Tells the polling core that the request queue has something, if it does not look by itself. */
 int exo_ring_doorbell(const struct exo_ring *ring);
 
 #endif

@@ -28,6 +28,14 @@ static inline const struct exo_account *exo_account(void)
 	return (const struct exo_account *)EXO_ACCOUNT_ADDR;
 }
 
+/* The core that is to send for this environment. */
+static inline uint32_t exo_sender_core(void)
+{
+	const struct exo_start *page = exo_start_page();
+
+	return page->sender != 0 ? page->sender - 1 : page->core;
+}
+
 /*
  * The first capability for `use` (enum exo_start_use) whose name is `name` (NULL: any). NULL where
  * the environment was given none.

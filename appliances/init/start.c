@@ -86,8 +86,10 @@ static int give_capabilities(struct exo_child *child, const struct exo_manifest_
 	                   (flags & EXO_MANIFEST_INPUT ? EXO_RIGHT_READ : 0);
 	bool control = (flags & EXO_MANIFEST_CONTROL) != 0;
 	/* To end or to revoke, one derives a key to the unit from these. */
-	unsigned envs = (flags & EXO_MANIFEST_ENVS ? EXO_RIGHT_ALLOC | pass : 0) |
-	                (control ? EXO_RIGHT_ALLOC | EXO_RIGHT_GRANT | EXO_RIGHT_CONTROL : 0);
+	unsigned envs =
+	        (flags & EXO_MANIFEST_ENVS ? EXO_RIGHT_ALLOC | pass : 0) |
+	        (control ? EXO_RIGHT_ALLOC | EXO_RIGHT_GRANT | EXO_RIGHT_CONTROL | EXO_RIGHT_CALL
+	                 : 0);
 	int result = give_all_of(child, EXO_USE_FRAMES, "frames",
 	                         EXO_RIGHT_ALLOC | pass |
 	                                 (control ? EXO_RIGHT_GRANT | EXO_RIGHT_FREE : 0));

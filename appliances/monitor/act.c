@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the monitor does to others. */
 #include <libexo/call.h>
+#include <libexo/handover.h>
 #include <libexo/lib.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
@@ -114,4 +115,81 @@ void act_take(char *const *words)
 	else
 		exo_printf("environment %u has a second to give %llu frames back\n", block.env,
 		           (unsigned long long)block.count);
+}
+
+/* ---- replace ---- */
+
+#define PATIENCE_NS 3000000000ull
+#define LOOK_NS     10000000ull
+
+static int order(uint32_t env, enum exo_handover_order what, uint64_t port)
+{
+	struct exo_cap key;
+	int result = derive_key(EXO_USE_ENVS, env, 1, EXO_RIGHT_CALL, &key);
+
+	if (result == 0)
+		result = exo_gate(&key, 0);
+	if (result < 0)
+		return result;
+	result = (int)exo_send(0, what, port, 0, 0);
+	(void)exo_gate(NULL, 0);
+	return result;
+}
+
+static void say_no_order(const char *who, int result)
+{
+	if (result == -EXO_EAGAIN)
+		exo_printf("replace: %s takes no orders\n", who);
+	else
+		say_refused("replace", result);
+}
+
+/* Whether it binds what it stands by for: nobody else in it knows, so the ledger is asked. */
+static bool takes_over(uint32_t env, uint64_t port, const char *name)
+{
+	uint32_t before = count_bindings(env);
+	uint64_t until = exo_time_now_ns() + PATIENCE_NS;
+	int result = order(env, EXO_HANDOVER_TAKE, port);
+
+	if (result < 0) {
+		say_no_order(name, result);
+		return false;
+	}
+	while (count_bindings(env) <= before) {
+		if (exo_time_now_ns() > until) {
+			exo_printf("replace: %s has no such flow to stand by for (standby = true "
+			           "in the manifest); nothing was changed\n",
+			           name);
+			return false;
+		}
+		exo_time_sleep_ns(LOOK_NS);
+	}
+	return true;
+}
+
+/* replace OLD NEW [PORT]: NEW binds the flows behind OLD, who then lets go of them, but for its
+ * connections (libexo/handover.h). */
+void act_replace(char *const *words)
+{
+	uint32_t from, to;
+	uint64_t port = 0;
+	int result;
+
+	if (words[1] == NULL || words[2] == NULL) {
+		exo_printf("replace whom? replace OLD NEW [PORT]: listening flows of OLD, or those "
+		           "of PORT, go to NEW\n");
+		return;
+	}
+	if (words[3] != NULL && !parse_number(words[3], &port))
+		return;
+	from = find_env(words[1]);
+	to = from == 0 ? 0 : find_env(words[2]);
+	if (to == 0 || from == to || !takes_over(to, port, words[2]))
+		return;
+	result = order(from, EXO_HANDOVER_GIVE, port);
+	if (result < 0)
+		say_no_order(words[1], result);
+	else
+		exo_printf("%s gets what is new; %s keeps its connections until they end\n",
+		           words[2], words[1]);
 }

@@ -27,6 +27,7 @@ static const struct command {
         {"machine", "", "version, cores, memory, polls", show_machine},
         {"kill", "ENVIRONMENT", "ends it; everything that it has is taken back", act_kill},
         {"take", "COUNT ENVIRONMENT", "asks it for frames, then takes them", act_take},
+        {"replace", "OLD NEW [PORT]", "flows of one go to another; connections stay", act_replace},
         {"revoke", "FIRST COUNT", "ends all keys to these frames", act_revoke},
 };
 

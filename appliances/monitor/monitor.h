@@ -8,7 +8,7 @@
  *     line.c  reading a line: editing, history
  *     show.c  envs, frames, slots, bindings, …
  *     top.c   handlers in the kernel
- *     act.c   kill, revoke, take
+ *     act.c   kill, revoke, take, replace
  */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
@@ -48,6 +48,8 @@ void show_machine(char *const *words);
 const char *name_of(uint32_t id, char name[EXO_NAME_MAX]);
 /* The environment that a word names, by id or by name: its id, or 0 after saying why not. */
 uint32_t find_env(const char *word);
+/* How many bindings an environment has, by the ledger. */
+uint32_t count_bindings(uint32_t env);
 /* A number: true, or false after saying that `word` is none. */
 bool parse_number(const char *word, uint64_t *number);
 
@@ -56,6 +58,7 @@ bool parse_number(const char *word, uint64_t *number);
 void act_kill(char *const *words);
 void act_revoke(char *const *words);
 void act_take(char *const *words);
+void act_replace(char *const *words);
 /* A key with `rights` to one unit, derived from an authority of the start page. 0 or error. */
 int derive_key(uint32_t use, uint64_t first, uint32_t count, unsigned rights, struct exo_cap *out);
 

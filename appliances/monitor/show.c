@@ -99,6 +99,17 @@ uint32_t find_env(const char *word)
 	return found;
 }
 
+uint32_t count_bindings(uint32_t env)
+{
+	struct walk walk = {.started = false};
+	const struct exo_ledger_entry *entry;
+	uint32_t n = 0;
+
+	while ((entry = next(&walk, EXO_KIND_BINDING)) != NULL)
+		n += entry->owner == env;
+	return n;
+}
+
 /* ---- Environments ---- */
 
 static void show_account(const struct exo_ledger_entry *entry)

@@ -17,7 +17,14 @@
 #include "content.h"
 #include "stats.h"
 
-enum { LWIP_PORT = 8081, CONNECTIONS = 128, BACKLOG = 64, POLL_HALF_SECONDS = 20, QUIET_POLLS = 6 };
+enum {
+	OWN_PORT = 8080,
+	LWIP_PORT = 8081,
+	CONNECTIONS = 128,
+	BACKLOG = 64,
+	POLL_HALF_SECONDS = 20,
+	QUIET_POLLS = 6
+};
 
 struct client {
 	struct client *next; /* of the free ones */
@@ -244,17 +251,23 @@ static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
 	return ERR_OK;
 }
 
-static int listen(const struct lwip_exo *port)
+static int listen_at(const struct lwip_exo *port, uint16_t number)
 {
 	struct tcp_pcb *pcb = tcp_new();
 
-	if (pcb == NULL || tcp_bind(pcb, &port->netif.ip_addr, LWIP_PORT) != ERR_OK)
+	if (pcb == NULL || tcp_bind(pcb, &port->netif.ip_addr, number) != ERR_OK)
 		return -1;
 	pcb = tcp_listen_with_backlog(pcb, BACKLOG);
 	if (pcb == NULL)
 		return -1;
 	tcp_accept(pcb, on_accept);
 	return 0;
+}
+
+/* At the port of libos-tcp, too: for when its flows come here. */
+static int listen(const struct lwip_exo *port)
+{
+	return listen_at(port, LWIP_PORT) != 0 ? -1 : listen_at(port, OWN_PORT);
 }
 
 int exo_main(void)

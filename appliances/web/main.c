@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A web server: HTTP/1.1 on libos-tcp, giving out the payload's files. It has its address to
- * itself, or shares it with a host environment (argument "shared"). Argument "port=N": instead of
- * 80; "stack=NAME": tells at /stats what that stack has carried. A flow space named "six" makes it
- * serve IPv6 besides.
+ * itself, or shares it with a host environment (argument "shared"). Argument "port=N", as often as
+ * there are ports: instead of 80; "stack=NAME": tells at /stats what that stack has carried. A flow
+ * space named "six" makes it serve IPv6 besides.
  */
 #include <http/server.h>
 #include <libexo/call.h>
@@ -52,30 +52,40 @@ static bool has_argument(const char *word)
 	return false;
 }
 
-/* What stands behind `name=` among the arguments; NULL: it is not there. */
-static const char *argument(const char *name)
+/* What stands behind the n-th `name=` among the arguments; NULL: it is not there. */
+static const char *argument(const char *name, unsigned n)
 {
 	size_t size = strlen(name);
 
 	for (unsigned i = 1; exo_start_arg(i) != NULL; i++)
-		if (strncmp(exo_start_arg(i), name, size) == 0)
+		if (strncmp(exo_start_arg(i), name, size) == 0 && n-- == 0)
 			return exo_start_arg(i) + size;
 	return NULL;
 }
 
-static uint16_t port(void)
+/* The n-th port; 0: there is none. */
+static uint16_t port(unsigned n)
 {
-	const char *text = argument("port=");
+	const char *text = argument("port=", n);
 	uint16_t number = 0;
 
 	while (text != NULL && *text >= '0' && *text <= '9')
 		number = (uint16_t)(number * 10 + (*text++ - '0'));
-	return number != 0 ? number : HTTP_PORT;
+	return text == NULL && n == 0 ? HTTP_PORT : number;
+}
+
+static int listen_all(struct tcp_stack *stack)
+{
+	int result = 0;
+
+	for (unsigned i = 0; result == 0 && port(i) != 0; i++)
+		result = http_server_listen(server, stack, &(struct udp_endpoint){.port = port(i)});
+	return result;
 }
 
 static const struct http_resource *find(void *context, const struct http_request *request)
 {
-	const char *stack = argument("stack=");
+	const char *stack = argument("stack=", 0);
 	struct stats stats;
 
 	if (stack == NULL || !stats_wanted(request))
@@ -107,7 +117,7 @@ static int open_net(const char *flow, uint8_t family)
 	if (udp_exo_reach(&net->driver, content_pages()) < 0 ||
 	    udp_exo_reach(&net->driver, &memory) < 0)
 		return complain("too many pieces of memory");
-	if (http_server_listen(server, net->stack, &(struct udp_endpoint){.port = port()}) != 0)
+	if (listen_all(net->stack) != 0)
 		return complain("cannot listen");
 	n_nets++;
 	return 0;
@@ -133,7 +143,7 @@ static void say_ready(int files)
 {
 	struct exo_mailbox_end end;
 
-	exo_printf("ready: %d files on port %u\n", files, port());
+	exo_printf("ready: %d files on port %u\n", files, port(0));
 	if (exo_mailbox_open(&end) == 0)
 		exo_mailbox_send(&end, EXO_CHANNEL_HELLO, NULL, 0);
 }

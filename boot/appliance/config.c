@@ -126,7 +126,7 @@ static void read_flow(struct model *model, const config_setting_t *group, struct
 {
 	static const char *const known[] = {"name",  "receive",  "transmit", "address", "family",
 	                                    "ports", "priority", "program",  "host",    "tap",
-	                                    "count", "share",    NULL};
+	                                    "count", "share",    "standby",  NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "a flow is a group in braces");
 	check_names(group, known);
@@ -148,6 +148,7 @@ static void read_flow(struct model *model, const config_setting_t *group, struct
 	        .tap = get_bool(group, "tap"),
 	        .count = get_bool(group, "count"),
 	        .share = get_bool(group, "share"),
+	        .standby = get_bool(group, "standby"),
 	        .priority = (int32_t)get_number(group, "priority", INT32_MIN, INT32_MAX, 0),
 	        .address = (uint32_t)get_number(group, "address", 0, ADDRESSES_MAX - 1, 0),
 	        .family = (int)get_number(group, "family", 4, 6, 4),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <exo/flow.h>
+#include <exo/start.h>
 #include <libexo/manifest.h>
 
 #include "archive.h"
@@ -115,6 +116,8 @@ static uint32_t flow_flags(const struct model_flow *flow)
 		flags |= EXO_BIND_TAP | (uint32_t)EXO_RIGHT_TAP << 16;
 	if (flow->count)
 		flags |= EXO_BIND_COUNT;
+	if (flow->standby)
+		flags |= EXO_START_STANDBY;
 	if (flow->share)
 		flags |= (uint32_t)EXO_RIGHT_SHARE << 16;
 	return flags;

@@ -19,7 +19,7 @@ int exo_net_bind(const struct exo_start_bind *bind, const struct exo_cap *space,
 {
 	struct exo_bind block = {
 	        .space = *space,
-	        .flags = bind->flags,
+	        .flags = bind->flags & (uint32_t)~EXO_START_STANDBY,
 	        .priority = bind->priority,
 	        .n_conjunctions = bind->n_conjunctions,
 	        .program_kind = bind->program_kind,
@@ -62,7 +62,8 @@ static int bind_all(struct exo_net *net)
 		const struct exo_cap *space = &exo_start_page()->caps[binds[i].space].cap;
 		int result;
 
-		if (strncmp(binds[i].name, net->flow->name, sizeof(binds[i].name)) != 0)
+		if (strncmp(binds[i].name, net->flow->name, sizeof(binds[i].name)) != 0 ||
+		    (binds[i].flags & EXO_START_STANDBY) != 0)
 			continue;
 		if (net->n_bindings == EXO_NET_BINDINGS_MAX)
 			return failed(net, "too many bindings", -EXO_E2BIG);

@@ -12,6 +12,11 @@ enum {
 	CONNECTIONS = 1024,
 };
 
+struct lister {
+	exo_handover_each *each;
+	void *with;
+};
+
 struct tcp_exo_options tcp_exo_options_default(void)
 {
 	struct tcp_exo_options options = {.udp = udp_exo_options_default(),
@@ -39,6 +44,35 @@ static int failed(struct tcp_exo *net, const char *what, int result)
 	return result;
 }
 
+static void list_one(void *with, const struct udp_endpoint *local,
+                     const struct udp_endpoint *remote)
+{
+	struct exo_handover_peer peer = {
+	        .family = local->ip.family, .local_port = local->port, .remote_port = remote->port};
+	const struct lister *lister = with;
+
+	memcpy(peer.local, local->ip.bytes, peer.family == 6 ? 16 : 4);
+	memcpy(peer.remote, remote->ip.bytes, peer.family == 6 ? 16 : 4);
+	lister->each(lister->with, &peer);
+}
+
+static void list_connections(void *context, exo_handover_each *each, void *with)
+{
+	struct tcp_exo *net = context;
+	struct lister lister = {each, with};
+
+	tcp_stack_each(net->stack, list_one, &lister);
+}
+
+static void open_handover(struct tcp_exo *net)
+{
+	struct udp_exo *driver = &net->driver;
+
+	exo_handover_open(&net->handover, driver->flow->name, &driver->rx.cap, driver->bindings,
+	                  driver->n_bindings, list_connections, net);
+	driver->handover = &net->handover;
+}
+
 int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 {
 	struct tcp_config config = options->tcp;
@@ -56,6 +90,7 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 	if (tcp_udp_open(&net->glue, net->driver.stack, &config, net->memory.address, size) != 0)
 		return failed(net, "TCP", -EXO_EINVAL);
 	net->stack = net->glue.tcp;
+	open_handover(net);
 	return udp_exo_reach(&net->driver, &net->memory); /* tcp_send_copy's blocks lie there */
 }
 

@@ -8,6 +8,7 @@
 
 #include <lwip/etharp.h>
 #include <lwip/init.h>
+#include <lwip/priv/tcp_priv.h>
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
 #include <lwip_exo.h>
@@ -95,11 +96,15 @@ uint32_t lwip_exo_poll(struct lwip_exo *port)
 {
 	static struct exo_rx_frame frames[BURST];
 	uint32_t n = exo_rx_burst(&port->net.rx, frames, BURST);
+	bool handing_over = exo_handover_active(&port->handover);
 
+	for (uint32_t i = 0; i < n && handing_over; i++)
+		exo_handover_frame(&port->handover, frames[i].data, frames[i].length);
 	for (uint32_t i = 0; i < n; i++)
 		input(port, &frames[i]);
 	exo_rx_release(&port->net.rx, frames, n);
 	sys_check_timeouts();
+	port->due = handing_over ? exo_handover_run(&port->handover) : UINT64_MAX;
 	exo_tx_flush(&port->net.tx);
 	return n;
 }
@@ -107,11 +112,11 @@ uint32_t lwip_exo_poll(struct lwip_exo *port)
 void lwip_exo_wait(struct lwip_exo *port)
 {
 	u32_t ms = sys_timeouts_sleeptime();
+	uint64_t due = port->due, now = exo_time_now_ns();
 
-	if (ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE)
-		exo_wait(0);
-	else
-		exo_wait(exo_tsc() + exo_time_ticks(ms * 1000000ull));
+	if (ms != SYS_TIMEOUTS_SLEEPTIME_INFINITE && now + ms * 1000000ull < due)
+		due = now + ms * 1000000ull;
+	exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
 }
 
 _Noreturn void lwip_exo_serve(struct lwip_exo *port)
@@ -119,6 +124,22 @@ _Noreturn void lwip_exo_serve(struct lwip_exo *port)
 	for (;;)
 		if (lwip_exo_poll(port) == 0)
 			lwip_exo_wait(port);
+}
+
+/* ---- Handing over ---- */
+
+/* Those that have been accepted, and those on their way there. */
+static void list_connections(void *context, exo_handover_each *each, void *with)
+{
+	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+		struct exo_handover_peer peer = {.family = 4,
+		                                 .local_port = pcb->local_port,
+		                                 .remote_port = pcb->remote_port};
+
+		memcpy(peer.local, &ip_2_ip4(&pcb->local_ip)->addr, 4);
+		memcpy(peer.remote, &ip_2_ip4(&pcb->remote_ip)->addr, 4);
+		each(with, &peer);
+	}
 }
 
 /* ---- Opening ---- */
@@ -188,5 +209,8 @@ int lwip_exo_open(struct lwip_exo *port, const char *flow)
 		exo_text_copy(port->error, sizeof port->error, port->net.error);
 		return result;
 	}
+	exo_handover_open(&port->handover, port->net.flow->name, &port->net.rx.ring.cap,
+	                  port->net.bindings, port->net.n_bindings, list_connections, port);
+	port->due = UINT64_MAX;
 	return add_interface(port, address);
 }

@@ -163,3 +163,21 @@ int lookup_port(struct tcp_stack *stack, struct endpoints *at)
 	}
 	return -TCP_ENOSPC;
 }
+
+static void tell(const struct endpoints *at, tcp_each_fn *each, void *with)
+{
+	struct udp_endpoint local = {.ip = at->local, .port = at->local_port};
+	struct udp_endpoint remote = {.ip = at->remote, .port = at->remote_port};
+
+	each(with, &local, &remote);
+}
+
+void tcp_stack_each(const struct tcp_stack *stack, tcp_each_fn *each, void *with)
+{
+	for (uint32_t i = 0; i <= stack->conn_mask; i++)
+		for (const struct tcp_conn *c = stack->conns[i]; c != NULL; c = c->hash_next)
+			tell(&c->at, each, with);
+	for (uint32_t i = 0; i <= stack->request_mask; i++)
+		for (const struct request *r = stack->requests[i]; r != NULL; r = r->hash_next)
+			tell(&r->at, each, with);
+}

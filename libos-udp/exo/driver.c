@@ -425,16 +425,39 @@ static void flush(struct udp_exo *driver)
 	driver->unflushed = exo_ring_doorbell(&driver->tx) < 0;
 }
 
+/* Flows are coming or going: the handover looks at frames before the stack does. */
+static void show_handover(struct udp_exo *driver, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct exo_desc *desc = exo_ring_response(&driver->rx, i);
+		uint64_t cookie = desc->cookie;
+		uint32_t length = desc->length;
+
+		if (cookie < driver->n_buffers && length <= UDP_EXO_BUFFER_BYTES - UDP_HEADROOM)
+			exo_handover_frame(driver->handover,
+			                   bytes_of(driver, (uint32_t)cookie) + UDP_HEADROOM,
+			                   length);
+	}
+}
+
 uint32_t udp_exo_poll(struct udp_exo *driver)
 {
+	bool handing_over = driver->handover != NULL && exo_handover_active(driver->handover);
 	uint32_t n;
 
 	reclaim(driver);
 	n = exo_ring_there(&driver->rx);
 	n = n < BURST ? n : BURST;
+	if (handing_over)
+		show_handover(driver, n);
 	if (n > 0)
 		take_burst(driver, n);
 	driver->deadline = udp_stack_run(driver->stack);
+	if (handing_over) {
+		uint64_t due = exo_handover_run(driver->handover);
+
+		driver->deadline = due < driver->deadline ? due : driver->deadline;
+	}
 	driver_fill(driver);
 	flush(driver);
 	return n;

@@ -123,7 +123,8 @@ static int bind_all(struct udp_exo *driver)
 	int result = 0;
 
 	for (unsigned i = 0; i < n && result == 0; i++)
-		if (strncmp(binds[i].name, driver->flow->name, sizeof binds[i].name) == 0)
+		if (strncmp(binds[i].name, driver->flow->name, sizeof binds[i].name) == 0 &&
+		    (binds[i].flags & EXO_START_STANDBY) == 0)
 			result = bind_one(driver, &binds[i]);
 	return result;
 }

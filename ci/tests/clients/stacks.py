@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 120
+# timeout: 180
 """The stacks appliance: four environments on one address, three TCP libraries, real clients.
 
     namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2  host, own (8080), lwip (8081), static (8082)
 """
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -61,6 +62,66 @@ def serves_all_at_once(ns):
         assert int(re.search(r"(\d+) requests in", out).group(1)) > 20, f"{port}: {out}"
 
 
+class Kept:
+    """A connection that stays open over several requests: who answers it?"""
+
+    def __init__(self, ns, port):
+        program = ("import http.client, sys\n"
+                   f"c = http.client.HTTPConnection('{ADDRESS}', {port}, timeout=20)\n"
+                   "for line in sys.stdin:\n"
+                   "    c.request('GET', '/stats'); r = c.getresponse(); t = r.read().decode()\n"
+                   "    s = c.sock.getsockname()[1]\n"
+                   "    print(s, t.split('<h2>')[1].split('</h2>')[0], flush=True)\n")
+        self.process = subprocess.Popen(ns.prefix() + ["python3", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self):
+        """The client's port, which tells whether the connection is still the same, and the stack."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().split()
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=20)
+
+
+def stack_at(ns, port):
+    return re.search("<h2>(.*)</h2>", get(ns, port, path="/stats")).group(1)
+
+
+def swap(ns, machine, old, new, port):
+    """While clients ask at `port`, on connections that stay and on new ones, its flows change hands."""
+    kept = Kept(ns, port)
+    first = kept.ask()
+    expect(first[1], PORTS[port if old == "own" else 8081])
+    loads = [ns.popen("wrk", "-t1", "-c4", "-d8s", "--timeout", "10s", *more, f"http://{ADDRESS}:{port}/", stdout=-1, text=True)
+             for more in ((), ("-H", "Connection: close"))]
+    loads.append(ns.popen("h2load", "--h1", "-n600", "-c20", "-t1", f"http://{ADDRESS}:{port}/", stdout=-1, text=True))
+    time.sleep(2)
+    machine.send(f"replace {old} {new} {port}\r")
+    machine.wait_for(rf"{old}: handover: 1 listening flows given, \d+ connections kept", seconds=30)
+    expect(kept.ask(), first)
+    for load in loads:
+        out = load.communicate(timeout=60)[0]
+        assert "Socket errors" not in out and "Non-2xx" not in out, out
+        assert re.search(r"[1-9]\d+ requests in|600 succeeded, 0 failed, 0 errored, 0 timeout", out), out
+    expect(kept.ask(), first)
+    kept.end()
+
+
+def replaces_live(ns, machine):
+    swap(ns, machine, "own", "lwip", 8080)
+    expect(stack_at(ns, 8080), "lwIP")
+    expect(stack_at(ns, 8081), "lwIP")
+    machine.wait_for("own: handover: all connections that were kept have ended", seconds=30)
+    machine.send("replace lwip static 8080\r")
+    machine.wait_for("static has no such flow to stand by for", seconds=20)
+    machine.send("replace lwip own 8080\r")
+    machine.wait_for("lwip: handover: 1 listening flows given", seconds=30)
+    expect(stack_at(ns, 8080), "libos-tcp")
+    expect(stack_at(ns, 8081), "lwIP")
+
+
 def refuses_other_ports(ns):
     done = ns.run("nc", "-z", "-v", "-w", "3", ADDRESS, "8083", check=False)
     assert "refused" in done.stderr, done.stderr
@@ -71,12 +132,12 @@ def main():
     if not Namespace.possible():
         skip_all("needs root")
     report = Report()
-    with Namespace() as ns, Machine(payload=paths.payload("stacks"), nics=[Nic(tap("tap0"))], within=ns, limit=110,
+    with Namespace() as ns, Machine(payload=paths.payload("stacks"), nics=[Nic(tap("tap0"))], within=ns, limit=170,
                                     memory="160M", append=f"ip={ADDRESS}/24,10.51.0.1") as machine:
         machine.wait_for("ready: ", count=4)
-        for test in (serves_pages, tells_who_carried_what, serves_all_at_once, refuses_other_ports, serves_pages):
+        for test in (serves_pages, tells_who_carried_what, serves_all_at_once, refuses_other_ports, replaces_live, serves_pages):
             with report.test("stacks " + test.__name__.replace("_", " ")):
-                test(ns)
+                test(*(ns, machine)[:test.__code__.co_argcount])
                 assert machine.running(), machine.console()[-2000:]
     report.exit()
 

@@ -66,6 +66,10 @@ struct exo_start_file {
 	uint64_t size;
 };
 
+/* In a bind's `flags`, beside enum exo_bind_flags: granted, but bound only when the environment is
+ * told to take it over from who has it (libexo/handover.h). */
+enum { EXO_START_STANDBY = 1 << 15 };
+
 /* A receive flow that the environment is to bind: filters that the manifest's author wrote,
  * addresses filled in. */
 struct exo_start_bind {

@@ -31,8 +31,9 @@ struct tcp_exo_options {
 struct tcp_exo {
 	struct udp_exo driver;
 	struct tcp_udp glue;
-	struct tcp_stack *stack; /* the glue's */
-	struct exo_pages memory; /* the stack's */
+	struct tcp_stack *stack;      /* the glue's */
+	struct exo_pages memory;      /* the stack's */
+	struct exo_handover handover; /* its listening flows may go to another stack, or come */
 };
 
 /* For a server of a thousand connections: 512 descriptors in each queue, 4 MiB in all. */

@@ -180,4 +180,10 @@ struct tcp_usage {
 
 struct tcp_usage tcp_stack_usage(const struct tcp_stack *stack);
 
+typedef void tcp_each_fn(void *with, const struct udp_endpoint *local,
+                         const struct udp_endpoint *remote);
+/* Calls `each`, which must not call back into the stack, for every connection, half-open ones
+ * included; those in TIME-WAIT are none any more. */
+void tcp_stack_each(const struct tcp_stack *stack, tcp_each_fn *each, void *with);
+
 #endif

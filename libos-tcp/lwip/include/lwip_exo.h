@@ -13,15 +13,18 @@
 
 #include <stdbool.h>
 
+#include <libexo/handover.h>
 #include <libexo/net.h>
 #include <lwip/netif.h>
 
 struct lwip_exo {
 	struct exo_net net;
 	struct netif netif;
-	uint16_t port;      /* NIC port of the address */
-	bool shared;        /* the address is not ours alone: set before lwip_exo_open */
-	uint64_t no_pbuf;   /* frames dropped: lwIP's pool was empty */
+	struct exo_handover handover; /* listening flows may go to another stack, or come */
+	uint64_t due;                 /* of the handover, in nanoseconds since boot */
+	uint16_t port;                /* NIC port of the address */
+	bool shared;                  /* the address is not ours alone: set before lwip_exo_open */
+	uint64_t no_pbuf;             /* frames dropped: lwIP's pool was empty */
 	uint64_t damaged;   /* frames dropped: cut, or a checksum that hardware found wrong */
 	uint64_t no_buffer; /* packets not sent: the transmit ring was full, or too long */
 	char error[EXO_NET_ERROR_MAX];

@@ -17,6 +17,7 @@
 
 #include <exo/flow.h>
 #include <exo/start.h>
+#include <libexo/handover.h>
 #include <libexo/memory.h>
 #include <libexo/ring.h>
 
@@ -64,7 +65,8 @@ struct udp_exo {
 	const struct exo_binding_counters *counters; /* [n_bindings] */
 	uint16_t ports[UDP_INTERFACES_MAX];          /* NIC port of each interface */
 	uint32_t n_interfaces;
-	uint64_t tx_drops;   /* the transmit ring was full */
+	struct exo_handover *handover; /* NULL: flows neither come nor go; set by who opens it */
+	uint64_t tx_drops;             /* the transmit ring was full */
 	uint64_t tx_refused; /* completed with an error: outside the flow space, most likely */
 	uint16_t tx_error;   /* the last one's enum exo_error */
 	uint64_t strange;    /* descriptors that came back though nobody had put them in */

@@ -85,7 +85,7 @@ unsigned offload_checksum(uint16_t port, struct rte_mbuf *mbuf, unsigned flags);
  * one segment only. */
 unsigned offload_segment(uint16_t port, struct rte_mbuf *mbuf, uint16_t size, bool by_port,
                          unsigned *pieces);
-/* Cuts it; `whole` stays the caller's. false: no mbufs now, nothing has happened. */
+/* Cuts it; `whole` stays the caller's, its header spent. false: no mbufs now, nothing was cut. */
 bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
                  struct rte_mbuf *out[]);
 
@@ -140,6 +140,8 @@ int port_start(void);
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
 /* An mbuf without memory, to be attached to some; NULL: none now. */
 struct rte_mbuf *port_shell(void);
+/* n empty transmit buffers, and n mbufs without memory. false: there are not so many now. */
+bool port_pieces(struct rte_mbuf *heads[], struct rte_mbuf *shells[], unsigned n);
 /* Has this core's queues give back what has been sent. */
 void port_reclaim(unsigned core);
 /* Statistics and link into *info. */

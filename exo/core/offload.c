@@ -199,11 +199,16 @@ static unsigned by_port(uint16_t id, struct rte_mbuf *mbuf, const struct headers
 	return rte_eth_tx_prepare(id, 0, &mbuf, 1) == 1 ? 0 : EXO_EINVAL;
 }
 
+static unsigned sum_l4_by_port(uint16_t id, struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	return by_port(id, mbuf, headers,
+	               headers->tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM);
+}
+
 static unsigned sum_l4(uint16_t id, struct rte_mbuf *mbuf, const struct headers *headers)
 {
 	if (port_computes(id, mbuf, headers))
-		return by_port(id, mbuf, headers,
-		               headers->tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM);
+		return sum_l4_by_port(id, mbuf, headers);
 	l4_in_software(mbuf, headers);
 	return 0;
 }
@@ -252,100 +257,179 @@ unsigned offload_segment(uint16_t id, struct rte_mbuf *mbuf, uint16_t size, bool
 	return by_port(id, mbuf, &headers, RTE_MBUF_F_TX_TCP_SEG);
 }
 
-/* References to `length` bytes from `offset` on, behind `head`. false: no mbufs left. */
-static bool refer(struct rte_mbuf *head, struct rte_mbuf *from, uint32_t offset, uint32_t length)
+/* What the segments of a packet have in common. */
+struct cutter {
+	struct headers headers;
+	uint64_t l3_sum, l4_sum; /* of the headers, without what patch() writes */
+	uint32_t seq;
+	uint16_t port, id, size, flags;   /* flags: TCP's, with its data offset */
+	bool by_port;                     /* which makes TCP's and UDP's checksum */
+	struct rte_mbuf *whole, *segment; /* the latter: where its payload goes on, */
+	uint32_t offset;                  /* this far into it */
+};
+
+/* References to the next `length` bytes of payload, behind `head`; the first in `shell`. false: no
+ * mbufs left. */
+static bool refer(struct cutter *cutter, struct rte_mbuf *head, struct rte_mbuf *shell,
+                  uint32_t length)
 {
 	struct rte_mbuf *last = head;
 
-	for (; length > 0; from = from->next) {
-		uint32_t here = from->data_len;
-		struct rte_mbuf *part;
+	head->pkt_len += length;
+	while (length > 0) {
+		struct rte_mbuf *from = cutter->segment, *part = shell ? shell : port_shell();
+		uint32_t here = RTE_MIN(from->data_len - cutter->offset, length);
 
-		if (offset >= here) {
-			offset -= here;
-			continue;
-		}
-		part = port_shell();
 		if (!part)
 			return false;
-		here = RTE_MIN(here - offset, length);
+		shell = NULL;
 		rte_pktmbuf_attach(part, from);
-		part->data_off = (uint16_t)(from->data_off + offset);
+		part->data_off = (uint16_t)(from->data_off + cutter->offset);
 		part->data_len = (uint16_t)here;
 		part->next = NULL;
 		part->nb_segs = 1;
 		last = last->next = part;
 		head->nb_segs++;
-		head->pkt_len += here;
+		cutter->offset += here;
 		length -= here;
-		offset = 0;
+		if (cutter->offset == from->data_len) {
+			cutter->segment = from->next;
+			cutter->offset = 0;
+		}
 	}
 	return true;
 }
 
-/* Makes the header of the segment whose payload begins `done` bytes into the whole one's. */
-static void patch(struct rte_mbuf *mbuf, struct headers *headers, uint32_t index, uint32_t done,
-                  bool last)
+/* A header: 14 bytes at least, so that the last word may overlap the one before. */
+static void copy_words(uint8_t *to, const uint8_t *from, uint32_t length)
 {
-	uint32_t covered = mbuf->pkt_len - headers->l3;
+	for (uint32_t at = 0; at < length - 8; at += 8)
+		*(word_t *)(to + at) = *(const word_t *)(from + at);
+	*(word_t *)(to + length - 8) = *(const word_t *)(from + length - 8);
+}
 
-	headers->l4_length = mbuf->pkt_len - headers->l4;
+/* Sums up the headers of the whole packet, zeros standing where segments differ. */
+static void sum_template(struct cutter *cutter)
+{
+	struct rte_mbuf *whole = cutter->whole;
+	const struct headers *headers = &cutter->headers;
+	const uint8_t *addresses = headers->v4 ? (const uint8_t *)&ip4(whole, headers)->src_addr
+	                                       : ip6(whole, headers)->src_addr;
+	uint16_t *word = (uint16_t *)(void *)&tcp(whole, headers)->data_off;
+
+	if (headers->v4) {
+		struct rte_ipv4_hdr *ip = ip4(whole, headers);
+
+		cutter->id = rte_be_to_cpu_16(ip->packet_id);
+		ip->total_length = ip->packet_id = ip->hdr_checksum = 0;
+		cutter->l3_sum = fold(add_up(0, (const uint8_t *)ip, headers->l4 - headers->l3));
+	}
+	set_l4_sum(whole, headers, 0);
+	if (headers->tcp) {
+		cutter->seq = rte_be_to_cpu_32(tcp(whole, headers)->sent_seq);
+		cutter->flags = *word;
+		tcp(whole, headers)->sent_seq = 0;
+		*word = 0;
+	} else {
+		udp(whole, headers)->dgram_len = 0;
+	}
+	cutter->l4_sum = fold(add_up(rte_cpu_to_be_16(headers->tcp ? IPPROTO_TCP : IPPROTO_UDP),
+	                             addresses, headers->v4 ? 8 : 32));
+	cutter->l4_sum += fold(add_up(0, rte_pktmbuf_mtod_offset(whole, uint8_t *, headers->l4),
+	                              headers->data - headers->l4));
+}
+
+/* The flags of a segment, and TCP's data offset: the last one has FIN and PSH, the first one CWR
+ * (RFC 3168, 6.1.2: once). */
+static uint16_t flags_of(const struct cutter *cutter, bool first, bool last)
+{
+	unsigned off =
+	        (last ? 0 : RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG) | (first ? 0 : RTE_TCP_CWR_FLAG);
+
+	return cutter->flags & (uint16_t)~rte_cpu_to_be_16((uint16_t)off);
+}
+
+/* Writes into a segment's header what is its own. */
+static void patch(const struct cutter *cutter, struct rte_mbuf *mbuf, uint32_t index, bool last)
+{
+	const struct headers *headers = &cutter->headers;
+	uint16_t covered = rte_cpu_to_be_16((uint16_t)(mbuf->pkt_len - headers->l3));
+	uint16_t length = rte_cpu_to_be_16((uint16_t)(mbuf->pkt_len - headers->l4)), check;
+	uint64_t sum = cutter->l4_sum + length;
+
 	if (headers->v4) {
 		struct rte_ipv4_hdr *ip = ip4(mbuf, headers);
 
-		ip->total_length = rte_cpu_to_be_16((uint16_t)covered);
-		ip->packet_id =
-		        rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip->packet_id) + index));
-		sum_header(mbuf, headers);
+		ip->total_length = covered;
+		ip->packet_id = rte_cpu_to_be_16((uint16_t)(cutter->id + index));
+		ip->hdr_checksum = (uint16_t)~fold(cutter->l3_sum + covered + ip->packet_id);
 	} else {
-		ip6(mbuf, headers)->payload_len =
-		        rte_cpu_to_be_16((uint16_t)(covered - sizeof(struct rte_ipv6_hdr)));
+		ip6(mbuf, headers)->payload_len = rte_cpu_to_be_16(
+		        (uint16_t)(mbuf->pkt_len - headers->l3 - sizeof(struct rte_ipv6_hdr)));
 	}
 	if (headers->tcp) {
 		struct rte_tcp_hdr *to = tcp(mbuf, headers);
+		uint16_t flags = flags_of(cutter, index == 0, last);
 
-		to->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(to->sent_seq) + done);
-		if (!last)
-			to->tcp_flags &= (uint8_t) ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
-		if (index > 0)
-			to->tcp_flags &= (uint8_t)~RTE_TCP_CWR_FLAG; /* RFC 3168, 6.1.2: once */
+		to->sent_seq = rte_cpu_to_be_32(cutter->seq + index * cutter->size);
+		memcpy(&to->data_off, &flags, sizeof(flags));
+		sum += (uint64_t)to->sent_seq + flags;
 	} else {
-		udp(mbuf, headers)->dgram_len = rte_cpu_to_be_16((uint16_t)headers->l4_length);
+		udp(mbuf, headers)->dgram_len = length;
+		sum += length;
 	}
+	if (cutter->by_port) {
+		(void)sum_l4_by_port(cutter->port, mbuf, headers);
+		return;
+	}
+	sum += sum_bytes(mbuf->next, 0, mbuf->pkt_len - headers->data);
+	check = (uint16_t)~fold(sum);
+	set_l4_sum(mbuf, headers, check == 0 && !headers->tcp ? 0xffff : check);
 }
 
-static struct rte_mbuf *cut_one(uint16_t id, struct rte_mbuf *whole, struct headers headers,
-                                uint16_t size, uint32_t index)
+/* What the segments of `whole` have in common; its header is spent by that. */
+static void begin_cut(struct cutter *cutter, uint16_t port, struct rte_mbuf *whole, uint16_t size)
 {
-	uint32_t done = index * size, left = whole->pkt_len - headers.data - done;
-	struct rte_mbuf *mbuf = port_buffer(id, headers.data);
+	struct headers *headers = &cutter->headers;
 
-	if (!mbuf)
-		return NULL;
-	memcpy(rte_pktmbuf_mtod(mbuf, void *), rte_pktmbuf_mtod(whole, void *), headers.data);
-	mbuf->l2_len = whole->l2_len;
-	mbuf->l3_len = whole->l3_len;
-	if (!refer(mbuf, whole, headers.data + done, RTE_MIN(left, (uint32_t)size))) {
-		rte_pktmbuf_free(mbuf);
-		return NULL;
-	}
-	patch(mbuf, &headers, index, done, left <= size);
-	(void)sum_l4(id, mbuf, &headers);
-	return mbuf;
+	cutter->port = port;
+	cutter->size = size;
+	cutter->whole = cutter->segment = whole;
+	(void)parse(whole, true, headers); /* as offload_segment found it */
+	cutter->offset = headers->data;
+	cutter->by_port = port_computes(port, whole, headers);
+	for (; cutter->segment && cutter->offset == cutter->segment->data_len; cutter->offset = 0)
+		cutter->segment = cutter->segment->next;
+	sum_template(cutter);
 }
 
-bool offload_cut(uint16_t id, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
+bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
                  struct rte_mbuf *out[])
 {
-	struct headers headers;
+	struct rte_mbuf *shells[EXO_PIECES_MAX];
+	struct cutter cutter;
+	uint32_t header, left;
 
-	(void)parse(whole, true, &headers); /* as offload_segment found it */
-	for (unsigned i = 0; i < pieces; i++) {
-		out[i] = cut_one(id, whole, headers, size, i);
-		if (!out[i]) {
-			rte_pktmbuf_free_bulk(out, i);
+	if (!port_pieces(out, shells, pieces))
+		return false;
+	begin_cut(&cutter, port, whole, size);
+	header = cutter.headers.data;
+	left = whole->pkt_len - header;
+	for (unsigned i = 0; i < pieces; i++, left -= size) {
+		struct rte_mbuf *mbuf = out[i];
+
+		copy_words(rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_mtod(whole, uint8_t *),
+		           header);
+		mbuf->data_len = (uint16_t)header;
+		mbuf->pkt_len = header;
+		mbuf->l2_len = whole->l2_len;
+		mbuf->l3_len = whole->l3_len;
+		if (!refer(&cutter, mbuf, shells[i], RTE_MIN(left, (uint32_t)size))) {
+			rte_pktmbuf_free_bulk(out, pieces);
+			rte_pktmbuf_free_bulk(&shells[i + 1], pieces - i - 1);
 			return false;
 		}
+		patch(&cutter, mbuf, i, left <= size);
 	}
 	return true;
 }

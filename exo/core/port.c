@@ -145,6 +145,16 @@ struct rte_mbuf *port_shell(void)
 	return rte_pktmbuf_alloc(shells);
 }
 
+bool port_pieces(struct rte_mbuf *heads[], struct rte_mbuf *without[], unsigned n)
+{
+	if (rte_pktmbuf_alloc_bulk(pool, heads, n))
+		return false;
+	if (rte_pktmbuf_alloc_bulk(shells, without, n) == 0)
+		return true;
+	rte_pktmbuf_free_bulk(heads, n);
+	return false;
+}
+
 void port_reclaim(unsigned core)
 {
 	for (unsigned id = 0; id < net.n_ports; id++) {

@@ -120,6 +120,7 @@ enum { WHEEL_LEVELS = 7, WHEEL_SLOTS = 64, WHEEL_TICK_BITS = 16 };
 
 struct wheel {
 	uint64_t tick; /* slots before this one have been run */
+	uint64_t next; /* nothing is due before; 0: not known */
 	uint64_t used[WHEEL_LEVELS];
 	struct timer *slots[WHEEL_LEVELS * WHEEL_SLOTS];
 };
@@ -291,7 +292,7 @@ struct tcp_conn {
 	        want_space : 1, limited : 1, frto : 1;
 	uint8_t undo_on : 1, tlp_retrans : 1, urgent_in : 1, urgent_out : 1, urgent_told : 1,
 	        passive : 1, rack_advanced : 1;
-	uint8_t hashed : 1, announce : 1, waiting : 1, starved : 1;
+	uint8_t hashed : 1, announce : 1, waiting : 1, starved : 1, gathered : 1;
 	uint8_t events; /* enum tcp_events not told yet */
 	uint8_t cause;  /* enum tcp_cause */
 	uint8_t soft;   /* enum tcp_failure */
@@ -399,6 +400,8 @@ struct limiter {
 	uint32_t second_ms, count;
 };
 
+enum { GATHERED_MAX = 32 };
+
 struct tcp_stack {
 	uint64_t now;
 	uint32_t us, ms;
@@ -422,6 +425,8 @@ struct tcp_stack {
 	struct tcp_conn *starved, *starved_last; /* those longest first */
 	bool feeding;
 	struct wheel wheel;
+	struct tcp_conn *gathered[GATHERED_MAX]; /* with something to send at the burst's end */
+	uint32_t n_gathered;
 
 	uint64_t lookup_secret[3];
 	uint64_t isn_secret[2], ts_secret[2], cookie_secret[2], port_secret[2];

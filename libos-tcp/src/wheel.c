@@ -4,7 +4,8 @@
  * further level slots 64 times as wide, seven levels in all: 9 years. A timer stands in the lowest
  * level whose span reaches it, and comes down as time passes. A bit for each slot in use makes the
  * next deadline a matter of a few instructions and lets idle time pass at once. Within a slot the
- * exact time decides: a timer is never early.
+ * exact time decides: a timer is never early. `next` spares who asks often even the look at the
+ * slots.
  */
 #include "internal.h"
 
@@ -14,6 +15,7 @@ void wheel_init(struct wheel *wheel, uint64_t now)
 {
 	memset(wheel, 0, sizeof *wheel);
 	wheel->tick = now >> WHEEL_TICK_BITS;
+	wheel->next = UINT64_MAX;
 }
 
 static void place(struct wheel *wheel, struct timer *timer)
@@ -42,6 +44,8 @@ void wheel_add(struct wheel *wheel, struct timer *timer, uint64_t expires)
 	if (timer->link != NULL)
 		wheel_remove(wheel, timer);
 	timer->expires = expires;
+	if (expires < wheel->next)
+		wheel->next = expires;
 	place(wheel, timer);
 }
 
@@ -53,6 +57,8 @@ void wheel_remove(struct wheel *wheel, struct timer *timer)
 	if (timer->next != NULL)
 		timer->next->link = timer->link;
 	timer->link = NULL;
+	if (timer->expires <= wheel->next)
+		wheel->next = 0;
 	if (wheel->slots[timer->slot] == NULL)
 		wheel->used[timer->slot / WHEEL_SLOTS] &= ~(1ull << timer->slot % WHEEL_SLOTS);
 }
@@ -102,7 +108,21 @@ static struct timer *earliest(struct timer *timer)
 	return best;
 }
 
-struct timer *wheel_due(struct wheel *wheel, uint64_t now)
+/* By the slots. */
+static uint64_t find_next(const struct wheel *wheel)
+{
+	uint64_t tick;
+	unsigned slot;
+
+	for (unsigned level = 0; level < WHEEL_LEVELS; level++)
+		if (first_slot(wheel, level, &slot, &tick))
+			/* Of a wide slot its beginning: to look through it would take long. */
+			return level == 0 ? earliest(wheel->slots[slot])->expires
+			                  : tick << WHEEL_TICK_BITS;
+	return UINT64_MAX;
+}
+
+static struct timer *take_due(struct wheel *wheel, uint64_t now)
 {
 	uint64_t end = now >> WHEEL_TICK_BITS, tick;
 	unsigned slot;
@@ -136,15 +156,19 @@ struct timer *wheel_due(struct wheel *wheel, uint64_t now)
 	return NULL;
 }
 
+struct timer *wheel_due(struct wheel *wheel, uint64_t now)
+{
+	struct timer *timer;
+
+	if (now < wheel->next)
+		return NULL;
+	timer = take_due(wheel, now);
+	if (timer == NULL)
+		wheel->next = find_next(wheel);
+	return timer;
+}
+
 uint64_t wheel_deadline(const struct wheel *wheel)
 {
-	uint64_t tick;
-	unsigned slot;
-
-	for (unsigned level = 0; level < WHEEL_LEVELS; level++)
-		if (first_slot(wheel, level, &slot, &tick))
-			/* Of a wide slot its beginning: to look through it would take long. */
-			return level == 0 ? earliest(wheel->slots[slot])->expires
-			                  : tick << WHEEL_TICK_BITS;
-	return UINT64_MAX;
+	return wheel->next != 0 ? wheel->next : find_next(wheel);
 }

@@ -41,16 +41,14 @@ bool udp_ip_is_loopback(const struct udp_ip *ip)
 /* IPv4 in the low 32 bits of an IPv6 address: never on a wire (RFC 4291, 2.5.5.2). */
 static bool is_mapped(const struct udp_ip *ip)
 {
-	return ip->family == 6 && all_zero(ip->bytes, 10) && ip->bytes[10] == 0xff &&
-	       ip->bytes[11] == 0xff;
+	return all_zero(ip->bytes, 10) && ip->bytes[10] == 0xff && ip->bytes[11] == 0xff;
 }
 
 bool udp_ip_is_source(const struct udp_ip *ip)
 {
-	if (ip->family != 4 && ip->family != 6)
-		return false;
-	if (ip->family == 4 && (ip->bytes[0] == 0 || ip->bytes[0] >= 240))
-		return false;
-	return !udp_ip_is_unspecified(ip) && !udp_ip_is_multicast(ip) && !udp_ip_is_loopback(ip) &&
-	       !is_mapped(ip);
+	/* IPv4: neither this network, nor loopback, nor groups and what is behind them. */
+	if (ip->family == 4)
+		return ip->bytes[0] != 0 && ip->bytes[0] != 127 && ip->bytes[0] < 224;
+	return ip->family == 6 && !udp_ip_is_unspecified(ip) && !udp_ip_is_multicast(ip) &&
+	       !udp_ip_is_loopback(ip) && !is_mapped(ip);
 }

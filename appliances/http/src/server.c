@@ -201,10 +201,9 @@ static const char *date_of(const struct http_server *server)
 }
 
 /* false: the connection is gone, or reads no more. */
-static bool answer_request(struct http_conn *conn)
+static bool answer_request(struct http_conn *conn, const struct http_request *request)
 {
 	struct http_server *server = conn->server;
-	const struct http_request *request = &conn->request;
 	const struct http_resource *resource = NULL;
 	struct http_answer answer;
 
@@ -231,13 +230,65 @@ static void answer_wrong(struct http_conn *conn, uint16_t status)
 		linger(conn);
 }
 
+/* ---- Heads that are known ---- */
+
+/* The place of a head that begins so: the first bytes, most of the request line, decide. NULL: too
+ * few. */
+static struct http_known *place_of(struct http_server *server, const uint8_t *at, uint32_t size)
+{
+	uint64_t words[4];
+
+	if (size < sizeof words)
+		return NULL;
+	memcpy(words, at, sizeof words);
+	words[0] = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) * 0x9e3779b97f4a7c15;
+	return &server->known[words[0] >> 32 & (HTTP_KNOWN - 1)];
+}
+
+/* The request whose head these bytes begin with, and its size; NULL: never seen. */
+static const struct http_request *recall(struct http_server *server, const uint8_t *at,
+                                         uint32_t size, uint32_t *used)
+{
+	const struct http_known *known = place_of(server, at, size);
+
+	if (known == NULL || known->size == 0 || known->size > size ||
+	    memcmp(known->bytes, at, known->size) != 0)
+		return NULL;
+	*used = known->size;
+	return &known->request;
+}
+
+/* All of the head was `size` bytes at `at`. */
+static void remember(struct http_server *server, const struct http_request *request,
+                     const uint8_t *at, uint32_t size)
+{
+	struct http_known *known = place_of(server, at, size);
+
+	if (known == NULL || size > HTTP_KNOWN_BYTES || request->has_body)
+		return;
+	memcpy(known->bytes, at, size);
+	known->size = size;
+	known->request = *request;
+}
+
 /* ---- Reading ---- */
 
 static void next_request(struct http_conn *conn)
 {
-	http_request_reset(&conn->request);
 	conn->unacked = tcp_unacknowledged(conn->tcp);
 	move(conn, &conn->server->waits);
+}
+
+/* Takes the next bytes, up to the end of a head or a request. */
+static enum http_parsed parse(struct http_conn *conn, const uint8_t *at, uint32_t size,
+                              uint32_t *used)
+{
+	bool fresh = !conn->request.begun;
+	enum http_parsed parsed = http_request_parse(&conn->request, at, size, used);
+
+	if (fresh && parsed == HTTP_HEAD)
+		remember(conn->server, &conn->request, at, *used);
+	return parsed;
 }
 
 /* Works through the bytes of a span as long as answers find room. *used of them were taken. false:
@@ -250,12 +301,20 @@ static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *
 	*used = 0;
 	while (parsed == HTTP_HEAD ||
 	       (parsed == HTTP_END && *used < span->size && tcp_send_space(conn->tcp) > 0)) {
-		parsed = http_request_parse(&conn->request, span->data + *used, span->size - *used,
-		                            &n);
+		const uint8_t *at = span->data + *used;
+		const struct http_request *known = NULL;
+
+		if (!conn->request.begun)
+			known = recall(conn->server, at, span->size - *used, &n);
+		if (known == NULL)
+			parsed = parse(conn, at, span->size - *used, &n);
 		*used += n;
-		if (parsed == HTTP_HEAD && !answer_request(conn))
+		if ((known != NULL || parsed == HTTP_HEAD) &&
+		    !answer_request(conn, known != NULL ? known : &conn->request))
 			return false;
-		if (parsed == HTTP_END)
+		if (known == NULL && parsed == HTTP_END)
+			http_request_reset(&conn->request);
+		if (known != NULL || parsed == HTTP_END)
 			next_request(conn);
 	}
 	if (parsed == HTTP_WRONG) {

@@ -59,12 +59,25 @@ struct http_counters {
 #undef HTTP_COUNTER_FIELD
 };
 
-enum { HTTP_CLOCK_LINES = 128, HTTP_LISTENERS_MAX = 4 };
+enum {
+	HTTP_CLOCK_LINES = 128,
+	HTTP_LISTENERS_MAX = 4,
+	HTTP_KNOWN = 8, /* a power of two */
+	HTTP_KNOWN_BYTES = 512,
+};
 
 /* "HTTP/1.1 200 OK" and Date of one second; it stays while answers with it are in flight. */
 struct http_clock_line {
 	uint32_t users, size;
 	char text[56];
+};
+
+/* A head without a body that has come before, and what the parser made of it: who asks for the same
+ * with the same words is understood at once. */
+struct http_known {
+	uint32_t size; /* 0: none yet */
+	uint8_t bytes[HTTP_KNOWN_BYTES];
+	struct http_request request;
 };
 
 struct http_list {
@@ -84,6 +97,7 @@ struct http_server {
 	struct http_clock_line lines[HTTP_CLOCK_LINES];
 	uint32_t line; /* the one of this second */
 	char date[32]; /* the same as a text */
+	struct http_known known[HTTP_KNOWN];
 };
 
 /* 1,024 connections, 10 s, 60 s, 5 s. */

@@ -32,6 +32,7 @@ struct tcp_exo_options tcp_exo_options_default(void)
 	options.tcp.records = 4 * CONNECTIONS;
 	options.tcp.blocks = CONNECTIONS / 4;
 	options.tcp.segment_max = BURST_MAX; /* the kernel cuts, or the NIC */
+	options.tcp.gather = true;
 	/* Segments held for reading lie in the driver's buffers: some must stay for the ring. */
 	options.tcp.arrivals = RING_SIZE_DEFAULT / 2;
 	return options;

@@ -136,12 +136,38 @@ void conn_leave(struct tcp_conn *conn)
 	}
 	conn->busy = 0;
 	active_put(conn);
-	if (conn->state == TCP_STATE_CLOSED && !held(conn))
+	if (conn->state == TCP_STATE_CLOSED && !held(conn) && !conn->gathered)
 		conn_free(conn);
 	else
 		timer_update(conn);
 	if (unlikely(stack->starved != NULL))
 		starve_feed(stack);
+}
+
+void conn_gather(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+
+	if (stack->n_gathered == GATHERED_MAX) {
+		conn_leave(conn);
+		return;
+	}
+	conn->busy = 0;
+	if (!conn->gathered)
+		stack->gathered[stack->n_gathered++] = conn;
+	conn->gathered = 1;
+}
+
+void conn_scatter(struct tcp_stack *stack)
+{
+	uint32_t n = stack->n_gathered;
+
+	stack->n_gathered = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		stack->gathered[i]->gathered = 0;
+		conn_enter(stack->gathered[i]);
+		conn_leave(stack->gathered[i]);
+	}
 }
 
 void conn_kick(struct tcp_conn *conn)

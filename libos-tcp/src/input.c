@@ -132,6 +132,10 @@ static void conn_input(struct tcp_conn *conn, struct segment *segment)
 	conn->data_in += segment->size > 0;
 	if (likely(predict(conn, segment))) {
 		fast_path(conn, segment);
+		if (segment->size == 0 && conn->stack->config.gather && has_unsent(conn)) {
+			conn_gather(conn);
+			return;
+		}
 	} else {
 		options_parse(&segment->options, arrival->segment + H_SIZE, segment->data,
 		              segment->flags & F_SYN);

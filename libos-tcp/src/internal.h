@@ -341,6 +341,9 @@ static inline void conn_enter(struct tcp_conn *conn)
 	conn->busy = 1;
 }
 void conn_leave(struct tcp_conn *conn);
+/* The same at the end of the burst; then for all that wait for it. */
+void conn_gather(struct tcp_conn *conn);
+void conn_scatter(struct tcp_stack *stack);
 /* Whatever the application did to it: send now, or at the end of what is going on. */
 void conn_kick(struct tcp_conn *conn);
 /* The connection is over: timers, queues; tells the application. */

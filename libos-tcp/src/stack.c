@@ -227,6 +227,7 @@ uint64_t tcp_stack_run(struct tcp_stack *stack)
 {
 	struct timer *timer;
 
+	conn_scatter(stack);
 	while ((timer = wheel_due(&stack->wheel, stack->now)) != NULL) {
 		uint8_t *at = (uint8_t *)timer;
 
@@ -243,7 +244,7 @@ uint64_t tcp_stack_run(struct tcp_stack *stack)
 
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack)
 {
-	uint64_t deadline = wheel_deadline(&stack->wheel);
+	uint64_t deadline = stack->n_gathered > 0 ? stack->now : wheel_deadline(&stack->wheel);
 
 	if (stack->timewait_oldest != NULL)
 		deadline = min_u64(deadline, stack->timewait_oldest->expires);

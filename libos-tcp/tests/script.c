@@ -357,6 +357,8 @@ static void run_until(struct script *script, uint64_t end, bool wanted)
 	uint64_t due;
 
 	tcp_stack_clock(script->stack, script->now);
+	if (!wanted && end <= script->now)
+		return; /* a burst: nothing is run between its segments */
 	while (!(wanted && script->first != NULL) && (due = tcp_stack_run(script->stack)) <= end) {
 		if (due > script->now)
 			script->now = due;

@@ -52,6 +52,7 @@ static void draw_config(struct tcp_config *config, uint64_t *seed)
 	config->ecn = (uint8_t)draw(seed, 3);
 	config->cookies = (uint8_t)draw(seed, 3);
 	config->segment_max = draw(seed, 3) == 0 ? 16384 : 0;
+	config->gather = draw(seed, 2) == 0;
 	if (draw(seed, 3) == 0)
 		config->receive_buffer = 4096u << draw(seed, 6);
 	if (draw(seed, 8) == 0)

@@ -24,6 +24,18 @@ static void offload_takes_bursts(void **state)
 	            "+0 > P. 17501:25501(8000) ack 1", "+.1 < . 1:1(0) ack 25501 win 32792");
 }
 
+static void gathers_what_a_burst_lets_go(void **state)
+{
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_PLAIN, "+0 write 30000",
+	            "+0 > . 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 5001 win 32792",
+	            "+0 < . 1:1(0) ack 10001 win 32792", "+0 > P. 10001:30001(20000) ack 1",
+	            "+.1 < . 1:1(0) ack 30001 win 32792");
+	/* The connection ends meanwhile. */
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_PLAIN, "+0 write 30000",
+	            "+0 > . 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 5001 win 32792",
+	            "+0 < R. 1:1(0) ack 5001 win 32792");
+}
+
 static void nagle_holds_back_the_second_small_one(void **state)
 {
 	SCRIPT(PASSIVE_PLAIN, "+0 write 100", "+0 > P. 1:101(100) ack 1", "+0 write 100",
@@ -198,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(push_stands_on_the_last_segment),
 	        cmocka_unit_test(offload_takes_bursts),
+	        cmocka_unit_test(gathers_what_a_burst_lets_go),
 	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
 	        cmocka_unit_test(slow_start_doubles),
 	        cmocka_unit_test(timeout_sends_the_first_again),

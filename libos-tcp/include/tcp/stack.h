@@ -83,10 +83,12 @@ struct tcp_config {
 	uint8_t cookies;                       /* enum tcp_cookies */
 	bool timestamps, window_scaling, sack; /* RFC 7323, RFC 2018 */
 	bool slow_start_after_idle;            /* RFC 5681, 4.1 */
-	uint8_t syn_retries, synack_retries;   /* after the first SYN, after the first SYN/ACK */
-	uint8_t retries;                       /* of data, before the connection times out */
-	uint8_t orphan_retries;                /* the same after tcp_close */
-	uint32_t initial_window;               /* segments (RFC 6928) */
+	bool gather; /* what acknowledgements let go leaves with the next tcp_stack_run, in fewer
+	                and longer packets: for drivers that call it behind each burst */
+	uint8_t syn_retries, synack_retries; /* after the first SYN, after the first SYN/ACK */
+	uint8_t retries;                     /* of data, before the connection times out */
+	uint8_t orphan_retries;              /* the same after tcp_close */
+	uint32_t initial_window;             /* segments (RFC 6928) */
 	uint32_t rto_min_ms, rto_initial_ms, rto_max_ms;
 	uint32_t time_wait_ms, fin_wait_ms; /* FIN-WAIT-2 after tcp_close */
 	uint32_t challenge_rate; /* challenge ACKs of all connections a second (RFC 5961) */

@@ -58,11 +58,16 @@ def symbols(image):
             for w in words if len(w) == 4 and w[2] in "tT"}
 
 
-def starts(image):
-    """Where an image's functions begin, those of assembly included: {name: start}."""
+def all_starts(image):
+    """Where an image's functions begin, those of assembly included: [(start, name)], ascending."""
     listing = subprocess.run(["nm", image], check=True, capture_output=True, text=True).stdout
     words = [line.split() for line in listing.splitlines()]
-    return {w[2]: int(w[0], 16) for w in words if len(w) == 3 and w[1] in "tTwW"}
+    return sorted((int(w[0], 16), w[2]) for w in words if len(w) == 3 and w[1] in "tTwW")
+
+
+def starts(image):
+    """The same by name, of which there may be several: {name: start}."""
+    return {name: start for start, name in all_starts(image)}
 
 
 def functions(path):

@@ -50,6 +50,21 @@ static inline void count_outcome(struct exo_binding_counters *counters, enum rin
 	}
 }
 
+/* The only poller shows its own counts at once; several have theirs summed behind the poll. */
+static inline void count_matched(unsigned core, const struct net_binding *binding,
+                                 struct net_binding_core *part, uint32_t bytes)
+{
+	uint64_t packets = ++part->counters.matched_packets;
+	uint64_t sum = part->counters.matched_bytes += bytes;
+
+	if (net.n_pollers > 1) {
+		net_mark_binding(core, part);
+	} else if (binding->shared) {
+		__atomic_store_n(&binding->shared->matched_packets, packets, __ATOMIC_RELAXED);
+		__atomic_store_n(&binding->shared->matched_bytes, sum, __ATOMIC_RELAXED);
+	}
+}
+
 /* Gives a frame to a binding: counts it, and delivers where the binding has a ring. */
 static inline void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
                         uint32_t accept, uint16_t flags)
@@ -60,9 +75,7 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 
 	if (packet->sender == binding->env)
 		return; /* a group hears its sender, the sender not itself */
-	part->counters.matched_packets++;
-	part->counters.matched_bytes += packet->length;
-	net_mark_binding(core, part);
+	count_matched(core, binding, part, packet->length);
 	if (handler && !handler->run(handler, core, packet))
 		return;
 	if (!part->ring)
@@ -71,6 +84,7 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 	if (outcome == RING_FULL)
 		core_raise(binding->env, EXO_EXT_RING_FULL, binding->id, part->ring->id, 0);
 	count_outcome(&part->counters, outcome, accept < packet->length ? accept : packet->length);
+	net_mark_binding(core, part);
 	if ((flags & EXO_DESC_TAP) && outcome != RING_DELIVERED)
 		net.cores[core].drops[packet->port].tap_lost++;
 	net_mark_ring(core, part->ring, outcome == RING_DELIVERED);
@@ -212,9 +226,8 @@ static void deliver_whole(struct burst *burst, unsigned i)
 
 	/* The last one stands for the burst: under a flood of others this costs little. */
 	if (burst->cache && i + 1 == burst->n)
-		flt_cache_keep(burst->cache,
-		               (const struct flt_table *[]){burst->port->bound, burst->port->host},
-		               burst->generation, frame, &verdict);
+		flt_cache_keep(burst->cache, burst->port->tables, burst->generation, frame,
+		               &verdict);
 	deliver(burst->core, &burst->packets[i], verdict);
 }
 
@@ -330,8 +343,7 @@ unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue)
 	burst.core = core;
 	burst.port = &net.ports[port];
 	burst.cache = &net.cores[core].verdicts[port];
-	burst.generation =
-	        flt_table_generation(burst.port->bound) + flt_table_generation(burst.port->host);
+	burst.generation = flt_tables_generation(burst.port->tables);
 	burst.n = 0;
 	demux_frames(&burst, mbufs, n, port, queue);
 	return n;

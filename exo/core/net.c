@@ -162,15 +162,6 @@ void net_mark_ring(unsigned core, struct net_ring *ring, bool wake)
 		machine_unlock(&ring->lock);
 }
 
-void net_mark_binding(unsigned core, struct net_binding_core *part)
-{
-	if (part->dirty)
-		return;
-	part->dirty = true;
-	part->dirty_next = net.cores[core].dirty;
-	net.cores[core].dirty = part;
-}
-
 static void add(uint64_t *to, uint64_t n)
 {
 	if (n)
@@ -250,7 +241,7 @@ static void publish_bindings(unsigned core)
 {
 	struct net_binding_core *part;
 
-	while ((part = net.cores[core].dirty)) {
+	while (__builtin_expect((part = net.cores[core].dirty) != NULL, 0)) {
 		net.cores[core].dirty = part->dirty_next;
 		part->dirty = false;
 		charge(part);
@@ -303,14 +294,12 @@ static unsigned poll_ring(unsigned core, struct net_ring *ring)
 }
 
 /* Each ring gets one batch in turn; who was first is last next time. */
-static unsigned poll_rings(unsigned core, unsigned budget)
+static __attribute__((noinline)) unsigned poll_rung(unsigned core, unsigned budget)
 {
 	struct net_core *me = &net.cores[core];
 	struct net_ring_set *set;
 	unsigned n = 0;
 
-	if (!__atomic_load_n(&me->rung, __ATOMIC_RELAXED))
-		return 0;
 	__atomic_store_n(&me->rung, 0, __ATOMIC_SEQ_CST); /* before the bells are looked at */
 	set = __atomic_load_n(&me->transmit, __ATOMIC_ACQUIRE);
 	for (uint32_t i = 0; set && i < set->n; i++) {
@@ -329,7 +318,13 @@ static unsigned poll_rings(unsigned core, unsigned budget)
 	return n;
 }
 
-static void finish_handlers(unsigned core)
+static inline unsigned poll_rings(unsigned core, unsigned budget)
+{
+	return __atomic_load_n(&net.cores[core].rung, __ATOMIC_RELAXED) ? poll_rung(core, budget)
+	                                                                : 0;
+}
+
+static inline void finish_handlers(unsigned core)
 {
 	void (*after)(unsigned core) = net.cores[core].after;
 
@@ -346,7 +341,7 @@ static unsigned reclaim(unsigned core, unsigned budget, unsigned n)
 	struct net_core *me = &net.cores[core];
 	uint32_t held = __atomic_load_n(&me->held, __ATOMIC_RELAXED);
 
-	if (held == 0 || (n > 0 && me->polls % RECLAIM_TURN))
+	if (n > 0 && me->polls % RECLAIM_TURN)
 		return n;
 	port_reclaim(core);
 	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != held)
@@ -364,6 +359,7 @@ uint64_t net_deadline(unsigned core, uint64_t now)
 
 unsigned net_poll(unsigned core, unsigned budget)
 {
+	struct net_core *me = &net.cores[core];
 	unsigned n;
 
 	machine_vector_begin();
@@ -373,15 +369,17 @@ unsigned net_poll(unsigned core, unsigned budget)
 		watch_rings(&net.cores[core]);
 	n += poll_rings(core, budget);
 	finish_handlers(core);
-	n = reclaim(core, budget, n);
-	flt_fragments_expire(net.fragments, machine_tsc());
+	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0)
+		n = reclaim(core, budget, n);
+	if (n == 0) {
+		flt_fragments_expire(net.fragments, machine_tsc());
+		me->polls_empty++;
+	}
 	publish_bindings(core);
 	publish_rings(core);
 	retire_offline(core);
 	machine_vector_end();
-	net.cores[core].polls++;
-	if (n == 0)
-		net.cores[core].polls_empty++;
+	me->polls++;
 	return n;
 }
 

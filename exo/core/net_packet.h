@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
 
 #include "net_state.h"
 
@@ -105,6 +106,21 @@ unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
 /* Has the ring's counters published, its environment woken and its account charged at the end of
  * this poll. */
 void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
+
+/* ---- retire.c ---- */
+
+extern struct rte_rcu_qsbr *retire_readers;
+
+/* The calling core reads what is published, or not. */
+static inline void retire_online(unsigned core)
+{
+	rte_rcu_qsbr_thread_online(retire_readers, core);
+}
+
+static inline void retire_offline(unsigned core)
+{
+	rte_rcu_qsbr_thread_offline(retire_readers, core);
+}
 
 /* ---- port.c ---- */
 

@@ -201,7 +201,12 @@ struct net_core {
 
 /* A port's two tables: bindings and taps; host bindings, asked when nobody wanted a frame. */
 struct net_port {
-	struct flt_table *bound, *host;
+	union {
+		struct {
+			struct flt_table *bound, *host;
+		};
+		const struct flt_table *tables[2];
+	};
 	uint64_t tx_packets;
 };
 
@@ -287,7 +292,14 @@ void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t
               uint64_t id);
 
 /* Has a core's counters of a binding published at the end of this poll. */
-void net_mark_binding(unsigned core, struct net_binding_core *part);
+static inline void net_mark_binding(unsigned core, struct net_binding_core *part)
+{
+	if (part->dirty)
+		return;
+	part->dirty = true;
+	part->dirty_next = net.cores[core].dirty;
+	net.cores[core].dirty = part;
+}
 
 /* ---- watch.c; inside a poll ---- */
 
@@ -308,9 +320,6 @@ static inline bool guard_knows(const struct net_guard *guard, const uint8_t *dat
 /* ---- retire.c ---- */
 
 int retire_start(void);
-/* The calling core reads what is published, or not. */
-void retire_online(unsigned core);
-void retire_offline(unsigned core);
 /* The filter engine's retire(): release(memory) once no poller can hold it. Any context. */
 void retire_later(void *memory, void (*release)(void *memory));
 /* Runs what has come due; not from net_poll. */

@@ -21,30 +21,20 @@ struct retired {
 	void (*release)(void *memory);
 };
 
-static struct rte_rcu_qsbr *qsbr;
+struct rte_rcu_qsbr *retire_readers;
 static struct machine_lock queue_lock; /* of last rank: taken in any context */
 static struct retired *queue, **queue_end = &queue;
 
 int retire_start(void)
 {
-	if (qsbr)
+	if (retire_readers)
 		return 0;
-	qsbr = machine_alloc(rte_rcu_qsbr_get_memsize(net.n_cores));
-	if (!qsbr || rte_rcu_qsbr_init(qsbr, net.n_cores))
+	retire_readers = machine_alloc(rte_rcu_qsbr_get_memsize(net.n_cores));
+	if (!retire_readers || rte_rcu_qsbr_init(retire_readers, net.n_cores))
 		return -EXO_ENOMEM;
 	for (unsigned core = 0; core < net.n_cores; core++)
-		(void)rte_rcu_qsbr_thread_register(qsbr, core);
+		(void)rte_rcu_qsbr_thread_register(retire_readers, core);
 	return 0;
-}
-
-void retire_online(unsigned core)
-{
-	rte_rcu_qsbr_thread_online(qsbr, core);
-}
-
-void retire_offline(unsigned core)
-{
-	rte_rcu_qsbr_thread_offline(qsbr, core);
 }
 
 void retire_later(void *memory, void (*release)(void *memory))
@@ -59,7 +49,7 @@ void retire_later(void *memory, void (*release)(void *memory))
 	retired->release = release;
 	machine_vector_begin();
 	machine_lock(&queue_lock);
-	retired->token = rte_rcu_qsbr_start(qsbr);
+	retired->token = rte_rcu_qsbr_start(retire_readers);
 	*queue_end = retired;
 	queue_end = &retired->next;
 	machine_unlock(&queue_lock);
@@ -73,7 +63,7 @@ static struct retired *take_due(void)
 
 	machine_lock(&queue_lock);
 	retired = queue;
-	if (retired && rte_rcu_qsbr_check(qsbr, retired->token, false) == 1) {
+	if (retired && rte_rcu_qsbr_check(retire_readers, retired->token, false) == 1) {
 		queue = retired->next;
 		if (!queue)
 			queue_end = &queue;
@@ -103,6 +93,6 @@ void retire_reclaim(void)
 void net_quiesce(void)
 {
 	machine_vector_begin();
-	rte_rcu_qsbr_synchronize(qsbr, RTE_QSBR_THRID_INVALID);
+	rte_rcu_qsbr_synchronize(retire_readers, RTE_QSBR_THRID_INVALID);
 	machine_vector_end();
 }

@@ -7,7 +7,7 @@
  * sends writes the head first and looks at the word then. Both with a full fence between: one of
  * them sees the other.
  */
-#include "net_state.h"
+#include "net_packet.h"
 
 static void tell(struct net_ring_set *set, uint32_t watched)
 {

@@ -51,13 +51,13 @@ int ext_packet_start(void)
 
 /* ---- Answers on their way ---- */
 
-static void send_batch(unsigned core, struct answers *a)
+static inline void send_batch(unsigned core, struct answers *a)
 {
 	unsigned n = a->n ? port_send(core, a->port, a->mbufs, a->n) : 0;
 
 	for (unsigned i = 0; i < n; i++)
 		a->counts[i]->answered++;
-	for (; n < a->n; n++) {
+	for (; __builtin_expect(n < a->n, 0); n++) {
 		a->counts[n]->lost++;
 		rte_pktmbuf_free(a->mbufs[n]);
 	}
@@ -77,22 +77,28 @@ static void give_local(unsigned core, struct answers *a)
 	}
 }
 
+/* What stays here, in rounds; and copies that nobody reads any more. */
+static __attribute__((noinline)) void finish_local(unsigned core, struct answers *a)
+{
+	for (unsigned hop = 0; a->n_local && hop < EXO_HANDLER_HOPS; hop++) {
+		give_local(core, a);
+		send_batch(core, a);
+	}
+	while (a->n_local)
+		rte_pktmbuf_free(a->local[--a->n_local].mbuf);
+	while (a->n_spent)
+		rte_pktmbuf_free(a->spent[--a->n_spent]);
+	net.cores[core].after = NULL;
+}
+
 static void finish(unsigned core)
 {
 	struct answers *a = &answers[core];
 
-	for (unsigned hop = 0; a->n || a->n_local; hop++) {
+	if (a->n)
 		send_batch(core, a);
-		if (a->n_local && hop < EXO_HANDLER_HOPS) {
-			give_local(core, a);
-			continue;
-		}
-		while (a->n_local)
-			rte_pktmbuf_free(a->local[--a->n_local].mbuf);
-	}
-	while (a->n_spent)
-		rte_pktmbuf_free(a->spent[--a->n_spent]);
-	net.cores[core].after = NULL;
+	if (a->n_local | a->n_spent)
+		finish_local(core, a);
 }
 
 /* What is for this machine waits its turn; false: too much waits already. */
@@ -169,20 +175,26 @@ static inline bool may_send(const struct ext_handler *h, struct ext_count *count
 	return guard_search(h->space, &frame, &count->guard);
 }
 
-/* `open`: the transport checksum was left to whoever sends the frame on a wire. The mbuf is the
- * packet's own, or a copy that stays the caller's. */
-static inline void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
-                          struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port,
-                          bool open)
+/* What the NIC said of a frame is not said of the answer. A transport checksum that was left open
+ * is filled in: no header can change by that, sums are no part of flows. */
+static __attribute__((noinline)) bool clear_flags(struct rte_mbuf *mbuf, uint16_t port)
 {
+	bool open = (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+
 	mbuf->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
 	                    RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_TX_OFFLOAD_MASK);
+	return !open || offload_checksum(port, mbuf, EXO_DESC_L4_SUM) == 0;
+}
+
+/* The mbuf is the packet's own, or a copy that stays the caller's. */
+static inline void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                          struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port)
+{
 	if (!may_send(h, count, port, mbuf)) {
 		report(h, count, (uint16_t)port, mbuf);
 		return;
 	}
-	/* No header can change by that: sums are no part of flows. */
-	if (open && offload_checksum((uint16_t)port, mbuf, EXO_DESC_L4_SUM) != 0) {
+	if (mbuf->ol_flags != 0 && !clear_flags(mbuf, (uint16_t)port)) {
 		count->lost++;
 		return;
 	}
@@ -213,57 +225,57 @@ static struct rte_mbuf *copy_of(const struct net_packet *packet)
 	return mbuf;
 }
 
-static inline uint32_t run(const struct ext_handler *h, struct ext_count *count,
-                           struct rte_mbuf *mbuf, const struct net_packet *packet, uint32_t *port)
+/* One run in EXO_EXT_SAMPLE. */
+static __attribute__((noinline)) uint32_t run_timed(const struct ext_handler *h,
+                                                    struct ext_count *count,
+                                                    struct flt_xdp_buff *buff)
 {
-	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	struct flt_xdp_buff buff = {
-	        .data = data,
-	        .data_end = data + mbuf->data_len,
-	        .data_meta = data,
-	        .hard_start = mbuf->buf_addr,
-	        .hard_end = (uint8_t *)mbuf->buf_addr + mbuf->buf_len,
-	        .ingress_ifindex = packet->port,
-	        .fresh = data,
-	};
-	uint64_t begin = count->runs++ % EXO_EXT_SAMPLE ? 0 : machine_tsc();
-	uint32_t action;
+	uint64_t begin = machine_tsc();
+	uint32_t action = flt_program_run_xdp(h->program, buff);
 
-	if (h->code)
-		action = (uint32_t)h->code(&buff, 0);
-	else
-		action = flt_program_run_xdp(h->program, &buff);
-
-	if (begin) {
-		count->ticks += machine_tsc() - begin;
-		count->timed++;
-	}
-	mbuf->data_off = (uint16_t)(buff.data - buff.hard_start);
-	mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff.data_end - buff.data);
-	*port = packet->port;
-	if ((action & EXO_HANDLER_ACTION) == FLT_XDP_REDIRECT) {
-		flt_program_redirected(&buff);
-		*port = buff.redirect_ifindex;
-	}
+	count->ticks += machine_tsc() - begin;
+	count->timed++;
 	return action;
 }
 
-/* → whether the frame, as it now is, is to be delivered. */
-static inline bool act(unsigned core, const struct ext_handler *h, struct ext_count *count,
-                       struct net_packet *packet, struct rte_mbuf *mbuf)
+static inline uint32_t run(const struct ext_handler *h, struct ext_count *count,
+                           struct rte_mbuf *mbuf, struct flt_xdp_buff *buff)
 {
-	bool open = (packet->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
-	            RTE_MBUF_F_RX_L4_CKSUM_NONE;
-	uint32_t port, action = run(h, count, mbuf, packet, &port);
+	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	uint32_t action;
 
+	buff->data = buff->data_meta = buff->fresh = data;
+	buff->data_end = data + mbuf->data_len;
+	buff->hard_start = mbuf->buf_addr;
+	buff->hard_end = buff->hard_start + mbuf->buf_len;
+	buff->rx_queue_index = buff->egress_ifindex = 0;
+	if (count->runs++ % EXO_EXT_SAMPLE != 0 && h->code)
+		action = (uint32_t)h->code(buff, 0);
+	else
+		action = run_timed(h, count, buff);
+	mbuf->data_off = (uint16_t)(buff->data - buff->hard_start);
+	mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff->data_end - buff->data);
+	return action;
+}
+
+/* What a handler's result asks for, but for a plain answer. → whether the frame, as it now is, is
+ * to be delivered. */
+static __attribute__((noinline)) bool act(unsigned core, const struct ext_handler *h,
+                                          struct ext_count *count, struct net_packet *packet,
+                                          struct rte_mbuf *mbuf, uint32_t action,
+                                          struct flt_xdp_buff *buff)
+{
 	if (action & EXO_HANDLER_WAKE) {
 		count->woken++;
 		env_post(h->env, UINT32_MAX, EXO_EVENT_HANDLER);
 	}
 	switch (action & EXO_HANDLER_ACTION) {
-	case FLT_XDP_TX:
 	case FLT_XDP_REDIRECT:
-		answer(core, h, count, packet, mbuf, port, open);
+		flt_program_redirected(buff);
+		answer(core, h, count, packet, mbuf, buff->redirect_ifindex);
+		return false;
+	case FLT_XDP_TX:
+		answer(core, h, count, packet, mbuf, packet->port);
 		return false;
 	case FLT_XDP_PASS:
 		count->passed++;
@@ -274,25 +286,49 @@ static inline bool act(unsigned core, const struct ext_handler *h, struct ext_co
 	}
 }
 
-bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet)
+static inline bool run_and_act(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                               struct net_packet *packet, struct rte_mbuf *mbuf)
 {
-	struct ext_handler *h = (struct ext_handler *)base;
-	struct rte_mbuf *copy, *arrived = packet->mbuf;
-	struct ext_count *count = &h->counts[core];
+	struct flt_xdp_buff buff;
+	uint32_t action;
+
+	buff.ingress_ifindex = packet->port;
+	action = run(h, count, mbuf, &buff);
+	if (action != FLT_XDP_TX)
+		return act(core, h, count, packet, mbuf, action, &buff);
+	answer(core, h, count, packet, mbuf, packet->port);
+	return false;
+}
+
+/* The handler gets a copy, since others have the frame, too, or it lies in pieces or elsewhere. */
+static __attribute__((noinline)) bool run_on_copy(unsigned core, const struct ext_handler *h,
+                                                  struct ext_count *count,
+                                                  struct net_packet *packet)
+{
+	struct rte_mbuf *copy = answers[core].n_spent < NET_BURST ? copy_of(packet) : NULL;
 	bool deliver;
 
-	/* Bytes that lie elsewhere are a sender's own memory, or frames that change hands. */
-	if (rte_mbuf_refcnt_read(arrived) == 1 && arrived->nb_segs == 1 && RTE_MBUF_DIRECT(arrived))
-		return act(core, h, count, packet, arrived);
-	copy = answers[core].n_spent < NET_BURST ? copy_of(packet) : NULL;
 	if (!copy) {
 		count->lost++;
 		return true; /* to its environment, as it came */
 	}
-	deliver = act(core, h, count, packet, copy);
+	copy->ol_flags = packet->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	deliver = run_and_act(core, h, count, packet, copy);
 	if (deliver) /* what was made of it; who else holds the frame keeps it as it came */
 		packet->mbuf = copy;
 	answers[core].spent[answers[core].n_spent++] = copy;
 	net.cores[core].after = finish;
 	return deliver;
+}
+
+bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet)
+{
+	struct ext_handler *h = (struct ext_handler *)base;
+	struct rte_mbuf *mbuf = packet->mbuf;
+	struct ext_count *count = &h->counts[core];
+
+	/* Bytes that lie elsewhere are a sender's own memory, or frames that change hands. */
+	if (rte_mbuf_refcnt_read(mbuf) != 1 || mbuf->nb_segs != 1 || !RTE_MBUF_DIRECT(mbuf))
+		return run_on_copy(core, h, count, packet);
+	return run_and_act(core, h, count, packet, mbuf);
 }

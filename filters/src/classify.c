@@ -326,7 +326,7 @@ static void visit_shapes(struct burst *b, const struct view *view)
 /* --- one frame, leaf after leaf
  * -------------------------------------------------------------------------------------- */
 
-static const struct leaf *frame_chain(const struct shape *shape, const struct flt_frame *frame)
+const struct leaf *flt_shape_chain(const struct shape *shape, const struct flt_frame *frame)
 {
 	uint64_t words[1 + SHAPE_WORDS_MAX];
 	static const uint8_t active = 0;
@@ -378,7 +378,7 @@ static const struct leaf *next_leaf(const struct view *view, const struct flt_fr
 		const struct shape *shape = view->shapes[s].shape;
 		if (best && best->rank > view->shapes[s].best_rank)
 			break;
-		const struct leaf *leaf = frame_chain(shape, frame);
+		const struct leaf *leaf = flt_shape_chain(shape, frame);
 		while (leaf && after && (leaf == after || !leaf_before(after, leaf)))
 			leaf = load_leaf(&leaf->next);
 		for (; leaf; leaf = load_leaf(&leaf->next)) {
@@ -464,7 +464,7 @@ static void tell_taps(const struct view *view, const struct flt_frame *frame, ui
 {
 	for (uint32_t s = 0; s < view->n; s++) {
 		const struct shape *shape = view->shapes[s].shape;
-		const struct leaf *leaf = frame_chain(shape, frame);
+		const struct leaf *leaf = flt_shape_chain(shape, frame);
 		for (; leaf; leaf = load_leaf(&leaf->next)) {
 			leaf = first_match(leaf, shape->layout.n_words, frame);
 			if (!leaf)

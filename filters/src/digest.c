@@ -4,53 +4,81 @@
 
 #include "table_internal.h"
 
+enum {
+	CHAIN_MAX = 8,    /* leaves of a chain, and */
+	SHAPES_LOOK = 64, /* shapes of a table, that a digest looks at */
+	KEEP_TURN = 4,    /* so many misses of a set to one that is kept */
+	TYPE = 12,
+	IPV4_FLAGS = 20, /* and offset; of IPv6 the next header */
+	IPV6_NEXT = 20,
+};
+
 void flt_digest_begin(struct flt_digest *digest)
 {
-	*digest = (struct flt_digest){.least = FLT_CACHE_KIND_BYTE + 1};
+	*digest = (struct flt_digest){.least = 1};
 }
 
-static void add_bytes(struct flt_digest *digest, uint32_t at, uint32_t width, uint32_t mask)
+/* The mask as a load of the bytes, the first one lowest, gives it. */
+static void add_loaded(struct flt_digest *digest, uint32_t at, uint32_t width, uint32_t mask)
 {
 	uint8_t *bytes = (uint8_t *)digest->mask.words;
 	for (uint32_t i = 0; i < width; i++)
-		bytes[at + i] |= (uint8_t)(mask >> 8 * (width - 1 - i));
+		bytes[at + i] |= (uint8_t)(mask >> 8 * i);
 	digest->least = flt_max_u32(digest->least, at + width);
 }
 
-/* The field's place in this frame depends on a nibble: another one is another digest. */
-static bool add_nibble(struct flt_digest *digest, uint32_t offset, const struct flt_frame *frame,
-                       uint32_t *at)
+/* Fields as shapes have them; those of terms are the same. */
+static struct shape_field field_of(const struct flt_term *term)
 {
-	if (offset >= FLT_DIGEST_BYTES || offset >= frame->len)
+	return (struct shape_field){
+	        .base = term->base,
+	        .width = term->width,
+	        .offset = term->offset,
+	        .msh = term->msh,
+	        .mask = term->test == FLT_TEST_MASKED ? term->mask : flt_width_mask(term->width)};
+}
+
+/* Where it stands in this frame; false: not in reach. */
+static bool locate(const struct shape_field *field, const struct flt_frame *frame, uint32_t *at)
+{
+	*at = field->offset;
+	if (field->base == FLT_BASE_MSH) {
+		if (field->msh >= FLT_DIGEST_BYTES || field->msh >= frame->len)
+			return false;
+		*at += 4 * (frame->data[field->msh] & 0xfu);
+	}
+	uint32_t end = *at + field->width; /* offsets are small */
+	return end <= FLT_DIGEST_BYTES && end <= frame->len;
+}
+
+static void add_field(struct flt_digest *digest, const struct shape_field *field, uint32_t at,
+                      uint32_t loaded)
+{
+	if (field->base == FLT_BASE_MSH)
+		add_loaded(digest, field->msh, 1, 0xf);
+	add_loaded(digest, at, field->width, loaded);
+}
+
+static uint32_t as_loaded(uint32_t mask, uint32_t width)
+{
+	return __builtin_bswap32(mask) >> (32 - 8 * width);
+}
+
+static bool add_whole(struct flt_digest *digest, const struct shape_field *field,
+                      const struct flt_frame *frame)
+{
+	uint32_t at;
+	if (!locate(field, frame, &at))
 		return false;
-	uint8_t value = frame->data[offset] & 0xf;
-	uint32_t i = 0;
-	*at += 4u * value;
-	while (i < digest->n_nibbles && digest->nibbles[i].offset != offset)
-		i++;
-	if (i == FLT_DIGEST_NIBBLES_MAX)
-		return false;
-	digest->nibbles[i].offset = (uint8_t)offset;
-	digest->nibbles[i].value = value;
-	digest->n_nibbles = flt_max_u32(digest->n_nibbles, i + 1);
-	add_bytes(digest, offset, 1, 0xf);
+	add_field(digest, field, at, as_loaded(field->mask, field->width));
 	return true;
 }
 
 bool flt_digest_term(struct flt_digest *digest, const struct flt_term *term,
                      const struct flt_frame *frame)
 {
-	uint32_t at = term->offset;
-	if (term->base == FLT_BASE_LENGTH)
-		return false;
-	if (term->base == FLT_BASE_MSH && !add_nibble(digest, term->msh, frame, &at))
-		return false;
-	uint32_t end = at + term->width; /* at is below 8,192 */
-	if (end > FLT_DIGEST_BYTES || end > frame->len)
-		return false;
-	add_bytes(digest, at, term->width,
-	          term->test == FLT_TEST_MASKED ? term->mask : flt_width_mask(term->width));
-	return true;
+	struct shape_field field = field_of(term);
+	return term->base != FLT_BASE_LENGTH && add_whole(digest, &field, frame);
 }
 
 bool flt_digest_conjunction(struct flt_digest *digest, const struct flt_conjunction *conjunction,
@@ -62,51 +90,86 @@ bool flt_digest_conjunction(struct flt_digest *digest, const struct flt_conjunct
 	return true;
 }
 
-static bool add_fields(struct flt_digest *digest, const struct fields *fields,
-                       const struct flt_frame *frame)
+/* --- tables --- */
+
+/* A field by which the frame differs from what all keys of the shape have in common rules the shape
+ * out, whatever else it tests. */
+static bool add_difference(struct flt_digest *digest, const struct shape *shape,
+                           const struct flt_frame *frame)
 {
-	if (__atomic_load_n(&fields->unknown, __ATOMIC_ACQUIRE))
+	for (uint32_t i = 0; i < shape->layout.n_fields; i++) {
+		const struct shape_field *field = &shape->layout.fields[i];
+		const struct common *common = &shape->common[field->word];
+		uint64_t mask = __atomic_load_n(&common->mask, __ATOMIC_RELAXED);
+		uint32_t at, bytes = 0, bits = as_loaded(field->mask, field->width);
+		if (!bits || !locate(field, frame, &at))
+			continue;
+		bits &= (uint32_t)(mask >> field->shift);
+		memcpy(&bytes, frame->data + at, field->width);
+		if (((bytes ^ (uint32_t)(common->value >> field->shift)) & bits) == 0)
+			continue;
+		add_field(digest, field, at, bits);
+		return true;
+	}
+	return false;
+}
+
+/* Terms that are checked for those that have the frame's key. */
+static bool add_residual(struct flt_digest *digest, const struct shape *shape,
+                         const struct flt_frame *frame)
+{
+	const struct leaf *leaf = flt_shape_chain(shape, frame);
+	for (uint32_t n = 0; leaf; leaf = __atomic_load_n(&leaf->next, __ATOMIC_ACQUIRE), n++) {
+		const struct flt_term *terms = leaf_residual(leaf, shape->layout.n_words);
+		if (n == CHAIN_MAX)
+			return false;
+		for (uint32_t i = 0; i < leaf->n_residual; i++)
+			if (!flt_digest_term(digest, &terms[i], frame))
+				return false;
+	}
+	return true;
+}
+
+static bool add_shape(struct flt_digest *digest, const struct shape *shape,
+                      const struct flt_frame *frame)
+{
+	if (add_difference(digest, shape, frame))
+		return true;
+	for (uint32_t i = 0; i < shape->layout.n_fields; i++)
+		if (!add_whole(digest, &shape->layout.fields[i], frame))
+			return false;
+	return add_residual(digest, shape, frame);
+}
+
+static const struct view *view_of(const struct flt_table *table, uint32_t side)
+{
+	return __atomic_load_n(&table->sides[side].view, __ATOMIC_ACQUIRE);
+}
+
+bool flt_digest_table(struct flt_digest *digest, const struct flt_table *table,
+                      const struct flt_frame *frame)
+{
+	const struct view *view = view_of(table, SIDE_DECIDE);
+	if (view->n > SHAPES_LOOK || view_of(table, SIDE_TAP)->n)
 		return false;
-	for (uint32_t i = 0; i < fields->n; i++)
-		if (!flt_digest_term(digest, &fields->terms[i], frame))
+	for (uint32_t i = 0; i < view->n; i++)
+		if (!add_shape(digest, view->shapes[i].shape, frame))
 			return false;
 	return true;
 }
 
-enum {
-	STRANGE_TURN = 16,
-	TYPE = 12,
-	IPV4_FLAGS = 20, /* and offset; of IPv6 the next header */
-	IPV6_NEXT = 20,
-};
-
 /* Tags and extension headers are looked behind by flt_fragment_parse; other frames are no fragments
  * by these bytes alone. */
-static bool is_simple(const struct flt_frame *frame)
-{
-	uint32_t type = flt_be16(frame->data + TYPE), next = frame->data[IPV6_NEXT];
-	if (type == 0x8100 || type == 0x88a8)
-		return false;
-	return type != 0x86dd || (next != 0 && next != 43 && next != 44 && next != 60);
-}
-
 bool flt_digest_no_fragment(struct flt_digest *digest, const struct flt_frame *frame)
 {
 	if (frame->len < IPV4_FLAGS + 2)
 		return false;
-	add_bytes(digest, TYPE, 2, 0xffff);
-	add_bytes(digest, IPV4_FLAGS, 2, 0xffff);
-	return is_simple(frame);
-}
-
-bool flt_digest_suits(const struct flt_digest *digest, const struct flt_frame *frame)
-{
-	if (frame->len < digest->least)
+	uint32_t type = flt_be16(frame->data + TYPE), next = frame->data[IPV6_NEXT];
+	add_loaded(digest, TYPE, 2, 0xffff);
+	add_loaded(digest, IPV4_FLAGS, 2, 0xffff);
+	if (type == 0x8100 || type == 0x88a8)
 		return false;
-	for (uint32_t i = 0; i < digest->n_nibbles; i++)
-		if ((frame->data[digest->nibbles[i].offset] & 0xf) != digest->nibbles[i].value)
-			return false;
-	return true;
+	return type != 0x86dd || (next != 0 && next != 43 && next != 44 && next != 60);
 }
 
 void flt_digest_key(const struct flt_digest *digest, const struct flt_frame *frame,
@@ -120,60 +183,22 @@ void flt_digest_key(const struct flt_digest *digest, const struct flt_frame *fra
 
 /* --- verdicts --- */
 
-static bool has_taps(const struct flt_table *table)
+enum { CHANGING = 1 }; /* a generation that no verdict has */
+
+uint64_t flt_tables_generation(const struct flt_table *const tables[2])
 {
-	return __atomic_load_n(&table->sides[SIDE_TAP].view, __ATOMIC_ACQUIRE)->n != 0;
+	/* Acquire: what has changed is seen by whoever sees that it has. */
+	uint64_t a = __atomic_load_n(&tables[0]->generation, __ATOMIC_ACQUIRE);
+	uint64_t b = __atomic_load_n(&tables[1]->generation, __ATOMIC_ACQUIRE);
+	return (a | b) & 1 ? CHANGING : a + b;
 }
 
-static const struct fields *load_fields(const struct flt_table *table, uint64_t *generation)
+bool flt_cache_search(struct flt_cache_set *set, uint64_t generation, const uint8_t *data,
+                      uint32_t length)
 {
-	/* Acquire, twice: what has changed is seen by whoever sees that it has. */
-	const struct fields *fields = __atomic_load_n(&table->fields, __ATOMIC_ACQUIRE);
-	*generation += __atomic_load_n(&fields->generation, __ATOMIC_ACQUIRE);
-	return fields;
-}
-
-uint64_t flt_table_generation(const struct flt_table *table)
-{
-	uint64_t generation = 0;
-	(void)load_fields(table, &generation);
-	return generation;
-}
-
-static void renew(struct flt_cache_kind *kind, const struct flt_table *const tables[2],
-                  uint64_t generation, const struct flt_frame *frame)
-{
-	uint64_t now = 0;
-	flt_digest_begin(&kind->digest);
-	kind->usable = flt_digest_no_fragment(&kind->digest, frame);
-	for (unsigned i = 0; i < 2; i++) {
-		const struct fields *fields = load_fields(tables[i], &now);
-		kind->usable = kind->usable && !has_taps(tables[i]) &&
-		               add_fields(&kind->digest, fields, frame);
-	}
-	/* Generations only grow: where the sum is still the same, these are the fields of then. */
-	kind->usable = kind->usable && now == generation;
-	kind->generation = generation;
-	kind->least = UINT32_MAX;
-	kind->n = kind->next = kind->last = kind->strange = 0;
-}
-
-/* A digest that is none for this frame is given up for one that is, but not for every such frame.
- */
-static bool stands(struct flt_cache_kind *kind, uint64_t generation, const struct flt_frame *frame)
-{
-	if (kind->generation != generation)
-		return false;
-	if (kind->usable && flt_digest_suits(&kind->digest, frame))
-		return true;
-	return ++kind->strange % STRANGE_TURN != 0;
-}
-
-bool flt_cache_search(struct flt_cache_kind *kind, const uint8_t *data)
-{
-	for (uint32_t i = 0; i < kind->n; i++) {
-		if (flt_digest_match(&kind->digest.mask, &kind->cached[i].key, data)) {
-			kind->last = i;
+	for (uint32_t i = 0; i < FLT_CACHE_WAYS; i++) {
+		if (flt_cached_match(&set->cached[i], generation, data, length)) {
+			set->last = (uint32_t)(i * sizeof(set->cached[0]));
 			return true;
 		}
 	}
@@ -184,20 +209,25 @@ void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const table
                     uint64_t generation, const struct flt_frame *frame,
                     const struct flt_verdict *verdict)
 {
-	if (!verdict->fixed || frame->len < IPV4_FLAGS + 2 || !is_simple(frame) ||
-	    flt_table_generation(tables[0]) + flt_table_generation(tables[1]) != generation)
-		return; /* the last: a change since the tables were asked */
-	struct flt_cache_kind *kind =
-	        &cache->kinds[frame->data[FLT_CACHE_KIND_BYTE] & (FLT_CACHE_KINDS - 1)];
-	if (!stands(kind, generation, frame))
-		renew(kind, tables, generation, frame);
-	if (!kind->usable || !flt_digest_suits(&kind->digest, frame))
+	if (!verdict->fixed || generation == CHANGING || frame->len < FLT_CACHE_FRAME_MIN)
 		return;
-	struct flt_cached *cached = &kind->cached[kind->next];
-	flt_digest_key(&kind->digest, frame, &cached->key);
+	struct flt_cache_set *set = flt_cache_set(cache, frame->data);
+	if (set->missed++ % KEEP_TURN != 0)
+		return;
+	struct flt_cached *cached = &set->cached[set->next % FLT_CACHE_WAYS];
+	cached->generation = CHANGING + 2; /* odd as well */
+	flt_digest_begin(&cached->digest);
+	cached->digest.least = FLT_CACHE_FRAME_MIN;
+	if (!flt_digest_no_fragment(&cached->digest, frame) ||
+	    !flt_digest_table(&cached->digest, tables[0], frame) ||
+	    !flt_digest_table(&cached->digest, tables[1], frame))
+		return;
+	/* Where nothing has changed since the tables were asked, both were of one generation. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (flt_tables_generation(tables) != generation)
+		return;
+	flt_digest_key(&cached->digest, frame, &cached->key);
 	cached->verdict = *verdict;
-	kind->last = kind->next;
-	kind->next = (kind->next + 1) % FLT_CACHE_WAYS;
-	kind->n = flt_min_u32(kind->n + 1, FLT_CACHE_WAYS);
-	kind->least = kind->digest.least;
+	cached->generation = generation;
+	set->last = (uint32_t)((set->next++ % FLT_CACHE_WAYS) * sizeof(*cached));
 }

@@ -521,6 +521,19 @@ static void link_entry(struct insertion *in)
 	in->table->n_conjunctions += in->entry->n_conjunctions;
 }
 
+/* Between these the generation is odd: whoever sees something of the change sees that, too, or the
+ * next generation, and keeps no verdict. */
+static void begin_change(struct flt_table *table)
+{
+	__atomic_store_n(&table->generation, table->generation + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void end_change(struct flt_table *table)
+{
+	__atomic_store_n(&table->generation, table->generation + 1, __ATOMIC_RELEASE);
+}
+
 int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
                      struct flt_entry **out, struct flt_error *error)
 {
@@ -535,13 +548,13 @@ int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
 	in->side = side_of(table, spec->flags);
 	in->spec = spec;
 	in->error = error;
+	begin_change(table);
 	code = prepare(in);
 	if (!code) {
-		flt_fields_add(table, in->entry, spec->flow);
 		link_entry(in);
-		flt_fields_next(table);
 		*out = in->entry;
 	}
+	end_change(table);
 	flt_free(in);
 	return code;
 }
@@ -559,6 +572,7 @@ void flt_table_remove(struct flt_table *table, struct flt_entry *entry)
 	struct side *side = side_of(table, entry->flags);
 	struct leaf *leaf = entry->first;
 	bool emptied = false;
+	begin_change(table);
 	for (uint32_t i = 0; i < entry->n_leaves; i++) {
 		unlink_leaf(leaf->shape, leaf);
 		emptied |= !leaf->shape->n_leaves;
@@ -566,7 +580,7 @@ void flt_table_remove(struct flt_table *table, struct flt_entry *entry)
 	}
 	if (emptied)
 		drop_empty_shapes(table, side);
-	flt_fields_drop(table, entry);
+	end_change(table);
 	table->n_entries--;
 	table->n_conjunctions -= entry->n_conjunctions;
 	table->memory -= entry->size;
@@ -581,12 +595,8 @@ int flt_table_create(struct flt_table **out, struct flt_error *error)
 	*out = table;
 	if (!table)
 		return no_memory(error);
-	table->memory = sizeof(*table) + sizeof(*table->fields);
-	if (!flt_fields_start(table)) {
-		flt_free(table);
-		*out = NULL;
-		return no_memory(error);
-	}
+	table->memory = sizeof(*table);
+	table->generation = 2;
 	for (uint32_t i = 0; i < SIDES; i++) {
 		if (!publish_view(table, &table->sides[i])) {
 			flt_table_destroy(table);
@@ -629,7 +639,6 @@ void flt_table_destroy(struct flt_table *table)
 {
 	for (uint32_t i = 0; i < SIDES; i++)
 		destroy_side(&table->sides[i]);
-	flt_free(table->fields);
 	flt_free(table);
 }
 

@@ -166,8 +166,6 @@ struct flt_entry {
 	uint32_t n_leaves;
 	uint32_t n_conjunctions;
 	uint32_t size;
-	uint32_t fields; /* bit i: of the table's wanted[i] */
-	bool beyond;     /* it has others, too */
 	uint64_t age;
 	void *owner;
 	const struct flt_program *program;
@@ -177,26 +175,9 @@ struct flt_entry {
 
 enum { SIDE_DECIDE, SIDE_TAP, SIDES };
 
-/*
- * The header fields that a table's answers follow from, for digests, and the table's generation.
- * A new entry's fields are published, in the next generation, before it is, and taken back after it
- * has gone; behind every change the generation rises. So where it is the same before and after an
- * answer was given, that depends on these fields alone, and stays right as long as it is the same.
- */
-struct fields {
-	uint64_t generation; /* atomic */
-	bool unknown;        /* atomic: there is no saying; no digests */
-	uint32_t n;
-	struct flt_term terms[FLT_FIELDS_MAX];
-};
-
 struct flt_table {
 	struct side sides[SIDES];
-	struct fields *fields; /* readers */
-	/* The writer's: the fields that entries test, and how many entries do. */
-	struct flt_term wanted[FLT_FIELDS_MAX];
-	uint32_t uses[FLT_FIELDS_MAX];
-	uint32_t n_beyond; /* entries with fields that found no place there */
+	uint64_t generation; /* atomic; odd while something changes */
 	uint64_t sequence;
 	uint32_t n_entries;
 	uint32_t n_conjunctions;
@@ -292,13 +273,8 @@ void flt_dispatch_make(struct dispatch *dispatch, const struct view_shape *shape
 /* Adds what the shape's keys have in common now. */
 void flt_dispatch_add(struct dispatch *dispatch, const struct shape *shape, uint32_t number);
 
-/* fields.c: the first ones; false: no memory. */
-bool flt_fields_start(struct flt_table *table);
-/* Before an entry of this flow is linked; after it was, or was unlinked. */
-void flt_fields_add(struct flt_table *table, struct flt_entry *entry, struct flt_flow flow);
-void flt_fields_next(struct flt_table *table);
-/* After the entry was unlinked, instead. */
-void flt_fields_drop(struct flt_table *table, const struct flt_entry *entry);
+/* classify.c: the frame's leaves in a shape, first in the total order first. */
+const struct leaf *flt_shape_chain(const struct shape *shape, const struct flt_frame *frame);
 
 /* shape_jit.c */
 int flt_shape_compile(const struct shape_layout *layout, shape_code **code, size_t *size);

@@ -8,8 +8,9 @@
  * was added to it. So an answer can be kept beside the masked bytes of the frame that it was given
  * for, and given again for some twenty instructions.
  *
- * Where a field stands may depend on a length nibble of the frame (FLT_BASE_MSH). A digest is made
- * with one frame in view and holds for those with the same nibbles: these are under the mask, too.
+ * A digest is made with one frame in view, and says of others what it says of that: where a field
+ * stands behind a header of variable length (FLT_BASE_MSH), the length nibble is under the mask;
+ * and what is ruled out for this frame by one field needs none of the others.
  *
  * Adding returns false where there is no such digest: the answer depends on bytes further behind,
  * on bytes that the frame in view has not, or on the frame's length. The digest is of no use then.
@@ -20,18 +21,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef __SSE4_1__
+#include <smmintrin.h>
 #endif
 
 #include "fragment.h"
 #include "table.h"
 
-enum {
-	FLT_DIGEST_BYTES = 64,
-	FLT_DIGEST_NIBBLES_MAX = 4,
-	FLT_FIELDS_MAX = 32, /* distinct ones of a table */
-};
+enum { FLT_DIGEST_BYTES = 64 };
 
 /* A frame's bytes under a digest's mask. */
 struct flt_digest_key {
@@ -41,10 +38,6 @@ struct flt_digest_key {
 struct flt_digest {
 	struct flt_digest_key mask;
 	uint32_t least; /* bytes that a frame must have to be compared */
-	uint32_t n_nibbles;
-	struct {
-		uint8_t offset, value;
-	} nibbles[FLT_DIGEST_NIBBLES_MAX]; /* of the frame in view */
 };
 
 /* Begins a digest to which nothing was added: it holds for every frame. */
@@ -53,13 +46,14 @@ bool flt_digest_term(struct flt_digest *digest, const struct flt_term *term,
                      const struct flt_frame *frame);
 bool flt_digest_conjunction(struct flt_digest *digest, const struct flt_conjunction *conjunction,
                             const struct flt_frame *frame);
+/* What a table's deciding entries answer, but for what programs say. False also where the table has
+ * taps, which are asked for each frame. */
+bool flt_digest_table(struct flt_digest *digest, const struct flt_table *table,
+                      const struct flt_frame *frame);
 /* That flt_fragment_parse says NONE, which it did; false: other frames under the mask could be
  * fragments all the same. */
 bool flt_digest_no_fragment(struct flt_digest *digest, const struct flt_frame *frame);
 
-/* Whether a digest that was made for another frame may be used for the key of this one: it has all
- * bytes and the same nibbles. */
-bool flt_digest_suits(const struct flt_digest *digest, const struct flt_frame *frame);
 void flt_digest_key(const struct flt_digest *digest, const struct flt_frame *frame,
                     struct flt_digest_key *key);
 
@@ -68,20 +62,21 @@ void flt_digest_key(const struct flt_digest *digest, const struct flt_frame *fra
 static inline __attribute__((always_inline)) bool flt_digest_match(
         const struct flt_digest_key *mask, const struct flt_digest_key *key, const uint8_t *data)
 {
-#ifdef __SSE2__
+#ifdef __SSE4_1__
 	const __m128i *m = (const __m128i *)(const void *)mask->words;
 	const __m128i *k = (const __m128i *)(const void *)key->words;
 	const __m128i *d = (const __m128i *)(const void *)data;
 	__m128i differ = _mm_xor_si128(_mm_and_si128(_mm_loadu_si128(d), m[0]), k[0]);
 
-	for (int i = 1; i < FLT_DIGEST_BYTES / 16; i++)
+#pragma GCC unroll 4
+	for (size_t i = 1; i < FLT_DIGEST_BYTES / 16; i++)
 		differ = _mm_or_si128(
 		        differ, _mm_xor_si128(_mm_and_si128(_mm_loadu_si128(d + i), m[i]), k[i]));
-	return _mm_movemask_epi8(_mm_cmpeq_epi8(differ, _mm_setzero_si128())) == 0xffff;
+	return _mm_testz_si128(differ, differ);
 #else
 	uint64_t differ = 0;
 
-	for (int i = 0; i < FLT_DIGEST_BYTES / 8; i++) {
+	for (size_t i = 0; i < FLT_DIGEST_BYTES / 8; i++) {
 		uint64_t word;
 
 		__builtin_memcpy(&word, data + 8 * i, sizeof(word));
@@ -93,65 +88,83 @@ static inline __attribute__((always_inline)) bool flt_digest_match(
 
 /*
  * Verdicts that a reader has been given, to be given again: one cache for each core and port, over
- * two tables, of which the second is asked where the first has no owner. Only frames that
- * are no fragments are kept, and only verdicts that say `fixed`. Verdicts of before a change of the
- * tables are never found: `generation` is the sum of the tables' own.
- *
- * There are four sets, chosen by two bits in which kinds of frames differ that should not share a
- * digest (of what IP calls version and header length); each has its digest, made anew when the
- * tables have changed, and some verdicts.
+ * two tables, of which the second is asked where the first has no owner. Only frames that are no
+ * fragments are kept, and only verdicts that say `fixed`. Those of before a change of the tables
+ * are never found. A frame belongs to one of several sets by two of its bytes (in IP: version,
+ * header length, protocol; for others these will do as well), and is compared with that set's
+ * verdicts. All zero: empty.
  */
 enum {
-	FLT_CACHE_KINDS = 4, /* a power of two */
-	FLT_CACHE_KIND_BYTE = 14,
-	FLT_CACHE_WAYS = 8, /* a power of two */
+	FLT_CACHE_SETS = 8, /* a power of two */
+	FLT_CACHE_WAYS = 4, /* likewise */
+	FLT_CACHE_FRAME_MIN = 24,
 };
 
 struct flt_cached {
+	struct flt_digest digest;
 	struct flt_digest_key key;
 	struct flt_verdict verdict;
-	uint64_t reserved[6];
-};
+	uint64_t generation;
+} __attribute__((aligned(16)));
 
-struct flt_cache_kind {
-	struct flt_digest digest;
-	uint64_t generation; /* 0: no digest yet */
-	uint32_t least;      /* the digest's, once there is a verdict; else UINT32_MAX */
-	uint32_t last;       /* the verdict that was found or kept last */
-	uint32_t n, next;    /* verdicts that there are; whose place the next one takes */
-	uint32_t strange;    /* frames for which the digest is none */
-	bool usable;
-	struct flt_cached cached[FLT_CACHE_WAYS];
+struct flt_cache_set {
+	union {
+		struct {
+			struct flt_cached cached[FLT_CACHE_WAYS];
+			uint32_t
+			        last; /* the one that was found or kept last: its offset in bytes */
+			uint32_t next; /* whose place the next one takes */
+			uint32_t missed;
+		};
+		uint8_t size[1024]; /* so that finding one needs no multiplication */
+	};
 };
 
 struct flt_cache {
-	struct flt_cache_kind kinds[FLT_CACHE_KINDS];
-} __attribute__((aligned(64)));
+	struct flt_cache_set sets[FLT_CACHE_SETS];
+};
 
-/* Changes with the table, and is never 0: to be read before the table is asked. */
-uint64_t flt_table_generation(const struct flt_table *table);
+_Static_assert(sizeof(struct flt_cache_set) == 1024, "a set is 1 KiB");
 
-/* Looks through the others; moves `last`. */
-bool flt_cache_search(struct flt_cache_kind *kind, const uint8_t *data);
-/* Keeps a verdict that the tables gave for the frame in this generation, where it can be. */
+/* To be read before the tables are asked. */
+uint64_t flt_tables_generation(const struct flt_table *const tables[2]);
+
+bool flt_cache_search(struct flt_cache_set *set, uint64_t generation, const uint8_t *data,
+                      uint32_t length);
+/* Keeps a verdict that the tables gave for the frame in this generation, where it can be; not each
+ * time that it is told to. */
 void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const tables[2],
                     uint64_t generation, const struct flt_frame *frame,
                     const struct flt_verdict *verdict);
+
+static inline struct flt_cache_set *flt_cache_set(struct flt_cache *cache, const uint8_t *data)
+{
+	unsigned mixed = data[14] ^ data[23];
+
+	return &cache->sets[(mixed ^ mixed >> 4) & (FLT_CACHE_SETS - 1)];
+}
+
+static inline __attribute__((always_inline)) bool flt_cached_match(const struct flt_cached *cached,
+                                                                   uint64_t generation,
+                                                                   const uint8_t *data,
+                                                                   uint32_t length)
+{
+	return cached->generation == generation && length >= cached->digest.least &&
+	       flt_digest_match(&cached->digest.mask, &cached->key, data);
+}
 
 /* The verdict for a frame of `length` bytes, of which FLT_DIGEST_BYTES can be read however short it
  * is; NULL: ask the tables. */
 static inline const struct flt_verdict *flt_cache_find(struct flt_cache *cache, uint64_t generation,
                                                        const uint8_t *data, uint32_t length)
 {
-	struct flt_cache_kind *kind =
-	        &cache->kinds[data[FLT_CACHE_KIND_BYTE] & (FLT_CACHE_KINDS - 1)];
+	struct flt_cache_set *set = flt_cache_set(cache, data);
 
-	if (kind->generation != generation || length < kind->least)
+	if (!flt_cached_match((const struct flt_cached *)(const void *)&set->size[set->last],
+	                      generation, data, length) &&
+	    !flt_cache_search(set, generation, data, length))
 		return NULL;
-	if (flt_digest_match(&kind->digest.mask, &kind->cached[kind->last].key, data) ||
-	    flt_cache_search(kind, data))
-		return &kind->cached[kind->last].verdict;
-	return NULL;
+	return &((const struct flt_cached *)(const void *)&set->size[set->last])->verdict;
 }
 
 #endif

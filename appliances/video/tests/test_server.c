@@ -16,6 +16,7 @@
 
 #include "../server/server.h"
 #include "load.h"
+#include "track.h"
 
 enum { ANSWER_MAX = 2 << 20, SERVER = 0x0a000002, CLIENT = 0x0a000001, RTP_PORT = 5000 };
 
@@ -31,20 +32,6 @@ struct viewer {
 	char *answer;
 	size_t size;
 	bool closed, deaf; /* deaf: reads nothing */
-};
-
-/* What the client's ports got. */
-struct track {
-	struct udp_socket socket;
-	uint32_t packets, reports, bytes, marks;
-	uint32_t ssrc, first_timestamp, last_timestamp;
-	uint16_t next;
-	bool gap, bye;
-	uint64_t first_ns, last_ns;
-	/* Of a transport stream, for each of its first PIDs: */
-	struct ts_counters counters;
-	uint64_t last_pcr, pcrs;
-	bool broken; /* a counter or the clock went astray */
 };
 
 static uint8_t *object;
@@ -187,43 +174,9 @@ static const char *ask(struct viewer *viewer, const char *text, const char *stat
 	return viewer->answer;
 }
 
-/* The counters are to go on by one, the clock by less than a second. */
-static void watch_ts(struct track *track, const uint8_t *packet)
-{
-	uint8_t counted[TS_BYTES];
-	struct ts_packet is;
-
-	memcpy(counted, packet, sizeof counted);
-	assert_true(ts_read(packet, &is));
-	ts_count(&track->counters, counted);
-	track->broken |= memcmp(counted, packet, sizeof counted) != 0;
-	if (is.has_pcr) {
-		track->broken |= track->pcrs > 0 && is.pcr - track->last_pcr > TS_HZ;
-		track->last_pcr = is.pcr;
-		track->pcrs++;
-	}
-}
-
 static void on_rtp(struct udp_socket *socket, struct udp_datagram *datagram)
 {
-	struct track *track = socket->context;
-	uint16_t sequence;
-
-	assert_true(datagram->size > 12 && datagram->data[0] == 0x80);
-	sequence = wire_get16(datagram->data + 2);
-	track->gap |= track->packets > 0 && sequence != track->next;
-	track->next = (uint16_t)(sequence + 1);
-	track->last_timestamp = wire_get32(datagram->data + 4);
-	if (track->packets++ == 0) {
-		track->first_timestamp = track->last_timestamp;
-		track->first_ns = client.bench.now;
-	}
-	track->last_ns = client.bench.now;
-	track->marks += datagram->data[1] >> 7;
-	track->ssrc = wire_get32(datagram->data + 8);
-	track->bytes += datagram->size - 12;
-	for (uint32_t at = 12; datagram->data[12] == TS_SYNC && at < datagram->size; at += TS_BYTES)
-		watch_ts(track, datagram->data + at);
+	track_take(socket->context, datagram->data, datagram->size, client.bench.now);
 }
 
 static void on_rtcp(struct udp_socket *socket, struct udp_datagram *datagram)

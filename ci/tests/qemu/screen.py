@@ -4,16 +4,15 @@
 """Parts of the screen: two environments paint far beyond theirs, and QEMU's picture of the screen shows each
 confined to it, pixel by pixel."""
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths  # noqa: E402
 from harness.machine import Machine  # noqa: E402
 from harness.report import Report  # noqa: E402
+from harness.screen import dump  # noqa: E402
 
 WIDTH, HEIGHT = 640, 480
 # Name, colour's place in a pixel, x, y, width, height.
@@ -33,24 +32,6 @@ def payload(folder):
     subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), "-I", images[0], "-I",
                     images[1], "-o", path + ".cpio", path + ".conf"], check=True)
     return path + ".cpio"
-
-
-def dump(monitor, path):
-    """QEMU's picture of the screen as rows of bytes (PPM without its head)."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(monitor)
-        client.sendall(f"screendump {path}\n".encode())
-        head = b"P6\n%d %d\n255\n" % (WIDTH, HEIGHT)
-        deadline = time.monotonic() + 15
-        data = b""
-        while len(data) < len(head) + WIDTH * HEIGHT * 3 and time.monotonic() < deadline:
-            time.sleep(0.1)
-            if os.path.exists(path):
-                with open(path, "rb") as file:
-                    data = file.read()
-    if not data.startswith(head):
-        raise AssertionError(f"the picture begins with {data[:20]}")
-    return data[len(head):]
 
 
 def expected():
@@ -81,8 +62,8 @@ def main():
             with report.test("each paints its own part, pixel by pixel"):
                 for name, *_ in RECTS:
                     machine.wait_for(rf"{name}: {name}: painted \d+ pixels, 0 refused", 40)
-                compare(dump(monitor, os.environ.get("SLUICE_PICTURE",
-                                                     os.path.join(folder, "picture"))))
+                compare(dump(monitor, os.environ.get("SLUICE_PICTURE", os.path.join(folder, "picture")),
+                             WIDTH, HEIGHT))
             with report.test("parts that are taken or outside are not given"):
                 machine.wait_for(r"late: not started: screen 20x20 at 300,219 .*EXO_EBUSY")
                 machine.wait_for(r"out: not started: screen 20x20 at 630,0 .*has 640x480")

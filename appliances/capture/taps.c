@@ -110,7 +110,8 @@ void taps_count(const struct interface *interface, struct pcapng_statistics *sta
 	statistics->dropped_here =
 	        is_first(interface) ? count->dropped_no_buffer + count->dropped_ring_full : 0;
 	statistics->received = statistics->delivered + statistics->dropped_here;
-	statistics->dropped_below = port == NULL ? 0 : port->drops.nic + port->drops.nic_errors;
+	statistics->dropped_below =
+	        port == NULL ? 0 : port->drops.nic + port->drops.pool + port->drops.nic_errors;
 }
 
 void taps_describe(const struct interface *interface, struct pcapng_interface *description)

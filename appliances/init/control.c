@@ -291,8 +291,8 @@ static struct exo_channel_progress measure(void)
 			continue;
 		now.received += info->rx_packets;
 		now.settled += info->drops.unmatched + info->drops.malformed + info->drops.nic +
-		               info->drops.nic_errors + info->drops.fragments_expired +
-		               info->drops.fragments_crowded;
+		               info->drops.pool + info->drops.nic_errors +
+		               info->drops.fragments_expired + info->drops.fragments_crowded;
 	}
 	return now;
 }

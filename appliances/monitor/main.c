@@ -22,6 +22,7 @@ static const struct command {
         {"rings", "", "packet rings", show_rings},
         {"top", "", "handlers in the kernel: runs, cost, budget", show_top},
         {"ports", "", "NIC ports and their counters", show_ports},
+        {"drops", "", "packets lost: where, and by whom", show_drops},
         {"disks", "", "disk extents", show_disks},
         {"screen", "", "parts of the screen", show_screen},
         {"machine", "", "version, cores, memory, polls", show_machine},

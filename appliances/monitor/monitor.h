@@ -40,6 +40,7 @@ void show_bindings(char *const *words);
 void show_rings(char *const *words);
 void show_top(char *const *words);
 void show_ports(char *const *words);
+void show_drops(char *const *words);
 void show_disks(char *const *words);
 void show_screen(char *const *words);
 void show_machine(char *const *words);

@@ -312,6 +312,46 @@ void show_ports(char *const *words)
 		exo_printf("there are none\n");
 }
 
+static void show_lost(const struct exo_ledger_entry *entry)
+{
+	struct exo_env_status status = {.state = 0};
+	const struct exo_account *a = &status.account;
+
+	if (derive_key(EXO_USE_ENVS, entry->first, 1, EXO_RIGHT_CONTROL, &status.env) < 0 ||
+	    exo_env_status(&status) < 0)
+		return;
+	exo_printf("%5llu %-16s %9llu %9llu %9llu %9llu %9llu %9llu\n",
+	           (unsigned long long)entry->first, entry->note,
+	           (unsigned long long)a->rx_no_buffer, (unsigned long long)a->rx_ring_full,
+	           (unsigned long long)a->tx_refused, (unsigned long long)a->bad_descriptors,
+	           (unsigned long long)a->tx_waited, (unsigned long long)a->completions_lost);
+}
+
+/* In the order in which a packet meets the stages: the ports' before anybody is known to be
+ * concerned, then each environment's own. */
+void show_drops(char *const *words)
+{
+	struct walk walk = {.started = false};
+	const struct exo_ledger_entry *entry;
+
+	exo_printf(
+	        " port       nic      pool   damaged malformed  nobody's      taps  fragments\n");
+	for (uint32_t i = 0; i < exo_info()->n_ports; i++) {
+		const struct exo_drops *d = &exo_port_info(i)->drops;
+		unsigned long long fragments = d->fragments_expired + d->fragments_crowded;
+
+		exo_printf("%5u %9llu %9llu %9llu %9llu %9llu %9llu  %9llu\n", i,
+		           (unsigned long long)d->nic, (unsigned long long)d->pool,
+		           (unsigned long long)d->nic_errors, (unsigned long long)d->malformed,
+		           (unsigned long long)d->unmatched, (unsigned long long)d->tap_lost,
+		           fragments);
+	}
+	exo_printf("   id name             no buffer ring full   refused bad descr.    waited  "
+	           "reports\n");
+	while ((entry = next(&walk, EXO_KIND_ENV)) != NULL)
+		show_lost(entry);
+}
+
 void show_machine(char *const *words)
 {
 	const struct exo_info *info = exo_info();

@@ -195,7 +195,7 @@ static void describe_port(const struct sink *sink, struct replay_port *port)
 		return;
 	port->received_packets = info->rx_packets;
 	port->received_bytes = info->rx_bytes;
-	port->nic = info->drops.nic;
+	port->nic = info->drops.nic + info->drops.pool;
 	port->nic_errors = info->drops.nic_errors;
 	port->unmatched = info->drops.unmatched;
 	port->malformed = info->drops.malformed;

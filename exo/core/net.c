@@ -174,22 +174,34 @@ static void store(uint64_t *to, uint64_t value)
 	__atomic_store_n(to, value, __ATOMIC_RELAXED);
 }
 
-static void publish_ring(struct net_ring *ring)
+/* The environment's copy of a record of counters. */
+static void publish(void *shared, const void *counters, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(uint64_t); i++)
+		store((uint64_t *)shared + i, ((const uint64_t *)counters)[i]);
+}
+
+static void charge_ring(struct net_ring *ring)
 {
 	struct exo_account *account = ring->env->account;
-	const struct exo_ring_counters *mine = &ring->counters;
+	const struct exo_ring_counters *now = &ring->counters, *then = &ring->accounted;
 
-	store(&ring->shared->packets, mine->packets);
-	store(&ring->shared->bytes, mine->bytes);
-	store(&ring->shared->refused, mine->refused);
-	store(&ring->shared->bad_descriptor, mine->bad_descriptor);
-	store(&ring->shared->bad_index, mine->bad_index);
-	store(&ring->shared->nic_full, mine->nic_full);
-	store(&ring->shared->completions_lost, mine->completions_lost);
-	add(&account->tx_packets, ring->account_packets);
-	add(&account->tx_bytes, ring->account_bytes);
-	add(&account->tx_refused, ring->account_refused);
-	ring->account_packets = ring->account_bytes = ring->account_refused = 0;
+	if (ring->kind == EXO_RING_TRANSMIT) {
+		add(&account->tx_packets, now->packets - then->packets);
+		add(&account->tx_bytes, now->bytes - then->bytes);
+	}
+	add(&account->tx_refused, now->refused - then->refused);
+	add(&account->bad_descriptors,
+	    now->bad_descriptor - then->bad_descriptor + now->bad_index - then->bad_index);
+	add(&account->tx_waited, now->nic_full - then->nic_full);
+	add(&account->completions_lost, now->completions_lost - then->completions_lost);
+	ring->accounted = *now;
+}
+
+static void publish_ring(struct net_ring *ring)
+{
+	publish(ring->shared, &ring->counters, sizeof(ring->counters));
+	charge_ring(ring);
 }
 
 static void publish_rings(unsigned core)
@@ -210,20 +222,19 @@ static void publish_rings(unsigned core)
 	}
 }
 
-static uint64_t dropped(const struct exo_binding_counters *counters)
-{
-	return counters->dropped_no_buffer + counters->dropped_ring_full;
-}
-
 static void charge(struct net_binding_core *part)
 {
 	struct exo_account *account = part->binding->env->account;
+	const struct exo_binding_counters *now = &part->counters, *then = &part->accounted;
+	uint64_t no_buffer = now->dropped_no_buffer - then->dropped_no_buffer;
+	uint64_t ring_full = now->dropped_ring_full - then->dropped_ring_full;
 
-	add(&account->rx_packets,
-	    part->counters.delivered_packets - part->accounted.delivered_packets);
-	add(&account->rx_bytes, part->counters.delivered_bytes - part->accounted.delivered_bytes);
-	add(&account->rx_dropped, dropped(&part->counters) - dropped(&part->accounted));
-	part->accounted = part->counters;
+	add(&account->rx_packets, now->delivered_packets - then->delivered_packets);
+	add(&account->rx_bytes, now->delivered_bytes - then->delivered_bytes);
+	add(&account->rx_dropped, no_buffer + ring_full);
+	add(&account->rx_no_buffer, no_buffer);
+	add(&account->rx_ring_full, ring_full);
+	part->accounted = *now;
 }
 
 /* One counter, summed over the cores' parts, into the environment's record. */
@@ -442,13 +453,8 @@ int net_revoke(const struct exo_cap *cap)
 
 static void add_drops(struct exo_drops *to, const struct exo_drops *from)
 {
-	to->nic += from->nic;
-	to->nic_errors += from->nic_errors;
-	to->unmatched += from->unmatched;
-	to->malformed += from->malformed;
-	to->tap_lost += from->tap_lost;
-	to->fragments_expired += from->fragments_expired;
-	to->fragments_crowded += from->fragments_crowded;
+	for (size_t i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
+		((uint64_t *)to)[i] += ((const uint64_t *)from)[i];
 }
 
 void net_info_update(struct exo_info *info, struct exo_port_info *ports)

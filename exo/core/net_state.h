@@ -115,10 +115,8 @@ struct net_ring {
 	bool wake;     /* the response queue got something */
 	struct net_ring *dirty_next;
 	struct exo_ring_counters counters;
-	uint64_t report_after;    /* TSC: no line on the console before */
-	uint64_t account_packets; /* since the account was brought up to date, */
-	uint64_t account_bytes;   /* likewise */
-	uint64_t account_refused; /* likewise */
+	struct exo_ring_counters accounted; /* what the account has of them */
+	uint64_t report_after;              /* TSC: no line on the console before */
 	struct net_guard guard;
 	struct net_flight *flight;        /* of a transmit ring */
 	struct net_rest rest;             /* likewise */

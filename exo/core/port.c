@@ -210,6 +210,7 @@ void port_info(uint16_t id, struct exo_port_info *info)
 		info->rx_busiest = RTE_MAX(info->rx_busiest, stats.q_ipackets[i]);
 	info->tx_packets = stats.opackets;
 	info->tx_bytes = stats.obytes;
-	info->drops.nic = stats.imissed + stats.rx_nombuf;
+	info->drops.nic = stats.imissed;
+	info->drops.pool = stats.rx_nombuf;
 	info->drops.nic_errors = stats.ierrors;
 }

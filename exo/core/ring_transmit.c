@@ -322,7 +322,6 @@ static void fail(struct net_ring *ring, const struct outgoing *packet)
 {
 	if (packet->status == EXO_EPERM) {
 		ring->counters.refused++;
-		ring->account_refused++;
 		report_refusal(ring, packet);
 	} else {
 		ring->counters.bad_descriptor++;
@@ -335,8 +334,6 @@ static void sent(struct net_ring *ring, const struct outgoing *packet)
 {
 	ring->counters.packets++;
 	ring->counters.bytes += packet->length;
-	ring->account_packets++;
-	ring->account_bytes += packet->length;
 	ring_consume(ring, packet->n);
 	push_ticket(ring, packet, 0);
 }

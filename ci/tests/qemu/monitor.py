@@ -48,6 +48,7 @@ ANSWERS = {
     "rings": [r"ring \d+: host, receive", r"ring \d+: host, transmit"],
     "ports": [r"port 0: net_virtio at .*52:54:00:51:1c:00", r"received \d+"],
     "top": [r"id environment  handler"],
+    "drops": [r" port +nic +pool +damaged", r"\b0 +0 +0 +0 +0 +\d+ +0 +0", r"\d host +0 +0 +\d+ +0 +0 +0"],
     "disks": [r"the disks have 0 sectors"],
     "screen": [r"the screen has 0x0 pixels", r"there are none"],
     "machine": [r"Sluice \S+, up \d+ s; 2 cores"],

@@ -21,14 +21,14 @@ enum {
 /* Why frames were lost before any binding was asked; per port in exo_port_info, machine-wide in
  * exo_info. */
 struct exo_drops {
-	uint64_t nic;        /* the NIC had no buffer (imissed, rx_nombuf) */
+	uint64_t nic;        /* the NIC had no room (imissed) */
 	uint64_t nic_errors; /* damaged on the wire (ierrors) */
 	uint64_t unmatched;  /* nobody bound it */
 	uint64_t malformed;  /* shorter than an Ethernet header, or segments beyond the limit */
 	uint64_t tap_lost;   /* copies for taps that found no room */
 	uint64_t fragments_expired; /* the datagram's first fragment did not come in time */
 	uint64_t fragments_crowded; /* too many waited for their first fragments */
-	uint64_t reserved[1];
+	uint64_t pool;              /* no empty buffer was left for the NIC (rx_nombuf) */
 };
 
 struct exo_port_info {
@@ -134,7 +134,13 @@ struct exo_account {
 	uint64_t disk_failed;             /* requests that the device failed */
 	uint64_t pixels;                  /* copied to the screen */
 	uint64_t mappings_dropped;        /* to make room; they came back as faults, or did not */
-	uint64_t reserved[9];
+	/* Its part in what was lost on the way of packets; rx_dropped is the sum of the first two,
+	 * tx_refused what the guard refused. */
+	uint64_t rx_no_buffer, rx_ring_full;
+	uint64_t bad_descriptors; /* and indices out of range */
+	uint64_t tx_waited;       /* attempts that found the NIC, or the pool, without room */
+	uint64_t completions_lost;
+	uint64_t reserved[4];
 	struct exo_repossession repossession;
 	uint64_t n_losses; /* ever; the n-th lies at losses[n % EXO_LOSSES] */
 	struct exo_loss losses[EXO_LOSSES];

@@ -149,6 +149,8 @@ void net_mark_ring(unsigned core, struct net_ring *ring, bool wake)
 {
 	bool shared = net.n_pollers > 1; /* another core may be publishing it just now */
 
+	if (!shared && ring->dirty && ring->wake >= wake)
+		return;
 	if (shared)
 		machine_lock(&ring->lock);
 	if (wake)

@@ -265,19 +265,6 @@ void flight_put(struct net_flight *flight);
  * it. */
 int ring_end(uint64_t id);
 
-/* ---- ring_queue.c: the kernel's ends of the two queues; the polling core's ---- */
-
-/* Descriptors in the request queue, or free in the response queue. An index that can't be stops
- * the ring: 0 from then on. */
-uint32_t ring_requests(struct net_ring *ring);
-uint32_t ring_room(struct net_ring *ring);
-/* A copy of the i-th descriptor of the request queue; the end of the first n. */
-struct exo_desc ring_request(const struct net_ring *ring, uint32_t i);
-void ring_consume(struct net_ring *ring, uint32_t n);
-/* Writes the i-th descriptor behind the response queue's head, where there is room; publishes n. */
-void ring_respond(struct net_ring *ring, uint32_t i, const struct exo_desc *desc);
-void ring_publish(struct net_ring *ring, uint32_t n);
-
 /* ---- ring_transmit.c ---- */
 
 /* Frees what of a ring that has ended still waits for its port. */

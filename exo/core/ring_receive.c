@@ -10,6 +10,7 @@
  * environment's is decided then, and can't change meanwhile.
  */
 #include "net_packet.h"
+#include "ring_queue.h"
 
 #include <string.h>
 
@@ -180,29 +181,6 @@ static void fill(struct net_ring *ring, const struct net_packet *packet, uint32_
 	ring_publish(ring, n);
 }
 
-/* The usual frame: one segment, into one buffer within one page. false: it is
- * not so, or the page is not the environment's; nothing has happened then. */
-static bool fill_one(struct net_ring *ring, const struct net_packet *packet, uint32_t length,
-                     struct exo_desc *desc)
-{
-	const struct net_buffer *buffer = buffer_at(ring, 0);
-	uint32_t offset = buffer->address % 4096;
-
-	if (packet->mbuf->nb_segs > 1 || buffer->length < length ||
-	    buffer->length > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
-	    ledger_frame_pin(ring->env->id, buffer->address / 4096))
-		return false;
-	memcpy((uint8_t *)machine_frame(buffer->address / 4096) + offset,
-	       rte_pktmbuf_mtod(packet->mbuf, const uint8_t *), length);
-	ledger_frame_unpin(buffer->address / 4096);
-	desc->address = buffer->address;
-	desc->cookie = buffer->cookie;
-	desc->length = length;
-	ring_respond(ring, 0, desc);
-	ring_publish(ring, 1);
-	return true;
-}
-
 /* Any frame, into as many buffers as it takes. *left: bytes that found no
  * place. */
 static enum ring_outcome fill_many(struct net_ring *ring, const struct net_packet *packet,
@@ -222,11 +200,64 @@ static enum ring_outcome fill_many(struct net_ring *ring, const struct net_packe
 	return RING_DELIVERED;
 }
 
-static enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
-                                 uint32_t accept, uint16_t flags, uint64_t binding)
+/* What is not the usual frame, or finds no usual buffer. */
+static __attribute__((noinline)) enum ring_outcome deliver_any(struct net_ring *ring,
+                                                               const struct net_packet *packet,
+                                                               uint32_t length,
+                                                               struct exo_desc *desc)
 {
-	uint32_t length = accept < packet->length ? accept : packet->length, n = 1, left = 0;
-	enum ring_outcome outcome = RING_DELIVERED;
+	uint32_t n = 1, left = 0;
+	enum ring_outcome outcome;
+
+	if (ring->n_buffers == 0 && !take_buffer(ring))
+		return RING_NO_BUFFER;
+	outcome = fill_many(ring, packet, length, desc, &n, &left);
+	if (outcome != RING_DELIVERED)
+		return outcome;
+	ring->buffer_first += n;
+	ring->n_buffers -= n;
+	ring->counters.packets++;
+	ring->counters.bytes += length - left;
+	return RING_DELIVERED;
+}
+
+/*
+ * The usual frame: one segment, into one buffer within one page, which nobody took from the queue
+ * yet. false: it is not so, or the page is not the environment's; nothing has happened then.
+ */
+static inline bool deliver_usual(struct net_ring *ring, const struct rte_mbuf *mbuf,
+                                 uint32_t length, struct exo_desc *desc)
+{
+	const struct exo_desc *fill = &ring->request->desc[ring->request_tail & (ring->size - 1)];
+	uint64_t address;
+	uint32_t room, offset;
+
+	if (ring->n_buffers > 0 || mbuf->nb_segs > 1 || ring_requests(ring) == 0)
+		return false;
+	address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
+	room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED);
+	offset = address % 4096;
+	if (room < length || room > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
+	    ledger_frame_pin(ring->env->id, address / 4096))
+		return false;
+	desc->cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
+	ring_consume(ring, 1);
+	memcpy((uint8_t *)machine_frame(address / 4096) + offset,
+	       rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
+	ledger_frame_unpin(address / 4096);
+	desc->address = address;
+	desc->length = length;
+	ring_respond(ring, 0, desc);
+	ring_publish(ring, 1);
+	ring->counters.packets++;
+	ring->counters.bytes += length;
+	return true;
+}
+
+static inline enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
+                                        uint32_t accept, uint16_t flags, uint64_t binding)
+{
+	uint32_t length = accept < packet->length ? accept : packet->length;
 	struct exo_desc desc = {
 	        .flags = flags | packet->flags | (length < packet->length ? EXO_DESC_CUT : 0),
 	        .timestamp = packet->timestamp,
@@ -238,28 +269,21 @@ static enum ring_outcome deliver(struct net_ring *ring, const struct net_packet 
 
 	if (ring_room(ring) == 0)
 		return RING_FULL;
-	if (ring->n_buffers == 0 && !take_buffer(ring))
-		return RING_NO_BUFFER;
-	if (!fill_one(ring, packet, length, &desc))
-		outcome = fill_many(ring, packet, length, &desc, &n, &left);
-	if (outcome != RING_DELIVERED)
-		return outcome;
-	ring->buffer_first += n;
-	ring->n_buffers -= n;
-	ring->counters.packets++;
-	ring->counters.bytes += length - left;
-	return RING_DELIVERED;
+	if (deliver_usual(ring, packet->mbuf, length, &desc))
+		return RING_DELIVERED;
+	return deliver_any(ring, packet, length, &desc);
 }
 
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
                                uint32_t accept, uint16_t flags, uint64_t binding)
 {
+	bool shared = net.n_pollers > 1;
 	enum ring_outcome outcome;
 
-	if (net.n_pollers == 1)
-		return deliver(ring, packet, accept, flags, binding);
-	machine_lock(&ring->lock);
+	if (shared)
+		machine_lock(&ring->lock);
 	outcome = deliver(ring, packet, accept, flags, binding);
-	machine_unlock(&ring->lock);
+	if (shared)
+		machine_unlock(&ring->lock);
 	return outcome;
 }

@@ -11,6 +11,7 @@
  * at its place in that order, too. Completions: struct net_ticket.
  */
 #include "net_packet.h"
+#include "ring_queue.h"
 
 #include <string.h>
 

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How fast one core takes frames from a port through demultiplexer and copy ring into an
- * environment's buffers, natively, beside a loop that only receives and sends on the same kind of
- * port.
+ * environment's buffers, natively, beside a loop that only receives and sends on the same port.
  *
- *     bare    rte_eth_rx_burst, rte_eth_tx_burst back into the same DPDK ring
+ *     bare    rte_eth_rx_burst, rte_eth_tx_burst of the same frames
  *     sluice  net_poll: receive, look-up among N bindings, copy into fill buffers, descriptors,
  *             counters; then, in the environment's place: take the descriptors, fill the buffers in
- *             again; then put the frames back into the port's ring, as bare does
+ *             again
+ *
+ * on two kinds of port, each in a process of its own:
+ *
+ *     pcap    net_pcap with infinite_rx: a frame is copied into an mbuf that is allocated for it,
+ *             as a NIC would by itself; sending and delivering free it
+ *     ring    net_ring: a burst's addresses are moved, no byte of a frame is touched; the frames go
+ *             back into the ring, from which both loops take them again
  *
  * Not in it: a NIC, a border crossing, the environment reading the bytes. Prints a table, and with
  * -j FILE the same as JSON records.
@@ -16,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +36,7 @@ enum { ENV = 2, BURST = 32, RING = 256, ADDRESS = 0x0a000002, PEER = 0x0a000001 
 static struct rte_mbuf *frames[BURST];
 static double seconds = 0.5;
 static FILE *json;
+static bool is_pcap; /* the kind of port */
 
 static double now(void)
 {
@@ -85,10 +93,21 @@ static void bare(void)
 		abort();
 }
 
+static void bare_pcap(void)
+{
+	struct rte_mbuf *burst[BURST];
+	uint16_t n = rte_eth_rx_burst(WORLD_PORTS, 0, burst, BURST);
+
+	if (n != BURST || rte_eth_tx_burst(WORLD_PORTS, 0, burst, n) != n)
+		abort();
+}
+
 static double measure_bare(uint32_t size)
 {
 	double result;
 
+	if (is_pcap)
+		return rate(bare_pcap);
 	make_frames(size);
 	world_offer(0, frames, BURST);
 	result = rate(bare);
@@ -104,7 +123,8 @@ static void sluice(void)
 {
 	struct exo_desc desc;
 
-	offer();
+	if (!is_pcap)
+		offer();
 	net_poll(0, BURST);
 	while (world_get(&ring, &desc))
 		world_put(&ring, (struct exo_desc){.address = desc.address, .length = 2048});
@@ -130,7 +150,7 @@ static double measure_sluice(uint32_t size, uint32_t others)
 	double result;
 
 	world_any(&any);
-	space = world_grant(ENV, EXO_RIGHT_BIND, &any, NULL);
+	space = world_grant_ports(ENV, EXO_RIGHT_BIND, is_pcap ? 1 << WORLD_PORTS : 1, &any, NULL);
 	if (world_ring(ENV, EXO_RING_RECEIVE, RING, NULL, &ring))
 		abort();
 	world_fill(ENV, &ring, 2 * BURST, 2048, 0);
@@ -140,38 +160,90 @@ static double measure_sluice(uint32_t size, uint32_t others)
 	}
 	world_udp_to(&flow, ADDRESS, 7);
 	bind_flow(&space, others == ANY ? &any : &flow);
-	make_frames(size);
+	if (!is_pcap)
+		make_frames(size);
 	before = ring.counters->packets;
 	sluice();
 	if (ring.counters->packets != before + BURST)
 		abort(); /* it measures nothing if nothing is delivered */
 	result = rate(sluice);
-	free_frames();
+	if (!is_pcap)
+		free_frames();
 	net_env_end(world_env(ENV));
 	world_frames_free(ENV);
 	world_env_reset(ENV);
 	return result;
 }
 
-static void record(const char *subject, uint32_t size, uint32_t others, double value, bool last)
+static void record(const char *subject, uint32_t size, uint32_t others, double value)
 {
 	if (!json)
 		return;
 	fprintf(json,
-	        "  {\"metric\": \"datapath.receive\", \"subject\": \"%s\", \"params\": {\"bytes\": "
-	        "%u, \"bindings\": %d}, \"value\": %.0f, \"unit\": \"frames/s/core\", "
-	        "\"where\": \"host\", \"runs\": 1, \"spread\": 0}%s\n",
-	        subject, size, (int)others, value, last ? "" : ",");
+	        "%s  {\"metric\": \"datapath.receive\", \"subject\": \"%s\", \"params\": "
+	        "{\"bytes\": "
+	        "%u, \"bindings\": %d, \"port\": \"%s\"}, \"value\": %.0f, \"unit\": "
+	        "\"frames/s/core\", \"where\": \"host\", \"runs\": 1, \"spread\": 0}",
+	        ftell(json) > 2 ? ",\n" : "", subject, size, (int)others, is_pcap ? "pcap" : "ring",
+	        value);
+	fflush(json);
 }
 
-static void row(uint32_t size, uint32_t others, bool last)
+/* A capture of BURST frames for the port to repeat (pcap-savefile(5)). → its path. */
+static const char *write_capture(uint32_t size)
+{
+	static char path[] = "/tmp/datapath-XXXXXX";
+	const uint32_t head[6] = {0xa1b2c3d4, 4 << 16 | 2, 0, 0, 65535, 1};
+	uint8_t bytes[2048];
+	uint32_t length = world_udp(bytes, PEER, 1, ADDRESS, 7, size - 42);
+	const uint32_t record[4] = {0, 0, length, length};
+	FILE *file = fdopen(mkstemp(path), "wb");
+
+	if (!file)
+		abort();
+	(void)fwrite(head, sizeof(head), 1, file);
+	for (unsigned i = 0; i < BURST; i++) {
+		(void)fwrite(record, sizeof(record), 1, file);
+		(void)fwrite(bytes, 1, length, file);
+	}
+	if (fclose(file))
+		abort();
+	return path;
+}
+
+static void row(uint32_t size, uint32_t others)
 {
 	double without = measure_bare(size), with = measure_sluice(size, others);
 
-	printf("%6u %10d %14.2f %14.2f %14.1f\n", size, (int)others, without / 1e6, with / 1e6,
-	       1e9 / with);
-	record("bare", size, others, without, false);
-	record("sluice", size, others, with, last);
+	printf("%5s %6u %10d %10.2f %10.2f %10.2f %10.1f\n", is_pcap ? "pcap" : "ring", size,
+	       (int)others, without / 1e6, with / 1e6, with / without, 1e9 / with);
+	fflush(stdout);
+	record("bare", size, others, without);
+	record("sluice", size, others, with);
+}
+
+/* In a process of its own: DPDK starts once in each. */
+static void measure(bool pcap, uint32_t size, uint32_t others)
+{
+	pid_t child = fork();
+	int status = 1;
+
+	if (child == 0) {
+		is_pcap = pcap;
+		world_cores = 1; /* with more, rings have locks */
+		if (pcap) {
+			const char *path = write_capture(size);
+
+			world_start_capture(path);
+			(void)unlink(path);
+		} else {
+			world_start();
+		}
+		row(size, others);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status)
+		abort();
 }
 
 int main(int argc, char **argv)
@@ -187,20 +259,23 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	world_start();
 	printf("one core, million frames a second; other bindings -1: one binding, no terms\n"
-	       " bytes     others           bare         sluice"
-	       "       ns/frame\n");
-	if (json)
-		fputs("[\n", json);
-	for (unsigned i = 0; i < 3; i++)
-		row(sizes[i], ANY, false);
-	for (unsigned i = 0; i < 3; i++)
-		row(sizes[i], 0, false);
-	row(64, 100, false);
-	row(64, 1000, true);
+	       " port  bytes     others       bare     sluice      ratio   ns/frame\n");
+	fflush(stdout);
 	if (json) {
-		fputs("]\n", json);
+		fputs("[\n", json);
+		fflush(json);
+	}
+	for (int pcap = 1; pcap >= 0; pcap--) {
+		for (unsigned i = 0; i < 3; i++)
+			measure(pcap, sizes[i], ANY);
+		for (unsigned i = 0; i < 3; i++)
+			measure(pcap, sizes[i], 0);
+		measure(pcap, 64, 100);
+		measure(pcap, 64, 1000);
+	}
+	if (json) {
+		fputs("\n]\n", json);
 		fclose(json);
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include <rte_eal.h>
+#include <rte_bus_vdev.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
@@ -74,9 +75,11 @@ void world_core_set(unsigned core)
 	this_core = core;
 }
 
+unsigned world_cores = WORLD_CORES;
+
 unsigned machine_cores(void)
 {
-	return WORLD_CORES;
+	return world_cores;
 }
 
 unsigned machine_core(void)
@@ -372,7 +375,7 @@ static void start_port(unsigned port)
 	CHECK(rte_eth_dev_start((uint16_t)id) == 0);
 }
 
-void world_start(void)
+static void start_eal(void)
 {
 	static char *arguments[] = {"world",
 	                            "--no-huge",
@@ -394,6 +397,27 @@ void world_start(void)
 	CHECK(memory != MAP_FAILED);
 	for (unsigned port = 0; port < WORLD_PORTS; port++)
 		start_port(port);
+}
+
+void world_start(void)
+{
+	start_eal();
+	CHECK(net_start() == 0);
+}
+
+void world_start_capture(const char *path)
+{
+	struct rte_eth_conf conf = {.rxmode.mtu = 1500};
+	char arguments[256];
+
+	start_eal();
+	snprintf(arguments, sizeof(arguments), "rx_pcap=%s,infinite_rx=1", path);
+	CHECK(rte_vdev_init("net_pcap0", arguments) == 0);
+	CHECK(rte_eth_dev_configure(WORLD_PORTS, 1, 1, &conf) == 0);
+	CHECK(rte_eth_rx_queue_setup(WORLD_PORTS, 0, 128, 0, NULL, arriving) == 0);
+	CHECK(rte_eth_tx_queue_setup(WORLD_PORTS, 0, 128, 0, NULL) == 0);
+	CHECK(rte_eth_dev_start(WORLD_PORTS) == 0);
+	info.n_ports = WORLD_PORTS + 1;
 	CHECK(net_start() == 0);
 }
 

@@ -22,8 +22,14 @@ enum {
 	WORLD_CORES = 2,
 };
 
+/* The machine's cores, at most WORLD_CORES; to be set before the start. */
+extern unsigned world_cores;
+
 /* Starts DPDK, the ports and the packet path: once per process. */
 void world_start(void);
+/* The same with a further port, WORLD_PORTS, on which the frames of a capture (pcap) arrive for
+ * ever, each copied into an mbuf of its own; what is sent there is freed. */
+void world_start_capture(const char *path);
 
 /* Which core the calling thread is from now on; 0 otherwise. Only core 0 has queues to poll. */
 void world_core_set(unsigned core);

@@ -10,24 +10,41 @@
 #include <udp/wire.h>
 
 enum {
-	FRAME_HEADER = ETH_SIZE + IP4_SIZE + UDP_SIZE,
-	HEADER_BYTES = 64, /* of frame header, RTP header and prefix */
-	VALID_NS = 1000000000,
+	IP = ETH_SIZE,
+	UDP = IP + IP4_SIZE,
+	RTP = UDP + UDP_SIZE,
 	RTP_HEADER = 12,
+	PREFIX = RTP + RTP_HEADER,
+	HEADER_BYTES = 64, /* of all headers and the prefix */
+	KEPT_WORDS = 7,    /* of eight bytes: all but the prefix */
+	VALID_NS = 1000000000,
 	TTL = 64,
 };
 
-/* What a leg keeps. */
+/* What a leg keeps: headers in which what differs from packet to packet is 0. */
 struct kept {
 	uint64_t until;   /* in nanoseconds; 0: nothing is kept */
-	uint16_t ip_sum;  /* of the IPv4 header but length and identification */
-	uint16_t udp_sum; /* of pseudo header and UDP header but lengths */
+	uint16_t ip_sum;  /* of the IPv4 header */
+	uint16_t udp_sum; /* of pseudo header, UDP's and RTP's */
 	uint16_t port;    /* NIC port */
-	uint8_t frame[FRAME_HEADER];
+	uint64_t headers[KEPT_WORDS];
 };
 
 _Static_assert(sizeof(struct kept) <= sizeof(((struct video_leg *)0)->header), "it fits a leg");
-_Static_assert(FRAME_HEADER + RTP_HEADER + MEDIA_PREFIX_MAX <= HEADER_BYTES, "headers fit");
+_Static_assert(PREFIX <= 8 * KEPT_WORDS, "headers are kept whole");
+_Static_assert(PREFIX + MEDIA_PREFIX_MAX <= HEADER_BYTES, "headers fit");
+
+/* All that packets never change in their descriptors. */
+static void prepare(struct express *express)
+{
+	for (uint32_t i = 0; i < express->ring.size; i += 2) {
+		struct exo_desc *desc = exo_ring_slot(&express->ring, i);
+
+		desc->address = exo_pages_physical(&express->headers, express->headers.address) +
+		                (uint64_t)(i / 2) * HEADER_BYTES;
+		desc->flags = EXO_DESC_MORE;
+	}
+}
 
 int express_open(struct express *express, struct udp_exo *driver, struct video *video,
                  uint32_t descriptors)
@@ -37,10 +54,11 @@ int express_open(struct express *express, struct udp_exo *driver, struct video *
 
 	if (result == 0)
 		result = exo_pages_alloc(&express->headers,
-		                         exo_pages_for((uint64_t)descriptors * HEADER_BYTES));
+		                         exo_pages_for((uint64_t)descriptors / 2 * HEADER_BYTES));
+	if (result == 0)
+		prepare(express);
 	express->driver = driver;
 	express->video = video;
-	express->quiet = true;
 	return result;
 }
 
@@ -68,6 +86,16 @@ static bool add_chunk(struct express_content *content, uint32_t frames)
 	return true;
 }
 
+/* The physical address of the first byte where all chunks lie one behind the other; else 0. */
+static uint64_t linear(const struct express_content *content)
+{
+	for (uint32_t i = 1; i < content->n_chunks; i++)
+		if (content->chunks[i].frame !=
+		    content->chunks[i - 1].frame + content->chunks[i - 1].count)
+			return 0;
+	return content->n_chunks > 0 ? content->chunks[0].frame << EXO_PAGE_SHIFT : 0;
+}
+
 const void *express_adopt(struct express *express, uint32_t title, const void *bytes, uint64_t size)
 {
 	struct express_content *content = &express->content[title];
@@ -85,20 +113,19 @@ const void *express_adopt(struct express *express, uint32_t title, const void *b
 		frames -= n;
 	}
 	memcpy(content->base, bytes, size);
+	content->linear = linear(content);
 	return content->base;
 }
 
-/* The physical address of content; 0: it is not, or not in one piece, in frames of ours. */
-static uint64_t physical(const struct express *express, uint8_t title, const uint8_t *bytes,
-                         uint32_t size)
+/* The physical address of a packet's content; 0: it is not, or not in one piece, in frames of
+ * ours. */
+static uint64_t physical(const struct express_content *content, const struct media_packet *packet)
 {
-	const struct express_content *content = &express->content[title];
-	uint64_t offset = (uint64_t)(bytes - content->base);
-	uint64_t chunk = offset / ((uint64_t)EXPRESS_CHUNK_FRAMES * EXO_PAGE_SIZE);
-	uint64_t within = offset % ((uint64_t)EXPRESS_CHUNK_FRAMES * EXO_PAGE_SIZE);
+	const uint64_t chunk_bytes = (uint64_t)EXPRESS_CHUNK_FRAMES * EXO_PAGE_SIZE;
+	uint64_t chunk = packet->offset / chunk_bytes, within = packet->offset % chunk_bytes;
 
 	if (chunk >= content->n_chunks ||
-	    within + size > (uint64_t)content->chunks[chunk].count * EXO_PAGE_SIZE)
+	    within + packet->size > (uint64_t)content->chunks[chunk].count * EXO_PAGE_SIZE)
 		return 0;
 	return (content->chunks[chunk].frame << EXO_PAGE_SHIFT) + within;
 }
@@ -108,43 +135,47 @@ static uint16_t folded(uint64_t sum)
 	return (uint16_t)~udp_sum_finish(sum);
 }
 
-/* Headers whose lengths, identification and checksums are 0. */
 static void make_headers(struct kept *kept, const struct udp_frame_way *way,
-                         const struct udp_endpoint *to, uint16_t from_port)
+                         const struct udp_endpoint *to, uint16_t from_port, uint8_t ttl,
+                         const uint8_t *rtp)
 {
-	uint8_t *ip = kept->frame + ETH_SIZE, *udp = ip + IP4_SIZE;
+	uint8_t *at = (uint8_t *)kept->headers;
 
-	memset(kept->frame, 0, sizeof kept->frame);
-	memcpy(kept->frame + ETH_DST, way->to, UDP_MAC_BYTES);
-	memcpy(kept->frame + ETH_SRC, way->from, UDP_MAC_BYTES);
-	wire_put16(kept->frame + ETH_TYPE, ETHERTYPE_IP4);
-	ip[IP4_VERSION_IHL] = 0x45;
-	ip[IP4_TTL] = TTL;
-	ip[IP4_PROTOCOL] = PROTOCOL_UDP;
-	memcpy(ip + IP4_SRC, way->src.bytes, 4);
-	memcpy(ip + IP4_DST, to->ip.bytes, 4);
-	wire_put16(udp + UDP_SRC_PORT, from_port);
-	wire_put16(udp + UDP_DST_PORT, to->port);
-	kept->ip_sum = folded(udp_sum_add(0, ip, IP4_SIZE));
-	kept->udp_sum = folded(
-	        udp_sum_add(udp_sum_pseudo(0, &way->src, &to->ip, PROTOCOL_UDP, 0), udp, UDP_SIZE));
+	memset(at, 0, sizeof kept->headers);
+	memcpy(at + ETH_DST, way->to, UDP_MAC_BYTES);
+	memcpy(at + ETH_SRC, way->from, UDP_MAC_BYTES);
+	wire_put16(at + ETH_TYPE, ETHERTYPE_IP4);
+	at[IP + IP4_VERSION_IHL] = 0x45;
+	at[IP + IP4_TTL] = ttl;
+	at[IP + IP4_PROTOCOL] = PROTOCOL_UDP;
+	memcpy(at + IP + IP4_SRC, way->src.bytes, 4);
+	memcpy(at + IP + IP4_DST, to->ip.bytes, 4);
+	wire_put16(at + UDP + UDP_SRC_PORT, from_port);
+	wire_put16(at + UDP + UDP_DST_PORT, to->port);
+	at[RTP] = rtp[0];
+	at[RTP + 1] = rtp[1] & 0x7f; /* without the marker */
+	memcpy(at + RTP + 8, rtp + 8, 4);
+	kept->ip_sum = folded(udp_sum_add(0, at + IP, IP4_SIZE));
+	kept->udp_sum = folded(udp_sum_add(udp_sum_pseudo(0, &way->src, &to->ip, PROTOCOL_UDP, 0),
+	                                   at + UDP, UDP_SIZE + RTP_HEADER));
 }
 
-/* By the socket, and what is learned by it is kept. */
-static bool send_and_learn(struct express *express, struct video *video,
-                           const struct video_viewer *viewer, struct video_leg *leg,
-                           const uint8_t *head, uint32_t head_size, const uint8_t *content,
-                           const struct media_packet *packet)
+bool express_send(void *context, struct video *video, const struct video_viewer *viewer,
+                  struct video_leg *leg, const uint8_t *head, uint32_t head_size,
+                  const uint8_t *content, const struct media_packet *packet)
 {
+	struct express *express = context;
 	struct kept *kept = (struct kept *)leg->header;
 	struct udp_endpoint to = {.ip = viewer->peer, .port = leg->rtp_port};
+	const struct udp_socket *socket = &video->rtp;
 	bool sent = video_send_copy(video, viewer, leg, head, head_size, content, packet->size);
 	struct udp_frame_way way;
 
 	video->count.rtp_by_socket++;
 	kept->until = 0;
 	if (sent && to.ip.family == 4 && udp_frame_way(video->udp, &to.ip, &way)) {
-		make_headers(kept, &way, &to, video->rtp.local.port);
+		make_headers(kept, &way, &to, socket->local.port,
+		             socket->ttl != 0 ? socket->ttl : TTL, head);
 		kept->port = express->driver->ports[way.interface];
 		kept->until = video->now + VALID_NS;
 	}
@@ -156,112 +187,104 @@ static uint16_t big(uint32_t value)
 	return __builtin_bswap16((uint16_t)value);
 }
 
-static uint64_t words(const uint8_t *at, uint32_t n)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t word;
-
-		memcpy(&word, at + 4 * (size_t)i, sizeof word);
-		sum += word;
-	}
-	return sum;
-}
-
-/* A one's complement sum of 32-bit words, to 16 bits, complemented. */
-static uint16_t fold(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-static void put_headers(uint8_t *to, const struct kept *kept, const uint8_t *head,
-                        const struct media_packet *packet, uint16_t id)
+/* The kept headers with what is this packet's, in words: see enum above for what lies where. Fields
+ * that are 0 in what is kept are put in by OR. → the packet's bytes behind UDP's header. */
+static uint32_t put_headers(uint64_t *restrict to, const struct kept *restrict kept,
+                            const struct video_leg *restrict leg,
+                            const struct media_packet *restrict packet)
 {
 	uint32_t data = RTP_HEADER + packet->prefix_size + packet->size;
-	uint16_t ip_length = big(IP4_SIZE + UDP_SIZE + data), udp_length = big(UDP_SIZE + data);
-	uint16_t ip_sum = fold((uint64_t)kept->ip_sum + ip_length + id), udp_sum;
-	uint8_t *ip = to + ETH_SIZE, *udp = ip + IP4_SIZE;
+	uint64_t ip_length = big(IP4_SIZE + UDP_SIZE + data), udp_length = big(UDP_SIZE + data);
+	uint64_t sequence = big(leg->sequence), sum;
+	uint64_t time = __builtin_bswap32(leg->timestamp + packet->timestamp);
+	uint64_t marker = packet->flags & MEDIA_MARKER ? 0x8000 : 0; /* of RTP's second byte */
 
+	to[0] = kept->headers[0];
+	to[1] = kept->headers[1];
+	to[2] = kept->headers[2] | ip_length | sequence << 16; /* the latter: the identification */
+	to[3] = kept->headers[3] | udp_sum_finish(kept->ip_sum + ip_length + sequence);
+	to[4] = kept->headers[4] | udp_length << 48;
 	/* The length stands in the pseudo header and in the header. */
-	udp_sum =
-	        fold(kept->udp_sum + 2ull * udp_length + words(head, RTP_HEADER / 4) + packet->sum);
-	__builtin_memcpy(to, kept->frame, FRAME_HEADER);
-	__builtin_memcpy(ip + IP4_LENGTH, &ip_length, 2);
-	__builtin_memcpy(ip + IP4_ID, &id, 2);
-	__builtin_memcpy(ip + IP4_CHECKSUM, &ip_sum, 2);
-	__builtin_memcpy(udp + UDP_LENGTH, &udp_length, 2);
-	udp_sum = udp_sum == 0 ? 0xffff : udp_sum; /* RFC 768: 0 means none */
-	__builtin_memcpy(udp + UDP_CHECKSUM, &udp_sum, 2);
-	__builtin_memcpy(udp + UDP_SIZE, head, RTP_HEADER);
-	__builtin_memcpy(udp + UDP_SIZE + RTP_HEADER, packet->prefix, MEDIA_PREFIX_MAX);
+	sum = udp_sum_finish(kept->udp_sum + 2 * udp_length + marker + sequence + packet->sum +
+	                     time);
+	sum = sum != 0 ? sum : 0xffff; /* RFC 768: 0 means none */
+	to[5] = kept->headers[5] | sum | marker << 16 | sequence << 32 | time << 48;
+	to[6] = kept->headers[6] | time >> 16;
+	if (packet->prefix_size > 0)
+		__builtin_memcpy((uint8_t *)to + PREFIX, packet->prefix, MEDIA_PREFIX_MAX);
+	return data;
 }
 
-/* The next descriptor, cleared by never having been anything else than what is written here. */
-static struct exo_desc *descriptor(struct express *express)
+/* → the packet's bytes behind UDP's header. */
+static uint32_t put_packet(struct express *restrict express, uint32_t place,
+                           struct video_leg *restrict leg,
+                           const struct media_packet *restrict packet, uint64_t where)
 {
-	return &express->ring.request->desc[express->head++ & (express->ring.size - 1)];
+	const struct kept *kept = (const struct kept *)leg->header;
+	struct exo_desc *restrict pair =
+	        &express->ring.request->desc[place & (express->ring.size - 1)];
+	uint8_t *headers = express->headers.address;
+	uint32_t data = put_headers(
+	        (uint64_t *)(void *)(headers +
+	                             (size_t)(place & (express->ring.size - 1)) / 2 * HEADER_BYTES),
+	        kept, leg, packet);
+
+	pair[0].length = PREFIX + packet->prefix_size;
+	pair[0].port = kept->port;
+	pair[1].address = where;
+	pair[1].length = packet->size;
+	leg->sequence++;
+	leg->packets++;
+	leg->octets += data - RTP_HEADER;
+	return data;
 }
 
-static void put_frame(struct express *express, const struct kept *kept, uint32_t head_size,
-                      uint64_t content, uint32_t size)
-{
-	uint32_t slot = express->head & (express->ring.size - 1);
-	struct exo_desc *first = descriptor(express), *second = descriptor(express);
-
-	first->address = exo_pages_physical(&express->headers, express->headers.address) +
-	                 (uint64_t)slot * HEADER_BYTES;
-	first->length = FRAME_HEADER + head_size;
-	first->flags = EXO_DESC_MORE | EXO_DESC_REPORT;
-	first->port = kept->port;
-	second->address = content;
-	second->length = size;
-	second->flags = 0;
-	express->quiet = false;
-}
-
-static bool has_room(struct express *express)
-{
-	/* What is not published yet counts as used. */
-	return exo_ring_room(&express->ring) - (express->head - express->ring.request_head) >= 2;
-}
-
-bool express_send(void *context, struct video *video, const struct video_viewer *viewer,
-                  struct video_leg *leg, const uint8_t *head, uint32_t head_size,
-                  const uint8_t *content, const struct media_packet *packet)
+uint32_t express_burst(void *context, struct video *video, struct video_viewer *viewer,
+                       const struct media_packet *packets, uint32_t n)
 {
 	struct express *express = context;
-	struct kept *kept = (struct kept *)leg->header;
-	uint32_t slot = express->head & (express->ring.size - 1);
-	uint64_t where = physical(express, viewer->title, content, packet->size);
+	const struct express_content *content = &express->content[viewer->title];
+	uint32_t place = express->ring.request_head + express->queued, sent = 0, i;
+	uint32_t room = (exo_ring_room(&express->ring) - express->queued) / 2;
+	uint64_t bytes = 0, now = video->now;
 
-	if (video->now >= kept->until || where == 0 || packet->size == 0)
-		return send_and_learn(express, video, viewer, leg, head, head_size, content,
-		                      packet);
-	if (!has_room(express))
-		return false;
-	put_headers((uint8_t *)express->headers.address + (size_t)slot * HEADER_BYTES, kept, head,
-	            packet, leg->sequence);
-	put_frame(express, kept, head_size, where, packet->size);
-	return true;
+	for (i = 0; i < n; i++) {
+		const struct media_packet *packet = &packets[i];
+		struct video_leg *leg = &viewer->legs[packet->track];
+		uint64_t where = content->linear != 0 ? content->linear + packet->offset
+		                                      : physical(content, packet);
+
+		if (leg->kind != VIDEO_LEG_UDP)
+			continue;
+		if (now >= ((const struct kept *)leg->header)->until || where == 0 ||
+		    packet->size == 0)
+			break;
+		if (sent == room) {
+			video->count.rtp_unsent++;
+			leg->sequence++;
+			continue;
+		}
+		bytes += put_packet(express, place, leg, packet, where);
+		place += 2;
+		sent++;
+	}
+	express->queued += 2 * sent;
+	video->count.rtp_packets += sent;
+	video->count.rtp_bytes += bytes;
+	return i;
 }
 
-/* What came back: only what went wrong matters. */
+/* What came back is what went wrong. */
 static void reap(struct express *express)
 {
-	struct exo_ring *ring = &express->ring;
-	uint32_t head = __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE);
+	uint32_t n = exo_ring_there(&express->ring);
 
-	if (head - ring->response_tail > ring->size)
+	if (n == 0)
 		return;
-	for (; ring->response_tail != head; ring->response_tail++)
+	for (uint32_t i = 0; i < n; i++)
 		express->video->count.rtp_refused +=
-		        ring->response->desc[ring->response_tail & (ring->size - 1)].status != 0;
-	__atomic_store_n(&ring->response->tail, head, __ATOMIC_RELEASE);
+		        exo_ring_response(&express->ring, i)->status != 0;
+	exo_ring_taken(&express->ring, n);
 }
 
 void express_flush(void *context)
@@ -269,11 +292,9 @@ void express_flush(void *context)
 	struct express *express = context;
 
 	reap(express);
-	if (express->quiet)
+	if (express->queued == 0)
 		return;
-	express->quiet = true;
-	express->ring.request_head = express->head;
-	/* Release: the descriptors are in memory before the head that covers them. */
-	__atomic_store_n(&express->ring.request->head, express->head, __ATOMIC_RELEASE);
+	exo_ring_publish(&express->ring, express->queued);
+	express->queued = 0;
 	(void)exo_ring_doorbell(&express->ring);
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The short way of RTP packets to the NIC: a transmit ring of their own, two descriptors each. The
- * first one names 42 bytes of Ethernet, IPv4 and UDP headers that were made once for the viewer,
- * and are patched (lengths, identification, checksums), with the RTP header behind them; the second
- * one the content where it lies. Checksums come from sums: nobody reads the content but the NIC.
+ * first one names the headers from Ethernet's to RTP's, which were made once for the viewer and are
+ * patched (lengths, identification, checksums, sequence number, time); the second one the content
+ * where it lies. Checksums come from sums: nothing here reads the content.
+ *
+ * Descriptors stand in pairs at places that never change, so that a packet writes only what differs
+ * from the one that stood there before. Nothing is reported but what went wrong: what the tail has
+ * passed may be written again.
  *
  * Once a second, and where the neighbour is not known, a packet goes by the stack's socket instead:
  * that keeps the neighbour's entry alive and finds out when it has moved.
@@ -25,17 +29,17 @@ enum {
 /* A title's object in frames of our own: only those may be sent from. */
 struct express_content {
 	uint8_t *base;
+	uint64_t linear; /* physical address, where it lies in one piece there too; else 0 */
 	uint32_t n_chunks;
 	struct exo_pages chunks[EXPRESS_CHUNKS_MAX]; /* one behind the other in our addresses */
 };
 
 struct express {
 	struct exo_ring ring;
-	struct exo_pages headers; /* EXPRESS_HEADER_BYTES for each descriptor */
+	struct exo_pages headers; /* one for each pair of descriptors */
 	struct udp_exo *driver;
-	uint32_t head; /* of what was put into the ring, published or not */
+	uint32_t queued; /* descriptors that the kernel was not told of */
 	struct express_content content[VIDEO_TITLES_MAX];
-	bool quiet;          /* nothing was put since the last doorbell */
 	struct video *video; /* whose counters */
 };
 
@@ -47,10 +51,13 @@ int express_open(struct express *express, struct udp_exo *driver, struct video *
  * there are too few. */
 const void *express_adopt(struct express *express, uint32_t title, const void *bytes,
                           uint64_t size);
-/* The functions of struct video_ops; `context` is a struct express. */
+/* The functions of struct video_ops; `context` is a struct express. express_send goes the long way
+ * and learns the short one. */
 bool express_send(void *context, struct video *video, const struct video_viewer *viewer,
                   struct video_leg *leg, const uint8_t *head, uint32_t head_size,
                   const uint8_t *content, const struct media_packet *packet);
+uint32_t express_burst(void *context, struct video *video, struct video_viewer *viewer,
+                       const struct media_packet *packets, uint32_t n);
 void express_flush(void *context);
 
 #endif

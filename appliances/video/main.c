@@ -33,7 +33,8 @@ static uint64_t wall(void *context)
 	return exo_time_wall_ns();
 }
 
-static const struct video_ops ops = {.wall = wall, .send = express_send, .flush = express_flush};
+static const struct video_ops ops = {
+        .wall = wall, .send = express_send, .burst = express_burst, .flush = express_flush};
 
 /* Of TCP's memory, what a connection takes of its own; the pools are everybody's. */
 static uint32_t bytes_of_connection(struct tcp_config config)

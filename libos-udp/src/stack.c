@@ -126,10 +126,10 @@ void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer)
 uint64_t udp_stack_run(struct udp_stack *stack)
 {
 	uint64_t now = stack_now(stack);
-	uint64_t deadline, later;
+	uint64_t later = transport_run(stack, now), deadline;
 
 	if (!stack->stirred && now < stack->deadline)
-		return stack->deadline;
+		return earlier(stack->deadline, later);
 	own_address_run(stack, now); /* first: it tells the DHCP client what became of an address */
 	dhcp_run(stack, now);
 	autoconf_run(stack, now);
@@ -138,16 +138,14 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 	reassembly_run(stack, now);
 	flow_run(stack, now);
 	later = transport_run(stack, now);
-	/* Another transport sets timers of its own from outside. */
-	stack->stirred = stack->transport != NULL;
+	stack->stirred = false;
 	deadline = earlier(own_address_deadline(stack), dhcp_deadline(stack));
 	deadline = earlier(deadline, autoconf_deadline(stack, now));
 	deadline = earlier(deadline, group_deadline(stack));
 	deadline = earlier(deadline, stack->neighbours.deadline);
-	deadline = earlier(deadline, later);
 	deadline = earlier(deadline, stack->era_ends);
 	stack->deadline = earlier(deadline, stack->reassembly.deadline);
-	return stack->deadline;
+	return earlier(stack->deadline, later);
 }
 
 const struct udp_counters *udp_stack_counters(const struct udp_stack *stack)

@@ -26,6 +26,8 @@ uint64_t slots_deadline(const struct video *video);
 
 /* Sends what the viewer has due in `slot` or before. */
 void rtp_send_due(struct video *video, struct video_viewer *viewer, int64_t slot);
+/* The slot's packets have left: how long after its time. */
+void rtp_count_jitter(struct video *video, int64_t slot, uint64_t packets);
 /* Sender reports of all legs, where they are due. `bye`: in any case, with BYE. */
 void rtp_report(struct video *video, struct video_viewer *viewer, bool bye);
 void rtp_heard(struct video *video, const uint8_t *data, size_t size, const struct udp_ip *from);

@@ -134,14 +134,14 @@ static void count_packet(struct video *video, struct video_leg *leg,
 	video->count.rtp_bytes += RTP_HEADER + packet->prefix_size + packet->size;
 }
 
-/* How long after its time the slot's packets leave. */
-static void count_jitter(struct video *video, int64_t slot, uint32_t packets)
+void rtp_count_jitter(struct video *video, int64_t slot, uint64_t packets)
 {
 	uint64_t due = (uint64_t)slot * NS_PER_SLOT, now = udp_transport_now(video->udp);
 	uint64_t us = now > due ? (now - due) / 1000 : 0;
 	uint64_t step = us / VIDEO_JITTER_STEP_US;
 
-	video->jitter[step < VIDEO_JITTER_STEPS ? step : VIDEO_JITTER_STEPS - 1] += packets;
+	step = step < VIDEO_JITTER_STEPS ? step : VIDEO_JITTER_STEPS - 1;
+	video->jitter[step] += (uint32_t)packets;
 	video->jitter_packets += packets;
 	if (us > video->jitter_max_us)
 		video->jitter_max_us = us;
@@ -162,30 +162,47 @@ static void go_round(struct video *video, struct video_viewer *viewer)
 		        (uint32_t)(slots * MEDIA_SLOT_MS * stream->tracks[i].clock / 1000);
 }
 
+static void send_next(struct video *video, struct video_viewer *viewer, const struct media *media,
+                      const struct media_packet *packet)
+{
+	struct video_leg *leg = &viewer->legs[packet->track];
+
+	if (leg->kind == VIDEO_LEG_NONE || leg->kind == VIDEO_LEG_MULTICAST)
+		return;
+	if (send_packet(video, viewer, leg, media, packet))
+		count_packet(video, leg, packet);
+	else
+		video->count.rtp_unsent++;
+	leg->sequence++;
+}
+
+static void send_until(struct video *video, struct video_viewer *viewer, const struct media *media,
+                       const struct media_packet *packets, uint32_t end)
+{
+	bool burst = video->ops.burst != NULL && !viewer->loops && viewer->conn == NULL;
+
+	while (viewer->next < end) {
+		if (burst)
+			viewer->next +=
+			        video->ops.burst(video->context, video, viewer,
+			                         &packets[viewer->next], end - viewer->next);
+		if (viewer->next < end)
+			send_next(video, viewer, media, &packets[viewer->next++]);
+	}
+}
+
 void rtp_send_due(struct video *video, struct video_viewer *viewer, int64_t slot)
 {
 	const struct media *media = &video->titles[viewer->title];
 	const struct media_packet *packets = media_packets(media, viewer->stream);
 	int64_t due = (slot - viewer->start) * MEDIA_SLOT_MS;
-	uint32_t sent = 0;
+	uint64_t before = video->count.rtp_packets;
+	uint32_t end = viewer->next;
 
-	while (viewer->next < viewer->end && packets[viewer->next].due_ms <= due) {
-		const struct media_packet *packet = &packets[viewer->next++];
-		struct video_leg *leg = &viewer->legs[packet->track];
-
-		if (leg->kind == VIDEO_LEG_NONE || leg->kind == VIDEO_LEG_MULTICAST)
-			continue;
-		if (send_packet(video, viewer, leg, media, packet)) {
-			count_packet(video, leg, packet);
-			sent++;
-		} else {
-			video->count.rtp_unsent++;
-		}
-		leg->sequence++;
-	}
-	video->title_packets[viewer->title] += sent;
-	if (sent > 0)
-		count_jitter(video, slot, sent);
+	while (end < viewer->end && packets[end].due_ms <= due)
+		end++;
+	send_until(video, viewer, media, packets, end);
+	video->title_packets[viewer->title] += video->count.rtp_packets - before;
 	if (viewer->next < viewer->end)
 		return;
 	if (viewer->loops) {

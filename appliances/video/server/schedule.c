@@ -48,6 +48,7 @@ static void serve_slot(struct video *video, int64_t slot)
 {
 	uint32_t i = (uint64_t)slot % VIDEO_WHEEL_SLOTS;
 	struct video_viewer *viewer = video->wheel.slots[i], *next;
+	uint64_t before = video->count.rtp_packets;
 
 	video->wheel.last = slot;
 	video->wheel.slots[i] = NULL;
@@ -60,6 +61,11 @@ static void serve_slot(struct video *video, int64_t slot)
 		else
 			slots_add(video, viewer);
 	}
+	if (video->count.rtp_packets == before)
+		return;
+	if (video->ops.flush != NULL)
+		video->ops.flush(video->context);
+	rtp_count_jitter(video, slot, video->count.rtp_packets - before);
 }
 
 void slots_run(struct video *video)
@@ -80,11 +86,8 @@ void slots_run(struct video *video)
 		else
 			video->wheel.last++;
 	}
-	if (video->count.rtp_packets == before)
-		return;
-	if (video->ops.flush != NULL)
-		video->ops.flush(video->context);
-	video->count.send_ns += udp_transport_now(video->udp) - began;
+	if (video->count.rtp_packets != before)
+		video->count.send_ns += udp_transport_now(video->udp) - began;
 }
 
 uint64_t slots_deadline(const struct video *video)

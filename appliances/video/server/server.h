@@ -59,7 +59,7 @@ struct video_leg {
 	uint32_t skipped; /* left out for a slow TCP viewer */
 	struct rtcp_block heard;
 	uint64_t heard_ns;  /* 0: never */
-	uint64_t header[8]; /* whoever sends may keep headers here; see struct video_ops */
+	uint64_t header[9]; /* whoever sends may keep headers here; see struct video_ops */
 };
 
 enum video_viewer_state {
@@ -137,7 +137,15 @@ struct video_ops {
 	bool (*send)(void *context, struct video *video, const struct video_viewer *viewer,
 	             struct video_leg *leg, const uint8_t *head, uint32_t head_size,
 	             const uint8_t *content, const struct media_packet *packet);
-	/* The packets of a slot have all been given to `send`; NULL: nobody wants to know. */
+	/*
+	 * Sends packets of a viewer without interleaved tracks, all due, as many of the `n` as it
+	 * has a short way for. It counts them, in their legs (packets, octets, sequence) and in
+	 * video->count. → those that are done with, from the front; the next one goes by `send`.
+	 * NULL: there is no such way.
+	 */
+	uint32_t (*burst)(void *context, struct video *video, struct video_viewer *viewer,
+	                  const struct media_packet *packets, uint32_t n);
+	/* The packets of a slot have all been given to be sent; NULL: nobody wants to know. */
 	void (*flush)(void *context);
 };
 

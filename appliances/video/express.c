@@ -96,25 +96,31 @@ static uint64_t linear(const struct express_content *content)
 	return content->n_chunks > 0 ? content->chunks[0].frame << EXO_PAGE_SHIFT : 0;
 }
 
-const void *express_adopt(struct express *express, uint32_t title, const void *bytes, uint64_t size)
+void *express_reserve(struct express *express, uint32_t title, uint64_t size)
 {
 	struct express_content *content = &express->content[title];
 	uint32_t frames = exo_pages_for(size);
 
 	if (title >= VIDEO_TITLES_MAX)
-		return bytes;
+		return NULL;
 	while (frames > 0) {
 		uint32_t n = frames < EXPRESS_CHUNK_FRAMES ? frames : EXPRESS_CHUNK_FRAMES;
 
 		if (!add_chunk(content, n)) {
 			release(content);
-			return bytes;
+			return NULL;
 		}
 		frames -= n;
 	}
-	memcpy(content->base, bytes, size);
 	content->linear = linear(content);
 	return content->base;
+}
+
+const void *express_adopt(struct express *express, uint32_t title, const void *bytes, uint64_t size)
+{
+	void *base = express_reserve(express, title, size);
+
+	return base != NULL ? memcpy(base, bytes, size) : bytes;
 }
 
 /* The physical address of a packet's content; 0: it is not, or not in one piece, in frames of

@@ -51,6 +51,9 @@ int express_open(struct express *express, struct udp_exo *driver, struct video *
  * there are too few. */
 const void *express_adopt(struct express *express, uint32_t title, const void *bytes,
                           uint64_t size);
+/* Zeroed memory for the object of title `title`, from which it can be sent. NULL: there are too
+ * few frames. */
+void *express_reserve(struct express *express, uint32_t title, uint64_t size);
 /* The functions of struct video_ops; `context` is a struct express. express_send goes the long way
  * and learns the short one. */
 bool express_send(void *context, struct video *video, const struct video_viewer *viewer,

@@ -2,7 +2,8 @@
 /*
  * The environment: the server on exo rings. Content of the payload that is a media object is a
  * title; "page.html" is the page. An argument `channel=TITLE@GROUP:PORT` sends a title to a
- * multicast group for ever.
+ * multicast group for ever; `live=NAME@[GROUP]:PORT` makes a title of
+ * the transport stream that arrives there.
  */
 #include <libexo/lib.h>
 #include <libexo/mailbox.h>
@@ -21,6 +22,7 @@ enum {
 	CONNS = 512,
 	CHUNKS = 16384, /* two for each packet that waits in a slow viewer's connection */
 	CHANNEL_TTL = 8,
+	LIVE_BYTES = 8 << 20, /* of a live title: half a minute at 2 Mbit/s */
 	EXPRESS_SIZE = 4096,
 };
 
@@ -129,6 +131,44 @@ static bool start_channel(const char *argument)
 	       video_channel_start(&video, title, &group, port, CHANNEL_TTL) == 0;
 }
 
+/* NAME@[GROUP]:PORT */
+static const char *start_live(struct text value)
+{
+	struct text name = text_cut(&value, '@'), address = text_cut(&value, ':');
+	char text[UDP_IP_TEXT_MAX], title[MEDIA_TITLE_MAX + 1];
+	struct udp_ip group = udp_ip_none();
+	uint64_t port;
+	void *memory;
+
+	if (address.size >= sizeof text || name.size >= sizeof title ||
+	    !text_number(value, UINT16_MAX, &port) || port == 0)
+		return "NAME@[GROUP]:PORT is expected";
+	memcpy(text, address.at, address.size);
+	text[address.size] = '\0';
+	memcpy(title, name.at, name.size);
+	title[name.size] = '\0';
+	if (address.size > 0 && !udp_ip_parse(text, &group))
+		return "its group is no address";
+	memory = express_reserve(&express, video.n_titles, LIVE_BYTES);
+	if (memory == NULL)
+		return "there are too few frames for it";
+	return video_live_start(&video, title, &group, (uint16_t)port, memory, LIVE_BYTES);
+}
+
+static void take_argument(const char *argument)
+{
+	struct text text = {argument, strlen(argument)}, value;
+	const char *wrong = NULL;
+
+	if (text_begins(text, "live=", &value))
+		wrong = start_live(value);
+	else if (!start_channel(argument))
+		wrong = "channel=TITLE@GROUP:PORT, of a title that is there, or "
+		        "live=NAME@[GROUP]:PORT is expected";
+	if (wrong != NULL)
+		exo_printf("%s: %s\n", argument, wrong);
+}
+
 static void say_ready(void)
 {
 	struct exo_mailbox_end end;
@@ -171,10 +211,7 @@ int exo_main(void)
 	}
 	add_titles();
 	for (unsigned i = 1; (argument = exo_start_arg(i)) != NULL; i++)
-		if (!start_channel(argument))
-			exo_printf("%s: channel=TITLE@GROUP:PORT is expected, of a title that is "
-			           "there\n",
-			           argument);
+		take_argument(argument);
 	say_ready();
 	serve();
 }

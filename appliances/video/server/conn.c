@@ -233,7 +233,9 @@ void client_tidy(struct video *video)
 
 		if (conn->tcp == NULL)
 			continue;
-		if (conn->closing || is_idle(conn))
+		if (relay_overran(conn))
+			hang_up(conn, true);
+		else if (conn->closing || is_idle(conn))
 			hang_up(conn, false);
 	}
 }

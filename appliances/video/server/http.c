@@ -5,11 +5,14 @@
  *     /                       the page
  *     /media/TITLE.mp4        progressive download, with ranges
  *     /hls/TITLE/index.m3u8   the playlist (RFC 8216); live.m3u8 goes round for ever; N.ts
+ *     /hls/TITLE/…            of a live title: what has come, the last segments of it
  *     /status                 JSON;  /metrics: Prometheus' text format
  */
 #include <string.h>
 
 #include "internal.h"
+
+static const char playlist_type[] = "application/vnd.apple.mpegurl";
 
 struct reply {
 	struct video *video;
@@ -141,7 +144,8 @@ static bool is_title(const struct reply *reply, struct text name, uint8_t *title
 {
 	uint8_t stream;
 
-	if (!title_find(reply->video, name, title, &stream) || stream != MEDIA_ELEMENTARY)
+	if (!title_find(reply->video, name, title, &stream) ||
+	    (stream != MEDIA_ELEMENTARY && relay_of(reply->video, *title) == NULL))
 		return false;
 	reply->conn->title = *title;
 	reply->conn->watched_ns = reply->video->now;
@@ -180,12 +184,34 @@ static void get_segment(const struct reply *reply, const struct media *media, st
 	          &(struct media_range){segment->offset, segment->size});
 }
 
+static void get_live(const struct reply *reply, struct video_live *relay, struct text name)
+{
+	struct out out = {.at = reply->video->scratch, .room = VIDEO_SCRATCH_BYTES};
+	struct text rest = name, number = text_cut(&rest, '.');
+	const struct live_segment *segment = NULL;
+	uint64_t i;
+
+	if (text_is(name, "index.m3u8") || text_is(name, "live.m3u8")) {
+		if (relay_playlist(relay, &out))
+			send_text(reply, 200, playlist_type, out.at, out.size);
+		else
+			refuse(reply, 404, "Nothing of this title has come yet.\n");
+		return;
+	}
+	if (text_is(rest, "ts") && text_number(number, UINT32_MAX, &i))
+		segment = relay_segment(relay, reply->conn, i);
+	if (segment != NULL)
+		send_file(reply, "video/mp2t", relay->live.ring + segment->offset, segment->size);
+	else
+		refuse(reply, 404, "This title has no such segment, or no longer.\n");
+}
+
 static void get_hls(const struct reply *reply, struct text path)
 {
-	static const char type[] = "application/vnd.apple.mpegurl";
 	struct text name = text_cut(&path, '/');
 	struct out out = {.at = reply->video->scratch, .room = VIDEO_SCRATCH_BYTES};
 	const struct media *media;
+	struct video_live *relay;
 	uint8_t title;
 
 	if (!is_title(reply, name, &title)) {
@@ -193,12 +219,15 @@ static void get_hls(const struct reply *reply, struct text path)
 		return;
 	}
 	media = &reply->video->titles[title];
-	if (text_is(path, "index.m3u8")) {
+	relay = relay_of(reply->video, title);
+	if (relay != NULL) {
+		get_live(reply, relay, path);
+	} else if (text_is(path, "index.m3u8")) {
 		reply->video->title_requests[title]++;
-		send_part(reply, type, media, &media->header->playlist);
+		send_part(reply, playlist_type, media, &media->header->playlist);
 	} else if (text_is(path, "live.m3u8")) {
 		hls_live(reply->video, title, &out);
-		send_text(reply, 200, type, out.at, out.size);
+		send_text(reply, 200, playlist_type, out.at, out.size);
 	} else {
 		get_segment(reply, media, path);
 	}

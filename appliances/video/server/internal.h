@@ -28,6 +28,9 @@ uint64_t slots_deadline(const struct video *video);
 void rtp_send_due(struct video *video, struct video_viewer *viewer, int64_t slot);
 /* The slot's packets have left: how long after its time. */
 void rtp_count_jitter(struct video *video, int64_t slot, uint64_t packets);
+/* A piece of a live title that just came; goes out with the next flush. */
+void rtp_send_piece(struct video *video, struct video_viewer *viewer,
+                    const struct media_packet *packet);
 /* Sender reports of all legs, where they are due. `bye`: in any case, with BYE. */
 void rtp_report(struct video *video, struct video_viewer *viewer, bool bye);
 void rtp_heard(struct video *video, const uint8_t *data, size_t size, const struct udp_ip *from);
@@ -58,7 +61,28 @@ void session_end_conn(struct video *video, struct video_conn *conn);
 /* The title's position that is being sent. */
 uint32_t session_position(const struct video *video, const struct video_viewer *viewer);
 
+/* ---- relay.c ---- */
+
+/* NULL: the title is not live. */
+struct video_live *relay_of(const struct video *video, uint8_t title);
+void relay_play(struct video_live *relay, struct video_viewer *viewer);
+void relay_stop(struct video_viewer *viewer, struct video_live *relay);
+void relay_close(struct video *video);
+/* RTP's clock now, as it counts in the pieces. */
+uint32_t relay_timestamp(const struct video_live *relay);
+/* Whether a connection has not sent yet what is being overwritten. */
+bool relay_overran(const struct video_conn *conn);
+/* false: nothing has come yet. */
+bool relay_playlist(const struct video_live *relay, struct out *out);
+/* A segment that the connection is about to send. NULL: there is none of that number. */
+const struct live_segment *relay_segment(struct video_live *relay, struct video_conn *conn,
+                                         uint64_t number);
+void relay_status(const struct video *video, struct out *out);
+
 /* ---- titles.c ---- */
+
+/* Gives an object a title's name. NULL, or why it can't be: for people. */
+const char *title_name(const struct video *video, const char *name, struct media *media);
 
 /* The title named by `name`, and which of its streams ("NAME" or "NAME.ts"). false: there is none.
  */

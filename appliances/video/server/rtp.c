@@ -103,7 +103,8 @@ static bool send_tcp(struct video *video, struct video_viewer *viewer, struct vi
 	wire_put16(frame + 2, (uint16_t)(head_size + size));
 	memcpy(frame + FRAME_HEADER, head, head_size);
 	return client_put(conn, frame, FRAME_HEADER + head_size) &&
-	       client_put_static(conn, content, size);
+	       (viewer->live ? client_put(conn, content, size)
+	                     : client_put_static(conn, content, size));
 }
 
 static bool send_packet(struct video *video, struct video_viewer *viewer, struct video_leg *leg,
@@ -191,6 +192,16 @@ static void send_until(struct video *video, struct video_viewer *viewer, const s
 	}
 }
 
+void rtp_send_piece(struct video *video, struct video_viewer *viewer,
+                    const struct media_packet *packet)
+{
+	uint64_t before = video->count.rtp_packets;
+
+	viewer->next = 0;
+	send_until(video, viewer, &video->titles[viewer->title], packet, 1);
+	video->title_packets[viewer->title] += video->count.rtp_packets - before;
+}
+
 void rtp_send_due(struct video *video, struct video_viewer *viewer, int64_t slot)
 {
 	const struct media *media = &video->titles[viewer->title];
@@ -223,6 +234,9 @@ static uint32_t timestamp_now(const struct video *video, const struct video_view
 	        media_stream(&video->titles[viewer->title], viewer->stream)->tracks[leg].clock;
 	int64_t ms = (int64_t)(video->now / NS_PER_MS) - viewer->start * MEDIA_SLOT_MS;
 
+	if (viewer->live)
+		return viewer->legs[leg].timestamp +
+		       relay_timestamp(relay_of(video, viewer->title));
 	return viewer->legs[leg].timestamp + (uint32_t)(ms * (int64_t)clock / 1000);
 }
 

@@ -213,6 +213,9 @@ static void print_sdp(struct out *out, const struct call *call)
 		out_print(out, "c=IN IP4 %s/%u\r\n",
 		          udp_ip_format(&video->channel.viewer.peer, text),
 		          video->channel.socket.ttl);
+	else if (relay_of(video, call->place.title) != NULL)
+		out_print(out, "c=IN IP%u %s\r\na=range:npt=now-\r\n", family,
+		          family == 6 ? "::" : "0.0.0.0");
 	else
 		out_print(out, "c=IN IP%u %s\r\na=range:npt=0-%u.%03u\r\n", family,
 		          family == 6 ? "::" : "0.0.0.0", media->header->duration_ms / 1000,
@@ -375,10 +378,14 @@ static bool play_range(const struct call *call, uint32_t *from, uint32_t *to)
 static void do_play(struct call *call)
 {
 	struct video_viewer *viewer = call->viewer;
+	struct video_live *relay;
 	uint32_t from, to, duration;
 	struct out out;
 
-	if (viewer->legs[0].kind == VIDEO_LEG_MULTICAST) {
+	relay = relay_of(call->video, viewer->title);
+	if (relay != NULL)
+		relay_play(relay, viewer);
+	if (relay != NULL || viewer->legs[0].kind == VIDEO_LEG_MULTICAST) {
 		out = begin(call, 200);
 		print_session(&out, viewer);
 		out_print(&out, "Range: npt=now-\r\n\r\n");

@@ -105,6 +105,7 @@ void video_close(struct video *video)
 	udp_socket_close(&video->rtcp);
 	if (video->channel.on)
 		udp_socket_close(&video->channel.socket);
+	relay_close(video);
 }
 
 int video_channel_start(struct video *video, uint8_t title, const struct udp_ip *group,
@@ -113,7 +114,8 @@ int video_channel_start(struct video *video, uint8_t title, const struct udp_ip 
 	struct video_viewer *viewer = &video->channel.viewer;
 	uint64_t random = udp_transport_random(video->udp);
 
-	if (title >= video->n_titles || !udp_ip_is_multicast(group) || video->channel.on ||
+	if (title >= video->n_titles || relay_of(video, title) != NULL ||
+	    !udp_ip_is_multicast(group) || video->channel.on ||
 	    open_socket(video, &video->channel.socket, VIDEO_RTP_PORT + 2, ttl) != 0)
 		return -1;
 	*viewer = (struct video_viewer){.state = VIDEO_PLAYING,
@@ -142,6 +144,9 @@ uint64_t video_run(struct video *video, uint64_t now)
 
 	video->now = now;
 	slots_run(video);
+	if (video->relayed && video->ops.flush != NULL)
+		video->ops.flush(video->context);
+	video->relayed = false;
 	if (now - video->tidied >= NS_PER_S) {
 		video->tidied = now;
 		session_tidy(video);

@@ -12,6 +12,7 @@
  *     conn.c      TCP connections: requests taken apart, frames of interleaved RTP
  *     rtsp.c      the methods of RTSP;  session.c  a viewer's life
  *     http.c      pages, files, playlists;  status.c  what is told of ourselves
+ *     relay.c     live titles, sent on as they come;  live.c  what is kept of them
  *
  * Everything of a viewer is in struct video_viewer, well under 4 KiB with its share of TCP.
  */
@@ -22,6 +23,7 @@
 #include <udp/transport.h>
 
 #include "../media/media.h"
+#include "relay.h"
 #include "rtcp.h"
 #include "ts.h"
 
@@ -76,6 +78,7 @@ struct video_viewer {
 	uint8_t title;
 	bool loops; /* the channel */
 	bool ended; /* all was sent */
+	bool live;  /* plays a live title: waits in its list, not in the wheel */
 	uint32_t index;
 	uint64_t id; /* of the session */
 	struct udp_ip peer;
@@ -99,6 +102,8 @@ struct video_conn {
 	const uint8_t *rest; /* static bytes that are not queued yet */
 	uint64_t rest_size;
 	uint64_t heard_ns, watched_ns;
+	struct video_live *live; /* whose bytes may be on their way, from `live_from` on */
+	uint64_t live_from;
 	struct video_conn *next; /* free list */
 };
 
@@ -186,6 +191,9 @@ struct video {
 	uint32_t n_viewers, n_playing, n_conns;
 	struct video_wheel wheel;
 	struct video_channel channel;
+	struct video_live lives[VIDEO_LIVES_MAX];
+	uint32_t n_lives;
+	bool relayed; /* pieces were sent since `flush` */
 	struct udp_socket rtp, rtcp;
 	struct tcp_listener *rtsp_listener, *http_listener;
 	uint64_t now; /* of the stack's clock, at the last occasion */

@@ -179,7 +179,10 @@ void session_pause(struct video *video, struct video_viewer *viewer)
 	if (viewer->state != VIDEO_PLAYING)
 		return;
 	viewer->position_ms = session_position(video, viewer);
-	slots_remove(video, viewer);
+	if (viewer->live)
+		relay_stop(viewer, relay_of(video, viewer->title));
+	else
+		slots_remove(video, viewer);
 	viewer->state = VIDEO_READY;
 }
 

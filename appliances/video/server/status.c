@@ -98,12 +98,13 @@ static void print_titles(const struct video *video, struct out *out)
 	for (uint32_t i = 0; i < video->n_titles; i++) {
 		const struct media_header *header = video->titles[i].header;
 
-		out_print(
-		        out,
-		        "%s{\"name\":\"%s\",\"seconds\":%u.%03u,\"bytes\":%llu,\"requests\":%llu}",
-		        i > 0 ? "," : "", video->titles[i].title, header->duration_ms / 1000,
-		        header->duration_ms % 1000, (ull)header->mp4.size,
-		        (ull)video->title_requests[i]);
+		out_print(out,
+		          "%s{\"name\":\"%s\",\"live\":%s,\"seconds\":%u.%03u,\"bytes\":%llu,"
+		          "\"requests\":%llu}",
+		          i > 0 ? "," : "", video->titles[i].title,
+		          relay_of(video, (uint8_t)i) != NULL ? "true" : "false",
+		          header->duration_ms / 1000, header->duration_ms % 1000,
+		          (ull)header->mp4.size, (ull)video->title_requests[i]);
 	}
 }
 
@@ -129,6 +130,8 @@ void status_json(const struct video *video, struct out *out)
 
 	out_print(out, "{\"titles\":[");
 	print_titles(video, out);
+	out_print(out, "],\"live\":[");
+	relay_status(video, out);
 	out_print(out, "],\"channel\":");
 	print_channel(video, out);
 	out_print(out,
@@ -179,6 +182,24 @@ static void print_loss(const struct video *video, struct out *out)
 	metric(out, "receivers_jitter_max_microseconds", "gauge", jitter_us);
 }
 
+static void print_live(const struct video *video, struct out *out)
+{
+	struct live_counters sum = {0};
+
+	for (uint32_t i = 0; i < video->n_lives; i++) {
+		const struct live_counters *count = &video->lives[i].live.count;
+
+		sum.datagrams += count->datagrams;
+		sum.lost += count->lost;
+		sum.malformed += count->malformed;
+		sum.foreign += count->foreign;
+	}
+	metric(out, "live_datagrams_total", "counter", sum.datagrams);
+	metric(out, "live_lost_total", "counter", sum.lost);
+	metric(out, "live_malformed_total", "counter", sum.malformed);
+	metric(out, "live_foreign_total", "counter", sum.foreign);
+}
+
 /* Every stage at which something can be dropped, by the stacks' own names. */
 static void print_stacks(const struct video *video, struct out *out)
 {
@@ -223,6 +244,7 @@ void status_metrics(const struct video *video, struct out *out)
 	metric(out, "rtcp_heard_total", "counter", c->rtcp_heard);
 	metric(out, "rtcp_malformed_total", "counter", c->rtcp_malformed);
 	print_loss(video, out);
+	print_live(video, out);
 	metric(out, "rtsp_requests_total", "counter", c->rtsp_requests);
 	metric(out, "rtsp_refused_total", "counter", c->rtsp_refused);
 	metric(out, "http_requests_total", "counter", c->http_requests);

@@ -13,6 +13,23 @@ static int find(const struct video *video, struct text name)
 	return -1;
 }
 
+const char *title_name(const struct video *video, const char *name, struct media *media)
+{
+	size_t size = strlen(name);
+
+	if (video->n_titles == VIDEO_TITLES_MAX)
+		return "there are too many titles";
+	if (size == 0 || size > MEDIA_TITLE_MAX)
+		return "its name is empty or too long";
+	for (size_t i = 0; i < size; i++)
+		if (!media_title_byte(name[i]))
+			return "its name has other than letters, digits, dots, dashes, underscores";
+	if (find(video, (struct text){name, size}) >= 0)
+		return "another title has the same name";
+	memcpy(media->title, name, size + 1);
+	return NULL;
+}
+
 const char *video_add_title(struct video *video, const void *object, uint64_t size)
 {
 	struct media *media = &video->titles[video->n_titles];
@@ -38,6 +55,8 @@ bool title_find(const struct video *video, struct text name, uint8_t *title, uin
 		i = find(video, (struct text){name.at, name.size - 3});
 		*stream = MEDIA_TRANSPORT;
 	}
+	if (i >= 0 && relay_of(video, (uint8_t)i) != NULL)
+		*stream = MEDIA_TRANSPORT;
 	if (i < 0 || media_stream(&video->titles[i], *stream)->n_tracks == 0)
 		return false;
 	*title = (uint8_t)i;

@@ -113,6 +113,52 @@ def plays_channel(ns):
     os.unlink(sdp.name)
 
 
+def payload(folder):
+    """The shipped manifest with a live title more, that comes by multicast."""
+    with open(os.path.join(paths.TOP, "appliances", "video", "video.conf"), encoding="utf-8") as file:
+        text = file.read()
+    path = os.path.join(folder, "video")
+    with open(path + ".conf", "w", encoding="utf-8") as file:
+        file.write(text.replace('"live=live@:5010"', '"live=live@:5010", "live=group@239.255.43.1:5012"'))
+    places = [os.path.join(paths.TOP, "appliances", "video")]
+    places += [os.path.join(paths.BUILD, "appliances", part) for part in ("video", "init")]
+    shutil.copy(os.path.join(places[0], "page.html"), folder)
+    shutil.copy(os.path.join(places[1], "sample.media"), folder)
+    subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), *(word for place in places for word in ("-I", place)),
+                    "-o", path + ".cpio", path + ".conf"], check=True)
+    return path + ".cpio"
+
+
+def relays(ns, title, url):
+    """A stream that ffmpeg sends for ever arrives at all who ask, by each way, while it is sent."""
+    source = ns.popen("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", SAMPLE, "-c", "copy", "-f",
+                      "rtp_mpegts" if url.startswith("rtp") else "mpegts", url, stdout=subprocess.DEVNULL)
+
+    def hear(*words):
+        n, _ = frames(ns, *words, "-t", "4")
+        assert n >= 50, f"{' '.join(words)}: {n} frames"
+
+    try:
+        deadline = time.monotonic() + 60
+        while [live["segments"] for live in status(ns)["live"] if live["name"] == title] < [3]:
+            assert time.monotonic() < deadline, f"nothing of {title} was heard: {status(ns)['live']}"
+            time.sleep(0.5)
+        together(lambda: hear("-rtsp_transport", "udp", "-i", f"{RTSP}/{title}"),
+                 lambda: hear("-rtsp_transport", "tcp", "-i", f"{RTSP}/{title}"),
+                 lambda: hear("-i", f"{HTTP}/hls/{title}/index.m3u8"))
+        found = metrics(ns)
+        assert found["live_malformed_total"] == 0 and found["live_lost_total"] == 0, found
+    finally:
+        source.kill()
+        source.wait()
+
+
+def relays_all(ns):
+    run(ns, "ip", "route", "replace", "239.0.0.0/8", "dev", "br0")
+    together(lambda: relays(ns, "live", f"udp://{ADDRESS}:5010?pkt_size=1316"),
+             lambda: relays(ns, "group", "rtp://239.255.43.1:5012"))
+
+
 def grab(ns, folder, name, *source):
     path = os.path.join(folder, name)
     run(ns, "ffmpeg", "-v", "error", "-y", *source, "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", path)
@@ -269,18 +315,18 @@ def main():
     if not Namespace.possible():
         skip_all("needs root, for a network namespace")
     report = Report()
-    payload = os.path.join(paths.BUILD, "boot", "video.cpio")
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns, \
-            Machine(payload=payload, append=f"ip={ADDRESS}/24", nics=[Nic(tap("tap0"))], memory="160", limit=880,
+            Machine(payload=payload(folder), append=f"ip={ADDRESS}/24", nics=[Nic(tap("tap0"))], memory="160", limit=880,
                     within=ns) as machine:
         os.chmod(folder, 0o755)
-        machine.wait_for("video: ready: 1 titles", 60)
+        machine.wait_for("video: ready: 3 titles", 60)
         cases = [("ffprobe knows every form", lambda: probes(ns)),
                  ("curl: files, ranges, errors", lambda: curl_ranges(ns, folder)),
                  ("ffmpeg by UDP and interleaved TCP at once: every picture", lambda: plays_rtsp(ns)),
                  ("ffmpeg by HLS", lambda: plays_hls(ns)),
                  ("ffmpeg seeks", lambda: seeks(ns)),
                  ("ffmpeg hears the channel by multicast", lambda: plays_channel(ns)),
+                 ("a live stream by unicast, another by multicast, each to three viewers", lambda: relays_all(ns)),
                  ("pictures are those of the file", lambda: pictures_are_the_files(ns, folder)),
                  ("bad viewers disturb nobody", lambda: bad_viewers_disturb_nobody(ns))]
         if shutil.which("cvlc"):

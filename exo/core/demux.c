@@ -319,7 +319,7 @@ static __attribute__((noinline)) void demux_frames(struct burst *burst, struct r
 			packet.own = true;
 			deliver(burst->core, &packet, *verdict);
 			if (packet.own)
-				rte_pktmbuf_free(mbufs[i]);
+				port_free(mbufs[i]);
 		} else {
 			gather_or_drop(burst, mbufs[i], port, queue, now);
 			mbufs[n_late++] = mbufs[i];

@@ -7,9 +7,12 @@
 #ifndef CORE_NET_PACKET_H
 #define CORE_NET_PACKET_H
 
+#include <string.h>
+
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
+#include <rte_memcpy.h>
 #include <rte_rcu_qsbr.h>
 
 #include "net_state.h"
@@ -40,6 +43,22 @@ void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
 /* Delivers a frame that an environment sent to whom it is for on this machine; the mbuf stays the
  * caller's. */
 void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf);
+
+/* Copies bytes that are likely to be few. They don't overlap. */
+static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+	const uint8_t *end = from + n;
+
+	if (n < 16) {
+		memcpy(to, from, n);
+		return;
+	}
+	for (; end - from > 64; to += 64, from += 64)
+		rte_mov64(to, from);
+	for (; end - from > 16; to += 16, from += 16)
+		rte_mov16(to, from);
+	rte_mov16(to + (end - from) - 16, end - 16); /* the last ones, some of them again */
+}
 
 /* ---- loop.c ---- */
 
@@ -152,6 +171,18 @@ extern struct port ports[EXO_PORTS_MAX];
 
 /* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
 int port_start(void);
+/* An mbuf of one segment, which nobody else has a share in and whose memory is its own, goes back
+ * to its pool; any other as rte_pktmbuf_free does it. */
+static inline void port_free(struct rte_mbuf *mbuf)
+{
+	if (rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf))
+		rte_mempool_put(mbuf->pool, mbuf);
+	else
+		rte_pktmbuf_free(mbuf);
+}
+
+/* Where buffers to send from come from. */
+extern struct rte_mempool *port_pool;
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
 /* An mbuf without memory, to be attached to some; NULL: none now. */

@@ -16,12 +16,13 @@
 
 enum {
 	DESCRIPTORS_DEFAULT = 256, /* of a queue whose driver does not say: what was asked for */
+	BUFFERS_CACHE = NET_BURST, /* of transmit buffers that a core keeps */
 	SEGMENTS_DEFAULT = 40,     /* of a frame, likewise */
 	VLAN_TAGS_MAX = 2,
 };
 
 struct port ports[EXO_PORTS_MAX];
-static struct rte_mempool *pool;
+struct rte_mempool *port_pool;
 static struct rte_mempool *shells; /* mbufs without memory of their own */
 static struct rte_mbuf too_long = {.nb_segs = UINT16_MAX, .refcnt = 1};
 
@@ -85,8 +86,9 @@ static int learn(uint16_t id, unsigned *buffers)
 
 int port_start(void)
 {
-	/* What queues can hold, and a batch on every core: then a batch always finds buffers. */
-	unsigned buffers = 2 * NET_BURST * net.n_cores;
+	/* What queues can hold, a batch on every core, and what that keeps for itself: then a batch
+	 * always finds buffers. */
+	unsigned buffers = 2 * (NET_BURST + BUFFERS_CACHE) * net.n_cores;
 
 	for (unsigned id = 0; id < net.n_ports; id++) {
 		int error = learn((uint16_t)id, &buffers);
@@ -96,12 +98,12 @@ int port_start(void)
 	}
 	/* Not those with queues alone: what a core sends may be for this machine. */
 	net.n_pollers = net.n_cores;
-	pool = rte_pktmbuf_pool_create("net_transmit", buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-	                               SOCKET_ID_ANY);
+	port_pool = rte_pktmbuf_pool_create("net_transmit", buffers, BUFFERS_CACHE, 0,
+	                                    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	/* Pieces of payload on their way at once: no more fit into the queues, and as many are left
 	 * for packets that wait to. */
 	shells = rte_pktmbuf_pool_create("net_shells", 2 * buffers, 0, 0, 0, SOCKET_ID_ANY);
-	return pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
+	return port_pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
 }
 
 /* ---- Transmit ---- */
@@ -109,7 +111,7 @@ int port_start(void)
 /* Appends a buffer to the chain; false: there is none. */
 static bool grow(struct rte_mbuf *head, struct rte_mbuf **last, uint32_t *left)
 {
-	struct rte_mbuf *next = rte_pktmbuf_alloc(pool);
+	struct rte_mbuf *next = rte_pktmbuf_alloc(port_pool);
 
 	if (!next)
 		return false;
@@ -123,7 +125,7 @@ static bool grow(struct rte_mbuf *head, struct rte_mbuf **last, uint32_t *left)
 
 struct rte_mbuf *port_buffer(uint16_t id, uint32_t length)
 {
-	struct rte_mbuf *head = rte_pktmbuf_alloc(pool), *last = head;
+	struct rte_mbuf *head = rte_pktmbuf_alloc(port_pool), *last = head;
 	uint32_t left = length;
 
 	if (!head)
@@ -147,7 +149,7 @@ struct rte_mbuf *port_shell(void)
 
 bool port_pieces(struct rte_mbuf *heads[], struct rte_mbuf *without[], unsigned n)
 {
-	if (rte_pktmbuf_alloc_bulk(pool, heads, n))
+	if (rte_pktmbuf_alloc_bulk(port_pool, heads, n))
 		return false;
 	if (rte_pktmbuf_alloc_bulk(shells, without, n) == 0)
 		return true;

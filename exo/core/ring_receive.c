@@ -223,7 +223,8 @@ static __attribute__((noinline)) enum ring_outcome deliver_any(struct net_ring *
 
 /*
  * The usual frame: one segment, into one buffer within one page, which nobody took from the queue
- * yet. false: it is not so, or the page is not the environment's; nothing has happened then.
+ * yet. Its owner can't change before the end of the poll, so it needs no pin. false: it is not so,
+ * or the page is not the environment's; nothing has happened then.
  */
 static inline bool deliver_usual(struct net_ring *ring, const struct rte_mbuf *mbuf,
                                  uint32_t length, struct exo_desc *desc)
@@ -238,13 +239,12 @@ static inline bool deliver_usual(struct net_ring *ring, const struct rte_mbuf *m
 	room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED);
 	offset = address % 4096;
 	if (room < length || room > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
-	    ledger_frame_pin(ring->env->id, address / 4096))
+	    !ledger_frame_owned(ring->env->id, address / 4096))
 		return false;
 	desc->cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
 	ring_consume(ring, 1);
-	memcpy((uint8_t *)machine_frame(address / 4096) + offset,
-	       rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
-	ledger_frame_unpin(address / 4096);
+	copy_few((uint8_t *)machine_frame(address / 4096) + offset,
+	         rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
 	desc->address = address;
 	desc->length = length;
 	ring_respond(ring, 0, desc);

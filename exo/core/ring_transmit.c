@@ -20,6 +20,14 @@
 #include "ledger.h"
 #include "log.h"
 
+enum {
+	PLAIN_MIN = 14, /* bytes of a packet that take_plain takes: an Ethernet header, */
+	PLAIN_MAX = RTE_MBUF_DEFAULT_DATAROOM, /* and what fits into a buffer */
+};
+
+_Static_assert((int)PLAIN_MAX < (int)NET_HEADER_BYTES + (int)NET_ATTACH_MIN,
+               "what is longer may be attached");
+
 /* A packet as its descriptors describe it. */
 struct outgoing {
 	uint32_t n;      /* descriptors */
@@ -37,6 +45,7 @@ struct batch {
 	unsigned core;
 	const struct net_space *space; /* NULL: it was revoked */
 	unsigned n, reported;          /* packets, and those of them that want a completion */
+	unsigned plain;                /* those that take_plain took */
 	uint16_t port;
 	struct rte_mbuf *mbufs[NET_BURST];
 	struct outgoing packets[NET_BURST];
@@ -339,15 +348,71 @@ static void sent(struct net_ring *ring, const struct outgoing *packet)
 	push_ticket(ring, packet, 0);
 }
 
+/* What a plain packet has: one descriptor, and a completion right away. */
+static void settle_plain(struct net_ring *ring, const struct batch *batch, unsigned n)
+{
+	uint64_t now = machine_tsc(), bytes = 0;
+	uint32_t room = batch->reported ? ring_room(ring) : 0, done = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct outgoing *packet = &batch->packets[i];
+
+		bytes += packet->length;
+		if (!(packet->first.flags & EXO_DESC_REPORT))
+			continue;
+		if (done == room) {
+			ring->counters.completions_lost++;
+			continue;
+		}
+		ring->response->desc[(ring->response_head + done++) & (ring->size - 1)] =
+		        (struct exo_desc){.address = packet->first.address,
+		                          .cookie = packet->first.cookie,
+		                          .length = packet->length,
+		                          .timestamp = now,
+		                          .port = batch->port};
+	}
+	if (done) {
+		ring_publish(ring, done);
+		ring->wake = true;
+	}
+	ring->counters.packets += n;
+	ring->counters.bytes += bytes;
+	ring_consume(ring, n);
+}
+
+static unsigned send_batch(struct batch *batch)
+{
+	return batch->n ? port_send(batch->core, batch->port, batch->mbufs, batch->n) : 0;
+}
+
+/* Where all are plain and nothing is under way, there is no order to keep. */
+static bool flush_plain(struct net_ring *ring, struct batch *batch)
+{
+	unsigned n = send_batch(batch);
+	bool all = n == batch->n;
+
+	settle_plain(ring, batch, n);
+	if (!all) {
+		rte_pktmbuf_free_bulk(&batch->mbufs[n], batch->n - n);
+		ring->counters.nic_full++;
+	}
+	batch->n = batch->reported = batch->plain = 0;
+	return all;
+}
+
 /* Hands the batch to its port. false: not all of it went; the rest stays in the ring. */
 static bool flush(struct net_ring *ring, struct batch *batch)
 {
 	unsigned n;
 	bool all;
 
+	if (batch->n == 0)
+		return true;
+	if (batch->n == batch->plain && ring->flight->tail == ring->flight->head)
+		return flush_plain(ring, batch);
 	for (unsigned i = 0; i < batch->n; i++)
 		loop_hold(batch->mbufs[i], batch->packets[i].way);
-	n = batch->n ? port_send(batch->core, batch->port, batch->mbufs, batch->n) : 0;
+	n = send_batch(batch);
 	all = n == batch->n;
 	for (unsigned i = 0; i < batch->n; i++) {
 		if (i < n)
@@ -359,7 +424,7 @@ static bool flush(struct net_ring *ring, struct batch *batch)
 	}
 	if (!all)
 		ring->counters.nic_full++;
-	batch->n = batch->reported = 0;
+	batch->n = batch->reported = batch->plain = 0;
 	return all;
 }
 
@@ -450,6 +515,62 @@ static bool go(struct net_ring *ring, struct batch *batch, struct outgoing *pack
 	return true;
 }
 
+/*
+ * The usual packet by a way of its own: one descriptor within one page, copied whole, that leaves
+ * the machine and is like the one before to the guard. false: whatever else there may be, and
+ * nothing has happened. A frame's owner can't change before the end of the poll, so it needs no
+ * pin.
+ */
+static inline bool take_plain(struct net_ring *ring, struct batch *batch, uint32_t at)
+{
+	const uint16_t sums = EXO_DESC_L3_SUM | EXO_DESC_L4_SUM;
+	const volatile struct exo_desc *desc =
+	        &ring->request->desc[(ring->request_tail + at) & (ring->size - 1)];
+	uint64_t address = desc->address;
+	uint32_t length = desc->length;
+	uint16_t flags = desc->flags, port = desc->port;
+	struct outgoing *packet = &batch->packets[batch->n];
+	struct rte_mbuf *mbuf;
+	const uint8_t *from;
+	uint8_t *to;
+
+	if (flags & ~(EXO_DESC_REPORT | sums) || length < PLAIN_MIN || length > PLAIN_MAX ||
+	    length > 4096 - address % 4096 || !batch->space || port >= net.n_ports ||
+	    !(batch->space->ports >> port & 1) || (batch->n && port != batch->port) ||
+	    length > port_frame_max(port) || !ledger_frame_owned(ring->env->id, address / 4096))
+		return false;
+	from = (const uint8_t *)machine_frame(address / 4096) + address % 4096;
+	if (*(const volatile uint8_t *)from & 1)
+		return false; /* to a group, as it seems: spares the copy */
+	mbuf = rte_pktmbuf_alloc(port_pool);
+	if (!mbuf)
+		return false;
+	to = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	copy_few(to, from, length);
+	mbuf->pkt_len = mbuf->data_len = (uint16_t)length;
+	if (loop_way(port, mbuf) != LOOP_NOT ||
+	    (flags & sums && offload_checksum(port, mbuf, flags)) ||
+	    !guard_knows(&ring->guard, to, RTE_MIN(length, (uint32_t)NET_HEADER_BYTES))) {
+		rte_pktmbuf_free(mbuf);
+		return false;
+	}
+	packet->n = 1;
+	packet->length = length;
+	packet->status = 0;
+	packet->first.address = address;
+	packet->first.cookie = desc->cookie;
+	packet->first.flags = flags;
+	packet->first.port = port;
+	packet->mbuf = mbuf;
+	packet->pieces = 1;
+	packet->way = LOOP_NOT;
+	batch->port = port;
+	batch->mbufs[batch->n++] = mbuf;
+	batch->plain++;
+	batch->reported += (flags & EXO_DESC_REPORT) != 0;
+	return true;
+}
+
 /* Takes the packet at descriptor *at, relative to tail, and moves *at behind it; what is flushed
  * moves tail instead. false: no more can be done now. */
 static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint32_t *available)
@@ -459,6 +580,11 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 
 	if (is_full(ring->flight, batch->reported))
 		return false;
+	if (take_plain(ring, batch, *at)) {
+		*available -= 1;
+		*at += 1;
+		return true;
+	}
 	read_packet(ring, batch->space, *at, *available, desc, &packet);
 	if (batch->n && packet.first.port != batch->port) {
 		*at = 0;
@@ -489,7 +615,7 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 
 	batch.core = core;
 	batch.space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
-	batch.n = batch.reported = 0;
+	batch.n = batch.reported = batch.plain = 0;
 	settle(ring);
 	for (unsigned i = 0; i < NET_BURST && available > 0 && going; i++)
 		going = take(ring, &batch, &at, &available);

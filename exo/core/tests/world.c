@@ -152,9 +152,14 @@ uint32_t world_frame_owner(uint64_t frame)
 	return i < WORLD_FRAMES ? __atomic_load_n(&owners[i], __ATOMIC_ACQUIRE) : 0;
 }
 
+bool ledger_frame_owned(uint32_t env, uint64_t frame)
+{
+	return env != 0 && world_frame_owner(frame) == env;
+}
+
 int ledger_frame_pin(uint32_t env, uint64_t frame)
 {
-	if (env == 0 || world_frame_owner(frame) != env)
+	if (!ledger_frame_owned(env, frame))
 		return -EXO_EPERM;
 	__atomic_fetch_add(&pins[frame - WORLD_FRAME_FIRST], 1, __ATOMIC_SEQ_CST);
 	return 0;

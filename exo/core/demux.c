@@ -304,8 +304,9 @@ static inline const struct flt_verdict *known_verdict(const struct burst *burst,
 }
 
 /* Apart from demux_burst, so that who follows a machine from outside sees that frames came. */
-static __attribute__((noinline)) void demux_frames(struct burst *burst, struct rte_mbuf **mbufs,
-                                                   unsigned n, uint16_t port, uint16_t queue)
+static __attribute__((noinline, noclone)) void demux_frames(struct burst *burst,
+                                                            struct rte_mbuf **mbufs, unsigned n,
+                                                            uint16_t port, uint16_t queue)
 {
 	uint64_t now = machine_tsc();
 	unsigned n_late = 0;

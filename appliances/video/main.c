@@ -174,8 +174,9 @@ static void say_ready(void)
 	struct exo_mailbox_end end;
 
 	for (uint32_t i = 0; i < video.n_titles; i++)
-		exo_printf("title: %s, %u s\n", video.titles[i].title,
-		           video.titles[i].header->duration_ms / 1000);
+		exo_printf("title: %s, %u s%s\n", video.titles[i].title,
+		           video.titles[i].header->duration_ms / 1000,
+		           i < video.n_titles - video.n_lives ? "" : " (live)");
 	exo_printf("ready: %u titles by RTSP (port %d) and HTTP (port %d)\n", video.n_titles,
 	           VIDEO_RTSP_PORT, VIDEO_HTTP_PORT);
 	if (exo_mailbox_open(&end) == 0)

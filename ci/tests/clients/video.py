@@ -3,7 +3,7 @@
 # timeout: 900
 """The video appliance and the players that people have, on a wire.
 
-    namespace: br0 10.51.0.1 ── tap0 ── 10.51.0.2  video
+    namespace: br0 10.51.0.1, fd51::1 ── tap0 ── 10.51.0.2 and fd51::2  video
 """
 import json
 import os
@@ -23,7 +23,7 @@ from harness.machine import Machine, Nic, tap
 from harness.netns import Namespace
 from harness.report import Report, skip_all
 
-ADDRESS = "10.51.0.2"
+ADDRESS, SIX = "10.51.0.2", "fd51::2"
 HTTP, RTSP = f"http://{ADDRESS}", f"rtsp://{ADDRESS}"
 SAMPLE = os.path.join(paths.BUILD, "appliances", "video", "sample.mp4")
 FRAMES, SECONDS = 300, 12
@@ -114,8 +114,8 @@ def plays_channel(ns):
 
 
 def payload(folder):
-    """The shipped manifest with a live title more, that comes by multicast."""
-    with open(os.path.join(paths.TOP, "appliances", "video", "video.conf"), encoding="utf-8") as file:
+    """The shipped manifest for two addresses, with a live title more, that comes by multicast."""
+    with open(os.path.join(paths.TOP, "appliances", "video", "video6.conf"), encoding="utf-8") as file:
         text = file.read()
     path = os.path.join(folder, "video")
     with open(path + ".conf", "w", encoding="utf-8") as file:
@@ -127,6 +127,13 @@ def payload(folder):
     subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), *(word for place in places for word in ("-I", place)),
                     "-o", path + ".cpio", path + ".conf"], check=True)
     return path + ".cpio"
+
+
+def plays_six(ns):
+    together(lambda: all_frames(ns, "-rtsp_transport", "udp", "-i", f"rtsp://[{SIX}]/sample"),
+             lambda: all_frames(ns, "-rtsp_transport", "tcp", "-i", f"rtsp://[{SIX}]/sample.ts"),
+             lambda: all_frames(ns, "-i", f"http://[{SIX}]/hls/sample/index.m3u8"))
+    assert run(ns, "curl", "-sS", "-g", "-r", "4-7", f"http://[{SIX}]/media/sample.mp4").stdout == "ftyp"
 
 
 def relays(ns, title, url):
@@ -316,14 +323,16 @@ def main():
         skip_all("needs root, for a network namespace")
     report = Report()
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns, \
-            Machine(payload=payload(folder), append=f"ip={ADDRESS}/24", nics=[Nic(tap("tap0"))], memory="160", limit=880,
+            Machine(payload=payload(folder), append=f"ip={ADDRESS}/24 ip={SIX}/64", nics=[Nic(tap("tap0"))], memory="160", limit=880,
                     within=ns) as machine:
         os.chmod(folder, 0o755)
         machine.wait_for("video: ready: 3 titles", 60)
+        machine.wait_for("six: ready: 1 titles", 60)
         cases = [("ffprobe knows every form", lambda: probes(ns)),
                  ("curl: files, ranges, errors", lambda: curl_ranges(ns, folder)),
                  ("ffmpeg by UDP and interleaved TCP at once: every picture", lambda: plays_rtsp(ns)),
                  ("ffmpeg by HLS", lambda: plays_hls(ns)),
+                 ("ffmpeg by IPv6: RTSP by UDP and TCP, HLS", lambda: plays_six(ns)),
                  ("ffmpeg seeks", lambda: seeks(ns)),
                  ("ffmpeg hears the channel by multicast", lambda: plays_channel(ns)),
                  ("a live stream by unicast, another by multicast, each to three viewers", lambda: relays_all(ns)),

@@ -92,6 +92,12 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
  * descriptors it took. *more: it is not empty, or something of it waits for the port. */
 unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
 
+/* ---- ring_plain.c ---- */
+
+/* Sends from a ring's front the packets that ask for nothing, NET_BURST at most. true: there were
+ * as many, or the port is full; that is enough for one turn. */
+bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core);
+
 /* ---- offload.c ---- */
 
 /* Fills in the checksums that `flags` (EXO_DESC_L3_SUM, _L4_SUM) ask for, or has the port do it.

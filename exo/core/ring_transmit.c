@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmit rings. A packet's way out: its descriptors are copied and checked; its bytes are copied
- * into buffers of the kernel's, or only the header is and the payload is attached (attach.c);
- * checksums are filled in; the guard looks at the header as it now stands in the buffer, which
- * nobody else can change any more; then the port gets it, whole or in segments (offload.c).
+ * Transmit rings. A packet's way out, unless it is plain (ring_plain.c): its descriptors are copied
+ * and checked; its bytes are copied into buffers of the kernel's, or only the header is and the
+ * payload is attached (attach.c); checksums are filled in; the guard looks at the header as it now
+ * stands in the buffer, which nobody else can change any more; then the port gets it, whole or in
+ * segments (offload.c).
  *
  * Packets go to the port in batches. tail moves only when the port has taken them, in order; what
  * it has no room for stays in the ring and is read anew next time. But the segments of one packet
@@ -610,13 +611,16 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 {
 	struct batch batch;
-	uint32_t available = ring_requests(ring), before = ring->request_tail, at = 0;
+	uint32_t available, before = ring->request_tail, at = 0;
 	bool going = send_rest(ring, core);
 
 	batch.core = core;
 	batch.space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
 	batch.n = batch.reported = batch.plain = 0;
 	settle(ring);
+	if (going && batch.space)
+		going = !ring_plain(ring, batch.space, core);
+	available = ring_requests(ring);
 	for (unsigned i = 0; i < NET_BURST && available > 0 && going; i++)
 		going = take(ring, &batch, &at, &available);
 	(void)flush(ring, &batch);

@@ -20,7 +20,12 @@ enum {
 	RING_SIZE = 1024,
 	VIEWERS = 512,
 	CONNS = 512,
-	CHUNKS = 16384, /* two for each packet that waits in a slow viewer's connection */
+	CHUNKS = 6144, /* two for each packet that waits in a slow viewer's connection */
+	RECORDS = 4096,
+	ARRIVALS = 1024, /* requests are short */
+	BLOCKS = 128,    /* answers that are on their way at once */
+	HALF_OPEN = 128,
+	TIME_WAITS = 512,
 	CHANNEL_TTL = 8,
 	LIVE_BYTES = 8 << 20, /* of a live title: half a minute at 2 Mbit/s */
 	EXPRESS_SIZE = 4096,
@@ -38,16 +43,6 @@ static uint64_t wall(void *context)
 static const struct video_ops ops = {
         .wall = wall, .send = express_send, .burst = express_burst, .flush = express_flush};
 
-/* Of TCP's memory, what a connection takes of its own; the pools are everybody's. */
-static uint32_t bytes_of_connection(struct tcp_config config)
-{
-	size_t before = tcp_stack_bytes(&config);
-
-	config.connections += CONNS;
-	config.actives += CONNS;
-	return (uint32_t)((tcp_stack_bytes(&config) - before) / CONNS);
-}
-
 static int open_net(struct video_config *config)
 {
 	struct tcp_exo_options options = tcp_exo_options_default();
@@ -56,9 +51,13 @@ static int open_net(struct video_config *config)
 	options.tcp.connections = CONNS;
 	options.tcp.actives = CONNS;
 	options.tcp.chunks = CHUNKS;
-	options.tcp.records = CHUNKS;
-	options.tcp.blocks = CONNS;
-	config->connection_bytes = bytes_of_connection(options.tcp);
+	options.tcp.records = RECORDS;
+	options.tcp.arrivals = ARRIVALS;
+	options.tcp.blocks = BLOCKS;
+	options.tcp.requests = HALF_OPEN;
+	options.tcp.time_waits = TIME_WAITS;
+	/* A share of all that TCP has, pools included. */
+	config->connection_bytes = (uint32_t)(tcp_stack_bytes(&options.tcp) / CONNS);
 	return tcp_exo_open(&net, &options);
 }
 

@@ -61,18 +61,6 @@ int exo_ring_close(struct exo_ring *ring)
 	return result;
 }
 
-uint32_t exo_ring_room(struct exo_ring *ring)
-{
-	/* Acquire: the kernel has read what lay in the room before it says so. */
-	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
-	uint32_t used = ring->request_head - tail;
-
-	if (used <= ring->size)
-		return ring->size - used;
-	ring->bad_index++;
-	return 0;
-}
-
 uint32_t exo_ring_put(struct exo_ring *ring, const struct exo_desc *desc, uint32_t n)
 {
 	if (n == 0 || exo_ring_room(ring) < n)

@@ -46,7 +46,17 @@ int exo_ring_close(struct exo_ring *ring);
 void exo_ring_layout(struct exo_ring *ring, void *memory, uint32_t size);
 
 /* Room in the request queue, in descriptors. */
-uint32_t exo_ring_room(struct exo_ring *ring);
+static inline uint32_t exo_ring_room(struct exo_ring *ring)
+{
+	/* Acquire: the kernel has read what lay in the room before it says so. */
+	uint32_t used =
+	        ring->request_head - __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(used <= ring->size, 1))
+		return ring->size - used;
+	ring->bad_index++;
+	return 0;
+}
 
 /*
  * Puts `n` descriptors into the request queue and publishes them together: fill (receive ring), or

@@ -595,6 +595,9 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 	if (!packet.status)
 		packet.status = build(ring, batch, desc, &packet);
 	if (packet.status == EXO_EAGAIN) {
+		/* A queue counts packets and the pool their pieces: a driver that waits until its
+		 * queue is full may hold all of these, and nobody could send any more. */
+		port_reclaim(batch->core);
 		ring->counters.nic_full++;
 		return false;
 	}

@@ -198,9 +198,29 @@ static void renew_ring(void)
 	poll();
 }
 
+/* One buffer in the fill queue twice, and one packet submitted twice while it is under way. */
+static void give_twice(void)
+{
+	struct exo_desc buffer = {.address = (own + next() % BUFFERS) * 4096, .length = 2048};
+	struct exo_desc packet = {.address = long_frames * 4096,
+	                          .length = LONG,
+	                          .flags = EXO_DESC_REPORT | EXO_DESC_SEGMENT,
+	                          .segment_size = 1400,
+	                          .port = 1};
+
+	for (unsigned i = 0; i < 2; i++) {
+		world_put(&receive, buffer);
+		world_put(&transmit, packet);
+	}
+	(void)net_call_doorbell(world_env(MALLORY), transmit.cap.first);
+	net_poll(0, 64);
+	mallory_receives();
+	mallory_receives();
+}
+
 static void step(void)
 {
-	switch (next() % 12) {
+	switch (next() % 13) {
 	case 0:
 		scribble(&receive);
 		break;
@@ -236,6 +256,9 @@ static void step(void)
 		break;
 	case 11: /* a frame goes back to the kernel, if nothing holds it */
 		(void)world_frame_drop(own + next() % BUFFERS);
+		break;
+	case 12:
+		give_twice();
 		break;
 	}
 }

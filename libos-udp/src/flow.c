@@ -13,7 +13,8 @@
  * second, so that neighbours are learned and routes found anew.
  *
  * IPv4 without options, whole datagrams, one host to one host. Anything else, and all that is
- * wrong, goes the long way, which counts it.
+ * wrong, goes the long way, which counts it. Of another transport's packets only addresses count:
+ * whose they are is for it to find out.
  */
 #include "internal.h"
 
@@ -48,13 +49,15 @@ static void store32(uint8_t *at, uint32_t word)
 }
 
 /* All of a header that is the same in a flow's frames, in memory order: stations, type, version,
- * length of the header, TOS; fragment word, TTL, protocol; addresses; ports. */
+ * length of the header, TOS; fragment word, TTL, protocol; addresses; UDP's ports. */
 static void load_key(uint64_t key[4], const uint8_t *frame)
 {
 	key[0] = load64(frame);
 	key[1] = load64(frame + 8);
 	key[2] = load64(frame + IP + IP4_SRC);
-	key[3] = load32(frame + IP + IP4_FRAGMENT) | (uint64_t)load32(frame + UDP) << 32;
+	key[3] = load32(frame + IP + IP4_FRAGMENT);
+	if (frame[IP + IP4_PROTOCOL] == PROTOCOL_UDP)
+		key[3] |= (uint64_t)load32(frame + UDP) << 32;
 }
 
 static bool same_key(const uint64_t a[4], const uint64_t b[4])
@@ -79,23 +82,52 @@ static uint64_t pseudo(const uint8_t *frame, uint16_t length)
 	       ((uint32_t)PROTOCOL_UDP << 8) + length;
 }
 
-/* Untrusted: the fields that a known flow's frames may differ in. `size`: UDP's length. */
-static bool is_sound(const struct udp_buffer *buffer, uint32_t size)
+/* Untrusted: the fields that a known flow's frames may differ in. → bytes behind IP's header, or
+ * negative. */
+static int32_t size_of(const struct udp_buffer *buffer)
 {
-	const uint8_t *frame = buffer->data, *ip = frame + IP;
+	const uint8_t *ip = buffer->data + IP;
 	uint32_t length = wire_get16(ip + IP4_LENGTH);
 
-	if (length > buffer->size - ETH_SIZE || size < UDP_SIZE || length < IP4_SIZE ||
-	    size > length - IP4_SIZE)
-		return false;
+	if (length > buffer->size - ETH_SIZE || length < IP4_SIZE)
+		return -1;
 	if (!(buffer->flags & UDP_BUFFER_L3_OK) &&
 	    udp_sum_finish((uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) +
 	                   load32(ip + 12) + load32(ip + 16)) != 0)
+		return -1;
+	return (int32_t)(length - IP4_SIZE);
+}
+
+/* The same of UDP's. `size`: its length; `room`: bytes behind IP's header. */
+static bool is_sound(const struct udp_buffer *buffer, uint32_t size, uint32_t room)
+{
+	const uint8_t *frame = buffer->data;
+
+	if (size < UDP_SIZE || size > room)
 		return false;
 	if ((buffer->flags & UDP_BUFFER_L4_OK) || wire_get16(frame + UDP + UDP_CHECKSUM) == 0)
 		return true;
 	return udp_sum_finish(udp_sum_add(pseudo(frame, __builtin_bswap16((uint16_t)size)),
 	                                  frame + UDP, size)) == 0;
+}
+
+static void to_transport(struct udp_stack *stack, const struct flow *flow,
+                         struct udp_buffer *buffer, uint32_t size)
+{
+	const uint8_t *ip = buffer->data + IP;
+	struct udp_transport_packet handed = {.src = flow->datagram.from.ip,
+	                                      .dst = flow->datagram.to.ip,
+	                                      .data = buffer->data + UDP,
+	                                      .size = size,
+	                                      .tail = buffer->tail + buffer->size - UDP - size,
+	                                      .tos = ip[IP4_TOS],
+	                                      .ttl = ip[IP4_TTL],
+	                                      .checksum_ok = buffer->flags & UDP_BUFFER_L4_OK,
+	                                      .way = flow->way,
+	                                      .buffer = buffer};
+
+	if (!stack->transport->input(stack->transport_context, &handed))
+		udp_buffer_release(stack, buffer);
 }
 
 bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
@@ -105,6 +137,7 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	const struct flow *flow;
 	uint64_t key[4];
 	uint32_t size;
+	int32_t room;
 
 	if (buffer->size < DATA)
 		return false;
@@ -114,8 +147,15 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	    flow->interface != buffer->interface ||
 	    (buffer->flags & (UDP_BUFFER_BAD | UDP_BUFFER_LOCAL | UDP_BUFFER_OWNED)))
 		return false;
+	room = size_of(buffer);
+	if (room < 0)
+		return false;
+	if (flow->socket == NULL) {
+		to_transport(stack, flow, buffer, (uint32_t)room);
+		return true;
+	}
 	size = wire_get16(frame + UDP + UDP_LENGTH);
-	if (!is_sound(buffer, size))
+	if (!is_sound(buffer, size, (uint32_t)room))
 		return false;
 	datagram = flow->datagram;
 	datagram.data = buffer->data + DATA;
@@ -129,8 +169,8 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	return true;
 }
 
-void flow_keep(const struct packet *packet, struct udp_socket *socket,
-               const struct udp_datagram *datagram)
+/* The packet's place among the flows, with its key in it; NULL: it goes the long way always. */
+static struct flow *keep(const struct packet *packet)
 {
 	struct udp_stack *stack = packet->stack;
 	const uint8_t *frame = packet->buffer->data;
@@ -141,21 +181,46 @@ void flow_keep(const struct packet *packet, struct udp_socket *socket,
 	    packet->header_size != IP4_SIZE ||
 	    (packet->buffer->flags & (UDP_BUFFER_LOCAL | UDP_BUFFER_OWNED)) ||
 	    interface_address(packet->interface, &packet->dst) == NULL)
-		return;
+		return NULL;
 	load_key(key, frame);
 	flow = place_of(stack, key);
 	memcpy(flow->key, key, sizeof key);
 	flow->era = stack->era;
-	flow->socket = socket;
 	flow->interface = packet->buffer->interface;
+	if (stack->era_ends == UINT64_MAX) {
+		stack->era_ends = stack_now(stack) + ERA_NS;
+		stack_stir(stack);
+	}
+	return flow;
+}
+
+void flow_keep_transport(const struct packet *packet, const struct udp_transport_packet *handed)
+{
+	struct flow *flow = keep(packet);
+
+	if (flow == NULL)
+		return;
+	flow->socket = NULL;
+	flow->way = handed->way;
+	flow->datagram = (struct udp_datagram){.from.ip = packet->src, .to.ip = packet->dst};
+}
+
+void flow_keep(const struct packet *packet, struct udp_socket *socket,
+               const struct udp_datagram *datagram)
+{
+	struct udp_stack *stack = packet->stack;
+	const uint8_t *frame = packet->buffer->data;
+	struct flow *flow = keep(packet);
+
+	if (flow == NULL)
+		return;
+	flow->socket = socket;
 	flow->answer_max = link_mtu(packet->interface, &packet->src) - IP4_SIZE - UDP_SIZE;
 	flow->id = ip4_id(stack, &packet->src);
 	flow->datagram = *datagram;
 	flow->datagram.flow = flow;
 	memcpy(flow->stations, frame + ETH_SRC, UDP_MAC_BYTES);
 	memcpy(flow->stations + UDP_MAC_BYTES, packet->interface->mac, UDP_MAC_BYTES);
-	if (stack->era_ends == UINT64_MAX)
-		stack->era_ends = stack_now(stack) + ERA_NS;
 }
 
 void flow_forget(struct udp_stack *stack)

@@ -140,13 +140,14 @@ enum { FLOWS = 64 };
 
 /* What the frames of a conversation have led to; see flow.c. */
 struct flow {
-	uint64_t key[4]; /* what they have in common */
-	uint64_t era;    /* in which it was found; 0: never */
-	struct udp_socket *socket;
-	uint16_t *id;         /* next identification of an answer */
-	uint32_t answer_max;  /* bytes of data that fit the link */
-	uint8_t interface;    /* where they arrive */
-	uint8_t stations[12]; /* an answer's, destination first */
+	uint64_t key[4];           /* what they have in common */
+	uint64_t era;              /* in which it was found; 0: never */
+	struct udp_socket *socket; /* NULL: another transport's */
+	udp_way way;               /* back, for that */
+	uint16_t *id;              /* next identification of an answer */
+	uint32_t answer_max;       /* bytes of data that fit the link */
+	uint8_t interface;         /* where they arrive */
+	uint8_t stations[12];      /* an answer's, destination first */
 	struct udp_datagram datagram;
 };
 
@@ -257,6 +258,8 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer);
 /* Keeps what the datagram's headers have led to, before its socket gets it. */
 void flow_keep(const struct packet *packet, struct udp_socket *socket,
                const struct udp_datagram *datagram);
+/* Likewise for packets of another transport from there to here. */
+void flow_keep_transport(const struct packet *packet, const struct udp_transport_packet *handed);
 /* An address, a socket, a neighbour or a route has changed. */
 void flow_forget(struct udp_stack *stack);
 void flow_run(struct udp_stack *stack, uint64_t now);

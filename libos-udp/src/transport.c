@@ -25,6 +25,7 @@ int udp_transport_set(struct udp_stack *stack, uint8_t protocol,
 		return -UDP_EINVAL;
 	stack->transport = transport;
 	stack->transport_context = context;
+	flow_forget(stack);
 	return 0;
 }
 
@@ -47,6 +48,7 @@ void transport_input(struct packet *packet)
 
 	handed.tail = buffer->tail + (uint32_t)(buffer->data + buffer->size - packet->payload) -
 	              packet->size;
+	flow_keep_transport(packet, &handed);
 	if (stack->transport->input(stack->transport_context, &handed))
 		packet->buffer = NULL;
 }
@@ -119,28 +121,74 @@ static int add_payload(struct udp_buffer *buffer, const struct udp_transport_sen
 	return 0;
 }
 
+/* Headers in one go where the neighbour is known and no path is smaller than its link: IPv4 without
+ * options. false: the long way, nothing has happened. */
+static bool send_short(struct udp_stack *stack, const struct udp_transport_send *request,
+                       const struct interface *interface, struct udp_buffer *buffer)
+{
+	const struct udp_payload *payload = buffer->payload;
+	uint32_t whole = udp_buffer_whole(buffer), most = interface->mtu - IP4_SIZE;
+	bool cut = payload != NULL && payload->segment_size != 0;
+	uint16_t word = request->dont_fragment ? IP4_DF : 0, sum;
+	uint8_t *frame, *at;
+
+	if (request->src.family != 4 || stack->paths.used != 0 ||
+	    (cut ? buffer->size + payload->segment_size > most ||
+	                     whole > interface->offload.size_max - IP4_SIZE
+	         : whole > most))
+		return false;
+	frame = udp_buffer_push(buffer, ETH_SIZE + IP4_SIZE);
+	if (frame == NULL)
+		return false;
+	memcpy(frame + ETH_DST, &request->way, UDP_MAC_BYTES);
+	memcpy(frame + ETH_SRC, interface->mac, UDP_MAC_BYTES);
+	wire_put16(frame + ETH_TYPE, ETHERTYPE_IP4);
+	at = frame + ETH_SIZE;
+	at[IP4_VERSION_IHL] = 0x45;
+	at[IP4_TOS] = request->tos;
+	wire_put16(at + IP4_LENGTH, (uint16_t)(whole + IP4_SIZE));
+	wire_put16(at + IP4_ID, (*ip4_id(stack, &request->dst))++);
+	wire_put16(at + IP4_FRAGMENT, word);
+	at[IP4_TTL] = request->ttl;
+	at[IP4_PROTOCOL] = request->protocol;
+	wire_put16(at + IP4_CHECKSUM, 0);
+	memcpy(at + IP4_SRC, request->src.bytes, 4);
+	memcpy(at + IP4_DST, request->dst.bytes, 4);
+	sum = udp_sum_finish(udp_sum_add(0, at, IP4_SIZE));
+	memcpy(at + IP4_CHECKSUM, &sum, sizeof sum);
+	buffer->interface = (uint8_t)(request->way >> 48);
+	buffer->flags &= UDP_BUFFER_SUM;
+	stack->count.frames_out++;
+	stack->ops.output(stack->context, buffer);
+	return true;
+}
+
 int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *request,
                        struct udp_buffer *buffer)
 {
-	struct send send = {.src = request->src,
-	                    .dst = request->dst,
-	                    .protocol = request->protocol,
-	                    .ttl = request->ttl,
-	                    .tos = request->tos,
-	                    .dont_fragment = request->dont_fragment};
 	unsigned interface = (uint8_t)(request->way >> 48);
+	bool direct = (request->way & WAY_KNOWN) != 0 && interface < stack->n_interfaces;
+	struct send send;
 
-	if ((request->way & WAY_KNOWN) && interface < stack->n_interfaces) {
-		send.direct = true;
-		send.interface = (uint8_t)interface;
-		memcpy(send.mac, &request->way, UDP_MAC_BYTES);
-	}
 	if (request->sum)
 		buffer->flags |= UDP_BUFFER_SUM;
 	if (request->n_pieces > 0 && add_payload(buffer, request) != 0) {
 		give_up(request);
 		udp_buffer_release(stack, buffer);
 		return -UDP_EMSGSIZE;
+	}
+	if (direct && send_short(stack, request, &stack->interfaces[interface], buffer))
+		return 0;
+	send = (struct send){.src = request->src,
+	                     .dst = request->dst,
+	                     .protocol = request->protocol,
+	                     .ttl = request->ttl,
+	                     .tos = request->tos,
+	                     .dont_fragment = request->dont_fragment};
+	if (direct) {
+		send.direct = true;
+		send.interface = (uint8_t)interface;
+		memcpy(send.mac, &request->way, UDP_MAC_BYTES);
 	}
 	return ip_send(stack, &send, buffer);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The web appliance with pages of a test's own."""
+"""Appliances that serve pages, with pages of a test's own."""
 import os
 import re
 import subprocess
@@ -7,20 +7,21 @@ import subprocess
 from . import paths
 
 
-def payload(folder, pages, manifest="web6"):
+def payload(folder, pages, manifest="web6", appliance="web", images=("web",)):
     """Writes the pages (name → bytes) and the appliance's payload with them; returns its path."""
-    with open(os.path.join(paths.TOP, "appliances", "web", f"{manifest}.conf"), encoding="utf-8") as file:
+    with open(os.path.join(paths.TOP, "appliances", appliance, f"{manifest}.conf"), encoding="utf-8") as file:
         text = file.read()
     content = ", ".join(f'{{ name = "{name}"; file = "page{i}"; }}' for i, name in enumerate(pages))
     text, changed = re.subn(r"content = \(.*\);", f"content = ( {content} );", text)
-    assert changed == 1, "the manifest's content was not found"
+    assert changed >= 1, "the manifest's content was not found"
     for i, data in enumerate(pages.values()):
         with open(os.path.join(folder, f"page{i}"), "wb") as file:
             file.write(data)
-    path, output = os.path.join(folder, "web.conf"), os.path.join(folder, "web.cpio")
+    path, output = (os.path.join(folder, f"{manifest}.{end}") for end in ("conf", "cpio"))
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-    images = [os.path.join(paths.BUILD, "appliances", name) for name in ("init", "web")]
-    subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), "-I", images[0], "-I",
-                    images[1], "-o", output, path], check=True)
+    command = [os.path.join(paths.BUILD, "boot", "mkappliance"), "-o", output]
+    for name in ("init", *images):
+        command += ["-I", os.path.join(paths.BUILD, "appliances", name)]
+    subprocess.run([*command, path], check=True)
     return output

@@ -103,6 +103,7 @@ struct static_stack {
 	uint32_t second, challenges, resets; /* of this second */
 	uint32_t n_conns, hand;
 	uint32_t free, mask; /* free list; of the hash */
+	struct static_known known[STATIC_KNOWN];
 	uint32_t wheel[WHEEL_SLOTS];
 	uint32_t *hash;
 	struct conn *conns;

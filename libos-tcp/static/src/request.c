@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The automaton of request.h: one step for each byte. */
+#include <string.h>
+
 #include "request.h"
 
 enum state {
@@ -340,5 +342,40 @@ uint32_t static_request_take(struct static_request *request, const struct static
 	request->size = (uint16_t)(request->size + used);
 	if (*done)
 		finish(request, site, asked);
+	return used;
+}
+
+/* Where a request that begins so is kept; NULL: too short to tell. */
+static struct static_known *place_of(struct static_known *known, const uint8_t *bytes,
+                                     uint32_t size)
+{
+	uint64_t words[4];
+
+	if (size < sizeof words)
+		return NULL;
+	memcpy(words, bytes, sizeof words);
+	words[0] = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) * 0x9e3779b97f4a7c15;
+	return &known[words[0] >> 32 & (STATIC_KNOWN - 1)];
+}
+
+uint32_t static_request_recall(struct static_request *request, struct static_known *known,
+                               const struct static_site *site, const uint8_t *bytes, uint32_t size,
+                               bool *done, struct static_asked *asked)
+{
+	struct static_known *place = request->size == 0 ? place_of(known, bytes, size) : NULL;
+	uint32_t used;
+
+	if (place != NULL && place->size != 0 && place->size <= size &&
+	    memcmp(place->bytes, bytes, place->size) == 0) {
+		*asked = place->asked;
+		*done = true;
+		return place->size;
+	}
+	used = static_request_take(request, site, bytes, size, done, asked);
+	if (place != NULL && *done && used <= STATIC_KNOWN_BYTES) {
+		memcpy(place->bytes, bytes, used);
+		place->size = (uint16_t)used;
+		place->asked = *asked;
+	}
 	return used;
 }

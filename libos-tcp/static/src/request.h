@@ -21,7 +21,11 @@ struct static_request {
 	uint16_t size;      /* bytes of the request so far */
 };
 
-enum { STATIC_REQUEST_MAX = 16384 }; /* bytes of a request */
+enum {
+	STATIC_REQUEST_MAX = 16384, /* bytes of a request */
+	STATIC_KNOWN = 8,           /* a power of two */
+	STATIC_KNOWN_BYTES = 512,
+};
 
 /* What a request asks for. */
 struct static_asked {
@@ -30,11 +34,23 @@ struct static_asked {
 	bool close;      /* no request follows */
 };
 
+/* A request that has come before, and what it asked for: who asks for the same with the same words
+ * is understood at once. */
+struct static_known {
+	uint16_t size; /* 0: none yet */
+	struct static_asked asked;
+	uint8_t bytes[STATIC_KNOWN_BYTES];
+};
+
 void static_request_reset(struct static_request *request, const struct static_site *site);
 /* Takes bytes up to the end of the request. → how many; *done: it ended, and *asked says what it
  * wants. Reset before the next one. */
 uint32_t static_request_take(struct static_request *request, const struct static_site *site,
                              const uint8_t *bytes, uint32_t size, bool *done,
                              struct static_asked *asked);
+/* The same, looking first among known[STATIC_KNOWN], which belong to the site. */
+uint32_t static_request_recall(struct static_request *request, struct static_known *known,
+                               const struct static_site *site, const uint8_t *bytes, uint32_t size,
+                               bool *done, struct static_asked *asked);
 
 #endif

@@ -12,6 +12,7 @@
 #include "request.h"
 
 static struct static_site site;
+static struct static_known known[STATIC_KNOWN];
 
 enum { ROOT = STATIC_ERRORS, A, AB, B };
 
@@ -62,8 +63,8 @@ static void check(unsigned i, size_t piece)
 	while (at < size && !done) {
 		uint32_t n = (uint32_t)(size - at < piece ? size - at : piece);
 
-		at += static_request_take(&request, &site, (const uint8_t *)cases[i].text + at, n,
-		                          &done, &asked);
+		at += static_request_recall(&request, known, &site,
+		                            (const uint8_t *)cases[i].text + at, n, &done, &asked);
 	}
 	if (cases[i].answer < 0) {
 		assert_false(done);
@@ -80,6 +81,7 @@ static void test_cases(void **state)
 {
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		check(i, 4096);
+		check(i, 4096); /* known by now, if it is long enough */
 		check(i, 1);
 		check(i, 7);
 	}

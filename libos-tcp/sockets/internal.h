@@ -50,11 +50,15 @@ uint32_t cursor_get(struct cursor *at, void *to, uint32_t size);
 int stream_listen(struct sock *sock, int backlog);
 int stream_accept(struct sock *sock, struct sock **made);
 int stream_connect(struct sock *sock, const struct udp_endpoint *remote);
+/* 0, -EAGAIN: not yet; or why it failed. */
+int stream_connected(struct sock *sock);
 int stream_shutdown(struct sock *sock, int how);
 void stream_close(struct sock *sock);
 int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags);
 int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags);
 unsigned stream_poll(struct sock *sock);
+/* What ICMP said of an open connection since the last time: an errno, or 0. */
+int stream_soft_error(struct sock *sock);
 
 /* ---- datagram.c ---- */
 int datagram_bind(struct sock *sock);

@@ -82,6 +82,8 @@ static int set_socket(struct sock *sock, struct tcp_options *options, int name, 
 		sock->broadcast = value;
 		return 0;
 	case SO_RCVLOWAT:
+		sock->receive_low = value > 0 ? (uint32_t)value : value < 0 ? INT32_MAX : 1;
+		return 0;
 	case SO_DONTROUTE:
 	case SO_OOBINLINE:
 	case SO_PRIORITY:
@@ -380,7 +382,32 @@ static void fill_info(const struct sock *sock, struct tcp_info *info)
 	        .tcpi_bytes_retrans = of.bytes_retrans,
 	        .tcpi_dsack_dups = of.duplicates_seen,
 	        .tcpi_reord_seen = of.reorderings_seen,
+	        .tcpi_snd_wnd = of.send_window,
 	};
+}
+
+/* A buffer that grows by itself is said to be as large as Linux's is at that time:
+ * net.ipv4.tcp_rmem, tcp_wmem, and what connecting makes of the latter for ten segments, twice. */
+enum { LINUX_RECEIVE = 131072, LINUX_SEND = 16384, LINUX_HEADERS = 640, LINUX_BUFFER = 256 };
+
+static uint32_t receive_buffer(const struct tcp_options *options)
+{
+	return options->receive_buffer != 0 ? options->receive_buffer : LINUX_RECEIVE;
+}
+
+static uint32_t send_buffer(const struct sock *sock, const struct tcp_options *options)
+{
+	struct tcp_conn_info info;
+	uint32_t room = 1;
+
+	if (options->send_buffer != 0)
+		return options->send_buffer;
+	if (sock->conn == NULL || sock->connecting)
+		return LINUX_SEND;
+	tcp_conn_info(sock->conn, &info);
+	while (room < info.send_mss + LINUX_HEADERS)
+		room *= 2;
+	return 20 * (room + LINUX_BUFFER);
 }
 
 static int get_socket(struct sock *sock, const struct tcp_options *options, int name, int *value)
@@ -388,6 +415,8 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 	switch (name) {
 	case SO_ERROR:
 		*value = sock_take_error(sock);
+		if (*value == 0 && sock->conn != NULL)
+			*value = stream_soft_error(sock);
 		return 0;
 	case SO_TYPE:
 		*value = sock->kind == SOCK_KIND_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
@@ -404,14 +433,15 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 		*value = sock->listener != NULL;
 		return 0;
 	case SO_RCVBUF:
-		*value = (int)(sock->kind == SOCK_KIND_STREAM ? options->receive_buffer
+		*value = (int)(sock->kind == SOCK_KIND_STREAM ? receive_buffer(options)
 		                                              : sock->queue_most);
 		return 0;
 	case SO_BROADCAST:
 		*value = sock->broadcast;
 		return 0;
 	case SO_SNDBUF:
-		*value = sock->kind == SOCK_KIND_STREAM ? (int)options->send_buffer : QUEUE_DEFAULT;
+		*value = sock->kind == SOCK_KIND_STREAM ? (int)send_buffer(sock, options)
+		                                        : QUEUE_DEFAULT;
 		return 0;
 	case SO_REUSEADDR:
 		*value = sock->reuse;
@@ -421,6 +451,12 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 		return 0;
 	case SO_KEEPALIVE:
 		*value = options->keepalive;
+		return 0;
+	case SO_RCVLOWAT:
+		*value = sock->receive_low > 0 ? (int)sock->receive_low : 1;
+		return 0;
+	case SO_SNDLOWAT:
+		*value = 1;
 		return 0;
 	default:
 		return ENOPROTOOPT;
@@ -446,8 +482,8 @@ static int get_tcp(const struct sock *sock, const struct tcp_options *options, i
 	        {TCP_CORK, options->cork},
 	        {TCP_QUICKACK, options->quick_ack},
 	        {TCP_DEFER_ACCEPT, options->defer_accept},
-	        {TCP_SYNCNT, options->syn_retries},
-	        {TCP_LINGER2, options->fin_wait_s},
+	        {TCP_SYNCNT, options->syn_retries != 0 ? options->syn_retries : 6},
+	        {TCP_LINGER2, options->fin_wait_s != 0 ? options->fin_wait_s : 60},
 	        {TCP_KEEPIDLE, options->keepalive_idle},
 	        {TCP_KEEPINTVL, options->keepalive_interval},
 	        {TCP_KEEPCNT, options->keepalive_count},
@@ -458,6 +494,10 @@ static int get_tcp(const struct sock *sock, const struct tcp_options *options, i
 
 	if (name == TCP_MAXSEG) {
 		*value = get_segment(sock, options);
+		return 0;
+	}
+	if (name == TCP_QUICKACK && sock->conn != NULL) {
+		*value = !tcp_answers_at_leisure(sock->conn);
 		return 0;
 	}
 	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {

@@ -97,6 +97,32 @@ void sock_close(struct sock *sock)
 	*sock = (struct sock){.kind = SOCK_KIND_FREE};
 }
 
+/* Linux's rule: sockets with SO_REUSEADDR may share a port while none of them listens; with
+ * SO_REUSEPORT even then. */
+static bool may_share(const struct sock *a, const struct sock *b)
+{
+	return (a->options.reuse && b->options.reuse) ||
+	       (a->reuse && b->reuse && a->listener == NULL && b->listener == NULL);
+}
+
+static bool is_taken(const struct sock *sock, const struct udp_endpoint *wanted)
+{
+	const struct socks *set = sock->set;
+
+	for (uint32_t i = 0; wanted->port != 0 && i < set->n; i++) {
+		const struct sock *other = &set->all[i];
+
+		if (other == sock || other->kind != SOCK_KIND_STREAM || !other->bound ||
+		    other->local.port != wanted->port || may_share(sock, other))
+			continue;
+		if (other->domain == sock->domain && (udp_ip_is_unspecified(&other->local.ip) ||
+		                                      udp_ip_is_unspecified(&wanted->ip) ||
+		                                      udp_ip_equal(&other->local.ip, &wanted->ip)))
+			return true;
+	}
+	return false;
+}
+
 int sock_bind(struct sock *sock, const void *address, socklen_t size)
 {
 	struct udp_endpoint local;
@@ -109,6 +135,8 @@ int sock_bind(struct sock *sock, const void *address, socklen_t size)
 	error = sock_address_get(sock, address, size, &local);
 	if (error < 0)
 		return error;
+	if (sock->kind == SOCK_KIND_STREAM && is_taken(sock, &local))
+		return -EADDRINUSE;
 	sock->local = local;
 	error = sock->kind == SOCK_KIND_DATAGRAM ? datagram_bind(sock) : 0;
 	sock->bound = error == 0;
@@ -148,7 +176,7 @@ int sock_connect(struct sock *sock, const void *address, socklen_t size)
 
 int sock_connected(struct sock *sock)
 {
-	return sock->connecting ? -EAGAIN : -sock_take_error(sock);
+	return sock->kind == SOCK_KIND_STREAM ? stream_connected(sock) : -sock_take_error(sock);
 }
 
 int sock_shutdown(struct sock *sock, int how)

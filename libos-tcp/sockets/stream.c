@@ -92,7 +92,7 @@ int stream_accept(struct sock *sock, struct sock **made)
 		return -ENFILE;
 	new->conn = tcp_accept(sock->listener, on_event, new);
 	tcp_conn_get_options(new->conn, &new->options);
-	new->connected = new->bound = true;
+	new->connected = new->bound = new->told = true;
 	if (tcp_conn_state(new->conn) == TCP_STATE_CLOSED) {
 		new->ended = true;
 		new->error = error_of_cause(tcp_conn_cause(new->conn));
@@ -101,18 +101,41 @@ int stream_accept(struct sock *sock, struct sock **made)
 	return 0;
 }
 
+/* Tells of a connection that did not come about, once: the next call tries anew. */
+static int failed_connect(struct sock *sock)
+{
+	int error = sock_take_error(sock);
+
+	tcp_close(sock->conn);
+	sock->conn = NULL;
+	sock->ended = false;
+	return error != 0 ? -error : -ECONNABORTED;
+}
+
+int stream_connected(struct sock *sock)
+{
+	if (sock->connecting)
+		return -EAGAIN;
+	if (!sock->connected && sock->conn != NULL)
+		return failed_connect(sock);
+	sock->told = true;
+	return -sock_take_error(sock);
+}
+
 int stream_connect(struct sock *sock, const struct udp_endpoint *remote)
 {
 	int error;
 
-	if (sock->listener != NULL || sock->connected)
-		return -EISCONN;
 	if (sock->connecting)
 		return -EALREADY;
-	if (sock->conn != NULL) {
-		error = sock_take_error(sock);
-		return error != 0 ? -error : -ECONNABORTED;
+	if (sock->connected && !sock->told && !sock->ended) {
+		sock->told = true;
+		return 0;
 	}
+	if (sock->listener != NULL || sock->connected)
+		return -EISCONN;
+	if (sock->conn != NULL)
+		return failed_connect(sock);
 	error = error_of(tcp_connect(sock->set->tcp, &sock->local, remote, &sock->options, on_event,
 	                             sock, &sock->conn));
 	if (error < 0)
@@ -133,7 +156,7 @@ int stream_shutdown(struct sock *sock, int how)
 		return -ENOTCONN;
 	if (how != SHUT_WR) {
 		sock->no_read = true;
-		tcp_shutdown_read(sock->conn);
+		tcp_refuse(sock->conn);
 	}
 	if (how != SHUT_RD) {
 		sock->no_write = true;
@@ -201,11 +224,13 @@ int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
 	struct cursor at = cursor_of(to);
 	int error;
 
-	if (sock->conn == NULL || (sock->connecting && !sock->connected))
-		return sock->error != 0 ? -sock_take_error(sock) : -ENOTCONN;
+	if (sock->conn == NULL)
+		return -ENOTCONN;
+	if (sock->connecting && !sock->connected)
+		return -EAGAIN;
 	if (sock_data_bytes(to) == 0)
 		return 0;
-	if (tcp_unread(sock->conn) != 0 && !sock->no_read)
+	if (tcp_unread(sock->conn) != 0)
 		return flags & MSG_PEEK ? peek(sock->conn, &at) : take(sock->conn, to);
 	error = sock_take_error(sock);
 	if (error != 0)
@@ -261,6 +286,25 @@ int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags)
 	return put == 0 && sock_data_bytes(from) > 0 ? -EAGAIN : put;
 }
 
+int stream_soft_error(struct sock *sock)
+{
+	switch (tcp_conn_soft_error(sock->conn)) {
+	case TCP_FAILURE_UNREACHABLE:
+		return EHOSTUNREACH;
+	case TCP_FAILURE_REFUSED:
+		return ECONNREFUSED;
+	default:
+		return 0;
+	}
+}
+
+static bool is_readable(const struct sock *sock)
+{
+	uint32_t low = sock->receive_low > 1 ? sock->receive_low : 1;
+
+	return tcp_unread(sock->conn) >= low || tcp_peer_ended(sock->conn);
+}
+
 unsigned stream_poll(struct sock *sock)
 {
 	unsigned events = 0;
@@ -270,15 +314,14 @@ unsigned stream_poll(struct sock *sock)
 		return tcp_listener_ready(sock->listener) != 0 ? POLLIN | POLLRDNORM : 0;
 	if (sock->conn == NULL)
 		return POLLOUT | POLLWRNORM | POLLHUP;
-	if (open && (sock->error != 0 || sock->ended || sock->no_read || tcp_unread(sock->conn) ||
-	             tcp_at_end(sock->conn)))
+	if (open && (sock->error != 0 || sock->ended || sock->no_read || is_readable(sock)))
 		events |= POLLIN | POLLRDNORM;
 	if (open &&
-	    (sock->error != 0 || sock->ended || sock->no_write || tcp_send_space(sock->conn) != 0))
+	    (sock->error != 0 || sock->ended || sock->no_write || tcp_send_ready(sock->conn)))
 		events |= POLLOUT | POLLWRNORM;
-	if (open && (tcp_at_end(sock->conn) || sock->ended || sock->no_read))
+	if (open && (tcp_peer_ended(sock->conn) || sock->ended || sock->no_read))
 		events |= POLLRDHUP;
-	if (sock->ended || (sock->no_write && (sock->no_read || tcp_at_end(sock->conn))))
+	if (sock->ended || (sock->no_write && (sock->no_read || tcp_peer_ended(sock->conn))))
 		events |= POLLHUP;
 	return events | (sock->error != 0 ? POLLERR : 0);
 }

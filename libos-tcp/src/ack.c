@@ -138,6 +138,9 @@ static void clean(struct tcp_conn *conn, struct ack *ack)
 		take_part(conn, record, ack);
 	if (ack->acked > 0)
 		ack->flags |= A_ACKED | A_SET_TIMER;
+	/* The peer said that it had what it now asks for (RFC 2018, 8). */
+	if (record != NULL && (record->flags & R_SACKED) && (ack->flags & A_ADVANCED))
+		ack->flags |= A_RENEGED;
 	if (seq_lt(conn->act->fack, conn->snd_una))
 		conn->act->fack = conn->snd_una;
 	if (!conn->sack)
@@ -186,7 +189,10 @@ static void conclude(struct tcp_conn *conn, struct ack *ack)
 {
 	enum recovery_send send = SEND_NONE;
 
-	if (dubious(conn, ack)) {
+	if (unlikely(ack->flags & A_RENEGED)) {
+		rtx_renege(conn);
+		ack->flags &= ~(unsigned)A_SET_TIMER;
+	} else if (dubious(conn, ack)) {
 		if (!(ack->flags & (A_ADVANCED | A_NOT_DUP | A_DSACK)))
 			ack->dup_acks = 1;
 		recovery_alert(conn, ack, &send);
@@ -205,8 +211,8 @@ static int old_ack(struct tcp_conn *conn, const struct segment *segment, struct 
 {
 	enum recovery_send send = SEND_NONE;
 
-	/* RFC 5961, 5.2. */
-	if (conn->snd_una - segment->ack > max_u32(conn->snd_max_wnd, 1)) {
+	/* RFC 5961, 5.2; and nobody acknowledges what was never sent. */
+	if (conn->snd_una - segment->ack > min_u64(conn->snd_max_wnd, conn->bytes_acked + 1)) {
 		conn->stack->count.drop_ack++;
 		if (challenge)
 			transmit_challenge(conn);
@@ -251,13 +257,17 @@ int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challen
 		return old_ack(conn, segment, &ack, challenge);
 	if (unlikely(seq_gt(segment->ack, conn->snd_nxt))) {
 		conn->stack->count.drop_ack++;
+		if (challenge) /* RFC 9293, 3.10.7.4 */
+			transmit_challenge(conn);
 		return -1;
 	}
 	if (segment->ack != conn->snd_una)
 		ack.flags |= A_ADVANCED;
 	update_window(conn, segment, &ack);
-	if (ack.flags & A_ADVANCED)
+	if (ack.flags & A_ADVANCED) {
+		conn->answering = 1;
 		advance(conn, segment->ack);
+	}
 	if (unlikely(conn->sack && segment->options.n_sacks > 0 && conn->packets_out > 0))
 		sack_input(conn, segment, &ack);
 	if (unlikely(conn->ecn && (segment->flags & (F_ECE | F_SYN)) == F_ECE)) {

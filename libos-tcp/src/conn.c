@@ -128,6 +128,7 @@ void conn_leave(struct tcp_conn *conn)
 	tell(conn);
 	if (conn->state != TCP_STATE_CLOSED) {
 		output_push(conn);
+		conn->answering = 0;
 		if (conn->state != TCP_STATE_CLOSED)
 			delay_check(conn);
 		/* What sending brought about, if anything. */
@@ -307,6 +308,11 @@ int tcp_shutdown(struct tcp_conn *conn)
 		conn->state = TCP_STATE_LAST_ACK;
 	conn_kick(conn);
 	return 0;
+}
+
+void tcp_refuse(struct tcp_conn *conn)
+{
+	conn->refuses = 1;
 }
 
 void tcp_shutdown_read(struct tcp_conn *conn)

@@ -98,7 +98,7 @@ void delay_received(struct tcp_conn *conn, const struct segment *segment)
 
 static void start_timer(struct tcp_conn *conn)
 {
-	uint32_t wait = conn->ato_us != 0 ? conn->ato_us : ATO_MIN_US, most = 500000;
+	uint32_t wait = conn->ato_us != 0 ? conn->ato_us : ATO_NONE_US, most = 500000;
 	uint64_t at;
 
 	if (wait > ATO_MIN_US) {

@@ -55,19 +55,28 @@ static uint64_t rate_of(const struct tcp_conn *conn)
 
 static void fill_counts(const struct tcp_conn *conn, struct tcp_conn_info *info)
 {
+	bool opened;
+
 	info->total_retrans = conn->total_retrans;
 	info->duplicates_seen = conn->duplicates_seen;
 	info->reorderings_seen = conn->reorderings_seen;
-	info->delivered = conn->delivered;
+	/* The SYN counts as Linux counts it; its acknowledgement counts as a byte. */
+	opened = conn->state != TCP_STATE_SYN_SENT && conn->state != TCP_STATE_SYN_RECEIVED;
+	info->delivered = conn->delivered + opened;
 	info->segments_in = conn->segments_in;
 	info->segments_out = conn->segments_out;
 	info->data_segments_in = conn->data_in;
 	info->data_segments_out = conn->data_out;
-	info->bytes_acked = conn->bytes_acked;
-	info->bytes_received = conn->bytes_received;
+	info->bytes_acked = conn->bytes_acked + (opened && !conn->passive);
+	info->bytes_received = conn->bytes_received + conn->fin_received;
 	info->bytes_sent =
 	        conn->bytes_acked + (conn->snd_nxt - conn->snd_una) + conn->bytes_retrans;
 	info->bytes_retrans = conn->bytes_retrans;
+}
+
+bool tcp_answers_at_leisure(const struct tcp_conn *conn)
+{
+	return conn->interactive;
 }
 
 static void fill_receive(const struct tcp_conn *conn, struct tcp_conn_info *info)

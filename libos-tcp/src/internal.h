@@ -223,6 +223,9 @@ void rtt_sample(struct tcp_conn *conn, uint32_t rtt_us);
 void rtt_set_rto(struct tcp_conn *conn);
 /* Arms the retransmission timer, or the tail loss probe's. */
 void rtx_arm(struct tcp_conn *conn);
+/* The peer has thrown away what it had acknowledged selectively: a short timeout, for it may only
+ * have told its story out of order. */
+void rtx_renege(struct tcp_conn *conn);
 void rtx_set(struct tcp_conn *conn, enum retransmit_timer kind, uint64_t at);
 void rtx_stop(struct tcp_conn *conn);
 

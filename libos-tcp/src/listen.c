@@ -363,8 +363,9 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 
 	/* The SYN again: our answer was lost. */
 	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN && segment->seq == request->irs && !old) {
-		request->ts_recent = segment->options.ts_value;
 		transmit_syn_ack(stack, request);
+		wheel_remove(&stack->wheel, &request->timer);
+		schedule(stack, request);
 		return;
 	}
 	if (old || !request_in_window(request, segment)) {

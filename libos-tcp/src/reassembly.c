@@ -80,6 +80,7 @@ static bool clip(struct tcp_conn *conn, struct arrival **prev, struct range *ran
 
 		if (seq_ge(end, range->end)) {
 			sack_note_duplicate(conn, range->start, range->end);
+			sack_note(conn, range->start, range->end); /* first again */
 			return false;
 		}
 		sack_note_duplicate(conn, range->start, end);

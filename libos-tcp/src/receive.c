@@ -331,6 +331,11 @@ bool tcp_at_end(const struct tcp_conn *conn)
 	return conn->unread == NULL && (conn->fin_received || conn->state == TCP_STATE_CLOSED);
 }
 
+bool tcp_peer_ended(const struct tcp_conn *conn)
+{
+	return conn->fin_received;
+}
+
 bool tcp_urgent_offset(const struct tcp_conn *conn, int32_t *offset)
 {
 	if (!conn->urgent_in)

@@ -89,6 +89,8 @@ static void queued(struct tcp_conn *conn, unsigned flags)
 {
 	if (conn->chunks_last != NULL && !(flags & TCP_SEND_MORE))
 		conn->chunks_last->flags |= CHUNK_PUSH;
+	else if (conn->chunks_last != NULL)
+		conn->chunks_last->flags &= ~(uint32_t)CHUNK_PUSH; /* it has grown */
 	if (flags & TCP_SEND_URGENT) {
 		conn->urgent_out = 1;
 		conn->urgent_out_seq = conn->snd_end;
@@ -196,6 +198,14 @@ uint32_t tcp_send_space(struct tcp_conn *conn)
 	return n;
 }
 
+bool tcp_send_ready(struct tcp_conn *conn)
+{
+	if (check_sendable(conn) != 0 || 3 * (uint64_t)space(conn) >= buffer_size(conn))
+		return true;
+	conn->want_space = 1;
+	return false;
+}
+
 int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags)
 {
 	const uint8_t *at = data;
@@ -281,8 +291,9 @@ uint32_t chunks_bound(struct tcp_conn *conn, uint32_t seq, uint32_t size)
 
 bool chunks_held_back(const struct tcp_conn *conn)
 {
-	return conn->options.cork ||
-	       (conn->chunks_last != NULL && !(conn->chunks_last->flags & CHUNK_PUSH));
+	/* "More follows" holds until an acknowledgement asks for what there is; a cork holds on. */
+	return conn->options.cork || (!conn->answering && conn->chunks_last != NULL &&
+	                              !(conn->chunks_last->flags & CHUNK_PUSH));
 }
 
 bool chunks_pushed(struct tcp_conn *conn, uint32_t end)
@@ -314,7 +325,7 @@ void chunks_acked(struct tcp_conn *conn)
 	while (conn->chunks != NULL &&
 	       seq_le(conn->chunks->seq + conn->chunks->size, conn->snd_una))
 		chunk_drop(conn);
-	if (conn->want_space && 3 * space(conn) >= buffer_size(conn)) {
+	if (conn->want_space && 3 * (uint64_t)space(conn) >= buffer_size(conn)) {
 		conn->want_space = 0;
 		conn->events |= TCP_EVENT_WRITABLE;
 	}

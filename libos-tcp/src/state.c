@@ -340,14 +340,19 @@ static void ecn_input(struct tcp_conn *conn, const struct segment *segment)
 	conn->ack_now |= segment->size > 0;
 }
 
-/* Data for somebody who will not read it (RFC 9293, 3.6.1: CLOSE with data to come). */
+/* Data for somebody who will not read it (RFC 9293, 3.6.1: CLOSE with data to come; RFC 1122,
+ * 4.2.2.13). The segment itself is answered, as if there were no connection any more. */
 static bool data_for_nobody(struct tcp_conn *conn, const struct segment *segment)
 {
-	if (conn->owned || conn->waiting || segment->size == 0 ||
-	    seq_le(segment_end(segment), conn->rcv_nxt) || conn->fin_received)
+	bool gone = !conn->owned && !conn->waiting;
+
+	if (segment->size == 0 || conn->fin_received ||
+	    !(gone || (conn->refuses && conn->fin_sent)) ||
+	    seq_le(segment_end(segment), conn->rcv_nxt))
 		return false;
 	conn->stack->count.aborted_data++;
-	conn_reset(conn, TCP_CAUSE_ABORTED);
+	transmit_refusal(conn->stack, segment);
+	conn_end(conn, gone ? TCP_CAUSE_ABORTED : TCP_CAUSE_RESET);
 	return true;
 }
 
@@ -367,6 +372,7 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 		segment->seq++;
 		segment->flags &= (uint8_t)~F_SYN;
 		conn->ack_pending = conn->ack_now = 1;
+		sack_note_duplicate(conn, segment->seq - 1, segment->seq);
 	}
 	if (ack_input(conn, segment, true) != 0)
 		return;

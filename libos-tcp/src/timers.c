@@ -11,6 +11,8 @@
  */
 #include "internal.h"
 
+#define RENEGE_NS (10 * NS_PER_MS) /* at least, before data is taken for thrown away */
+
 enum { BLACK_HOLE_TIMEOUTS = 4, BLACK_HOLE_MSS = 1024, PROBE_RETRIES = 15 };
 
 static uint64_t earliest(const struct tcp_conn *conn)
@@ -88,6 +90,13 @@ static uint64_t backed_off(struct tcp_conn *conn)
 		return wait;
 	gone = since_ms(conn->stack, conn->stuck_ms);
 	return gone >= limit ? NS_PER_MS : min_u64(wait, (limit - gone) * NS_PER_MS);
+}
+
+void rtx_renege(struct tcp_conn *conn)
+{
+	uint64_t wait = max_u64((uint64_t)(conn->srtt_8 >> 4) * NS_PER_US, RENEGE_NS);
+
+	rtx_set(conn, RTX_TIMEOUT, conn->stack->now + wait);
 }
 
 static void double_rto(struct tcp_conn *conn)

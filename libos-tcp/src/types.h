@@ -61,7 +61,8 @@ enum {
 #define SSTHRESH_NONE   0x7fffffffu
 #define ATO_MIN_US      40000u /* shortest delay of an acknowledgement */
 #define ATO_MAX_US      200000u
-#define OOW_INTERVAL_MS 500u /* between answers to nonsense, of one connection */
+#define ATO_NONE_US     4000u /* before any data came: a tick of Linux */
+#define OOW_INTERVAL_MS 500u  /* between answers to nonsense, of one connection */
 #define PAWS_IDLE_MS    (24u * 24 * 3600 * 1000) /* ts_recent is too old (RFC 7323, 5.5) */
 
 static inline bool seq_lt(uint32_t a, uint32_t b)
@@ -292,7 +293,8 @@ struct tcp_conn {
 	        want_space : 1, limited : 1, frto : 1;
 	uint8_t undo_on : 1, tlp_retrans : 1, urgent_in : 1, urgent_out : 1, urgent_told : 1,
 	        passive : 1, rack_advanced : 1;
-	uint8_t hashed : 1, announce : 1, waiting : 1, starved : 1, gathered : 1;
+	uint8_t hashed : 1, announce : 1, waiting : 1, starved : 1, gathered : 1, refuses : 1,
+	        answering : 1;
 	uint8_t events; /* enum tcp_events not told yet */
 	uint8_t cause;  /* enum tcp_cause */
 	uint8_t soft;   /* enum tcp_failure */

@@ -81,7 +81,7 @@ static void icmp_errors_count_while_opening(void **state)
 
 static void peer_closes_first(void **state)
 {
-	SCRIPT(PASSIVE_PLAIN, "+.1 < F. 1:1(0) ack 1 win 1000", "+.04 > . 1:1(0) ack 2", "+0 end",
+	SCRIPT(PASSIVE_PLAIN, "+.1 < F. 1:1(0) ack 1 win 1000", "+.004 > . 1:1(0) ack 2", "+0 end",
 	       "+0 state CLOSE_WAIT", "+.1 close", "+0 > F. 1:1(0) ack 2",
 	       "+.1 < . 2:2(0) ack 2 win 1000", "+0 < . 2:2(0) ack 2 win 1000", "+0 > R 2:2(0)");
 }
@@ -115,7 +115,7 @@ static void fin_goes_with_the_last_byte(void **state)
 static void data_after_close_is_refused(void **state)
 {
 	SCRIPT(PASSIVE_PLAIN, "+.1 close", "+0 > F. 1:1(0) ack 1",
-	       "+.1 < P. 1:101(100) ack 2 win 1000", "+0 > R. 2:2(0) ack 1");
+	       "+.1 < P. 1:101(100) ack 2 win 1000", "+0 > R 2:2(0)");
 	/* Closed with unread data: the peer must know that it was lost. */
 	SCRIPT(PASSIVE_PLAIN, "+.1 < P. 1:101(100) ack 1 win 1000", "+0 > . 1:1(0) ack 101",
 	       "+0 close", "+0 > R. 1:1(0) ack 101");

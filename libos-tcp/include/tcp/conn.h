@@ -211,6 +211,9 @@ int tcp_send(struct tcp_conn *conn, const void *data, uint32_t size, tcp_release
 int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags);
 /* Bytes that fit the send buffer now. Where it is 0, TCP_EVENT_WRITABLE follows. */
 uint32_t tcp_send_space(struct tcp_conn *conn);
+/* At least a third of the buffer is free, so that writing is worth while; otherwise
+ * TCP_EVENT_WRITABLE comes when it is. Also true where sending fails at once. */
+bool tcp_send_ready(struct tcp_conn *conn);
 /* Bytes queued and not acknowledged, and those of them that were never sent. */
 uint32_t tcp_unacknowledged(const struct tcp_conn *conn);
 uint32_t tcp_unsent(const struct tcp_conn *conn);
@@ -221,6 +224,9 @@ uint32_t tcp_unsent(const struct tcp_conn *conn);
 int tcp_shutdown(struct tcp_conn *conn);
 /* Reads no more: what arrives from now on is acknowledged and thrown away. */
 void tcp_shutdown_read(struct tcp_conn *conn);
+/* What arrives once our stream has ended, too, is answered by a reset; until then it can be read.
+ * What shutdown(2) of both ways does. */
+void tcp_refuse(struct tcp_conn *conn);
 void tcp_close(struct tcp_conn *conn);
 void tcp_abort(struct tcp_conn *conn);
 
@@ -252,6 +258,10 @@ struct tcp_conn_info {
 	uint32_t last_data_sent_ms, last_data_received_ms, last_ack_received_ms; /* ago */
 };
 
+/* Requests and answers take turns: acknowledgements wait for answers to go with. */
+bool tcp_answers_at_leisure(const struct tcp_conn *conn);
+/* The peer's FIN has arrived: after what is unread there will be no more. */
+bool tcp_peer_ended(const struct tcp_conn *conn);
 void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info);
 
 #endif

@@ -51,6 +51,8 @@ struct sock {
 	uint8_t groups_n;
 	bool bound, connecting, connected, ended, no_read, no_write;
 	bool reuse, broadcast, only_six, linger, wants_info;
+	uint32_t receive_low; /* bytes that make it readable (SO_RCVLOWAT); 0: one */
+	bool told;            /* connect has said that it is connected */
 	int domain;
 	int linger_s;
 	uint64_t receive_ns, send_ns; /* how long calls wait (SO_RCVTIMEO, SO_SNDTIMEO); 0: ever */

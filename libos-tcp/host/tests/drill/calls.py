@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Socket calls as scripts write them, made by way of C functions: those of the stack's library (which take the net
+before the other arguments) or the C library's own."""
+import ctypes
+import errno
+import fcntl
+import select
+import socket
+import struct
+import termios
+
+NAMES = {name: value for module in (socket, select, fcntl) for name, value in vars(module).items()
+         if name.isupper() or name.startswith(("SO_", "TCP_", "MSG_", "POLL", "EPOLL", "F_"))}
+NAMES.update(O_NONBLOCK=0o4000, O_RDWR=2, SIOCINQ=termios.FIONREAD, FIONREAD=termios.FIONREAD, SIOCOUTQ=termios.TIOCOUTQ,
+             SIOCOUTQNSD=0x894b, SOL_TCP=6, MSG_MORE=0x8000, MSG_NOSIGNAL=0x4000, POLLRDHUP=0x2000, TCP_NOTSENT_LOWAT=25,
+             TCP_INQ=36, SOL_IP=0, IP_TOS=1, IP_RECVERR=11, IP_MTU=14, IP_MTU_DISCOVER=10,
+             TCP_USER_TIMEOUT=18, TCP_FASTOPEN=23, TCP_ESTABLISHED=1, TCP_SYN_SENT=2, TCP_SYN_RECV=3, TCP_FIN_WAIT1=4,
+             TCP_FIN_WAIT2=5, TCP_TIME_WAIT=6, TCP_CLOSE=7, TCP_CLOSE_WAIT=8, TCP_LAST_ACK=9, TCP_LISTEN=10, TCP_CLOSING=11,
+             SHUT_RD=0, SHUT_WR=1, SHUT_RDWR=2, INADDR_ANY="0.0.0.0")
+NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x2000, EPOLLET=1 << 31, TCP_TIMESTAMP=24)
+NAMES = {name: int(value) if isinstance(value, int) else value for name, value in NAMES.items()}
+
+INFO = ("state:B ca_state:B retransmits:B probes:B backoff:B options:B wscale:B limited:B rto ato snd_mss rcv_mss unacked sacked"
+        " lost retrans fackets last_data_sent last_ack_sent last_data_recv last_ack_recv pmtu rcv_ssthresh rtt rttvar"
+        " snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans pacing_rate:Q max_pacing_rate:Q bytes_acked:Q"
+        " bytes_received:Q segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out delivery_rate:Q busy_time:Q"
+        " rwnd_limited:Q sndbuf_limited:Q delivered delivered_ce bytes_sent:Q bytes_retrans:Q dsack_dups reord_seen"
+        " rcv_ooopack snd_wnd")
+
+
+def read_info(data):
+    fields = [f.partition(":") for f in INFO.split()]
+    values = struct.unpack_from("=" + "".join(kind or "I" for _, _, kind in fields), data.ljust(256, b"\0"))
+    info = {f"tcpi_{name}": value for (name, _, _), value in zip(fields, values)}
+    info["tcpi_snd_wscale"], info["tcpi_rcv_wscale"] = info["tcpi_wscale"] & 15, info["tcpi_wscale"] >> 4
+    return info
+
+
+def sockaddr(address, port):
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(address) + bytes(8)
+
+
+class Calls:
+    """`function(name)` gives a C function without the net; `here` and `there` are what `...` stands for."""
+
+    def __init__(self, function, here, there):
+        self.function, self.here, self.there = function, here, there
+        self.fds = {}
+
+    def live(self, fd):
+        return self.fds.get(fd, fd)
+
+    def raw(self, name, *arguments):
+        """(result, errno's name)"""
+        ctypes.set_errno(0)
+        result = self.function(name)(*arguments)
+        return result, errno.errorcode.get(ctypes.get_errno(), "?") if result < 0 else ""
+
+    def run(self, name, arguments):
+        """→ (result, errno's name, what came out: a value, or None)"""
+        special = getattr(self, "do_" + name, None)
+        if special:
+            return special(*arguments)
+        return (*self.raw(name, self.live(arguments[0]), *arguments[1:]), None)
+
+    def do_socket(self, domain, kind, protocol):
+        return (*self.raw("socket", socket.AF_INET, socket.SOCK_STREAM if kind is ... else kind,
+                          6 if protocol is ... else protocol), None)
+
+    def with_address(self, name, fd, where, data=b""):
+        at = sockaddr(*where)
+        return (*self.raw(name, self.live(fd), at, len(at)), None)
+
+    def do_bind(self, fd, address, size):
+        return self.with_address("bind", fd, self.here if address is ... else address)
+
+    def do_connect(self, fd, address, size):
+        return self.with_address("connect", fd, self.there if address is ... else address)
+
+    def do_accept(self, fd, address=..., size=...):
+        return (*self.raw("accept", self.live(fd), None, None), None)
+
+    def read_from(self, name, fd, size, *flags):
+        room = ctypes.create_string_buffer(max(size, 1))
+        return (*self.raw(name, self.live(fd), room, ctypes.c_size_t(size), *flags), None)
+
+    def do_read(self, fd, data, size):
+        return self.read_from("read", fd, size)
+
+    def do_recv(self, fd, data, size, flags):
+        return self.read_from("recv", fd, size, flags)
+
+    def do_write(self, fd, data, size):
+        return (*self.raw("write", self.live(fd), bytes(size), ctypes.c_size_t(size)), None)
+
+    def do_send(self, fd, data, size, flags):
+        return (*self.raw("send", self.live(fd), bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"]), None)
+
+    def do_setsockopt(self, fd, level, name, value, size):
+        if isinstance(value, dict):
+            data = struct.pack(f"{len(value)}i", *value.values())
+        else:
+            data = value.encode() if isinstance(value, str) else struct.pack("i", value[0])
+        return (*self.raw("setsockopt", self.live(fd), level, name, data, len(data)), None)
+
+    def do_getsockopt(self, fd, level, name, value=None, size=None):
+        room, n = ctypes.create_string_buffer(256), ctypes.c_uint(256)
+        result = self.raw("getsockopt", self.live(fd), level, name, room, ctypes.byref(n))
+        out = struct.unpack("i", room.raw[:4])[0]
+        if level == 6 and name == NAMES["TCP_INFO"]:
+            out = read_info(room.raw[:n.value])
+        elif level == 6 and name == NAMES["TCP_CONGESTION"]:
+            out = room.raw[:n.value].split(b"\0")[0].decode()
+        return (*result, out)
+
+    def do_fcntl(self, fd, command, value=0):
+        return (*self.raw("fcntl", self.live(fd), command, ctypes.c_long(value)), None)
+
+    def do_ioctl(self, fd, request, value=None):
+        out = ctypes.c_int(0)
+        result = self.raw("ioctl", self.live(fd), ctypes.c_ulong(request), ctypes.byref(out))
+        return (*result, out.value)
+
+    def do_poll(self, fds, n, timeout):
+        data = b"".join(struct.pack("=ihh", self.live(f["fd"]), f["events"], 0) for f in fds)
+        room = ctypes.create_string_buffer(data, len(data))
+        result = self.raw("poll", room, ctypes.c_ulong(len(fds)), timeout)
+        return (*result, [struct.unpack_from("=ihh", room.raw, 8 * i)[2] for i in range(len(fds))])
+
+    def do_epoll_create(self, size):
+        return (*self.raw("epoll_create", *self.epoll_size(size)), None)
+
+    def epoll_size(self, size):
+        return [size]
+
+    def do_epoll_ctl(self, epoll, operation, fd, event):
+        data = struct.pack("=IQ", event["events"] & 0xffffffff, event.get("fd", fd))
+        return (*self.raw("epoll_ctl", self.live(epoll), operation, self.live(fd), data), None)
+
+    def do_epoll_wait(self, epoll, event, n, timeout):
+        room = ctypes.create_string_buffer(12 * 16)
+        result, code = self.raw("epoll_wait", self.live(epoll), room, 16, timeout)
+        return result, code, struct.unpack_from("=I", room.raw)[0] if result > 0 else 0

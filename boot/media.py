@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A person's own films for the video appliance: `boot/run video --media FILE…`."""
+"""A person's own films for the video appliance: `boot/run video --media FILE…`, and disks with more: `--disk IMAGE`."""
 import os
 import re
 import subprocess
@@ -23,8 +23,9 @@ def titles(files):
     return found
 
 
-def manifest(conf, tool, files, scratch):
-    """Makes an object of each film in `scratch`, and a manifest like the text `conf` that serves them; → its path."""
+def manifest(conf, tool, files, scratch, sample, disks=()):
+    """Makes an object of each film in `scratch`, and a manifest like the text `conf` that serves them (without films:
+    the object `sample`), and those on the disks; → its path."""
     named = titles(files)
     for number, (path, title) in enumerate(zip(files, named)):
         if not os.path.isfile(path):
@@ -37,7 +38,13 @@ def manifest(conf, tool, files, scratch):
         text = file.read()
     page = os.path.join(os.path.dirname(conf), "page.html")
     content = [("page.html", page)] + [(f"{n}.media", os.path.join(scratch, f"{n}.media")) for n in range(len(files))]
-    pages = sum(os.path.getsize(path) for _, path in content) // 4096
+    if not files:
+        content.append(("sample.media", sample))
+        named = ["sample"]
+    size = sum(os.path.getsize(path) for path in disks)
+    if size:
+        text = text.replace('image = "video";', f'image = "video";\n    disk = {{ first = 0; sectors = {size // 512}; }};')
+    pages = (sum(os.path.getsize(path) for _, path in content) + size) // 4096
     text = text.replace('"page.html", "sample.media"',
                         ", ".join(f'{{ name = "{name}"; file = "{path}"; }}' for name, path in content))
     text = text.replace("channel=sample@", f"channel={named[0]}@")

@@ -62,11 +62,14 @@ int express_open(struct express *express, struct udp_exo *driver, struct video *
 	return result;
 }
 
-static void release(struct express_content *content)
+void express_release(struct express *express, uint32_t title)
 {
+	struct express_content *content = &express->content[title];
+
 	while (content->n_chunks > 0)
 		(void)exo_pages_free(&content->chunks[--content->n_chunks]);
 	content->base = NULL;
+	content->linear = 0;
 }
 
 /* One more chunk, behind the others. */
@@ -107,7 +110,7 @@ void *express_reserve(struct express *express, uint32_t title, uint64_t size)
 		uint32_t n = frames < EXPRESS_CHUNK_FRAMES ? frames : EXPRESS_CHUNK_FRAMES;
 
 		if (!add_chunk(content, n)) {
-			release(content);
+			express_release(express, title);
 			return NULL;
 		}
 		frames -= n;

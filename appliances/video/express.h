@@ -54,6 +54,7 @@ const void *express_adopt(struct express *express, uint32_t title, const void *b
 /* Zeroed memory for the object of title `title`, from which it can be sent. NULL: there are too
  * few frames. */
 void *express_reserve(struct express *express, uint32_t title, uint64_t size);
+void express_release(struct express *express, uint32_t title);
 /* The functions of struct video_ops; `context` is a struct express. express_send goes the long way
  * and learns the short one. */
 bool express_send(void *context, struct video *video, const struct video_viewer *viewer,

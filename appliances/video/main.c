@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The environment: the server on exo rings. Content of the payload that is a media object is a
- * title; "page.html" is the page. An argument `channel=TITLE@GROUP:PORT` sends a title to a
- * multicast group for ever; `live=NAME@[GROUP]:PORT` makes a title of
- * the transport stream that arrives there.
+ * The environment: the server on exo rings. Content of the payload, and of a disk (shelf.h), that
+ * is a media object is a title; "page.html" is the page. An argument `channel=TITLE@GROUP:PORT`
+ * sends a title to a multicast group for ever; `live=NAME@[GROUP]:PORT` makes a title of the
+ * transport stream that arrives there.
  */
 #include <libexo/lib.h>
 #include <libexo/mailbox.h>
@@ -15,6 +15,7 @@
 #include "express.h"
 #include "server/server.h"
 #include "server/text.h"
+#include "shelf.h"
 
 enum {
 	RING_SIZE = 1024,
@@ -34,14 +35,24 @@ enum {
 static struct tcp_exo net;
 static struct video video;
 static struct express express;
+static struct shelf shelf;
 
 static uint64_t wall(void *context)
 {
 	return exo_time_wall_ns();
 }
 
-static const struct video_ops ops = {
-        .wall = wall, .send = express_send, .burst = express_burst, .flush = express_flush};
+static void rescan(void *context)
+{
+	(void)context;
+	shelf_scan(&shelf);
+}
+
+static const struct video_ops ops = {.wall = wall,
+                                     .send = express_send,
+                                     .burst = express_burst,
+                                     .flush = express_flush,
+                                     .rescan = rescan};
 
 static int open_net(struct video_config *config)
 {
@@ -189,7 +200,7 @@ static _Noreturn void serve(void)
 		uint64_t deadline = video_run(&video, exo_time_now_ns()), now;
 
 		/* What the server sent leaves with the next poll. */
-		taken += tcp_exo_poll(&net);
+		taken += tcp_exo_poll(&net) + shelf_step(&shelf);
 		now = exo_time_now_ns();
 		if (taken == 0 && deadline > now)
 			tcp_exo_wait(&net, deadline - now);
@@ -210,6 +221,9 @@ int exo_main(void)
 		return 1;
 	}
 	add_titles();
+	shelf_open(&shelf, &video, &express);
+	while (shelf_step(&shelf))
+		;
 	for (unsigned i = 1; (argument = exo_start_arg(i)) != NULL; i++)
 		take_argument(argument);
 	say_ready();

@@ -6,6 +6,7 @@
  *     /media/TITLE.mp4        progressive download, with ranges
  *     /hls/TITLE/index.m3u8   the playlist (RFC 8216); live.m3u8 goes round for ever; N.ts
  *     /hls/TITLE/…            of a live title: what has come, the last segments of it
+ *     /rescan                 looks for titles that have come to the disk
  *     /status                 JSON;  /metrics: Prometheus' text format
  */
 #include <string.h>
@@ -246,6 +247,14 @@ static void get_told(const struct reply *reply, bool metrics)
 	          out.size);
 }
 
+static void rescan(const struct reply *reply)
+{
+	static const char text[] = "The disk is looked at: /status lists the titles.\n";
+
+	reply->video->ops.rescan(reply->video->context);
+	send_text(reply, 200, "text/plain; charset=utf-8", text, sizeof text - 1);
+}
+
 static void route(const struct reply *reply)
 {
 	const struct video_config *config = &reply->video->config;
@@ -260,6 +269,8 @@ static void route(const struct reply *reply)
 		get_hls(reply, rest);
 	else if (text_is(path, "/status") || text_is(path, "/metrics"))
 		get_told(reply, text_is(path, "/metrics"));
+	else if (text_is(path, "/rescan") && reply->video->ops.rescan != NULL)
+		rescan(reply);
 	else
 		refuse(reply, 404, "There is nothing here: / is the page.\n");
 }

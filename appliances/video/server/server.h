@@ -152,6 +152,8 @@ struct video_ops {
 	                  const struct media_packet *packets, uint32_t n);
 	/* The packets of a slot have all been given to be sent; NULL: nobody wants to know. */
 	void (*flush)(void *context);
+	/* Looks for titles where they may have come. NULL: they never do. */
+	void (*rescan)(void *context);
 };
 
 /* A channel: a title's transport stream, over and over, to a multicast group. */

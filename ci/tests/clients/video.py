@@ -113,13 +113,62 @@ def plays_channel(ns):
     os.unlink(sdp.name)
 
 
-def payload(folder):
-    """The shipped manifest for two addresses, with a live title more, that comes by multicast."""
+def make_disks(folder):
+    """A FAT image with a title for the one environment, an ISO image with a title for the other. Returns their paths."""
+    tool = os.path.join(paths.BUILD, "appliances", "video", "sluice-media")
+    fat, iso, tree = (os.path.join(folder, name) for name in ("fat.img", "disk.iso", "tree"))
+    os.mkdir(tree)
+    for title in ("fat", "later", "iso"):
+        subprocess.run([tool, SAMPLE, os.path.join(folder, f"{title}.media"), title], check=True)
+    os.rename(os.path.join(folder, "iso.media"), os.path.join(tree, "a film.media"))
+    with open(os.path.join(tree, "notes.txt"), "w", encoding="utf-8") as file:
+        file.write("no film\n")
+    subprocess.run(["truncate", "-s", "16M", fat], check=True)
+    subprocess.run(["mkfs.vfat", fat], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["mcopy", "-i", fat, os.path.join(tree, "notes.txt"), os.path.join(folder, "fat.media"), "::"], check=True)
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", iso, tree], check=True, stderr=subprocess.DEVNULL)
+    return [fat, iso]
+
+
+def titles(ns, host):
+    return [t["name"] for t in json.loads(run(ns, "curl", "-sSg", "-m", "20", f"http://{host}/status").stdout)["titles"]]
+
+
+def plays_from_disk(ns, folder):
+    """What lies on the disks at the start, and what comes to one of them while the machine runs."""
+    assert "fat" in titles(ns, ADDRESS) and titles(ns, f"[{SIX}]") == ["sample", "iso"], titles(ns, ADDRESS)
+    subprocess.run(["mcopy", "-i", os.path.join(folder, "fat.img"), os.path.join(folder, "later.media"), "::"], check=True)
+    assert "looked at" in run(ns, "curl", "-sS", f"{HTTP}/rescan").stdout
+    deadline = time.monotonic() + 20
+    while "later" not in titles(ns, ADDRESS):
+        assert time.monotonic() < deadline, titles(ns, ADDRESS)
+        time.sleep(0.5)
+    with open(SAMPLE, "rb") as file:
+        wanted = file.read()
+    for url in (f"{HTTP}/media/fat.mp4", f"{HTTP}/media/later.mp4", f"http://[{SIX}]/media/iso.mp4"):
+        whole = os.path.join(folder, "whole")
+        run(ns, "curl", "-sSg", "-m", "60", "-o", whole, url)
+        with open(whole, "rb") as file:
+            got = file.read()
+        assert len(got) == len(wanted) and got[:4096] == wanted[:4096], url
+    n, _ = frames(ns, "-rtsp_transport", "udp", "-ss", "9", "-i", f"{RTSP}/later")
+    assert n >= 60, n
+
+
+def payload(folder, disks):
+    """The shipped manifest for two addresses, with a disk for each, and a live title more, that comes by multicast."""
     with open(os.path.join(paths.TOP, "appliances", "video", "video6.conf"), encoding="utf-8") as file:
         text = file.read()
     path = os.path.join(folder, "video")
     with open(path + ".conf", "w", encoding="utf-8") as file:
-        file.write(text.replace('"live=live@:5010"', '"live=live@:5010", "live=group@239.255.43.1:5012"'))
+        text = text.replace('"live=live@:5010"', '"live=live@:5010", "live=group@239.255.43.1:5012"')
+        first = 0
+        for name, disk in zip(("video", "six"), disks):
+            sectors = os.path.getsize(disk) // 512
+            text = text.replace(f'    name = "{name}";\n    image', f'    name = "{name}";\n    disk = {{ first = {first}; '
+                                f'sectors = {sectors}; }};\n    image')
+            first += sectors
+        file.write(text)
     places = [os.path.join(paths.TOP, "appliances", "video")]
     places += [os.path.join(paths.BUILD, "appliances", part) for part in ("video", "init")]
     shutil.copy(os.path.join(places[0], "page.html"), folder)
@@ -323,11 +372,11 @@ def main():
         skip_all("needs root, for a network namespace")
     report = Report()
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns, \
-            Machine(payload=payload(folder), append=f"ip={ADDRESS}/24 ip={SIX}/64", nics=[Nic(tap("tap0"))], memory="160", limit=880,
+            Machine(payload=payload(folder, disks := make_disks(folder)), disks=disks, append=f"ip={ADDRESS}/24 ip={SIX}/64", nics=[Nic(tap("tap0"))], memory="160", limit=880,
                     within=ns) as machine:
         os.chmod(folder, 0o755)
-        machine.wait_for("video: ready: 3 titles", 60)
-        machine.wait_for("six: ready: 1 titles", 60)
+        machine.wait_for("video: ready: 4 titles", 60)
+        machine.wait_for("six: ready: 2 titles", 60)
         cases = [("ffprobe knows every form", lambda: probes(ns)),
                  ("curl: files, ranges, errors", lambda: curl_ranges(ns, folder)),
                  ("ffmpeg by UDP and interleaved TCP at once: every picture", lambda: plays_rtsp(ns)),
@@ -336,6 +385,7 @@ def main():
                  ("ffmpeg seeks", lambda: seeks(ns)),
                  ("ffmpeg hears the channel by multicast", lambda: plays_channel(ns)),
                  ("a live stream by unicast, another by multicast, each to three viewers", lambda: relays_all(ns)),
+                 ("titles of disks: FAT and ISO 9660, and one that comes later", lambda: plays_from_disk(ns, folder)),
                  ("pictures are those of the file", lambda: pictures_are_the_files(ns, folder)),
                  ("bad viewers disturb nobody", lambda: bad_viewers_disturb_nobody(ns))]
         if shutil.which("cvlc"):

@@ -58,12 +58,10 @@ static bool map_new(struct env *init, uint64_t address, uint64_t pages, unsigned
 {
 	for (uint64_t i = 0; i < pages; i++) {
 		uint64_t frame = EXO_FRAME_ANY;
-		bool replaced = false;
-
 		if (ledger_frames_alloc(init, 0, UINT64_MAX, &frame, 1, 0) != 0 ||
 		    space_map_page(init, address + i * EXO_PAGE_SIZE, ledger_frame(frame),
 		                   &(struct space_authority){.owner = init->id}, rights,
-		                   EXO_MAP_GUARANTEED, &replaced) != 0)
+		                   EXO_MAP_GUARANTEED) != 0)
 			return false;
 	}
 	return true;
@@ -112,11 +110,9 @@ static const char *map_payload(struct env *init)
 	uint64_t first = info->payload >> EXO_PAGE_SHIFT;
 
 	for (uint64_t i = 0; i < pages_of(info->payload_size); i++) {
-		bool replaced = false;
-
 		if (space_map_page(init, PAYLOAD_ADDR + i * EXO_PAGE_SIZE, ledger_frame(first + i),
-		                   &(struct space_authority){.owner = init->id}, EXO_RIGHT_READ, 0,
-		                   &replaced) != 0)
+		                   &(struct space_authority){.owner = init->id}, EXO_RIGHT_READ,
+		                   0) != 0)
 			return "no memory to map the payload: give the machine more";
 	}
 	/* Nobody could bring back what had to make room. */

@@ -19,7 +19,8 @@
 enum {
 	NODES_PER_SLAB = 64,
 	LARGE_BYTES = SPACE_LARGE_PAGES * EXO_PAGE_SIZE,
-	SHED_PAGES = 64, /* bindings that make room at a time */
+	SHED_PAGES = 64,  /* bindings that make room at a time */
+	UNMAP_PAGES = 64, /* pages that are unmapped at a time */
 };
 
 /* Nodes of environments that have ended. */
@@ -277,16 +278,37 @@ void space_break_frame(struct frame *frame, uint32_t except)
 	}
 }
 
+bool space_may_move(const struct env *env, struct frame *frame)
+{
+	struct use one;
+	uint32_t n = all_uses(frame, 0, &one);
+
+	return n == 0 || (n == 1 && one.env == env && one.frame == frame &&
+	                  !(frame->mappings->flags & EXO_MAP_LARGE));
+}
+
+void space_move(struct env *env, struct frame *from, struct frame *to)
+{
+	struct mapping *m = from->mappings;
+	uint64_t old;
+
+	if (!m)
+		return;
+	machine_bit_lock(&from->lock);
+	unhang(m);
+	machine_bit_unlock(&from->lock);
+	machine_bit_lock(&to->lock);
+	hang(m, to);
+	machine_bit_unlock(&to->lock);
+	/* Its tables are there: nothing can be in the way. */
+	(void)machine_space_map(env->space, m->address, ledger_frame_number(to), m->rights, &old);
+	machine_space_flush(env->space, m->address, 1);
+}
+
 /* ---- Entering and breaking ---- */
 
-/* Without the flush, which the caller owes. */
-static void unmap_node(struct mapping *m)
-{
-	uint64_t number;
-
-	machine_space_unmap(m->env->space, m->address, &number);
-	drop_node(m);
-}
+/* Nodes go when no core can use the mapping any more: who finds a frame without any may give it
+ * to somebody else. */
 
 static uint64_t pages_of(const struct mapping *m)
 {
@@ -296,49 +318,67 @@ static uint64_t pages_of(const struct mapping *m)
 void space_break(struct mapping *m)
 {
 	struct env *env = m->env;
-	uint64_t address = m->address, pages = pages_of(m);
+	uint64_t number;
 
-	unmap_node(m);
-	machine_space_flush(env->space, address, pages);
+	machine_space_unmap(env->space, m->address, &number);
+	machine_space_flush(env->space, m->address, pages_of(m));
+	drop_node(m);
 }
 
-/* A large page goes as a whole. */
-static void unmap_pages(struct env *env, const struct exo_range *range)
+/* At most UNMAP_PAGES pages. A large page goes as a whole. */
+static void unmap_pages(struct env *env, uint64_t address, uint64_t count)
 {
-	for (uint64_t i = 0; i < range->count; i++) {
-		uint64_t address = range->address + i * EXO_PAGE_SIZE, number;
-		int result = machine_space_unmap(env->space, address, &number);
+	uint64_t numbers[UNMAP_PAGES];
+	int results[UNMAP_PAGES];
+	bool any = false;
 
-		if (result == 0)
-			drop_node_of(env, address, number, NULL);
-		else if (result == MACHINE_SPACE_LARGE)
-			drop_large_node(env, address, number);
+	for (uint64_t i = 0; i < count; i++) {
+		results[i] =
+		        machine_space_unmap(env->space, address + i * EXO_PAGE_SIZE, &numbers[i]);
+		any |= results[i] >= 0;
 	}
+	if (any)
+		machine_space_flush(env->space, address, count);
+	for (uint64_t i = 0; any && i < count; i++) {
+		if (results[i] == 0)
+			drop_node_of(env, address + i * EXO_PAGE_SIZE, numbers[i], NULL);
+		else if (results[i] == MACHINE_SPACE_LARGE)
+			drop_large_node(env, address + i * EXO_PAGE_SIZE, numbers[i]);
+	}
+}
+
+static bool lies_in(const struct mapping *m, const struct exo_range *range)
+{
+	return m->address >= range->address &&
+	       (m->address - range->address) >> EXO_PAGE_SHIFT < range->count;
 }
 
 /* For ranges wider than what is mapped at all. */
 static void unmap_nodes(struct env *env, const struct exo_range *range)
 {
 	struct mapping *next;
+	uint64_t number;
 
+	for (const struct mapping *m = env->mappings; m; m = m->next_of_env)
+		if (lies_in(m, range))
+			machine_space_unmap(env->space, m->address, &number);
+	machine_space_flush(env->space, range->address, range->count);
 	for (struct mapping *m = env->mappings; m; m = next) {
 		next = m->next_of_env;
-		if (m->address >= range->address &&
-		    (m->address - range->address) >> EXO_PAGE_SHIFT < range->count)
-			unmap_node(m);
+		if (lies_in(m, range))
+			drop_node(m);
 	}
 }
 
 void space_unmap(struct env *env, const struct exo_range *range)
 {
-	uint64_t before = env->account->mappings;
-
-	if (range->count > before)
+	if (range->count > env->account->mappings) {
 		unmap_nodes(env, range);
-	else
-		unmap_pages(env, range);
-	if (env->account->mappings != before)
-		machine_space_flush(env->space, range->address, range->count);
+		return;
+	}
+	for (uint64_t i = 0; i < range->count; i += UNMAP_PAGES)
+		unmap_pages(env, range->address + i * EXO_PAGE_SIZE,
+		            range->count - i < UNMAP_PAGES ? range->count - i : UNMAP_PAGES);
 }
 
 /* The software TLB is full: the oldest bindings that are not guaranteed go, to come back as
@@ -347,21 +387,24 @@ static bool shed(struct env *env)
 {
 	uint64_t looks = env->account->mappings < SPACE_CALL_PAGES_MAX ? env->account->mappings
 	                                                               : SPACE_CALL_PAGES_MAX;
+	struct mapping *going[SHED_PAGES];
+	uint64_t number;
 	unsigned n = 0;
 
 	for (; looks > 0 && n < SHED_PAGES; looks--) {
 		struct mapping *m = env->mappings;
 
-		if (m->flags & EXO_MAP_GUARANTEED) {
-			detach(m);
-			append(m, env);
-		} else {
-			unmap_node(m);
-			n++;
-		}
+		detach(m);
+		append(m, env);
+		if (m->flags & EXO_MAP_GUARANTEED)
+			continue;
+		machine_space_unmap(env->space, m->address, &number);
+		going[n++] = m;
 	}
 	if (n)
 		machine_space_flush(env->space, 0, EXO_USER_END >> EXO_PAGE_SHIFT);
+	for (unsigned i = 0; i < n; i++)
+		drop_node(going[i]);
 	env->account->mappings_dropped += n;
 	return n != 0;
 }
@@ -397,8 +440,7 @@ static inline bool holds(const struct space_authority *a, const struct frame *fr
 static inline __attribute__((always_inline)) int map_page(struct env *env, uint64_t address,
                                                           struct frame *frame,
                                                           const struct space_authority *authority,
-                                                          unsigned rights, unsigned flags,
-                                                          bool *replaced)
+                                                          unsigned rights, unsigned flags)
 {
 	unsigned wanted = flags & EXO_MAP_LARGE ? rights | MACHINE_SPACE_LARGE : rights;
 	uint64_t old, number = frame_table.first + (uint64_t)(frame - frame_table.frames);
@@ -432,17 +474,16 @@ static inline __attribute__((always_inline)) int map_page(struct env *env, uint6
 	append(m, env);
 	env->account->mappings++;
 	if (__builtin_expect(old != MACHINE_SPACE_NONE, 0)) {
+		machine_space_flush(env->space, address, 1);
 		drop_node_of(env, address, old, m);
-		*replaced = true;
 	}
 	return 0;
 }
 
 int space_map_page(struct env *env, uint64_t address, struct frame *frame,
-                   const struct space_authority *by, unsigned rights, unsigned flags,
-                   bool *replaced)
+                   const struct space_authority *by, unsigned rights, unsigned flags)
 {
-	return map_page(env, address, frame, by, rights, flags, replaced);
+	return map_page(env, address, frame, by, rights, flags);
 }
 
 int space_create(struct env *env)
@@ -510,7 +551,6 @@ static inline __attribute__((always_inline)) int64_t map_single(struct env *env,
 	const struct space_authority authority = {.owner = owner};
 	uint64_t address = page & ~(EXO_PAGE_SIZE - 1);
 	unsigned rights = page & SPACE_MAP_RIGHTS;
-	bool replaced = false;
 	int error;
 
 	if ((page & (EXO_PAGE_SIZE - 1) & ~(SPACE_MAP_RIGHTS | EXO_MAP_PAGE_GUARANTEED)) ||
@@ -518,9 +558,7 @@ static inline __attribute__((always_inline)) int64_t map_single(struct env *env,
 		return -EXO_EINVAL;
 	machine_lock(&env->space_lock);
 	error = map_page(env, address, frame, &authority, rights,
-	                 page & EXO_MAP_PAGE_GUARANTEED ? EXO_MAP_GUARANTEED : 0, &replaced);
-	if (replaced)
-		machine_space_flush(env->space, address, 1);
+	                 page & EXO_MAP_PAGE_GUARANTEED ? EXO_MAP_GUARANTEED : 0);
 	machine_unlock(&env->space_lock);
 	return error;
 }
@@ -546,11 +584,11 @@ static inline __attribute__((always_inline)) int64_t unmap_single(struct env *en
 	machine_lock(&env->space_lock);
 	result = machine_space_unmap(env->space, address, &number);
 	if (__builtin_expect(result == 0, 1)) {
-		drop_node_of(env, address, number, NULL);
 		machine_space_flush(env->space, address, 1);
+		drop_node_of(env, address, number, NULL);
 	} else if (result == MACHINE_SPACE_LARGE) {
-		drop_large_node(env, address, number);
 		machine_space_flush(env->space, address, SPACE_LARGE_PAGES);
+		drop_large_node(env, address, number);
 	}
 	machine_unlock(&env->space_lock);
 	return 0;

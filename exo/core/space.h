@@ -60,13 +60,11 @@ struct space_authority {
 };
 
 /*
- * Maps one page, replacing what was there; all but the authority is checked already. *replaced
- * becomes true where something was, and the caller flushes. 0, -EXO_EPERM (the authority holds no
- * more) or -EXO_ENOMEM. Space's lock.
+ * Maps one page, replacing what was there; all but the authority is checked already. 0, -EXO_EPERM
+ * (the authority holds no more) or -EXO_ENOMEM. Space's lock.
  */
 int space_map_page(struct env *env, uint64_t address, struct frame *frame,
-                   const struct space_authority *by, unsigned rights, unsigned flags,
-                   bool *replaced);
+                   const struct space_authority *by, unsigned rights, unsigned flags);
 /* Removes what is mapped in a range, and flushes. Space's lock. */
 void space_unmap(struct env *env, const struct exo_range *range);
 /* Removes one mapping and makes it unusable on every core. Space's lock. */
@@ -83,6 +81,12 @@ uint32_t space_frame_uses(struct frame *frame, const struct env *except);
 bool space_frame_use(struct frame *frame, const struct env *env, struct exo_candidate *c);
 /* Breaks all mappings of a frame but those of environment `except`. Core lock. */
 void space_break_frame(struct frame *frame, uint32_t except);
+
+/* Whether a frame is mapped nowhere, or in one place, by `env`, as a page of its own; and that
+ * page, if there is one, shows another frame from now on, on every core. Space's lock of `env`,
+ * core lock. */
+bool space_may_move(const struct env *env, struct frame *frame);
+void space_move(struct env *env, struct frame *from, struct frame *to);
 
 /* One page of the caller's own space: machine.h's leaf calls, and where those decline. */
 int64_t space_leaf_map(struct machine_pe *pe, uint64_t page, uint64_t number, uint64_t c);

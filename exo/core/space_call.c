@@ -84,7 +84,6 @@ static int enter(const struct env *caller, struct env *target, const struct exo_
 {
 	uint32_t step = m->flags & EXO_MAP_LARGE ? SPACE_LARGE_PAGES : 1;
 	struct exo_range whole = {m->address, m->count};
-	bool changed = false;
 	int error = 0;
 
 	for (uint32_t i = 0; i < m->count && !error; i += step) {
@@ -98,10 +97,8 @@ static int enter(const struct env *caller, struct env *target, const struct exo_
 		error = m->key ? 0 : owner_of(caller, target, frame, &authority.owner);
 		if (!error)
 			error = space_map_page(target, range.address, frame, &authority, m->rights,
-			                       m->flags, &changed);
+			                       m->flags);
 	}
-	if (changed)
-		machine_space_flush(target->space, m->address, m->count);
 	if (error)
 		space_unmap(target, &whole);
 	return error;
@@ -111,7 +108,6 @@ static int enter(const struct env *caller, struct env *target, const struct exo_
  * held: only so may a space's lock be taken after another's. */
 static int share(struct env *caller, struct env *target, const struct exo_mapping *m)
 {
-	bool changed = false;
 	int error = 0;
 
 	if (!space_usable(m->frame << EXO_PAGE_SHIFT, m->count) || m->frame >> 52)
@@ -130,10 +126,8 @@ static int share(struct env *caller, struct env *target, const struct exo_mappin
 		                ? -EXO_EPERM
 		                : space_map_page(target, m->address + i * EXO_PAGE_SIZE, frame,
 		                                 &authority, m->rights,
-		                                 m->flags & EXO_MAP_GUARANTEED, &changed);
+		                                 m->flags & EXO_MAP_GUARANTEED);
 	}
-	if (changed)
-		machine_space_flush(target->space, m->address, m->count);
 	return error;
 }
 

@@ -32,6 +32,11 @@ void core_lock(void)
 	machine_lock(&lock);
 }
 
+bool core_trylock(void)
+{
+	return machine_trylock(&lock);
+}
+
 void core_unlock(void)
 {
 	machine_unlock(&lock);

@@ -5,8 +5,9 @@
  * Locks, in the order in which they may be taken: the packet path's own (inside bind.c and its
  * like), the core lock (capabilities, ledger, environments), a space's lock and a frame's
  * (space.h), a core's scheduling lock, the console's. None is held across machine_run, none is
- * taken inside net_poll. NULL, WAIT, TIMER, YIELD and DOORBELL take no lock but their own core's;
- * MAP, UNMAP, MAP_PAGE and UNMAP_PAGE of the caller's own space none but its own, and its frames'.
+ * waited for inside net_poll. NULL, WAIT, TIMER, YIELD and DOORBELL take no lock but their own
+ * core's; MAP, UNMAP, MAP_PAGE and UNMAP_PAGE of the caller's own space none but its own, and its
+ * frames'.
  */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
@@ -33,6 +34,7 @@ void core_start(const char *command_line);
 void core_init_ended(enum exo_env_state state, int32_t status) __attribute__((noreturn));
 
 void core_lock(void);
+bool core_trylock(void);
 void core_unlock(void);
 
 /* Another core's packets, or this one's doorbell: asks `core` for a poll soon, even while it runs

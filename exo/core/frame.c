@@ -68,7 +68,7 @@ void frame_list_add(struct frame_list *list, struct frame *frame)
 	list->n++;
 }
 
-static void list_remove(struct frame_list *list, struct frame *frame)
+void frame_list_remove(struct frame_list *list, struct frame *frame)
 {
 	if (frame->prev == FRAME_NONE)
 		list->head = frame->next;
@@ -161,7 +161,7 @@ static void take(uint64_t index, enum frame_state state, uint32_t owner, uint32_
 {
 	struct frame *frame = &frame_table.frames[index];
 
-	list_remove(&frame_table.free, frame);
+	frame_list_remove(&frame_table.free, frame);
 	mark_free(index, false);
 	frame_write(&frame->owner, owner);
 	frame_write(&frame->epoch, epoch);
@@ -334,7 +334,7 @@ int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct frame *frame = ledger_frame(first + i);
 
-		list_remove(&owner->frames, frame);
+		frame_list_remove(&owner->frames, frame);
 		frame_release(frame);
 	}
 	owner->account->frames -= count;
@@ -346,7 +346,7 @@ void ledger_frame_part(struct env *owner, struct frame *frame, struct frame_list
 {
 	set_state(frame, FRAME_LEAVING);
 	space_break_frame(frame, 0);
-	list_remove(&owner->frames, frame);
+	frame_list_remove(&owner->frames, frame);
 	frame_list_add(parted, frame);
 	if (!ledger_frame_fixed(frame))
 		owner->account->frames--;
@@ -359,7 +359,7 @@ void ledger_frames_settle(struct frame_list *parted)
 	if (parted->n != 0)
 		net_quiesce();
 	while ((frame = list_first(parted))) {
-		list_remove(parted, frame);
+		frame_list_remove(parted, frame);
 		if (ledger_frame_fixed(frame)) {
 			frame_write(&frame->owner, 0);
 			set_state(frame, FRAME_KERNEL);
@@ -407,7 +407,7 @@ void ledger_drain(void)
 
 		i = frame->next;
 		if (pins_of(frame) == 0) {
-			list_remove(&frame_table.draining, frame);
+			frame_list_remove(&frame_table.draining, frame);
 			frame_release(frame);
 		}
 	}

@@ -44,6 +44,8 @@ static void find_span(uint64_t *begin, uint64_t *end)
 		widen(range.first, range.count, begin, end);
 	payload_frames(&first, &count);
 	widen(first, count, begin, end);
+	machine_receive_frames(&range);
+	widen(range.first, range.count, begin, end);
 }
 
 /* The last `count` frames of the first range that holds them: contiguous, also through the alias.
@@ -135,6 +137,10 @@ void ledger_init(void)
 		enter_range(&range, own, table_frames + map_frames);
 	}
 	frame_table.total = frame_table.free.n;
+	machine_receive_frames(&range);
+	frame_table.n_kernel += range.count;
+	for (uint64_t i = 0; i < range.count; i++)
+		frame_table.frames[range.first + i - frame_table.first].state = FRAME_KERNEL;
 }
 
 void ledger_payload_give(struct env *init)

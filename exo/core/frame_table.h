@@ -29,6 +29,7 @@ static inline struct frame *frame_entry(uint64_t number)
 }
 
 void frame_list_add(struct frame_list *list, struct frame *frame);
+void frame_list_remove(struct frame_list *list, struct frame *frame);
 /* Puts a frame that is in no list into the free list (or retires it). */
 void frame_release(struct frame *frame);
 

@@ -141,6 +141,16 @@ void ledger_frame_unpin(uint64_t frame);
 int ledger_frames_pin(uint32_t env, uint64_t first, uint64_t count);
 void ledger_frames_unpin(uint64_t first, uint64_t count);
 
+/*
+ * Swaps frames inside a poll: `out`, which `env` owns and nobody pins, for `in`, which is the
+ * kernel's. Where env maps `out` it maps `in` from then on, with the same rights; no core has a
+ * translation to `out` any more. All or, where one can't be or a lock is taken, none: false.
+ */
+struct frame_swap {
+	uint64_t out, in;
+};
+bool ledger_frames_swap(struct env *env, const struct frame_swap *swaps, unsigned n);
+
 /* Makes the payload's frames init's: readable, grantable, never free. */
 void ledger_payload_give(struct env *init);
 /* Frames that environments can own, and how many are free now. */

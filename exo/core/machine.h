@@ -152,6 +152,9 @@ struct machine_range {
 /* Free physical memory for environments: the i-th range, ascending and apart. false: there are no
  * more. */
 bool machine_memory(unsigned i, struct machine_range *range);
+/* Frames of the kernel's, apart from those, in some of which packets arrive: such a frame may be
+ * given to an environment for one of its own (ledger_frames_swap). count 0: there are none. */
+void machine_receive_frames(struct machine_range *range);
 /* The kernel's alias of a frame that machine_memory listed (or of the payload). */
 void *machine_frame(uint64_t frame);
 /* Frame number of an address inside such an alias. */
@@ -241,6 +244,15 @@ static inline void machine_lock(struct machine_lock *lock)
 static inline void machine_unlock(struct machine_lock *lock)
 {
 	__atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
+}
+
+/* Takes the lock where nobody has it or waits for it. */
+static inline bool machine_trylock(struct machine_lock *lock)
+{
+	uint32_t ticket = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+
+	return __atomic_compare_exchange_n(&lock->next, &ticket, ticket + 1, false,
+	                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* A lock in one byte, for objects of which there are very many: held for a few instructions. */

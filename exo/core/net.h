@@ -8,6 +8,7 @@
  *     ring.c      rings: creation, doorbells, end
  *     demux.c     a burst from a port: who gets each frame, copies for taps, drops by cause
  *     ring_receive.c, ring_transmit.c    the two directions of a ring; every descriptor is hostile
+ *     exchange.c  frames that change hands instead of being copied
  *     loop.c      frames between environments of this machine
  *     attach.c    payload sent from the environment's frames, and completions in order
  *     offload.c   checksums, and segments of long packets, where the NIC does not make them

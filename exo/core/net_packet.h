@@ -86,6 +86,17 @@ enum ring_outcome {
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
                                uint32_t accept, uint16_t flags, uint64_t binding);
 
+/* The i-th buffer that was taken; takes one more. false: there is none. */
+struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i);
+bool ring_take_buffer(struct net_ring *ring);
+
+/* ---- exchange.c ---- */
+
+/* Gives the packet's own frames to the ring's environment, for buffers of it; descriptors are made
+ * like *like. false: it is to be copied. */
+bool exchange_deliver(struct net_ring *ring, const struct net_packet *packet,
+                      const struct exo_desc *like);
+
 /* ---- ring_transmit.c ---- */
 
 /* Sends at most NET_BURST packets of a ring, and completes what has been sent. → how many

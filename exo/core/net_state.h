@@ -92,6 +92,7 @@ struct net_ring {
 	uint64_t id;
 	uint64_t first_frame, n_frames;
 	uint32_t kind, core, size; /* size: the kernel's copy */
+	uint32_t exchange_least;   /* longer packets are exchanged; 0: none */
 	struct exo_queue *request, *response;
 	struct exo_ring_counters *shared; /* written, never read */
 

@@ -92,7 +92,12 @@ void retire_reclaim(void)
 
 void net_quiesce(void)
 {
+	uint64_t token;
+
 	machine_vector_begin();
-	rte_rcu_qsbr_synchronize(retire_readers, RTE_QSBR_THRID_INVALID);
+	token = rte_rcu_qsbr_start(retire_readers);
+	/* Not rte_rcu_qsbr_synchronize: a poll may be waiting for this core to flush its TLB. */
+	while (rte_rcu_qsbr_check(retire_readers, token, false) == 0)
+		machine_pause();
 	machine_vector_end();
 }

@@ -21,7 +21,8 @@ static int check_block(const struct exo_ring_create *arg)
 {
 	if (arg->kind != EXO_RING_RECEIVE && arg->kind != EXO_RING_TRANSMIT)
 		return -EXO_EINVAL;
-	if (arg->mode != EXO_RING_COPY)
+	if (arg->mode != EXO_RING_COPY &&
+	    (arg->mode != EXO_RING_EXCHANGE || arg->kind != EXO_RING_RECEIVE))
 		return -EXO_EINVAL;
 	if (arg->size < EXO_RING_SIZE_MIN || arg->size > EXO_RING_SIZE_MAX ||
 	    (arg->size & (arg->size - 1)))
@@ -141,6 +142,8 @@ static struct net_ring *ring_alloc(struct env *caller, const struct exo_ring_cre
 	ring->core = arg->core;
 	ring->size = arg->size;
 	ring->first_frame = arg->first_frame;
+	if (arg->mode == EXO_RING_EXCHANGE)
+		ring->exchange_least = arg->exchange_least ? arg->exchange_least : 1;
 	ring->n_frames = (exo_ring_bytes(arg->size) + 4095) / 4096;
 	if (equip(ring))
 		return ring;

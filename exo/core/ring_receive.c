@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receive rings in copy mode: a frame is copied into buffers that the
- * environment filled in.
+ * Receive rings: a frame is copied into buffers that the
+ * environment filled in, or exchanged for them (exchange.c).
  *
  * Fill descriptors are taken out of shared memory into ring->buffers, once, and
  * used from there; so a frame that turns out to need more buffers than there
@@ -42,6 +42,16 @@ static bool take_buffer(struct net_ring *ring)
 	*buffer_at(ring, ring->n_buffers++) = (struct net_buffer){
 	        .address = desc.address, .cookie = desc.cookie, .length = desc.length};
 	return true;
+}
+
+struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i)
+{
+	return buffer_at(ring, i);
+}
+
+bool ring_take_buffer(struct net_ring *ring)
+{
+	return take_buffer(ring);
 }
 
 /* Gives a bad buffer back, so that its owner misses nothing. */
@@ -269,6 +279,8 @@ static inline enum ring_outcome deliver(struct net_ring *ring, const struct net_
 
 	if (ring_room(ring) == 0)
 		return RING_FULL;
+	if (__builtin_expect(ring->exchange_least != 0, 0) && exchange_deliver(ring, packet, &desc))
+		return RING_DELIVERED;
 	if (deliver_usual(ring, packet->mbuf, length, &desc))
 		return RING_DELIVERED;
 	return deliver_any(ring, packet, length, &desc);

@@ -27,9 +27,9 @@
 
 enum {
 	DESCRIPTORS = 256, /* of each queue */
-	/* What a pair of queues takes: mbufs for what it receives, answers and sends, and as much
-	 * for all else, so that two NICs fit where one has as many as it likes. */
-	PAIR_BYTES = DESCRIPTORS * 3 * 2560 * 2,
+	/* What a pair of queues takes: frames and mbufs for what it receives and answers, buffers
+	 * for what it sends, and half as much for all else. */
+	PAIR_BYTES = DESCRIPTORS * (2 * 4352 + 2560) * 3 / 2,
 };
 
 uint64_t get_tsc_freq(void)
@@ -122,6 +122,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	        .rx_descriptors = DESCRIPTORS,
 	        .tx_descriptors = DESCRIPTORS,
 	        .max_frame = UINT16_MAX,
+	        .frames = dpdk_frames,
 	        .rx_interrupts = true,
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
 	        .tx_offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |

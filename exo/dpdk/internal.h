@@ -39,6 +39,12 @@ const struct pci_function *dpdk_pci_function(unsigned i);
 uint32_t dpdk_pci_read(const struct pci_function *f, unsigned offset, unsigned size);
 void dpdk_pci_write(const struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
 
+/* ---- Memory (memory.c) ---- */
+
+/* n page frames in one piece, not cleared, for as long as the machine runs; NULL: there are none.
+ */
+void *dpdk_frames(size_t n);
+
 /* ---- Command line ---- */
 
 /* The value of the first `name=value` (words apart by spaces) at or after *rest, copied to `to`;

@@ -7,14 +7,15 @@
  * The region is not cleared at boot: that would cost more than all the rest of it. Segments are
  * marked dirty, and each allocation is cleared when it is made (__wrap_malloc_heap_alloc), since
  * drivers were only ever tried on memory that begins as zeroes. The exception is what a pool of
- * mbufs fills itself with: the library writes every head, and nobody reads a buffer's bytes before
- * they are written.
+ * mbufs fills itself with, and the frames that they point to: the library writes every head, and
+ * nobody reads a buffer's bytes before they are written or cleared (exo/core/exchange.c).
  */
 #include <errno.h>
 #include <string.h>
 
 #include <rte_eal_paging.h>
 #include <rte_errno.h>
+#include <rte_malloc.h>
 #include <rte_memory.h>
 #include <rte_mempool.h>
 
@@ -24,6 +25,7 @@
 #include "eal_memalloc.h"
 #include "eal_memcfg.h"
 #include "eal_private.h"
+#include "internal.h"
 #include "malloc_elem.h"
 
 enum { SEGMENT_SIZE = 2 << 20, PAGE_SIZE = 4096 };
@@ -83,6 +85,16 @@ int __wrap_rte_mempool_populate_default(struct rte_mempool *pool)
 	result = __real_rte_mempool_populate_default(pool);
 	filling_pool = false;
 	return result;
+}
+
+void *dpdk_frames(size_t n)
+{
+	void *frames;
+
+	filling_pool = true;
+	frames = rte_malloc(NULL, n * PAGE_SIZE, PAGE_SIZE);
+	filling_pool = false;
+	return frames;
 }
 
 void *__wrap_malloc_heap_alloc(const char *type, size_t size, int socket, unsigned flags,

@@ -9,12 +9,14 @@
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 
 enum {
 	POOL_MIN = 1023, /* mbufs, whatever the ports ask for */
 	POOL_CACHE = 64, /* mbufs that a core may keep for itself */
 	POOL_SPARE =
 	        256, /* mbufs on their way through the kernel, besides what receive queues hold */
+	FRAME_BYTES = 4096,
 	HEADERS_MAX =
 	        18, /* Ethernet and one VLAN tag: what lies before the payload that MTU counts */
 };
@@ -67,6 +69,48 @@ static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 			     queues_of(&info, wish);
 	}
 	return n;
+}
+
+static void point_to_frame(struct rte_mempool *mempool, void *frames, void *object, unsigned i)
+{
+	struct rte_mbuf *mbuf = object;
+
+	mbuf->buf_addr = (char *)frames + (size_t)i * FRAME_BYTES;
+	mbuf->buf_iova = rte_mem_virt2iova(frames) + (size_t)i * FRAME_BYTES;
+}
+
+/* mbufs without memory of their own, which point to a frame each instead: whoever takes the frame
+ * puts another one there. To DPDK they are ordinary ones. */
+static struct rte_mempool *make_pool_of_frames(unsigned n, void *frames)
+{
+	struct rte_pktmbuf_pool_private about = {.mbuf_data_room_size = FRAME_BYTES};
+	struct rte_mempool *made;
+
+	if (frames == NULL)
+		return NULL;
+	made = rte_mempool_create_empty("ports", n, sizeof(struct rte_mbuf), POOL_CACHE,
+	                                sizeof(about), SOCKET_ID_ANY, 0);
+	if (made == NULL)
+		return NULL;
+	(void)rte_mempool_set_ops_byname(made, rte_mbuf_best_mempool_ops(), NULL);
+	rte_pktmbuf_pool_init(made, &about);
+	if (rte_mempool_populate_default(made) < 0) {
+		rte_mempool_free(made);
+		return NULL;
+	}
+	rte_mempool_obj_iter(made, rte_pktmbuf_init, NULL);
+	rte_mempool_obj_iter(made, point_to_frame, frames);
+	return made;
+}
+
+static struct rte_mempool *make_pool(const struct dpdk_ports_wish *wish)
+{
+	const unsigned n = count_mbufs(wish);
+
+	if (wish->frames != NULL)
+		return make_pool_of_frames(n, wish->frames(n));
+	return rte_pktmbuf_pool_create("ports", n, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+	                               SOCKET_ID_ANY);
 }
 
 /* ---- Configuration ---- */
@@ -248,8 +292,7 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
 
 	if (rte_eth_dev_count_avail() == 0)
 		return 0;
-	pool = rte_pktmbuf_pool_create("ports", count_mbufs(wish), POOL_CACHE, 0,
-	                               RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = make_pool(wish);
 	if (pool == NULL) {
 		fprintf(stderr, "dpdk: no memory for %u mbufs\n", count_mbufs(wish));
 		return 0;

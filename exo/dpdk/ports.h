@@ -25,7 +25,10 @@ struct dpdk_ports_wish {
 	uint32_t max_frame;     /* bytes from destination address to payload's end, without FCS */
 	uint64_t rx_offloads;   /* RTE_ETH_RX_OFFLOAD_…: checksums and the like */
 	uint64_t tx_offloads;   /* RTE_ETH_TX_OFFLOAD_… */
-	bool rx_interrupts;     /* prepare queues for rte_eth_dev_rx_intr_enable */
+	/* Whole frames that mbufs of received packets point to, contiguous, not cleared; NULL:
+	 * mbufs carry their own memory. */
+	void *(*frames)(size_t n);
+	bool rx_interrupts; /* prepare queues for rte_eth_dev_rx_intr_enable */
 };
 
 /* What a port gave. */

@@ -230,6 +230,12 @@ struct x86_region x86_dma_region(void)
 	return dma;
 }
 
+void machine_receive_frames(struct machine_range *range)
+{
+	range->first = dma.physical >> EXO_PAGE_SHIFT;
+	range->count = dma.size >> EXO_PAGE_SHIFT;
+}
+
 bool memory_direct_range(unsigned i, uint64_t *base, uint64_t *size)
 {
 	if (i >= direct.n)

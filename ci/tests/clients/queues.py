@@ -73,7 +73,7 @@ def main():
             Machine(payload=payload(folder), append=f"ip={ADDRESS}/24", smp=QUEUES,
                     nics=[Nic(tap("tap0") + f",queues={QUEUES}",
                               options=f"mq=on,rss=on,vectors={2 * QUEUES + 2}")],
-                    within=ns, limit=110) as machine:
+                    within=ns, limit=110, memory="160M") as machine:
         machine.wait_for("ready: ", 60, count=2)
         with report.test("a port has as many pairs of queues as there are cores"):
             finds_queues(machine)

@@ -317,7 +317,7 @@ static void refuses_bad_rings(void **state)
 	} cases[] = {
 	        {{.kind = 0, .size = 8, .first_frame = frames}, -EXO_EINVAL},
 	        {{.kind = 3, .size = 8, .first_frame = frames}, -EXO_EINVAL},
-	        {{.kind = 1, .mode = EXO_RING_EXCHANGE, .size = 8, .first_frame = frames},
+	        {{.kind = 2, .mode = EXO_RING_EXCHANGE, .size = 8, .first_frame = frames},
 	         -EXO_EINVAL},
 	        {{.kind = 1, .mode = EXO_RING_QUEUE, .size = 8, .first_frame = frames},
 	         -EXO_EINVAL},

@@ -119,6 +119,11 @@ void machine_lock_wait(struct machine_lock *lock, uint32_t ticket)
 		sched_yield();
 }
 
+void machine_pause(void)
+{
+	sched_yield();
+}
+
 void machine_panic(const char *format, ...)
 {
 	va_list arguments;
@@ -186,6 +191,26 @@ void ledger_frames_unpin(uint64_t first, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
 		ledger_frame_unpin(first + i);
+}
+
+/* As the ledger does it, but for address spaces: there are none here. */
+bool ledger_frames_swap(struct env *env, const struct frame_swap *swaps, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t out = swaps[i].out - WORLD_FRAME_FIRST;
+
+		CHECK(world_frame_owner(swaps[i].in) == WORLD_KERNEL);
+		for (unsigned k = 0; k < i; k++)
+			if (swaps[k].out == swaps[i].out)
+				return false;
+		if (world_frame_owner(swaps[i].out) != env->id || pins[out])
+			return false;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		owners[swaps[i].out - WORLD_FRAME_FIRST] = WORLD_KERNEL;
+		owners[swaps[i].in - WORLD_FRAME_FIRST] = env->id;
+	}
+	return true;
 }
 
 uint64_t world_frames(uint32_t owner, uint32_t count, uint8_t poison)
@@ -354,7 +379,7 @@ void log_line(const char *name, const char *format, ...)
 
 enum { PORT_ROOM = 1024 }; /* frames that a port's ring takes */
 
-static struct rte_mempool *arriving;
+static struct rte_mempool *arriving, *framed;
 static struct rte_ring *inward[WORLD_PORTS], *outward[WORLD_PORTS];
 
 static void start_port(unsigned port)
@@ -380,6 +405,31 @@ static void start_port(unsigned port)
 	CHECK(rte_eth_dev_start((uint16_t)id) == 0);
 }
 
+/* As exo/dpdk/ports.c makes them. */
+static void point_to_frame(struct rte_mempool *pool, void *argument, void *object, unsigned i)
+{
+	struct rte_mbuf *mbuf = object;
+	uint64_t frame = *(uint64_t *)argument + i;
+
+	mbuf->buf_addr = machine_frame(frame);
+	mbuf->buf_iova = frame * 4096;
+}
+
+static void make_framed(void)
+{
+	struct rte_pktmbuf_pool_private about = {.mbuf_data_room_size = 4096};
+	uint64_t frames;
+
+	framed = rte_mempool_create_empty("framed", 63, sizeof(struct rte_mbuf), 0, sizeof(about),
+	                                  0, 0);
+	CHECK(framed);
+	rte_pktmbuf_pool_init(framed, &about);
+	CHECK(rte_mempool_populate_default(framed) == 63);
+	frames = world_frames(WORLD_KERNEL, 63, 0x5a);
+	rte_mempool_obj_iter(framed, rte_pktmbuf_init, NULL);
+	rte_mempool_obj_iter(framed, point_to_frame, &frames);
+}
+
 static void start_eal(void)
 {
 	static char *arguments[] = {"world",
@@ -400,6 +450,7 @@ static void start_eal(void)
 	memory = mmap(NULL, (size_t)WORLD_FRAMES * 4096, PROT_READ | PROT_WRITE,
 	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(memory != MAP_FAILED);
+	make_framed();
 	for (unsigned port = 0; port < WORLD_PORTS; port++)
 		start_port(port);
 }
@@ -426,13 +477,14 @@ void world_start_capture(const char *path)
 	CHECK(net_start() == 0);
 }
 
-void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t segment)
+static void arrive(struct rte_mempool *pool, unsigned port, const void *bytes, uint32_t length,
+                   uint32_t segment)
 {
 	struct rte_mbuf *head = NULL;
 	const uint8_t *from = bytes;
 
 	do {
-		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(arriving);
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 		uint32_t part = segment && segment < length ? segment : length;
 
 		CHECK(mbuf && rte_pktmbuf_tailroom(mbuf) >= part);
@@ -445,6 +497,16 @@ void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t se
 			head = mbuf;
 	} while (length > 0);
 	CHECK(rte_ring_enqueue(inward[port], head) == 0);
+}
+
+void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t segment)
+{
+	arrive(arriving, port, bytes, length, segment);
+}
+
+void world_arrive_framed(unsigned port, const void *bytes, uint32_t length, uint32_t segment)
+{
+	arrive(framed, port, bytes, length, segment);
 }
 
 unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n)
@@ -504,11 +566,11 @@ unsigned world_mbufs(void)
 
 /* ---- Calls ---- */
 
-int world_ring(uint32_t env, enum exo_ring_kind kind, uint32_t size, const struct exo_cap *space,
-               struct world_ring *ring)
+static int make_ring(uint32_t env, struct exo_ring_create arg, const struct exo_cap *space,
+                     struct world_ring *ring)
 {
+	const uint32_t size = arg.size;
 	uint32_t frames = (uint32_t)((exo_ring_bytes(size) + 4095) / 4096);
-	struct exo_ring_create arg = {.kind = kind, .size = size};
 	int64_t error;
 
 	memset(ring, 0, sizeof(*ring));
@@ -525,6 +587,22 @@ int world_ring(uint32_t env, enum exo_ring_kind kind, uint32_t size, const struc
 	ring->response = (void *)((uint8_t *)ring->request + exo_queue_bytes(size));
 	ring->counters = (void *)((uint8_t *)ring->request + 2 * exo_queue_bytes(size));
 	return 0;
+}
+
+int world_ring(uint32_t env, enum exo_ring_kind kind, uint32_t size, const struct exo_cap *space,
+               struct world_ring *ring)
+{
+	return make_ring(env, (struct exo_ring_create){.kind = kind, .size = size}, space, ring);
+}
+
+int world_exchange_ring(uint32_t env, uint32_t size, uint32_t least, struct world_ring *ring)
+{
+	return make_ring(env,
+	                 (struct exo_ring_create){.kind = EXO_RING_RECEIVE,
+	                                          .mode = EXO_RING_EXCHANGE,
+	                                          .size = size,
+	                                          .exchange_least = least},
+	                 NULL, ring);
 }
 
 void world_put(struct world_ring *ring, struct exo_desc desc)
@@ -556,139 +634,4 @@ void world_poll(void)
 {
 	while (net_poll(0, 64) > 0)
 		;
-}
-
-/* ---- Flows and frames ---- */
-
-void world_any(struct flt_conjunction *flow)
-{
-	memset(flow, 0, sizeof(*flow));
-}
-
-void world_term(struct flt_conjunction *flow, uint16_t offset, uint8_t width, uint32_t mask,
-                uint32_t value)
-{
-	struct flt_term *term = &flow->terms[flow->n_terms++];
-
-	*term = (struct flt_term){.base = FLT_BASE_FRAME, .width = width, .offset = offset};
-	term->mask = mask;
-	term->value = value;
-}
-
-static void udp_flow(struct flt_conjunction *flow, uint16_t address_at, uint32_t address,
-                     uint16_t port_at, uint16_t port)
-{
-	world_any(flow);
-	world_term(flow, 12, 2, 0xffff, 0x0800);
-	world_term(flow, 23, 1, 0xff, 17);
-	world_term(flow, 20, 2, 0x1fff, 0);
-	if (address)
-		world_term(flow, address_at, 4, 0xffffffff, address);
-	world_term(flow, (uint16_t)(14 + port_at), 2, 0xffff, port);
-	flow->terms[flow->n_terms - 1].base = FLT_BASE_MSH;
-	flow->terms[flow->n_terms - 1].msh = 14;
-}
-
-void world_udp_to(struct flt_conjunction *flow, uint32_t address, uint16_t port)
-{
-	udp_flow(flow, 30, address, 2, port);
-}
-
-void world_udp_from(struct flt_conjunction *flow, uint32_t address, uint16_t port)
-{
-	udp_flow(flow, 26, address, 0, port);
-}
-
-uint32_t world_sum(const uint8_t *bytes, uint32_t length, uint32_t sum)
-{
-	for (uint32_t i = 0; i < length; i++)
-		sum += (uint32_t)bytes[i] << (i % 2 ? 0 : 8);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static void put16(uint8_t *to, uint32_t value)
-{
-	to[0] = (uint8_t)(value >> 8);
-	to[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *to, uint32_t value)
-{
-	put16(to, value >> 16);
-	put16(to + 2, value & 0xffff);
-}
-
-uint32_t world_udp(uint8_t *frame, uint32_t from, uint16_t from_port, uint32_t to, uint16_t to_port,
-                   uint32_t payload)
-{
-	static const uint8_t ethernet[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
-	uint8_t *ip = frame + 14, *udp = ip + 20;
-	uint32_t length = 8 + payload, sum;
-
-	memcpy(frame, ethernet, sizeof(ethernet));
-	memset(ip, 0, 28);
-	ip[0] = 0x45;
-	put16(ip + 2, 20 + length);
-	ip[8] = 64;
-	ip[9] = 17;
-	put32(ip + 12, from);
-	put32(ip + 16, to);
-	put16(ip + 10, ~world_sum(ip, 20, 0) & 0xffff);
-	put16(udp, from_port);
-	put16(udp + 2, to_port);
-	put16(udp + 4, length);
-	for (uint32_t i = 0; i < payload; i++)
-		udp[8 + i] = (uint8_t)(i * 7 + 1);
-	sum = ~world_sum(udp, length, world_sum(ip + 12, 8, 17 + length)) & 0xffff;
-	put16(udp + 6, sum ? sum : 0xffff);
-	return 14 + 20 + length;
-}
-
-const struct exo_cap *world_root(void)
-{
-	static struct exo_cap root;
-
-	world_env(1);
-	if (root.kind == EXO_KIND_NONE)
-		CHECK(net_flow_root(1, &root) == 0);
-	return &root;
-}
-
-struct exo_cap world_grant_ports(uint32_t to, uint16_t rights, uint64_t ports,
-                                 const struct flt_conjunction *receive,
-                                 const struct flt_conjunction *transmit)
-{
-	struct exo_flow_grant grant = {
-	        .space = *world_root(),
-	        .to = to,
-	        .rights = rights,
-	        .priority_max = 10,
-	        .n_receive = receive ? 1 : 0,
-	        .n_transmit = transmit ? 1 : 0,
-	        .ports = ports,
-	        .receive = (uintptr_t)receive,
-	        .transmit = (uintptr_t)transmit,
-	};
-
-	CHECK(net_call_flow_grant(world_env(1), (uintptr_t)&grant) == 0);
-	return grant.out;
-}
-
-struct exo_cap world_grant(uint32_t to, uint16_t rights, const struct flt_conjunction *receive,
-                           const struct flt_conjunction *transmit)
-{
-	return world_grant_ports(to, rights, 1, receive, transmit);
-}
-
-int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_conjunction *flow,
-                   const struct world_ring *ring, struct exo_bind *arg)
-{
-	arg->space = *space;
-	arg->n_conjunctions = 1;
-	arg->conjunctions = (uintptr_t)flow;
-	arg->n_rings = ring ? 1 : 0;
-	arg->rings = ring ? (uintptr_t)&ring->cap : 0;
-	return net_call_bind(world_env(env), (uintptr_t)arg);
 }

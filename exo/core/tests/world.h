@@ -20,6 +20,7 @@ enum {
 	WORLD_ENVS = 16, /* ids 1 … 15 */
 	WORLD_PORTS = 2,
 	WORLD_CORES = 2,
+	WORLD_KERNEL = WORLD_ENVS - 1, /* owns the frames that world_arrive_framed uses */
 };
 
 /* The machine's cores, at most WORLD_CORES; to be set before the start. */
@@ -54,6 +55,8 @@ uint32_t world_frame_owner(uint64_t frame);
 
 /* Lets a frame arrive. `segment`: bytes of each mbuf of a chain; 0: all in one. */
 void world_arrive(unsigned port, const void *bytes, uint32_t length, uint32_t segment);
+/* Likewise, in frames of the kernel's, which may be exchanged. */
+void world_arrive_framed(unsigned port, const void *bytes, uint32_t length, uint32_t segment);
 /* A frame that was sent, or 0 if there is none. → its length. */
 uint32_t world_sent(unsigned port, void *bytes, uint32_t size);
 /* Frames that were handed to the port and not yet sent: it holds their mbufs. */
@@ -78,6 +81,8 @@ struct world_ring {
 
 int world_ring(uint32_t env, enum exo_ring_kind kind, uint32_t size, const struct exo_cap *space,
                struct world_ring *ring);
+/* A receive ring in exchange mode. */
+int world_exchange_ring(uint32_t env, uint32_t size, uint32_t least, struct world_ring *ring);
 void world_put(struct world_ring *ring, struct exo_desc desc);
 /* The next descriptor of the response queue. false: there is none. */
 bool world_get(struct world_ring *ring, struct exo_desc *desc);

@@ -28,6 +28,13 @@
  * counted as bad_descriptor. A packet that finds too few buffers or too little room is dropped
  * whole and counted in the binding's record.
  *
+ * Receive, EXO_RING_EXCHANGE: a packet of `exchange_least` bytes or more is not copied where the
+ * kernel can help it. Each of its parts takes one fill buffer, which must be a whole page frame
+ * that nobody pins or shares; that frame becomes the kernel's, and the one that the part lies in
+ * the environment's, mapped where it had mapped its own. The receive descriptor's address lies in
+ * the new frame, at any offset; the frame is zero around the packet. All other packets are copied
+ * as ever: who compares the descriptor's frame with the one that it filled in knows which.
+ *
  * Transmit: port, segment_size and the flags SUM, SEGMENT and REPORT count on a packet's first
  * descriptor. The kernel completes a packet with one descriptor: cookie of the packet's first
  * descriptor, length of the whole packet, status; always where it failed, and where REPORT was set
@@ -74,12 +81,11 @@ enum exo_ring_kind {
 	EXO_RING_TRANSMIT = 2,
 };
 
-/* How received frames reach the environment. This version of the kernel has copy mode only and
- * refuses the others with EXO_EINVAL. */
+/* How received frames reach the environment. */
 enum exo_ring_mode {
 	EXO_RING_COPY = 0,     /* copied into fill buffers */
-	EXO_RING_EXCHANGE = 1, /* the frame itself changes owner */
-	EXO_RING_QUEUE = 2,    /* a NIC queue whose buffers are the environment's frames */
+	EXO_RING_EXCHANGE = 1, /* long ones change owner, see above */
+	EXO_RING_QUEUE = 2,    /* a NIC queue whose buffers are the environment's frames: refused */
 };
 
 enum exo_desc_flags {
@@ -176,6 +182,8 @@ struct exo_ring_create {
 	                  it where a binding has several; either: whose PE is woken */
 	uint64_t first_frame; /* frame number; the caller owns all frames that exo_ring_bytes covers
 	                       */
+	uint32_t exchange_least; /* EXO_RING_EXCHANGE: shorter packets are copied */
+	uint32_t reserved;
 	struct exo_cap space; /* transmit: flow space with EXO_RIGHT_SEND; receive: all zero */
 	struct exo_cap out;   /* written: the ring's capability */
 };

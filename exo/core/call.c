@@ -182,8 +182,11 @@ static int64_t call_frame_alloc(struct call *call)
 static int64_t call_frame_free(struct call *call)
 {
 	struct exo_cap cap;
-	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_FRAME, EXO_RIGHT_FREE);
+	int error;
 
+	if (call->arg[0] == 0 && call->arg[2] - 1 < FRAME_ALLOC_MAX)
+		return ledger_frames_free(call->env, call->arg[1], (uint32_t)call->arg[2]);
+	error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_FRAME, EXO_RIGHT_FREE);
 	return error ? error : ledger_frames_free(call->env, cap.first, cap.count);
 }
 

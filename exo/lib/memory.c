@@ -165,6 +165,18 @@ int exo_pages_free(struct exo_pages *pages)
 	return 0;
 }
 
+void exo_pages_free_each(struct exo_pages *pages, const uint64_t *frames)
+{
+	struct exo_range range = {(uintptr_t)pages->address, pages->count};
+
+	exo_unmap(NULL, &range, 1);
+	for (uint32_t i = 0; i < pages->count; i++)
+		(void)exo_frame_free_own(frames[i], 1);
+	note_own(pages->address, pages->count, false);
+	exo_space_give(pages->address, pages->count);
+	memset(pages, 0, sizeof(*pages));
+}
+
 void *exo_pages_map_granted(const struct exo_cap *cap, unsigned rights, int *error)
 {
 	struct exo_mapping mapping = {

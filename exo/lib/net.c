@@ -83,7 +83,7 @@ static int bind_all(struct exo_net *net)
 int exo_net_open(struct exo_net *net, const struct exo_net_options *options)
 {
 	static const struct exo_net_options defaults;
-	uint32_t core = exo_start_page()->core, bytes;
+	uint32_t core = exo_start_page()->core, bytes, rx_size;
 	int result;
 
 	memset(net, 0, sizeof(*net));
@@ -97,8 +97,10 @@ int exo_net_open(struct exo_net *net, const struct exo_net_options *options)
 	if (result < 0)
 		return failed(net, "counters", result);
 	net->counters = net->counter_page.address;
-	result = exo_rx_open(&net->rx, options->rx_size != 0 ? options->rx_size : DEFAULT_SIZE,
-	                     bytes, core);
+	rx_size = options->rx_size != 0 ? options->rx_size : DEFAULT_SIZE;
+	result = options->exchange_least != 0
+	                 ? exo_rx_open_exchange(&net->rx, rx_size, options->exchange_least, core)
+	                 : exo_rx_open(&net->rx, rx_size, bytes, core);
 	if (result < 0)
 		return failed(net, "receive ring", result);
 	if (!options->no_transmit) {

@@ -26,7 +26,10 @@ static void fill_one(struct exo_rx *rx, struct exo_desc *desc, uint32_t buffer)
 {
 	memset(desc, 0, sizeof(*desc));
 	desc->address =
-	        exo_pages_physical(&rx->buffers, buffer_at(&rx->buffers, rx->buffer_bytes, buffer));
+	        rx->frames != NULL
+	                ? rx->frames[buffer] * EXO_PAGE_SIZE
+	                : exo_pages_physical(&rx->buffers,
+	                                     buffer_at(&rx->buffers, rx->buffer_bytes, buffer));
 	desc->length = rx->buffer_bytes;
 	desc->cookie = buffer;
 }
@@ -61,18 +64,70 @@ int exo_rx_open(struct exo_rx *rx, uint32_t size, uint32_t buffer_bytes, uint32_
 	return 0;
 }
 
+static int make_frames(struct exo_rx *rx, uint32_t size)
+{
+	int result = exo_pages_alloc(&rx->buffers, size);
+
+	if (result == 0)
+		result = exo_pages_alloc(&rx->index,
+		                         exo_pages_for((uint64_t)size * sizeof(*rx->frames)));
+	if (result < 0) {
+		exo_pages_free(&rx->buffers);
+		return result;
+	}
+	rx->frames = rx->index.address;
+	for (uint32_t i = 0; i < size; i++)
+		rx->frames[i] = rx->buffers.frame + i;
+	return 0;
+}
+
+int exo_rx_open_exchange(struct exo_rx *rx, uint32_t size, uint32_t least, uint32_t core)
+{
+	int result;
+
+	memset(rx, 0, sizeof(*rx));
+	rx->buffer_bytes = EXO_PAGE_SIZE;
+	result = exo_ring_open_exchange(&rx->ring, size, least, core);
+	if (result < 0)
+		return result;
+	result = make_frames(rx, size);
+	if (result < 0) {
+		exo_ring_close(&rx->ring);
+		return result;
+	}
+	fill_all(rx, size);
+	return 0;
+}
+
 int exo_rx_close(struct exo_rx *rx)
 {
 	int result = exo_ring_close(&rx->ring);
 
-	return result < 0 ? result : exo_pages_free(&rx->buffers);
+	if (result < 0)
+		return result;
+	if (rx->frames == NULL)
+		return exo_pages_free(&rx->buffers);
+	exo_pages_free_each(&rx->buffers, rx->frames);
+	rx->frames = NULL;
+	return exo_pages_free(&rx->index);
 }
 
-static void frame_of(struct exo_rx *rx, const struct exo_desc *desc, struct exo_rx_frame *frame)
+/* Where an exchange has put a packet: the buffer is that frame from now on. → its offset there. */
+static uint32_t note_frame(struct exo_rx *rx, const struct exo_desc *desc)
+{
+	if (rx->frames == NULL)
+		return 0;
+	rx->frames[desc->cookie] = desc->address / EXO_PAGE_SIZE;
+	return desc->address % EXO_PAGE_SIZE;
+}
+
+static void frame_of(struct exo_rx *rx, const struct exo_desc *desc, uint32_t offset,
+                     struct exo_rx_frame *frame)
 {
 	frame->buffer = (uint32_t)desc->cookie;
-	frame->data = buffer_at(&rx->buffers, rx->buffer_bytes, frame->buffer);
-	frame->length = desc->length < rx->buffer_bytes ? desc->length : rx->buffer_bytes;
+	frame->data = (uint8_t *)buffer_at(&rx->buffers, rx->buffer_bytes, frame->buffer) + offset;
+	frame->length =
+	        desc->length < rx->buffer_bytes - offset ? desc->length : rx->buffer_bytes - offset;
 	frame->wire_length = desc->wire_length;
 	frame->timestamp = desc->timestamp;
 	frame->flags = desc->flags;
@@ -94,9 +149,11 @@ static void refill(struct exo_rx *rx, uint32_t buffer)
 static bool take_one(struct exo_rx *rx, struct exo_desc *desc, struct exo_rx_frame *frame)
 {
 	bool goes_on = rx->inside;
+	uint32_t offset;
 
 	if (desc->cookie >= rx->ring.size)
 		return false;
+	offset = note_frame(rx, desc);
 	if (desc->status != 0) {
 		rx->rejected++;
 		refill(rx, (uint32_t)desc->cookie);
@@ -111,7 +168,7 @@ static bool take_one(struct exo_rx *rx, struct exo_desc *desc, struct exo_rx_fra
 		desc->flags = (uint16_t)((desc->flags & ~EXO_DESC_MORE) | EXO_DESC_CUT);
 	if ((desc->flags & EXO_DESC_CUT) != 0)
 		rx->cut++;
-	frame_of(rx, desc, frame);
+	frame_of(rx, desc, offset, frame);
 	return true;
 }
 

@@ -19,10 +19,9 @@ void exo_ring_layout(struct exo_ring *ring, void *memory, uint32_t size)
 	ring->bad_index = 0;
 }
 
-int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_mode mode,
-                  uint32_t size, uint32_t core, const struct exo_cap *space)
+static int open_ring(struct exo_ring *ring, struct exo_ring_create *block)
 {
-	struct exo_ring_create block = {.kind = kind, .mode = mode, .size = size, .core = core};
+	const uint32_t size = block->size;
 	int result;
 
 	memset(ring, 0, sizeof(*ring));
@@ -32,17 +31,36 @@ int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_
 	if (result < 0)
 		return result;
 	exo_ring_layout(ring, ring->memory.address, size);
-	block.first_frame = ring->memory.frame;
-	if (space != NULL)
-		block.space = *space;
-	result = exo_ring_create(&block);
+	block->first_frame = ring->memory.frame;
+	result = exo_ring_create(block);
 	if (result < 0) {
 		exo_pages_free(&ring->memory);
 		memset(ring, 0, sizeof(*ring));
 		return result;
 	}
-	ring->cap = block.out;
+	ring->cap = block->out;
 	return 0;
+}
+
+int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_mode mode,
+                  uint32_t size, uint32_t core, const struct exo_cap *space)
+{
+	struct exo_ring_create block = {.kind = kind, .mode = mode, .size = size, .core = core};
+
+	if (space != NULL)
+		block.space = *space;
+	return open_ring(ring, &block);
+}
+
+int exo_ring_open_exchange(struct exo_ring *ring, uint32_t size, uint32_t least, uint32_t core)
+{
+	struct exo_ring_create block = {.kind = EXO_RING_RECEIVE,
+	                                .mode = EXO_RING_EXCHANGE,
+	                                .size = size,
+	                                .core = core,
+	                                .exchange_least = least};
+
+	return open_ring(ring, &block);
 }
 
 int exo_ring_close(struct exo_ring *ring)

@@ -132,6 +132,21 @@ static void refuses_others(void **state)
 	assert_false(swap(out, UINT64_MAX));
 }
 
+/* Nobody has a key to what came: its owner frees it by name, and nothing else. */
+static void goes_without_a_key(void **state)
+{
+	uint64_t theirs;
+
+	assert_true(kit_frames(b, 1, &theirs, NULL) >= 0);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_FREE, 0, in, 1, 0), -EXO_EPERM);
+	assert_true(swap(out, in));
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_FREE, 0, theirs, 1, 0), -EXO_EPERM);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_FREE, 0, in, 0, 0), -EXO_EFAULT);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_FREE, 0, in, UINT64_MAX, 0), -EXO_EFAULT);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_FREE, 0, in, 1, 0), 0);
+	assert_false(ledger_frame_owned(a, in));
+}
+
 /* Frames that are being taken back do not slip away, and nobody waits. */
 static void stands_back(void **state)
 {
@@ -157,6 +172,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(refuses_what_is_in_use, setup, teardown),
 	        cmocka_unit_test_setup_teardown(refuses_what_is_shared, setup, teardown),
 	        cmocka_unit_test_setup_teardown(refuses_others, setup, teardown),
+	        cmocka_unit_test_setup_teardown(goes_without_a_key, setup, teardown),
 	        cmocka_unit_test_setup_teardown(stands_back, setup, teardown),
 	};
 

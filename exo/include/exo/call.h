@@ -89,7 +89,8 @@ enum exo_call {
 	 */
 	EXO_CALL_FRAME_ALLOC,
 	/* (cap *) Gives frames back; they must be the caller's, and neither mapped elsewhere nor
-	   pinned (EXO_EBUSY). Mappings of the caller's own go with them. */
+	   pinned (EXO_EBUSY). Mappings of the caller's own go with them. (0, first, n) of the
+	   caller's own frames, without a key. */
 	EXO_CALL_FRAME_FREE,
 	/* (cap *env; 0: self, struct exo_mapping *, n) Enters mappings, in order. → how many were
 	   entered before the first error; an error at the first → that error. A call takes at most

@@ -165,6 +165,12 @@ static inline int exo_frame_free(const struct exo_cap *frames)
 	return (int)exo_call3(EXO_CALL_FRAME_FREE, (uintptr_t)frames, 0, 0);
 }
 
+/* Likewise, frames that the environment owns without a key for them: an exchange brought them. */
+static inline int exo_frame_free_own(uint64_t first, uint64_t count)
+{
+	return (int)exo_call3(EXO_CALL_FRAME_FREE, 0, first, count);
+}
+
 /* → mappings entered; fewer than n: the one after them was refused. */
 static inline int64_t exo_map(const struct exo_cap *env, const struct exo_mapping *mapping,
                               uint64_t n)

@@ -35,6 +35,10 @@ int exo_pages_alloc(struct exo_pages *pages, uint32_t count);
  * NIC): they stay mapped and may be freed later. On success *pages is emptied. */
 int exo_pages_free(struct exo_pages *pages);
 
+/* Likewise, where other frames lie behind the pages by now, to which there is no key: exchanges
+ * brought them. */
+void exo_pages_free_each(struct exo_pages *pages, const uint64_t *frames);
+
 /* The physical address of `at`, which lies inside `pages`. */
 static inline uint64_t exo_pages_physical(const struct exo_pages *pages, const void *at)
 {

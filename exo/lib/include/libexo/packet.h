@@ -23,6 +23,8 @@ enum {
 struct exo_rx {
 	struct exo_ring ring;
 	struct exo_pages buffers;
+	struct exo_pages index;
+	uint64_t *frames; /* exchange: which frame each buffer is now; in index. NULL: copy */
 	uint32_t buffer_bytes;
 	bool inside;       /* the next descriptor continues a frame that was cut */
 	uint64_t cut;      /* frames that were longer than a buffer */
@@ -46,6 +48,9 @@ struct exo_rx_frame {
  * or a multiple of it), filled. 0 or a negative enum exo_error; then *rx is empty.
  */
 int exo_rx_open(struct exo_rx *rx, uint32_t size, uint32_t buffer_bytes, uint32_t core);
+/* Likewise, with whole frames as buffers, which are exchanged for those of packets of `least` bytes
+ * or more (EXO_RING_EXCHANGE). Those may begin anywhere in their buffer. */
+int exo_rx_open_exchange(struct exo_rx *rx, uint32_t size, uint32_t least, uint32_t core);
 int exo_rx_close(struct exo_rx *rx);
 
 /* Up to `n` frames that have arrived. → how many. */

@@ -39,6 +39,9 @@ struct exo_ring {
 int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_mode mode,
                   uint32_t size, uint32_t core, const struct exo_cap *space);
 
+/* Likewise, a receive ring that exchanges packets of `least` bytes or more. */
+int exo_ring_open_exchange(struct exo_ring *ring, uint32_t size, uint32_t least, uint32_t core);
+
 /* Destroys it. -EXO_EBUSY where its memory is still pinned: call again later. */
 int exo_ring_close(struct exo_ring *ring);
 

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receives datagrams to its port and says how many it had: `receiver LEAST [check]`, packets of
+ * LEAST bytes or more by exchange of frames, 0: all copied. With `check`: each datagram must be
+ * full of this environment's own mark (the low byte of its port), and nothing of another's mark may
+ * lie in the page around it.
+ *
+ * A datagram that begins with '?' is answered with three numbers of eight bytes, least significant
+ * first: datagrams, those of them whose frame was exchanged, those that were wrong.
+ */
+#include <libexo/call.h>
+#include <libexo/lib.h>
+#include <libexo/net.h>
+#include <libexo/printf.h>
+#include <libexo/start.h>
+
+enum { HEADERS = 42, RUN = 8, MARKS = 0xa0, BURST = 16, RING = 64 };
+
+static struct exo_net net;
+static struct {
+	uint64_t datagrams, exchanged, wrong;
+} counts;
+
+/* Whether a run of a mark that is not our own lies in the page. */
+static bool shows_others(const uint8_t *page, uint8_t own)
+{
+	unsigned run = 0;
+
+	for (unsigned i = 1; i < EXO_PAGE_SIZE; i++) {
+		bool mark = (page[i] & 0xf0) == MARKS && page[i] != own && page[i] == page[i - 1];
+
+		run = mark ? run + 1 : 0;
+		if (run == RUN)
+			return true;
+	}
+	return false;
+}
+
+static bool is_wrong(const struct exo_rx_frame *frame)
+{
+	const uint8_t *page =
+	        (const uint8_t *)((uintptr_t)frame->data & ~(uintptr_t)(EXO_PAGE_SIZE - 1));
+	uint8_t own = frame->data[37];
+
+	for (uint32_t i = HEADERS; i < frame->length; i++)
+		if (frame->data[i] != own)
+			return true;
+	return shows_others(page, own);
+}
+
+static void swap_bytes(uint8_t *a, uint8_t *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t byte = a[i];
+
+		a[i] = b[i];
+		b[i] = byte;
+	}
+}
+
+/* Ethernet, IPv4 without options, UDP without a checksum: turned round, with new lengths. */
+static void answer(const struct exo_rx_frame *question)
+{
+	const uint16_t length = 8 + sizeof(counts);
+	struct exo_tx_buffer buffer;
+	uint8_t *frame;
+
+	if (exo_tx_take(&net.tx, &buffer) < 0)
+		return;
+	frame = buffer.data;
+	memcpy(frame, question->data, HEADERS);
+	swap_bytes(frame, frame + 6, 6);
+	swap_bytes(frame + 26, frame + 30, 4);
+	swap_bytes(frame + 34, frame + 36, 2);
+	frame[16] = 0;
+	frame[17] = 20 + length;
+	frame[24] = frame[25] = 0; /* the header's sum is the kernel's */
+	frame[38] = 0;
+	frame[39] = length;
+	frame[40] = frame[41] = 0;
+	memcpy(frame + HEADERS, &counts, sizeof(counts));
+	if (exo_tx_send(&net.tx, &buffer, HEADERS + sizeof(counts), question->port,
+	                EXO_DESC_L3_SUM) < 0)
+		exo_tx_drop(&net.tx, &buffer);
+	exo_tx_flush(&net.tx);
+}
+
+static void take(const struct exo_rx_frame *frame, bool check)
+{
+	if (frame->length <= HEADERS)
+		return;
+	if (frame->data[HEADERS] == '?') {
+		answer(frame);
+		return;
+	}
+	counts.datagrams++;
+	/* What is copied begins with its buffer; a driver leaves room before what it receives. */
+	counts.exchanged += (uintptr_t)frame->data % EXO_PAGE_SIZE != 0;
+	if (check)
+		counts.wrong += is_wrong(frame);
+}
+
+int exo_main(void)
+{
+	const char *least = exo_start_arg(1);
+	const bool check = exo_start_arg(2) != NULL;
+	struct exo_net_options options = {.rx_size = RING, .buffer_bytes = EXO_PAGE_SIZE};
+	struct exo_rx_frame frames[BURST];
+
+	for (; least != NULL && *least >= '0' && *least <= '9'; least++)
+		options.exchange_least = options.exchange_least * 10 + (uint32_t)(*least - '0');
+	if (exo_net_open(&net, &options) < 0) {
+		exo_printf("%s\n", net.error);
+		return 1;
+	}
+	exo_printf("ready: from %u bytes on\n", options.exchange_least);
+	for (;;) {
+		uint32_t n = exo_rx_burst(&net.rx, frames, BURST);
+
+		for (uint32_t i = 0; i < n; i++)
+			take(&frames[i], check);
+		exo_rx_release(&net.rx, frames, n);
+		if (n == 0)
+			exo_wait(0);
+	}
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The environments of `receivers` (appliances/tests/receivers.conf): one whose datagrams are copied,
+one that exchanges frames for them, one that does so for long ones; and how to talk with them."""
+import os
+import socket
+import struct
+import subprocess
+
+from . import paths
+from .wire import MAC
+
+ADDRESS, ASKER = "10.51.0.2", "10.51.0.1"
+COPIED, EXCHANGED, MIXED = 0x40a2, 0x40a3, 0x40a4
+ALL, MIX_LEAST, HEADERS = (COPIED, EXCHANGED, MIXED), 1000, 42
+
+
+def payload(folder, replace=()):
+    """The appliance, with texts of its manifest replaced: (from, to) pairs."""
+    path = os.path.join(folder, "receivers")
+    with open(os.path.join(paths.TOP, "appliances", "tests", "receivers.conf"), encoding="utf-8") as file:
+        text = file.read()
+    for before, after in replace:
+        assert before in text, before
+        text = text.replace(before, after)
+    with open(path + ".conf", "w", encoding="utf-8") as file:
+        file.write(text)
+    images = [word for part in ("tests", "init", "echo")
+              for word in ("-I", os.path.join(paths.BUILD, "appliances", part))]
+    subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), *images, "-o", path + ".cpio",
+                    path + ".conf"], check=True)
+    return path + ".cpio"
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def datagram(to, port, payload_bytes):
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + len(payload_bytes), 0, 0, 64, 17, 0,
+                       socket.inet_aton(ASKER), socket.inet_aton(ADDRESS))
+    head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+    return to + MAC + b"\x08\x00" + head + \
+        struct.pack(">HHHH", 4000, port, 8 + len(payload_bytes), 0) + payload_bytes
+
+
+def marked(to, port, size):
+    """A datagram full of the receiver's mark."""
+    return datagram(to, port, bytes([port & 0xff]) * size)
+
+
+def counts(wire, to, port):
+    """Datagrams, those that were exchanged, those that were wrong."""
+    for _ in range(5):
+        wire.send(datagram(to, port, b"?".ljust(18, b"\0")))
+        while (frame := wire.receive(5)) is not None:
+            if frame[12:14] == b"\x08\x00" and frame[23] == 17 and frame[34:36] == struct.pack(">H", port):
+                return struct.unpack("<QQQ", frame[42:66])
+    raise AssertionError(f"port {port} does not answer")

@@ -5,8 +5,11 @@
  * full of this environment's own mark (the low byte of its port), and nothing of another's mark may
  * lie in the page around it.
  *
- * A datagram that begins with '?' is answered with three numbers of eight bytes, least significant
- * first: datagrams, those of them whose frame was exchanged, those that were wrong.
+ * A datagram that begins with '?' is answered with four numbers of eight bytes, least significant
+ * first: datagrams, those of them whose frame was exchanged, those that were wrong, and answers
+ * that the kernel refused to send. What came with a VLAN tag is answered with it; but where it
+ * begins with
+ * '!', with the id after that, which the guard has to refuse.
  */
 #include <libexo/call.h>
 #include <libexo/lib.h>
@@ -14,12 +17,18 @@
 #include <libexo/printf.h>
 #include <libexo/start.h>
 
-enum { HEADERS = 42, RUN = 8, MARKS = 0xa0, BURST = 16, RING = 64 };
+enum { HEADERS = 42, TAG = 4, TAG_ID = 15, RUN = 8, MARKS = 0xa0, BURST = 16, RING = 64 };
 
 static struct exo_net net;
 static struct {
-	uint64_t datagrams, exchanged, wrong;
+	uint64_t datagrams, exchanged, wrong, refused;
 } counts;
+
+/* Bytes of a VLAN tag, which shift all headers behind the addresses. */
+static uint32_t tag_of(const struct exo_rx_frame *frame)
+{
+	return frame->data[12] == 0x81 && frame->data[13] == 0 ? TAG : 0;
+}
 
 /* Whether a run of a mark that is not our own lies in the page. */
 static bool shows_others(const uint8_t *page, uint8_t own)
@@ -40,9 +49,10 @@ static bool is_wrong(const struct exo_rx_frame *frame)
 {
 	const uint8_t *page =
 	        (const uint8_t *)((uintptr_t)frame->data & ~(uintptr_t)(EXO_PAGE_SIZE - 1));
-	uint8_t own = frame->data[37];
+	uint32_t tag = tag_of(frame);
+	uint8_t own = frame->data[37 + tag];
 
-	for (uint32_t i = HEADERS; i < frame->length; i++)
+	for (uint32_t i = HEADERS + tag; i < frame->length; i++)
 		if (frame->data[i] != own)
 			return true;
 	return shows_others(page, own);
@@ -61,25 +71,29 @@ static void swap_bytes(uint8_t *a, uint8_t *b, unsigned n)
 /* Ethernet, IPv4 without options, UDP without a checksum: turned round, with new lengths. */
 static void answer(const struct exo_rx_frame *question)
 {
-	const uint16_t length = 8 + sizeof(counts);
+	const uint32_t tag = tag_of(question), length = 8 + sizeof(counts);
 	struct exo_tx_buffer buffer;
 	uint8_t *frame;
 
+	exo_tx_reclaim(&net.tx);
+	counts.refused = net.tx.refused;
 	if (exo_tx_take(&net.tx, &buffer) < 0)
 		return;
 	frame = buffer.data;
-	memcpy(frame, question->data, HEADERS);
+	memcpy(frame, question->data, HEADERS + tag);
 	swap_bytes(frame, frame + 6, 6);
+	frame[TAG_ID] += question->data[HEADERS + tag] == '!';
+	frame += tag;
 	swap_bytes(frame + 26, frame + 30, 4);
 	swap_bytes(frame + 34, frame + 36, 2);
 	frame[16] = 0;
-	frame[17] = 20 + length;
+	frame[17] = (uint8_t)(20 + length);
 	frame[24] = frame[25] = 0; /* the header's sum is the kernel's */
 	frame[38] = 0;
-	frame[39] = length;
+	frame[39] = (uint8_t)length;
 	frame[40] = frame[41] = 0;
 	memcpy(frame + HEADERS, &counts, sizeof(counts));
-	if (exo_tx_send(&net.tx, &buffer, HEADERS + sizeof(counts), question->port,
+	if (exo_tx_send(&net.tx, &buffer, tag + HEADERS + sizeof(counts), question->port,
 	                EXO_DESC_L3_SUM) < 0)
 		exo_tx_drop(&net.tx, &buffer);
 	exo_tx_flush(&net.tx);
@@ -87,9 +101,11 @@ static void answer(const struct exo_rx_frame *question)
 
 static void take(const struct exo_rx_frame *frame, bool check)
 {
-	if (frame->length <= HEADERS)
+	const uint32_t headers = HEADERS + tag_of(frame);
+
+	if (frame->length <= headers)
 		return;
-	if (frame->data[HEADERS] == '?') {
+	if (frame->data[headers] == '?' || frame->data[headers] == '!') {
 		answer(frame);
 		return;
 	}

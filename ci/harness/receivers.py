@@ -10,8 +10,9 @@ from . import paths
 from .wire import MAC
 
 ADDRESS, ASKER = "10.51.0.2", "10.51.0.1"
-COPIED, EXCHANGED, MIXED = 0x40a2, 0x40a3, 0x40a4
-ALL, MIX_LEAST, HEADERS = (COPIED, EXCHANGED, MIXED), 1000, 42
+COPIED, EXCHANGED, MIXED, TAGGED = 0x40a2, 0x40a3, 0x40a4, 0x40a5
+UNTAGGED, MIX_LEAST, HEADERS, VLAN = (COPIED, EXCHANGED, MIXED), 1000, 42, 5
+READY = 4
 
 
 def payload(folder, replace=()):
@@ -38,11 +39,12 @@ def checksum(data):
     return ~total & 0xffff
 
 
-def datagram(to, port, payload_bytes):
+def datagram(to, port, payload_bytes, vlan=None):
     head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + len(payload_bytes), 0, 0, 64, 17, 0,
                        socket.inet_aton(ASKER), socket.inet_aton(ADDRESS))
     head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
-    return to + MAC + b"\x08\x00" + head + \
+    tag = b"" if vlan is None else struct.pack(">HH", 0x8100, vlan)
+    return to + MAC + tag + b"\x08\x00" + head + \
         struct.pack(">HHHH", 4000, port, 8 + len(payload_bytes), 0) + payload_bytes
 
 
@@ -51,11 +53,22 @@ def marked(to, port, size):
     return datagram(to, port, bytes([port & 0xff]) * size)
 
 
-def counts(wire, to, port):
-    """Datagrams, those that were exchanged, those that were wrong."""
+def answer(wire, to, port, vlan=None, question=b"?", seconds=5):
+    """Datagrams, those that were exchanged, those that were wrong, answers that were refused; None
+    where no answer comes, with the same tag, if any."""
+    wire.send(datagram(to, port, question.ljust(18, b"\0"), vlan))
+    begin = datagram(to, port, b"", vlan)[12:-28]
+    while (frame := wire.receive(seconds)) is not None:
+        at = 12 + len(begin)
+        if frame[12:at] == begin and frame[at + 9] == 17 and frame[at + 20:at + 22] == struct.pack(">H", port):
+            return struct.unpack("<QQQQ", frame[at + 28:at + 60])
+    return None
+
+
+def counts(wire, to, port, vlan=None):
+    """The same, asked again where nothing came in time."""
     for _ in range(5):
-        wire.send(datagram(to, port, b"?".ljust(18, b"\0")))
-        while (frame := wire.receive(5)) is not None:
-            if frame[12:14] == b"\x08\x00" and frame[23] == 17 and frame[34:36] == struct.pack(">H", port):
-                return struct.unpack("<QQQ", frame[42:66])
+        found = answer(wire, to, port, vlan)
+        if found:
+            return found
     raise AssertionError(f"port {port} does not answer")

@@ -8,7 +8,8 @@
  *     her frames and she changes them, gives them back or ends the ring before it has gone;
  *     at the end every pin and every mbuf is back.
  *
- * An input is a list of steps: an opcode byte and its operands.
+ * All that arrives lies in frames that could be exchanged; an input's first byte says whether her
+ * receive ring does so. The others are a list of steps: an opcode byte and its operands.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 enum { BOB = 2, MALLORY = 3, ADDRESS = 0x0a000002, PEER = 0x0a000001, BUFFERS = 8, SIZE = 8 };
 enum { LONG_FRAMES = 8, LONG = 30000 }; /* a packet to be cut */
+enum { LEAST = 100 };                   /* bytes of a packet that is exchanged */
 
 #define MUST(condition)                                                                            \
 	do {                                                                                       \
@@ -30,6 +32,7 @@ enum { LONG_FRAMES = 8, LONG = 30000 }; /* a packet to be cut */
 
 static struct world_ring bobs, receive, transmit;
 static struct exo_cap mallorys;
+static bool exchanges;
 static uint64_t long_frames;
 static uint64_t secret, own; /* a frame of Bob's; Mallory's buffers */
 static uint8_t sent[65536], frame[2048];
@@ -63,6 +66,18 @@ static void bind(uint32_t env, const struct exo_cap *space, const struct flt_con
 	MUST(world_bind(env, space, flow, ring, &arg) == 0);
 }
 
+/* Into those of her frames that are hers still: an exchange may have taken them. */
+static void write_packets(void)
+{
+	for (unsigned i = 0; i < BUFFERS; i++)
+		if (world_frame_owner(own + i) == MALLORY)
+			(void)world_udp(world_memory((own + i) * 4096), ADDRESS, 9, PEER, 1, 100);
+	for (unsigned i = 0; i < LONG_FRAMES; i++)
+		if (world_frame_owner(long_frames + i) != MALLORY)
+			return;
+	(void)world_udp(world_memory(long_frames * 4096), ADDRESS, 9, PEER, 1, LONG - 42);
+}
+
 static void begin(void)
 {
 	struct flt_conjunction any, udp7, udp9, from9;
@@ -79,15 +94,15 @@ static void begin(void)
 	secret = world_frames(BOB, 1, 0x55);
 	mallorys = space =
 	        world_grant_ports(MALLORY, EXO_RIGHT_BIND | EXO_RIGHT_SEND, 3, &udp9, &from9);
-	MUST(world_ring(MALLORY, EXO_RING_RECEIVE, SIZE, NULL, &receive) == 0);
+	exchanges = next() & 1;
+	MUST((exchanges ? world_exchange_ring(MALLORY, SIZE, LEAST, &receive)
+	                : world_ring(MALLORY, EXO_RING_RECEIVE, SIZE, NULL, &receive)) == 0);
 	MUST(world_ring(MALLORY, EXO_RING_TRANSMIT, SIZE, &space, &transmit) == 0);
 	bind(MALLORY, &space, &udp9, &receive, 0);
 	own = world_frames(MALLORY, BUFFERS, 0x33);
-	for (unsigned i = 0; i < BUFFERS; i++)
-		(void)world_udp(world_memory((own + i) * 4096), ADDRESS, 9, PEER, 1, 100);
-	world_fill(MALLORY, &receive, 4, 2048, 0);
 	long_frames = world_frames(MALLORY, LONG_FRAMES, 0x33);
-	(void)world_udp(world_memory(long_frames * 4096), ADDRESS, 9, PEER, 1, LONG - 42);
+	write_packets();
+	world_fill(MALLORY, &receive, 4, exchanges ? 4096 : 2048, 0);
 }
 
 static void check_sent(void)
@@ -122,7 +137,7 @@ static void bob_receives(void)
 	uint32_t length = world_udp(frame, PEER, 1, ADDRESS, 7, 1 + next());
 	struct exo_desc desc;
 
-	world_arrive(0, frame, length, 0);
+	world_arrive_framed(0, frame, length, 0);
 	poll();
 	MUST(world_get(&bobs, &desc) && desc.length == length);
 	MUST(memcmp(world_memory(desc.address), frame, length) == 0);
@@ -136,7 +151,7 @@ static void mallory_receives(void)
 	uint32_t segment = next();
 	uint32_t length = world_udp(frame, PEER, 1, ADDRESS, 9, next() * 5);
 
-	world_arrive(0, frame, length, segment < 20 ? 0 : segment * 8);
+	world_arrive_framed(0, frame, length, segment < 20 ? 0 : segment * 8);
 	poll();
 }
 
@@ -179,11 +194,10 @@ static void change_after_submission(void)
 	for (unsigned i = 0; i < BUFFERS; i++)
 		if (world_frame_owner(own + i) == MALLORY)
 			memset(world_memory((own + i) * 4096), next(), 512);
-	memset(world_memory(long_frames * 4096), next(), 512);
+	if (world_frame_owner(long_frames) == MALLORY)
+		memset(world_memory(long_frames * 4096), next(), 512);
 	check_sent();
-	for (unsigned i = 0; i < BUFFERS; i++)
-		(void)world_udp(world_memory((own + i) * 4096), ADDRESS, 9, PEER, 1, 100);
-	(void)world_udp(world_memory(long_frames * 4096), ADDRESS, 9, PEER, 1, LONG - 42);
+	write_packets();
 }
 
 /* The ring ends while its frames are under way, and another begins. */
@@ -201,7 +215,8 @@ static void renew_ring(void)
 /* One buffer in the fill queue twice, and one packet submitted twice while it is under way. */
 static void give_twice(void)
 {
-	struct exo_desc buffer = {.address = (own + next() % BUFFERS) * 4096, .length = 2048};
+	struct exo_desc buffer = {.address = (own + next() % BUFFERS) * 4096,
+	                          .length = exchanges ? 4096 : 2048};
 	struct exo_desc packet = {.address = long_frames * 4096,
 	                          .length = LONG,
 	                          .flags = EXO_DESC_REPORT | EXO_DESC_SEGMENT,
@@ -216,6 +231,12 @@ static void give_twice(void)
 	net_poll(0, 64);
 	mallory_receives();
 	mallory_receives();
+}
+
+static void give_back(uint64_t number)
+{
+	if (world_frame_owner(number) == MALLORY)
+		(void)world_frame_drop(number);
 }
 
 static void step(void)
@@ -255,7 +276,7 @@ static void step(void)
 		renew_ring();
 		break;
 	case 11: /* a frame goes back to the kernel, if nothing holds it */
-		(void)world_frame_drop(own + next() % BUFFERS);
+		give_back(own + next() % BUFFERS);
 		break;
 	case 12:
 		give_twice();

@@ -34,9 +34,6 @@ void flt_linked_free(struct flt_linked *linked);
 void flt_object_place_error(const struct flt_object *object, const struct flt_linked *linked,
                             struct flt_error *error);
 
-/* The type of a function that the object defines or calls. */
-int flt_object_signature(const struct flt_object *object, const char *function,
-                         struct flt_signature *signature, struct flt_error *error);
 struct btf;
 int flt_btf_signature(const struct btf *btf, const char *function, struct flt_signature *signature,
                       struct flt_error *error);

@@ -288,6 +288,9 @@ uint64_t flt_program_enter(const struct flt_program *program, const uint64_t r[5
 {
 	if (program->native)
 		return ((flt_native_call *)(void *)program->native)(r[0], r[1], r[2], r[3], r[4]);
+	if (program->service.call)
+		return (uint64_t)program->service.call(r[0], r[1], r[2], r[3], r[4],
+		                                       program->context);
 	struct flt_interp interp = {
 	        .insns = program->insns,
 	        .n_insns = program->n_insns,

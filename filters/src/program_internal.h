@@ -33,6 +33,8 @@ struct flt_program {
 	struct flt_classic_insn *classic; /* as it came; NULL for eBPF */
 	flt_native *native;               /* NULL: interpreted */
 	size_t code_size;
+	struct flt_service service;   /* call NULL: it is bytecode */
+	void *context;                /* of the service */
 	struct flt_object *object;    /* whose maps it uses, held; or NULL */
 	struct flt_program **imports; /* that it calls; borrowed */
 	uint32_t n_imports;

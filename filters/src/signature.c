@@ -6,6 +6,7 @@
 #include "object.h"
 
 enum { NESTING_MAX = 16, TYPES_WALKED_MAX = 4096 };
+#define DIGEST_BEGIN 2166136261u
 
 struct digest {
 	const struct btf *btf;
@@ -57,7 +58,7 @@ static bool digest_type(struct digest *d, uint32_t id, uint32_t depth)
 
 static bool digest(const struct btf *btf, uint32_t id, uint32_t *hash)
 {
-	struct digest d = {.btf = btf, .hash = 2166136261u};
+	struct digest d = {.btf = btf, .hash = DIGEST_BEGIN};
 	if (!digest_type(&d, id, 0))
 		return false;
 	*hash = d.hash;
@@ -113,6 +114,24 @@ int flt_btf_signature(const struct btf *btf, const char *function, struct flt_si
 			                reason);
 	}
 	return 0;
+}
+
+/* As digest_type makes it of an integer of eight bytes: its encoding, no offset, 64 bits. */
+static uint32_t digest_number(bool is_signed)
+{
+	struct digest d = {.hash = DIGEST_BEGIN};
+	mix(&d, BTF_NUMBER);
+	mix(&d, 8);
+	mix(&d, (is_signed ? 1u << 24 : 0) | 64);
+	return d.hash;
+}
+
+void flt_signature_numbers(uint32_t n, struct flt_signature *signature)
+{
+	*signature = (struct flt_signature){.n = n, .result = digest_number(true)};
+	for (uint32_t i = 0; i < n; i++)
+		signature->arguments[i] = (struct flt_argument){
+		        .kind = FLT_ARGUMENT_NUMBER, .size = 8, .type = digest_number(false)};
 }
 
 bool flt_signature_equal(const struct flt_signature *a, const struct flt_signature *b)

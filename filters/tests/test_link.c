@@ -180,6 +180,53 @@ static void says_what_it_takes(void **state)
 	drop(&exports);
 }
 
+/* A function of the host's own among programs: its context is its maker's, its types count. */
+static int64_t allocate(uint64_t count, uint64_t align, uint64_t c, uint64_t d, uint64_t e,
+                        void *context)
+{
+	return (int64_t)(*(uint64_t *)context + count * 100 + align);
+}
+
+static struct flt_program *service;
+
+static struct flt_program *import_service(void *arg, const char *name, struct flt_error *error)
+{
+	return service;
+}
+
+static void calls_a_service(uint32_t with)
+{
+	struct flt_object *object = open_object("service");
+	struct flt_load load = {.flags = with, .import = import_service};
+	uint64_t context = 7000, arguments[] = {3};
+	struct flt_service wanted = {.name = "exo_phys_allocate", .call = allocate, .cost = 50};
+	struct flt_program *program;
+	struct flt_error error;
+
+	flt_signature_numbers(1, &wanted.signature);
+	assert_int_equal(flt_program_service(&wanted, &context, &service), 0);
+	assert_int_equal(flt_program_load(object, "allocate", &load, &program, &error),
+	                 FLT_E_REFUSED);
+	flt_program_free(service);
+	flt_signature_numbers(2, &wanted.signature);
+	assert_int_equal(flt_program_service(&wanted, &context, &service), 0);
+	assert_int_equal(flt_program_load(object, "allocate", &load, &program, &error), 0);
+	assert_int_equal(flt_program_call(program, arguments), 7301);
+	assert_true(flt_program_cost(program) > 50);
+	flt_program_free(program);
+	flt_program_free(service);
+	flt_object_close(object);
+}
+
+static void calls_services(void **state)
+{
+	calls_a_service(0);
+	calls_a_service(FLT_LOAD_INTERPRET);
+	flt_host_init(false);
+	calls_a_service(0);
+	flt_host_init(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +236,7 @@ int main(void)
 	        cmocka_unit_test(refuses_memory_that_was_never_written),
 	        cmocka_unit_test(adds_up_costs),
 	        cmocka_unit_test(says_what_it_takes),
+	        cmocka_unit_test(calls_services),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -149,6 +149,10 @@ const char *flt_object_import_name(const struct flt_object *object, uint32_t i);
 int flt_object_import_signature(const struct flt_object *object, const char *name,
                                 struct flt_signature *signature, struct flt_error *error);
 
+/* The type of a function that the object defines. */
+int flt_object_signature(const struct flt_object *object, const char *function,
+                         struct flt_signature *signature, struct flt_error *error);
+
 /* flt_program_load_object under `load`. FLT_E_REFUSED where the cost exceeds the budget. */
 int flt_program_load(struct flt_object *object, const char *name, const struct flt_load *load,
                      struct flt_program **program, struct flt_error *error);
@@ -156,6 +160,25 @@ int flt_program_load(struct flt_object *object, const char *name, const struct f
 /* flt_object_open, flt_program_load_object and flt_object_close in one. */
 int flt_program_load_elf(const void *bytes, size_t size, const char *name, uint32_t flags,
                          struct flt_program **program, struct flt_error *error);
+
+/*
+ * A service: a function of the host's own that programs import like one of another program. It gets
+ * the arguments of its signature and, behind them, the context that it was made with; what it
+ * returns is a number. It runs wherever programs run, and must hold what they are held to: it may
+ * cost `cost` at most. Name and signature are copied. Native callers come by a jump of two moves.
+ */
+struct flt_service {
+	const char *name;
+	int64_t (*call)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
+	                void *context);
+	uint32_t cost;
+	struct flt_signature signature; /* numbers only, as flt_signature_numbers makes it, or an
+	                                   object's */
+};
+
+/* Makes a program of kind call of it. 0 or FLT_E_NO_MEMORY. */
+int flt_program_service(const struct flt_service *service, void *context,
+                        struct flt_program **program);
 
 /* Frees the program at once: the caller knows that no core runs it (or goes through retire). NULL
  * is allowed. */

@@ -33,6 +33,9 @@ struct flt_signature {
 	} arguments[FLT_ARGUMENTS_MAX];
 };
 
+/* That of `__s64 function(__u64, …)` with n arguments. */
+void flt_signature_numbers(uint32_t n, struct flt_signature *signature);
+
 /* Whether who was compiled for one can call the other. */
 bool flt_signature_equal(const struct flt_signature *a, const struct flt_signature *b);
 /* "(number 4, memory 16, const 8)": for people. Cut as snprintf does. */

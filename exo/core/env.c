@@ -397,6 +397,23 @@ void env_stop(struct env *env, enum exo_env_state state, int32_t status, uint64_
 		reap(env);
 }
 
+int env_end_fresh(uint32_t parent, uint32_t id)
+{
+	struct env *env;
+	int error = -EXO_ENOENT;
+
+	core_lock();
+	env = env_find_live(id);
+	if (env && env->parent == parent)
+		error = env->state != EXO_ENV_NEW || env->events ? -EXO_EBUSY : 0;
+	if (!error && !mark_end(env, EXO_ENV_KILLED, 0))
+		env = NULL;
+	core_unlock();
+	if (!error && env)
+		reap(env);
+	return error;
+}
+
 /* ---- Calls ---- */
 
 static int create_checked(struct call *call, struct exo_env_create *create)

@@ -50,6 +50,7 @@ struct pe {
 	uint16_t selectors[2];  /* cs and ss of ring 3 */
 	bool cut;               /* lost the processor to an interrupt: SLOT_BEGIN tells it */
 	bool started;
+	uint64_t blocked; /* atomic: by which extension; 0: by none, it may run */
 
 	struct machine_lock inbox_lock; /* of last rank */
 	uint32_t n_inbox;
@@ -152,6 +153,9 @@ int env_start(struct env *env);
  * FAULTED or KILLED. Harmless where it has ended already. */
 void env_stop(struct env *env, enum exo_env_state state, int32_t status, uint64_t address,
               uint64_t ip);
+/* Ends a child of `parent` that nobody has started or handles events of. 0, -EXO_ENOENT (no such
+ * child), -EXO_EBUSY. Takes the core lock itself. */
+int env_end_fresh(uint32_t parent, uint32_t id);
 /* A core is about to have `env` current: false if it has ended (then it must not). Lock-free. */
 bool env_enter(struct env *env);
 /* A core has it current no more; reaps if it was the last one of an ended environment. Core lock

@@ -11,6 +11,7 @@
 #include "cap.h"
 #include "core.h"
 #include "env.h"
+#include "hooks.h"
 #include "ledger.h"
 
 enum {
@@ -215,7 +216,9 @@ static void settle(struct request *r, int result)
 		*(r->write ? &account->disk_written : &account->disk_read) +=
 		        result == 0 ? r->sectors : 0;
 		tell(r, 1, result);
-		env_post(r->env, UINT32_MAX, EXO_EVENT_DISK);
+		if (!core_raise(r->env, EXO_EXT_DISK, r->frame, (uint64_t)(int64_t)result,
+		                (uint64_t)r->write << 32 | r->sectors))
+			env_post(r->env, UINT32_MAX, EXO_EVENT_DISK);
 	}
 	unpin(r);
 	r->extent->busy--;

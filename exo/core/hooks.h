@@ -15,18 +15,22 @@ struct core_hooks {
 	int64_t (*call)(struct call *call);
 	/* The environment has ended and has no bindings any more; no lock is held. */
 	void (*env_end)(struct env *env);
-	/* Runs the handlers of an environment's event. */
-	void (*raise)(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t c);
+	/* Runs the handlers of an environment's event. → what they decided: 0: nothing; 1: done
+	   (EXO_HANDLER_DONE); of EXO_EXT_RECLAIM: the frame that goes instead. */
+	uint64_t (*raise)(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t c);
+	/* Between two slots of a core: what environments want done while they have none. */
+	void (*keep)(unsigned core);
 };
 
 /* Set once, before any environment runs. */
 extern const struct core_hooks *core_hooks;
 
 /* Something happens to an environment (enum exo_ext_event). Any context: handlers take no lock. */
-static inline void core_raise(struct env *env, uint32_t event, uint64_t a, uint64_t b, uint64_t c)
+static inline uint64_t core_raise(struct env *env, uint32_t event, uint64_t a, uint64_t b,
+                                  uint64_t c)
 {
-	if (__builtin_expect(env->events != NULL, 0))
-		core_hooks->raise(env, event, a, b, c);
+	return __builtin_expect(env->events != NULL, 0) ? core_hooks->raise(env, event, a, b, c)
+	                                                : 0;
 }
 
 #endif

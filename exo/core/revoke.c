@@ -108,18 +108,33 @@ static bool chosen(const struct env *env, struct frame *frame)
 	return flt_program_run(env->chooser, &bytes) != 0;
 }
 
+/* Handlers of its event may nominate another frame instead of the candidate. */
+static struct frame *nominated(struct env *env, struct frame *candidate)
+{
+	uint64_t number = ledger_frame_number(candidate);
+	uint64_t other = core_raise(env, EXO_EXT_RECLAIM, number, candidate->pins, 0);
+	struct frame *frame = other ? ledger_frame(other) : NULL;
+
+	return frame && ledger_frame_owned(env->id, other) && !ledger_frame_fixed(frame)
+	               ? frame
+	               : candidate;
+}
+
 /* In three rounds: the program's choice, what nothing pins, the rest. */
 static void take_any(struct env *env, uint64_t left, struct frame_list *parted)
 {
 	for (int round = env->chooser ? 0 : 1; round < 3 && left > 0; round++) {
-		struct frame *next, *frame = ledger_frames_of(env);
+		struct frame *next, *victim, *frame = ledger_frames_of(env);
 
 		for (; frame && left > 0; frame = next) {
 			next = ledger_frame_after(frame);
 			if (ledger_frame_fixed(frame) || (round == 0 && !chosen(env, frame)) ||
 			    (round == 1 && frame->pins != 0))
 				continue;
-			if (!take_frame(env, frame, parted))
+			victim = nominated(env, frame);
+			if (victim != frame) /* `next` may be it */
+				next = frame;
+			if (!take_frame(env, victim, parted))
 				return;
 			left--;
 		}

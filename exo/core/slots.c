@@ -26,6 +26,7 @@ struct core {
 	/* This core's own. */
 	struct pe *current;          /* NULL: none */
 	struct pe *donee;            /* gets the rest of the slot */
+	bool passed;                 /* the slot went on to a donee before anybody ran in it */
 	unsigned slot;               /* index in the vector */
 	uint64_t slot_end, save_end; /* save_end 0: the PE was not told of the end */
 	uint64_t last_work;          /* TSC at which there was something to do */
@@ -207,6 +208,8 @@ static void ring_timer(struct pe *pe, uint64_t now)
 static bool runnable(struct pe *pe, uint64_t now)
 {
 	ring_timer(pe, now);
+	if (__atomic_load_n(&pe->blocked, __ATOMIC_RELAXED))
+		return false;
 	return !pe->machine.waiting || now >= pe->wait_deadline ||
 	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) != 0;
 }
@@ -417,11 +420,11 @@ static bool handle(struct core *core, struct pe *pe, const struct machine_trap *
 	case MACHINE_TRAP_INTERRUPT:
 		return interrupted(core, pe);
 	default:
-		core_raise(pe->env,
-		           trap->kind == MACHINE_TRAP_PAGE ? EXO_EXT_FAULT : EXO_EXT_EXCEPTION,
-		           trap->kind == MACHINE_TRAP_PAGE ? trap->address : trap->vector,
-		           trap->error, pe->machine.regs.rip);
-		if (upcall_fault(pe, trap))
+		if (core_raise(pe->env,
+		               trap->kind == MACHINE_TRAP_PAGE ? EXO_EXT_FAULT : EXO_EXT_EXCEPTION,
+		               trap->kind == MACHINE_TRAP_PAGE ? trap->address : trap->vector,
+		               trap->error, pe->machine.regs.rip) ||
+		    upcall_fault(pe, trap))
 			return true;
 		fault_end(pe, trap);
 		return false;
@@ -460,6 +463,14 @@ void slots_switch(struct pe *to)
 	this_core()->current = to;
 }
 
+/* Tells that the slot begins. Whether a handler gave it to another strand, which it may once. */
+static bool passes_on(struct core *core, struct env *env, uint64_t now)
+{
+	core_raise(env, EXO_EXT_SLOT_BEGIN, machine_core(), now, 0);
+	core->passed = core->donee && !core->passed;
+	return core->passed;
+}
+
 /* The slot's time is accounted to who begins it, whomever it transfers control to. */
 static void run_slot(struct core *core, struct pe *pe)
 {
@@ -471,7 +482,12 @@ static void run_slot(struct core *core, struct pe *pe)
 	core->current = pe;
 	core->save_end = 0;
 	core->last_work = started;
-	core_raise(payer, EXO_EXT_SLOT_BEGIN, pe->core, started, 0);
+	if (passes_on(core, payer, started)) {
+		leave_chain(pe);
+		if (held)
+			env_leave(payer);
+		return;
+	}
 	begin(pe);
 	arm(core, pe);
 	while (more && is_running(core->current->env)) {
@@ -512,7 +528,7 @@ static uint64_t next_deadline(struct core *core, uint64_t now)
 	for (const struct pe *pe = core->pes; pe; pe = pe->next_on_core) {
 		if (pe->timer < deadline)
 			deadline = pe->timer;
-		if (pe->machine.waiting && pe->wait_deadline < deadline)
+		if (pe->machine.waiting && !pe->blocked && pe->wait_deadline < deadline)
 			deadline = pe->wait_deadline;
 	}
 	machine_unlock(&core->lock);
@@ -547,6 +563,8 @@ static void idle(struct core *core)
 static void housekeeping(void)
 {
 	revoke_tick(machine_tsc());
+	if (core_hooks)
+		core_hooks->keep(machine_core());
 	if (ledger_draining()) {
 		core_lock();
 		ledger_drain();
@@ -580,9 +598,9 @@ void slots_run(void)
 
 /* ---- Calls ---- */
 
-/* Gives the slot's rest to a PE on this core. */
-static int64_t donate(struct core *core, uint32_t id, bool wake)
+int64_t slots_donate(uint32_t id, bool wake)
 {
+	struct core *core = this_core();
 	int64_t result = -EXO_ENOENT;
 
 	machine_lock(&core->lock);
@@ -603,7 +621,7 @@ int64_t slots_call_yield(struct call *call)
 	int64_t result = 0;
 
 	if (call->arg[0])
-		result = donate(this_core(), (uint32_t)call->arg[0], call->arg[1] != 0);
+		result = slots_donate((uint32_t)call->arg[0], call->arg[1] != 0);
 	if (result == 0) {
 		call->leave = true;
 		call->pe->overruns = 0;

@@ -48,6 +48,10 @@ void slots_run(void) __attribute__((noreturn));
 /* One turn of it: picks a PE and runs its slot, or polls and idles. For tests on the host. */
 void slots_turn(void);
 
+/* Gives the rest of the slot, once it is left, to an environment's PE on this core; `wake`: ends
+ * its sleep. 0, -EXO_ENOENT (it has none there), -EXO_EAGAIN (it can't run now). */
+int64_t slots_donate(uint32_t id, bool wake);
+
 /* Another PE of this core has the rest of the slot, or has it back; it is entered. */
 void slots_switch(struct pe *to);
 

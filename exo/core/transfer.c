@@ -122,6 +122,22 @@ int64_t transfer_call_reply(struct call *call)
 
 /* ---- Letters ---- */
 
+int transfer_post(struct pe *to, uint32_t from, const uint64_t args[4])
+{
+	int error = 0;
+
+	machine_lock(&to->inbox_lock);
+	if (to->n_inbox < PE_LETTERS && to->machine.page)
+		to->inbox[to->n_inbox++] =
+		        (struct pe_letter){from, {args[0], args[1], args[2], args[3]}};
+	else
+		error = -EXO_EAGAIN;
+	machine_unlock(&to->inbox_lock);
+	if (!error)
+		pe_post(to, EXO_EVENT_REMOTE);
+	return error;
+}
+
 int64_t transfer_call_send(struct call *call)
 {
 	struct pe *to;
@@ -129,15 +145,7 @@ int64_t transfer_call_send(struct call *call)
 
 	if (error)
 		return error;
-	machine_lock(&to->inbox_lock);
-	if (to->n_inbox < PE_LETTERS && to->machine.page)
-		to->inbox[to->n_inbox++] = (struct pe_letter){
-		        call->env->id, {call->arg[2], call->arg[3], call->arg[4], call->arg[5]}};
-	else
-		error = -EXO_EAGAIN;
-	machine_unlock(&to->inbox_lock);
-	if (!error)
-		pe_post(to, EXO_EVENT_REMOTE);
+	error = transfer_post(to, call->env->id, &call->arg[2]);
 	env_leave(to->env);
 	return error;
 }

@@ -25,6 +25,10 @@ void transfer_abandon(struct pe *pe, int64_t result);
 /* Delivers the oldest letter as a REMOTE upcall, if the PE is ready. Whether more wait. */
 bool transfer_deliver(struct pe *pe, bool *delivered);
 
+/* Puts a letter into a PE's inbox and tells it. Any context; the PE's environment must stay. 0 or
+ * -EXO_EAGAIN: the inbox is full. */
+int transfer_post(struct pe *to, uint32_t from, const uint64_t args[4]);
+
 int64_t transfer_call_gate(struct call *call);
 int64_t transfer_call_invoke(struct call *call);
 int64_t transfer_call_send(struct call *call);

@@ -10,6 +10,7 @@
 #include "../core/cap.h"
 #include "../core/ledger.h"
 #include "../core/net_state.h"
+#include "service.h"
 
 /* What CREATE works with. */
 struct creation {
@@ -87,34 +88,34 @@ static size_t memory_of(const struct flt_object *object)
 	return memory;
 }
 
-static int publish(struct creation *c)
+int ext_publish(struct env *env, struct ext_domain *domain, struct ext_reason *reason)
 {
-	struct ext_domain *domain = c->domain;
-	struct ext_owner *owner;
-	int ref = -EXO_ENOMEM;
+	struct ext_owner *owner = ext_owner(env, true);
+	int ref = owner ? ext_charge(owner, domain->memory) : -EXO_ENOMEM;
 
-	machine_lock(&ext.lock);
-	owner = ext_owner(c->call->env, true);
-	if (owner && domain->memory > EXO_EXT_MEMORY_MAX - owner->memory)
-		ref = ext_refuse(&c->reason, -EXO_E2BIG,
+	if (ref == -EXO_E2BIG && reason)
+		(void)ext_refuse(reason, ref,
 		                 "object and maps take too much of the kernel's memory");
-	else if (owner)
-		ref = ext_enter(owner, domain);
-	if (ref >= 0) {
-		owner->memory += domain->memory;
-		domain->id = ++ext.next_id;
-		domain->next = ext.domains;
-		ext.domains = domain;
+	if (ref)
+		return ref;
+	ref = ext_enter(owner, domain);
+	if (ref < 0) {
+		ext_uncharge(owner, domain->memory);
+		return ref;
 	}
-	machine_unlock(&ext.lock);
+	domain->id = ++ext.next_id;
+	domain->next = ext.domains;
+	ext.domains = domain;
 	return ref;
 }
 
 /* Nobody names it, and nobody runs its code. */
 static void destroy(struct ext_domain *domain)
 {
+	ext_holdings_end(domain);
 	machine_free(domain->imports);
-	machine_free((void *)domain->exports);
+	machine_free(domain->exports);
+	machine_free(domain->core);
 	flt_object_close(domain->object);
 	if (domain->arena_count)
 		ledger_frames_unpin(domain->arena_first, domain->arena_count);
@@ -129,15 +130,21 @@ static int create(struct creation *c)
 	if (!c->domain)
 		return -EXO_ENOMEM;
 	c->domain->env = c->call->env->id;
+	c->domain->maker = c->call->env;
+	c->domain->module = c->arg.flags & EXO_EXT_MODULE;
 	memcpy(c->domain->name, c->arg.name, EXO_NAME_MAX);
 	error = open_object(c);
 	if (!error)
 		error = give_arenas(c);
 	if (!error)
-		error = ext_list_imports(c->domain);
+		error = ext_list_names(c->domain);
+	if (error == -EXO_E2BIG && !c->reason.why.reason[0])
+		(void)ext_refuse(&c->reason, error, "more than 256 functions, or as many imports");
 	if (!error) {
 		c->domain->memory = c->arg.size + memory_of(c->domain->object);
-		error = publish(c);
+		machine_lock(&ext.lock);
+		error = ext_publish(c->call->env, c->domain, &c->reason);
+		machine_unlock(&ext.lock);
 	}
 	if (error < 0)
 		destroy(c->domain);
@@ -154,6 +161,8 @@ int64_t ext_op_create(struct call *call, uint64_t block)
 		error = call_copy_out(block, &c.arg, sizeof(c.arg));
 	if (error)
 		return error;
+	if (c.arg.reserved || (c.arg.flags & ~(uint32_t)EXO_EXT_MODULE))
+		return -EXO_EINVAL;
 	c.reason.to = c.arg.error;
 	c.reason.size = c.arg.error_size;
 	error = create(&c);
@@ -171,12 +180,10 @@ static void end(struct ext_domain *domain)
 	struct ext_domain *parts[2] = {domain->parts[0], domain->parts[1]};
 
 	domain->parts[0] = domain->parts[1] = NULL; /* let go of below: it may be the last hold */
-	machine_lock(&ext.build);
 	ext_quiesce();
 	machine_lock(&ext.lock);
 	ext_unlink(domain);
 	machine_unlock(&ext.lock);
-	machine_unlock(&ext.build);
 	destroy(domain);
 	for (int i = 0; i < 2; i++)
 		if (parts[i])
@@ -197,7 +204,7 @@ void ext_let_go(struct ext_domain *domain)
 		*link = domain->next;
 		owner = ext_owner_by_id(domain->env);
 		if (owner)
-			owner->memory -= domain->memory;
+			ext_uncharge(owner, domain->memory);
 	}
 	machine_unlock(&ext.lock);
 	if (last)

@@ -164,6 +164,10 @@ static int find_subject(struct handling *h)
 		error = ext_event_authority(h->env, &h->target, h->arg.event, h->arg.cost,
 		                            &h->handler->subject);
 		core_unlock();
+		h->handler->master =
+		        h->handler->subject == h->env || h->target.rights & EXO_RIGHT_CONTROL;
+		if (!error && h->arg.event == EXO_EXT_KEEP && h->handler->subject != h->env)
+			error = -EXO_EPERM;
 	}
 	return error ? ext_refuse(&h->reason, error, "its owner does not admit that") : 0;
 }
@@ -206,8 +210,10 @@ static void destroy(struct ext_handler *handler)
 
 	machine_lock(&ext.lock);
 	owner = ext_owner(handler->env, false);
-	if (owner)
+	if (owner) {
 		owner->n_handlers--;
+		ext_uncharge(owner, handler->memory);
+	}
 	machine_unlock(&ext.lock);
 	flt_program_free(handler->program);
 	flt_program_free(handler->guard);
@@ -215,6 +221,17 @@ static void destroy(struct ext_handler *handler)
 		ext_let_go(handler->callee);
 	ext_let_go(handler->domain);
 	machine_free(handler);
+}
+
+static int charge(struct ext_handler *handler)
+{
+	size_t memory = sizeof(*handler) + net.n_cores * sizeof(handler->counts[0]) +
+	                flt_program_memory(handler->program) +
+	                (handler->guard ? flt_program_memory(handler->guard) : 0);
+	int error = ext_charge_env(handler->env->id, memory);
+
+	handler->memory = error ? 0 : memory;
+	return error;
 }
 
 static int make(struct handling *h)
@@ -228,11 +245,15 @@ static int make(struct handling *h)
 	h->handler->budget = h->arg.budget;
 	h->handler->priority = h->arg.priority;
 	/* What it is linked to stays so until the handler can be found by who unlinks. */
-	machine_lock(&ext.build);
-	error = load(h);
-	if (!error)
-		error = attach(h);
-	machine_unlock(&ext.build);
+	error = ext_build_begin(h->domain);
+	if (!error) {
+		error = load(h);
+		if (!error)
+			error = charge(h->handler);
+		if (!error)
+			error = attach(h);
+		ext_build_end(h->domain);
+	}
 	if (error)
 		destroy(h->handler);
 	return error;
@@ -286,11 +307,12 @@ int64_t ext_op_handle(struct call *call, uint64_t block)
 static bool is_meant(const struct ext_handler *handler, const struct env *env, uint64_t id)
 {
 	return id ? handler->env == env && handler->id == id
-	          : handler->env == env || handler->domain->unlinked;
+	          : handler->env == env || handler->domain->unlinked ||
+	                       (handler->callee && handler->callee->unlinked);
 }
 
 /* Takes one that is meant out of the pollers' sight and of the list; NULL: there is none. */
-static struct ext_handler *take_out(struct env *env, uint64_t id)
+static struct ext_handler *take_out(const struct env *env, uint64_t id)
 {
 	struct ext_handler **link = &ext.handlers, *handler;
 	struct ext_chain *old = NULL;
@@ -331,7 +353,7 @@ int64_t ext_op_release(struct call *call, uint64_t block)
 	return 0;
 }
 
-struct ext_handler *ext_handlers_take(struct env *env)
+struct ext_handler *ext_handlers_take(const struct env *env)
 {
 	struct ext_handler *list = NULL, *handler;
 

@@ -24,6 +24,9 @@ struct ext_handler {
 	struct flt_program *guard; /* NULL: none */
 	uint32_t event, budget;
 	int32_t priority;
+	bool master;    /* what it calls done, is */
+	size_t memory;  /* charged to its environment */
+	uint64_t after; /* atomic; EXO_EXT_KEEP: not before that TSC */
 	/* Of an environment's event: whose, and of an extension's: which; both NULL: it has ended.
 	 */
 	struct env *subject;
@@ -42,32 +45,42 @@ void ext_chain_leave(struct ext_handler *handler, struct ext_chain **old);
  * *subject. ext.lock and core lock held. */
 int ext_event_authority(struct env *env, const struct exo_cap *target, uint32_t event,
                         uint32_t cost, struct env **subject);
-void ext_chain_run(const struct ext_chain *chain, unsigned core, const uint64_t arguments[5]);
-/* What a handler's result asks for besides. → whether those behind it are to run. */
-bool ext_result(struct ext_handler *handler, struct ext_count *count, uint64_t result);
+/* Runs one handler, if its guard wants it. → what its result asks for: STOP, DONE. */
+uint64_t ext_handler_run(struct ext_handler *h, unsigned core, const uint64_t r[5]);
+/* What a result asks for besides: wakes. → STOP, and DONE where it counts. */
+uint64_t ext_result(struct ext_handler *handler, struct ext_count *count, uint64_t result);
 
+#define EXO_HANDLER_ASKS ((uint64_t)(EXO_HANDLER_WAKE | EXO_HANDLER_STOP | EXO_HANDLER_DONE))
+
+/*
+ * Who handles an event. `enter` is the machine code of the only handler, where it has no guard and
+ * is native: it is called as any function is, and what it is called is counted here (for the
+ * handler: ext_chain_runs). Else it goes through all of them.
+ */
 struct ext_chain {
-	/* The machine code of the only handler, where it has no guard; else NULL: it is called as
-	   any function is. */
-	uint64_t (*only)(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
+	uint64_t (*enter)(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+	                  const struct ext_chain *chain);
 	uint32_t n;
+	bool single;
+	uint64_t runs[EXO_CORES_MAX]; /* each core's */
 	struct ext_handler *handlers[];
 };
 
-static inline void ext_chain_raise(const struct ext_chain *chain, unsigned core,
-                                   const uint64_t r[5])
+/* What a result of `enter` asks for: as ext_result. */
+uint64_t ext_chain_asked(const struct ext_chain *chain, unsigned core, uint64_t result);
+/* How often a handler ran as a chain's only one. ext.lock held. */
+uint64_t ext_chain_runs(const struct ext_handler *handler);
+
+/* → what handlers asked for: STOP, DONE. */
+static inline uint64_t ext_chain_raise(struct ext_chain *chain, unsigned core, const uint64_t r[5])
 {
-	struct ext_handler *handler = chain->handlers[0];
 	uint64_t result;
 
-	if (!chain->only) {
-		ext_chain_run(chain, core, r);
-		return;
-	}
-	handler->counts[core].runs++;
-	result = chain->only(r[0], r[1], r[2], r[3], r[4]);
-	if (__builtin_expect((result & (EXO_HANDLER_WAKE | EXO_HANDLER_STOP)) != 0, 0))
-		(void)ext_result(handler, &handler->counts[core], result);
+	chain->runs[core]++;
+	result = chain->enter(r[0], r[1], r[2], r[3], r[4], chain);
+	if (__builtin_expect((result & EXO_HANDLER_ASKS) == 0, 1))
+		return 0;
+	return ext_chain_asked(chain, core, result);
 }
 
 /* packet.c */

@@ -11,9 +11,9 @@
 
 #include "handler.h"
 
-enum { EXPORTS_MAX = 256 };
+enum { NAMES_MAX = 256 }; /* imports of an extension, and its functions */
 
-/* ---- Loading ---- */
+/* ---- Names ---- */
 
 static struct ext_import *find_import(const struct ext_domain *domain, const char *name)
 {
@@ -21,6 +21,107 @@ static struct ext_import *find_import(const struct ext_domain *domain, const cha
 		if (!strcmp(domain->imports[i].name, name))
 			return &domain->imports[i];
 	return NULL;
+}
+
+static const char *import_name(const struct ext_domain *domain, uint32_t i)
+{
+	return domain->object ? flt_object_import_name(domain->object, i) : NULL;
+}
+
+/* The name of the i-th function; *exported: whether others may call it. */
+static const char *function_name(const struct ext_domain *domain, uint32_t i, bool *exported)
+{
+	const char *name;
+
+	*exported = true;
+	if (domain->core)
+		return ext_service_name(i);
+	name = flt_object_program_name(domain->object, i);
+	if (name)
+		*exported = !strncmp(flt_object_program_section(domain->object, i), "call", 4);
+	return name;
+}
+
+static uint32_t count_imports(const struct ext_domain *domain)
+{
+	uint32_t n = 0;
+
+	while (n <= NAMES_MAX && import_name(domain, n))
+		n++;
+	return n;
+}
+
+/* All its functions, those that it does not export without a name: so they keep their numbers. */
+static uint32_t count_functions(const struct ext_domain *domain)
+{
+	uint32_t n = 0;
+	bool exported;
+
+	while (n <= NAMES_MAX && function_name(domain, n, &exported))
+		n++;
+	return n;
+}
+
+int ext_list_names(struct ext_domain *domain)
+{
+	uint32_t imports = count_imports(domain), exports = count_functions(domain);
+	bool exported;
+
+	if (imports > NAMES_MAX || exports > NAMES_MAX)
+		return -EXO_E2BIG;
+	domain->imports = machine_alloc((imports + 1) * sizeof(*domain->imports));
+	domain->exports = machine_alloc((exports + 1) * sizeof(*domain->exports));
+	if (!domain->imports || !domain->exports)
+		return -EXO_ENOMEM;
+	domain->n_imports = imports;
+	domain->n_exports = exports;
+	for (uint32_t i = 0; i < imports; i++)
+		domain->imports[i].name = import_name(domain, i);
+	for (uint32_t i = 0; i < exports; i++) {
+		const char *name = function_name(domain, i, &exported);
+
+		domain->exports[i].name = exported ? name : "";
+	}
+	return 0;
+}
+
+static bool is_leaf(const struct ext_domain *domain)
+{
+	return domain->object || domain->core;
+}
+
+/* The extension, itself or a part of a combination, that exports a function, and its number there.
+ * ext.lock held. */
+static struct ext_domain *exporter_of(struct ext_domain *domain, const char *name, uint32_t *index)
+{
+	struct ext_domain *found = NULL;
+
+	for (int i = 0; i < 2 && !found; i++)
+		found = domain->parts[i] ? exporter_of(domain->parts[i], name, index) : NULL;
+	for (uint32_t i = 0; !found && i < domain->n_exports && name[0]; i++) {
+		*index = i;
+		found = strcmp(domain->exports[i].name, name) ? NULL : domain;
+	}
+	return found;
+}
+
+/* ---- Building ---- */
+
+int ext_build_begin(struct ext_domain *domain)
+{
+	int error;
+
+	machine_lock(&ext.lock);
+	error = domain->unlinked || domain->building ? -EXO_EAGAIN : 0;
+	if (!error)
+		domain->building = true;
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+void ext_build_end(struct ext_domain *domain)
+{
+	__atomic_store_n(&domain->building, false, __ATOMIC_RELEASE);
 }
 
 static struct flt_program *resolved(void *arg, const char *name, struct flt_error *error)
@@ -38,75 +139,54 @@ struct flt_load ext_load(struct ext_domain *domain, uint32_t budget)
 	                         .import_arg = domain};
 }
 
-int ext_list_imports(struct ext_domain *domain)
+static int charge_export(struct ext_domain *domain, size_t bytes)
 {
-	uint32_t n = 0;
-
-	while (flt_object_import_name(domain->object, n))
-		n++;
-	domain->imports = machine_alloc((n ? n : 1) * sizeof(*domain->imports));
-	if (!domain->imports)
-		return -EXO_ENOMEM;
-	domain->n_imports = n;
-	for (uint32_t i = 0; i < n; i++)
-		domain->imports[i].name = flt_object_import_name(domain->object, i);
-	return 0;
-}
-
-static bool defines(const struct ext_domain *domain, const char *name)
-{
-	const char *other;
-
-	for (uint32_t i = 0; (other = flt_object_program_name(domain->object, i)); i++)
-		if (!strcmp(other, name))
-			return !strncmp(flt_object_program_section(domain->object, i), "call", 4);
-	return false;
-}
-
-/* The extension, itself or a part of a combination, that exports a function. */
-static struct ext_domain *exporter_of(struct ext_domain *domain, const char *name)
-{
-	struct ext_domain *found = NULL;
-
-	if (domain->object)
-		return defines(domain, name) ? domain : NULL;
-	for (int i = 0; i < 2 && !found; i++)
-		found = domain->parts[i] ? exporter_of(domain->parts[i], name) : NULL;
-	return found;
-}
-
-static int keep_export(struct ext_domain *domain, struct flt_program *program)
-{
-	if (!domain->exports)
-		domain->exports = machine_alloc(EXPORTS_MAX * sizeof(struct flt_program *));
-	if (!domain->exports)
-		return -EXO_ENOMEM;
-	if (domain->n_exports == EXPORTS_MAX)
-		return -EXO_E2BIG;
-	domain->exports[domain->n_exports++] = program;
-	return 0;
-}
-
-/* An exported function, compiled; ext.build held. */
-static int export(struct ext_domain *domain, const char *name, struct flt_program **program,
-                  struct flt_error *why)
-{
-	struct flt_load load = ext_load(domain, EXO_HANDLER_BUDGET_MAX);
+	struct ext_owner *owner;
 	int error;
 
-	for (uint32_t i = 0; i < domain->n_exports; i++) {
-		*program = domain->exports[i];
-		if (!strcmp(flt_program_name(*program), name))
-			return 0;
-	}
+	machine_lock(&ext.lock);
+	owner = ext_owner_by_id(domain->env);
+	error = owner ? ext_charge(owner, bytes) : -EXO_ESTALE;
+	domain->memory += error ? 0 : bytes;
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+static int compile(struct ext_domain *domain, struct ext_export *e, struct flt_error *why)
+{
+	struct flt_load load = ext_load(domain, EXO_HANDLER_BUDGET_MAX);
+	struct flt_program *program;
+	int error;
+
+	if (e->program)
+		return 0;
 	for (uint32_t i = 0; i < domain->n_imports; i++)
 		if (!domain->imports[i].program)
 			return -EXO_EAGAIN;
-	error = ext_error(flt_program_load(domain->object, name, &load, program, why));
-	if (!error)
-		error = keep_export(domain, *program);
+	error = ext_error(flt_program_load(domain->object, e->name, &load, &program, why));
 	if (error)
-		flt_program_free(*program);
+		return error;
+	error = charge_export(domain, flt_program_memory(program));
+	if (error)
+		flt_program_free(program);
+	else
+		__atomic_store_n(&e->program, program, __ATOMIC_RELEASE);
+	return error;
+}
+
+/* Has an exported function compiled; the extension is held. */
+static int build_export(struct ext_domain *domain, uint32_t index, struct flt_error *why)
+{
+	struct ext_export *e = &domain->exports[index];
+	int error;
+
+	if (__atomic_load_n(&e->program, __ATOMIC_ACQUIRE))
+		return 0;
+	error = ext_build_begin(domain);
+	if (error)
+		return error;
+	error = compile(domain, e, why);
+	ext_build_end(domain);
 	return error;
 }
 
@@ -119,53 +199,102 @@ struct resolution {
 	struct ext_domain *importer, *exporter;
 };
 
-/* Links one import, where the exporter has a function of its name. */
-static int resolve_one(struct resolution *r, struct ext_import *import)
+/* Its exporter may have been condemned meanwhile. */
+static int link_import(struct ext_domain *importer, struct ext_import *import,
+                       struct ext_domain *from, struct flt_program *program)
 {
-	struct ext_domain *from = exporter_of(r->exporter, import->name);
-	struct flt_signature wanted;
-	struct flt_program *program;
-	int error;
+	int error = 0;
 
-	if (!from)
-		return 0;
-	if (from == r->importer)
-		return ext_refuse(&r->reason, -EXO_EINVAL, "an extension is not linked to itself");
-	error = export(from, import->name, &program, &r->reason.why);
-	if (error == -EXO_EAGAIN)
-		return ext_refuse(&r->reason, error, "the exporter has unresolved imports itself");
-	if (!error)
-		error = ext_error(flt_object_import_signature(r->importer->object, import->name,
-		                                              &wanted, &r->reason.why));
+	machine_lock(&ext.lock);
+	if (from->unlinked || importer->unlinked) {
+		error = -EXO_EAGAIN;
+	} else {
+		from->holds++;
+		import->from = from;
+		import->program = program;
+	}
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+/* To bytecode: its types must be those that the importer was compiled with. */
+static int check_types(struct resolution *r, const char *name, const struct flt_program *program)
+{
+	struct flt_signature wanted;
+	int error = ext_error(
+	        flt_object_import_signature(r->importer->object, name, &wanted, &r->reason.why));
+
 	if (!error && !flt_signature_equal(&wanted, flt_program_signature(program)))
 		return ext_refuse(&r->reason, -EXO_EVERIFY,
 		                  "a function's types are not those wanted");
-	if (error)
-		return error;
+	return error;
+}
+
+/* The exporter is held. */
+static int resolve_to(struct resolution *r, struct ext_import *import, struct ext_domain *from,
+                      uint32_t index)
+{
+	struct flt_program *program = NULL;
+	bool own = from->core || from->module;
+	int error;
+
+	if (own) {
+		error = ext_service_link(from, index, r->importer, import->name, &import->user,
+		                         &program, &r->reason);
+	} else {
+		error = build_export(from, index, &r->reason.why);
+		if (error == -EXO_EAGAIN && !r->reason.why.reason[0])
+			(void)ext_refuse(&r->reason, error,
+			                 "the exporter has unresolved imports itself, or is being "
+			                 "built");
+		program = from->exports[index].program;
+	}
+	if (!error)
+		error = check_types(r, import->name, program);
+	if (!error)
+		error = link_import(r->importer, import, from, program);
+	if (error && own)
+		flt_program_free(program);
+	r->arg.resolved += !error;
+	return error;
+}
+
+/* Links one import, where the exporter has a function of its name. */
+static int resolve_one(struct resolution *r, struct ext_import *import)
+{
+	struct ext_domain *from;
+	uint32_t index;
+	int error = 0;
+
 	machine_lock(&ext.lock);
-	from->holds++;
+	from = exporter_of(r->exporter, import->name, &index);
+	if (from)
+		from->holds++;
 	machine_unlock(&ext.lock);
-	import->from = from;
-	import->program = program;
-	r->arg.resolved++;
-	return 0;
+	if (!from)
+		return 0;
+	if (from == r->importer)
+		error = ext_refuse(&r->reason, -EXO_EINVAL, "an extension is not linked to itself");
+	if (!error)
+		error = resolve_to(r, import, from, index);
+	ext_let_go(from);
+	return error;
 }
 
 static int resolve(struct resolution *r)
 {
 	struct ext_domain *importer = r->importer;
-	int error = 0;
+	int error = ext_build_begin(importer);
 
 	r->arg.resolved = r->arg.missing = 0;
-	machine_lock(&ext.build);
-	if (importer->unlinked || r->exporter->unlinked)
-		error = -EXO_ESTALE;
+	if (error)
+		return error;
 	for (uint32_t i = 0; i < importer->n_imports && !error; i++)
 		if (!importer->imports[i].program)
 			error = resolve_one(r, &importer->imports[i]);
 	for (uint32_t i = 0; i < importer->n_imports; i++)
 		r->arg.missing += !importer->imports[i].program;
-	machine_unlock(&ext.build);
+	ext_build_end(importer);
 	return error;
 }
 
@@ -219,12 +348,12 @@ int64_t ext_op_resolve(struct call *call, uint64_t block)
 /* Whether both export a function of one name. */
 static bool collide(struct ext_domain *a, struct ext_domain *b)
 {
-	const char *name;
+	uint32_t index;
 
-	if (!a->object)
+	if (!is_leaf(a))
 		return a->parts[0] && (collide(a->parts[0], b) || collide(a->parts[1], b));
-	for (uint32_t i = 0; (name = flt_object_program_name(a->object, i)); i++)
-		if (defines(a, name) && exporter_of(b, name))
+	for (uint32_t i = 0; i < a->n_exports; i++)
+		if (exporter_of(b, a->exports[i].name, &index))
 			return true;
 	return false;
 }
@@ -233,7 +362,7 @@ static unsigned depth_of(const struct ext_domain *domain)
 {
 	unsigned a, b;
 
-	if (domain->object || !domain->parts[0])
+	if (is_leaf(domain) || !domain->parts[0])
 		return 1;
 	a = depth_of(domain->parts[0]);
 	b = depth_of(domain->parts[1]);
@@ -242,44 +371,40 @@ static unsigned depth_of(const struct ext_domain *domain)
 
 enum { COMBINE_DEPTH_MAX = 8 };
 
-static int enter_combination(struct env *env, struct ext_domain *made)
+/* ext.lock held. */
+static int check_parts(struct ext_domain *a, struct ext_domain *b)
 {
-	struct ext_owner *owner;
-	int ref;
-
-	machine_lock(&ext.lock);
-	owner = ext_owner(env, true);
-	ref = owner ? ext_enter(owner, made) : -EXO_ENOMEM;
-	if (ref >= 0) {
-		made->id = ++ext.next_id;
-		made->next = ext.domains;
-		ext.domains = made;
-	}
-	machine_unlock(&ext.lock);
-	return ref;
+	if (!a || !b)
+		return -EXO_ENOENT;
+	if (a->unlinked || b->unlinked)
+		return -EXO_ESTALE;
+	if (depth_of(a) >= COMBINE_DEPTH_MAX || depth_of(b) >= COMBINE_DEPTH_MAX)
+		return -EXO_E2BIG;
+	return collide(a, b) ? -EXO_EBUSY : 0;
 }
 
 /* Takes over the holds of both parts. */
 static int combine(struct env *env, const char *name, struct ext_domain *a, struct ext_domain *b)
 {
-	struct ext_domain *made;
-	int ref;
+	struct ext_domain *made = machine_alloc(sizeof(*made));
+	int error = made ? 0 : -EXO_ENOMEM;
 
-	if (collide(a, b))
-		return -EXO_EBUSY;
-	if (depth_of(a) >= COMBINE_DEPTH_MAX || depth_of(b) >= COMBINE_DEPTH_MAX)
-		return -EXO_E2BIG;
-	made = machine_alloc(sizeof(*made));
-	if (!made)
-		return -EXO_ENOMEM;
+	if (error)
+		return error;
 	made->env = env->id;
+	made->maker = env;
 	memcpy(made->name, name, EXO_NAME_MAX);
-	made->parts[0] = a;
-	made->parts[1] = b;
-	ref = enter_combination(env, made);
-	if (ref < 0)
+	machine_lock(&ext.lock);
+	error = check_parts(a, b);
+	if (!error) {
+		made->parts[0] = a;
+		made->parts[1] = b;
+		error = ext_publish(env, made, NULL);
+	}
+	machine_unlock(&ext.lock);
+	if (error < 0)
 		machine_free(made);
-	return ref;
+	return error;
 }
 
 int64_t ext_op_combine(struct call *call, uint64_t block)
@@ -296,11 +421,7 @@ int64_t ext_op_combine(struct call *call, uint64_t block)
 		return -EXO_EINVAL;
 	a = hold(call->env, arg.a);
 	b = hold(call->env, arg.b);
-	machine_lock(&ext.build);
-	ref = !a || !b                     ? -EXO_ENOENT
-	      : a->unlinked || b->unlinked ? -EXO_ESTALE
-	                                   : combine(call->env, arg.name, a, b);
-	machine_unlock(&ext.build);
+	ref = combine(call->env, arg.name, a, b);
 	if (ref < 0) {
 		let_go(a);
 		let_go(b);
@@ -312,33 +433,73 @@ int64_t ext_op_combine(struct call *call, uint64_t block)
 
 /* ---- INVOKE ---- */
 
-/* In a section from the moment on when nobody can unlink it unseen. */
+/* Finds what is called. With `program` the core is in a section from then on, so that nobody
+ * unlinks it unseen; else *from is held, and the function is still to be compiled, or a service. A
+ * module's imports are its own to invoke. */
+static int find_function(struct ext_domain *domain, const char *name, struct flt_program **program,
+                         struct ext_domain **from, uint32_t *index)
+{
+	const struct ext_import *import = domain->module ? find_import(domain, name) : NULL;
+	int error = 0;
+
+	machine_lock(&ext.lock);
+	*from = import ? import->from : exporter_of(domain, name, index);
+	if (!*from)
+		error = import ? -EXO_EAGAIN : -EXO_ENOENT;
+	else if (domain->unlinked || (*from)->unlinked)
+		error = -EXO_EAGAIN;
+	else if (import)
+		*program = import->program;
+	else
+		*program = (*from)->exports[*index].program;
+	if (!error && *program)
+		ext_section_begin(machine_core());
+	else if (!error)
+		(*from)->holds++;
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+/* In a section. */
+static int run(const struct ext_domain *domain, const struct flt_program *program,
+               struct exo_ext_invoke *arg)
+{
+	unsigned core = machine_core();
+	struct ext_chain *chain = __atomic_load_n(&domain->invoked, __ATOMIC_ACQUIRE);
+	bool before = ext_services_open(core, true);
+	int error = flt_program_takes_numbers(program) ? 0 : -EXO_EINVAL;
+
+	if (chain && !error)
+		(void)ext_chain_raise(chain, core, arg->arguments);
+	if (!error)
+		arg->result = flt_program_call(program, arg->arguments);
+	(void)ext_services_open(core, before);
+	ext_section_end(core);
+	return error;
+}
+
 static int invoke(struct ext_domain *domain, struct exo_ext_invoke *arg)
 {
 	struct flt_error why = {0};
-	struct ext_domain *from;
-	struct flt_program *program;
-	const struct ext_chain *chain;
-	int error;
 
-	machine_lock(&ext.build);
-	from = exporter_of(domain, arg->function);
-	error = !from                                ? -EXO_ENOENT
-	        : domain->unlinked || from->unlinked ? -EXO_ESTALE
-	                                             : export(from, arg->function, &program, &why);
-	if (!error && !flt_program_takes_numbers(program))
-		error = -EXO_EINVAL;
-	if (!error)
-		ext_section_begin(machine_core());
-	machine_unlock(&ext.build);
-	if (error)
-		return error;
-	chain = __atomic_load_n(&domain->invoked, __ATOMIC_ACQUIRE);
-	if (chain)
-		ext_chain_raise(chain, machine_core(), arg->arguments);
-	arg->result = flt_program_call(program, arg->arguments);
-	ext_section_end(machine_core());
-	return 0;
+	for (;;) {
+		struct flt_program *program = NULL;
+		struct ext_domain *from;
+		uint32_t index = 0;
+		bool service;
+		int error = find_function(domain, arg->function, &program, &from, &index);
+
+		if (error)
+			return error;
+		if (program)
+			return run(domain, program, arg);
+		service = from->core || from->module;
+		error = service ? ext_service_invoke(from, index, arg->arguments, &arg->result)
+		                : build_export(from, index, &why);
+		ext_let_go(from);
+		if (error || service)
+			return error;
+	}
 }
 
 int64_t ext_op_invoke(struct call *call, uint64_t block)
@@ -359,51 +520,40 @@ int64_t ext_op_invoke(struct call *call, uint64_t block)
 
 /* ---- Ends ---- */
 
+static void uncharge_export(struct ext_domain *domain, const struct flt_program *program)
+{
+	struct ext_owner *owner = program ? ext_owner_by_id(domain->env) : NULL;
+
+	if (!owner || domain->holds == 0) /* then all its memory has been given back */
+		return;
+	domain->memory -= flt_program_memory(program);
+	ext_uncharge(owner, flt_program_memory(program));
+}
+
+static void unlink_import(struct ext_import *import)
+{
+	if (!import->from)
+		return;
+	if (import->from->core || import->from->module)
+		flt_program_free(import->program);
+	/* Not the last hold: who unlinks sees to it that the exporter has one until then. */
+	import->from->holds--;
+	import->from = NULL;
+	import->program = NULL;
+}
+
 void ext_unlink(struct ext_domain *domain)
 {
-	for (uint32_t i = 0; i < domain->n_exports; i++)
-		flt_program_free(domain->exports[i]);
-	domain->n_exports = 0;
-	for (uint32_t i = 0; i < domain->n_imports; i++) {
-		/* Not the last hold: the exporter's maker has one until all links to it are gone.
-		 */
-		if (domain->imports[i].from)
-			domain->imports[i].from->holds--;
-		domain->imports[i].from = NULL;
-		domain->imports[i].program = NULL;
+	for (uint32_t i = 0; i < domain->n_exports; i++) {
+		uncharge_export(domain, domain->exports[i].program);
+		flt_program_free(domain->exports[i].program);
+		domain->exports[i].program = NULL;
 	}
+	for (uint32_t i = 0; i < domain->n_imports; i++)
+		unlink_import(&domain->imports[i]);
 	for (int i = 0; i < 2; i++) {
 		if (domain->parts[i])
 			domain->parts[i]->holds--;
 		domain->parts[i] = NULL;
 	}
-}
-
-/* Whether it is linked to, or made of, something that ends. */
-static bool depends(const struct ext_domain *domain)
-{
-	for (uint32_t i = 0; i < domain->n_imports; i++)
-		if (domain->imports[i].from && domain->imports[i].from->unlinked)
-			return true;
-	for (int i = 0; i < 2; i++)
-		if (domain->parts[i] && domain->parts[i]->unlinked)
-			return true;
-	return false;
-}
-
-bool ext_condemn(const struct env *env)
-{
-	bool any = false, more = true;
-
-	for (struct ext_domain *domain = ext.domains; domain; domain = domain->next) {
-		domain->unlinked = domain->env == env->id;
-		any |= domain->unlinked;
-	}
-	while (more) {
-		more = false;
-		for (struct ext_domain *domain = ext.domains; domain; domain = domain->next)
-			if (!domain->unlinked && depends(domain))
-				domain->unlinked = more = true;
-	}
-	return any;
 }

@@ -21,6 +21,7 @@ static void add_counts(struct exo_ext_line *line, const struct ext_handler *hand
 	}
 }
 
+/* Under ext.lock. */
 static void describe(struct exo_ext_line *line, const struct ext_handler *handler)
 {
 	*line = (struct exo_ext_line){
@@ -37,6 +38,7 @@ static void describe(struct exo_ext_line *line, const struct ext_handler *handle
 	memcpy(line->extension, handler->domain->name, EXO_NAME_MAX);
 	memcpy(line->function, flt_program_name(handler->program), EXO_NAME_MAX);
 	add_counts(line, handler);
+	line->runs += ext_chain_runs(handler);
 }
 
 _Static_assert((int)EXO_NAME_MAX == (int)FLT_PROGRAM_NAME_MAX, "names fit");

@@ -17,6 +17,8 @@ static int64_t (*const operations[EXO_EXT_OPS])(struct call *call, uint64_t bloc
         [EXO_EXT_KEY] = ext_op_key,         [EXO_EXT_OPEN] = ext_op_open,
         [EXO_EXT_RESOLVE] = ext_op_resolve, [EXO_EXT_COMBINE] = ext_op_combine,
         [EXO_EXT_INVOKE] = ext_op_invoke,   [EXO_EXT_ADMIT] = ext_op_admit,
+        [EXO_EXT_CORE] = ext_op_core,       [EXO_EXT_UNLOAD] = ext_op_unload,
+        [EXO_EXT_CONTEXT] = ext_op_context,
 };
 
 static int64_t operate(struct call *call)
@@ -27,7 +29,7 @@ static int64_t operate(struct call *call)
 }
 
 static const struct core_hooks hooks = {
-        .call = operate, .env_end = ext_env_end, .raise = ext_raise};
+        .call = operate, .env_end = ext_env_end, .raise = ext_raise, .keep = ext_keep};
 
 __attribute__((constructor)) static void install(void)
 {
@@ -38,6 +40,8 @@ __attribute__((constructor)) static void install(void)
 
 static struct section {
 	uint32_t turns;
+	bool open;          /* services may take locks */
+	uint64_t nominated; /* by the handler that runs */
 } __attribute__((aligned(64))) sections[EXO_CORES_MAX];
 
 void ext_section_begin(unsigned core)
@@ -48,6 +52,29 @@ void ext_section_begin(unsigned core)
 void ext_section_end(unsigned core)
 {
 	__atomic_store_n(&sections[core].turns, sections[core].turns + 1, __ATOMIC_RELEASE);
+}
+
+bool ext_section_inside(unsigned core)
+{
+	return sections[core].turns & 1;
+}
+
+bool ext_services_open(unsigned core, bool open)
+{
+	bool before = sections[core].open;
+
+	sections[core].open = open;
+	return before;
+}
+
+bool ext_services_are_open(void)
+{
+	return sections[machine_core()].open;
+}
+
+uint64_t *ext_nominated(unsigned core)
+{
+	return &sections[core].nominated;
 }
 
 void ext_quiesce(void)

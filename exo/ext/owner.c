@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whose extensions: each environment's table of references. */
-#include "ext.h"
+#include <exo/layout.h>
+
+#include "../core/ledger.h"
+#include "service.h"
+
+enum { EXTENSIONS_LEAST = 2 << 20, EXTENSIONS_PART = 64 };
 
 struct ext_owner *ext_owner(struct env *env, bool make)
 {
@@ -33,6 +38,79 @@ struct ext_domain *ext_find(struct env *env, uint32_t ref)
 	struct ext_owner *owner = ext_owner(env, false);
 
 	return owner && ref < EXO_EXT_REFS ? owner->refs[ref] : NULL;
+}
+
+/* ---- The kernel's memory ---- */
+
+static uint64_t frames_for(size_t bytes)
+{
+	return (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
+}
+
+/* What all extensions may have of the kernel's heap: about half of it, which grows with the
+ * machine. */
+static size_t most_of_all(void)
+{
+	uint64_t free;
+
+	return EXTENSIONS_LEAST + ledger_total(&free) * EXO_PAGE_SIZE / EXTENSIONS_PART;
+}
+
+/* The kernel's memory that an environment uses is taken off the frames that it may own. */
+int ext_charge(struct ext_owner *owner, size_t bytes)
+{
+	struct exo_account *account = owner->env->account;
+	uint64_t more;
+	int error = 0;
+
+	if (bytes > EXO_EXT_MEMORY_MAX - owner->memory)
+		return -EXO_E2BIG;
+	more = frames_for(owner->memory + bytes) - frames_for(owner->memory);
+	core_lock();
+	if (account->frames_max - account->frames < more || ext.memory + bytes > most_of_all())
+		error = -EXO_ENOMEM;
+	else
+		account->frames_max -= more;
+	core_unlock();
+	if (!error) {
+		owner->memory += bytes;
+		ext.memory += bytes;
+	}
+	return error;
+}
+
+void ext_uncharge(struct ext_owner *owner, size_t bytes)
+{
+	uint64_t before = frames_for(owner->memory);
+
+	owner->memory -= bytes;
+	ext.memory -= bytes;
+	core_lock();
+	owner->env->account->frames_max += before - frames_for(owner->memory);
+	core_unlock();
+}
+
+int ext_charge_env(uint32_t env, size_t bytes)
+{
+	struct ext_owner *owner;
+	int error;
+
+	machine_lock(&ext.lock);
+	owner = ext_owner_by_id(env);
+	error = owner ? ext_charge(owner, bytes) : -EXO_ESTALE;
+	machine_unlock(&ext.lock);
+	return error;
+}
+
+void ext_uncharge_env(uint32_t env, size_t bytes)
+{
+	struct ext_owner *owner;
+
+	machine_lock(&ext.lock);
+	owner = ext_owner_by_id(env);
+	if (owner)
+		ext_uncharge(owner, bytes);
+	machine_unlock(&ext.lock);
 }
 
 int ext_enter(struct ext_owner *owner, struct ext_domain *domain)
@@ -90,39 +168,18 @@ static struct ext_owner *take_out(struct env *env)
 	return owner;
 }
 
-/* What is linked to the environment's extensions is unlinked, when nobody runs it any more. */
-static void end_links(struct env *env)
-{
-	struct ext_handler *handlers;
-	bool any;
-
-	machine_lock(&ext.build);
-	machine_lock(&ext.lock);
-	any = ext_condemn(env);
-	machine_unlock(&ext.lock);
-	handlers = ext_handlers_take(env);
-	if (any || handlers)
-		ext_quiesce();
-	machine_lock(&ext.lock);
-	for (struct ext_domain *domain = ext.domains; any && domain; domain = domain->next)
-		if (domain->unlinked)
-			ext_unlink(domain);
-	for (struct ext_domain *domain = ext.domains; any && domain; domain = domain->next)
-		domain->unlinked = false;
-	machine_unlock(&ext.lock);
-	machine_unlock(&ext.build);
-	ext_handlers_free(handlers);
-}
-
 void ext_env_end(struct env *env)
 {
 	struct ext_owner *owner;
 
 	ext_events_end(env);
-	end_links(env);
+	ext_unlink_env(env);
 	machine_lock(&ext.lock);
 	owner = take_out(env);
+	if (owner)
+		ext_uncharge(owner, owner->memory); /* its limit passes on as it was */
 	machine_unlock(&ext.lock);
+	ext_virtual_env_end(env->id);
 	for (uint32_t ref = 0; owner && ref < EXO_EXT_REFS; ref++)
 		if (owner->refs[ref])
 			ext_let_go(owner->refs[ref]);

@@ -275,6 +275,7 @@ struct env *world_env(uint32_t id)
 		return &envs[id];
 	envs[id].id = id;
 	envs[id].account = &accounts[id];
+	accounts[id].frames_max = WORLD_FRAMES;
 	snprintf(envs[id].name, sizeof(envs[id].name), "env%u", id);
 	return &envs[id];
 }
@@ -282,6 +283,7 @@ struct env *world_env(uint32_t id)
 void world_env_reset(uint32_t id)
 {
 	memset(&accounts[id], 0, sizeof(accounts[id]));
+	accounts[id].frames_max = WORLD_FRAMES;
 	world_events[id] = 0;
 }
 

@@ -113,6 +113,33 @@ static void end(uint32_t env)
 	world_env_reset(env);
 }
 
+/* The object as a module, linked to it and to the kernel's services, and one of them unloaded. */
+static void as_module(int ref, const uint8_t *bytes, uint32_t size, uint8_t choice)
+{
+	static struct pe pe;
+	struct exo_ext_create arg = {.name = "module",
+	                             .object = (uintptr_t)bytes,
+	                             .size = size,
+	                             .flags = EXO_EXT_MODULE};
+	struct exo_ext_core core = {0};
+	struct exo_ext_resolve link = {.importer = (uint32_t)ref};
+	struct exo_ext_ref gone;
+
+	world_env(ALICE)->pes = &pe;
+	if (ext_call(ALICE, EXO_EXT_CORE, &core) || ext_call(ALICE, EXO_EXT_CREATE, &arg))
+		return;
+	link.exporter = core.ref;
+	(void)ext_call(ALICE, EXO_EXT_RESOLVE, &link);
+	link.exporter = arg.ref;
+	(void)ext_call(ALICE, EXO_EXT_RESOLVE, &link);
+	link = (struct exo_ext_resolve){.importer = arg.ref, .exporter = (uint32_t)ref};
+	(void)ext_call(ALICE, EXO_EXT_RESOLVE, &link);
+	gone.ref = choice & 1 ? core.ref : choice & 2 ? arg.ref : (uint32_t)ref;
+	gone.reserved = 0;
+	if (choice & 4)
+		CHECK(ext_call(ALICE, EXO_EXT_UNLOAD, &gone) == 0);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	world_start();
@@ -140,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ref = create(ALICE, data, (uint32_t)(size - TAIL), frames);
 	if (ref >= 0) {
 		link_all(ref, create(ALICE, data, (uint32_t)(size - TAIL), 0));
+		as_module(ref, data, (uint32_t)(size - TAIL), choices[5]);
 		with_names(ref, data, size - TAIL, choices[6], &bound.out, &space);
 		arrive(choices);
 		core_raise(world_env(ALICE), EXO_EXT_TIMER, choices[0], choices[1], choices[2]);

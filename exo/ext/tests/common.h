@@ -12,6 +12,13 @@
 
 extern char test_reason[160]; /* of the last refusal */
 
+/* The last letter that a module got, and how many there were. */
+extern struct test_letter {
+	unsigned n;
+	uint32_t from;
+	uint64_t args[4];
+} test_letter;
+
 /* The bytes of filters/programs/NAME.o, or of filters/tests/NAME.o (link-…); fails the test where
  * it was not built. */
 const void *test_object(const char *name, uint32_t *size);

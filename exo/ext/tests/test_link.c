@@ -217,6 +217,19 @@ static void *keep_calling(void *arg)
 	return (void *)(uintptr_t)calls;
 }
 
+/* The other core may be building the importer. */
+static void resolve_all(int importer, int exporter)
+{
+	uint32_t missing = 1;
+
+	while (missing) {
+		int resolved = resolve(BOB, importer, exporter, &missing);
+
+		assert_true(resolved >= 0 || resolved == -EXO_EAGAIN);
+		missing = resolved < 0 ? 1 : missing;
+	}
+}
+
 static void unloads_while_calls_run(void **state)
 {
 	int caller = test_create(BOB, "link-caller");
@@ -228,14 +241,123 @@ static void unloads_while_calls_run(void **state)
 	for (int i = 0; i < 200; i++) {
 		int callee = test_create(ALICE, "link-callee");
 
-		assert_int_equal(resolve(BOB, caller, share(ALICE, callee, BOB), NULL), 3);
-		for (int k = 0; k < 20; k++)
-			assert_int_equal(invoke(BOB, caller, "deeper", 5, 0), 20);
+		resolve_all(caller, share(ALICE, callee, BOB));
+		for (int k = 0; k < 20; k++) {
+			int64_t result = invoke(BOB, caller, "deeper", 5, 0);
+
+			assert_true(result == 20 || result == -EXO_EAGAIN);
+		}
+		if (i % 2) {
+			struct exo_ext_ref arg = {.ref = (uint32_t)callee};
+
+			assert_int_equal(test_ext(ALICE, EXO_EXT_UNLOAD, &arg), 0);
+		}
 		test_end(ALICE);
 	}
 	stop = true;
 	pthread_join(thread, &calls);
 	assert_non_null(calls);
+}
+
+/* An extension ends whoever uses it; others' references go with it. */
+static void unloads_one(void **state)
+{
+	int callee = test_create(ALICE, "link-callee"), mine = test_create(ALICE, "link-caller"),
+	    bobs = test_create(BOB, "link-caller");
+	int shared = share(ALICE, callee, BOB);
+	struct exo_ext_ref arg = {.ref = (uint32_t)callee}, foreign = {.ref = (uint32_t)shared};
+
+	assert_int_equal(resolve(BOB, bobs, shared, NULL), 3);
+	assert_int_equal(resolve(ALICE, mine, callee, NULL), 3);
+	assert_int_equal(invoke(BOB, bobs, "deeper", 5, 0), 20);
+	assert_int_equal(test_ext(BOB, EXO_EXT_UNLOAD, &foreign), -EXO_EPERM);
+	assert_int_equal(drop(ALICE, callee), -EXO_EBUSY);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_UNLOAD, &arg), 0);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_UNLOAD, &arg), -EXO_ENOENT);
+	assert_int_equal(invoke(BOB, bobs, "deeper", 5, 0), -EXO_EAGAIN);
+	assert_int_equal(invoke(BOB, shared, "twice", 5, 0), -EXO_ENOENT);
+	callee = test_create(ALICE, "link-callee");
+	assert_int_equal(resolve(ALICE, mine, callee, NULL), 3);
+	assert_int_equal(invoke(ALICE, mine, "deeper", 5, 0), 20);
+}
+
+/* An environment's own interfaces among domains (SPIN's CreateFromModule). */
+static int create_module(uint32_t env, const char *object)
+{
+	uint32_t size;
+	const void *bytes = test_object(object, &size);
+	struct exo_ext_create arg = {.name = "module",
+	                             .object = (uintptr_t)bytes,
+	                             .size = size,
+	                             .flags = EXO_EXT_MODULE,
+	                             .error = (uintptr_t)test_reason,
+	                             .error_size = sizeof(test_reason)};
+	int64_t error = test_ext(env, EXO_EXT_CREATE, &arg);
+
+	return error ? (int)error : (int)arg.ref;
+}
+
+static void a_module_gets_letters(void **state)
+{
+	static struct pe pe;
+	int module, teller = test_create(BOB, "link-teller");
+	uint32_t missing;
+
+	world_env(ALICE)->pes = &pe;
+	module = create_module(ALICE, "link-module");
+	assert_true(module >= 0);
+	assert_int_equal(resolve(BOB, teller, share(ALICE, module, BOB), &missing), 2);
+	assert_int_equal(missing, 0);
+	test_letter.n = 0;
+	assert_int_equal(invoke(BOB, teller, "say", 7, 0), 0);
+	assert_int_equal(test_letter.n, 1);
+	assert_int_equal(test_letter.from, BOB);
+	assert_int_equal(test_letter.args[0], 0); /* the first function of the module */
+	assert_int_equal(test_letter.args[1], 7);
+	assert_int_equal(test_letter.args[2], 8);
+	assert_int_equal(invoke(BOB, teller, "shout", 0, 0), 0);
+	assert_int_equal(test_letter.args[0], 1);
+	assert_int_equal(invoke(ALICE, module, "tell", 3, 4), 0);
+	assert_int_equal(test_letter.args[1], 3);
+	assert_int_equal(test_letter.n, 3);
+	test_end(ALICE);
+	assert_int_equal(invoke(BOB, teller, "say", 7, 0), -EXO_EAGAIN);
+	assert_int_equal(test_letter.n, 3);
+	world_env(ALICE)->pes = NULL;
+}
+
+static void a_module_calls_what_it_imports(void **state)
+{
+	int module = create_module(ALICE, "link-module"), other, callee;
+
+	other = test_create(ALICE, "link-other");
+	callee = test_create(ALICE, "link-callee");
+	assert_int_equal(invoke(ALICE, module, "twice", 21, 0), -EXO_EAGAIN);
+	assert_int_equal(resolve(ALICE, module, other, NULL), -EXO_EVERIFY); /* other types */
+	assert_int_equal(resolve(ALICE, module, callee, NULL), 1);
+	assert_int_equal(invoke(ALICE, module, "twice", 21, 0), 42);
+	assert_int_equal(invoke(ALICE, module, "show", 1, 0), -EXO_EVERIFY); /* takes memory */
+}
+
+/* What an extension takes of the kernel's memory comes off its maker's limit. */
+static void charges_its_memory(void **state)
+{
+	const struct exo_account *account = world_env(ALICE)->account;
+	uint64_t before = account->frames_max, with;
+	int callee = test_create(ALICE, "link-callee"), caller = test_create(ALICE, "link-caller");
+
+	with = account->frames_max;
+	assert_true(with < before);
+	assert_int_equal(resolve(ALICE, caller, callee, NULL), 3);
+	assert_int_equal(invoke(ALICE, caller, "compute", 5, 0) > 0, true);
+	assert_true(account->frames_max <= with);
+	assert_int_equal(drop(ALICE, caller), 0);
+	assert_int_equal(drop(ALICE, callee), 0);
+	assert_int_equal(account->frames_max, before);
+	world_env(ALICE)->account->frames_max = 1;
+	assert_int_equal(test_create(ALICE, "link-callee"), -EXO_ENOMEM);
+	assert_int_equal(account->frames_max, 1);
+	world_env(ALICE)->account->frames_max = before;
 }
 
 /* Objects that are cut, and with bytes changed: refused, or harmless. */
@@ -278,6 +400,10 @@ int main(void)
 	        CASE(combines_exports),
 	        CASE(a_combination_ends_with_its_parts),
 	        CASE(unloads_while_calls_run),
+	        CASE(unloads_one),
+	        CASE(a_module_gets_letters),
+	        CASE(a_module_calls_what_it_imports),
+	        CASE(charges_its_memory),
 	        CASE(survives_hostile_objects),
 	};
 

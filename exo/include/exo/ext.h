@@ -34,6 +34,18 @@
  * it, and nothing else. An extension whose exporter ends is unlinked: its handlers end, what was
  * resolved is unresolved again, and it may be resolved anew.
  *
+ * Besides there are domains that no object defines. A *core domain* (CORE) exports the kernel's own
+ * services, exo/service.h, with the authority of the keys that it was made with. An environment's
+ * *module* (CREATE with EXO_EXT_MODULE, SPIN's CreateFromModule) is an object of which only names
+ * and types count, for the code that goes with them runs in ring 3: a call of one of its exports is
+ * a letter to its environment (as EXO_CALL_SEND: a remote call whose first argument is the number
+ * of the function among the object's, then up to three of its own; the caller gets 0, or
+ * -EXO_EAGAIN where no room was left); what it imports, once resolved, is invoked by the module's
+ * reference.
+ *
+ * Nothing here waits for another program to be compiled: -EXO_EAGAIN says that an extension is
+ * being built on another core, or that one that it is linked to is about to end.
+ *
  * *Arenas* (maps of type 33 without key and value) are frames of the environment's own, given when
  * the extension is made and pinned while it lives: helpers move parts of messages to and from them.
  * Everything an extension holds goes when its maker ends.
@@ -63,6 +75,12 @@ enum exo_ext_op {
 	EXO_EXT_COMBINE, /* struct exo_ext_combine */
 	EXO_EXT_ADMIT,   /* struct exo_ext_admit */
 	EXO_EXT_INVOKE,  /* struct exo_ext_invoke: the function's result is in the block */
+	EXO_EXT_CORE,    /* struct exo_ext_core */
+	EXO_EXT_UNLOAD,  /* struct exo_ext_ref: ends an extension of the caller's own, whoever uses
+	                    it: its handlers are released, who is linked to it is unlinked,
+	                    everybody's references to it are gone, what was allocated on its behalf
+	                    comes back. Calls that are under way end first */
+	EXO_EXT_CONTEXT, /* struct exo_ext_context */
 	EXO_EXT_OPS
 };
 
@@ -77,7 +95,14 @@ enum {
 	EXO_HANDLER_HOPS = 4,
 	EXO_HANDLER_WAKE = 0x100,
 	EXO_HANDLER_STOP = 0x200, /* events: handlers behind this one do not run */
+	EXO_HANDLER_DONE = 0x400, /* faults: mended, the access is tried again; EXO_EXT_DISK: the
+	                             environment need not be told. Counts where the handler's maker
+	                             is the event's environment, or controls it */
 	EXO_HANDLER_ACTION = 0xff,
+};
+
+enum exo_ext_flags {
+	EXO_EXT_MODULE = 1 << 0, /* names and types of code that runs in the caller's ring 3 */
 };
 
 struct exo_ext_create {
@@ -89,7 +114,25 @@ struct exo_ext_create {
 	uint64_t arena_first; /* the first one: contiguous, the caller's own */
 	uint64_t error;       /* address for the reason of a refusal, as text; 0: none */
 	uint32_t error_size;
-	uint32_t ref; /* written */
+	uint32_t ref;      /* written */
+	uint32_t flags;    /* enum exo_ext_flags */
+	uint32_t reserved; /* 0 */
+};
+
+/* Makes a core domain. Keys of kind EXO_KIND_NONE: what needs them fails. They are looked at again
+ * whenever a service uses them. */
+struct exo_ext_core {
+	struct exo_cap frames; /* EXO_KIND_FRAME with ALLOC: for exo_phys_allocate */
+	struct exo_cap envs;   /* EXO_KIND_ENV with ALLOC: for exo_context_create */
+	uint32_t ref;          /* written */
+	uint32_t reserved;     /* 0 */
+};
+
+/* A key to a context that exo_context_create made for the caller. */
+struct exo_ext_context {
+	uint32_t id;        /* its result */
+	uint32_t reserved;  /* 0 */
+	struct exo_cap out; /* written: as struct exo_env_create's */
 };
 
 /* A key to an extension of the caller's own, for EXO_CALL_GRANT. */
@@ -161,6 +204,19 @@ enum exo_ext_event {
 	EXO_EXT_INVOKED, /* `target`: reference of an extension of the caller's; arguments: those of
 	                    the invocation (EXO_EXT_INVOKE), of which the function itself comes
 	                    last: so a call by name is an event */
+	/* SPIN's Translation events: a page fault (EXO_EXT_FAULT, with the same arguments) that no
+	   handler of that event has done, by kind: nothing is mapped there; likewise, and the
+	   environment has ranges of virtual addresses (exo_virt_allocate) but none there; what is
+	   mapped does not allow it. */
+	EXO_EXT_NOT_PRESENT,
+	EXO_EXT_BAD_ADDRESS,
+	EXO_EXT_PROTECTION,
+	EXO_EXT_RECLAIM, /* frame, pins: it is taken by force (EXO_CALL_REPOSSESS), unless the
+	                    handler nominates another one (exo_phys_nominate) */
+	EXO_EXT_DISK,    /* first frame, result, write << 32 | sectors: a request of its is done */
+	EXO_EXT_KEEP, /* core, TSC: housekeeping, every 10 ms at most, whether the environment has
+	                 time or not; what it takes is taken off its account and its next slots.
+	                 `target`: 0 */
 	EXO_EXT_EVENTS
 };
 

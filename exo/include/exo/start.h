@@ -35,6 +35,7 @@ enum exo_start_use {
 	EXO_USE_SELF = 9,    /* CONTROL over itself */
 	EXO_USE_DISK = 10,   /* an extent; ALLOC: free sectors may be taken */
 	EXO_USE_SCREEN = 11, /* a rectangle; ALLOC: free parts of the screen may be taken */
+	EXO_USE_EXTENSION = 12, /* `name`: an extension that may be opened */
 };
 
 struct exo_start_cap {

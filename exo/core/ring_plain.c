@@ -59,25 +59,28 @@ static inline struct piece read_piece(const struct net_ring *ring, uint32_t at)
 	return (struct piece){desc->address, desc->length, desc->flags, desc->port};
 }
 
-/* By whole blocks, which may read and write a little further where `room`, up to the page's end, is
- * left: over what is written comes what is next, and behind a packet the buffer has room, too. */
+typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t word __attribute__((aligned(1), may_alias));
+
+/* Headers as four blocks, which may read and write a little further where `room`, up to the page's
+ * end, is left: over what is written comes what is next, and behind a packet the buffer has room.
+ * What is long by words, the last of which may overlap the one before it. */
 static inline void copy(uint8_t *to, const uint8_t *from, uint32_t length, uint32_t room)
 {
-	typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
-	size_t words = (length + 7) / 8;
+	const uint8_t *end = from + length;
+	uint8_t *to_end = to + length;
+	size_t words = length / 8;
 
 	if (length <= HEADER_MAX && room >= HEADER_MAX) {
 		const block *f = (const block *)(const void *)from;
 		block *t = (block *)(void *)to;
 
 		t[0] = f[0], t[1] = f[1], t[2] = f[2], t[3] = f[3];
-	} else if (room < ((length + 15) & ~15u)) {
-		memcpy(to, from, length);
 	} else if (length >= STRING_MIN) {
 		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+		*(word *)(void *)(to_end - 8) = *(const word *)(const void *)(end - 8);
 	} else {
-		for (uint32_t i = 0; i < length; i += 16)
-			*(block *)(void *)(to + i) = *(const block *)(const void *)(from + i);
+		memcpy(to, from, length);
 	}
 }
 
@@ -132,28 +135,22 @@ static inline unsigned read_plain(const struct burst *burst, uint32_t at, uint32
 	return 2;
 }
 
-/* Puts the packet into the burst; false: nothing has happened. */
+/* Puts the packet into the burst's next buffer; false: it is not one of ours. */
 static inline bool put(struct burst *burst, const struct piece piece[PIECES], unsigned n)
 {
 	uint32_t length = piece[0].length + piece[1].length;
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port_pool);
-	uint8_t *data;
+	struct rte_mbuf *mbuf = burst->mbufs[burst->n];
+	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 
-	if (!mbuf)
-		return false;
-	data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	mbuf->data_len = (uint16_t)length;
 	mbuf->pkt_len = length;
 	if (!add(burst, data, &piece[0], &burst->held[0]) ||
 	    !add(burst, data + piece[0].length, &piece[1], &burst->held[1]) ||
 	    !guard_knows(&burst->ring->guard, data, RTE_MIN(length, (uint32_t)NET_HEADER_BYTES)) ||
-	    loop_way(burst->port, mbuf) != LOOP_NOT) {
-		rte_pktmbuf_free(mbuf);
+	    loop_way(burst->port, mbuf) != LOOP_NOT)
 		return false;
-	}
 	burst->bytes += length;
 	burst->descriptors += n;
-	burst->mbufs[burst->n] = mbuf;
 	burst->lengths[burst->n] = (uint16_t)length;
 	burst->pieces[burst->n++] = (uint8_t)n;
 	return true;
@@ -177,28 +174,41 @@ static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core
 	return sent < burst->n || sent == NET_BURST;
 }
 
+/* How many packets there may be: what the first is like, all are. */
+static unsigned guess(const struct piece *first, uint32_t available)
+{
+	return RTE_MIN(available / (first->flags & EXO_DESC_MORE ? PIECES : 1),
+	               (uint32_t)NET_BURST);
+}
+
 bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core)
 {
 	struct burst burst;
 	uint32_t available = ring_requests(ring), at = 0;
 	struct piece piece[PIECES];
-	unsigned n;
+	unsigned n, most;
 
 	if (available == 0)
 		return false;
-	burst.port = read_piece(ring, 0).port;
-	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1))
+	piece[0] = read_piece(ring, 0);
+	burst.port = piece[0].port;
+	most = guess(&piece[0], available);
+	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1) ||
+	    (piece[0].flags & ~EXO_DESC_MORE) || most == 0 ||
+	    rte_pktmbuf_alloc_bulk(port_pool, burst.mbufs, most))
 		return false;
 	burst.ring = ring;
 	burst.most = RTE_MIN(port_frame_max(burst.port),
 	                     (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
 	burst.n = burst.bytes = burst.descriptors = 0;
 	burst.held[0].frame = burst.held[1].frame = NOTHING;
-	while (burst.n < NET_BURST && at < available) {
+	while (burst.n < most && at < available) {
 		n = read_plain(&burst, at, available, piece);
 		if (n == 0 || !put(&burst, piece, n))
 			break;
 		at += n;
 	}
+	if (burst.n < most)
+		rte_pktmbuf_free_bulk(&burst.mbufs[burst.n], most - burst.n);
 	return burst.n > 0 && send_burst(&burst, ring, core);
 }

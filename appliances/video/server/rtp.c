@@ -177,8 +177,9 @@ static void send_next(struct video *video, struct video_viewer *viewer, const st
 	leg->sequence++;
 }
 
-static void send_until(struct video *video, struct video_viewer *viewer, const struct media *media,
-                       const struct media_packet *packets, uint32_t end)
+static inline void send_until(struct video *video, struct video_viewer *viewer,
+                              const struct media *media, const struct media_packet *packets,
+                              uint32_t end)
 {
 	bool burst = video->ops.burst != NULL && !viewer->loops && viewer->conn == NULL;
 

@@ -24,7 +24,7 @@ enum {
 	CHUNKS = 6144, /* two for each packet that waits in a slow viewer's connection */
 	RECORDS = 4096,
 	ARRIVALS = 1024, /* requests are short */
-	BLOCKS = 128,    /* answers that are on their way at once */
+	BLOCKS = CONNS,  /* one for each packet that waits in a slow interleaved viewer, too */
 	HALF_OPEN = 128,
 	TIME_WAITS = 512,
 	CHANNEL_TTL = 8,

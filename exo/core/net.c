@@ -177,27 +177,42 @@ static void store(uint64_t *to, uint64_t value)
 }
 
 /* The environment's copy of a record of counters. */
-static void publish(void *shared, const void *counters, size_t size)
+static inline void publish(void *shared, const void *counters, size_t size)
 {
+#pragma GCC unroll 8
 	for (size_t i = 0; i < size / sizeof(uint64_t); i++)
 		store((uint64_t *)shared + i, ((const uint64_t *)counters)[i]);
 }
 
-static void charge_ring(struct net_ring *ring)
+static __attribute__((noinline)) void charge_ring_losses(struct net_ring *ring)
 {
 	struct exo_account *account = ring->env->account;
 	const struct exo_ring_counters *now = &ring->counters, *then = &ring->accounted;
 
-	if (ring->kind == EXO_RING_TRANSMIT) {
-		add(&account->tx_packets, now->packets - then->packets);
-		add(&account->tx_bytes, now->bytes - then->bytes);
-	}
 	add(&account->tx_refused, now->refused - then->refused);
 	add(&account->bad_descriptors,
 	    now->bad_descriptor - then->bad_descriptor + now->bad_index - then->bad_index);
 	add(&account->tx_waited, now->nic_full - then->nic_full);
 	add(&account->completions_lost, now->completions_lost - then->completions_lost);
 	ring->accounted = *now;
+}
+
+static inline void charge_ring(struct net_ring *ring)
+{
+	struct exo_account *account = ring->env->account;
+	const struct exo_ring_counters *now = &ring->counters;
+	struct exo_ring_counters *then = &ring->accounted;
+
+	if (ring->kind == EXO_RING_TRANSMIT) {
+		add(&account->tx_packets, now->packets - then->packets);
+		add(&account->tx_bytes, now->bytes - then->bytes);
+	}
+	then->packets = now->packets;
+	then->bytes = now->bytes;
+	if (((now->refused ^ then->refused) | (now->bad_descriptor ^ then->bad_descriptor) |
+	     (now->bad_index ^ then->bad_index) | (now->nic_full ^ then->nic_full) |
+	     (now->completions_lost ^ then->completions_lost)) != 0)
+		charge_ring_losses(ring);
 }
 
 static void publish_ring(struct net_ring *ring)
@@ -208,35 +223,44 @@ static void publish_ring(struct net_ring *ring)
 
 static void publish_rings(unsigned core)
 {
+	bool shared = net.n_pollers > 1;
 	struct net_ring *ring;
 
 	while ((ring = net.cores[core].dirty_rings)) {
 		bool wake;
 
 		net.cores[core].dirty_rings = ring->dirty_next;
-		machine_lock(&ring->lock);
+		if (shared)
+			machine_lock(&ring->lock);
 		wake = ring->wake;
 		ring->dirty = ring->wake = false;
 		publish_ring(ring);
-		machine_unlock(&ring->lock);
+		if (shared)
+			machine_unlock(&ring->lock);
 		if (wake)
 			env_post(ring->env, ring->core, EXO_EVENT_RING);
 	}
 }
 
-static void charge(struct net_binding_core *part)
+static inline void charge(struct net_binding_core *part)
 {
 	struct exo_account *account = part->binding->env->account;
-	const struct exo_binding_counters *now = &part->counters, *then = &part->accounted;
+	const struct exo_binding_counters *now = &part->counters;
+	struct exo_binding_counters *then = &part->accounted;
 	uint64_t no_buffer = now->dropped_no_buffer - then->dropped_no_buffer;
 	uint64_t ring_full = now->dropped_ring_full - then->dropped_ring_full;
 
 	add(&account->rx_packets, now->delivered_packets - then->delivered_packets);
 	add(&account->rx_bytes, now->delivered_bytes - then->delivered_bytes);
+	then->delivered_packets = now->delivered_packets;
+	then->delivered_bytes = now->delivered_bytes;
+	if ((no_buffer | ring_full) == 0)
+		return;
 	add(&account->rx_dropped, no_buffer + ring_full);
 	add(&account->rx_no_buffer, no_buffer);
 	add(&account->rx_ring_full, ring_full);
-	part->accounted = *now;
+	then->dropped_no_buffer = now->dropped_no_buffer;
+	then->dropped_ring_full = now->dropped_ring_full;
 }
 
 /* One counter, summed over the cores' parts, into the environment's record. */
@@ -258,7 +282,11 @@ static void publish_bindings(unsigned core)
 		net.cores[core].dirty = part->dirty_next;
 		part->dirty = false;
 		charge(part);
-		for (size_t i = 0; part->binding->shared && i < sizeof(part->counters);
+		if (!part->binding->shared)
+			continue;
+		if (net.n_pollers == 1)
+			publish(part->binding->shared, &part->counters, sizeof(part->counters));
+		for (size_t i = 0; net.n_pollers > 1 && i < sizeof(part->counters);
 		     i += sizeof(uint64_t))
 			publish_sum(part->binding, i);
 	}

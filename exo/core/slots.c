@@ -29,6 +29,8 @@ struct core {
 	bool passed;                 /* the slot went on to a donee before anybody ran in it */
 	unsigned slot;               /* index in the vector */
 	uint64_t slot_end, save_end; /* save_end 0: the PE was not told of the end */
+	uint64_t listen_at;          /* when NICs may interrupt who runs; UINT64_MAX: they may */
+	uint64_t listened;           /* when they could last, or the core halted */
 	uint64_t last_work;          /* TSC at which there was something to do */
 	bool watching;               /* see net_watch */
 
@@ -348,9 +350,32 @@ static void arm(const struct core *core, struct pe *pe)
 {
 	uint64_t end = core->save_end ? core->save_end : core->slot_end;
 
+	if (core->listen_at < end)
+		end = core->listen_at;
 	for (struct machine_pe *p = &pe->machine; p; p = p->caller)
 		end = pe_of(p)->timer < end ? pe_of(p)->timer : end;
 	machine_timer(end);
+}
+
+/*
+ * To have NICs interrupt, and to poll once more before, costs more than a short run: so they may
+ * not at first. Once a slot they may at once, for who runs again and again.
+ */
+static void begin_deaf(struct core *core, uint64_t now)
+{
+	bool due = now - core->listened > SLOTS_DEAF_MAX * core_info->slot_ticks;
+
+	core->listen_at = due ? now : now + core_info->slot_ticks / SLOTS_DEAF_PART;
+	machine_listen(false);
+}
+
+static void listen(struct core *core, uint64_t now)
+{
+	if (now < core->listen_at)
+		return;
+	core->listen_at = UINT64_MAX;
+	core->listened = now;
+	machine_listen(true);
 }
 
 static void poll(void)
@@ -408,6 +433,7 @@ static bool interrupted(struct core *core, struct pe *pe)
 	revoke_tick(now);
 	if (more && now >= core->slot_end)
 		more = slot_over(core, pe, now);
+	listen(core, now);
 	arm(core, pe);
 	return more;
 }
@@ -489,6 +515,8 @@ static void run_slot(struct core *core, struct pe *pe)
 		return;
 	}
 	begin(pe);
+	begin_deaf(core, started);
+	listen(core, started);
 	arm(core, pe);
 	while (more && is_running(core->current->env)) {
 		struct machine_trap trap;
@@ -558,6 +586,7 @@ static void idle(struct core *core)
 	now = next_deadline(core, now);
 	if (now != 0 && !stop_watching(core))
 		machine_idle(now);
+	core->listened = machine_tsc();
 }
 
 static void housekeeping(void)

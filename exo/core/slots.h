@@ -12,9 +12,9 @@
  * slot ends in a row has its environment ended (the abort protocol). The slots of a PE that waits
  * for another's reply (transfer.h) are the other's.
  *
- * The network is polled when a doorbell or another core asks, on each interrupt inside a slot, and
- * for as long as nobody can run; a core halts after SLOTS_SPIN_PART of a slot without work, and
- * looks again every SLOTS_IDLE_MAX slots.
+ * The network is polled when a doorbell or another core asks, on each interrupt inside a slot (of
+ * NICs: from SLOTS_DEAF_PART of one on), and for as long as nobody can run; a core halts after
+ * SLOTS_SPIN_PART of a slot without work, and looks again every SLOTS_IDLE_MAX slots.
  *
  * Locks: a core's scheduling lock guards its list of PEs and the owners of its slots, which other
  * cores change; the rest belongs to the core.
@@ -34,6 +34,8 @@ struct call;
 enum {
 	SLOTS_PER_SECOND = 1000,
 	SLOTS_SAVE_PART = 4, /* of a slot: time to save in */
+	SLOTS_DEAF_PART = 8, /* of a slot: time until NICs may interrupt who runs */
+	SLOTS_DEAF_MAX = 16, /* slots after which they may from the begin */
 	SLOTS_SPIN_PART = 4, /* of a slot: time of empty polls before the core halts */
 	SLOTS_IDLE_MAX = 10, /* slots that a core halts at most: what waits for a NIC that was full
 	                        has no interrupt of its own */

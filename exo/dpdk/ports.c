@@ -23,6 +23,7 @@ enum {
 
 static struct dpdk_port ports[RTE_MAX_ETHPORTS];
 static struct rte_mempool *pool;
+static uint16_t ports_end;
 
 static int complain(uint16_t id, const char *what, int error)
 {
@@ -300,7 +301,7 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
 	RTE_ETH_FOREACH_DEV(id)
 	{
 		if (start(id, wish) == 0)
-			n = id + 1u;
+			n = ports_end = id + 1u;
 		else
 			rte_eth_dev_close(id);
 	}
@@ -310,6 +311,11 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
 const struct dpdk_port *dpdk_port(uint16_t id)
 {
 	return id < RTE_MAX_ETHPORTS && ports[id].started ? &ports[id] : NULL;
+}
+
+uint16_t dpdk_ports_end(void)
+{
+	return ports_end;
 }
 
 struct rte_mempool *dpdk_ports_pool(void)

@@ -52,6 +52,8 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish);
 
 /* Port `id`, or NULL where none was started. Constant from dpdk_ports_start on. */
 const struct dpdk_port *dpdk_port(uint16_t id);
+/* Behind the last started port's id. */
+uint16_t dpdk_ports_end(void);
 
 /* The pool that receive queues are filled from. NULL: no ports. */
 struct rte_mempool *dpdk_ports_pool(void);

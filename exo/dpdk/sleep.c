@@ -28,12 +28,9 @@ static struct sleeper {
 
 static void disarm(unsigned core)
 {
-	uint16_t port;
-
 	sleepers[core].armed = false;
 	machine_vector_begin();
-	RTE_ETH_FOREACH_DEV(port)
-	{
+	for (uint16_t port = 0; port < dpdk_ports_end(); port++) {
 		const struct dpdk_port *p = dpdk_port(port);
 
 		if (p != NULL && p->rx_interrupts && core < p->queues)
@@ -54,15 +51,12 @@ static bool arm_port(uint16_t port, unsigned core)
 static void arm(unsigned core)
 {
 	struct sleeper *sleeper = &sleepers[core];
-	uint16_t port;
 
 	dpdk_msix_received = disarm;
 	sleeper->armed = sleeper->may_halt = true;
 	machine_vector_begin();
-	RTE_ETH_FOREACH_DEV(port)
-	{
+	for (uint16_t port = 0; port < dpdk_ports_end(); port++)
 		sleeper->may_halt &= arm_port(port, core);
-	}
 	machine_vector_end();
 }
 

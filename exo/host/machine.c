@@ -262,6 +262,10 @@ bool host_timer_fires(void)
 	return true;
 }
 
+void machine_listen(bool on)
+{
+}
+
 void machine_idle(uint64_t deadline)
 {
 	if (!host.nudged[core_here] && deadline > host.now)

@@ -54,6 +54,7 @@ struct cpu {
 	struct machine_lock vector_lock;
 	struct machine_pe *vector_owner; /* whose vector state the registers hold; NULL: nobody's */
 	unsigned vector_depth;           /* nesting of machine_vector_begin */
+	bool listen;                     /* NICs may interrupt ring 3 */
 
 	/* TLB requests: others raise `flush_wanted` and wait until `flush_done` has reached it. */
 	volatile uint32_t flush_wanted, flush_done;

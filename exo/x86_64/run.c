@@ -176,6 +176,11 @@ static void describe(struct cpu *cpu, const struct x86_exit *exit, struct machin
 	}
 }
 
+void machine_listen(bool on)
+{
+	cpu_this()->listen = on;
+}
+
 void machine_run(struct machine_pe *pe, struct machine_trap *trap)
 {
 	struct cpu *cpu = cpu_this();
@@ -194,7 +199,7 @@ void machine_run(struct machine_pe *pe, struct machine_trap *trap)
 		                              0, 0};
 		return;
 	}
-	if (dpdk_sleep != NULL && dpdk_sleep(cpu->number, UINT64_MAX) == 0) {
+	if (cpu->listen && dpdk_sleep != NULL && dpdk_sleep(cpu->number, UINT64_MAX) == 0) {
 		/* NICs may interrupt ring 3 from now on; a frame may have come before, or drivers'
 		 * control work is due, which must be done for this to end. */
 		serve_drivers(cpu);

@@ -102,7 +102,7 @@ static bool configure(struct sluice_net *net, const struct sluice_net_options *o
 {
 	*config = tcp_config_default();
 	config->connections = options->connections ? options->connections : CONNECTIONS;
-	config->segment_max = 0; /* packets leave as the wire carries them */
+	config->segment_max = options->burst;
 	config->ecn = (uint8_t)options->ecn;
 	config->cookies = options->cookies ? TCP_COOKIES_ALWAYS : TCP_COOKIES_NEEDED;
 	net->mtu = options->mtu ? options->mtu : MTU;

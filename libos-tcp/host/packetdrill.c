@@ -5,7 +5,7 @@
  * packet, to when the stack sends one.
  *
  * --so_flags: words with commas between: local=ADDRESS, local6=ADDRESS, mtu=N, seed=N, ecn=N,
- * congestion=NAME, cookies.
+ * burst=N, congestion=NAME, cookies.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -168,6 +168,8 @@ static void take_word(struct sluice_net_options *options, const char *word)
 		options->seed = strtoull(value, NULL, 10);
 	else if ((value = value_of(word, "ecn")))
 		options->ecn = atoi(value);
+	else if ((value = value_of(word, "burst")))
+		options->burst = (uint32_t)strtoul(value, NULL, 10);
 	else if ((value = value_of(word, "congestion")))
 		options->congestion = value;
 	else if (!strcmp(word, "cookies"))

@@ -18,17 +18,17 @@ PACKET_MAX = 70000
 class Options(ctypes.Structure):
     _fields_ = [("address4", ctypes.c_char_p), ("address6", ctypes.c_char_p), ("mtu", ctypes.c_uint32), ("seed", ctypes.c_uint64),
                 ("start_ns", ctypes.c_uint64), ("connections", ctypes.c_uint32), ("congestion", ctypes.c_char_p),
-                ("cookies", ctypes.c_bool), ("ecn", ctypes.c_int)]
+                ("cookies", ctypes.c_bool), ("ecn", ctypes.c_int), ("burst", ctypes.c_uint32)]
 
 
 class Library(Calls):
-    def __init__(self, path, congestion="cubic", mtu=1500, ecn=2):
+    def __init__(self, path, congestion="cubic", mtu=1500, ecn=2, burst=0):
         self.lib = ctypes.CDLL(path, use_errno=True)
         for name in ("sluice_net_open", "sluice_net_now", "sluice_net_deadline", "sluice_net_output"):
             getattr(self.lib, name).restype = ctypes.c_void_p if name.endswith("open") else ctypes.c_uint64
         for name in ("read", "write", "recv", "send"):
             getattr(self.lib, "sluice_" + name).restype = ctypes.c_ssize_t
-        options = Options(HERE[0].encode(), None, mtu, 1, 0, 0, congestion.encode(), False, ecn)
+        options = Options(HERE[0].encode(), None, mtu, 1, 0, 0, congestion.encode(), False, ecn, burst)
         self.net = ctypes.c_void_p(self.lib.sluice_net_open(ctypes.byref(options)))
         assert self.net, "no net"
         Calls.__init__(self, self._function, HERE, THERE)
@@ -71,7 +71,7 @@ class Library(Calls):
 
 
 class Linux(Calls):
-    def __init__(self, congestion="cubic", mtu=1500, ecn=2):
+    def __init__(self, congestion="cubic", mtu=1500, ecn=2, burst=0):  # never in bursts: TUN has no offload
         libc = ctypes.CDLL(None, use_errno=True)
         libc.unshare(0x40000000)
         self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)

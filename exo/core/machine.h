@@ -94,8 +94,8 @@ void machine_pe_fini(struct machine_pe *pe);
  * fault there, or are masked off).
  */
 void machine_run(struct machine_pe *pe, struct machine_trap *trap);
-/* Whether NICs may interrupt ring 3 on this core from the next machine_run on, which then asks for a
- * poll first (MACHINE_TRAP_INTERRUPT). At first they may not. */
+/* Whether NICs may interrupt ring 3 on this core from the next machine_run on, which then asks for
+ * a poll first (MACHINE_TRAP_INTERRUPT). At first they may not. */
 void machine_listen(bool on);
 
 /*

@@ -186,7 +186,7 @@ def run(kernel, model, cores, halt):
               f"{wire.sent_bytes} bytes in {wire.sent} frames went in, the driver counted {stats[4]}")
         check(int(stats[5]) == int(stats[6]) == 0, "frames were missed or bad")
         check(int(stats[7]) == wire.received, f"{wire.received} frames came out, the driver counted {stats[7]}")
-        check(int(pool[1]) <= 256 + 256 + 1 + 64 * cores, "mbufs were lost")
+        check(int(pool[1]) <= (256 + 256) * int(port[4]) + 1 + 64 * cores, "mbufs were lost")
 
 
 def main():

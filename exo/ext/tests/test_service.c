@@ -366,7 +366,7 @@ static void a_pager_mends_faults(void **state)
 	faults = kit_env(a)->account->faults;
 	assert_int_equal(faults, 0); /* no upcall was tried */
 	kit_env(a)->account->frames_max = frames_of(a);
-	wanted = RANGE + 9 * 4096;
+	wanted = RANGE + 9ull * 4096;
 	turns(4); /* no frame is left: the fault is the environment's */
 	assert_int_equal(kit_env(a)->state, EXO_ENV_FAULTED);
 }

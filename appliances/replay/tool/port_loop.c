@@ -15,6 +15,7 @@ struct loop_port {
 	uint8_t *frames;        /* PORT_BURST */
 	uint32_t lengths[PORT_BURST];
 	unsigned taken_n, under_way;
+	bool refused; /* since the last receive */
 };
 
 static uint8_t *place(struct loop_port *own, unsigned i)
@@ -22,11 +23,20 @@ static uint8_t *place(struct loop_port *own, unsigned i)
 	return own->frames + (size_t)i * LOOP_FRAME_MAX;
 }
 
+/* Who listens receives after a refusal; who does not loses what is under way, as on a wire. */
+static bool wait_for_reader(struct loop_port *own)
+{
+	if (own->under_way && own->refused)
+		own->under_way = 0;
+	own->refused = own->under_way != 0;
+	return own->refused;
+}
+
 static uint8_t *take(struct port *port, uint32_t length)
 {
 	struct loop_port *own = (struct loop_port *)port;
 
-	if (own->under_way || own->taken_n == PORT_BURST || length > LOOP_FRAME_MAX)
+	if (wait_for_reader(own) || own->taken_n == PORT_BURST || length > LOOP_FRAME_MAX)
 		return NULL;
 	own->lengths[own->taken_n] = length;
 	return place(own, own->taken_n++);
@@ -52,6 +62,7 @@ static unsigned receive(struct port *port, struct port_arrival *arrivals)
 		arrivals[i] = (struct port_arrival){
 		        .data = place(own, i), .length = own->lengths[i], .time_ns = now};
 	own->under_way = 0;
+	own->refused = false;
 	own->base.statistics.received += n;
 	return n;
 }

@@ -121,6 +121,8 @@ def over_itself(namespace, folder, trace, wanted):
         document = send(namespace, trace, port, "--rate", "5kpps", "--capture", path, "--require", "loss=0")
         same_frames(read_pcapng(path), wanted)
         assert figure(document, "returned") == len(wanted)
+    document = send(namespace, trace, "loop:", "--rate", "top", "--no-return")
+    assert figure(document, "sent") == len(wanted)
 
 
 HOLDER = """

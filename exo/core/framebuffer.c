@@ -19,14 +19,15 @@ enum {
 };
 
 struct rect {
-	struct rect *next;   /* the youngest first */
-	uint32_t id, parent; /* parent 0: made from an authority */
-	uint32_t owner, epoch;
+	struct rect *next; /* in order of age: parts stand behind the whole */
+	struct rect *of;   /* NULL: made from an authority */
+	uint32_t id, owner, epoch;
+	bool dead; /* while being ended */
 	struct exo_rect at;
 };
 
 static struct {
-	struct rect *rects;
+	struct rect *rects, **end;
 	unsigned n;
 	uint32_t last_id;
 	struct machine_lock lock; /* held while pixels move, and while a rectangle goes */
@@ -35,6 +36,7 @@ static struct {
 void framebuffer_init(void)
 {
 	memset(&screen, 0, sizeof(screen));
+	screen.end = &screen.rects;
 }
 
 /* ---- Rectangles ---- */
@@ -60,50 +62,46 @@ int framebuffer_epoch(uint64_t id, uint32_t count, uint32_t *epoch)
 
 bool framebuffer_list(uint64_t *cursor, struct exo_ledger_entry *entry)
 {
-	const struct rect *best = NULL;
+	const struct rect *r = screen.rects;
 
-	for (const struct rect *r = screen.rects; r; r = r->next) {
-		if (r->id > *cursor && (!best || r->id < best->id))
-			best = r;
-	}
-	if (!best)
+	while (r && r->id <= *cursor)
+		r = r->next;
+	if (!r)
 		return false;
-	*entry = (struct exo_ledger_entry){.first = best->id, .count = 1, .owner = best->owner};
-	snprintf(entry->note, sizeof(entry->note), "%ux%u at %u,%u", best->at.width,
-	         best->at.height, best->at.x, best->at.y);
-	*cursor = best->id;
+	*entry = (struct exo_ledger_entry){.first = r->id, .count = 1, .owner = r->owner};
+	snprintf(entry->note, sizeof(entry->note), "%ux%u at %u,%u", r->at.width, r->at.height,
+	         r->at.x, r->at.y);
+	*cursor = r->id;
 	return true;
 }
 
-/* Ends the parts of a rectangle (0: of none), and what an environment owns (0: none). */
-static void end_all(uint32_t parent, uint32_t owner)
-{
-	const struct rect *r = screen.rects;
-
-	while (r) {
-		if ((parent && r->parent == parent) || (owner && r->owner == owner)) {
-			framebuffer_end(r->id);
-			r = screen.rects; /* more than one may have gone */
-		} else {
-			r = r->next;
-		}
-	}
-}
-
-/* Parts are younger than the whole, so this ends. */
-void framebuffer_end(uint32_t id)
+/* Ends what is dead, the parts of a rectangle (NULL: of none), what an environment owns (0: none),
+ * and the parts of all these: as deep as environments nest them, in one pass. */
+static void end_all(const struct rect *whole, uint32_t owner)
 {
 	struct rect **link = &screen.rects, *r;
 
-	end_all(id, 0);
-	while ((*link)->id != id)
-		link = &(*link)->next;
-	r = *link;
+	for (r = screen.rects; r; r = r->next)
+		r->dead =
+		        r->dead || r->owner == owner || (r->of && (r->of == whole || r->of->dead));
 	machine_lock(&screen.lock);
-	*link = r->next;
+	while ((r = *link)) {
+		if (!r->dead) {
+			link = &r->next;
+			continue;
+		}
+		*link = r->next;
+		screen.n--;
+		machine_free(r);
+	}
+	screen.end = link;
 	machine_unlock(&screen.lock);
-	screen.n--;
-	machine_free(r);
+}
+
+void framebuffer_end(uint32_t id)
+{
+	find(id)->dead = true;
+	end_all(NULL, 0);
 }
 
 int framebuffer_epoch_end(uint64_t id)
@@ -112,16 +110,14 @@ int framebuffer_epoch_end(uint64_t id)
 
 	if (!r || r->epoch == UINT32_MAX)
 		return -EXO_EBUSY;
-	end_all(r->id, 0);
-	machine_lock(&screen.lock);
+	end_all(r, 0);
 	r->epoch++;
-	machine_unlock(&screen.lock);
 	return 0;
 }
 
 void framebuffer_env_end(const struct env *env)
 {
-	end_all(0, env->id);
+	end_all(NULL, env->id);
 }
 
 /* ---- Making one ---- */
@@ -151,13 +147,13 @@ static int check_place(const struct exo_rect *rect, const struct rect *of)
 	if (!inside(rect, of ? &of->at : &whole))
 		return -EXO_ENOENT;
 	for (const struct rect *r = screen.rects; r && !of; r = r->next) {
-		if (!r->parent && overlap(rect, &r->at))
+		if (!r->of && overlap(rect, &r->at))
 			return -EXO_EBUSY;
 	}
 	return 0;
 }
 
-static int add(const struct exo_rect *rect, const struct rect *of, const struct env *owner)
+static int add(const struct exo_rect *rect, struct rect *of, const struct env *owner)
 {
 	int error = check_place(rect, of);
 	struct rect *r;
@@ -169,15 +165,10 @@ static int add(const struct exo_rect *rect, const struct rect *of, const struct 
 	r = machine_alloc(sizeof(*r));
 	if (!r)
 		return -EXO_ENOMEM;
-	*r = (struct rect){.next = screen.rects,
-	                   .id = ++screen.last_id,
-	                   .parent = of ? of->id : 0,
-	                   .owner = owner->id,
-	                   .epoch = 1,
-	                   .at = *rect};
-	machine_lock(&screen.lock);
-	screen.rects = r;
-	machine_unlock(&screen.lock);
+	*r = (struct rect){
+	        .of = of, .id = ++screen.last_id, .owner = owner->id, .epoch = 1, .at = *rect};
+	*screen.end = r;
+	screen.end = &r->next;
 	screen.n++;
 	return 0;
 }

@@ -3,6 +3,8 @@
 #include "kit.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #include <exo/screen.h>
 
@@ -164,6 +166,43 @@ static void parts(void **state)
 	assert_int_equal(blit(a, &deep, 0, 0, 1, 1), -EXO_ESTALE);
 }
 
+static ucontext_t main_context, small_context;
+static struct exo_cap outermost;
+
+static void free_outermost(void)
+{
+	kit_call_block(a, EXO_CALL_SCREEN_FREE, &outermost, sizeof(outermost));
+}
+
+/* Each inside the one before, a thousand deep; and the kernel's stack has 32 KiB. */
+static void nested_deep(void **state)
+{
+	enum { DEEP = 1000, STACK = 32768, GUARD = 4096 };
+	struct exo_cap all = kit_cap(EXO_USE_SCREEN), of_init, inner;
+	struct exo_rect rect = {1, 1, 4, 4};
+	struct exo_ledger_entry entry;
+	uint64_t cursor = 0;
+	char *stack = mmap(NULL, STACK + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	                   -1, 0);
+
+	assert_int_equal(make(&all, ENV_INIT, rect, a, &of_init), 0);
+	assert_int_equal(kit_grant(ENV_INIT, &of_init, a, EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
+	                           of_init.first, 1, &outermost),
+	                 0);
+	inner = outermost;
+	for (unsigned i = 0; i < DEEP; i++)
+		assert_int_equal(make(&inner, a, rect, 0, &inner), 0);
+	assert_int_equal(mprotect(stack, GUARD, PROT_NONE), 0);
+	assert_int_equal(getcontext(&small_context), 0);
+	small_context.uc_stack.ss_sp = stack;
+	small_context.uc_stack.ss_size = STACK + GUARD;
+	small_context.uc_link = &main_context;
+	makecontext(&small_context, free_outermost, 0);
+	assert_int_equal(swapcontext(&main_context, &small_context), 0);
+	assert_false(framebuffer_list(&cursor, &entry));
+	munmap(stack, STACK + GUARD);
+}
+
 static void ends(void **state)
 {
 	struct exo_cap of_init, all = kit_cap(EXO_USE_SCREEN), again;
@@ -191,6 +230,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(right_pixels, setup, teardown),
 	        cmocka_unit_test_setup_teardown(refuses, setup, teardown),
 	        cmocka_unit_test_setup_teardown(parts, setup, teardown),
+	        cmocka_unit_test_setup_teardown(nested_deep, setup, teardown),
 	        cmocka_unit_test_setup_teardown(ends, setup, teardown),
 	};
 

@@ -103,6 +103,7 @@ struct env {
 		uint64_t count, target; /* units named; frames that it may keep */
 		uint64_t until;         /* TSC: saving is given up */
 		bool by_net, under_way; /* of the packet path; being taken */
+		bool authority;         /* by one over names, not by a key to the units */
 		bool waiting;           /* for the disk */
 	} taken;
 	struct env_events *events; /* atomic; exo/ext's, of whom handles them; NULL: nobody */
@@ -145,7 +146,8 @@ void env_tell_parent(const struct env *env);
 int env_create(struct env *parent, const char name[EXO_NAME_MAX], uint64_t frames_max,
                struct env **env);
 /* Sets a PE up; checks everything in `setup` (untrusted copy). 0, -EXO_EINVAL, -EXO_EPERM (the
- * page's frame is not the environment's), -EXO_EBUSY (it runs on another core), -EXO_ENOMEM. */
+ * page's frame is not the environment's), -EXO_EBUSY (it runs on another core, or waits with its
+ * state in the page), -EXO_ENOMEM. */
 int env_pe_set(struct env *env, const struct exo_pe_setup *setup);
 /* Starts all PEs. 0 or -EXO_EINVAL (no PE, or not NEW). */
 int env_start(struct env *env);

@@ -154,8 +154,9 @@ int env_pe_set(struct env *env, const struct exo_pe_setup *setup)
 
 	if (error)
 		return error;
-	/* A running PE is changed on its own core only, where it can't be in use meanwhile. */
-	if (pe && pe->started && pe->core != machine_core())
+	/* A running PE is changed on its own core only, where it can't be in use meanwhile, and not
+	 * while its state lies in the page. */
+	if (pe && pe->started && (pe->core != machine_core() || pe->machine.parked))
 		return -EXO_EBUSY;
 	if (setup->pe_addr)
 		error = pin_page(env, setup->pe_addr, &number);

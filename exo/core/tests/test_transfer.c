@@ -195,6 +195,23 @@ static void a_transfer_ends_the_sleep(void **state)
 	assert_int_equal(pe->machine.page->saved.rbx, 0x77);
 }
 
+/* Who controls it can't take the page from under the state that lies there. */
+static void a_parked_page_stays(void **state)
+{
+	struct exo_pe_setup none = {.core = 0};
+
+	kit_call(server, EXO_CALL_WAIT, 0, 0, 0, 0);
+	assert_true(kit_pe(server)->machine.parked);
+	kit_put(ENV_INIT, KIT_DATA_PAGE(1), &none, sizeof(none));
+	kit_put(ENV_INIT, KIT_DATA_PAGE(2), &server_key, sizeof(server_key));
+	assert_int_equal(
+	        kit_call(ENV_INIT, EXO_CALL_PE_SET, KIT_DATA_PAGE(2), KIT_DATA_PAGE(1), 0, 0),
+	        -EXO_EBUSY);
+	assert_non_null(kit_pe(server)->machine.page);
+	turns(2);
+	assert_int_equal(answers, 1);
+}
+
 static void only_with_a_key(void **state)
 {
 	struct exo_cap control = key_for(client, EXO_RIGHT_CONTROL);
@@ -412,6 +429,7 @@ int main(void)
 	        TEST(a_round_trip),
 	        TEST(again_while_parked),
 	        TEST(a_transfer_ends_the_sleep),
+	        TEST(a_parked_page_stays),
 	        TEST(only_with_a_key),
 	        TEST(a_revoked_key_closes_its_gates),
 	        TEST(a_busy_server_is_not_entered),

@@ -258,16 +258,16 @@ void env_tell_parent(const struct env *env)
 		env_post(parent, UINT32_MAX, EXO_EVENT_CHILD);
 }
 
-/* The limit and the children pass to the parent; the event tells it. */
+/* The limit and the children pass to the parent, and with what that has on to its own if it is
+ * about to go; the event tells it. */
 static void settle_family(struct env *env)
 {
-	struct env *parent = env_find_live(env->parent);
+	struct env *parent = env_find(env->parent);
 
 	env_tell_parent(env);
 	pass_children_on(env);
-	if (!parent)
-		return;
-	parent->account->frames_max += env->account->frames_max;
+	if (parent)
+		parent->account->frames_max += env->account->frames_max;
 }
 
 static void forget(struct env *env)

@@ -279,6 +279,27 @@ static void orphans_pass_on(void **state)
 	balanced();
 }
 
+/* What a child had of its creator's limit is not lost where that has ended and is held. */
+static void limits_pass_by_who_is_held(void **state)
+{
+	struct exo_env_create create = {.name = "held",
+	                                .authority = kit_cap(EXO_USE_ENVS),
+	                                .frames_max = 20,
+	                                .flags = EXO_ENV_HOLD};
+	static const char name[EXO_NAME_MAX] = "child";
+	struct env *held, *child;
+
+	assert_int_equal(kit_call_block(ENV_INIT, EXO_CALL_ENV_CREATE, &create, sizeof(create)), 0);
+	held = kit_env(create.id);
+	assert_int_equal(env_create(held, name, 15, &child), 0);
+	env_stop(held, EXO_ENV_FAULTED, 14, 0, 0);
+	assert_true(held->held);
+	env_stop(child, EXO_ENV_KILLED, 0, 0, 0);
+	assert_int_equal(held->account->frames_max, 20);
+	assert_int_equal(end(&create.out), 0);
+	balanced();
+}
+
 static void ghosts_are_bounded(void **state)
 {
 	struct exo_cap first, cap;
@@ -380,6 +401,7 @@ int main(void)
 	        TEST(creation_needs_the_right),
 	        TEST(held_after_a_fault),
 	        TEST(orphans_pass_on),
+	        TEST(limits_pass_by_who_is_held),
 	        TEST(ghosts_are_bounded),
 	        TEST(the_heap_may_be_short),
 	        TEST(powers_off_with_init),

@@ -298,8 +298,17 @@ static int check_repossess(const struct call *call, const struct exo_repossess *
 	return check_cover(b);
 }
 
+/* Whether an environment descends from another. */
+static bool is_below(const struct env *env, uint32_t ancestor)
+{
+	while (env && env->parent != ancestor)
+		env = env_find(env->parent);
+	return env != NULL;
+}
+
 int64_t revoke_call_repossess(struct call *call)
 {
+	bool authority;
 	struct exo_repossess b;
 	struct env *env;
 	int error = call_copy_in(&b, call->arg[0], sizeof(b));
@@ -311,8 +320,17 @@ int64_t revoke_call_repossess(struct call *call)
 	env = env_find_live(b.env);
 	if (!env)
 		return -EXO_ENOENT;
-	if (env->account->repossession.by)
+	/* A key to its units may come from the environment itself, or from a friend of it: nobody
+	 * else is to be kept from taking by that, and nobody bothered. */
+	authority = b.authority.rights & EXO_RIGHT_ALLOC;
+	if (!authority && !is_below(env, call->env->id))
+		return -EXO_EPERM;
+	if (env->account->repossession.by &&
+	    (!authority || env->taken.authority || env->taken.under_way))
 		return -EXO_EBUSY;
+	if (env->account->repossession.by)
+		unlink_env(env);
+	env->taken.authority = authority;
 	env->taken.count = b.count;
 	env->taken.target = env->account->frames > b.count ? env->account->frames - b.count : 0;
 	env->taken.by_net = is_net(b.kind);
@@ -356,7 +374,7 @@ static int check_extents(const struct call *call, const struct exo_seed *seed,
 static int load(const struct exo_seed *seed, struct flt_program **program)
 {
 	struct flt_error why = {.instruction = -1};
-	char reason[REASON_BYTES];
+	char reason[REASON_BYTES] = {0}; /* all of it goes to the environment */
 	void *bytes = machine_alloc(seed->program_size);
 	int error = bytes ? 0 : -EXO_ENOMEM, code = 0;
 

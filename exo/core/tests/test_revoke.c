@@ -236,6 +236,45 @@ static void authority_is_needed(void **state)
 	assert_int_equal(account()->n_losses, 0);
 }
 
+static int64_t ask_as(uint32_t id, const struct exo_cap *key)
+{
+	struct exo_repossess b = {.authority = *key,
+	                          .env = a,
+	                          .kind = EXO_KIND_FRAME,
+	                          .first = key->first,
+	                          .count = 1,
+	                          .deadline = LATER};
+
+	return kit_call_block(id, EXO_CALL_REPOSSESS, &b, sizeof(b));
+}
+
+/* Neither does an environment keep others from taking by taking from itself, nor do its friends,
+ * nor does anybody bother it with units of his own. */
+static void nobody_is_shielded(void **state)
+{
+	uint32_t b = kit_child("b", 4, 0, 0, true, NULL);
+	struct exo_cap friendly, own, by_init;
+	uint64_t frame;
+
+	assert_int_equal(kit_grant(a, &frames_key, b, EXO_RIGHT_FREE, frames, 1, &friendly), 0);
+	assert_int_equal(kit_frames(b, 1, &frame, &own), 0);
+	assert_int_equal(ask_as(a, &keys[0]), -EXO_EPERM);
+	assert_int_equal(ask_as(b, &friendly), -EXO_EPERM);
+	assert_int_equal(ask_as(b, &own), -EXO_EPERM);
+	assert_int_equal(account()->repossession.by, 0);
+	assert_int_equal(kit_pe(a)->machine.events, 0);
+	/* Who is above it may; who has the authority comes before that. */
+	assert_int_equal(kit_grant(a, &frames_key, ENV_INIT, EXO_RIGHT_FREE, frames, 1, &by_init),
+	                 0);
+	assert_int_equal(ask_as(ENV_INIT, &by_init), 0);
+	assert_int_equal(ask_as(ENV_INIT, &by_init), -EXO_EBUSY);
+	assert_int_equal(ask(EXO_USE_FRAMES, EXO_KIND_FRAME, frames + 1, 2, LATER), 0);
+	assert_int_equal(account()->repossession.count, 2);
+	assert_int_equal(ask(EXO_USE_FRAMES, EXO_KIND_FRAME, frames, 1, LATER), -EXO_EBUSY);
+	past_the_deadline();
+	assert_int_equal(account()->n_losses, 2);
+}
+
 static void an_end_settles(void **state)
 {
 	assert_int_equal(ask(EXO_USE_FRAMES, EXO_KIND_FRAME, frames, 1, LATER), 0);
@@ -301,11 +340,15 @@ static void bad_seeds_are_refused(void **state)
 	struct flt_insn wild[] = {{0x79, 0x10, 4096, 0}, {0x95, 0, 0, 0}};
 	struct exo_cap key = frames_key;
 	struct exo_seed s = {.n_extents = 1, .extents = KIT_DATA_PAGE(3)};
-	char reason[128];
+	char reason[128], none[128] = {0};
+	size_t size;
 
 	assert_int_equal(seed(wild, sizeof(wild)), -EXO_EVERIFY);
 	kit_get(a, reason, KIT_DATA_PAGE(4), sizeof(reason));
 	assert_non_null(strstr(reason, "instruction 0"));
+	/* Nothing of the kernel's stack comes along. */
+	size = strlen(reason);
+	assert_memory_equal(reason + size, none, sizeof(reason) - size);
 	assert_int_equal(seed(choice, 12), -EXO_EINVAL);
 	assert_int_equal(seed(NULL, 8), -EXO_EINVAL);
 	kit_put(a, KIT_DATA_PAGE(3), &key, sizeof(key));
@@ -328,6 +371,7 @@ int main(void)
 	        TEST(the_kernel_spares_what_is_pinned),
 	        TEST(slots_are_taken),
 	        TEST(authority_is_needed),
+	        TEST(nobody_is_shielded),
 	        TEST(an_end_settles),
 	        TEST(its_program_chooses),
 	        TEST(a_program_alone_is_not_asked_twice),

@@ -63,7 +63,8 @@ enum exo_call {
 
 	/* (struct exo_env_create *) → 0; the new environment is empty and does not run. */
 	EXO_CALL_ENV_CREATE,
-	/* (cap *env; 0: self, struct exo_pe_setup *) Sets a PE up. */
+	/* (cap *env; 0: self, struct exo_pe_setup *) Sets a PE up. EXO_EBUSY: it runs on another
+	   core, or sleeps where it can be transferred to (exo/pe.h). */
 	EXO_CALL_PE_SET,
 	/* (cap *env) Starts all its PEs. */
 	EXO_CALL_ENV_START,
@@ -98,8 +99,8 @@ enum exo_call {
 	   range ends up unmapped. */
 	EXO_CALL_MAP,
 	/* (cap *env; 0: self, struct exo_range *, n) Removes mappings; pages that are not mapped do
-	   no harm. → how many ranges were done, at most 256 a call; an error at the first → that
-	   error. */
+	   no harm. → how many ranges were done, at most 256 a call, and none behind the 65,536th
+	   page that had to be looked at; an error at the first → that error. */
 	EXO_CALL_UNMAP,
 
 	/* (cap *slots with ALLOC, env id, first, count) Gives free slots, or slots of the caller's,
@@ -298,8 +299,9 @@ struct exo_range {
  * recorded in its account. The caller gets EXO_EVENT_TAKEN when all is settled.
  */
 struct exo_repossess {
-	struct exo_cap authority; /* FREE over `kind`. With ALLOC: any units inside its range;
-	                             without: of a kind with keys of its own, that unit */
+	struct exo_cap authority; /* FREE over `kind`. With ALLOC: any units inside its range, and
+	                             what somebody took by a key without is settled first; without:
+	                             those units, of an environment below the caller */
 	uint32_t env;
 	uint32_t kind;     /* frames, slots, flows, bindings, rings, extents, screens */
 	uint64_t first;    /* first unit; EXO_UNITS_ANY: `count` units of the environment's choice

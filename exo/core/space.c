@@ -213,15 +213,16 @@ struct use {
 };
 
 /*
- * Counts those that hang on a frame, in other environments than `except`; where `large`, only those
- * of 2 MiB. *one: one of them, as it was.
+ * Counts those that hang on a frame, up to `most`, in other environments than `except`; where
+ * `large`, only those of 2 MiB. *one: one of them, as it was.
  */
-static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct use *one)
+static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, uint32_t most,
+                        struct use *one)
 {
 	uint32_t n = 0;
 
 	machine_bit_lock(&frame->lock);
-	for (const struct mapping *m = frame->mappings; m; m = m->next_of_frame) {
+	for (const struct mapping *m = frame->mappings; m && n < most; m = m->next_of_frame) {
 		if (m->env->id == except || (large && !(m->flags & EXO_MAP_LARGE)))
 			continue;
 		*one = (struct use){m->env, frame, m->address};
@@ -232,19 +233,19 @@ static uint32_t uses_of(struct frame *frame, bool large, uint32_t except, struct
 }
 
 /* Large ones hang on the first of their frames. */
-static uint32_t all_uses(struct frame *frame, uint32_t except, struct use *one)
+static uint32_t all_uses(struct frame *frame, uint32_t except, uint32_t most, struct use *one)
 {
 	struct frame *base = ledger_frame(ledger_frame_number(frame) & ~(SPACE_LARGE_PAGES - 1ull));
-	uint32_t n = uses_of(frame, false, except, one);
+	uint32_t n = uses_of(frame, false, except, most, one);
 
-	return base && base != frame ? n + uses_of(base, true, except, one) : n;
+	return base && base != frame ? n + uses_of(base, true, except, most - n, one) : n;
 }
 
 uint32_t space_frame_uses(struct frame *frame, const struct env *except)
 {
 	struct use one;
 
-	return all_uses(frame, except ? except->id : 0, &one);
+	return all_uses(frame, except ? except->id : 0, UINT32_MAX, &one);
 }
 
 bool space_frame_use(struct frame *frame, const struct env *env, struct exo_candidate *c)
@@ -267,7 +268,7 @@ void space_break_frame(struct frame *frame, uint32_t except)
 {
 	struct use one;
 
-	while (all_uses(frame, except, &one) != 0) {
+	while (all_uses(frame, except, 1, &one) != 0) {
 		struct mapping *m;
 
 		machine_lock(&one.env->space_lock);
@@ -281,7 +282,7 @@ void space_break_frame(struct frame *frame, uint32_t except)
 bool space_may_move(const struct env *env, struct frame *frame)
 {
 	struct use one;
-	uint32_t n = all_uses(frame, 0, &one);
+	uint32_t n = all_uses(frame, 0, 2, &one);
 
 	return n == 0 || (n == 1 && one.env == env && one.frame == frame &&
 	                  !(frame->mappings->flags & EXO_MAP_LARGE));

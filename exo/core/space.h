@@ -27,8 +27,9 @@ struct call;
 enum {
 	SPACE_LARGE_PAGES = 512,
 	SPACE_MAP_RIGHTS = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC,
-	SPACE_CALL_PAGES_MAX = 4096, /* pages of one EXO_CALL_MAP: bounds its time */
-	SPACE_CALL_RANGES_MAX = 256, /* ranges of one EXO_CALL_UNMAP */
+	SPACE_CALL_PAGES_MAX = 4096,  /* pages of one EXO_CALL_MAP: bounds its time */
+	SPACE_CALL_RANGES_MAX = 256,  /* ranges of one EXO_CALL_UNMAP, */
+	SPACE_CALL_LOOKS_MAX = 65536, /* and pages looked at behind which it begins no more */
 };
 
 /* One page mapped to one frame, or 2 MiB to 512, of which this names and hangs on the first. */

@@ -222,15 +222,21 @@ static int unmap_one(struct env *env, const struct exo_range *range)
 
 static int unmap_all(struct call *call, struct env *target, int64_t *n)
 {
-	for (*n = 0; (uint64_t)*n < call->arg[2] && *n < SPACE_CALL_RANGES_MAX; ++*n) {
+	uint64_t looks = 0, mapped;
+
+	for (*n = 0; (uint64_t)*n < call->arg[2] && *n < SPACE_CALL_RANGES_MAX &&
+	             looks < SPACE_CALL_LOOKS_MAX;
+	     ++*n) {
 		struct exo_range range;
 		int error = call_copy_in(&range, call->arg[1] + (uint64_t)*n * sizeof(range),
 		                         sizeof(range));
 
+		mapped = target->account->mappings;
 		if (!error)
 			error = unmap_one(target, &range);
 		if (error)
 			return error;
+		looks += range.count < mapped ? range.count : mapped;
 	}
 	return 0;
 }

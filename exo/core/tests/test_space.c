@@ -176,6 +176,32 @@ static void unmapping(void **state)
 	assert_int_equal(unmap(EXO_INFO_ADDR - 4096, 2), -EXO_EINVAL);
 }
 
+/* Many wide ranges over many mappings: the call stops behind one, and says behind which. */
+static void unmapping_is_bounded(void **state)
+{
+	enum { MAPPED = 1000, RANGES = 250 };
+	struct exo_mapping m = {.frame = frame, .count = 1, .rights = R};
+	struct exo_range ranges[RANGES];
+	uint64_t before = kit_env(a)->account->mappings;
+	int64_t n, done;
+
+	for (unsigned i = 0; i < MAPPED; i++) {
+		m.address = 0x10000000 + i * 0x1000ull;
+		assert_int_equal(map(&m), 1);
+	}
+	for (unsigned i = 0; i < RANGES; i++)
+		ranges[i] = (struct exo_range){0x20000000, 1 << 20};
+	ranges[RANGES - 1] = (struct exo_range){0x10000000, MAPPED};
+	kit_put(a, KIT_DATA_PAGE(1), ranges, sizeof(ranges));
+	for (n = 0; n < RANGES; n += done) {
+		done = kit_call(a, EXO_CALL_UNMAP, 0,
+		                KIT_DATA_PAGE(1) + (uint64_t)n * sizeof(ranges[0]),
+		                (uint64_t)(RANGES - n), 0);
+		assert_in_range(done, 1, SPACE_CALL_LOOKS_MAX / MAPPED + 1);
+	}
+	assert_int_equal(kit_env(a)->account->mappings, before);
+}
+
 static void another_space_needs_control(void **state)
 {
 	struct exo_cap cap, out;
@@ -377,6 +403,7 @@ int main(void)
 	        TEST(batches_stop_at_the_first_error),
 	        TEST(the_page_budget_of_a_call),
 	        TEST(unmapping),
+	        TEST(unmapping_is_bounded),
 	        TEST(another_space_needs_control),
 	        TEST(information_is_read_only),
 	        TEST(the_number_of_guaranteed_mappings_is_limited),

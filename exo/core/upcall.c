@@ -253,6 +253,8 @@ int64_t upcall_call_resume(struct call *call)
 	if (!pe->machine.page)
 		return -EXO_EINVAL;
 	saved = pe->machine.page->saved;
+	/* This copy is what is checked and loaded: another core may write to the page meanwhile. */
+	__asm__ volatile("" : "+m"(saved));
 	if (!is_canonical(saved.fs_base) || !is_canonical(saved.gs_base))
 		return -EXO_EINVAL;
 	saved.cs = pe->selectors[0];

@@ -306,6 +306,9 @@ static int bind_apply(struct request *request, const struct exo_cap rings[])
 	binding->next = net.bindings;
 	net.bindings = binding;
 	__atomic_fetch_add(&binding->env->account->bindings, 1, __ATOMIC_RELAXED);
+	/* Without the lock it may be gone already: with its flow space. */
+	net_seal(&request->arg.out, EXO_KIND_BINDING, EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
+	         request->caller->id, binding->id);
 	return 0;
 }
 
@@ -437,10 +440,8 @@ int64_t net_call_bind(struct env *caller, uint64_t arg)
 		tell_reason(&request);
 		return error;
 	}
-	net_seal(&request.arg.out, EXO_KIND_BINDING, EXO_RIGHT_FREE | EXO_RIGHT_GRANT, caller->id,
-	         request.binding->id);
 	if (call_copy_out(arg, &request.arg, sizeof(request.arg))) {
-		(void)unbind(request.binding->id);
+		(void)unbind(request.arg.out.first);
 		return -EXO_EFAULT;
 	}
 	return 0;

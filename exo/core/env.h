@@ -106,6 +106,7 @@ struct env {
 		bool authority;         /* by one over names, not by a key to the units */
 		bool waiting;           /* for the disk */
 	} taken;
+	uint64_t report_after; /* atomic: TSC before which no frame that it was refused is told */
 	struct env_events *events; /* atomic; exo/ext's, of whom handles them; NULL: nobody */
 	struct flt_program *chooser;
 	struct seeded {

@@ -117,7 +117,6 @@ struct net_ring {
 	struct net_ring *dirty_next;
 	struct exo_ring_counters counters;
 	struct exo_ring_counters accounted; /* what the account has of them */
-	uint64_t report_after;              /* TSC: no line on the console before */
 	struct net_guard guard;
 	struct net_flight *flight;        /* of a transmit ring */
 	struct net_rest rest;             /* likewise */

@@ -311,15 +311,15 @@ static void settle(struct net_ring *ring)
 	}
 }
 
-/* One line a second and ring at most. */
+/* One line a second and environment at most, whatever rings it makes. */
 static void report_refusal(struct net_ring *ring, const struct outgoing *packet)
 {
 	const uint8_t *bytes = packet->ethernet;
 	uint64_t now = machine_tsc();
 
-	if (now < ring->report_after)
+	if (now < __atomic_load_n(&ring->env->report_after, __ATOMIC_RELAXED))
 		return;
-	ring->report_after = now + machine_info()->tsc_hz;
+	__atomic_store_n(&ring->env->report_after, now + machine_info()->tsc_hz, __ATOMIC_RELAXED);
 	log_env(ring->env,
 	        "refused to send a frame outside its flow space on port %u: %u bytes from "
 	        "%02x:%02x:%02x:%02x:%02x:%02x, type %02x%02x (%llu refused on this ring)",

@@ -248,7 +248,11 @@ static void guards(void **state)
 		assert_int_equal(ring.counters->refused, refused);
 		assert_int_equal(world_env(ALICE)->account->tx_refused, refused);
 	}
-	assert_int_equal(world_lines, 1); /* at most one a second */
+	assert_int_equal(world_lines, 1); /* at most one a second, of a new ring likewise */
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &ring), 0);
+	assert_int_equal(send_it(60, 0), EXO_EPERM);
+	assert_int_equal(world_lines, 1);
 	assert_non_null(strstr(world_line, "02:00:00:00:00:02"));
 	assert_int_equal(ring.counters->bad_descriptor, 0);
 }

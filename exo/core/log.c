@@ -73,6 +73,10 @@ static void print_line(const char *name, const char *format, va_list list)
 		size = 0;
 	if (size >= LINE_BYTES_MAX)
 		size = LINE_BYTES_MAX - 1;
+	/* Some of it may be an environment's: one line, and nothing that a terminal obeys. */
+	for (int i = head; i < head + size; i++)
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '.';
 	line[head + size] = '\n';
 	machine_lock(&console.lock);
 	close_open_line();

@@ -17,6 +17,7 @@ enum {
 	RECLAIM_TURN = 32,     /* polls under load from one reclaim to the next */
 	RECLAIM_PATIENCE = 64, /* polls in vain before the core may halt, */
 	RECLAIM_HZ = 5000,     /* and how often it looks then */
+	TRACE_LINES_MAX = 100, /* of programs, a second */
 };
 
 struct net net;
@@ -49,9 +50,20 @@ static uint32_t engine_cpu(void)
 	return machine_core();
 }
 
+/* Programs may print for every frame, and the console is slow: what is more a second is counted. */
 static void engine_trace(const char *text, size_t length)
 {
-	log_line("filter", "%.*s", (int)length, text);
+	static uint64_t second, lines;
+	uint64_t now = engine_clock() / 1000000000, left_out;
+
+	if (__atomic_exchange_n(&second, now, __ATOMIC_RELAXED) != now) {
+		left_out = __atomic_exchange_n(&lines, 0, __ATOMIC_RELAXED);
+		if (left_out > TRACE_LINES_MAX)
+			log_line("filter", "%lu lines left out",
+			         (unsigned long)(left_out - TRACE_LINES_MAX));
+	}
+	if (__atomic_fetch_add(&lines, 1, __ATOMIC_RELAXED) < TRACE_LINES_MAX)
+		log_line("filter", "%.*s", (int)length, text);
 }
 
 static int start_engine(void)

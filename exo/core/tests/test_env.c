@@ -8,6 +8,7 @@
 #include "../core.h"
 #include "../fault.h"
 #include "../ledger.h"
+#include "../log.h"
 #include "../slots.h"
 
 static struct ledger_counts before;
@@ -380,6 +381,9 @@ static void console_text_is_harmless(void **state)
 	                          KIT_DATA_PAGE(2), sizeof(text) - 1, 0),
 	                 sizeof(text) - 1);
 	assert_non_null(strstr(host_console(), "init: a\\x1b[2Jb\ninit: \\xff"));
+	/* Nor what a downloaded program prints. */
+	log_line("filter", "%s", "a\x1b[2Jb\nPANIC");
+	assert_non_null(strstr(host_console(), "filter: a.[2Jb.PANIC\n"));
 	kit_put(ENV_INIT, KIT_DATA_PAGE(1), &all, sizeof(all));
 	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_CONSOLE_WRITE, KIT_DATA_PAGE(1),
 	                          KIT_DATA_PAGE(2), sizeof(text) - 1, 0),

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <flt/platform.h>
+
 #include "world.h"
 
 enum { INIT = 1, ALICE = 2, BOB = 3, CAROL = 4 };
@@ -297,6 +299,20 @@ static void ends_long_chains(void **state)
 	assert_int_equal(world_env(BOB)->account->flows, 0);
 }
 
+extern struct flt_platform flt_platform;
+
+/* What programs print is no way to hold the console: the first lines of a second, and how many
+ * more there were. */
+static void programs_print_so_much(void **state)
+{
+	enum { LINES = 10000, MOST = 600 };
+
+	world_kernel_lines = 0;
+	for (unsigned i = 0; i < LINES; i++)
+		flt_platform.trace("x", 1);
+	assert_in_range(world_kernel_lines, 100, MOST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +324,7 @@ int main(void)
 	        cmocka_unit_test_teardown(ends_with_what_it_came_from, tear_down),
 	        cmocka_unit_test_teardown(unbinds, tear_down),
 	        cmocka_unit_test_teardown(ends_long_chains, tear_down),
+	        cmocka_unit_test_teardown(programs_print_so_much, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

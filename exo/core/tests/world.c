@@ -263,7 +263,7 @@ unsigned world_pins(void)
 
 const struct core_hooks *core_hooks;
 uint32_t world_events[WORLD_ENVS];
-unsigned world_lines, world_polls_asked;
+unsigned world_lines, world_kernel_lines, world_polls_asked;
 char world_line[512];
 static struct env envs[WORLD_ENVS];
 static struct exo_account accounts[WORLD_ENVS];
@@ -375,6 +375,7 @@ void log_line(const char *name, const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fputc('\n', stderr);
+	world_kernel_lines++;
 }
 
 /* ---- Ports ---- */

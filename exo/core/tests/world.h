@@ -127,7 +127,7 @@ void world_poll(void);
 
 /* Events that environments got, and lines about them on the console. */
 extern uint32_t world_events[WORLD_ENVS];
-extern unsigned world_lines;
+extern unsigned world_lines, world_kernel_lines; /* told of environments, and by the kernel */
 extern char world_line[512];
 extern unsigned world_polls_asked;
 

@@ -120,14 +120,19 @@ static struct frame *nominated(struct env *env, struct frame *candidate)
 	               : candidate;
 }
 
-/* In three rounds: the program's choice, what nothing pins, the rest. */
+/* In three rounds: the program's choice, what nothing pins, the rest. The program is asked for a
+ * slot's time at most, since others wait for the core lock. */
 static void take_any(struct env *env, uint64_t left, struct frame_list *parted)
 {
+	uint64_t until = machine_tsc() + core_info->slot_ticks;
+
 	for (int round = env->chooser ? 0 : 1; round < 3 && left > 0; round++) {
 		struct frame *next, *victim, *frame = ledger_frames_of(env);
 
 		for (; frame && left > 0; frame = next) {
 			next = ledger_frame_after(frame);
+			if (round == 0 && machine_tsc() >= until)
+				break;
 			if (ledger_frame_fixed(frame) || (round == 0 && !chosen(env, frame)) ||
 			    (round == 1 && frame->pins != 0))
 				continue;

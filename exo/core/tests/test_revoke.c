@@ -325,6 +325,17 @@ static void its_program_chooses(void **state)
 	assert_null(kit_env(a)->chooser);
 }
 
+/* One that takes its time is not waited for: the kernel chooses. */
+static void a_slow_program_is_not_asked(void **state)
+{
+	core_info->slot_ticks = 0;
+	assert_int_equal(seed(choice, sizeof(choice)), 0);
+	assert_int_equal(ask(EXO_USE_FRAMES, EXO_KIND_FRAME, EXO_UNITS_ANY, 1, 0), 0);
+	revoke_tick(machine_tsc());
+	assert_int_equal(account()->n_losses, 1);
+	assert_int_equal(account()->losses[0].first, frames + FRAMES - 1);
+}
+
 static void a_program_alone_is_not_asked_twice(void **state)
 {
 	assert_int_equal(seed(choice, sizeof(choice)), 0);
@@ -374,6 +385,7 @@ int main(void)
 	        TEST(nobody_is_shielded),
 	        TEST(an_end_settles),
 	        TEST(its_program_chooses),
+	        TEST(a_slow_program_is_not_asked),
 	        TEST(a_program_alone_is_not_asked_twice),
 	        TEST(bad_seeds_are_refused),
 	};

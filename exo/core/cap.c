@@ -69,17 +69,27 @@ int cap_make(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t 
 	return 0;
 }
 
-int cap_check(const struct exo_cap *cap, const struct env *env, enum exo_kind kind, unsigned rights)
+int cap_check_part(const struct exo_cap *cap, const struct env *env, enum exo_kind kind,
+                   unsigned rights, uint64_t first, uint32_t count)
 {
+	struct exo_cap part = *cap;
 	uint32_t epoch;
 
 	if (cap->mac != authenticator(cap))
 		return -EXO_EKEY;
-	if (cap->holder != env->id || cap->kind != kind || (cap->rights & rights) != rights)
+	if (cap->holder != env->id || cap->kind != kind || (cap->rights & rights) != rights ||
+	    cap_covers(cap, first, count) != 0)
 		return -EXO_EPERM;
-	if (present_epoch(cap, &epoch) != 0 || epoch != cap->epoch)
+	part.first = first;
+	part.count = count;
+	if (present_epoch(&part, &epoch) != 0 || epoch != cap->epoch)
 		return -EXO_ESTALE;
 	return 0;
+}
+
+int cap_check(const struct exo_cap *cap, const struct env *env, enum exo_kind kind, unsigned rights)
+{
+	return cap_check_part(cap, env, kind, rights, cap->first, cap->count);
 }
 
 int cap_covers(const struct exo_cap *cap, uint64_t first, uint64_t count)

@@ -36,6 +36,11 @@ int cap_make(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t 
 int cap_check(const struct exo_cap *cap, const struct env *env, enum exo_kind kind,
               unsigned rights);
 
+/* Likewise, where units [first, first + count) are used, which must lie inside its range
+ * (-EXO_EPERM): those alone must be in its epoch. */
+int cap_check_part(const struct exo_cap *cap, const struct env *env, enum exo_kind kind,
+                   unsigned rights, uint64_t first, uint32_t count);
+
 /* Whether units [first, first + count) lie inside the key's range. 0 or -EXO_EPERM. */
 int cap_covers(const struct exo_cap *cap, uint64_t first, uint64_t count);
 

@@ -64,15 +64,13 @@ static int check_owned(const struct env *caller, const struct env *target,
 static int check_key(const struct env *caller, const struct exo_mapping *m, uint32_t *epoch)
 {
 	struct exo_cap cap;
-	int error = cap_fetch(&cap, m->key, caller, EXO_KIND_FRAME, m->rights);
+	int error = call_copy_in(&cap, m->key, sizeof(cap));
 
-	if (error)
-		return error;
 	/* An authority over names is no right to what others keep in the frames. */
-	if (cap.rights & EXO_RIGHT_ALLOC)
-		return -EXO_EPERM;
+	if (!error)
+		error = cap_check_part(&cap, caller, EXO_KIND_FRAME, m->rights, m->frame, m->count);
 	*epoch = cap.epoch;
-	return cap_covers(&cap, m->frame, m->count);
+	return !error && cap.rights & EXO_RIGHT_ALLOC ? -EXO_EPERM : error;
 }
 
 /* ---- EXO_CALL_MAP: invoke ---- */

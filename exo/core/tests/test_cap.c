@@ -151,6 +151,13 @@ static void freed_frames_leave_stale_keys(void **state)
 	kit_frames(b, 1, &again, &other);
 	assert_int_equal(again, first);
 	assert_int_equal(kit_map(a, 0x600000, first, 1, EXO_RIGHT_READ, &cap), -EXO_ESTALE);
+	/* Of several frames, those that are still there can be mapped. */
+	kit_frames(a, 2, &first, &cap);
+	assert_int_equal(kit_call(a, EXO_CALL_FRAME_FREE, 0, first, 1, 0), 0);
+	assert_int_equal(kit_map(a, 0x600000, first, 2, EXO_RIGHT_READ, &cap), -EXO_ESTALE);
+	assert_int_equal(kit_map(a, 0x600000, first, 1, EXO_RIGHT_READ, &cap), -EXO_ESTALE);
+	assert_int_equal(kit_map(a, 0x600000, first + 1, 1, EXO_RIGHT_READ, &cap), 1);
+	assert_int_equal(kit_map(a, 0x600000, first + 1, 2, EXO_RIGHT_READ, &cap), -EXO_EPERM);
 }
 
 static void an_authority_is_revoked_as_a_whole(void **state)

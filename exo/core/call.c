@@ -245,7 +245,7 @@ static const struct row {
 	int64_t (*handler)(struct call *call);
 	const char *name;
 	enum call_lock lock;
-} rows[] = {
+} rows[MACHINE_LEAF_CALLS] = {
 #define ROW(number, handler, name, lock) [(number)-EXO_CALL_BASE] = {handler, name, lock}
         ROW(EXO_CALL_NULL, call_null, "null", FREE),
         ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, "console_write", FREE),
@@ -299,8 +299,7 @@ static const struct row {
 #undef ROW
 };
 
-_Static_assert(sizeof(rows) / sizeof(rows[0]) == EXO_CALL_LAST - EXO_CALL_BASE,
-               "every call has its row");
+_Static_assert(EXO_CALL_LAST - EXO_CALL_BASE <= MACHINE_LEAF_CALLS, "every call has its row");
 
 const char *call_name(uint64_t number)
 {
@@ -330,7 +329,8 @@ static int64_t run_row(struct call *call, uint64_t number)
 
 	if (number >= EXO_CALL_LAST)
 		return -EXO_ENOSYS;
-	row = &rows[number - EXO_CALL_BASE];
+	/* Masked: what runs ahead of the comparison stays in the table. */
+	row = &rows[(number - EXO_CALL_BASE) % MACHINE_LEAF_CALLS];
 	if (row->lock == CORE)
 		core_lock();
 	result = row->handler(call);

@@ -165,6 +165,7 @@ x86_syscall:
 	leaq -CALL_BASE(%rax), %rcx
 	cmpq $LEAF_CALLS, %rcx
 	jae call_full
+	andl $(LEAF_CALLS - 1), %ecx /* so that what runs ahead stays in the table */
 	movq core_leaf_calls(, %rcx, 8), %r11
 	testq %r11, %r11
 	jz call_transfer

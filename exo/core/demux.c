@@ -51,9 +51,9 @@ static inline void count_outcome(struct exo_binding_counters *counters, enum rin
 }
 
 /* The only poller shows its own counts at once; several have theirs summed behind the poll. */
-static inline void count_matched(unsigned core, const struct net_binding *binding,
-                                 struct net_binding_core *part, uint32_t bytes)
+static inline void count_matched(unsigned core, struct net_binding *binding, uint32_t bytes)
 {
+	struct net_binding_core *part = &binding->cores[core];
 	uint64_t packets = ++part->counters.matched_packets;
 	uint64_t sum = part->counters.matched_bytes += bytes;
 
@@ -65,19 +65,13 @@ static inline void count_matched(unsigned core, const struct net_binding *bindin
 	}
 }
 
-/* Gives a frame to a binding: counts it, and delivers where the binding has a ring. */
-static inline void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
-                        uint32_t accept, uint16_t flags)
+/* Delivers a frame where the binding has a ring. */
+static inline void put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
+                       uint32_t accept, uint16_t flags)
 {
 	struct net_binding_core *part = &binding->cores[core];
-	struct net_handler *handler = __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
 	enum ring_outcome outcome;
 
-	if (packet->sender == binding->env)
-		return; /* a group hears its sender, the sender not itself */
-	count_matched(core, binding, part, packet->length);
-	if (handler && !handler->run(handler, core, packet))
-		return;
 	if (!part->ring)
 		return;
 	outcome = ring_deliver(part->ring, packet, accept, flags, binding->id);
@@ -88,6 +82,19 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 	if ((flags & EXO_DESC_TAP) && outcome != RING_DELIVERED)
 		net.cores[core].drops[packet->port].tap_lost++;
 	net_mark_ring(core, part->ring, outcome == RING_DELIVERED);
+}
+
+/* Gives a frame to a binding: counts it, and lets the handler have it first. */
+static inline void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
+                        uint32_t accept, uint16_t flags)
+{
+	struct net_handler *handler = __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
+
+	if (packet->sender == binding->env)
+		return; /* a group hears its sender, the sender not itself */
+	count_matched(core, binding, packet->length);
+	if (!handler || handler->run(handler, core, packet))
+		put(core, packet, binding, accept, flags);
 }
 
 static void give_tap(void *arg, uint32_t index, void *owner, uint32_t accept)
@@ -292,62 +299,208 @@ static void gather_or_drop(struct burst *burst, struct rte_mbuf *mbuf, uint16_t 
 		gather(burst, mbuf, port, queue, now);
 }
 
+/* ---- Answers ---- */
+
+/* Frames of a burst that handlers have turned into answers; they leave together. */
+struct answers {
+	unsigned n;
+	struct rte_mbuf **mbufs;
+	struct net_quick *of[NET_BURST];
+};
+
+static __attribute__((noinline)) unsigned send_locked(const struct net_queue *queue,
+                                                      const struct answers *answers)
+{
+	unsigned sent;
+
+	machine_lock(queue->lock);
+	sent = port_answer(queue, answers->mbufs, answers->n);
+	machine_unlock(queue->lock);
+	return sent;
+}
+
+static __attribute__((noinline)) void lose(const struct answers *answers, unsigned sent)
+{
+	for (; sent < answers->n; sent++) {
+		answers->of[sent]->answered--;
+		answers->of[sent]->lost++;
+		rte_pktmbuf_free(answers->mbufs[sent]);
+	}
+}
+
+static inline void send_answers(const struct net_queue *queue, struct answers *answers)
+{
+	unsigned sent;
+
+	if (answers->n == 0)
+		return;
+	sent = queue->lock ? send_locked(queue, answers)
+	                   : port_answer(queue, answers->mbufs, answers->n);
+	if (__builtin_expect(sent < answers->n, 0))
+		lose(answers, sent);
+	answers->n = 0;
+}
+
+_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+               "one comparison");
+
+/* Whether the mbuf and its memory are nobody else's, in one piece, and what is known of the frame
+ * asks for nothing when it leaves. */
+static inline bool is_plain(const struct rte_mbuf *mbuf)
+{
+	const uint64_t asks =
+	        RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_L4_CKSUM_BAD;
+	uint32_t shares;
+
+	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
+	return shares == 0x00010001 && (mbuf->ol_flags == 0 || (mbuf->ol_flags & asks) == 0);
+}
+
+/* What is left to do where a handler's code did not answer, or not as it did before. */
+static __attribute__((noinline)) void finish_quick(const struct net_queue *queue,
+                                                   const struct net_quick *quick,
+                                                   struct rte_mbuf *mbuf,
+                                                   struct flt_verdict verdict, uint32_t action)
+{
+	struct net_packet packet;
+
+	describe(&packet, mbuf, queue->port, machine_tsc());
+	packet.own = true;
+	if (quick->handler->rest(quick->handler, queue->core, &packet, action))
+		put(queue->core, &packet, verdict.owner, verdict.accept, 0);
+	if (packet.own)
+		port_free(mbuf);
+}
+
+/* Lets a handler's code have a plain frame. → whether that is an answer now, which may leave. */
+static inline bool is_answered(const struct net_queue *queue, struct net_quick *quick,
+                               struct rte_mbuf *mbuf, uint8_t *data, uint32_t *action)
+{
+	uint32_t length = mbuf->data_len;
+	struct flt_xdp_buff buff;
+
+	buff.data = buff.data_meta = data;
+	buff.data_end = data + length;
+	buff.ingress_ifindex = queue->port;
+	buff.rx_queue_index = buff.egress_ifindex = 0;
+	*action = (uint32_t)quick->code(&buff, 0);
+	return *action == FLT_XDP_TX && queue->port == quick->port && length <= quick->max &&
+	       guard_knows(&quick->guard, data, length) &&
+	       loop_way_of(queue->mac, data) == LOOP_NOT;
+}
+
+/* One run in EXO_EXT_SAMPLE is timed: by the handler's run. */
+static inline bool is_quick(const struct net_quick *quick)
+{
+	return quick && quick->runs % EXO_EXT_SAMPLE != 0;
+}
+
+/* ---- Bursts ---- */
+
 /* The verdict for a frame like others, or NULL. Drivers' buffers are longer than FLT_DIGEST_BYTES.
  */
-static inline const struct flt_verdict *known_verdict(const struct burst *burst,
+static inline const struct flt_verdict *known_verdict(const struct net_queue *queue,
+                                                      uint64_t generation,
                                                       const struct rte_mbuf *mbuf)
 {
-	return burst->n || mbuf->nb_segs > 1
-	               ? NULL
-	               : flt_cache_find(burst->cache, burst->generation,
-	                                rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len);
+	return flt_cache_find(queue->cache, generation, rte_pktmbuf_mtod(mbuf, const uint8_t *),
+	                      mbuf->data_len);
 }
 
-/* Apart from demux_burst, so that who follows a machine from outside sees that frames came. */
-static __attribute__((noinline, noclone)) void demux_frames(struct burst *burst,
-                                                            struct rte_mbuf **mbufs, unsigned n,
-                                                            uint16_t port, uint16_t queue)
+static inline void deliver_known(const struct net_queue *queue, struct rte_mbuf *mbuf, uint64_t now,
+                                 const struct flt_verdict *verdict)
 {
+	struct net_packet packet;
+
+	describe(&packet, mbuf, queue->port, now);
+	packet.own = true;
+	deliver(queue->core, &packet, *verdict);
+	if (packet.own)
+		port_free(mbuf);
+}
+
+static struct net_quick *quick_of(const struct net_queue *queue, const struct flt_verdict *verdict)
+{
+	const struct net_binding *binding = verdict ? verdict->owner : NULL;
+
+	return binding ? __atomic_load_n(&binding->cores[queue->core].quick, __ATOMIC_ACQUIRE)
+	               : NULL;
+}
+
+/* Frames that no quick code has, up to one that some has; `verdict` is said of the first. → how
+ * many. */
+static __attribute__((noinline)) unsigned demux_slow(const struct net_queue *queue,
+                                                     struct rte_mbuf **mbufs, unsigned n,
+                                                     uint64_t generation,
+                                                     const struct flt_verdict *verdict)
+{
+	struct burst burst;
 	uint64_t now = machine_tsc();
-	unsigned n_late = 0;
+	unsigned i = 0, n_late = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct flt_verdict *verdict = known_verdict(burst, mbufs[i]);
-		struct net_packet packet;
-
-		if (verdict) {
-			describe(&packet, mbufs[i], port, now);
-			packet.own = true;
-			deliver(burst->core, &packet, *verdict);
-			if (packet.own)
-				port_free(mbufs[i]);
+	burst.core = queue->core;
+	burst.port = &net.ports[queue->port];
+	burst.cache = queue->cache;
+	burst.generation = generation;
+	burst.n = 0;
+	do {
+		if (verdict && n_late == 0) {
+			deliver_known(queue, mbufs[i], now, verdict);
 		} else {
-			gather_or_drop(burst, mbufs[i], port, queue, now);
+			gather_or_drop(&burst, mbufs[i], queue->port, queue->queue, now);
 			mbufs[n_late++] = mbufs[i];
 		}
-	}
-	if (n_late == 0)
-		return;
-	flush(burst);
-	for (unsigned i = 0; i < n_late; i++)
-		rte_pktmbuf_free(mbufs[i]);
+		if (++i == n)
+			break;
+		verdict = n_late || mbufs[i]->nb_segs > 1
+		                  ? NULL
+		                  : known_verdict(queue, generation, mbufs[i]);
+	} while (!is_quick(quick_of(queue, verdict)));
+	flush(&burst);
+	for (unsigned late = 0; late < n_late; late++)
+		rte_pktmbuf_free(mbufs[late]);
+	return i;
 }
 
-unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue)
+/* Those of handlers with quick code in one go, to be answered together. Its name is known to who
+ * follows a machine from outside: frames came. */
+void demux_frames(struct net_core *me, const struct net_queue *queue, struct rte_mbuf **mbufs,
+                  unsigned n)
 {
-	struct rte_mbuf *mbufs[NET_BURST];
-	struct burst burst;
-	unsigned n = port_receive(port, queue, mbufs, NET_BURST);
+	uint64_t generation = flt_tables_generation(queue->tables->tables);
+	struct answers answers;
 
-	if (n == 0)
-		return 0;
-	burst.core = core;
-	burst.port = &net.ports[port];
-	burst.cache = &net.cores[core].verdicts[port];
-	burst.generation = flt_tables_generation(burst.port->tables);
-	burst.n = 0;
-	demux_frames(&burst, mbufs, n, port, queue);
-	return n;
+	answers.n = 0;
+	answers.mbufs = mbufs;
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *mbuf = mbufs[i];
+		uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		const struct flt_verdict *verdict =
+		        mbuf->nb_segs > 1 ? NULL : known_verdict(queue, generation, mbuf);
+		struct net_quick *quick = quick_of(queue, verdict);
+		uint32_t action;
+
+		if (!is_quick(quick) || !is_plain(mbuf)) {
+			send_answers(queue, &answers);
+			i += demux_slow(queue, &mbufs[i], n - i, generation, verdict) - 1;
+			answers.mbufs = &mbufs[i + 1];
+			continue;
+		}
+		if (me->after) /* what is to leave before */
+			net_finish(queue->core);
+		quick->runs++;
+		count_matched(queue->core, verdict->owner, mbuf->data_len);
+		if (is_answered(queue, quick, mbuf, data, &action)) {
+			mbuf->ol_flags = 0;
+			quick->answered++;
+			answers.mbufs[answers.n] = mbuf;
+			answers.of[answers.n++] = quick;
+		} else {
+			send_answers(queue, &answers);
+			finish_quick(queue, quick, mbuf, *verdict, action);
+		}
+	}
+	send_answers(queue, &answers);
 }
 
 void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf)

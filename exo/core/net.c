@@ -304,27 +304,26 @@ static void publish_bindings(unsigned core)
 	}
 }
 
-/* Until less comes than there could be: the next poll finds what has come meanwhile. */
-static unsigned poll_queue(unsigned core, uint16_t port, uint16_t queue, unsigned budget)
+/* Each until less comes than there could be: the next poll finds what has come meanwhile. Drivers
+ * round a burst down to cache lines of descriptors. */
+static inline unsigned poll_queues(struct net_core *me, unsigned budget)
 {
-	unsigned n = 0, round;
+	enum { ROUNDED_MAX = 8 };
+	struct rte_mbuf *mbufs[NET_BURST];
+	unsigned all = 0;
 
-	do {
-		round = demux_burst(core, port, queue);
-		n += round;
-	} while (round > NET_BURST - DEMUX_ROUNDED_MAX && n < budget);
-	return n;
-}
+	for (const struct net_queue *queue = me->queues; queue != me->queues_end; queue++) {
+		unsigned n = 0, round;
 
-static unsigned poll_ports(unsigned core, unsigned budget)
-{
-	unsigned n = 0;
-
-	for (unsigned port = 0; port < net.n_ports; port++)
-		for (unsigned queue = core; queue < port_queues((uint16_t)port);
-		     queue += net.n_cores)
-			n += poll_queue(core, (uint16_t)port, (uint16_t)queue, budget);
-	return n;
+		do {
+			round = port_receive(queue, mbufs, NET_BURST);
+			if (round)
+				demux_frames(me, queue, mbufs, round);
+			n += round;
+		} while (__builtin_expect(round > NET_BURST - ROUNDED_MAX, 0) && n < budget);
+		all += n;
+	}
+	return all;
 }
 
 /* Sends from a ring whose bell rang; it rings again by itself while there is more. */
@@ -377,7 +376,7 @@ static inline unsigned poll_rings(unsigned core, unsigned budget)
 	                                                                : 0;
 }
 
-static inline void finish_handlers(unsigned core)
+void net_finish(unsigned core)
 {
 	void (*after)(unsigned core) = net.cores[core].after;
 
@@ -417,11 +416,12 @@ unsigned net_poll(unsigned core, unsigned budget)
 
 	machine_vector_begin();
 	retire_online(core);
-	n = poll_ports(core, budget);
-	if (__builtin_expect(net.cores[core].watching, false))
-		watch_rings(&net.cores[core]);
+	n = poll_queues(me, budget);
+	if (__builtin_expect(me->watching, false))
+		watch_rings(me);
 	n += poll_rings(core, budget);
-	finish_handlers(core);
+	if (me->after)
+		net_finish(core);
 	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0)
 		n = reclaim(core, budget, n);
 	if (n == 0) {

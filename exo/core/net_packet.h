@@ -33,10 +33,20 @@ struct net_packet {
 
 /* ---- demux.c ---- */
 
-/* Takes at most NET_BURST frames from a queue and delivers them. → how many. Drivers round a burst
- * down to cache lines of descriptors: fewer by more than that means that no more are there. */
-enum { DEMUX_ROUNDED_MAX = 8 };
-unsigned demux_burst(unsigned core, uint16_t port, uint16_t queue);
+/* A receive queue as its core polls it, and where answers leave: what is looked at in each poll.
+ * Never changes. */
+struct net_queue {
+	const struct rte_eth_fp_ops *driver;
+	const struct net_port *tables;
+	struct flt_cache *cache;
+	struct machine_lock *lock; /* of the transmit queue; NULL: nobody shares it */
+	uint64_t mac;              /* loop_way */
+	uint16_t core, port, queue, send;
+};
+
+/* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
+void demux_frames(struct net_core *me, const struct net_queue *queue, struct rte_mbuf **mbufs,
+                  unsigned n);
 /* Frees a fragment that waited in vain, and counts it. */
 void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
 
@@ -143,6 +153,9 @@ unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
  * this poll. */
 void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 
+/* What handlers left to do behind frames. */
+void net_finish(unsigned core);
+
 /* ---- retire.c ---- */
 
 extern struct rte_rcu_qsbr *retire_readers;
@@ -178,7 +191,7 @@ struct port {
 	uint16_t segments_max; /* of one frame */
 	uint16_t rx_queues, tx_queues;
 	uint32_t frame_max;
-	struct rte_ether_addr mac;
+	uint64_t mac;      /* its bytes are the upper ones: loop_way */
 	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_offloads;
 	struct machine_lock *locks; /* one for each transmit queue; NULL: none is shared */
@@ -211,17 +224,6 @@ void port_reclaim(unsigned core);
 /* Statistics and link into *info. */
 void port_info(uint16_t port, struct exo_port_info *info);
 
-/* Receive queues of a port; 0: no such port. */
-static inline uint16_t port_queues(uint16_t port)
-{
-	return ports[port].rx_queues;
-}
-
-static inline const struct rte_ether_addr *port_mac(uint16_t port)
-{
-	return &ports[port].mac;
-}
-
 /* The greatest frame that the port sends, in bytes. */
 static inline uint32_t port_frame_max(uint16_t port)
 {
@@ -241,10 +243,19 @@ static inline unsigned port_attachable(uint16_t port)
 	return ports[port].back == BACK_NEVER ? 0 : ports[port].segments_max;
 }
 
-static inline unsigned port_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs,
+/* As rte_eth_rx_burst and _tx_burst do it, but that nobody hangs callbacks in. */
+static inline unsigned port_receive(const struct net_queue *queue, struct rte_mbuf **mbufs,
                                     unsigned n)
 {
-	return rte_eth_rx_burst(port, queue, mbufs, (uint16_t)n);
+	return queue->driver->rx_pkt_burst(queue->driver->rxq.data[queue->queue], mbufs,
+	                                   (uint16_t)n);
+}
+
+static inline unsigned port_answer(const struct net_queue *queue, struct rte_mbuf **mbufs,
+                                   unsigned n)
+{
+	return queue->driver->tx_pkt_burst(queue->driver->txq.data[queue->send], mbufs,
+	                                   (uint16_t)n);
 }
 
 /* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
@@ -265,13 +276,20 @@ static inline unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **m
 
 /* ---- loop.c ---- */
 
+/* Where a frame goes by its first 6 bytes, from a port of that address; 8 can be read. */
+static inline enum loop_way loop_way_of(uint64_t mac, const uint8_t *data)
+{
+	uint64_t to;
+
+	memcpy(&to, data, sizeof(to));
+	if (to & 1)
+		return LOOP_BESIDES;
+	return to << 16 == mac ? LOOP_ONLY : LOOP_NOT;
+}
+
 static inline enum loop_way loop_way(uint16_t port, const struct rte_mbuf *mbuf)
 {
-	const struct rte_ether_hdr *header = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
-
-	if (rte_is_multicast_ether_addr(&header->dst_addr))
-		return LOOP_BESIDES;
-	return rte_is_same_ether_addr(&header->dst_addr, port_mac(port)) ? LOOP_ONLY : LOOP_NOT;
+	return loop_way_of(ports[port].mac, rte_pktmbuf_mtod(mbuf, const uint8_t *));
 }
 
 #endif

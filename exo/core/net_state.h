@@ -126,20 +126,35 @@ struct net_ring {
 
 /*
  * What runs in the kernel before a binding's frames are delivered (exo/ext). run may change the
- * packet and what it points to, and says whether it is to be delivered. Attached and detached under
- * net.lock; end is called, under it as well, when the binding has gone and nobody can be inside
- * run.
+ * packet and what it points to, and says whether it is to be delivered; so does rest, behind quick
+ * code. Attached and detached under net.lock; end is called, under it as well, when the binding has
+ * gone and nobody can be inside run.
  */
 struct net_packet;
 struct net_handler {
 	bool (*run)(struct net_handler *handler, unsigned core, struct net_packet *packet);
+	bool (*rest)(struct net_handler *handler, unsigned core, struct net_packet *packet,
+	             uint32_t action);
 	void (*end)(struct net_handler *handler);
+};
+
+/*
+ * A core's part of a handler. Machine code that calls nothing leaves the frame where it is: demux.c
+ * enters it itself, and sends answers that are like one before. NULL: the handler's run does it.
+ */
+struct net_quick {
+	flt_xdp_code *code;
+	struct net_handler *handler;
+	uint64_t runs, answered, lost;
+	uint32_t port, max; /* what the guard knows may leave by this port, of so many bytes */
+	struct net_guard guard;
 };
 
 /* A polling core's part of a binding. */
 struct net_binding_core {
 	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
 	struct net_binding *binding;
+	struct net_quick *quick; /* atomic; NULL: none */
 	struct net_binding_core *dirty_next;
 	bool dirty;
 	struct exo_binding_counters counters;
@@ -181,6 +196,8 @@ struct net_bell {
 
 /* Per core, on cache lines of its own. */
 struct net_core {
+	const struct net_queue *queues; /* that it polls, and the end of them */
+	const struct net_queue *queues_end;
 	uint32_t rung;                  /* some bell of this core has rung; any core sets it */
 	bool watching;                  /* it looks at its rings without bells, see watch.c */
 	struct net_ring_set *watched;   /* the set that was told so */

@@ -57,13 +57,15 @@ static int learn(uint16_t id, unsigned *buffers)
 {
 	struct port *port = &ports[id];
 	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac = {0};
 	struct rte_eth_conf conf;
 	uint16_t mtu = RTE_ETHER_MTU;
 
 	if (rte_eth_dev_info_get(id, &info) || rte_eth_dev_conf_get(id, &conf))
 		return -EXO_ENOENT;
 	(void)rte_eth_dev_get_mtu(id, &mtu);
-	(void)rte_eth_macaddr_get(id, &port->mac);
+	(void)rte_eth_macaddr_get(id, &mac);
+	memcpy((uint8_t *)&port->mac + 2, &mac, sizeof(mac));
 	port->rx_queues = info.nb_rx_queues;
 	port->tx_queues = info.nb_tx_queues;
 	port->frame_max = mtu + RTE_ETHER_HDR_LEN + VLAN_TAGS_MAX * RTE_VLAN_HLEN;
@@ -84,6 +86,37 @@ static int learn(uint16_t id, unsigned *buffers)
 	return port->locks ? 0 : -EXO_ENOMEM;
 }
 
+/* What a core polls: queues in turn, since ports may have fewer or more of them than there are
+ * cores. */
+static int make_queues(unsigned core)
+{
+	struct net_core *me = &net.cores[core];
+	struct net_queue *at;
+	unsigned n = 0;
+
+	for (unsigned id = 0; id < net.n_ports; id++)
+		n += ports[id].rx_queues;
+	me->queues = at = machine_alloc((n ? n : 1) * sizeof(*at));
+	for (unsigned id = 0; at && id < net.n_ports; id++) {
+		uint16_t send = (uint16_t)(core % (ports[id].tx_queues ? ports[id].tx_queues : 1));
+
+		for (unsigned queue = core; queue < ports[id].rx_queues; queue += net.n_cores)
+			*at++ = (struct net_queue){
+			        .driver = &rte_eth_fp_ops[id],
+			        .tables = &net.ports[id],
+			        .cache = &me->verdicts[id],
+			        .lock = ports[id].locks ? &ports[id].locks[send] : NULL,
+			        .mac = ports[id].mac,
+			        .core = (uint16_t)core,
+			        .port = (uint16_t)id,
+			        .queue = (uint16_t)queue,
+			        .send = send,
+			};
+	}
+	me->queues_end = at;
+	return at ? 0 : -EXO_ENOMEM;
+}
+
 int port_start(void)
 {
 	/* What queues can hold, a batch on every core, and what that keeps for itself: then a batch
@@ -96,6 +129,9 @@ int port_start(void)
 		if (error)
 			return error;
 	}
+	for (unsigned core = 0; core < net.n_cores; core++)
+		if (make_queues(core))
+			return -EXO_ENOMEM;
 	/* Not those with queues alone: what a core sends may be for this machine. */
 	net.n_pollers = net.n_cores;
 	port_pool = rte_pktmbuf_pool_create("net_transmit", buffers, BUFFERS_CACHE, 0,

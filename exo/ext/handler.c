@@ -132,6 +132,14 @@ static int attach_locked(struct handling *h)
 	handler->binding = binding;
 	handler->code = (flt_xdp_code *)flt_program_code(handler->program, &size);
 	handler->space = h->arg.space ? binding->space : NULL;
+	for (unsigned core = 0; core < net.n_pollers; core++) {
+		struct net_quick *quick = &handler->counts[core].quick;
+
+		*quick = (struct net_quick){
+		        .code = handler->code, .handler = &handler->base, .port = UINT32_MAX};
+		if (handler->code && !flt_program_calls(handler->program))
+			__atomic_store_n(&binding->cores[core].quick, quick, __ATOMIC_RELEASE);
+	}
 	__atomic_store_n(&binding->handler, &handler->base, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -238,7 +246,8 @@ static int make(struct handling *h)
 {
 	int error;
 
-	h->handler->base = (struct net_handler){.run = ext_packet_run, .end = ended};
+	h->handler->base =
+	        (struct net_handler){.run = ext_packet_run, .rest = ext_packet_rest, .end = ended};
 	h->handler->env = h->env;
 	h->handler->domain = h->domain;
 	h->handler->event = h->arg.event;
@@ -311,6 +320,13 @@ static bool is_meant(const struct ext_handler *handler, const struct env *env, u
 	                       (handler->callee && handler->callee->unlinked);
 }
 
+static void detach(struct net_binding *binding)
+{
+	__atomic_store_n(&binding->handler, NULL, __ATOMIC_RELEASE);
+	for (unsigned core = 0; core < net.n_pollers; core++)
+		__atomic_store_n(&binding->cores[core].quick, NULL, __ATOMIC_RELEASE);
+}
+
 /* Takes one that is meant out of the pollers' sight and of the list; NULL: there is none. */
 static struct ext_handler *take_out(const struct env *env, uint64_t id)
 {
@@ -325,7 +341,7 @@ static struct ext_handler *take_out(const struct env *env, uint64_t id)
 		*link = handler->next;
 		machine_lock(&net.lock);
 		if (handler->binding)
-			__atomic_store_n(&handler->binding->handler, NULL, __ATOMIC_RELEASE);
+			detach(handler->binding);
 		machine_unlock(&net.lock);
 		if (handler->subject || handler->callee)
 			ext_chain_leave(handler, &old);

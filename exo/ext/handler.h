@@ -8,8 +8,8 @@
 
 /* What a core counts of a handler; its own cache lines. */
 struct ext_count {
-	uint64_t runs, answered, passed, woken, refused, lost, ticks, timed;
-	struct net_guard guard;
+	struct net_quick quick;
+	uint64_t passed, woken, refused, ticks, timed;
 	uint64_t report_after; /* TSC: no line on the console before */
 } __attribute__((aligned(64)));
 
@@ -85,6 +85,8 @@ static inline uint64_t ext_chain_raise(struct ext_chain *chain, unsigned core, c
 
 /* packet.c */
 bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet);
+bool ext_packet_rest(struct net_handler *base, unsigned core, struct net_packet *packet,
+                     uint32_t action);
 /* 0 or -EXO_ENOMEM; before the first packet handler. */
 int ext_packet_start(void);
 

@@ -23,7 +23,7 @@ struct answers {
 	unsigned n, n_local, n_spent;
 	uint16_t port; /* of all in mbufs */
 	struct rte_mbuf *mbufs[NET_BURST];
-	struct ext_count *counts[NET_BURST];
+	struct net_quick *of[NET_BURST];
 	struct local {
 		struct rte_mbuf *mbuf;
 		const struct env *sender; /* who gets no copy */
@@ -56,9 +56,9 @@ static inline void send_batch(unsigned core, struct answers *a)
 	unsigned n = a->n ? port_send(core, a->port, a->mbufs, a->n) : 0;
 
 	for (unsigned i = 0; i < n; i++)
-		a->counts[i]->answered++;
+		a->of[i]->answered++;
 	for (; __builtin_expect(n < a->n, 0); n++) {
-		a->counts[n]->lost++;
+		a->of[n]->lost++;
 		rte_pktmbuf_free(a->mbufs[n]);
 	}
 	a->n = 0;
@@ -112,7 +112,7 @@ static bool keep_local(struct answers *a, struct rte_mbuf *mbuf, uint16_t port,
 }
 
 /* Takes over one reference to the frame. */
-static inline void enqueue(unsigned core, const struct ext_handler *h, struct ext_count *count,
+static inline void enqueue(unsigned core, const struct ext_handler *h, struct net_quick *quick,
                            struct rte_mbuf *mbuf, uint16_t port)
 {
 	struct answers *a = &answers[core];
@@ -123,10 +123,10 @@ static inline void enqueue(unsigned core, const struct ext_handler *h, struct ex
 		if (way == LOOP_BESIDES)
 			rte_mbuf_refcnt_update(mbuf, 1);
 		if (!keep_local(a, mbuf, port, way == LOOP_BESIDES ? h->env : NULL)) {
-			count->lost++;
+			quick->lost++;
 			rte_pktmbuf_free(mbuf);
 		} else if (way == LOOP_ONLY) {
-			count->answered++;
+			quick->answered++;
 		}
 		if (way == LOOP_ONLY)
 			return;
@@ -134,7 +134,7 @@ static inline void enqueue(unsigned core, const struct ext_handler *h, struct ex
 	if (a->n && (a->port != port || a->n == NET_BURST))
 		send_batch(core, a);
 	a->port = port;
-	a->counts[a->n] = count;
+	a->of[a->n] = quick;
 	a->mbufs[a->n++] = mbuf;
 }
 
@@ -168,11 +168,14 @@ static inline bool may_send(const struct ext_handler *h, struct ext_count *count
 	if (!h->space || port >= net.n_ports || !(h->space->ports >> port & 1) ||
 	    mbuf->pkt_len > port_frame_max((uint16_t)port))
 		return false;
-	if (guard_knows(&count->guard, data, length))
-		return true;
 	frame = (struct flt_frame){
 	        .data = data, .len = length, .wire_len = mbuf->pkt_len, .port = port};
-	return guard_search(h->space, &frame, &count->guard);
+	if (!guard_knows(&count->quick.guard, data, length) &&
+	    !guard_search(h->space, &frame, &count->quick.guard))
+		return false;
+	count->quick.port = port;
+	count->quick.max = port_frame_max((uint16_t)port);
+	return true;
 }
 
 /* What the NIC said of a frame is not said of the answer. A transport checksum that was left open
@@ -195,14 +198,14 @@ static inline void answer(unsigned core, const struct ext_handler *h, struct ext
 		return;
 	}
 	if (mbuf->ol_flags != 0 && !clear_flags(mbuf, (uint16_t)port)) {
-		count->lost++;
+		count->quick.lost++;
 		return;
 	}
 	if (packet->own && mbuf == packet->mbuf)
 		packet->own = false;
 	else
 		rte_mbuf_refcnt_update(mbuf, 1);
-	enqueue(core, h, count, mbuf, (uint16_t)port);
+	enqueue(core, h, &count->quick, mbuf, (uint16_t)port);
 }
 
 /* ---- Running ---- */
@@ -249,7 +252,7 @@ static inline uint32_t run(const struct ext_handler *h, struct ext_count *count,
 	buff->hard_start = mbuf->buf_addr;
 	buff->hard_end = buff->hard_start + mbuf->buf_len;
 	buff->rx_queue_index = buff->egress_ifindex = 0;
-	if (count->runs++ % EXO_EXT_SAMPLE != 0 && h->code)
+	if (count->quick.runs++ % EXO_EXT_SAMPLE != 0 && h->code)
 		action = (uint32_t)h->code(buff, 0);
 	else
 		action = run_timed(h, count, buff);
@@ -309,7 +312,7 @@ static __attribute__((noinline)) bool run_on_copy(unsigned core, const struct ex
 	bool deliver;
 
 	if (!copy) {
-		count->lost++;
+		count->quick.lost++;
 		return true; /* to its environment, as it came */
 	}
 	copy->ol_flags = packet->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
@@ -331,4 +334,13 @@ bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *
 	if (rte_mbuf_refcnt_read(mbuf) != 1 || mbuf->nb_segs != 1 || !RTE_MBUF_DIRECT(mbuf))
 		return run_on_copy(core, h, count, packet);
 	return run_and_act(core, h, count, packet, mbuf);
+}
+
+bool ext_packet_rest(struct net_handler *base, unsigned core, struct net_packet *packet,
+                     uint32_t action)
+{
+	struct ext_handler *h = (struct ext_handler *)base;
+	struct flt_xdp_buff buff;
+
+	return act(core, h, &h->counts[core], packet, packet->mbuf, action, &buff);
 }

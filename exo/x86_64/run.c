@@ -55,7 +55,7 @@ static void load_vectors(const void *area)
 
 /* Saves whoever's state is in the registers and makes them `pe`'s (NULL: nobody's). The lock keeps
  * machine_pe_fini on another core from freeing the area under us. */
-static void own_vectors(struct cpu *cpu, struct machine_pe *pe)
+static __attribute__((noinline)) void own_vectors(struct cpu *cpu, struct machine_pe *pe)
 {
 	machine_lock(&cpu->vector_lock);
 	if (cpu->vector_owner != NULL)

@@ -443,6 +443,17 @@ const void *flt_program_code(const struct flt_program *program, size_t *size)
 	return (const void *)(uintptr_t)program->native;
 }
 
+bool flt_program_calls(const struct flt_program *program)
+{
+	for (uint32_t i = 0; i < program->n_insns; i++) {
+		const struct flt_insn *insn = &program->insns[i];
+		if ((insn->code & ~(uint32_t)BPF_SRC_MASK) == (BPF_JMP | BPF_CALL))
+			return true;
+		i += insn_is_wide(insn);
+	}
+	return false;
+}
+
 const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n)
 {
 	*n = program->n_classic;

@@ -254,6 +254,8 @@ bool flt_program_is_native(const struct flt_program *program);
  * freed. */
 const struct flt_insn *flt_program_insns(const struct flt_program *program, uint32_t *n);
 const void *flt_program_code(const struct flt_program *program, size_t *size);
+/* Whether it calls anything: helpers, services, other programs. */
+bool flt_program_calls(const struct flt_program *program);
 const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n);
 /* What the dearest path through the program costs, as the verifier proved: an instruction counts 1,
  * a helper what it is listed with (its own instructions, and one more for 8 bytes that it moves).

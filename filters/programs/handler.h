@@ -88,24 +88,28 @@ static __always_inline void swap_ethernet(__u16 *w)
 	w[5] = two;
 }
 
-/* Back to where it came from, as new; the header's sum with it. */
+/* Back to where it came from, as new; the header's sum with it, where that is news. */
 static __always_inline void swap_ip(__u16 *w)
 {
 	__u32 source = *long_at(w, W_SOURCE);
-	__u16 ttl = w[W_TTL], fresh = (__u16)((ttl & bpf_htons(0xff)) | bpf_htons(64 << 8));
+	__u16 ttl, fresh;
 	*long_at(w, W_SOURCE) = *long_at(w, W_TARGET);
 	*long_at(w, W_TARGET) = source;
+	if (*(__u8 *)(w + W_TTL) == 64)
+		return;
+	ttl = w[W_TTL];
+	fresh = (__u16)((ttl & bpf_htons(0xff)) | bpf_htons(64 << 8));
 	w[W_IP_SUM] = change_sum(w[W_IP_SUM], ttl, fresh);
 	w[W_TTL] = fresh;
 }
 
-/* A whole datagram of that protocol, in a header without options, to this machine alone. */
-static __always_inline int is_plain(const __u16 *w, __u8 protocol)
+/* A whole datagram of that protocol, in a header without options, to this machine alone: type and
+ * version with length; offset and flags with protocol. */
+static __always_inline int is_plain(__u16 *w, __u8 protocol)
 {
-	return w[W_TYPE] == bpf_htons(0x0800) &&
-	       (w[W_IP] & bpf_htons(0xff00)) == bpf_htons(0x4500) &&
-	       !(w[W_FRAGMENT] & bpf_htons(0x3fff)) &&
-	       (w[W_TTL] & bpf_htons(0xff)) == bpf_htons(protocol) && !(w[0] & bpf_htons(0x0100));
+	return (*long_at(w, W_TYPE) & bpf_htonl(0xffffff00)) == bpf_htonl(0x08004500) &&
+	       (*long_at(w, W_FRAGMENT) & bpf_htonl(0x3fff00ff)) == bpf_htonl(protocol) &&
+	       !(w[0] & bpf_htons(0x0100));
 }
 
 #endif

@@ -176,7 +176,7 @@ static __always_inline int is_answer(__u16 *w, __u32 behind, __u32 after)
 }
 
 /* A whole segment, without fragments and IP options, whose header lies in the frame. */
-static __always_inline int is_segment(const __u16 *w, const __u16 *end)
+static __always_inline int is_segment(__u16 *w, const __u16 *end)
 {
 	return w + T_OPTIONS <= end && is_plain(w, TCP);
 }

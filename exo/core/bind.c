@@ -15,10 +15,10 @@
 #include "core.h"
 #include "ledger.h"
 
-/* What BIND works with: the caller's block and what was copied from behind it. */
+/* What BIND works with: a copy of the caller's block and what was copied from behind it. */
 struct request {
 	struct env *caller;
-	struct exo_bind arg;
+	struct exo_bind *arg;
 	struct net_binding *binding;
 	struct flt_error why;
 };
@@ -34,19 +34,19 @@ static int refuse(struct request *request, int error, const char *reason)
 static void tell_reason(const struct request *request)
 {
 	char text[320];
-	size_t size = request->arg.error_size;
+	size_t size = request->arg->error_size;
 
-	if (!request->arg.error || size == 0 || !request->why.reason[0])
+	if (!request->arg->error || size == 0 || !request->why.reason[0])
 		return;
 	flt_error_text(&request->why, text, size < sizeof(text) ? size : sizeof(text));
-	(void)call_copy_out(request->arg.error, text, strlen(text) + 1);
+	(void)call_copy_out(request->arg->error, text, strlen(text) + 1);
 }
 
 /* ---- Decoding: copies and checks what needs no authority ---- */
 
 static int check_block(struct request *request)
 {
-	const struct exo_bind *arg = &request->arg;
+	const struct exo_bind *arg = request->arg;
 	const uint32_t known = EXO_BIND_TAP | EXO_BIND_HOST | EXO_BIND_COUNT;
 
 	if ((arg->flags & ~known) || arg->reserved)
@@ -71,13 +71,13 @@ static int check_block(struct request *request)
 static int copy_flow(struct request *request)
 {
 	struct net_binding *binding = request->binding;
-	uint32_t n = request->arg.n_conjunctions;
+	uint32_t n = request->arg->n_conjunctions;
 
 	binding->conjunctions = machine_alloc(n * sizeof(*binding->conjunctions));
 	if (!binding->conjunctions)
 		return -EXO_ENOMEM;
 	binding->flow = (struct flt_flow){binding->conjunctions, n};
-	return flow_copy_in(request->arg.conjunctions, n, binding->conjunctions, &request->why);
+	return flow_copy_in(request->arg->conjunctions, n, binding->conjunctions, &request->why);
 }
 
 /* A NUL-terminated name in the caller's memory; "" where there is none. */
@@ -98,7 +98,7 @@ extern __typeof__(flt_program_load_elf) flt_program_load_elf __attribute__((weak
 
 static int load(struct request *request, const void *bytes, const char *name)
 {
-	const struct exo_bind *arg = &request->arg;
+	const struct exo_bind *arg = request->arg;
 	const char *label = name[0] ? name : NULL;
 	int code;
 
@@ -122,7 +122,7 @@ static int load(struct request *request, const void *bytes, const char *name)
 
 static int copy_program(struct request *request)
 {
-	const struct exo_bind *arg = &request->arg;
+	const struct exo_bind *arg = request->arg;
 	char name[FLT_PROGRAM_NAME_MAX];
 	void *bytes;
 	int error;
@@ -151,7 +151,7 @@ static int copy_program(struct request *request)
 static int pin_counters(struct request *request)
 {
 	struct net_binding *binding = request->binding;
-	uint64_t address = request->arg.counters;
+	uint64_t address = request->arg->counters;
 	uint64_t frame = address / 4096;
 
 	if (!address)
@@ -189,7 +189,7 @@ static bool contends(const struct net_binding *a, const struct net_binding *b)
 static int check_authority(struct request *request)
 {
 	struct net_binding *binding = request->binding;
-	struct exo_bind *arg = &request->arg;
+	struct exo_bind *arg = request->arg;
 	int error;
 
 	binding->space = flow_find(request->caller, &arg->space, rights_needed(arg->flags), &error);
@@ -217,7 +217,7 @@ static int attach_rings(struct request *request, const struct exo_cap caps[])
 	struct net_ring *first = NULL;
 	int error;
 
-	for (uint32_t i = 0; i < request->arg.n_rings; i++) {
+	for (uint32_t i = 0; i < request->arg->n_rings; i++) {
 		struct net_ring *ring = ring_find(request->caller, &caps[i], 0, &error);
 
 		if (!ring)
@@ -229,7 +229,7 @@ static int attach_rings(struct request *request, const struct exo_cap caps[])
 		if (!first)
 			first = ring;
 	}
-	if (!first && !(request->arg.flags & EXO_BIND_COUNT))
+	if (!first && !(request->arg->flags & EXO_BIND_COUNT))
 		return refuse(request, -EXO_EINVAL, "no ring to deliver to");
 	for (unsigned core = 0; core < net.n_pollers; core++)
 		if (!binding->cores[core].ring)
@@ -307,7 +307,7 @@ static int bind_apply(struct request *request, const struct exo_cap rings[])
 	net.bindings = binding;
 	__atomic_fetch_add(&binding->env->account->bindings, 1, __ATOMIC_RELAXED);
 	/* Without the lock it may be gone already: with its flow space. */
-	net_seal(&request->arg.out, EXO_KIND_BINDING, EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
+	net_seal(&request->arg->out, EXO_KIND_BINDING, EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
 	         request->caller->id, binding->id);
 	return 0;
 }
@@ -322,8 +322,8 @@ static struct net_binding *binding_alloc(struct request *request)
 	if (!binding)
 		return NULL;
 	binding->env = request->caller;
-	binding->flags = request->arg.flags;
-	binding->priority = request->arg.priority;
+	binding->flags = request->arg->flags;
+	binding->priority = request->arg->priority;
 	for (unsigned core = 0; core < net.n_pollers; core++)
 		binding->cores[core].binding = binding;
 	return binding;
@@ -353,7 +353,7 @@ static int bind_build(struct request *request)
 		return -EXO_ENOMEM;
 	error = copy_flow(request);
 	if (!error &&
-	    call_copy_in(rings, request->arg.rings, request->arg.n_rings * sizeof(rings[0])))
+	    call_copy_in(rings, request->arg->rings, request->arg->n_rings * sizeof(rings[0])))
 		error = -EXO_EFAULT;
 	if (!error)
 		error = pin_counters(request);
@@ -428,29 +428,19 @@ static int unbind(uint64_t id)
 	return 0;
 }
 
-int64_t net_call_bind(struct env *caller, uint64_t arg)
+int64_t net_call_bind(struct env *caller, struct exo_bind *arg)
 {
-	struct request request = {.caller = caller};
-	int error;
+	struct request request = {.caller = caller, .arg = arg};
+	int error = bind_build(&request);
 
-	if (call_copy_in(&request.arg, arg, sizeof(request.arg)))
-		return -EXO_EFAULT;
-	error = bind_build(&request);
-	if (error) {
+	if (error)
 		tell_reason(&request);
-		return error;
-	}
-	if (call_copy_out(arg, &request.arg, sizeof(request.arg))) {
-		(void)unbind(request.arg.out.first);
-		return -EXO_EFAULT;
-	}
-	return 0;
+	return error;
 }
 
-int64_t net_call_unbind(struct env *caller, uint64_t address)
+int64_t net_call_unbind(struct env *caller, const struct exo_cap *cap)
 {
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, address, caller, EXO_KIND_BINDING, EXO_RIGHT_FREE);
+	int error = cap_check(cap, caller, EXO_KIND_BINDING, EXO_RIGHT_FREE);
 
-	return error ? error : unbind(cap.first);
+	return error ? error : unbind(cap->first);
 }

@@ -62,15 +62,13 @@ static int64_t call_null(struct call *call)
 static int64_t call_console_write(struct call *call)
 {
 	size_t size = call->arg[2] < CONSOLE_BYTES_MAX ? call->arg[2] : CONSOLE_BYTES_MAX;
+	const struct exo_cap *cap = call->block;
 	char text[CONSOLE_BYTES_MAX];
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_CONSOLE, EXO_RIGHT_WRITE);
+	int error = call_copy_in(text, call->arg[1], size);
 
-	if (!error)
-		error = call_copy_in(text, call->arg[1], size);
 	if (error)
 		return error;
-	log_env_text(call->env, text, size, cap.rights & EXO_RIGHT_READ);
+	log_env_text(call->env, text, size, cap->rights & EXO_RIGHT_READ);
 	return (int64_t)size;
 }
 
@@ -78,12 +76,9 @@ static int64_t call_console_read(struct call *call)
 {
 	size_t size = call->arg[2] < CONSOLE_BYTES_MAX ? call->arg[2] : CONSOLE_BYTES_MAX;
 	char text[CONSOLE_BYTES_MAX] = {0};
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_CONSOLE, EXO_RIGHT_READ);
-
 	/* What was typed must not be lost because there is nowhere to put it. */
-	if (!error)
-		error = call_copy_out(call->arg[1], text, size);
+	int error = call_copy_out(call->arg[1], text, size);
+
 	if (error)
 		return error;
 	size = machine_console_read(text, size);
@@ -94,12 +89,8 @@ static int64_t call_console_read(struct call *call)
 static int64_t call_fact(struct call *call)
 {
 	struct exo_fact fact = {0};
-	struct exo_cap cap;
-	int64_t result = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_MACHINE, EXO_RIGHT_READ);
+	int64_t result = machine_fact((enum exo_fact_kind)call->arg[1], call->arg[2], &fact);
 
-	if (result)
-		return result;
-	result = machine_fact((enum exo_fact_kind)call->arg[1], call->arg[2], &fact);
 	if (result < 0 || call->arg[1] == EXO_FACT_PCI)
 		return result;
 	return call_copy_out(call->arg[3], &fact, sizeof(fact));
@@ -107,11 +98,6 @@ static int64_t call_fact(struct call *call)
 
 static int64_t call_power(struct call *call)
 {
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_MACHINE, EXO_RIGHT_CONTROL);
-
-	if (error)
-		return error;
 	if (call->arg[1] > EXO_POWER_EXIT)
 		return -EXO_EINVAL;
 	machine_power((enum exo_power)call->arg[1], (uint32_t)call->arg[2]);
@@ -142,13 +128,12 @@ int call_owner(const struct call *call, uint32_t id, struct env **owner)
 	return *owner == call->env || (*owner)->parent == call->env->id ? 0 : -EXO_EPERM;
 }
 
-static int alloc_checked(const struct call *call, struct exo_frame_alloc *a)
+static int64_t call_frame_alloc(struct call *call)
 {
+	struct exo_frame_alloc *a = call->block;
 	struct env *owner;
-	int error = cap_check(&a->authority, call->env, EXO_KIND_FRAME, EXO_RIGHT_ALLOC);
+	int error = a->align & (a->align - 1) ? -EXO_EINVAL : 0;
 
-	if (!error && (a->align & (a->align - 1)))
-		error = -EXO_EINVAL;
 	if (!error && a->first != EXO_FRAME_ANY)
 		error = cap_covers(&a->authority, a->first, a->count);
 	if (!error)
@@ -162,21 +147,6 @@ static int alloc_checked(const struct call *call, struct exo_frame_alloc *a)
 	                EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXEC | EXO_RIGHT_GRANT |
 	                        EXO_RIGHT_FREE,
 	                call->env->id, a->first, a->count);
-}
-
-static int64_t call_frame_alloc(struct call *call)
-{
-	struct exo_frame_alloc a;
-	int error = call_copy_in(&a, call->arg[0], sizeof(a));
-
-	/* Written back: better to know now that it can't be than to undo. */
-	if (!error)
-		error = call_copy_out(call->arg[0], &a, sizeof(a));
-	if (!error)
-		error = alloc_checked(call, &a);
-	if (!error)
-		error = call_copy_out(call->arg[0], &a, sizeof(a));
-	return error;
 }
 
 static int64_t call_frame_free(struct call *call)
@@ -199,30 +169,17 @@ static int64_t call_frame_uses(struct call *call)
 
 /* ---- The packet path's calls ---- */
 
-static int64_t call_flow_grant(struct call *call)
-{
-	return net_call_flow_grant(call->env, call->arg[0]);
-}
-
-static int64_t call_bind(struct call *call)
-{
-	return net_call_bind(call->env, call->arg[0]);
-}
-
-static int64_t call_unbind(struct call *call)
-{
-	return net_call_unbind(call->env, call->arg[0]);
-}
-
-static int64_t call_ring_create(struct call *call)
-{
-	return net_call_ring_create(call->env, call->arg[0]);
-}
-
-static int64_t call_ring_destroy(struct call *call)
-{
-	return net_call_ring_destroy(call->env, call->arg[0]);
-}
+#define NET(name)                                                                                  \
+	static int64_t call_##name(struct call *call)                                              \
+	{                                                                                          \
+		return net_call_##name(call->env, call->block);                                    \
+	}
+NET(flow_grant)
+NET(bind)
+NET(unbind)
+NET(ring_create)
+NET(ring_destroy)
+#undef NET
 
 static int64_t call_doorbell(struct call *call)
 {
@@ -240,63 +197,90 @@ enum call_lock {
 	FREE, /* the handler takes what locks it needs */
 	CORE, /* runs under the core lock */
 };
+enum call_back {
+	IN,   /* the block is only read */
+	BACK, /* and copied back where the call succeeds */
+};
 
+/*
+ * What the call's first argument points to is copied in, once, and checked as far as the row says:
+ * a block of `size` bytes (0: there is none), in which lies at `at` a key to `kind` with `rights`
+ * (kind NONE: it has none, or which it must be depends).
+ */
 static const struct row {
 	int64_t (*handler)(struct call *call);
 	const char *name;
-	enum call_lock lock;
+	uint8_t lock, back;
+	uint16_t size, at, kind, rights;
 } rows[MACHINE_LEAF_CALLS] = {
-#define ROW(number, handler, name, lock) [(number)-EXO_CALL_BASE] = {handler, name, lock}
+#define ROW(number, handler, name, lock, ...)                                                      \
+	[(number)-EXO_CALL_BASE] = {handler, name, lock, ##__VA_ARGS__}
+#define BLOCK(type, back) back, sizeof(struct type)
+#define KEYED(type, back, member, kind, rights)                                                    \
+	back, sizeof(struct type), offsetof(struct type, member), EXO_KIND_##kind,                 \
+	        EXO_RIGHT_##rights
+#define KEY(kind, rights) IN, sizeof(struct exo_cap), 0, EXO_KIND_##kind, EXO_RIGHT_##rights
         ROW(EXO_CALL_NULL, call_null, "null", FREE),
-        ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, "console_write", FREE),
-        ROW(EXO_CALL_CONSOLE_READ, call_console_read, "console_read", FREE),
-        ROW(EXO_CALL_POWER, call_power, "power", FREE),
+        ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, "console_write", FREE, KEY(CONSOLE, WRITE)),
+        ROW(EXO_CALL_CONSOLE_READ, call_console_read, "console_read", FREE, KEY(CONSOLE, READ)),
+        ROW(EXO_CALL_POWER, call_power, "power", FREE, KEY(MACHINE, CONTROL)),
         ROW(EXO_CALL_YIELD, slots_call_yield, "yield", FREE),
         ROW(EXO_CALL_WAIT, slots_call_wait, "wait", FREE),
         ROW(EXO_CALL_TIMER, slots_call_timer, "timer", FREE),
         ROW(EXO_CALL_PENDING, upcall_call_pending, "pending", FREE),
         ROW(EXO_CALL_RESUME, upcall_call_resume, "resume", FREE),
         ROW(EXO_CALL_SET_FS, call_set_fs, "set_fs", FREE),
-        ROW(EXO_CALL_ENV_CREATE, env_call_create, "env_create", CORE),
+        ROW(EXO_CALL_ENV_CREATE, env_call_create, "env_create", CORE,
+            KEYED(exo_env_create, BACK, authority, ENV, ALLOC)),
         ROW(EXO_CALL_PE_SET, pe_call_set, "pe_set", CORE),
         ROW(EXO_CALL_ENV_START, env_call_start, "env_start", CORE),
         ROW(EXO_CALL_EXIT, call_exit, "exit", FREE),
         ROW(EXO_CALL_ENV_END, env_call_end, "env_end", FREE),
-        ROW(EXO_CALL_ENV_STATUS, env_call_status, "env_status", CORE),
-        ROW(EXO_CALL_GRANT, cap_call_grant, "grant", CORE),
-        ROW(EXO_CALL_REVOKE, cap_call_revoke, "revoke", FREE),
-        ROW(EXO_CALL_FRAME_ALLOC, call_frame_alloc, "frame_alloc", CORE),
+        ROW(EXO_CALL_ENV_STATUS, env_call_status, "env_status", CORE,
+            KEYED(exo_env_status, BACK, env, ENV, CONTROL)),
+        ROW(EXO_CALL_GRANT, cap_call_grant, "grant", CORE, BLOCK(exo_grant, BACK)),
+        ROW(EXO_CALL_REVOKE, cap_call_revoke, "revoke", FREE, BLOCK(exo_cap, BACK)),
+        ROW(EXO_CALL_FRAME_ALLOC, call_frame_alloc, "frame_alloc", CORE,
+            KEYED(exo_frame_alloc, BACK, authority, FRAME, ALLOC)),
         ROW(EXO_CALL_FRAME_FREE, call_frame_free, "frame_free", CORE),
         ROW(EXO_CALL_MAP, space_call_map, "map", FREE),
         ROW(EXO_CALL_UNMAP, space_call_unmap, "unmap", FREE),
         ROW(EXO_CALL_SLOT_TAKE, slots_call_take, "slot_take", CORE),
         ROW(EXO_CALL_SLOT_FREE, slots_call_free, "slot_free", CORE),
-        ROW(EXO_CALL_FLOW_GRANT, call_flow_grant, "flow_grant", FREE),
-        ROW(EXO_CALL_BIND, call_bind, "bind", FREE),
-        ROW(EXO_CALL_UNBIND, call_unbind, "unbind", FREE),
-        ROW(EXO_CALL_RING_CREATE, call_ring_create, "ring_create", FREE),
-        ROW(EXO_CALL_RING_DESTROY, call_ring_destroy, "ring_destroy", FREE),
+        ROW(EXO_CALL_FLOW_GRANT, call_flow_grant, "flow_grant", FREE, BLOCK(exo_flow_grant, BACK)),
+        ROW(EXO_CALL_BIND, call_bind, "bind", FREE, BLOCK(exo_bind, BACK)),
+        ROW(EXO_CALL_UNBIND, call_unbind, "unbind", FREE, BLOCK(exo_cap, IN)),
+        ROW(EXO_CALL_RING_CREATE, call_ring_create, "ring_create", FREE,
+            BLOCK(exo_ring_create, BACK)),
+        ROW(EXO_CALL_RING_DESTROY, call_ring_destroy, "ring_destroy", FREE, BLOCK(exo_cap, IN)),
         ROW(EXO_CALL_DOORBELL, call_doorbell, "doorbell", FREE),
         ROW(EXO_CALL_INVOKE, transfer_call_invoke, "invoke", FREE),
         ROW(EXO_CALL_SEND, transfer_call_send, "send", FREE),
         ROW(EXO_CALL_REPLY, transfer_call_reply, "reply", FREE),
-        ROW(EXO_CALL_LEDGER, ledger_call_list, "ledger", FREE),
-        ROW(EXO_CALL_EXTENT_ALLOC, extent_call_alloc, "extent_alloc", CORE),
-        ROW(EXO_CALL_EXTENT_FREE, extent_call_free, "extent_free", CORE),
-        ROW(EXO_CALL_DISK, extent_call_disk, "disk", CORE),
-        ROW(EXO_CALL_SCREEN_CREATE, framebuffer_call_create, "screen_create", CORE),
-        ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE),
-        ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE),
+        ROW(EXO_CALL_LEDGER, ledger_call_list, "ledger", FREE,
+            KEYED(exo_listing, BACK, machine, MACHINE, READ)),
+        ROW(EXO_CALL_EXTENT_ALLOC, extent_call_alloc, "extent_alloc", CORE,
+            KEYED(exo_extent_alloc, BACK, authority, EXTENT, ALLOC)),
+        ROW(EXO_CALL_EXTENT_FREE, extent_call_free, "extent_free", CORE, KEY(EXTENT, FREE)),
+        ROW(EXO_CALL_DISK, extent_call_disk, "disk", CORE, BLOCK(exo_disk_request, IN)),
+        ROW(EXO_CALL_SCREEN_CREATE, framebuffer_call_create, "screen_create", CORE,
+            BLOCK(exo_screen_create, BACK)),
+        ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE, KEY(SCREEN, FREE)),
+        ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE, BLOCK(exo_blit, IN)),
         ROW(EXO_CALL_FRAME_USES, call_frame_uses, "frame_uses", CORE),
         ROW(EXO_CALL_MAP_PAGE, space_call_map_page, "map_page", CORE),
         ROW(EXO_CALL_UNMAP_PAGE, space_call_unmap_page, "unmap_page", FREE),
         ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
-        ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, "repossess", CORE),
-        ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE),
-        ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE),
-        ROW(EXO_CALL_FACT, call_fact, "fact", FREE),
+        ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, "repossess", CORE, BLOCK(exo_repossess, IN)),
+        ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE, BLOCK(exo_seed, IN)),
+        ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE,
+            KEYED(exo_env_record, BACK, env, ENV, CONTROL)),
+        ROW(EXO_CALL_FACT, call_fact, "fact", FREE, KEY(MACHINE, READ)),
         ROW(EXO_CALL_EXT, call_ext, "ext", FREE),
 #undef ROW
+#undef BLOCK
+#undef KEYED
+#undef KEY
 };
 
 _Static_assert(EXO_CALL_LAST - EXO_CALL_BASE <= MACHINE_LEAF_CALLS, "every call has its row");
@@ -322,21 +306,48 @@ machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {
         [EXO_CALL_NULL - EXO_CALL_BASE] = leaf_null,
 };
 
+static int64_t handle(struct call *call, const struct row *row)
+{
+	const void *key = (const char *)call->block + row->at;
+	int64_t result = 0;
+
+	if (row->lock == CORE)
+		core_lock();
+	if (row->kind)
+		result = cap_check(key, call->env, (enum exo_kind)row->kind, row->rights);
+	if (!result)
+		result = row->handler(call);
+	if (row->lock == CORE)
+		core_unlock();
+	return result;
+}
+
+/* A block that is written back: better to know now that it can't be than to undo. */
+static __attribute__((noinline)) int64_t handle_block(struct call *call, const struct row *row)
+{
+	_Alignas(8) char block[sizeof(struct exo_env_status)];
+	int64_t result = call_copy_in(block, call->arg[0], row->size);
+
+	if (!result && row->back == BACK)
+		result = call_copy_out(call->arg[0], block, row->size);
+	if (result)
+		return result;
+	call->block = block;
+	result = handle(call, row);
+	if (result >= 0 && row->back == BACK && call_copy_out(call->arg[0], block, row->size))
+		result = -EXO_EFAULT;
+	return result;
+}
+
 static int64_t run_row(struct call *call, uint64_t number)
 {
 	const struct row *row;
-	int64_t result;
 
 	if (number >= EXO_CALL_LAST)
 		return -EXO_ENOSYS;
 	/* Masked: what runs ahead of the comparison stays in the table. */
 	row = &rows[(number - EXO_CALL_BASE) % MACHINE_LEAF_CALLS];
-	if (row->lock == CORE)
-		core_lock();
-	result = row->handler(call);
-	if (row->lock == CORE)
-		core_unlock();
-	return result;
+	return row->size ? handle_block(call, row) : handle(call, row);
 }
 
 bool call_dispatch(struct pe *pe)

@@ -144,46 +144,27 @@ static int derive(struct exo_grant *grant)
 
 int64_t cap_call_grant(struct call *call)
 {
-	struct exo_grant grant;
-	int error = call_copy_in(&grant, call->arg[0], sizeof(grant));
+	int error = check_grant(call->block, call->env);
 
-	if (!error)
-		error = check_grant(&grant, call->env);
-	if (!error)
-		error = derive(&grant);
-	if (!error)
-		error = call_copy_out(call->arg[0], &grant, sizeof(grant));
-	return error;
+	return error ? error : derive(call->block);
 }
 
 /* ---- EXO_CALL_REVOKE ---- */
 
-/* Ends the epoch and gives the caller, who keeps the units, a key of the new one. */
-static int renew(struct exo_cap *cap, uint64_t address)
-{
-	int error = ledger_epoch_end(cap);
-
-	if (error)
-		return error;
-	error = cap_make(cap, cap->kind, cap->rights, cap->holder, cap->first, cap->count);
-	if (error)
-		return error;
-	return call_copy_out(address, cap, sizeof(*cap));
-}
-
 int64_t cap_call_revoke(struct call *call)
 {
-	struct exo_cap cap;
-	int error = call_copy_in(&cap, call->arg[0], sizeof(cap));
+	struct exo_cap *cap = call->block;
+	int error;
 
-	if (error)
-		return error;
 	core_lock();
-	error = cap_check(&cap, call->env, cap.kind, EXO_RIGHT_FREE);
-	if (!error && !is_net_kind(cap.kind))
-		error = renew(&cap, call->arg[0]);
+	error = cap_check(cap, call->env, cap->kind, EXO_RIGHT_FREE);
+	if (!error && !is_net_kind(cap->kind))
+		error = ledger_epoch_end(cap);
+	/* The caller, who keeps the units, gets a key of the new epoch. */
+	if (!error && !is_net_kind(cap->kind))
+		error = cap_make(cap, cap->kind, cap->rights, cap->holder, cap->first, cap->count);
 	core_unlock();
-	if (!error && is_net_kind(cap.kind))
-		error = net_revoke(&cap);
+	if (!error && is_net_kind(cap->kind))
+		error = net_revoke(cap);
 	return error;
 }

@@ -53,7 +53,8 @@ struct call {
 	struct env *env;
 	struct pe *pe;
 	uint64_t arg[6];
-	bool leave; /* written by the handler: the PE gives the processor up */
+	void *block; /* the kernel's copy of what arg[0] points to, where the table says so */
+	bool leave;  /* written by the handler: the PE gives the processor up */
 };
 
 /* A handler's result where it has set the PE's registers itself. */

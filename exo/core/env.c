@@ -416,13 +416,12 @@ int env_end_fresh(uint32_t parent, uint32_t id)
 
 /* ---- Calls ---- */
 
-static int create_checked(struct call *call, struct exo_env_create *create)
+int64_t env_call_create(struct call *call)
 {
+	struct exo_env_create *create = call->block;
 	struct env *env;
-	int error = cap_check(&create->authority, call->env, EXO_KIND_ENV, EXO_RIGHT_ALLOC);
+	int error = create->flags & ~(uint32_t)EXO_ENV_HOLD ? -EXO_EINVAL : 0;
 
-	if (!error && (create->flags & ~(uint32_t)EXO_ENV_HOLD))
-		error = -EXO_EINVAL;
 	if (!error)
 		error = env_create(call->env, create->name, create->frames_max, &env);
 	if (error)
@@ -432,22 +431,6 @@ static int create_checked(struct call *call, struct exo_env_create *create)
 	return cap_make(&create->out, EXO_KIND_ENV,
 	                EXO_RIGHT_CONTROL | EXO_RIGHT_CALL | EXO_RIGHT_FREE | EXO_RIGHT_GRANT,
 	                call->env->id, env->id, 1);
-}
-
-int64_t env_call_create(struct call *call)
-{
-	struct exo_env_create create;
-	int error = call_copy_in(&create, call->arg[0], sizeof(create));
-
-	if (error)
-		return error;
-	/* The block is written back: better to know now that it can't be than to undo. */
-	error = call_copy_out(call->arg[0], &create, sizeof(create));
-	if (!error)
-		error = create_checked(call, &create);
-	if (!error)
-		error = call_copy_out(call->arg[0], &create, sizeof(create));
-	return error;
 }
 
 int64_t env_call_start(struct call *call)
@@ -488,22 +471,16 @@ int64_t env_call_end(struct call *call)
 
 int64_t env_call_status(struct call *call)
 {
-	struct exo_env_status status;
-	const struct env *env = NULL;
-	int error = call_copy_in(&status, call->arg[0], sizeof(status));
+	struct exo_env_status *status = call->block;
+	const struct env *env =
+	        status->env.count == 1 ? env_find((uint32_t)status->env.first) : NULL;
 
-	if (!error)
-		error = cap_check(&status.env, call->env, EXO_KIND_ENV, EXO_RIGHT_CONTROL);
-	if (!error) {
-		env = status.env.count == 1 ? env_find((uint32_t)status.env.first) : NULL;
-		error = env ? 0 : -EXO_ENOENT;
-	}
-	if (error)
-		return error;
-	status.state = env->state;
-	status.status = env->status;
-	status.address = env->address;
-	status.ip = env->ip;
-	status.account = *env->account;
-	return call_copy_out(call->arg[0], &status, sizeof(status));
+	if (!env)
+		return -EXO_ENOENT;
+	status->state = env->state;
+	status->status = env->status;
+	status->address = env->address;
+	status->ip = env->ip;
+	status->account = *env->account;
+	return 0;
 }

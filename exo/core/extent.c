@@ -296,15 +296,12 @@ int extent_save(struct env *env, uint64_t sector, uint64_t frame)
 
 /* ---- Calls ---- */
 
-static int alloc_checked(const struct call *call, struct exo_extent_alloc *a)
+int64_t extent_call_alloc(struct call *call)
 {
+	struct exo_extent_alloc *a = call->block;
 	struct env *owner;
-	int error = cap_check(&a->authority, call->env, EXO_KIND_EXTENT, EXO_RIGHT_ALLOC);
+	int error = a->count ? cap_covers(&a->authority, a->first, a->count) : -EXO_EINVAL;
 
-	if (!error && !a->count)
-		error = -EXO_EINVAL;
-	if (!error)
-		error = cap_covers(&a->authority, a->first, a->count);
 	if (!error)
 		error = call_owner(call, a->owner, &owner);
 	if (!error)
@@ -316,31 +313,13 @@ static int alloc_checked(const struct call *call, struct exo_extent_alloc *a)
 	                call->env->id, a->first, a->count);
 }
 
-int64_t extent_call_alloc(struct call *call)
-{
-	struct exo_extent_alloc a;
-	int error = call_copy_in(&a, call->arg[0], sizeof(a));
-
-	/* Written back: better to know now that it can't be than to undo. */
-	if (!error)
-		error = call_copy_out(call->arg[0], &a, sizeof(a));
-	if (!error)
-		error = alloc_checked(call, &a);
-	if (!error)
-		error = call_copy_out(call->arg[0], &a, sizeof(a));
-	return error;
-}
-
 int64_t extent_call_free(struct call *call)
 {
-	struct exo_cap cap;
-	struct extent *e;
-	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_EXTENT, EXO_RIGHT_FREE);
+	const struct exo_cap *cap = call->block;
+	struct extent *e = find(cap->first, cap->count);
 
-	if (error)
-		return error;
-	e = find(cap.first, cap.count);
-	if ((cap.rights & EXO_RIGHT_ALLOC) || !e || e->first != cap.first || e->count != cap.count)
+	if ((cap->rights & EXO_RIGHT_ALLOC) || !e || e->first != cap->first ||
+	    e->count != cap->count)
 		return -EXO_EINVAL;
 	if (__atomic_load_n(&e->busy, __ATOMIC_RELAXED))
 		return -EXO_EBUSY;
@@ -366,24 +345,21 @@ static int check_request(const struct call *call, const struct exo_disk_request 
 
 int64_t extent_call_disk(struct call *call)
 {
-	struct exo_disk_request q;
-	struct request r;
-	int error = call_copy_in(&q, call->arg[0], sizeof(q));
+	const struct exo_disk_request *q = call->block;
+	struct request r = {.env = call->env,
+	                    .id = call->env->id,
+	                    .sectors = q->count,
+	                    .frame = q->frame,
+	                    .frames = (q->count + SECTORS_PER_FRAME - 1ull) / SECTORS_PER_FRAME,
+	                    .done = q->done,
+	                    .write = q->flags & EXO_DISK_WRITE};
+	int error = check_request(call, q);
 
-	if (!error)
-		error = check_request(call, &q);
 	if (error)
 		return error;
-	r = (struct request){.extent = find(q.sector, q.count),
-	                     .env = call->env,
-	                     .id = call->env->id,
-	                     .sectors = q.count,
-	                     .frame = q.frame,
-	                     .frames = (q.count + SECTORS_PER_FRAME - 1) / SECTORS_PER_FRAME,
-	                     .done = q.done,
-	                     .write = q.flags & EXO_DISK_WRITE};
+	r.extent = find(q->sector, q->count);
 	machine_lock(&disk.lock);
-	error = start(&r, take(call->env, EXO_DISK_REQUESTS_MAX, FREE_FOR_KERNEL), q.sector);
+	error = start(&r, take(call->env, EXO_DISK_REQUESTS_MAX, FREE_FOR_KERNEL), q->sector);
 	machine_unlock(&disk.lock);
 	return error;
 }

@@ -2,7 +2,6 @@
 /* What a fatal fault looks like on the console. Names: Intel SDM vol. 3A, table 6-1. */
 #include "fault.h"
 
-#include "cap.h"
 #include "core.h"
 #include "log.h"
 #include "space.h"
@@ -172,24 +171,19 @@ static int list_mappings(const struct env *env, struct exo_env_record *block)
 
 int64_t fault_call_record(struct call *call)
 {
-	struct exo_env_record block, asked;
-	struct env *env;
-	int error = call_copy_in(&asked, call->arg[0], sizeof(asked));
+	struct exo_env_record *block = call->block, asked = *block;
+	struct env *env = asked.env.count == 1 ? env_find((uint32_t)asked.env.first) : NULL;
+	int error;
 
-	if (!error)
-		error = cap_check(&asked.env, call->env, EXO_KIND_ENV, EXO_RIGHT_CONTROL);
-	if (error)
-		return error;
-	env = asked.env.count == 1 ? env_find((uint32_t)asked.env.first) : NULL;
 	if (!env || !env->record)
 		return -EXO_ENOENT;
-	block = *env->record;
-	block.env = asked.env;
-	block.cursor = asked.cursor;
-	block.mappings = asked.mappings;
-	block.room = asked.room < RECORD_MAPPINGS_MAX ? asked.room : RECORD_MAPPINGS_MAX;
+	*block = *env->record;
+	block->env = asked.env;
+	block->cursor = asked.cursor;
+	block->mappings = asked.mappings;
+	block->room = asked.room < RECORD_MAPPINGS_MAX ? asked.room : RECORD_MAPPINGS_MAX;
 	machine_lock(&env->space_lock);
-	error = list_mappings(env, &block);
+	error = list_mappings(env, block);
 	machine_unlock(&env->space_lock);
-	return error ? error : call_copy_out(call->arg[0], &block, sizeof(block));
+	return error;
 }

@@ -149,34 +149,28 @@ static int grant_apply(struct env *caller, struct exo_flow_grant *grant, struct 
 	return error;
 }
 
-int64_t net_call_flow_grant(struct env *caller, uint64_t arg)
+int64_t net_call_flow_grant(struct env *caller, struct exo_flow_grant *grant)
 {
-	struct exo_flow_grant grant;
 	struct net_space *child;
-	int error;
+	int error = grant_check(grant);
 
-	if (call_copy_in(&grant, arg, sizeof(grant)))
-		return -EXO_EFAULT;
-	error = grant_check(&grant);
 	if (error)
 		return error;
-	child = space_alloc(grant.n_receive, grant.n_transmit);
+	child = space_alloc(grant->n_receive, grant->n_transmit);
 	if (!child)
 		return -EXO_ENOMEM;
-	error = flow_copy_in(grant.receive, grant.n_receive, child->conjunctions, NULL);
+	error = flow_copy_in(grant->receive, grant->n_receive, child->conjunctions, NULL);
 	if (!error)
-		error = flow_copy_in(grant.transmit, grant.n_transmit,
-		                     child->conjunctions + grant.n_receive, NULL);
+		error = flow_copy_in(grant->transmit, grant->n_transmit,
+		                     child->conjunctions + grant->n_receive, NULL);
 	if (!error) {
 		machine_lock(&net.lock);
-		error = grant_apply(caller, &grant, child);
+		error = grant_apply(caller, grant, child);
 		machine_unlock(&net.lock);
 	}
-	if (error) {
+	if (error)
 		machine_free(child);
-		return error;
-	}
-	return call_copy_out(arg, &grant, sizeof(grant)) ? -EXO_EFAULT : 0;
+	return error;
 }
 
 void flow_condemn(uint64_t id, const struct env *holder)

@@ -173,8 +173,9 @@ static int add(const struct exo_rect *rect, struct rect *of, const struct env *o
 	return 0;
 }
 
-static int create_checked(const struct call *call, struct exo_screen_create *c)
+int64_t framebuffer_call_create(struct call *call)
 {
+	struct exo_screen_create *c = call->block;
 	bool authority = c->from.rights & EXO_RIGHT_ALLOC;
 	struct env *owner;
 	int error = cap_check(&c->from, call->env, EXO_KIND_SCREEN,
@@ -193,30 +194,14 @@ static int create_checked(const struct call *call, struct exo_screen_create *c)
 	                screen.last_id, 1);
 }
 
-int64_t framebuffer_call_create(struct call *call)
-{
-	struct exo_screen_create c;
-	int error = call_copy_in(&c, call->arg[0], sizeof(c));
-
-	if (!error)
-		error = call_copy_out(call->arg[0], &c, sizeof(c));
-	if (!error)
-		error = create_checked(call, &c);
-	if (!error)
-		error = call_copy_out(call->arg[0], &c, sizeof(c));
-	return error;
-}
-
 int64_t framebuffer_call_free(struct call *call)
 {
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_SCREEN, EXO_RIGHT_FREE);
+	const struct exo_cap *cap = call->block;
 
-	if (!error && (cap.rights & EXO_RIGHT_ALLOC))
-		error = -EXO_EINVAL;
-	if (!error)
-		framebuffer_end((uint32_t)cap.first);
-	return error;
+	if (cap->rights & EXO_RIGHT_ALLOC)
+		return -EXO_EINVAL;
+	framebuffer_end((uint32_t)cap->first);
+	return 0;
 }
 
 /* ---- Copying ---- */
@@ -288,29 +273,27 @@ static uint64_t frames_of(const struct exo_blit *b)
 
 int64_t framebuffer_call_blit(struct call *call)
 {
-	struct exo_blit b;
+	const struct exo_blit *b = call->block;
 	struct exo_rect at = {0};
-	int error = call_copy_in(&b, call->arg[0], sizeof(b));
+	int error = check_blit(b);
 
-	if (!error)
-		error = check_blit(&b);
 	if (error)
 		return error;
 	core_lock();
-	error = cap_check(&b.screen, call->env, EXO_KIND_SCREEN, EXO_RIGHT_WRITE);
-	if (!error && (b.screen.rights & EXO_RIGHT_ALLOC))
+	error = cap_check(&b->screen, call->env, EXO_KIND_SCREEN, EXO_RIGHT_WRITE);
+	if (!error && (b->screen.rights & EXO_RIGHT_ALLOC))
 		error = -EXO_EPERM;
 	if (!error)
-		error = ledger_frames_pin(call->env->id, b.source >> EXO_PAGE_SHIFT, frames_of(&b));
+		error = ledger_frames_pin(call->env->id, b->source >> EXO_PAGE_SHIFT, frames_of(b));
 	if (!error) {
-		at = find(b.screen.first)->at;
+		at = find(b->screen.first)->at;
 		machine_lock(&screen.lock);
 	}
 	core_unlock();
 	if (error)
 		return error;
-	call->env->account->pixels += copy(&b, &at);
+	call->env->account->pixels += copy(b, &at);
 	machine_unlock(&screen.lock);
-	ledger_frames_unpin(b.source >> EXO_PAGE_SHIFT, frames_of(&b));
+	ledger_frames_unpin(b->source >> EXO_PAGE_SHIFT, frames_of(b));
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cap.h"
 #include "core.h"
 #include "env.h"
 #include "extent.h"
@@ -323,18 +322,10 @@ static int fill(struct exo_listing *listing)
 
 int64_t ledger_call_list(struct call *call)
 {
-	struct exo_listing listing;
-	int error = call_copy_in(&listing, call->arg[0], sizeof(listing));
+	struct exo_listing *listing = call->block;
 
-	if (error)
-		return error;
-	if (listing.reserved || listing.room == 0 || listing.room > LEDGER_LIST_MAX ||
-	    listing.kind == EXO_KIND_NONE || listing.kind >= EXO_KINDS)
+	if (listing->reserved || listing->room == 0 || listing->room > LEDGER_LIST_MAX ||
+	    listing->kind == EXO_KIND_NONE || listing->kind >= EXO_KINDS)
 		return -EXO_EINVAL;
-	error = cap_check(&listing.machine, call->env, EXO_KIND_MACHINE, EXO_RIGHT_READ);
-	if (!error)
-		error = fill(&listing);
-	if (!error)
-		error = call_copy_out(call->arg[0], &listing, sizeof(listing));
-	return error;
+	return fill(listing);
 }

@@ -27,8 +27,8 @@
  * are not freed. An environment with EXO_EVENT_RING pending does not sleep in EXO_CALL_WAIT: the
  * event is raised after the ring's head has moved, so that no wake is lost.
  *
- * Calls return 0 or more, or -enum exo_error. `arg` is the address of the argument block in the
- * caller's space, which runs on this core; blocks and what they point to are copied once.
+ * Calls return 0 or more, or -enum exo_error. Blocks are the kernel's copies; what they point to in
+ * the caller's space, which runs on this core, is copied once.
  */
 #ifndef CORE_NET_H
 #define CORE_NET_H
@@ -57,22 +57,22 @@ int net_flow_root(uint32_t holder, struct exo_cap *out);
 
 /* EXO_CALL_FLOW_GRANT (struct exo_flow_grant). EXO_EPERM where a set, right, port or the priority
  * exceeds the parent's; EXO_EINVAL for a malformed conjunction; EXO_E2BIG beyond the limits. */
-int64_t net_call_flow_grant(struct env *caller, uint64_t arg);
+int64_t net_call_flow_grant(struct env *caller, struct exo_flow_grant *grant);
 
 /* EXO_CALL_BIND (struct exo_bind). The reason of a refusal goes to the caller's buffer as text.
  * EXO_EVERIFY: the program was refused; EXO_EPERM: outside the flow space, or a right is missing;
  * EXO_EBUSY: overlaps another environment's binding of no higher priority, and SHARE is missing. */
-int64_t net_call_bind(struct env *caller, uint64_t arg);
+int64_t net_call_bind(struct env *caller, struct exo_bind *arg);
 
 /* EXO_CALL_UNBIND (cap *). When it returns, no core delivers to the binding any more. */
-int64_t net_call_unbind(struct env *caller, uint64_t cap);
+int64_t net_call_unbind(struct env *caller, const struct exo_cap *cap);
 
 /* EXO_CALL_RING_CREATE (struct exo_ring_create): pins the ring's frames. */
-int64_t net_call_ring_create(struct env *caller, uint64_t arg);
+int64_t net_call_ring_create(struct env *caller, struct exo_ring_create *arg);
 
 /* EXO_CALL_RING_DESTROY (cap *). EXO_EBUSY while a binding delivers to it. When it returns, the
  * kernel touches neither the ring's frames nor buffers named in it. */
-int64_t net_call_ring_destroy(struct env *caller, uint64_t cap);
+int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap);
 
 /* EXO_CALL_DOORBELL (ring id). Takes no lock. */
 int64_t net_call_doorbell(struct env *caller, uint64_t id);

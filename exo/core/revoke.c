@@ -2,6 +2,8 @@
 /* Repossessions, and what environments seed for them: revoke.h. */
 #include "revoke.h"
 
+#include <string.h>
+
 #include <flt/program.h>
 
 #include "cap.h"
@@ -313,13 +315,11 @@ static bool is_below(const struct env *env, uint32_t ancestor)
 
 int64_t revoke_call_repossess(struct call *call)
 {
-	bool authority;
-	struct exo_repossess b;
+	struct exo_repossess b = *(struct exo_repossess *)call->block;
 	struct env *env;
-	int error = call_copy_in(&b, call->arg[0], sizeof(b));
+	bool authority;
+	int error = check_repossess(call, &b);
 
-	if (!error)
-		error = check_repossess(call, &b);
 	if (error)
 		return error;
 	env = env_find_live(b.env);
@@ -407,28 +407,25 @@ static int load(const struct exo_seed *seed, struct flt_program **program)
  * something is saved there. */
 int64_t revoke_call_seed(struct call *call)
 {
+	const struct exo_seed *seed = call->block;
 	struct seeded seeded[EXO_SEED_EXTENTS] = {0};
 	struct flt_program *program = NULL;
-	struct exo_seed seed;
-	int error = call_copy_in(&seed, call->arg[0], sizeof(seed));
+	int error;
 
-	if (error)
-		return error;
-	if (seed.n_extents > EXO_SEED_EXTENTS || seed.program_size > EXO_SEED_PROGRAM_MAX ||
-	    seed.program_size % sizeof(struct flt_insn) || !seed.program != !seed.program_size)
+	if (seed->n_extents > EXO_SEED_EXTENTS || seed->program_size > EXO_SEED_PROGRAM_MAX ||
+	    seed->program_size % sizeof(struct flt_insn) || !seed->program != !seed->program_size)
 		return -EXO_EINVAL;
 	core_lock();
-	error = check_extents(call, &seed, seeded);
+	error = check_extents(call, seed, seeded);
 	core_unlock();
-	if (!error && seed.program)
-		error = load(&seed, &program);
+	if (!error && seed->program)
+		error = load(seed, &program);
 	if (error)
 		return error;
 	core_lock();
 	drop_chooser(call->env);
 	call->env->chooser = program;
-	for (unsigned i = 0; i < EXO_SEED_EXTENTS; i++)
-		call->env->seeded[i] = seeded[i];
+	memcpy(call->env->seeded, seeded, sizeof(seeded));
 	core_unlock();
 	return 0;
 }

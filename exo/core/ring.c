@@ -268,31 +268,18 @@ int ring_end(uint64_t id)
 
 /* ---- Calls ---- */
 
-int64_t net_call_ring_create(struct env *caller, uint64_t address)
+int64_t net_call_ring_create(struct env *caller, struct exo_ring_create *arg)
 {
-	struct exo_ring_create arg;
-	int error;
+	int error = check_block(arg);
 
-	if (call_copy_in(&arg, address, sizeof(arg)))
-		return -EXO_EFAULT;
-	error = check_block(&arg);
-	if (!error)
-		error = create(caller, &arg);
-	if (error)
-		return error;
-	if (call_copy_out(address, &arg, sizeof(arg))) {
-		(void)ring_end(arg.out.first);
-		return -EXO_EFAULT;
-	}
-	return 0;
+	return error ? error : create(caller, arg);
 }
 
-int64_t net_call_ring_destroy(struct env *caller, uint64_t address)
+int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap)
 {
-	struct exo_cap cap;
-	int error = cap_fetch(&cap, address, caller, EXO_KIND_RING, EXO_RIGHT_FREE);
+	int error = cap_check(cap, caller, EXO_KIND_RING, EXO_RIGHT_FREE);
 
-	return error ? error : ring_end(cap.first);
+	return error ? error : ring_end(cap->first);
 }
 
 int64_t net_call_doorbell(struct env *caller, uint64_t id)

@@ -205,7 +205,7 @@ static void renew_ring(void)
 {
 	(void)net_call_doorbell(world_env(MALLORY), transmit.cap.first);
 	net_poll(0, 64);
-	MUST(net_call_ring_destroy(world_env(MALLORY), (uintptr_t)&transmit.cap) == 0);
+	MUST(net_call_ring_destroy(world_env(MALLORY), &transmit.cap) == 0);
 	for (uint64_t i = 0; i < (exo_ring_bytes(SIZE) + 4095) / 4096; i++)
 		(void)world_frame_drop(transmit.first_frame + i);
 	MUST(world_ring(MALLORY, EXO_RING_TRANSMIT, SIZE, &mallorys, &transmit) == 0);

@@ -26,27 +26,27 @@ int net_flow_root(uint32_t holder, struct exo_cap *out)
 	return 0;
 }
 
-int64_t net_call_flow_grant(struct env *caller, uint64_t arg)
+int64_t net_call_flow_grant(struct env *caller, struct exo_flow_grant *grant)
 {
 	return -EXO_ENOENT;
 }
 
-int64_t net_call_bind(struct env *caller, uint64_t arg)
+int64_t net_call_bind(struct env *caller, struct exo_bind *arg)
 {
 	return -EXO_ENOENT;
 }
 
-int64_t net_call_unbind(struct env *caller, uint64_t cap)
+int64_t net_call_unbind(struct env *caller, const struct exo_cap *cap)
 {
 	return -EXO_ENOENT;
 }
 
-int64_t net_call_ring_create(struct env *caller, uint64_t arg)
+int64_t net_call_ring_create(struct env *caller, struct exo_ring_create *arg)
 {
 	return -EXO_ENOENT;
 }
 
-int64_t net_call_ring_destroy(struct env *caller, uint64_t cap)
+int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap)
 {
 	return -EXO_ENOENT;
 }

@@ -274,7 +274,7 @@ static void ring_ends_meanwhile(void **state)
 
 	put(buffers, length, EXO_DESC_REPORT, 0);
 	ring_bell();
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 	assert_int_equal(world_pins(), 2);
 	assert_int_equal(world_sent(PORT, got, sizeof(got)), length);
 	assert_memory_equal(got, want, length);

@@ -79,8 +79,7 @@ static void grants_only_what_it_has(void **state)
 	do {                                                                                       \
 		grant = good;                                                                      \
 		change;                                                                            \
-		assert_int_equal(net_call_flow_grant(world_env(ALICE), (uintptr_t)&grant),         \
-		                 -(error));                                                        \
+		assert_int_equal(net_call_flow_grant(world_env(ALICE), &grant), -(error));         \
 	} while (0)
 	REFUSED(, 0);
 	REFUSED(grant.rights = EXO_RIGHT_SEND, EXO_EPERM);
@@ -239,7 +238,7 @@ static void ends_with_what_it_came_from(void **state)
 	struct exo_ledger_entry entry;
 	uint64_t cursor = 0;
 
-	assert_int_equal(net_call_flow_grant(world_env(ALICE), (uintptr_t)&grant), 0);
+	assert_int_equal(net_call_flow_grant(world_env(ALICE), &grant), 0);
 	assert_int_equal(world_bind(BOB, &grant.out, &udp7, &ring, &arg), 0);
 	world_fill(BOB, &ring, 8, 2048, 0);
 	arrive(7, 1, &ring);
@@ -251,9 +250,9 @@ static void ends_with_what_it_came_from(void **state)
 	assert_int_equal(world_env(BOB)->account->flows, 0);
 	assert_int_equal(world_env(BOB)->account->bindings, 0);
 	arrive(7, 0, &ring);
-	assert_int_equal(net_call_unbind(world_env(BOB), (uintptr_t)&arg.out), -EXO_ESTALE);
+	assert_int_equal(net_call_unbind(world_env(BOB), &arg.out), -EXO_ESTALE);
 	assert_int_equal(world_bind(BOB, &grant.out, &udp7, &ring, &arg), -EXO_ESTALE);
-	assert_int_equal(net_call_ring_destroy(world_env(BOB), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(net_call_ring_destroy(world_env(BOB), &ring.cap), 0);
 }
 
 static void unbinds(void **state)
@@ -268,13 +267,13 @@ static void unbinds(void **state)
 	arrive(7, 1, &ring);
 	forged = arg.out;
 	forged.first++;
-	assert_int_equal(net_call_unbind(world_env(ALICE), (uintptr_t)&forged), -EXO_EKEY);
-	assert_int_equal(net_call_unbind(world_env(BOB), (uintptr_t)&arg.out), -EXO_EPERM);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), -EXO_EBUSY);
-	assert_int_equal(net_call_unbind(world_env(ALICE), (uintptr_t)&arg.out), 0);
+	assert_int_equal(net_call_unbind(world_env(ALICE), &forged), -EXO_EKEY);
+	assert_int_equal(net_call_unbind(world_env(BOB), &arg.out), -EXO_EPERM);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), -EXO_EBUSY);
+	assert_int_equal(net_call_unbind(world_env(ALICE), &arg.out), 0);
 	arrive(7, 0, &ring);
-	assert_int_equal(net_call_unbind(world_env(ALICE), (uintptr_t)&arg.out), -EXO_ESTALE);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(net_call_unbind(world_env(ALICE), &arg.out), -EXO_ESTALE);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 }
 
 /* Grants of grants, a thousand deep and wide: the end of the first ends all, without recursion. */
@@ -292,8 +291,7 @@ static void ends_long_chains(void **state)
 		grant.to = holder == ALICE ? BOB : ALICE;
 		if (n++ > 0)
 			grant.space = grant.out;
-	} while (net_call_flow_grant(world_env(holder), (uintptr_t)&grant) == 0 &&
-	         (holder = grant.to));
+	} while (net_call_flow_grant(world_env(holder), &grant) == 0 && (holder = grant.to));
 	assert_int_equal(n, 512); /* both holders' limits */
 	net_env_end(world_env(ALICE));
 	assert_int_equal(world_env(BOB)->account->flows, 0);

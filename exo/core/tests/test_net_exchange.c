@@ -229,10 +229,10 @@ static void refuses_other_rings(void **state)
 	struct exo_ring_create arg = {.kind = EXO_RING_RECEIVE, .size = 8, .first_frame = memory};
 
 	arg.mode = EXO_RING_QUEUE;
-	assert_int_equal(net_call_ring_create(world_env(ALICE), (uintptr_t)&arg), -EXO_EINVAL);
+	assert_int_equal(net_call_ring_create(world_env(ALICE), &arg), -EXO_EINVAL);
 	arg.mode = EXO_RING_EXCHANGE;
 	arg.kind = EXO_RING_TRANSMIT;
-	assert_int_equal(net_call_ring_create(world_env(ALICE), (uintptr_t)&arg), -EXO_EINVAL);
+	assert_int_equal(net_call_ring_create(world_env(ALICE), &arg), -EXO_EINVAL);
 }
 
 /* ---- Whose bytes are whose ---- */

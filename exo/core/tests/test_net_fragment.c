@@ -186,7 +186,7 @@ static void do_not_outlive_a_binding(void **state)
 
 	arrive(7, 7, MORE, 0);
 	assert_int_equal(next(&alice), MORE);
-	assert_int_equal(net_call_unbind(world_env(ALICE), (uintptr_t)&alice.bound.out), 0);
+	assert_int_equal(net_call_unbind(world_env(ALICE), &alice.bound.out), 0);
 	arrive(7, 7, 16, 0);
 	assert_int_equal(next(&alice), -1);
 	assert_int_equal(next(&bob), -1);

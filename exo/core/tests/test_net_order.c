@@ -240,7 +240,7 @@ static void bind(struct modelled *binding)
 	if (rings)
 		assert_int_equal(
 		        world_ring(binding->env, EXO_RING_RECEIVE, 8, NULL, &binding->ring), 0);
-	if (net_call_bind(world_env(binding->env), (uintptr_t)&binding->arg))
+	if (net_call_bind(world_env(binding->env), &binding->arg))
 		fail_msg("bind: %s", error);
 	binding->id = binding->arg.out.first;
 	if (rings)
@@ -299,8 +299,7 @@ static void unbind_some(void)
 	for (unsigned i = 0; i < n_bindings; i++) {
 		if (below(4))
 			continue;
-		assert_int_equal(net_call_unbind(world_env(bindings[i].env),
-		                                 (uintptr_t)&bindings[i].arg.out),
+		assert_int_equal(net_call_unbind(world_env(bindings[i].env), &bindings[i].arg.out),
 		                 0);
 		bindings[i].id = 0;
 	}

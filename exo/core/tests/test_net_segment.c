@@ -322,7 +322,7 @@ static void ring_ends_meanwhile(void **state)
 	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
 	for (unsigned i = 0; i < 5; i++)
 		net_poll(0, 64);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 	world_port_room(PORT, 1023);
 	assert_int_equal(world_pins(), 0);
 }

@@ -102,8 +102,8 @@ static void bob_lives(unsigned round)
 	assert_int_equal(net_call_doorbell(world_env(BOB), transmit.cap.first), 0);
 	let_polls_go_by(round % 4);
 	if (round % 3 == 0) {
-		assert_int_equal(net_call_unbind(world_env(BOB), (uintptr_t)&arg.out), 0);
-		assert_int_equal(net_call_ring_destroy(world_env(BOB), (uintptr_t)&receive.cap), 0);
+		assert_int_equal(net_call_unbind(world_env(BOB), &arg.out), 0);
+		assert_int_equal(net_call_ring_destroy(world_env(BOB), &receive.cap), 0);
 	} else if (round % 3 == 1) {
 		assert_int_equal(net_revoke(&space), 0);
 	}

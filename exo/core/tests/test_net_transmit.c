@@ -249,7 +249,7 @@ static void guards(void **state)
 		assert_int_equal(world_env(ALICE)->account->tx_refused, refused);
 	}
 	assert_int_equal(world_lines, 1); /* at most one a second, of a new ring likewise */
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 	assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &ring), 0);
 	assert_int_equal(send_it(60, 0), EXO_EPERM);
 	assert_int_equal(world_lines, 1);
@@ -513,10 +513,9 @@ static void loses_its_space(void **state)
 	assert_int_equal(send_it(length, 0), EXO_ESTALE);
 	assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &(struct world_ring){0}),
 	                 -EXO_ESTALE);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap), 0);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), -EXO_ENOENT);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&ring.cap),
-	                 -EXO_ESTALE);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), -EXO_ESTALE);
 	assert_int_equal(world_pins(), 0);
 }
 

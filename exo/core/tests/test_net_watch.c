@@ -111,7 +111,7 @@ static void tells_new_rings(void **state)
 	assert_int_equal(second.request->watched, 0);
 	world_poll();
 	assert_int_equal(second.request->watched, 1);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), (uintptr_t)&second.cap), 0);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &second.cap), 0);
 	put();
 	world_poll();
 	assert_int_equal(sent(), 1);

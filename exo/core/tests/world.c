@@ -580,7 +580,7 @@ static int make_ring(uint32_t env, struct exo_ring_create arg, const struct exo_
 	arg.first_frame = world_frames(env, frames, 0xee);
 	if (space)
 		arg.space = *space;
-	error = net_call_ring_create(world_env(env), (uintptr_t)&arg);
+	error = net_call_ring_create(world_env(env), &arg);
 	if (error)
 		return (int)error;
 	ring->cap = arg.out;

@@ -128,7 +128,7 @@ struct exo_cap world_grant_ports(uint32_t to, uint16_t rights, uint64_t ports,
 	        .transmit = (uintptr_t)transmit,
 	};
 
-	CHECK(net_call_flow_grant(world_env(1), (uintptr_t)&grant) == 0);
+	CHECK(net_call_flow_grant(world_env(1), &grant) == 0);
 	return grant.out;
 }
 
@@ -146,5 +146,5 @@ int64_t world_bind(uint32_t env, const struct exo_cap *space, const struct flt_c
 	arg->conjunctions = (uintptr_t)flow;
 	arg->n_rings = ring ? 1 : 0;
 	arg->rings = ring ? (uintptr_t)&ring->cap : 0;
-	return net_call_bind(world_env(env), (uintptr_t)arg);
+	return net_call_bind(world_env(env), arg);
 }

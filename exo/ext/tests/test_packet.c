@@ -216,7 +216,7 @@ static void ends_with_its_binding(void **state)
 	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
 	struct exo_ext_release release = {.id = (uint64_t)id};
 
-	assert_int_equal(net_call_unbind(world_env(ALICE), (uintptr_t)&bound.out), 0);
+	assert_int_equal(net_call_unbind(world_env(ALICE), &bound.out), 0);
 	assert_int_equal(line_of(id).target, 0);
 	assert_int_equal(test_ext(ALICE, EXO_EXT_RELEASE, &release), 0);
 }

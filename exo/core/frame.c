@@ -418,9 +418,7 @@ void ledger_drain(void)
 
 bool ledger_frame_owned(uint32_t env, uint64_t number)
 {
-	const struct frame *frame = ledger_frame(number);
-
-	return frame && state_of(frame) == FRAME_OWNED && frame_read(&frame->owner) == env;
+	return frame_owned(env, number);
 }
 
 int ledger_frame_pin(uint32_t env, uint64_t number)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The array of frame entries, as the files that implement ledger.h share it (frame.c, frame_init.c,
- * ledger.c, space.c). Nobody else includes this.
+ * ledger.c, space.c), and ring_plain.c, which asks whose a frame is for each packet. Nobody else
+ * includes this.
  */
 #ifndef CORE_FRAME_TABLE_H
 #define CORE_FRAME_TABLE_H
@@ -26,6 +27,15 @@ static inline struct frame *frame_entry(uint64_t number)
 	uint64_t index = number - frame_table.first;
 
 	return index < frame_table.n ? &frame_table.frames[index] : NULL;
+}
+
+/* As ledger_frame_owned, inline. */
+static inline bool frame_owned(uint32_t env, uint64_t number)
+{
+	const struct frame *frame = frame_entry(number);
+
+	return frame && __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST) == FRAME_OWNED &&
+	       frame_read(&frame->owner) == env;
 }
 
 void frame_list_add(struct frame_list *list, struct frame *frame);

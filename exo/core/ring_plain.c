@@ -15,7 +15,7 @@
 
 #include <rte_ether.h>
 
-#include "ledger.h"
+#include "frame_table.h"
 #include "ring_queue.h"
 
 enum {
@@ -24,191 +24,190 @@ enum {
 	STRING_MIN = 256, /* bytes from which the start-up cost of `rep` is worth it */
 };
 
-#define NOTHING UINT64_MAX
+typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t word __attribute__((aligned(1), may_alias));
 
 struct piece {
 	uint64_t address;
 	uint32_t length;
-	uint16_t flags, port;
 };
 
-/* A frame that is the environment's, and where it lies; NOTHING: none. */
-struct held {
-	uint64_t frame;
-	const uint8_t *at;
+/* Frames that are the environment's and lie one behind the other, also in the kernel's alias. */
+struct known {
+	uint64_t from, bytes; /* addresses */
+	const uint8_t *at;    /* the first one's alias */
 };
 
+/* Packets that are alike: of one port, all of as many pieces. */
 struct burst {
-	const struct net_ring *ring;
+	unsigned n, most;
+	uint64_t bytes; /* of them all */
 	uint16_t port;
-	uint32_t most; /* bytes of a packet */
-	unsigned n;
-	uint32_t bytes, descriptors; /* of them all */
-	struct held held[PIECES];    /* of first and second pieces */
+	uint32_t length_max;        /* of one */
+	struct known known[PIECES]; /* of first and second pieces */
 	struct rte_mbuf *mbufs[NET_BURST];
-	uint16_t lengths[NET_BURST];
-	uint8_t pieces[NET_BURST];
 };
 
 /* Once: the environment may write there at any time. */
-static inline struct piece read_piece(const struct net_ring *ring, uint32_t at)
+static inline struct piece read_piece(const volatile struct exo_desc *desc)
 {
-	const volatile struct exo_desc *desc =
-	        &ring->request->desc[(ring->request_tail + at) & (ring->size - 1)];
-
-	return (struct piece){desc->address, desc->length, desc->flags, desc->port};
+	return (struct piece){desc->address, desc->length};
 }
 
-typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint64_t word __attribute__((aligned(1), may_alias));
+/* Asks for the frames of a piece, and adds them to what is known, or begins anew. */
+static __attribute__((noinline)) bool learn(struct known *known, uint32_t env, struct piece piece)
+{
+	if (piece.address - known->from > known->bytes)
+		*known = (struct known){.from = piece.address & ~4095ull};
+	while (known->bytes < piece.address - known->from + piece.length) {
+		uint64_t frame = (known->from + known->bytes) / 4096;
 
-/* Headers as four blocks, which may read and write a little further where `room`, up to the page's
- * end, is left: over what is written comes what is next, and behind a packet the buffer has room.
- * What is long by words, the last of which may overlap the one before it. */
-static inline void copy(uint8_t *to, const uint8_t *from, uint32_t length, uint32_t room)
+		if (!frame_owned(env, frame))
+			return false;
+		if (known->bytes == 0)
+			known->at = machine_frame(frame);
+		else if (machine_frame(frame) != known->at + known->bytes)
+			return false;
+		known->bytes += 4096;
+	}
+	return true;
+}
+
+/* Headers as four blocks, which may read and write a little further where `room`, up to the end of
+ * what is known, is left: over what is written comes what is next, and behind a packet the buffer
+ * has room. What is long by words, the last of which may overlap the one before it. */
+static inline __attribute__((always_inline)) void copy(uint8_t *to, const uint8_t *from,
+                                                       uint32_t length, uint64_t room)
 {
 	const uint8_t *end = from + length;
 	uint8_t *to_end = to + length;
 	size_t words = length / 8;
 
-	if (length <= HEADER_MAX && room >= HEADER_MAX) {
+	if (length >= STRING_MIN) {
+		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+		*(word *)(void *)(to_end - 8) = *(const word *)(const void *)(end - 8);
+	} else if (length <= HEADER_MAX && room >= HEADER_MAX) {
 		const block *f = (const block *)(const void *)from;
 		block *t = (block *)(void *)to;
 
 		t[0] = f[0], t[1] = f[1], t[2] = f[2], t[3] = f[3];
-	} else if (length >= STRING_MIN) {
-		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-		*(word *)(void *)(to_end - 8) = *(const word *)(const void *)(end - 8);
 	} else {
-		memcpy(to, from, length);
+		copy_few(to, from, length);
 	}
 }
 
-static __attribute__((noinline)) bool hold_another(const struct net_ring *ring, struct held *held,
-                                                   uint64_t frame)
+static inline __attribute__((always_inline)) bool add(uint8_t *to, struct piece piece,
+                                                      struct known *known, uint32_t env)
 {
-	if (!ledger_frame_owned(ring->env->id, frame))
-		return false;
-	held->frame = frame;
-	held->at = machine_frame(frame);
-	return true;
-}
+	uint64_t offset = piece.address - known->from;
 
-static inline bool add(const struct burst *burst, uint8_t *to, const struct piece *piece,
-                       struct held *held)
-{
-	uint64_t address = piece->address;
-	uint32_t length = piece->length;
-
-	while (length > 0) {
-		uint32_t offset = address % 4096, part = RTE_MIN(4096 - offset, length);
-
-		if (held->frame != address / 4096 &&
-		    !hold_another(burst->ring, held, address / 4096))
+	if (offset >= known->bytes || known->bytes - offset < piece.length) {
+		if (!learn(known, env, piece))
 			return false;
-		copy(to, held->at + offset, part, 4096 - offset);
-		to += part;
-		address += part;
-		length -= part;
+		offset = piece.address - known->from;
 	}
+	copy(to, known->at + offset, piece.length, known->bytes - offset);
 	return true;
 }
 
-/* Descriptors of the packet at `at`; 0: it is not of the sort. */
-static inline unsigned read_plain(const struct burst *burst, uint32_t at, uint32_t available,
-                                  struct piece piece[PIECES])
+/* Puts packets into the burst's buffers, `pieces` descriptors each, as long as they are of its
+ * sort. */
+static inline __attribute__((always_inline)) void put_all(struct burst *burst,
+                                                          const struct net_ring *ring,
+                                                          unsigned pieces)
 {
-	piece[0] = read_piece(burst->ring, at);
-	piece[1] = (struct piece){0};
-	if ((piece[0].flags & ~EXO_DESC_MORE) || piece[0].port != burst->port ||
-	    piece[0].length - 1 >= burst->most)
-		return 0;
-	if (!(piece[0].flags & EXO_DESC_MORE))
-		return piece[0].length < RTE_ETHER_HDR_LEN ? 0 : 1;
-	if (available - at < PIECES)
-		return 0;
-	piece[1] = read_piece(burst->ring, at + 1);
-	if (piece[1].flags || piece[1].length - 1 >= burst->most ||
-	    piece[0].length + piece[1].length > burst->most ||
-	    piece[0].length + piece[1].length < RTE_ETHER_HDR_LEN)
-		return 0;
-	return 2;
+	const volatile struct exo_desc *queue = ring->request->desc;
+	const uint32_t mask = ring->size - 1, env = ring->env->id;
+	const uint64_t mac = ports[burst->port].mac;
+
+	for (uint32_t at = ring->request_tail; burst->n < burst->most; at += pieces) {
+		const volatile struct exo_desc *desc = &queue[at & mask];
+		struct piece first = read_piece(desc), second = {0};
+		struct rte_mbuf *mbuf = burst->mbufs[burst->n];
+		uint8_t *data = (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
+		uint32_t length;
+
+		if (desc->flags != (pieces == PIECES ? EXO_DESC_MORE : 0) ||
+		    desc->port != burst->port || first.length - 1 >= burst->length_max)
+			return;
+		if (pieces == PIECES) {
+			desc = &queue[(at + 1) & mask];
+			second = read_piece(desc);
+			if (desc->flags != 0 || second.length - 1 >= burst->length_max)
+				return;
+		}
+		length = first.length + second.length;
+		if (length < RTE_ETHER_HDR_LEN || length > burst->length_max ||
+		    !add(data, first, &burst->known[0], env) ||
+		    (pieces == PIECES &&
+		     !add(data + first.length, second, &burst->known[1], env)) ||
+		    !guard_knows(&ring->guard, data, RTE_MIN(length, (uint32_t)NET_HEADER_BYTES)) ||
+		    loop_way_of(mac, data) != LOOP_NOT)
+			return;
+		mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+		mbuf->ol_flags = 0;
+		mbuf->pkt_len = length;
+		mbuf->data_len = (uint16_t)length;
+		burst->bytes += length;
+		burst->n++;
+	}
 }
 
-/* Puts the packet into the burst's next buffer; false: it is not one of ours. */
-static inline bool put(struct burst *burst, const struct piece piece[PIECES], unsigned n)
+static __attribute__((noinline)) void put_pairs(struct burst *burst, const struct net_ring *ring)
 {
-	uint32_t length = piece[0].length + piece[1].length;
-	struct rte_mbuf *mbuf = burst->mbufs[burst->n];
-	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	put_all(burst, ring, PIECES);
+}
 
-	mbuf->data_len = (uint16_t)length;
-	mbuf->pkt_len = length;
-	if (!add(burst, data, &piece[0], &burst->held[0]) ||
-	    !add(burst, data + piece[0].length, &piece[1], &burst->held[1]) ||
-	    !guard_knows(&burst->ring->guard, data, RTE_MIN(length, (uint32_t)NET_HEADER_BYTES)) ||
-	    loop_way(burst->port, mbuf) != LOOP_NOT)
-		return false;
-	burst->bytes += length;
-	burst->descriptors += n;
-	burst->lengths[burst->n] = (uint16_t)length;
-	burst->pieces[burst->n++] = (uint8_t)n;
-	return true;
+static __attribute__((noinline)) void put_singles(struct burst *burst, const struct net_ring *ring)
+{
+	put_all(burst, ring, 1);
 }
 
 /* Hands them to the port: what it has no room for stays in the ring. → whether that is enough for
  * one turn. */
-static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core)
+static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core, unsigned pieces)
 {
 	unsigned sent = port_send(core, burst->port, burst->mbufs, burst->n);
 
-	for (unsigned i = sent; i < burst->n; i++) {
-		burst->bytes -= burst->lengths[i];
-		burst->descriptors -= burst->pieces[i];
-		rte_pktmbuf_free(burst->mbufs[i]);
-	}
+	for (unsigned i = sent; i < burst->n; i++)
+		burst->bytes -= burst->mbufs[i]->pkt_len;
+	if (sent < burst->n)
+		rte_pktmbuf_free_bulk(&burst->mbufs[sent], burst->n - sent);
 	ring->counters.nic_full += sent < burst->n;
 	ring->counters.packets += sent;
 	ring->counters.bytes += burst->bytes;
-	ring_consume(ring, burst->descriptors);
+	ring_consume(ring, sent * pieces);
 	return sent < burst->n || sent == NET_BURST;
-}
-
-/* How many packets there may be: what the first is like, all are. */
-static unsigned guess(const struct piece *first, uint32_t available)
-{
-	return RTE_MIN(available / (first->flags & EXO_DESC_MORE ? PIECES : 1),
-	               (uint32_t)NET_BURST);
 }
 
 bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core)
 {
 	struct burst burst;
-	uint32_t available = ring_requests(ring), at = 0;
-	struct piece piece[PIECES];
-	unsigned n, most;
+	uint32_t available = ring_requests(ring);
+	const volatile struct exo_desc *first;
+	unsigned pieces;
 
 	if (available == 0)
 		return false;
-	piece[0] = read_piece(ring, 0);
-	burst.port = piece[0].port;
-	most = guess(&piece[0], available);
-	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1) ||
-	    (piece[0].flags & ~EXO_DESC_MORE) || most == 0 ||
-	    rte_pktmbuf_alloc_bulk(port_pool, burst.mbufs, most))
+	first = &ring->request->desc[ring->request_tail & (ring->size - 1)];
+	pieces = first->flags & EXO_DESC_MORE ? PIECES : 1;
+	burst.port = first->port;
+	burst.most = RTE_MIN(pieces == PIECES ? available / 2 : available, (uint32_t)NET_BURST);
+	/* Buffers as they lie in their pool: in one piece, nobody else's. */
+	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1) || burst.most == 0 ||
+	    rte_mempool_get_bulk(port_pool, (void **)burst.mbufs, burst.most))
 		return false;
-	burst.ring = ring;
-	burst.most = RTE_MIN(port_frame_max(burst.port),
-	                     (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
-	burst.n = burst.bytes = burst.descriptors = 0;
-	burst.held[0].frame = burst.held[1].frame = NOTHING;
-	while (burst.n < most && at < available) {
-		n = read_plain(&burst, at, available, piece);
-		if (n == 0 || !put(&burst, piece, n))
-			break;
-		at += n;
-	}
-	if (burst.n < most)
-		rte_pktmbuf_free_bulk(&burst.mbufs[burst.n], most - burst.n);
-	return burst.n > 0 && send_burst(&burst, ring, core);
+	burst.length_max = RTE_MIN(port_frame_max(burst.port),
+	                           (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
+	burst.n = 0;
+	burst.bytes = 0;
+	burst.known[0] = burst.known[1] = (struct known){0};
+	if (pieces == PIECES)
+		put_pairs(&burst, ring);
+	else
+		put_singles(&burst, ring);
+	if (burst.n < burst.most)
+		rte_mempool_put_bulk(port_pool, (void **)&burst.mbufs[burst.n],
+		                     burst.most - burst.n);
+	return burst.n > 0 && send_burst(&burst, ring, core, pieces);
 }

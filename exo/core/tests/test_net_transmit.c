@@ -152,6 +152,26 @@ static void gathers_segments(void **state)
 	assert_false(world_get(&ring, &desc));
 }
 
+/* What is known of the packet before helps nobody: payload that begins right before its frame, or
+ * goes around the end of all addresses. */
+static void refuses_around(uint32_t header)
+{
+	const uint64_t foreign = world_frames(MALLORY, 1, 0), own = world_frames(ALICE, 1, 0);
+	const uint64_t payloads[] = {own * 4096, own * 4096 - 10, UINT64_MAX - 9};
+
+	assert_int_equal(own, foreign + 1);
+	for (unsigned i = 0; i < 3; i++) {
+		world_put(&ring, (struct exo_desc){.address = physical(0),
+		                                   .length = header,
+		                                   .flags = EXO_DESC_MORE});
+		world_put(&ring, (struct exo_desc){.address = payloads[i], .length = 100});
+	}
+	ring_bell();
+	assert_int_equal(world_sent(0, got, sizeof(got)), header + 100);
+	assert_int_equal(world_sent(0, got, sizeof(got)), 0);
+	assert_int_equal(ring.counters->bad_descriptor, 3);
+}
+
 /* Packets that ask for nothing, header and payload apart, at places and of lengths that cross
  * pages, a few at a time; the port takes only some of them at first. */
 static void sends_plain_bursts(void **state)
@@ -209,6 +229,7 @@ static void sends_plain_bursts(void **state)
 	ring_bell();
 	assert_int_equal(world_sent(0, got, sizeof(got)), 0);
 	assert_int_equal(ring.counters->bad_descriptor, 1);
+	refuses_around(HEADER);
 }
 
 /* One byte of a good frame is changed: what the guard thinks of it. */

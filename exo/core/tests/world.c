@@ -16,6 +16,7 @@
 #include "../cap.h"
 #include "../core.h"
 #include "../hooks.h"
+#include "../frame_table.h"
 #include "../ledger.h"
 #include "../log.h"
 
@@ -137,7 +138,10 @@ void machine_panic(const char *format, ...)
 /* ---- Frames ---- */
 
 static uint8_t *memory;
-static uint32_t owners[WORLD_FRAMES], pins[WORLD_FRAMES];
+static struct frame frames[WORLD_FRAMES] = {[0 ... WORLD_FRAMES - 1] = {.state = FRAME_OWNED}};
+static uint32_t pins[WORLD_FRAMES];
+
+struct frame_table frame_table = {.frames = frames, .first = WORLD_FRAME_FIRST, .n = WORLD_FRAMES};
 
 void *machine_frame(uint64_t frame)
 {
@@ -154,7 +158,7 @@ uint32_t world_frame_owner(uint64_t frame)
 {
 	uint64_t i = frame - WORLD_FRAME_FIRST;
 
-	return i < WORLD_FRAMES ? __atomic_load_n(&owners[i], __ATOMIC_ACQUIRE) : 0;
+	return i < WORLD_FRAMES ? __atomic_load_n(&frames[i].owner, __ATOMIC_ACQUIRE) : 0;
 }
 
 bool ledger_frame_owned(uint32_t env, uint64_t frame)
@@ -207,8 +211,8 @@ bool ledger_frames_swap(struct env *env, const struct frame_swap *swaps, unsigne
 			return false;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		owners[swaps[i].out - WORLD_FRAME_FIRST] = WORLD_KERNEL;
-		owners[swaps[i].in - WORLD_FRAME_FIRST] = env->id;
+		frames[swaps[i].out - WORLD_FRAME_FIRST].owner = WORLD_KERNEL;
+		frames[swaps[i].in - WORLD_FRAME_FIRST].owner = env->id;
 	}
 	return true;
 }
@@ -216,13 +220,13 @@ bool ledger_frames_swap(struct env *env, const struct frame_swap *swaps, unsigne
 uint64_t world_frames(uint32_t owner, uint32_t count, uint8_t poison)
 {
 	for (uint32_t first = 0, run = 0; first + run < WORLD_FRAMES;) {
-		if (owners[first + run]) {
+		if (frames[first + run].owner) {
 			first += run + 1;
 			run = 0;
 		} else if (++run == count) {
 			memset(memory + (size_t)first * 4096, poison, (size_t)count * 4096);
 			for (uint32_t i = 0; i < count; i++)
-				__atomic_store_n(&owners[first + i], owner, __ATOMIC_RELEASE);
+				__atomic_store_n(&frames[first + i].owner, owner, __ATOMIC_RELEASE);
 			return WORLD_FRAME_FIRST + first;
 		}
 	}
@@ -236,17 +240,17 @@ bool world_frame_drop(uint64_t frame)
 
 	CHECK(i < WORLD_FRAMES);
 	if (pins[i] == 0)
-		__atomic_store_n(&owners[i], 0, __ATOMIC_RELEASE);
-	return owners[i] == 0;
+		__atomic_store_n(&frames[i].owner, 0, __ATOMIC_RELEASE);
+	return frames[i].owner == 0;
 }
 
 void world_frames_free(uint32_t owner)
 {
 	for (unsigned i = 0; i < WORLD_FRAMES; i++) {
-		if (owners[i] != owner)
+		if (frames[i].owner != owner)
 			continue;
 		CHECK(pins[i] == 0);
-		owners[i] = 0;
+		frames[i].owner = 0;
 	}
 }
 

@@ -9,8 +9,8 @@
  * from the one that stood there before. Nothing is reported but what went wrong: what the tail has
  * passed may be written again.
  *
- * Once a second, and where the neighbour is not known, a packet goes by the stack's socket instead:
- * that keeps the neighbour's entry alive and finds out when it has moved.
+ * Every four seconds, and where the neighbour is not known, a packet goes by the stack's socket
+ * instead: that keeps the neighbour's entry alive and finds out when it has moved.
  */
 #ifndef VIDEO_EXPRESS_H
 #define VIDEO_EXPRESS_H
@@ -26,6 +26,11 @@ enum {
 	EXPRESS_CHUNKS_MAX = 512, /* of a title: 2 GiB */
 };
 
+/* Bytes of an object that lie in one piece. */
+struct express_window {
+	uint64_t from, bytes, physical;
+};
+
 /* A title's object in frames of our own: only those may be sent from. */
 struct express_content {
 	uint8_t *base;
@@ -38,7 +43,10 @@ struct express {
 	struct exo_ring ring;
 	struct exo_pages headers; /* one for each pair of descriptors */
 	struct udp_exo *driver;
-	uint32_t queued; /* descriptors that the kernel was not told of */
+	uint32_t place, end; /* of the next packet's descriptors; where there is room no more */
+	uint64_t bytes;      /* of RTP, since the last flush */
+	struct express_window window; /* the last one that was looked for, of `title` */
+	uint8_t title;
 	struct express_content content[VIDEO_TITLES_MAX];
 	struct video *video; /* whose counters */
 };
@@ -60,8 +68,8 @@ void express_release(struct express *express, uint32_t title);
 bool express_send(void *context, struct video *video, const struct video_viewer *viewer,
                   struct video_leg *leg, const uint8_t *head, uint32_t head_size,
                   const uint8_t *content, const struct media_packet *packet);
-uint32_t express_burst(void *context, struct video *video, struct video_viewer *viewer,
-                       const struct media_packet *packets, uint32_t n);
+void express_burst(void *context, struct video *video, struct video_viewer *viewer,
+                   uint32_t due_ms);
 void express_flush(void *context);
 
 #endif

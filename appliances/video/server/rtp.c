@@ -31,13 +31,12 @@ bool video_send_copy(struct video *video, const struct video_viewer *viewer,
                      const uint8_t *content, uint32_t size)
 {
 	struct udp_endpoint to = {.ip = viewer->peer, .port = leg->rtp_port};
-	struct udp_buffer *buffer = udp_socket_reserve(&video->rtp, head_size + size);
+	uint8_t packet[RTP_HEADER + MEDIA_PAYLOAD_MAX];
 
-	if (buffer == NULL)
-		return false;
-	memcpy(buffer->data, head, head_size);
-	memcpy(buffer->data + head_size, content, size);
-	return udp_socket_send(&video->rtp, buffer, &to) == 0;
+	memcpy(packet, head, head_size);
+	memcpy(packet + head_size, content, size);
+	/* In fragments where the path takes no more. */
+	return udp_socket_send_copy(&video->rtp, packet, head_size + size, &to) == 0;
 }
 
 /*
@@ -163,65 +162,59 @@ static void go_round(struct video *video, struct video_viewer *viewer)
 		        (uint32_t)(slots * MEDIA_SLOT_MS * stream->tracks[i].clock / 1000);
 }
 
-static void send_next(struct video *video, struct video_viewer *viewer, const struct media *media,
+static void send_next(struct video *video, struct video_viewer *viewer,
                       const struct media_packet *packet)
 {
+	const struct media *media = &video->titles[viewer->title];
 	struct video_leg *leg = &viewer->legs[packet->track];
 
 	if (leg->kind == VIDEO_LEG_NONE || leg->kind == VIDEO_LEG_MULTICAST)
 		return;
-	if (send_packet(video, viewer, leg, media, packet))
+	if (send_packet(video, viewer, leg, media, packet)) {
 		count_packet(video, leg, packet);
-	else
+		video->title_packets[viewer->title]++;
+	} else {
 		video->count.rtp_unsent++;
+	}
 	leg->sequence++;
 }
 
-static inline void send_until(struct video *video, struct video_viewer *viewer,
-                              const struct media *media, const struct media_packet *packets,
-                              uint32_t end)
+/* The viewer's packets that are due. */
+static inline void send_until(struct video *video, struct video_viewer *viewer, uint32_t due_ms)
 {
-	bool burst = video->ops.burst != NULL && !viewer->loops && viewer->conn == NULL;
-
-	while (viewer->next < end) {
-		if (burst)
-			viewer->next +=
-			        video->ops.burst(video->context, video, viewer,
-			                         &packets[viewer->next], end - viewer->next);
-		if (viewer->next < end)
-			send_next(video, viewer, media, &packets[viewer->next++]);
+	if (viewer->direct)
+		video->ops.burst(video->context, video, viewer, due_ms);
+	while (viewer->next < viewer->end && viewer->packets[viewer->next].due_ms <= due_ms) {
+		send_next(video, viewer, &viewer->packets[viewer->next++]);
+		if (viewer->direct)
+			video->ops.burst(video->context, video, viewer, due_ms);
 	}
 }
 
 void rtp_send_piece(struct video *video, struct video_viewer *viewer,
                     const struct media_packet *packet)
 {
-	uint64_t before = video->count.rtp_packets;
-
+	viewer->direct = video->ops.burst != NULL && viewer->conn == NULL;
+	viewer->packets = packet;
 	viewer->next = 0;
-	send_until(video, viewer, &video->titles[viewer->title], packet, 1);
-	video->title_packets[viewer->title] += video->count.rtp_packets - before;
+	viewer->end = 1;
+	send_until(video, viewer, UINT32_MAX);
 }
 
 void rtp_send_due(struct video *video, struct video_viewer *viewer, int64_t slot)
 {
-	const struct media *media = &video->titles[viewer->title];
-	const struct media_packet *packets = media_packets(media, viewer->stream);
 	int64_t due = (slot - viewer->start) * MEDIA_SLOT_MS;
-	uint64_t before = video->count.rtp_packets;
-	uint32_t end = viewer->next;
 
-	while (end < viewer->end && packets[end].due_ms <= due)
-		end++;
-	send_until(video, viewer, media, packets, end);
-	video->title_packets[viewer->title] += video->count.rtp_packets - before;
+	if (due < 0)
+		return;
+	send_until(video, viewer, due < MEDIA_DURATION_MAX ? (uint32_t)due : MEDIA_DURATION_MAX);
 	if (viewer->next < viewer->end)
 		return;
 	if (viewer->loops) {
 		go_round(video, viewer);
 	} else {
 		viewer->ended = true;
-		viewer->position_ms = media->header->duration_ms;
+		viewer->position_ms = video->titles[viewer->title].header->duration_ms;
 		rtp_report(video, viewer, true);
 	}
 }
@@ -315,12 +308,25 @@ void rtp_on_datagram(struct udp_socket *socket, struct udp_datagram *datagram)
 		rtp_heard(video, datagram->data, datagram->size, &datagram->from.ip);
 }
 
+/* The path to an address takes less than was thought: whoever sends has to look again. */
+static void forget_headers(struct video *video, const struct udp_ip *to)
+{
+	for (uint32_t i = 0; i < video->config.viewers; i++) {
+		struct video_viewer *viewer = &video->viewers[i];
+
+		for (unsigned k = 0; k < MEDIA_TRACKS_MAX && udp_ip_equal(&viewer->peer, to); k++)
+			memset(viewer->legs[k].header, 0, sizeof viewer->legs[k].header);
+	}
+}
+
 /* A viewer's port is closed, or its computer gone: it has vanished. */
 void rtp_on_failure(struct udp_socket *socket, enum udp_failure failure,
                     const struct udp_endpoint *remote, uint32_t value)
 {
 	struct video *video = socket->context;
 
+	if (failure == UDP_FAILURE_TOO_BIG)
+		forget_headers(video, &remote->ip);
 	if (failure != UDP_FAILURE_REFUSED && failure != UDP_FAILURE_NEIGHBOUR)
 		return;
 	for (uint32_t i = 0; i < video->config.viewers; i++) {

@@ -3,28 +3,32 @@
  * than the wheel is long waits at its far end and is put in again. */
 #include "internal.h"
 
-static int64_t due_slot(const struct video *video, const struct video_viewer *viewer)
+/* How many slots from the last one served on its next packet is due. */
+static inline int64_t slots_ahead(const struct video *video, const struct video_viewer *viewer)
 {
-	const struct media_packet *packets =
-	        media_packets(&video->titles[viewer->title], viewer->stream);
-	int64_t slot = video->wheel.last + 1;
+	int64_t ahead = 1;
 
 	if (viewer->next < viewer->end)
-		slot = viewer->start + packets[viewer->next].due_ms / MEDIA_SLOT_MS;
-	if (slot <= video->wheel.last)
-		return video->wheel.last + 1;
-	if (slot >= video->wheel.last + VIDEO_WHEEL_SLOTS)
-		return video->wheel.last + VIDEO_WHEEL_SLOTS - 1;
-	return slot;
+		ahead = viewer->start + viewer->packets[viewer->next].due_ms / MEDIA_SLOT_MS -
+		        video->wheel.last;
+	if (ahead < 1)
+		return 1;
+	return ahead < VIDEO_WHEEL_SLOTS ? ahead : VIDEO_WHEEL_SLOTS - 1;
+}
+
+static inline void add(struct video *video, struct video_viewer *viewer)
+{
+	struct video_wheel *wheel = &video->wheel;
+	uint32_t i = (uint32_t)(wheel->last + slots_ahead(video, viewer)) % VIDEO_WHEEL_SLOTS;
+
+	viewer->wheel_next = wheel->slots[i];
+	wheel->slots[i] = viewer;
+	wheel->used[i / 64] |= 1ull << i % 64;
 }
 
 void slots_add(struct video *video, struct video_viewer *viewer)
 {
-	uint32_t i = (uint64_t)due_slot(video, viewer) % VIDEO_WHEEL_SLOTS;
-
-	viewer->wheel_next = video->wheel.slots[i];
-	video->wheel.slots[i] = viewer;
-	video->wheel.used[i / 64] |= 1ull << i % 64;
+	add(video, viewer);
 }
 
 static bool unlink_from(struct video_viewer **at, const struct video_viewer *viewer)
@@ -59,7 +63,7 @@ static void serve_slot(struct video *video, int64_t slot)
 		if (viewer->ended)
 			viewer->state = VIDEO_READY;
 		else
-			slots_add(video, viewer);
+			add(video, viewer);
 	}
 	if (video->count.rtp_packets == before)
 		return;

@@ -130,6 +130,7 @@ int video_channel_start(struct video *video, uint8_t title, const struct udp_ip 
 	                                     .sequence = (uint16_t)random,
 	                                     .timestamp = (uint32_t)(random >> 16),
 	                                     .ssrc = (uint32_t)(random >> 32)};
+	viewer->packets = media_packets(&video->titles[title], MEDIA_TRANSPORT);
 	viewer->end = media_stream(&video->titles[title], MEDIA_TRANSPORT)->n_packets;
 	viewer->start = video->wheel.last + 2;
 	video->channel.on = true;

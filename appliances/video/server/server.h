@@ -61,7 +61,7 @@ struct video_leg {
 	uint32_t skipped; /* left out for a slow TCP viewer */
 	struct rtcp_block heard;
 	uint64_t heard_ns;  /* 0: never */
-	uint64_t header[9]; /* whoever sends may keep headers here; see struct video_ops */
+	uint64_t header[9]; /* whoever sends may keep headers here: 0, none */
 };
 
 enum video_viewer_state {
@@ -76,16 +76,18 @@ struct video_viewer {
 	uint8_t state;  /* enum video_viewer_state */
 	uint8_t stream; /* enum media_stream_kind */
 	uint8_t title;
-	bool loops; /* the channel */
-	bool ended; /* all was sent */
-	bool live;  /* plays a live title: waits in its list, not in the wheel */
+	bool loops;  /* the channel */
+	bool ended;  /* all was sent */
+	bool live;   /* plays a live title: waits in its list, not in the wheel */
+	bool direct; /* nothing of it is interleaved, and there is `burst` */
 	uint32_t index;
 	uint64_t id; /* of the session */
 	struct udp_ip peer;
 	struct video_conn *conn; /* interleaved: whose end is the viewer's */
 	struct video_leg legs[MEDIA_TRACKS_MAX];
-	uint32_t next, end; /* records: [next, end) is to be sent */
-	int64_t start;      /* slot in which the title's time 0 lies */
+	const struct media_packet *packets; /* the stream's records */
+	uint32_t next, end;                 /* of them: [next, end) is to be sent */
+	int64_t start;                      /* slot in which the title's time 0 lies */
 	uint32_t position_ms;
 	uint64_t since_ns, heard_ns, report_ns; /* began; last heard of; next sender report */
 	struct video_viewer *wheel_next;        /* in a slot, or the free list */
@@ -143,13 +145,13 @@ struct video_ops {
 	             struct video_leg *leg, const uint8_t *head, uint32_t head_size,
 	             const uint8_t *content, const struct media_packet *packet);
 	/*
-	 * Sends packets of a viewer without interleaved tracks, all due, as many of the `n` as it
-	 * has a short way for. It counts them, in their legs (packets, octets, sequence) and in
-	 * video->count. → those that are done with, from the front; the next one goes by `send`.
-	 * NULL: there is no such way.
+	 * Sends packets of a direct viewer from `next` on, those that are due by `due_ms`, as long
+	 * as it has a short way for them, and moves `next` behind them. It counts them, in their
+	 * legs (packets, octets, sequence), in video->count and for the title. If the next one is
+	 * due, it goes by `send`. NULL: there is no such way.
 	 */
-	uint32_t (*burst)(void *context, struct video *video, struct video_viewer *viewer,
-	                  const struct media_packet *packets, uint32_t n);
+	void (*burst)(void *context, struct video *video, struct video_viewer *viewer,
+	              uint32_t due_ms);
 	/* The packets of a slot have all been given to be sent; NULL: nobody wants to know. */
 	void (*flush)(void *context);
 	/* Looks for titles where they may have come. NULL: they never do. */

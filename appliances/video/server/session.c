@@ -151,12 +151,14 @@ uint32_t session_play(struct video *video, struct video_viewer *viewer, uint32_t
 	int64_t begin = (int64_t)(video->now / NS_PER_SLOT) + 2;
 
 	session_pause(video, viewer);
+	viewer->packets = media_packets(media, viewer->stream);
 	viewer->next = seek.packet;
 	viewer->end = packet_at(media, viewer->stream, to_ms);
 	if (viewer->end <= viewer->next)
 		viewer->end = viewer->next + 1;
 	viewer->start = begin - position / MEDIA_SLOT_MS;
 	viewer->ended = false;
+	viewer->direct = video->ops.burst != NULL && viewer->conn == NULL;
 	viewer->report_ns = 0;
 	set_timeline(video, viewer, (uint64_t)begin * MEDIA_SLOT_MS, position);
 	viewer->state = VIDEO_PLAYING;

@@ -21,10 +21,11 @@ enum {
 	RING_SIZE = 1024,
 	VIEWERS = 512,
 	CONNS = 512,
-	CHUNKS = 6144, /* two for each packet that waits in a slow viewer's connection */
+	CHUNKS = 10 * CONNS, /* two for each packet that waits in a slow viewer's connection */
 	RECORDS = 4096,
-	ARRIVALS = 1024, /* requests are short */
-	BLOCKS = CONNS,  /* one for each packet that waits in a slow interleaved viewer, too */
+	ARRIVALS = 1024,    /* requests are short */
+	BLOCKS = 4 * CONNS, /* one for each packet that waits in a slow interleaved viewer, too */
+	BLOCK_BYTES = 256,  /* as short as such packets' headers and most answers */
 	HALF_OPEN = 128,
 	TIME_WAITS = 512,
 	CHANNEL_TTL = 8,
@@ -65,6 +66,7 @@ static int open_net(struct video_config *config)
 	options.tcp.records = RECORDS;
 	options.tcp.arrivals = ARRIVALS;
 	options.tcp.blocks = BLOCKS;
+	options.tcp.block_bytes = BLOCK_BYTES;
 	options.tcp.requests = HALF_OPEN;
 	options.tcp.time_waits = TIME_WAITS;
 	/* A share of all that TCP has, pools included. */

@@ -141,7 +141,7 @@ static struct tcp_chunk *block_append(struct tcp_conn *conn)
 	}
 	chunk->flags = CHUNK_BLOCK;
 	chunk->context = block;
-	chunk->room = TCP_BLOCK_BYTES;
+	chunk->room = conn->stack->config.block_bytes;
 	return chunk;
 }
 
@@ -156,7 +156,8 @@ static uint32_t copy_some(struct tcp_conn *conn, const uint8_t *data, uint32_t s
 	if (chunk == NULL)
 		return 0;
 	n = min_u32(size, chunk->room);
-	memcpy((uint8_t *)chunk->context + (TCP_BLOCK_BYTES - chunk->room), data, n);
+	memcpy((uint8_t *)chunk->context + (conn->stack->config.block_bytes - chunk->room), data,
+	       n);
 	chunk->size += n;
 	chunk->room -= n;
 	conn->snd_end += n;

@@ -2,7 +2,13 @@
 /* A stack's life: configuration, memory, clock; and what runs through it: timers. */
 #include "internal.h"
 
-enum { ALIGNMENT = 64, POOL_MAX = 1 << 24, CONNECTIONS_MAX = 1 << 22 };
+enum {
+	ALIGNMENT = 64,
+	POOL_MAX = 1 << 24,
+	CONNECTIONS_MAX = 1 << 22,
+	BLOCK_MIN = 64,
+	BLOCK_MAX = 65536,
+};
 
 static const char *const counter_names[] = {
 #define TCP_COUNTER_NAME(name) #name,
@@ -30,6 +36,7 @@ struct tcp_config tcp_config_default(void)
 	        .actives = 4096,
 	        .arrivals = 8192,
 	        .blocks = 1024,
+	        .block_bytes = TCP_BLOCK_BYTES,
 	        .port_first = 32768,
 	        .port_last = 60999,
 	        .receive_buffer = 131072,
@@ -70,10 +77,11 @@ static bool config_valid(const struct tcp_config *config)
 	       pool_size_valid(config->listeners) && pool_size_valid(config->chunks) &&
 	       pool_size_valid(config->records) && pool_size_valid(config->arrivals) &&
 	       pool_size_valid(config->actives) && config->blocks <= POOL_MAX &&
-	       config->port_first >= 1 && config->port_first <= config->port_last &&
-	       config->segment_max <= 65495 && config->congestion < TCP_CONGESTIONS &&
-	       config->ecn <= TCP_ECN_PASSIVE && config->cookies <= TCP_COOKIES_ALWAYS &&
-	       config->receive_buffer >= 2048 &&
+	       config->block_bytes >= BLOCK_MIN && config->block_bytes <= BLOCK_MAX &&
+	       config->block_bytes % 8 == 0 && config->port_first >= 1 &&
+	       config->port_first <= config->port_last && config->segment_max <= 65495 &&
+	       config->congestion < TCP_CONGESTIONS && config->ecn <= TCP_ECN_PASSIVE &&
+	       config->cookies <= TCP_COOKIES_ALWAYS && config->receive_buffer >= 2048 &&
 	       config->receive_buffer <= config->receive_buffer_max &&
 	       config->receive_buffer_max <= 1u << 30 && config->send_buffer >= 1 &&
 	       config->send_buffer <= config->send_buffer_max &&
@@ -155,7 +163,7 @@ static void lay_out(struct layout *layout, struct tcp_stack *s, const struct tcp
 	(void)take_pool(layout, &s->record_pool, config->records, sizeof(struct record));
 	(void)take_pool(layout, &s->arrival_pool, config->arrivals, sizeof(struct arrival));
 	(void)take_pool(layout, &s->active_pool, config->actives, sizeof(struct active));
-	(void)take_pool(layout, &s->block_pool, config->blocks, TCP_BLOCK_BYTES);
+	(void)take_pool(layout, &s->block_pool, config->blocks, config->block_bytes);
 }
 
 size_t tcp_stack_bytes(const struct tcp_config *config)

@@ -24,6 +24,14 @@ static void offload_takes_bursts(void **state)
 	            "+0 > P. 17501:25501(8000) ack 1", "+.1 < . 1:1(0) ack 25501 win 32792");
 }
 
+static void copies_into_short_blocks(void **state)
+{
+	SCRIPT_WITH(c->block_bytes = 64, PASSIVE_PLAIN, "+0 write 300", "+0 > P. 1:301(300) ack 1",
+	            "+0 write 20", "+.05 < . 1:1(0) ack 301 win 32792", "+0 > P. 301:321(20) ack 1",
+	            "+.05 < . 1:1(0) ack 321 win 32792", "+0 write 1000",
+	            "+0 > P. 321:1321(1000) ack 1");
+}
+
 static void gathers_what_a_burst_lets_go(void **state)
 {
 	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_PLAIN, "+0 write 30000",
@@ -210,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(push_stands_on_the_last_segment),
 	        cmocka_unit_test(offload_takes_bursts),
+	        cmocka_unit_test(copies_into_short_blocks),
 	        cmocka_unit_test(gathers_what_a_burst_lets_go),
 	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
 	        cmocka_unit_test(slow_start_doubles),

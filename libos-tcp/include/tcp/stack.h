@@ -69,7 +69,8 @@ struct tcp_config {
 	uint32_t records;  /* segments (with segmentation offload: bursts) sent, not acknowledged */
 	uint32_t arrivals; /* received segments held for reading or reassembly */
 	uint32_t actives;  /* connections that have something in flight or out of order */
-	uint32_t blocks;   /* of TCP_BLOCK_BYTES, for tcp_send_copy; may be 0 */
+	uint32_t blocks;   /* for tcp_send_copy; may be 0 */
+	uint32_t block_bytes; /* of each: from 64 to 65,536, a multiple of 8 */
 
 	uint16_t port_first, port_last; /* ephemeral ports: [first, last] */
 	uint32_t segment_max; /* payload bytes that output takes at once (segmentation offload); 0:
@@ -95,7 +96,7 @@ struct tcp_config {
 	uint32_t reset_rate;     /* resets for segments of no connection, a second */
 };
 
-enum { TCP_BLOCK_BYTES = 4096 };
+enum { TCP_BLOCK_BYTES = 4096 }; /* of a block by default */
 
 /* What the driver does for the stack. All have the context as first argument; they must not call
  * back into the stack, except for tcp_packet_hold. */

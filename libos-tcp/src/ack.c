@@ -3,12 +3,19 @@
 #include "internal.h"
 
 /* RFC 9293, 3.10.7.4: the window counts where the segment is newer than what set it last. */
+bool ack_updates_window(const struct tcp_conn *conn, const struct segment *segment)
+{
+	uint32_t window = segment->window << conn->snd_scale;
+
+	return seq_gt(segment->seq, conn->snd_wl1) ||
+	       (segment->seq == conn->snd_wl1 && (window > conn->snd_wnd || window == 0));
+}
+
 static void update_window(struct tcp_conn *conn, const struct segment *segment, struct ack *ack)
 {
 	uint32_t window = segment->window << conn->snd_scale;
 
-	if (!(ack->flags & A_ADVANCED) && !seq_gt(segment->seq, conn->snd_wl1) &&
-	    (segment->seq != conn->snd_wl1 || (window <= conn->snd_wnd && window != 0)))
+	if (!(ack->flags & A_ADVANCED) && !ack_updates_window(conn, segment))
 		return;
 	ack->flags |= A_WINDOW;
 	conn->snd_wl1 = segment->seq;

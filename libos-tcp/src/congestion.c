@@ -123,8 +123,10 @@ void congestion_control(struct tcp_conn *conn, struct ack *ack)
 		congestion->control(conn, ack);
 		return;
 	}
-	if (conn->recovery == TCP_RECOVERY_CWR || conn->recovery == TCP_RECOVERY_RECOVERY)
+	if (conn->recovery == TCP_RECOVERY_CWR || conn->recovery == TCP_RECOVERY_RECOVERY) {
 		recovery_reduce(conn, ack->sample.acked_sacked, ack->sample.lost, ack->flags);
-	else if (ack->flags & progress)
+	} else if (ack->flags & progress) {
 		congestion->avoid(conn, ack->sample.acked_sacked);
+		conn->cwnd_ms = conn->stack->ms;
+	}
 }

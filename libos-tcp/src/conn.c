@@ -24,6 +24,9 @@ bool active_get(struct tcp_conn *conn)
 		return false;
 	memset(act, 0, sizeof *act);
 	act->fack = conn->snd_una;
+	if (conn->tlp_left)
+		act->tlp_high = conn->snd_una != 0 ? conn->snd_una : 1;
+	conn->tlp_left = 0;
 	act->rack_rtt_us = conn->srtt_8 >> 3;
 	act->rack_dsack_round = conn->delivered;
 	conn->act = act;
@@ -38,6 +41,8 @@ static void active_put(struct tcp_conn *conn)
 	if (!has_active(conn) || act->records != NULL || act->early != NULL || conn->dsack ||
 	    (conn->recovery != TCP_RECOVERY_OPEN && conn->state != TCP_STATE_CLOSED))
 		return;
+	/* Whether a probe had to repair a loss shows only in what is acknowledged next. */
+	conn->tlp_left = act->tlp_high != 0;
 	pool_put(&conn->stack->active_pool, conn->act);
 	conn->act = (struct active *)&active_none;
 }

@@ -46,6 +46,27 @@ struct udp_endpoint tcp_conn_remote(const struct tcp_conn *conn)
 	return (struct udp_endpoint){.ip = conn->at.remote, .port = conn->at.remote_port};
 }
 
+/* What Linux says that it paces at where nothing does: a margin above a window each round trip. */
+static uint64_t pacing_of(const struct tcp_conn *conn)
+{
+	uint64_t rate = (uint64_t)max_u32(conn->cwnd, conn->packets_out) * conn->mss * 8;
+
+	if (conn->pacing_rate != 0 || conn->srtt_8 == 0)
+		return conn->pacing_rate;
+	return rate * 1000000 / conn->srtt_8 / 100 * (conn->cwnd < conn->ssthresh / 2 ? 200 : 120);
+}
+
+/* An unanswered SYN, as Linux counts it. */
+static void fill_syn(const struct tcp_conn *conn, struct tcp_conn_info *info)
+{
+	info->timestamps = info->sack = info->window_scaling = false;
+	info->unacked = 1;
+	if (conn->retransmits == 0)
+		return;
+	info->recovery = TCP_RECOVERY_LOSS;
+	info->lost = info->retrans = info->cwnd = 1;
+}
+
 static uint64_t rate_of(const struct tcp_conn *conn)
 {
 	if (conn->rate_interval_us == 0)
@@ -79,6 +100,11 @@ bool tcp_answers_at_leisure(const struct tcp_conn *conn)
 	return conn->interactive;
 }
 
+uint32_t tcp_conn_timestamp(const struct tcp_conn *conn)
+{
+	return timestamp_now(conn->stack, conn->ts_offset);
+}
+
 static void fill_receive(const struct tcp_conn *conn, struct tcp_conn_info *info)
 {
 	info->receive_mss = conn->rcv_mss;
@@ -103,7 +129,8 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->backoff = conn->backoff;
 	info->rto_us = conn->rto_us;
 	info->rtt_us = conn->srtt_8 >> 3;
-	info->rtt_variance_us = conn->deviation_4 >> 2;
+	info->rtt_variance_us = conn->rtt_seen ? conn->deviation_4 >> 2
+	                                       : conn->stack->config.rto_initial_ms * 1000 / 4;
 	info->rtt_min_us = conn->min_rtt_us;
 	info->send_mss = conn->mss;
 	info->path_mtu = conn->path_mtu;
@@ -118,7 +145,7 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->reordering = conn->reordering;
 	info->unsent = tcp_unsent(conn);
 	info->unacknowledged = tcp_unacknowledged(conn);
-	info->pacing_rate = conn->pacing_rate;
+	info->pacing_rate = pacing_of(conn);
 	info->delivery_rate = rate_of(conn);
 	info->last_data_sent_ms = conn->stack->ms - conn->last_sent_ms;
 }
@@ -134,4 +161,6 @@ void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	fill_counts(conn, info);
 	fill_receive(conn, info);
 	fill_send(conn, info);
+	if (conn->state == TCP_STATE_SYN_SENT)
+		fill_syn(conn, info);
 }

@@ -110,8 +110,8 @@ void transmit_challenge(struct tcp_conn *conn);
 
 /* Sends what may be sent of what was never sent; arms timers. */
 void output_push(struct tcp_conn *conn);
-/* The next segment of new data, whatever the congestion window says. false: the peer's window or
- * the queue has none. */
+/* The next segment of new data, whatever the congestion window and Nagle's algorithm say. false:
+ * the peer's window or the queue has none. */
 bool output_probe_new(struct tcp_conn *conn);
 /* Sends what fits a window that is too small for a segment. false: nothing does. */
 bool output_wake(struct tcp_conn *conn);
@@ -165,6 +165,8 @@ void chunks_drop_all(struct tcp_conn *conn);
 /* An acceptable segment's acknowledgement. 0; -1: it acknowledges what was never sent, or is too
  * old. `challenge`: answer the latter. */
 int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challenge);
+/* Whether a segment that acknowledges nothing new tells of another window. */
+bool ack_updates_window(const struct tcp_conn *conn, const struct segment *segment);
 
 /* ---- sack.c ---- */
 

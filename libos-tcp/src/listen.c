@@ -459,7 +459,7 @@ void listen_complete(struct request *request, struct segment *segment)
 	conn->listener = listener;
 	conn->waiting = 1;
 	conn_enter(conn);
-	conn->segments_in++;
+	conn->segments_in = 2; /* the SYN, and this one */
 	lookup_insert(conn);
 	conn->hashed = 1;
 	conn->announce = 1;

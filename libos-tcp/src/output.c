@@ -6,7 +6,11 @@
  */
 #include "internal.h"
 
-enum { MSS_FLOOR = 68, PACE_SLACK_US = 1000 };
+enum { MSS_FLOOR = 68 };
+
+/* Of the time that passed without a segment so much may be made up for: whoever drives the stack
+ * looks at its clock now and then, not all the time. */
+#define PACE_CREDIT_NS (2 * NS_PER_MS)
 
 /* A small window is not filled at once by one segment (RFC 9293, 3.8.6.2.1, (3)). */
 static uint32_t segment_limit(const struct tcp_conn *conn)
@@ -73,7 +77,7 @@ static void pace(struct tcp_conn *conn, uint32_t size)
 	if (conn->pacing_rate == 0)
 		return;
 	gap = (uint64_t)(size + conn->header_size) * NS_PER_S / conn->pacing_rate;
-	conn->pace_at = max_u64(conn->pace_at, now) + gap;
+	conn->pace_at = max_u64(conn->pace_at, now - min_u64(now, PACE_CREDIT_NS)) + gap;
 }
 
 static bool send_piece(struct tcp_conn *conn, uint32_t size)
@@ -110,7 +114,7 @@ static bool send_piece(struct tcp_conn *conn, uint32_t size)
 	return true;
 }
 
-/* Whether pacing allows a segment now. What lies less than a tick ahead is sent at once. */
+/* Whether the next segment's turn is still to come. */
 static bool paced(const struct tcp_conn *conn)
 {
 	return conn->pacing_rate != 0 && conn->pace_at > conn->stack->now;
@@ -159,9 +163,12 @@ void output_push(struct tcp_conn *conn)
 
 bool output_probe_new(struct tcp_conn *conn)
 {
-	int64_t size = has_unsent(conn) ? next_size(conn, 1) : -1;
+	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
+	uint32_t size = min_u32(unsent(conn), conn->mss);
 
-	return size >= 0 && send_piece(conn, (uint32_t)size);
+	if (!has_unsent(conn) || window <= 0 || (uint32_t)window < size)
+		return false;
+	return send_piece(conn, chunks_bound(conn, conn->snd_nxt, size));
 }
 
 bool output_wake(struct tcp_conn *conn)

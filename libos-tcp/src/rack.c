@@ -191,7 +191,8 @@ void tlp_timer(struct tcp_conn *conn)
 		conn->act->tlp_high = conn->snd_nxt != 0 ? conn->snd_nxt : 1;
 		conn->stack->count.probes_tail++;
 	}
-	conn->rtx = RTX_NONE;
+	/* The timeout counts from the probe on; where none could leave, from the first segment. */
+	conn->rtx = sent ? RTX_NONE : RTX_PROBE;
 	rtx_arm(conn);
 }
 

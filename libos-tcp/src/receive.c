@@ -93,7 +93,8 @@ void early_advance(struct tcp_conn *conn)
 		conn->act->n_early--;
 		conn->act->held -= size;
 		fin = arrival->fin;
-		if (skip > 0)
+		/* Of several that came twice the first is told (RFC 2883, 4). */
+		if (skip > 0 && !conn->dsack)
 			sack_note_duplicate(conn, arrival->seq, arrival->seq + min_u32(skip, size));
 		if (skip > size || (skip == size && size > 0) || conn->read_shut) {
 			if (skip < size)
@@ -184,6 +185,9 @@ void receive_data(struct tcp_conn *conn, struct segment *segment)
 	uint32_t end = segment_end(segment), seq = segment->seq;
 
 	if (end == seq)
+		return;
+	/* Behind the peer's FIN there is nothing. */
+	if (conn->fin_received && seq_ge(seq, conn->rcv_nxt))
 		return;
 	if (conn->fin_received || seq_le(end, conn->rcv_nxt)) {
 		if (segment->size > 0)

@@ -7,12 +7,13 @@
 
 void sack_reordering(struct tcp_conn *conn, uint32_t low, struct ack *ack)
 {
-	uint32_t distance = ack->prior_fack - low;
-	uint32_t n;
+	/* Once nothing is known selectively, all up to the acknowledgement has arrived. */
+	uint32_t high = conn->act->sacked_out > 0 ? ack->prior_fack : conn->snd_una;
+	uint32_t distance = max_u32(ack->prior_fack - low, high - low), n;
 
 	if (!seq_lt(low, ack->prior_fack))
 		return;
-	n = (distance + conn->mss - 1) / conn->mss;
+	n = seq_gt(high, low) ? (distance + conn->mss - 1) / conn->mss : 0;
 	if (n > conn->reordering)
 		conn->reordering = (uint16_t)min_u32(n, REORDERING_MAX);
 	conn->rack_reordered = 1;

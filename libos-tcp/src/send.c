@@ -201,7 +201,11 @@ uint32_t tcp_send_space(struct tcp_conn *conn)
 
 bool tcp_send_ready(struct tcp_conn *conn)
 {
-	if (check_sendable(conn) != 0 || 3 * (uint64_t)space(conn) >= buffer_size(conn))
+	uint32_t low = conn->options.not_sent_low;
+
+	/* Half of what may wait unsent must be free likewise: no waking for each segment. */
+	if (check_sendable(conn) != 0 || (3 * (uint64_t)space(conn) >= buffer_size(conn) &&
+	                                  (low == 0 || 2 * (uint64_t)unsent(conn) < low)))
 		return true;
 	conn->want_space = 1;
 	return false;

@@ -50,6 +50,7 @@ struct tcp_config tcp_config_default(void)
 	        .window_scaling = true,
 	        .sack = true,
 	        .slow_start_after_idle = true,
+	        .black_holes = true,
 	        .syn_retries = 6,
 	        .synack_retries = 5,
 	        .retries = 15,

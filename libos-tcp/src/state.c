@@ -48,7 +48,8 @@ void state_established(struct tcp_conn *conn)
 	/* A SYN that had to be repeated speaks of congestion (RFC 6298, 5.7; RFC 5681, 3.1). */
 	conn->cwnd = conn->total_retrans > 1 ? 1 : stack->config.initial_window;
 	conn->ssthresh = SSTHRESH_NONE;
-	conn->total_retrans = 0;
+	if (conn->passive)
+		conn->total_retrans = 0;
 	window_begin(conn);
 	congestion_init(conn);
 	keepalive_arm(conn);
@@ -121,9 +122,10 @@ static void syn_sent_input(struct tcp_conn *conn, struct segment *segment)
 		transmit_refusal(conn->stack, segment);
 		return;
 	}
-	/* A timestamp that we never sent: somebody guesses. */
+	/* A timestamp that no SYN of ours had: somebody guesses. */
 	if (acks && (segment->options.seen & O_TIMESTAMPS) && segment->options.ts_echo != 0 &&
-	    seq_gt(segment->options.ts_echo, timestamp_now(conn->stack, conn->ts_offset))) {
+	    timestamp_now(conn->stack, conn->ts_offset) - segment->options.ts_echo >
+	            (conn->stack->us - conn->syn_us) / 1000 + 1) {
 		conn->stack->count.drop_paws++;
 		transmit_refusal(conn->stack, segment);
 		return;
@@ -179,6 +181,7 @@ static bool paws_fails(struct tcp_conn *conn, const struct segment *segment)
 	/* A pure acknowledgement may have overtaken another, by less than a timeout. */
 	return !(segment->size == 0 && (segment->flags & (F_SYN | F_FIN | F_RST)) == 0 &&
 	         segment->seq == conn->rcv_nxt && segment->ack == conn->snd_una &&
+	         !ack_updates_window(conn, segment) &&
 	         conn->ts_recent - segment->options.ts_value <= conn->rto_us / 1000);
 }
 

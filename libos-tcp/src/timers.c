@@ -73,7 +73,8 @@ static bool gave_up(struct tcp_conn *conn)
  * (RFC 2923, 2.1; RFC 8899, 3, in the simplest form). */
 static void check_black_hole(struct tcp_conn *conn)
 {
-	if (conn->retransmits < BLACK_HOLE_TIMEOUTS || conn->mss <= MSS_DEFAULT)
+	if (!conn->stack->config.black_holes || conn->retransmits < BLACK_HOLE_TIMEOUTS ||
+	    conn->mss <= MSS_DEFAULT)
 		return;
 	conn->mss = conn->mss > BLACK_HOLE_MSS ? BLACK_HOLE_MSS : MSS_DEFAULT;
 	conn->stack->count.mtu_black_holes++;
@@ -151,13 +152,25 @@ static void timeout(struct tcp_conn *conn)
 	rtx_set(conn, RTX_TIMEOUT, conn->stack->now + backed_off(conn));
 }
 
+/* What is left of the user's timeout since the first probe of a shut window, in ns. */
+static uint64_t window_probe_patience(const struct tcp_conn *conn)
+{
+	uint32_t limit = conn->options.user_timeout_ms, gone;
+
+	if (limit == 0 || conn->backoff == 0)
+		return UINT64_MAX;
+	gone = since_ms(conn->stack, conn->stuck_ms);
+	return gone < limit ? (limit - gone) * NS_PER_MS : 0;
+}
+
 static uint64_t window_probe_wait(const struct tcp_conn *conn)
 {
 	const struct tcp_config *config = &conn->stack->config;
 	uint64_t base = max_u64(conn->rto_us, rto_min_us(conn->stack));
 	unsigned shift = conn->backoff < 20 ? conn->backoff : 20;
 
-	return min_u64(base << shift, config->rto_max_ms * 1000ull) * NS_PER_US;
+	return min_u64(min_u64(base << shift, config->rto_max_ms * 1000ull) * NS_PER_US,
+	               window_probe_patience(conn));
 }
 
 void persist_check(struct tcp_conn *conn)
@@ -178,10 +191,13 @@ static void window_probe(struct tcp_conn *conn)
 		conn->probes = 0;
 		return;
 	}
-	if (conn->probes >= most) {
+	if (conn->probes >= most || window_probe_patience(conn) == 0) {
+		conn->stack->count.user_timeouts += conn->probes < most;
 		conn_end(conn, TCP_CAUSE_TIMEOUT);
 		return;
 	}
+	if (conn->backoff == 0)
+		conn->stuck_ms = conn->stack->ms | 1;
 	conn->stack->count.probes_window++;
 	if (!output_wake(conn))
 		transmit_probe(conn);

@@ -292,7 +292,7 @@ struct tcp_conn {
 	uint8_t fin_queued : 1, fin_sent : 1, fin_acked : 1, fin_received : 1, read_shut : 1,
 	        want_space : 1, limited : 1, frto : 1;
 	uint8_t undo_on : 1, tlp_retrans : 1, urgent_in : 1, urgent_out : 1, urgent_told : 1,
-	        passive : 1, rack_advanced : 1;
+	        passive : 1, rack_advanced : 1, tlp_left : 1;
 	uint8_t hashed : 1, announce : 1, waiting : 1, starved : 1, gathered : 1, refuses : 1,
 	        answering : 1;
 	uint8_t events; /* enum tcp_events not told yet */

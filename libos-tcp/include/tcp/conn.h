@@ -262,6 +262,8 @@ struct tcp_conn_info {
 bool tcp_answers_at_leisure(const struct tcp_conn *conn);
 /* The peer's FIN has arrived: after what is unread there will be no more. */
 bool tcp_peer_ended(const struct tcp_conn *conn);
+/* What a segment that left now would have as its timestamp. */
+uint32_t tcp_conn_timestamp(const struct tcp_conn *conn);
 void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info);
 
 #endif

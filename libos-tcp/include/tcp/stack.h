@@ -84,6 +84,7 @@ struct tcp_config {
 	uint8_t cookies;                       /* enum tcp_cookies */
 	bool timestamps, window_scaling, sack; /* RFC 7323, RFC 2018 */
 	bool slow_start_after_idle;            /* RFC 5681, 4.1 */
+	bool black_holes; /* smaller segments where full ones never arrive (RFC 2923, 2.1) */
 	bool gather; /* what acknowledgements let go leaves with the next tcp_stack_run, in fewer
 	                and longer packets: for drivers that call it behind each burst */
 	uint8_t syn_retries, synack_retries; /* after the first SYN, after the first SYN/ACK */

@@ -11,7 +11,9 @@
 enum {
 	RECEIVE_MIN = 2304, /* of Linux: SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF */
 	SEND_MIN = 4608,
-	BUFFER_MAX = 1 << 29,
+	BUFFER_MAX = 4194304, /* net.core.rmem_max, wmem_max */
+	CLAMP_MIN = RECEIVE_MIN / 2,
+	FIN_WAIT_MOST_S = 120,
 };
 
 enum { NAME_BYTES = 16 }; /* Linux: TCP_CA_NAME_MAX */
@@ -21,6 +23,43 @@ static const char congestions[TCP_CONGESTIONS][NAME_BYTES] = {
         [TCP_CONGESTION_CUBIC] = "cubic",
         [TCP_CONGESTION_BBR] = "bbr",
 };
+
+/* Options that are taken and told again, and without effect here: each has its place in `kept`. */
+static const struct kept {
+	int level, name;
+	int low, high; /* what they may be; low > high: any value, told as 0 or 1 */
+} kept_options[SOCK_KEPT] = {
+        {SOL_SOCKET, SO_PRIORITY, INT32_MIN, INT32_MAX},
+        {SOL_SOCKET, SO_MARK, INT32_MIN, INT32_MAX},
+        {SOL_SOCKET, SO_DONTROUTE, 1, 0},
+        {SOL_SOCKET, SO_TIMESTAMP, 1, 0},
+        {SOL_SOCKET, SO_ZEROCOPY, 0, 1},
+        {SOL_SOCKET, SO_BUSY_POLL, 0, INT32_MAX},
+        {IPPROTO_TCP, TCP_INQ, 0, 1},
+        {IPPROTO_TCP, TCP_FASTOPEN, 0, INT32_MAX},
+        {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1},
+        {IPPROTO_IP, IP_RECVERR, 1, 0},
+        {IPPROTO_IPV6, IPV6_RECVERR, 1, 0},
+};
+
+/* Where an option is kept; NULL: it is none of those. */
+static const struct kept *find_kept(int level, int name)
+{
+	for (unsigned i = 0; i < SOCK_KEPT; i++)
+		if (kept_options[i].level == level && kept_options[i].name == name)
+			return &kept_options[i];
+	return NULL;
+}
+
+static int set_kept(struct sock *sock, const struct kept *option, int value)
+{
+	bool flag = option->low > option->high;
+
+	if (!flag && (value < option->low || value > option->high))
+		return EINVAL;
+	sock->kept[option - kept_options] = flag ? value != 0 : value;
+	return 0;
+}
 
 /* What a socket's options are now. */
 static struct tcp_options options_of(const struct sock *sock)
@@ -84,12 +123,9 @@ static int set_socket(struct sock *sock, struct tcp_options *options, int name, 
 	case SO_RCVLOWAT:
 		sock->receive_low = value > 0 ? (uint32_t)value : value < 0 ? INT32_MAX : 1;
 		return 0;
-	case SO_DONTROUTE:
 	case SO_OOBINLINE:
-	case SO_PRIORITY:
-	case SO_TIMESTAMP:
-	case SO_ZEROCOPY:
-		return 0; /* taken, and without effect here */
+		sock->urgent_inline = value;
+		return 0;
 	default:
 		return ENOPROTOOPT;
 	}
@@ -122,7 +158,8 @@ static int set_limits(struct tcp_options *options, int name, int value)
 	else if (name == TCP_NOTSENT_LOWAT)
 		options->not_sent_low = (uint32_t)value;
 	else
-		options->window_clamp = (uint32_t)value;
+		options->window_clamp =
+		        value > 0 && value < CLAMP_MIN ? CLAMP_MIN : (uint32_t)value;
 	return 0;
 }
 
@@ -148,8 +185,10 @@ static int set_tcp(struct tcp_options *options, int name, int value)
 		options->syn_retries = (uint8_t)value;
 		return within(value, 1, 127) ? 0 : EINVAL;
 	case TCP_LINGER2:
-		options->fin_wait_s = (uint16_t)(value > 0 ? value : 0);
-		return within(value, -1, 120) ? 0 : EINVAL;
+		options->fin_wait_s = (uint16_t)(value < 0                 ? 0
+		                                 : value > FIN_WAIT_MOST_S ? FIN_WAIT_MOST_S
+		                                                           : value);
+		return 0;
 	case TCP_KEEPIDLE:
 	case TCP_KEEPINTVL:
 	case TCP_KEEPCNT:
@@ -185,12 +224,12 @@ static int set_ip(struct tcp_options *options, int level, int name, int value)
 	}
 	/* Taken, and without effect here. */
 	if (six)
-		return name == IPV6_RECVERR || name == IPV6_MULTICAST_HOPS ||
-		                       name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_IF
+		return name == IPV6_MULTICAST_HOPS || name == IPV6_MULTICAST_LOOP ||
+		                       name == IPV6_MULTICAST_IF
 		               ? 0
 		               : ENOPROTOOPT;
-	return name == IP_RECVERR || name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP ||
-	                       name == IP_MULTICAST_IF || name == IP_BIND_ADDRESS_NO_PORT
+	return name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP || name == IP_MULTICAST_IF ||
+	                       name == IP_BIND_ADDRESS_NO_PORT
 	               ? 0
 	               : ENOPROTOOPT;
 }
@@ -261,11 +300,22 @@ static bool is_group(int level, int name, bool *join)
 /* Options whose value is one number. */
 static int set_number(struct sock *sock, int level, int name, int number)
 {
+	const struct kept *kept = find_kept(level, name);
 	struct tcp_options options = options_of(sock);
 	int error = ENOPROTOOPT;
 
+	if (kept != NULL)
+		return set_kept(sock, kept, number);
 	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
 		sock->only_six = number != 0;
+	if (level == IPPROTO_TCP && name == TCP_WINDOW_CLAMP && number == 0 && sock->bound)
+		return EINVAL;
+	/* A stream's lower two bits are ECN's. */
+	if (level == IPPROTO_IP && name == IP_TOS && sock->kind == SOCK_KIND_STREAM)
+		number &= ~3;
+	if (name == (level == IPPROTO_IPV6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER) &&
+	    (level == IPPROTO_IP || level == IPPROTO_IPV6))
+		sock->discover = number;
 	if (level == SOL_SOCKET)
 		error = set_socket(sock, &options, name, number);
 	else if (level == IPPROTO_TCP && sock->kind == SOCK_KIND_STREAM)
@@ -329,12 +379,33 @@ static uint8_t info_options(const struct tcp_conn_info *of)
 	                 (of->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
 }
 
+/* What Linux says of what is no connection: of a listener little, else what one would begin with.
+ */
+static struct tcp_conn_info info_of_none(const struct sock *sock)
+{
+	enum { WINDOW = 10, REORDERING = 3, SEGMENT = 536, RTO_US = 1000000 };
+	struct tcp_conn_info info = {.cwnd = WINDOW, .reordering = REORDERING};
+
+	if (sock->listener != NULL) {
+		info.unacked = tcp_listener_ready(sock->listener);
+		info.sacked = sock->backlog;
+		return info;
+	}
+	info.rto_us = RTO_US;
+	info.rtt_variance_us = RTO_US / 4;
+	info.send_mss = SEGMENT;
+	info.ssthresh = UINT32_MAX;
+	return info;
+}
+
 static void fill_info(const struct sock *sock, struct tcp_info *info)
 {
-	struct tcp_conn_info of = {0};
+	struct tcp_conn_info of;
 
 	if (sock->conn != NULL)
 		tcp_conn_info(sock->conn, &of);
+	else
+		of = info_of_none(sock);
 	*info = (struct tcp_info){
 	        .tcpi_state = (uint8_t)state_of(sock),
 	        .tcpi_ca_state = of.recovery,
@@ -452,8 +523,14 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 	case SO_KEEPALIVE:
 		*value = options->keepalive;
 		return 0;
+	case SO_OOBINLINE:
+		*value = sock->urgent_inline;
+		return 0;
 	case SO_RCVLOWAT:
 		*value = sock->receive_low > 0 ? (int)sock->receive_low : 1;
+		return 0;
+	case SO_INCOMING_CPU:
+		*value = 0;
 		return 0;
 	case SO_SNDLOWAT:
 		*value = 1;
@@ -496,6 +573,10 @@ static int get_tcp(const struct sock *sock, const struct tcp_options *options, i
 		*value = get_segment(sock, options);
 		return 0;
 	}
+	if (name == TCP_TIMESTAMP && sock->conn != NULL) {
+		*value = (int)tcp_conn_timestamp(sock->conn);
+		return 0;
+	}
 	if (name == TCP_QUICKACK && sock->conn != NULL) {
 		*value = !tcp_answers_at_leisure(sock->conn);
 		return 0;
@@ -524,7 +605,8 @@ static int get_ip(const struct sock *sock, const struct tcp_options *options, in
 	else if (name == (six ? IPV6_MTU : IP_MTU) && sock->conn != NULL)
 		*value = (int)info.path_mtu;
 	else if (name == (six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER))
-		*value = options->no_pmtu ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+		*value =
+		        options->no_pmtu || sock->discover != 0 ? sock->discover : IP_PMTUDISC_WANT;
 	else if (six && name == IPV6_V6ONLY)
 		*value = options->only_family;
 	else
@@ -544,8 +626,13 @@ static int give(void *value, socklen_t *size, const void *from, socklen_t full)
 /* Options whose value is one number. */
 static int get_number(struct sock *sock, int level, int name, int *number)
 {
+	const struct kept *kept = find_kept(level, name);
 	struct tcp_options options = options_of(sock);
 
+	if (kept != NULL) {
+		*number = sock->kept[kept - kept_options];
+		return 0;
+	}
 	if (level == SOL_SOCKET)
 		return get_socket(sock, &options, name, number);
 	if (level == IPPROTO_TCP && sock->kind == SOCK_KIND_STREAM)

@@ -250,12 +250,15 @@ int sock_ioctl(struct sock *sock, unsigned long request, int *value)
 		                                            : (int)sock->queue.bytes;
 		return 0;
 	}
-	if (request != FIONREAD && request != SIOCOUTQ && request != SIOCOUTQNSD)
+	if (request != FIONREAD && request != SIOCOUTQ && request != SIOCOUTQNSD &&
+	    (request != SIOCATMARK || sock->kind != SOCK_KIND_STREAM))
 		return -ENOTTY;
-	if (sock->conn == NULL)
+	if (sock->kind != SOCK_KIND_STREAM || (sock->listener != NULL && request != SIOCATMARK))
 		return -EINVAL;
-	*value = (int)(request == FIONREAD   ? tcp_unread(sock->conn)
-	               : request == SIOCOUTQ ? tcp_unacknowledged(sock->conn)
-	                                     : tcp_unsent(sock->conn));
+	*value = request == FIONREAD     ? (int)stream_unread(sock)
+	         : request == SIOCATMARK ? stream_at_mark(sock)
+	         : sock->conn == NULL    ? 0
+	         : request == SIOCOUTQ   ? (int)tcp_unacknowledged(sock->conn)
+	                                 : (int)tcp_unsent(sock->conn);
 	return 0;
 }

@@ -4,6 +4,8 @@
 
 #include "internal.h"
 
+enum { BACKLOG_MOST = 4096 }; /* Linux: net.core.somaxconn */
+
 static int error_of_cause(enum tcp_cause cause)
 {
 	switch (cause) {
@@ -49,6 +51,8 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 	struct sock *sock = tcp_conn_context(conn);
 
 	sock->edges++;
+	if (events & TCP_EVENT_URGENT)
+		sock->urgent_taken = false;
 	if (events & TCP_EVENT_OPENED) {
 		sock->connecting = false;
 		sock->connected = true;
@@ -74,9 +78,10 @@ int stream_listen(struct sock *sock, int backlog)
 	if (sock->local.ip.family == 0) /* any address: of IPv4, or of both */
 		sock->local.ip.family = sock->domain == AF_INET6 ? 6 : 4;
 	sock->options.only_family = sock->domain == AF_INET || sock->only_six;
-	return error_of(tcp_listen(sock->set->tcp, &sock->local,
-	                           backlog > 0 ? (uint32_t)backlog : 1, &sock->options, on_ready,
-	                           sock, &sock->listener));
+	sock->backlog = (uint32_t)backlog < BACKLOG_MOST ? (uint32_t)backlog : BACKLOG_MOST;
+	/* Linux lets one more wait than it was told. */
+	return error_of(tcp_listen(sock->set->tcp, &sock->local, sock->backlog + 1, &sock->options,
+	                           on_ready, sock, &sock->listener));
 }
 
 int stream_accept(struct sock *sock, struct sock **made)
@@ -144,12 +149,28 @@ int stream_connect(struct sock *sock, const struct udp_endpoint *remote)
 	return -EINPROGRESS;
 }
 
+/* As Linux has it, shutting down what is not open yet ends it. */
+static void give_up_connect(struct sock *sock)
+{
+	tcp_abort(sock->conn);
+	sock->conn = NULL;
+	sock->connecting = false;
+	sock->error = ECONNRESET;
+	sock->edges++;
+}
+
 int stream_shutdown(struct sock *sock, int how)
 {
-	if (sock->listener != NULL && how != SHUT_WR) {
+	if (sock->listener != NULL) {
+		if (how == SHUT_WR)
+			return 0;
 		tcp_listener_close(sock->listener);
 		sock->listener = NULL;
 		sock->edges++;
+		return 0;
+	}
+	if (sock->connecting) {
+		give_up_connect(sock);
 		return 0;
 	}
 	if (sock->conn == NULL || !sock->connected || sock->ended)
@@ -178,24 +199,27 @@ void stream_close(struct sock *sock)
 
 /* ---- Reading and writing ---- */
 
-static int64_t peek(const struct tcp_conn *conn, struct cursor *at)
+enum { SPANS = 64 };
+
+static int64_t peek(const struct tcp_conn *conn, struct cursor *at, uint32_t most)
 {
-	enum { SPANS = 64 };
 	struct tcp_span spans[SPANS];
 	unsigned n = tcp_peek(conn, spans, SPANS);
 	int64_t got = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t part = cursor_put(at, spans[i].data, spans[i].size);
+	for (unsigned i = 0; i < n && most > 0; i++) {
+		uint32_t size = spans[i].size < most ? spans[i].size : most;
+		uint32_t part = cursor_put(at, spans[i].data, size);
 
 		got += part;
-		if (part < spans[i].size)
+		most -= part;
+		if (part < size)
 			break;
 	}
 	return got;
 }
 
-static int64_t take(struct tcp_conn *conn, const struct sock_data *to)
+static int64_t take(struct tcp_conn *conn, const struct sock_data *to, uint32_t most)
 {
 	uint64_t skip = to->skip;
 	int64_t got = 0;
@@ -209,29 +233,98 @@ static int64_t take(struct tcp_conn *conn, const struct sock_data *to)
 			skip -= piece->iov_len;
 			continue;
 		}
-		want = want < INT32_MAX ? want : INT32_MAX;
+		want = want < most ? want : most;
 		n = tcp_read(conn, (uint8_t *)piece->iov_base + skip, (uint32_t)want);
 		skip = 0;
 		got += n;
-		if (n < want)
+		most -= n;
+		if (n < want || most == 0)
 			break;
 	}
 	return got;
 }
 
+/* ---- Urgent data: one byte beside the stream (RFC 6093, 3.2; tcp(7)) ---- */
+
+/* How many unread bytes lie before the urgent one; negative: there is none. */
+static int32_t urgent_offset(const struct sock *sock)
+{
+	int32_t behind;
+
+	return tcp_urgent_offset(sock->conn, &behind) ? behind - 1 : -1;
+}
+
+/* Bytes to be read before the urgent one; it itself is passed over once it is next. */
+static uint32_t urgent_ahead(struct sock *sock)
+{
+	int32_t offset = urgent_offset(sock);
+	uint32_t unread = tcp_unread(sock->conn);
+
+	if (offset == 0 && unread > 0 && !sock->urgent_inline) {
+		tcp_consume(sock->conn, 1);
+		return unread - 1;
+	}
+	return offset > 0 && (uint32_t)offset < unread ? (uint32_t)offset : unread;
+}
+
+bool stream_at_mark(const struct sock *sock)
+{
+	return sock->conn != NULL && urgent_offset(sock) == 0;
+}
+
+/* There, and not taken yet. */
+static bool urgent_waits(const struct sock *sock)
+{
+	int32_t offset = urgent_offset(sock);
+
+	return offset >= 0 && (uint32_t)offset < tcp_unread(sock->conn) && !sock->urgent_taken;
+}
+
+uint32_t stream_unread(const struct sock *sock)
+{
+	int32_t offset = sock->conn != NULL && !sock->urgent_inline ? urgent_offset(sock) : -1;
+	uint32_t unread = sock->conn != NULL ? tcp_unread(sock->conn) : 0;
+
+	return offset >= 0 && (uint32_t)offset < unread ? (uint32_t)offset : unread;
+}
+
+static int64_t urgent_receive(struct sock *sock, const struct sock_data *to, int flags)
+{
+	struct cursor at = cursor_of(to);
+	struct tcp_span spans[SPANS];
+	int32_t offset = sock->conn != NULL ? urgent_offset(sock) : -1;
+	uint32_t left = (uint32_t)offset;
+
+	if (offset < 0 || sock->urgent_inline || sock->urgent_taken)
+		return -EINVAL;
+	for (unsigned i = 0, n = tcp_peek(sock->conn, spans, SPANS); i < n; i++) {
+		if (left < spans[i].size) {
+			sock->urgent_taken = (flags & MSG_PEEK) == 0;
+			return cursor_put(&at, spans[i].data + left, 1);
+		}
+		left -= spans[i].size;
+	}
+	return -EAGAIN;
+}
+
 int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
 {
 	struct cursor at = cursor_of(to);
+	uint32_t ahead;
 	int error;
 
+	if (sock->listener == NULL && flags & MSG_OOB)
+		return urgent_receive(sock, to, flags);
 	if (sock->conn == NULL)
-		return -ENOTCONN;
+		return sock->error != 0 ? -sock_take_error(sock) : -ENOTCONN;
 	if (sock->connecting && !sock->connected)
 		return -EAGAIN;
 	if (sock_data_bytes(to) == 0)
 		return 0;
-	if (tcp_unread(sock->conn) != 0)
-		return flags & MSG_PEEK ? peek(sock->conn, &at) : take(sock->conn, to);
+	ahead = urgent_ahead(sock);
+	if (ahead > 0)
+		return flags & MSG_PEEK ? peek(sock->conn, &at, ahead)
+		                        : take(sock->conn, to, ahead);
 	error = sock_take_error(sock);
 	if (error != 0)
 		return -error;
@@ -302,6 +395,9 @@ static bool is_readable(const struct sock *sock)
 {
 	uint32_t low = sock->receive_low > 1 ? sock->receive_low : 1;
 
+	/* An urgent byte that is passed over is nothing to read. */
+	if (stream_at_mark(sock) && !sock->urgent_inline)
+		low++;
 	return tcp_unread(sock->conn) >= low || tcp_peer_ended(sock->conn);
 }
 
@@ -319,6 +415,8 @@ unsigned stream_poll(struct sock *sock)
 	if (open &&
 	    (sock->error != 0 || sock->ended || sock->no_write || tcp_send_ready(sock->conn)))
 		events |= POLLOUT | POLLWRNORM;
+	if (open && urgent_waits(sock))
+		events |= POLLPRI;
 	if (open && (tcp_peer_ended(sock->conn) || sock->ended || sock->no_read))
 		events |= POLLRDHUP;
 	if (sock->ended || (sock->no_write && (sock->no_read || tcp_peer_ended(sock->conn))))

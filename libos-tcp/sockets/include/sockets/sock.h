@@ -29,6 +29,7 @@
 enum {
 	SOCK_BLOCK_BYTES = 2048, /* one datagram of the usual MTU, with what is known of it */
 	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
+	SOCK_KEPT = 11,          /* options that are kept, and without effect */
 };
 
 enum sock_kind {
@@ -53,8 +54,11 @@ struct sock {
 	bool reuse, broadcast, only_six, linger, wants_info;
 	uint32_t receive_low; /* bytes that make it readable (SO_RCVLOWAT); 0: one */
 	bool told;            /* connect has said that it is connected */
+	/* Of streams: the urgent byte stays in the stream (SO_OOBINLINE); it was taken out. */
+	bool urgent_inline, urgent_taken;
 	int domain;
 	int linger_s;
+	int discover; /* IP_MTU_DISCOVER; 0: not set, or off, which the options tell apart */
 	uint64_t receive_ns, send_ns; /* how long calls wait (SO_RCVTIMEO, SO_SNDTIMEO); 0: ever */
 	int error;                    /* for SO_ERROR and the next call: an errno */
 	uint32_t edges;               /* grows with each piece of news */
@@ -65,6 +69,7 @@ struct sock {
 	/* Streams: at most one of these two. */
 	struct tcp_conn *conn;
 	struct tcp_listener *listener;
+	uint32_t backlog; /* the listener's, as it was told */
 	/* Datagrams and pairs. */
 	struct udp_socket udp; /* open: udp.stack is set */
 	struct sock_queue queue;
@@ -72,6 +77,7 @@ struct sock {
 	uint32_t dropped;
 	struct sock *peer; /* of a pair; NULL: it was closed */
 	struct udp_ip groups[SOCK_GROUPS_MAX];
+	int kept[SOCK_KEPT]; /* option.c says whose */
 };
 
 struct socks {
@@ -134,7 +140,7 @@ int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, co
 unsigned sock_poll(struct sock *sock);
 int sock_set_option(struct sock *sock, int level, int name, const void *value, socklen_t size);
 int sock_get_option(struct sock *sock, int level, int name, void *value, socklen_t *size);
-/* FIONREAD, SIOCOUTQ, SIOCOUTQNSD. */
+/* FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. */
 int sock_ioctl(struct sock *sock, unsigned long request, int *value);
 
 /* An address of the program's: any address has family 0. 0, -EINVAL, -EAFNOSUPPORT. */

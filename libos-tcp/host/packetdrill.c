@@ -5,7 +5,7 @@
  * packet, to when the stack sends one.
  *
  * --so_flags: words with commas between: local=ADDRESS, local6=ADDRESS, mtu=N, seed=N, ecn=N,
- * burst=N, congestion=NAME, cookies.
+ * burst=N, congestion=NAME, cookies, black-holes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -174,6 +174,8 @@ static void take_word(struct sluice_net_options *options, const char *word)
 		options->congestion = value;
 	else if (!strcmp(word, "cookies"))
 		options->cookies = true;
+	else if (!strcmp(word, "black-holes"))
+		options->black_holes = true;
 }
 
 static struct sluice_net *open_net(const char *flags)

@@ -47,9 +47,11 @@ struct sluice_net_options {
 	uint32_t connections;            /* at most; 0: 4,096 */
 	const char *congestion;          /* "cubic" (NULL), "reno", "bbr" */
 	bool cookies;                    /* SYN cookies always */
-	int ecn;        /* as Linux's tcp_ecn: 0 off, 1 on, 2 when asked (default) */
-	uint32_t burst; /* payload bytes that may leave in one packet, as by a device that cuts
-	                   segments itself; 0: packets leave as the wire carries them */
+	int ecn;          /* as Linux's tcp_ecn: 0 off, 1 on, 2 when asked (default) */
+	uint32_t burst;   /* payload bytes that may leave in one packet, as by a device that cuts
+	                     segments itself; 0: packets leave as the wire carries them */
+	bool black_holes; /* smaller segments where full ones never arrive (RFC 2923), as Linux's
+	                     tcp_mtu_probing */
 };
 
 /* All defaults: ecn 2, the rest zero. */

@@ -160,6 +160,8 @@ static int pin_counters(struct request *request)
 		return refuse(request, -EXO_EFAULT, "counters lie in a frame of somebody else");
 	binding->counters_frame = frame;
 	binding->shared = (void *)((uint8_t *)machine_frame(frame) + address % 4096);
+	if (net.n_pollers == 1)
+		binding->cores[0].shared = binding->shared;
 	return 0;
 }
 

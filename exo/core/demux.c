@@ -51,17 +51,17 @@ static inline void count_outcome(struct exo_binding_counters *counters, enum rin
 }
 
 /* The only poller shows its own counts at once; several have theirs summed behind the poll. */
-static inline void count_matched(unsigned core, struct net_binding *binding, uint32_t bytes)
+static inline void count_matched(unsigned core, struct net_binding_core *part, uint32_t bytes)
 {
-	struct net_binding_core *part = &binding->cores[core];
-	uint64_t packets = ++part->counters.matched_packets;
-	uint64_t sum = part->counters.matched_bytes += bytes;
-
-	if (net.n_pollers > 1) {
+	part->counters.matched_packets++;
+	part->counters.matched_bytes += bytes;
+	if (part->shared) {
+		__atomic_store_n(&part->shared->matched_packets, part->counters.matched_packets,
+		                 __ATOMIC_RELAXED);
+		__atomic_store_n(&part->shared->matched_bytes, part->counters.matched_bytes,
+		                 __ATOMIC_RELAXED);
+	} else if (net.n_pollers > 1) {
 		net_mark_binding(core, part);
-	} else if (binding->shared) {
-		__atomic_store_n(&binding->shared->matched_packets, packets, __ATOMIC_RELAXED);
-		__atomic_store_n(&binding->shared->matched_bytes, sum, __ATOMIC_RELAXED);
 	}
 }
 
@@ -92,7 +92,7 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 
 	if (packet->sender == binding->env)
 		return; /* a group hears its sender, the sender not itself */
-	count_matched(core, binding, packet->length);
+	count_matched(core, &binding->cores[core], packet->length);
 	if (!handler || handler->run(handler, core, packet))
 		put(core, packet, binding, accept, flags);
 }
@@ -231,10 +231,15 @@ static void deliver_whole(struct burst *burst, unsigned i)
 	const struct flt_frame *frame = &burst->frames[i];
 	struct flt_verdict verdict = or_host(burst, i, frame, burst->verdicts[i]);
 
-	/* The last one stands for the burst: under a flood of others this costs little. */
-	if (burst->cache && i + 1 == burst->n)
-		flt_cache_keep(burst->cache, burst->port->tables, burst->generation, frame,
-		               &verdict);
+	/* The last one stands for the burst: under a flood of others this costs little. What is
+	 * kept names the core's own part of the binding. */
+	if (burst->cache && i + 1 == burst->n) {
+		struct net_binding *binding = verdict.owner;
+		struct flt_verdict kept = verdict;
+
+		kept.owner = binding ? &binding->cores[burst->core] : NULL;
+		flt_cache_keep(burst->cache, burst->port->tables, burst->generation, frame, &kept);
+	}
 	deliver(burst->core, &burst->packets[i], verdict);
 }
 
@@ -301,44 +306,46 @@ static void gather_or_drop(struct burst *burst, struct rte_mbuf *mbuf, uint16_t 
 
 /* ---- Answers ---- */
 
-/* Frames of a burst that handlers have turned into answers; they leave together. */
-struct answers {
-	unsigned n;
-	struct rte_mbuf **mbufs;
-	struct net_quick *of[NET_BURST];
-};
+/* Sends frames that handlers have turned into answers, which leave together. */
+static __attribute__((noinline)) void lose(struct rte_mbuf *const mbufs[],
+                                           struct net_quick *const of[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		of[i]->answered--;
+		of[i]->lost++;
+		rte_pktmbuf_free(mbufs[i]);
+	}
+}
 
 static __attribute__((noinline)) unsigned send_locked(const struct net_queue *queue,
-                                                      const struct answers *answers)
+                                                      struct rte_mbuf **mbufs, unsigned n)
 {
 	unsigned sent;
 
 	machine_lock(queue->lock);
-	sent = port_answer(queue, answers->mbufs, answers->n);
+	sent = port_answer(queue, mbufs, n);
 	machine_unlock(queue->lock);
 	return sent;
 }
 
-static __attribute__((noinline)) void lose(const struct answers *answers, unsigned sent)
+static inline void send_answers(const struct net_queue *queue, struct rte_mbuf **mbufs,
+                                struct net_quick *const of[], unsigned n)
 {
-	for (; sent < answers->n; sent++) {
-		answers->of[sent]->answered--;
-		answers->of[sent]->lost++;
-		rte_pktmbuf_free(answers->mbufs[sent]);
-	}
+	unsigned sent = __builtin_expect(queue->lock != NULL, 0) ? send_locked(queue, mbufs, n)
+	                                                         : port_answer(queue, mbufs, n);
+
+	if (__builtin_expect(sent < n, 0))
+		lose(&mbufs[sent], &of[sent], n - sent);
 }
 
-static inline void send_answers(const struct net_queue *queue, struct answers *answers)
+/* Before something else can be sent. */
+static __attribute__((noinline)) unsigned send_first(const struct net_queue *queue,
+                                                     struct rte_mbuf **mbufs,
+                                                     struct net_quick *const of[], unsigned n)
 {
-	unsigned sent;
-
-	if (answers->n == 0)
-		return;
-	sent = queue->lock ? send_locked(queue, answers)
-	                   : port_answer(queue, answers->mbufs, answers->n);
-	if (__builtin_expect(sent < answers->n, 0))
-		lose(answers, sent);
-	answers->n = 0;
+	if (n)
+		send_answers(queue, mbufs, of, n);
+	return 0;
 }
 
 _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
@@ -353,30 +360,32 @@ static inline bool is_plain(const struct rte_mbuf *mbuf)
 	uint32_t shares;
 
 	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
-	return shares == 0x00010001 && (mbuf->ol_flags == 0 || (mbuf->ol_flags & asks) == 0);
+	return shares == 0x00010001 &&
+	       (__builtin_expect(mbuf->ol_flags == 0, 1) || (mbuf->ol_flags & asks) == 0);
 }
 
 /* What is left to do where a handler's code did not answer, or not as it did before. */
 static __attribute__((noinline)) void finish_quick(const struct net_queue *queue,
                                                    const struct net_quick *quick,
-                                                   struct rte_mbuf *mbuf,
-                                                   struct flt_verdict verdict, uint32_t action)
+                                                   const struct flt_verdict *verdict,
+                                                   struct rte_mbuf *mbuf, uint32_t action)
 {
+	const struct net_binding_core *part = verdict->owner;
 	struct net_packet packet;
 
 	describe(&packet, mbuf, queue->port, machine_tsc());
 	packet.own = true;
 	if (quick->handler->rest(quick->handler, queue->core, &packet, action))
-		put(queue->core, &packet, verdict.owner, verdict.accept, 0);
+		put(queue->core, &packet, part->binding, verdict->accept, 0);
 	if (packet.own)
 		port_free(mbuf);
+	net_finish(queue->core); /* before what may be answered next */
 }
 
 /* Lets a handler's code have a plain frame. → whether that is an answer now, which may leave. */
-static inline bool is_answered(const struct net_queue *queue, struct net_quick *quick,
-                               struct rte_mbuf *mbuf, uint8_t *data, uint32_t *action)
+static inline bool is_answered(const struct net_queue *queue, const struct net_quick *quick,
+                               uint8_t *data, uint32_t length, uint32_t *action)
 {
-	uint32_t length = mbuf->data_len;
 	struct flt_xdp_buff buff;
 
 	buff.data = buff.data_meta = data;
@@ -384,8 +393,9 @@ static inline bool is_answered(const struct net_queue *queue, struct net_quick *
 	buff.ingress_ifindex = queue->port;
 	buff.rx_queue_index = buff.egress_ifindex = 0;
 	*action = (uint32_t)quick->code(&buff, 0);
-	return *action == FLT_XDP_TX && queue->port == quick->port && length <= quick->max &&
-	       guard_knows(&quick->guard, data, length) &&
+	return *action == FLT_XDP_TX && queue->port == quick->port &&
+	       length - quick->least <= quick->more &&
+	       flt_digest_match(&quick->guard.mask, &quick->guard.key, data) &&
 	       loop_way_of(queue->mac, data) == LOOP_NOT;
 }
 
@@ -397,8 +407,8 @@ static inline bool is_quick(const struct net_quick *quick)
 
 /* ---- Bursts ---- */
 
-/* The verdict for a frame like others, or NULL. Drivers' buffers are longer than FLT_DIGEST_BYTES.
- */
+/* The verdict for a frame in one piece like others, or NULL; its owner is the core's part of a
+ * binding. Drivers' buffers are longer than FLT_DIGEST_BYTES. */
 static inline const struct flt_verdict *known_verdict(const struct net_queue *queue,
                                                       uint64_t generation,
                                                       const struct rte_mbuf *mbuf)
@@ -410,25 +420,27 @@ static inline const struct flt_verdict *known_verdict(const struct net_queue *qu
 static inline void deliver_known(const struct net_queue *queue, struct rte_mbuf *mbuf, uint64_t now,
                                  const struct flt_verdict *verdict)
 {
+	const struct net_binding_core *part = verdict->owner;
+	struct flt_verdict whole = *verdict;
 	struct net_packet packet;
 
+	whole.owner = part ? part->binding : NULL;
 	describe(&packet, mbuf, queue->port, now);
 	packet.own = true;
-	deliver(queue->core, &packet, *verdict);
+	deliver(queue->core, &packet, whole);
 	if (packet.own)
 		port_free(mbuf);
 }
 
-static struct net_quick *quick_of(const struct net_queue *queue, const struct flt_verdict *verdict)
+static inline struct net_quick *quick_of(const struct flt_verdict *verdict)
 {
-	const struct net_binding *binding = verdict ? verdict->owner : NULL;
+	const struct net_binding_core *part = verdict ? verdict->owner : NULL;
 
-	return binding ? __atomic_load_n(&binding->cores[queue->core].quick, __ATOMIC_ACQUIRE)
-	               : NULL;
+	return part ? __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE) : NULL;
 }
 
-/* Frames that no quick code has, up to one that some has; `verdict` is said of the first. → how
- * many. */
+/* Frames that no quick code has, up to one that some may have. `verdict`: of the first, or NULL. →
+ * how many. */
 static __attribute__((noinline)) unsigned demux_slow(const struct net_queue *queue,
                                                      struct rte_mbuf **mbufs, unsigned n,
                                                      uint64_t generation,
@@ -444,63 +456,66 @@ static __attribute__((noinline)) unsigned demux_slow(const struct net_queue *que
 	burst.generation = generation;
 	burst.n = 0;
 	do {
-		if (verdict && n_late == 0) {
+		if (!verdict && n_late == 0 && mbufs[i]->nb_segs == 1)
+			verdict = known_verdict(queue, generation, mbufs[i]);
+		if (i > 0 && is_quick(quick_of(verdict)))
+			break;
+		if (verdict) {
 			deliver_known(queue, mbufs[i], now, verdict);
 		} else {
 			gather_or_drop(&burst, mbufs[i], queue->port, queue->queue, now);
 			mbufs[n_late++] = mbufs[i];
 		}
-		if (++i == n)
-			break;
-		verdict = n_late || mbufs[i]->nb_segs > 1
-		                  ? NULL
-		                  : known_verdict(queue, generation, mbufs[i]);
-	} while (!is_quick(quick_of(queue, verdict)));
+		verdict = NULL;
+	} while (++i < n);
 	flush(&burst);
 	for (unsigned late = 0; late < n_late; late++)
 		rte_pktmbuf_free(mbufs[late]);
+	net_finish(queue->core); /* before what may be answered next */
 	return i;
 }
 
 /* Those of handlers with quick code in one go, to be answered together. Its name is known to who
  * follows a machine from outside: frames came. */
-void demux_frames(struct net_core *me, const struct net_queue *queue, struct rte_mbuf **mbufs,
-                  unsigned n)
+void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)
 {
 	uint64_t generation = flt_tables_generation(queue->tables->tables);
-	struct answers answers;
+	struct rte_mbuf **answers = mbufs, **end = mbufs + n;
+	struct net_quick *of[NET_BURST];
+	unsigned n_answers = 0;
 
-	answers.n = 0;
-	answers.mbufs = mbufs;
-	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *mbuf = mbufs[i];
+	for (; mbufs < end; mbufs++) {
+		struct rte_mbuf *mbuf = *mbufs;
 		uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		uint32_t length = mbuf->data_len, action;
 		const struct flt_verdict *verdict =
-		        mbuf->nb_segs > 1 ? NULL : known_verdict(queue, generation, mbuf);
-		struct net_quick *quick = quick_of(queue, verdict);
-		uint32_t action;
+		        is_plain(mbuf) ? flt_cache_find(queue->cache, generation, data, length)
+		                       : NULL;
+		struct net_quick *quick = quick_of(verdict);
 
-		if (!is_quick(quick) || !is_plain(mbuf)) {
-			send_answers(queue, &answers);
-			i += demux_slow(queue, &mbufs[i], n - i, generation, verdict) - 1;
-			answers.mbufs = &mbufs[i + 1];
+		if (!is_quick(quick)) {
+			n_answers = send_first(queue, answers, of, n_answers);
+			mbufs += demux_slow(queue, mbufs, (unsigned)(end - mbufs), generation,
+			                    verdict) -
+			         1;
+			answers = mbufs + 1;
 			continue;
 		}
-		if (me->after) /* what is to leave before */
-			net_finish(queue->core);
 		quick->runs++;
-		count_matched(queue->core, verdict->owner, mbuf->data_len);
-		if (is_answered(queue, quick, mbuf, data, &action)) {
+		count_matched(queue->core, verdict->owner, length);
+		if (is_answered(queue, quick, data, length, &action)) {
 			mbuf->ol_flags = 0;
 			quick->answered++;
-			answers.mbufs[answers.n] = mbuf;
-			answers.of[answers.n++] = quick;
+			answers[n_answers] = mbuf;
+			of[n_answers++] = quick;
 		} else {
-			send_answers(queue, &answers);
-			finish_quick(queue, quick, mbuf, *verdict, action);
+			n_answers = send_first(queue, answers, of, n_answers);
+			finish_quick(queue, quick, verdict, mbuf, action);
+			answers = mbufs + 1;
 		}
 	}
-	send_answers(queue, &answers);
+	if (n_answers)
+		send_answers(queue, answers, of, n_answers);
 }
 
 void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf)

@@ -306,24 +306,25 @@ static void publish_bindings(unsigned core)
 
 /* Each until less comes than there could be: the next poll finds what has come meanwhile. Drivers
  * round a burst down to cache lines of descriptors. */
-static inline unsigned poll_queues(struct net_core *me, unsigned budget)
+static inline unsigned poll_queues(const struct net_core *me, unsigned budget)
 {
 	enum { ROUNDED_MAX = 8 };
 	struct rte_mbuf *mbufs[NET_BURST];
-	unsigned all = 0;
+	unsigned n = 0;
 
 	for (const struct net_queue *queue = me->queues; queue != me->queues_end; queue++) {
-		unsigned n = 0, round;
+		unsigned round;
 
 		do {
 			round = port_receive(queue, mbufs, NET_BURST);
 			if (round)
-				demux_frames(me, queue, mbufs, round);
+				demux_frames(queue, mbufs, round);
 			n += round;
-		} while (__builtin_expect(round > NET_BURST - ROUNDED_MAX, 0) && n < budget);
-		all += n;
+			if (__builtin_expect(round <= NET_BURST - ROUNDED_MAX, 1))
+				break;
+		} while (n < budget);
 	}
-	return all;
+	return n;
 }
 
 /* Sends from a ring whose bell rang; it rings again by itself while there is more. */
@@ -376,15 +377,6 @@ static inline unsigned poll_rings(unsigned core, unsigned budget)
 	                                                                : 0;
 }
 
-void net_finish(unsigned core)
-{
-	void (*after)(unsigned core) = net.cores[core].after;
-
-	net.cores[core].after = NULL;
-	if (after)
-		after(core);
-}
-
 /* Environments wait for memory that NICs may have done with, and drivers give it back when they
  * are asked: now and then, and where there is nothing else to do. A NIC that takes its time is
  * waited for, for a while. */
@@ -409,19 +401,14 @@ uint64_t net_deadline(unsigned core, uint64_t now)
 	return waits ? now + machine_info()->tsc_hz / RECLAIM_HZ : UINT64_MAX;
 }
 
-unsigned net_poll(unsigned core, unsigned budget)
+/* All but frames that were answered at once. → how much there was to do, with the n of those. */
+static __attribute__((noinline)) unsigned poll_rest(struct net_core *me, unsigned core,
+                                                    unsigned budget, unsigned n)
 {
-	struct net_core *me = &net.cores[core];
-	unsigned n;
-
-	machine_vector_begin();
-	retire_online(core);
-	n = poll_queues(me, budget);
-	if (__builtin_expect(me->watching, false))
+	if (me->watching)
 		watch_rings(me);
 	n += poll_rings(core, budget);
-	if (me->after)
-		net_finish(core);
+	net_finish(core);
 	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0)
 		n = reclaim(core, budget, n);
 	if (n == 0) {
@@ -430,6 +417,27 @@ unsigned net_poll(unsigned core, unsigned budget)
 	}
 	publish_bindings(core);
 	publish_rings(core);
+	return n;
+}
+
+/* Whether a poll has anything else to do. */
+static inline bool is_more(const struct net_core *me)
+{
+	return ((uintptr_t)me->after | (uintptr_t)me->dirty | (uintptr_t)me->dirty_rings) != 0 ||
+	       __atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0 ||
+	       __atomic_load_n(&me->rung, __ATOMIC_RELAXED) != 0 || me->watching;
+}
+
+unsigned net_poll(unsigned core, unsigned budget)
+{
+	struct net_core *me = &net.cores[core];
+	unsigned n;
+
+	machine_vector_begin();
+	retire_online(core);
+	n = poll_queues(me, budget);
+	if (n == 0 || is_more(me))
+		n = poll_rest(me, core, budget, n);
 	retire_offline(core);
 	machine_vector_end();
 	me->polls++;

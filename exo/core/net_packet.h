@@ -45,8 +45,7 @@ struct net_queue {
 };
 
 /* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
-void demux_frames(struct net_core *me, const struct net_queue *queue, struct rte_mbuf **mbufs,
-                  unsigned n);
+void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
 /* Frees a fragment that waited in vain, and counts it. */
 void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
 
@@ -154,7 +153,14 @@ unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
 void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 
 /* What handlers left to do behind frames. */
-void net_finish(unsigned core);
+static inline void net_finish(unsigned core)
+{
+	void (*after)(unsigned core) = net.cores[core].after;
+
+	net.cores[core].after = NULL;
+	if (after)
+		after(core);
+}
 
 /* ---- retire.c ---- */
 

@@ -146,7 +146,8 @@ struct net_quick {
 	flt_xdp_code *code;
 	struct net_handler *handler;
 	uint64_t runs, answered, lost;
-	uint32_t port, max; /* what the guard knows may leave by this port, of so many bytes */
+	uint32_t port; /* what the guard knows may leave by this one, of so many bytes and more */
+	uint32_t least, more;
 	struct net_guard guard;
 };
 
@@ -155,6 +156,8 @@ struct net_binding_core {
 	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
 	struct net_binding *binding;
 	struct net_quick *quick; /* atomic; NULL: none */
+	/* Where the only poller shows its counts at once; NULL: they are shown behind the poll. */
+	struct exo_binding_counters *shared;
 	struct net_binding_core *dirty_next;
 	bool dirty;
 	struct exo_binding_counters counters;

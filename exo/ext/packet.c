@@ -173,8 +173,9 @@ static inline bool may_send(const struct ext_handler *h, struct ext_count *count
 	if (!guard_knows(&count->quick.guard, data, length) &&
 	    !guard_search(h->space, &frame, &count->quick.guard))
 		return false;
-	count->quick.port = port;
-	count->quick.max = port_frame_max((uint16_t)port);
+	count->quick.port = count->quick.guard.least ? port : UINT32_MAX;
+	count->quick.least = count->quick.guard.least;
+	count->quick.more = port_frame_max((uint16_t)port) - count->quick.least;
 	return true;
 }
 

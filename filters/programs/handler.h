@@ -109,7 +109,7 @@ static __always_inline int is_plain(__u16 *w, __u8 protocol)
 {
 	return (*long_at(w, W_TYPE) & bpf_htonl(0xffffff00)) == bpf_htonl(0x08004500) &&
 	       (*long_at(w, W_FRAGMENT) & bpf_htonl(0x3fff00ff)) == bpf_htonl(protocol) &&
-	       !(w[0] & bpf_htons(0x0100));
+	       !(*long_at(w, 0) & bpf_htonl(0x01000000));
 }
 
 #endif

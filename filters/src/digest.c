@@ -183,14 +183,14 @@ void flt_digest_key(const struct flt_digest *digest, const struct flt_frame *fra
 
 /* --- verdicts --- */
 
-enum { CHANGING = 1 }; /* a generation that no verdict has */
+_Static_assert(offsetof(struct flt_table, generation) == 0, "flt_tables_generation");
 
-uint64_t flt_tables_generation(const struct flt_table *const tables[2])
+/* Whether nothing has changed since that generation was read. */
+static bool is_still(const struct flt_table *const tables[2], uint64_t generation)
 {
-	/* Acquire: what has changed is seen by whoever sees that it has. */
 	uint64_t a = __atomic_load_n(&tables[0]->generation, __ATOMIC_ACQUIRE);
 	uint64_t b = __atomic_load_n(&tables[1]->generation, __ATOMIC_ACQUIRE);
-	return (a | b) & 1 ? CHANGING : a + b;
+	return ((a | b) & 1) == 0 && a + b == generation;
 }
 
 bool flt_cache_search(struct flt_cache_set *set, uint64_t generation, const uint8_t *data,
@@ -209,13 +209,13 @@ void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const table
                     uint64_t generation, const struct flt_frame *frame,
                     const struct flt_verdict *verdict)
 {
-	if (!verdict->fixed || generation == CHANGING || frame->len < FLT_CACHE_FRAME_MIN)
+	if (!verdict->fixed || frame->len < FLT_CACHE_FRAME_MIN)
 		return;
 	struct flt_cache_set *set = flt_cache_set(cache, frame->data);
 	if (set->missed++ % KEEP_TURN != 0)
 		return;
 	struct flt_cached *cached = &set->cached[set->next % FLT_CACHE_WAYS];
-	cached->generation = CHANGING + 2; /* odd as well */
+	cached->generation = 1; /* no tables': the least is 4 */
 	flt_digest_begin(&cached->digest);
 	cached->digest.least = FLT_CACHE_FRAME_MIN;
 	if (!flt_digest_no_fragment(&cached->digest, frame) ||
@@ -224,7 +224,7 @@ void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const table
 		return;
 	/* Where nothing has changed since the tables were asked, both were of one generation. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (flt_tables_generation(tables) != generation)
+	if (!is_still(tables, generation))
 		return;
 	flt_digest_key(&cached->digest, frame, &cached->key);
 	cached->verdict = *verdict;

@@ -176,8 +176,8 @@ struct flt_entry {
 enum { SIDE_DECIDE, SIDE_TAP, SIDES };
 
 struct flt_table {
-	struct side sides[SIDES];
 	uint64_t generation; /* atomic; odd while something changes */
+	struct side sides[SIDES];
 	uint64_t sequence;
 	uint32_t n_entries;
 	uint32_t n_conjunctions;

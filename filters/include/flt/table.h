@@ -36,7 +36,7 @@ enum {
 	FLT_TAP = 1u << 0, /* gets copies, never decides */
 };
 
-struct flt_table;
+struct flt_table; /* begins with its generation: flt/digest.h */
 struct flt_entry;
 
 /* What is inserted. */

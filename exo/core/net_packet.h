@@ -223,8 +223,9 @@ extern struct rte_mempool *port_pool;
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
 /* An mbuf without memory, to be attached to some; NULL: none now. */
 struct rte_mbuf *port_shell(void);
-/* n empty transmit buffers, and n mbufs without memory. false: there are not so many now. */
-bool port_pieces(struct rte_mbuf *heads[], struct rte_mbuf *shells[], unsigned n);
+/* n of those, for `length` bytes each but the last one, for `last`. false: not so many now. */
+bool port_buffers(uint16_t port, struct rte_mbuf *out[], unsigned n, uint32_t length,
+                  uint32_t last);
 /* Has this core's queues give back what has been sent. */
 void port_reclaim(unsigned core);
 /* Statistics and link into *info. */

@@ -5,7 +5,7 @@
  * header as it will be sent, never from the environment's descriptor.
  *
  * Cutting: a segment is a copy of the header, with lengths, identification, sequence number, flags
- * and checksums of its own, and a reference to its part of the payload. A NIC does so for TCP; UDP
+ * and checksums of its own, and a copy of its part of the payload. A NIC does so for TCP; UDP
  * becomes datagrams, each with its own header. (DPDK's gso cuts no IPv6, and makes UDP fragments.)
  */
 #include "net_packet.h"
@@ -101,11 +101,10 @@ static uint64_t add_up(uint64_t sum, const uint8_t *at, size_t length)
 {
 	uint64_t last = 0;
 
-	for (size_t blocks = length / 64; blocks > 0; blocks = 0, length %= 64)
-		__asm__("clc\n1:\tadcq (%1),%0\n\tadcq 8(%1),%0\n\tadcq 16(%1),%0\n\t"
-		        "adcq 24(%1),%0\n\tadcq 32(%1),%0\n\tadcq 40(%1),%0\n\t"
-		        "adcq 48(%1),%0\n\tadcq 56(%1),%0\n\tlea 64(%1),%1\n\tdec %2\n\t"
-		        "jnz 1b\n\tadcq $0,%0"
+	for (size_t blocks = length / 128; blocks > 0; blocks = 0, length %= 128)
+		__asm__("clc\n1:\t.set .Lat,0\n\t.rept 16\n\tadcq .Lat(%1),%0\n\t.set "
+		        ".Lat,.Lat+8\n\t.endr\n\t"
+		        "lea 128(%1),%1\n\tdec %2\n\tjnz 1b\n\tadcq $0,%0"
 		        : "+r"(sum), "+r"(at), "+r"(blocks)
 		        :
 		        : "memory", "cc");
@@ -155,7 +154,7 @@ static uint64_t sum_bytes(const struct rte_mbuf *mbuf, uint32_t offset, uint32_t
 		const uint8_t *at = rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, offset);
 		uint64_t part = add_up(0, at, here);
 
-		sum += done & 1 ? rte_bswap16(fold(part)) : fold(part);
+		sum += done & 1 ? rte_bswap16(fold(part)) : (part >> 32) + (uint32_t)part;
 		done += here;
 		offset = 0;
 	}
@@ -268,44 +267,40 @@ struct cutter {
 	uint32_t offset;                  /* this far into it */
 };
 
-/* References to the next `length` bytes of payload, behind `head`; the first in `shell`. false: no
- * mbufs left. */
-static bool refer(struct cutter *cutter, struct rte_mbuf *head, struct rte_mbuf *shell,
-                  uint32_t length)
+/* Copies the next payload behind a segment's header: cheaper than an mbuf that refers to it, and
+ * its sum finds it in the cache. */
+static void copy_payload(struct cutter *cutter, struct rte_mbuf *to)
 {
-	struct rte_mbuf *last = head;
+	uint32_t at = cutter->headers.data, left = to->pkt_len - at;
 
-	head->pkt_len += length;
-	while (length > 0) {
-		struct rte_mbuf *from = cutter->segment, *part = shell ? shell : port_shell();
-		uint32_t here = RTE_MIN(from->data_len - cutter->offset, length);
+	while (left > 0) {
+		uint32_t from = cutter->segment->data_len - cutter->offset,
+		         room = to->data_len - at;
+		uint32_t here = RTE_MIN(RTE_MIN(from, room), left);
 
-		if (!part)
-			return false;
-		shell = NULL;
-		rte_pktmbuf_attach(part, from);
-		part->data_off = (uint16_t)(from->data_off + cutter->offset);
-		part->data_len = (uint16_t)here;
-		part->next = NULL;
-		part->nb_segs = 1;
-		last = last->next = part;
-		head->nb_segs++;
+		memcpy(rte_pktmbuf_mtod_offset(to, uint8_t *, at),
+		       rte_pktmbuf_mtod_offset(cutter->segment, const uint8_t *, cutter->offset),
+		       here);
+		left -= here;
 		cutter->offset += here;
-		length -= here;
-		if (cutter->offset == from->data_len) {
-			cutter->segment = from->next;
+		at += here;
+		if (here == from) {
+			cutter->segment = cutter->segment->next;
 			cutter->offset = 0;
 		}
+		if (here == room) {
+			to = to->next;
+			at = 0;
+		}
 	}
-	return true;
 }
 
-/* A header: 14 bytes at least, so that the last word may overlap the one before. */
-static void copy_words(uint8_t *to, const uint8_t *from, uint32_t length)
+/* A header, in blocks: there is room behind it on both sides, and payload comes over the rest. */
+static void copy_header(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
 {
-	for (uint32_t at = 0; at < length - 8; at += 8)
-		*(word_t *)(to + at) = *(const word_t *)(from + at);
-	*(word_t *)(to + length - 8) = *(const word_t *)(from + length - 8);
+	for (uint32_t at = 0; at < length; at += 64)
+		rte_mov64(rte_pktmbuf_mtod_offset(to, uint8_t *, at),
+		          rte_pktmbuf_mtod_offset(from, const uint8_t *, at));
 }
 
 /* Sums up the headers of the whole packet, zeros standing where segments differ. */
@@ -382,7 +377,7 @@ static void patch(const struct cutter *cutter, struct rte_mbuf *mbuf, uint32_t i
 		(void)sum_l4_by_port(cutter->port, mbuf, headers);
 		return;
 	}
-	sum += sum_bytes(mbuf->next, 0, mbuf->pkt_len - headers->data);
+	sum += sum_bytes(mbuf, headers->data, mbuf->pkt_len - headers->data);
 	check = (uint16_t)~fold(sum);
 	set_l4_sum(mbuf, headers, check == 0 && !headers->tcp ? 0xffff : check);
 }
@@ -406,29 +401,21 @@ static void begin_cut(struct cutter *cutter, uint16_t port, struct rte_mbuf *who
 bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
                  struct rte_mbuf *out[])
 {
-	struct rte_mbuf *shells[EXO_PIECES_MAX];
 	struct cutter cutter;
 	uint32_t header, left;
 
-	if (!port_pieces(out, shells, pieces))
-		return false;
 	begin_cut(&cutter, port, whole, size);
 	header = cutter.headers.data;
 	left = whole->pkt_len - header;
+	if (!port_buffers(port, out, pieces, header + size, header + (left - 1) % size + 1))
+		return false;
 	for (unsigned i = 0; i < pieces; i++, left -= size) {
 		struct rte_mbuf *mbuf = out[i];
 
-		copy_words(rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_mtod(whole, uint8_t *),
-		           header);
-		mbuf->data_len = (uint16_t)header;
-		mbuf->pkt_len = header;
+		copy_header(mbuf, whole, header);
 		mbuf->l2_len = whole->l2_len;
 		mbuf->l3_len = whole->l3_len;
-		if (!refer(&cutter, mbuf, shells[i], RTE_MIN(left, (uint32_t)size))) {
-			rte_pktmbuf_free_bulk(out, pieces);
-			rte_pktmbuf_free_bulk(&shells[i + 1], pieces - i - 1);
-			return false;
-		}
+		copy_payload(&cutter, mbuf);
 		patch(&cutter, mbuf, i, left <= size);
 	}
 	return true;

@@ -183,14 +183,23 @@ struct rte_mbuf *port_shell(void)
 	return rte_pktmbuf_alloc(shells);
 }
 
-bool port_pieces(struct rte_mbuf *heads[], struct rte_mbuf *without[], unsigned n)
+bool port_buffers(uint16_t id, struct rte_mbuf *out[], unsigned n, uint32_t length, uint32_t last)
 {
-	if (rte_pktmbuf_alloc_bulk(port_pool, heads, n))
+	bool small = length <= RTE_MBUF_DEFAULT_DATAROOM;
+
+	if (small && rte_pktmbuf_alloc_bulk(port_pool, out, n))
 		return false;
-	if (rte_pktmbuf_alloc_bulk(shells, without, n) == 0)
-		return true;
-	rte_pktmbuf_free_bulk(heads, n);
-	return false;
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t own = i + 1 < n ? length : last;
+
+		if (small) {
+			out[i]->pkt_len = out[i]->data_len = (uint16_t)own;
+		} else if (!(out[i] = port_buffer(id, own))) {
+			rte_pktmbuf_free_bulk(out, i);
+			return false;
+		}
+	}
+	return true;
 }
 
 void port_reclaim(unsigned core)

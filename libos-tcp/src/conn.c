@@ -188,6 +188,8 @@ void conn_end(struct tcp_conn *conn, enum tcp_cause cause)
 {
 	if (conn->state == TCP_STATE_CLOSED)
 		return;
+	if (conn->stack->late_conn == conn)
+		conn->stack->late_conn = NULL;
 	conn->state = TCP_STATE_CLOSED;
 	conn->cause = (uint8_t)cause;
 	conn->events |= TCP_EVENT_CLOSED;

@@ -87,19 +87,27 @@ static bool predict_options(const struct tcp_conn *conn, struct segment *segment
 	return seq_ge(segment->options.ts_value, conn->ts_recent);
 }
 
+/* An acknowledgement alone means the same whether or not more can come, or is wanted; but not that
+ * of our FIN. */
+static bool predict_state(const struct tcp_conn *conn, const struct segment *segment)
+{
+	if (segment->size == 0)
+		return may_transmit(conn) && !(conn->fin_sent && segment->ack == conn->snd_nxt);
+	return conn->state == TCP_STATE_ESTABLISHED && !conn->read_shut &&
+	       segment->size <= offered_window(conn);
+}
+
 static bool predict(const struct tcp_conn *conn, struct segment *segment)
 {
-	return conn->state == TCP_STATE_ESTABLISHED && (segment->flags & ~F_PSH) == F_ACK &&
-	       segment->seq == conn->rcv_nxt && conn->act->early == NULL && !conn->read_shut &&
-	       segment->ack - conn->snd_una <= conn->snd_nxt - conn->snd_una &&
-	       segment->size <= offered_window(conn) && !conn->ecn &&
+	return (segment->flags & ~F_PSH) == F_ACK && segment->seq == conn->rcv_nxt &&
+	       predict_state(conn, segment) && conn->act->early == NULL &&
+	       segment->ack - conn->snd_una <= conn->snd_nxt - conn->snd_una && !conn->ecn &&
 	       predict_options(conn, segment);
 }
 
 static void fast_path(struct tcp_conn *conn, struct segment *segment)
 {
 	conn->stack->count.fast_path++;
-	conn->route = segment->arrival->route;
 	conn->stack->seen_echo = 0;
 	if (conn->timestamps) {
 		conn->stack->seen_echo = segment->options.ts_echo;
@@ -123,24 +131,70 @@ static void fast_path(struct tcp_conn *conn, struct segment *segment)
 	delay_received(conn, segment);
 }
 
+/* Behind the fast path: what an acknowledgement lets go may wait for the others of its burst. */
+static void leave(struct tcp_conn *conn, const struct segment *segment)
+{
+	if (segment->size == 0 && conn->stack->config.gather && has_unsent(conn))
+		conn_gather(conn);
+	else
+		conn_leave(conn);
+}
+
+/* ---- Late acknowledgements: of a burst of them, the last one says it all ---- */
+
+/* Whether it may wait for the next one: where several segments are in flight, none of them lost. */
+static bool may_be_late(const struct tcp_conn *conn, const struct segment *segment)
+{
+	return segment->size == 0 && conn->packets_out > 2 && conn->stack->config.gather &&
+	       seq_gt(segment->ack, conn->snd_una) && conn->recovery == TCP_RECOVERY_OPEN;
+}
+
+static void keep_late(struct tcp_conn *conn, const struct segment *segment)
+{
+	conn->stack->late_conn = conn;
+	conn->stack->late = *segment;
+}
+
+/* Whether this segment makes the late one of its connection superfluous. */
+static bool supersedes(const struct tcp_conn *conn, struct segment *segment)
+{
+	return segment->size == 0 && seq_gt(segment->ack, conn->stack->late.ack) &&
+	       predict(conn, segment);
+}
+
+void input_late(struct tcp_stack *stack)
+{
+	struct tcp_conn *conn = stack->late_conn;
+
+	stack->late_conn = NULL;
+	if (conn == NULL)
+		return;
+	conn_enter(conn);
+	fast_path(conn, &stack->late);
+	leave(conn, &stack->late);
+}
+
 static void conn_input(struct tcp_conn *conn, struct segment *segment)
 {
 	const struct tcp_arrival *arrival = segment->arrival;
 
-	conn_enter(conn);
 	conn->segments_in++;
 	conn->data_in += segment->size > 0;
 	if (likely(predict(conn, segment))) {
-		fast_path(conn, segment);
-		if (segment->size == 0 && conn->stack->config.gather && has_unsent(conn)) {
-			conn_gather(conn);
+		conn->route = arrival->route;
+		if (may_be_late(conn, segment)) {
+			keep_late(conn, segment);
 			return;
 		}
-	} else {
-		options_parse(&segment->options, arrival->segment + H_SIZE, segment->data,
-		              segment->flags & F_SYN);
-		state_input(conn, segment);
+		conn_enter(conn);
+		fast_path(conn, segment);
+		leave(conn, segment);
+		return;
 	}
+	conn_enter(conn);
+	options_parse(&segment->options, arrival->segment + H_SIZE, segment->data,
+	              segment->flags & F_SYN);
+	state_input(conn, segment);
 	conn_leave(conn);
 }
 
@@ -208,6 +262,10 @@ bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 		return false;
 	}
 	conn = lookup_conn(stack, &at, hash);
+	if (stack->late_conn != NULL && !(stack->late_conn == conn && supersedes(conn, &segment))) {
+		input_late(stack); /* whereupon the application may end any connection */
+		conn = lookup_conn(stack, &at, hash);
+	}
 	if (likely(conn != NULL))
 		conn_input(conn, &segment);
 	else

@@ -369,5 +369,7 @@ void persist_check(struct tcp_conn *conn);
 /* Whether the segment may belong to the connection; parses its options. */
 bool segment_parse(struct tcp_stack *stack, const struct tcp_arrival *arrival,
                    struct segment *segment);
+/* Takes the acknowledgement that waited for others of its burst, if there is one. */
+void input_late(struct tcp_stack *stack);
 
 #endif

@@ -236,6 +236,7 @@ uint64_t tcp_stack_run(struct tcp_stack *stack)
 {
 	struct timer *timer;
 
+	input_late(stack);
 	conn_scatter(stack);
 	while ((timer = wheel_due(&stack->wheel, stack->now)) != NULL) {
 		uint8_t *at = (uint8_t *)timer;
@@ -253,7 +254,8 @@ uint64_t tcp_stack_run(struct tcp_stack *stack)
 
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack)
 {
-	uint64_t deadline = stack->n_gathered > 0 ? stack->now : wheel_deadline(&stack->wheel);
+	bool now = stack->n_gathered > 0 || stack->late_conn != NULL;
+	uint64_t deadline = now ? stack->now : wheel_deadline(&stack->wheel);
 
 	if (stack->timewait_oldest != NULL)
 		deadline = min_u64(deadline, stack->timewait_oldest->expires);

@@ -429,6 +429,8 @@ struct tcp_stack {
 	struct wheel wheel;
 	struct tcp_conn *gathered[GATHERED_MAX]; /* with something to send at the burst's end */
 	uint32_t n_gathered;
+	struct tcp_conn *late_conn; /* whose acknowledgement `late` waits; NULL: none does */
+	struct segment late;        /* its arrival is gone */
 
 	uint64_t lookup_secret[3];
 	uint64_t isn_secret[2], ts_secret[2], cookie_secret[2], port_secret[2];

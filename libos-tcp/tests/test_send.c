@@ -44,6 +44,25 @@ static void gathers_what_a_burst_lets_go(void **state)
 	            "+0 < R. 1:1(0) ack 5001 win 32792");
 }
 
+/* What waits for the burst's end is not lost: duplicates behind it count, and so does what it
+ * acknowledges when the application ends the connection. */
+static void takes_late_acknowledgements(void **state)
+{
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_PLAIN, "+0 write 10000",
+	            "+0 > P. 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 2001 win 32792",
+	            "+0 < . 1:1(0) ack 4001 win 32792", "+0 < . 1:1(0) ack 4001 win 32792",
+	            "+0 < . 1:1(0) ack 4001 win 32792", "+0 < . 1:1(0) ack 4001 win 32792",
+	            "+0 > . 4001:5001(1000) ack 1", "+.1 < . 1:1(0) ack 10001 win 32792");
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_PLAIN, "+0 write 10000",
+	            "+0 > P. 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 2001 win 32792",
+	            "+0 < R. 1:1(0) ack 2001 win 32792");
+	/* Ours has ended: what is acknowledged lets go of more, FIN's is not predicted. */
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_PLAIN, "+0 write 30000",
+	            "+0 > . 1:10001(10000) ack 1", "+0 shutdown",
+	            "+.1 < . 1:1(0) ack 5001 win 32792", "+0 < . 1:1(0) ack 10001 win 32792",
+	            "+0 > FP. 10001:30001(20000) ack 1", "+.1 < . 1:1(0) ack 30002 win 32792");
+}
+
 static void nagle_holds_back_the_second_small_one(void **state)
 {
 	SCRIPT(PASSIVE_PLAIN, "+0 write 100", "+0 > P. 1:101(100) ack 1", "+0 write 100",
@@ -220,6 +239,7 @@ int main(void)
 	        cmocka_unit_test(offload_takes_bursts),
 	        cmocka_unit_test(copies_into_short_blocks),
 	        cmocka_unit_test(gathers_what_a_burst_lets_go),
+	        cmocka_unit_test(takes_late_acknowledgements),
 	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
 	        cmocka_unit_test(slow_start_doubles),
 	        cmocka_unit_test(timeout_sends_the_first_again),

@@ -8,6 +8,13 @@ uint64_t hash_endpoints(const uint64_t *key, const struct endpoints *at, uint64_
 {
 	uint64_t words[6];
 
+	if (at->local.family == 4) {
+		memcpy(words, at->local.bytes, 4);
+		memcpy((uint8_t *)words + 4, at->remote.bytes, 4);
+		words[1] = (uint64_t)at->local_port << 16 | at->remote_port | 4ull << 32;
+		words[2] = number;
+		return exo_siphash(key, words, 3 * sizeof *words);
+	}
 	memcpy(words, at->local.bytes, 16);
 	memcpy(words + 2, at->remote.bytes, 16);
 	words[4] =
@@ -33,5 +40,11 @@ uint32_t isn_choose(struct tcp_stack *stack, const struct endpoints *at)
 
 uint32_t timestamp_offset(struct tcp_stack *stack, const struct endpoints *at)
 {
-	return (uint32_t)hash_addresses(stack->ts_secret, at);
+	/* The same for all connections of two hosts: most often the pair asked for last. */
+	if (!udp_ip_equal(&stack->stamped.remote, &at->remote) ||
+	    !udp_ip_equal(&stack->stamped.local, &at->local)) {
+		stack->stamped = *at;
+		stack->stamped_offset = (uint32_t)hash_addresses(stack->ts_secret, at);
+	}
+	return stack->stamped_offset;
 }

@@ -6,9 +6,6 @@
  */
 #include "internal.h"
 
-/* NOP NOP timestamps, as a word. */
-#define TIMESTAMP_WORD 0x0101080au
-
 /* Length, offset, checksum. Untrusted. NULL, or the counter. */
 static uint64_t *check_header(struct tcp_stack *stack, const struct tcp_arrival *arrival,
                               struct segment *segment)

@@ -65,6 +65,11 @@ void options_parse(struct options *options, const uint8_t *at, const uint8_t *en
 {
 	options->seen = 0;
 	options->n_sacks = 0;
+	/* What nearly all segments have. */
+	if (end - at == H_TIMESTAMPS && wire_get32(at) == TIMESTAMP_WORD) {
+		parse_one(options, at + 2, 10, false);
+		return;
+	}
 	while (at < end && *at != OPT_END) {
 		uint32_t size;
 

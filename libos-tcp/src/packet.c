@@ -19,16 +19,22 @@ void tcp_chunk_release(struct tcp_chunk *chunk)
 	pool_put(&chunk->stack->chunk_pool, chunk);
 }
 
-/* A piece that begins at an odd offset has its bytes in the other half of each word: its sum is
- * folded and turned round (RFC 1071, 2(B)). */
-static uint64_t add_piece(uint64_t sum, const struct tcp_piece *piece, bool odd)
+uint16_t tcp_content_sum(const void *data, uint32_t size)
 {
-	uint64_t own;
+	return (uint16_t)~udp_sum_finish(udp_sum_add(0, data, size));
+}
 
-	if (!odd)
-		return udp_sum_add(sum, piece->data, piece->size);
-	own = (uint16_t)~udp_sum_finish(udp_sum_add(0, piece->data, piece->size));
-	return sum + (own >> 8 | (own & 0xff) << 8);
+/* A piece, at `data` now, that begins at an odd offset has its bytes in the other half of each
+ * word: its sum is folded and turned round (RFC 1071, 2(B)). */
+static uint64_t add_piece(uint64_t sum, const struct tcp_piece *piece, const uint8_t *data,
+                          bool odd)
+{
+	uint16_t own;
+
+	if (!odd && !piece->summed)
+		return udp_sum_add(sum, data, piece->size);
+	own = piece->summed ? piece->sum : tcp_content_sum(data, piece->size);
+	return sum + (odd ? __builtin_bswap16(own) : own);
 }
 
 uint16_t tcp_packet_sum(const struct tcp_packet *packet)
@@ -39,7 +45,7 @@ uint16_t tcp_packet_sum(const struct tcp_packet *packet)
 
 	sum = udp_sum_add(sum, packet->header, packet->header_size);
 	for (unsigned i = 0; i < packet->n_pieces; i++) {
-		sum = add_piece(sum, &packet->pieces[i], odd);
+		sum = add_piece(sum, &packet->pieces[i], packet->pieces[i].data, odd);
 		odd ^= packet->pieces[i].size & 1;
 	}
 	return udp_sum_finish(sum);
@@ -50,15 +56,20 @@ void tcp_packet_copy(const struct tcp_packet *packet, uint8_t *to)
 	uint8_t *at = to + packet->header_size;
 	uint64_t sum = udp_sum_pseudo(0, packet->src, packet->dst, PROTOCOL_TCP,
 	                              packet->header_size + packet->size);
+	bool odd = false;
 	uint16_t check;
 
 	memcpy(to, packet->header, packet->header_size);
+	sum = udp_sum_add(sum, to, packet->header_size);
 	for (unsigned i = 0; i < packet->n_pieces; i++) {
-		memcpy(at, packet->pieces[i].data, packet->pieces[i].size);
-		at += packet->pieces[i].size;
+		const struct tcp_piece *piece = &packet->pieces[i];
+
+		memcpy(at, piece->data, piece->size);
+		sum = add_piece(sum, piece, at, odd); /* the copy is in the cache now */
+		at += piece->size;
+		odd ^= piece->size & 1;
 	}
-	/* The copy is in the cache now; and in one piece. */
-	check = udp_sum_finish(udp_sum_add(sum, to, (size_t)(at - to)));
+	check = udp_sum_finish(sum);
 	memcpy(to + H_CHECKSUM, &check, sizeof check);
 }
 
@@ -75,6 +86,7 @@ static uint8_t cut_pieces(const struct tcp_packet *packet, uint32_t from, uint32
 			from -= piece.size;
 			continue;
 		}
+		piece.summed = piece.summed && from == 0 && piece.size <= size;
 		piece.data += from;
 		piece.size = min_u32(piece.size - from, size);
 		from = 0;

@@ -103,26 +103,56 @@ static void queued(struct tcp_conn *conn, unsigned flags)
 	conn_kick(conn);
 }
 
+/* `flags`: enum chunk_flags. */
+static struct tcp_chunk *reference(struct tcp_conn *conn, const void *data, uint32_t size,
+                                   uint32_t flags, int *result)
+{
+	struct tcp_chunk *chunk;
+
+	*result = check_sendable(conn);
+	/* Sequence numbers in use must not come near half of their space. */
+	if (*result == 0 &&
+	    (size == 0 || size > 1u << 30 || conn->snd_end - conn->snd_una > 1u << 30))
+		*result = -TCP_EINVAL;
+	if (*result != 0)
+		return NULL;
+	chunk = chunk_append(conn, data, size);
+	if (chunk != NULL) {
+		chunk->flags = flags;
+		return chunk;
+	}
+	starve(conn);
+	*result = -TCP_ENOBUFS;
+	return NULL;
+}
+
 int tcp_send(struct tcp_conn *conn, const void *data, uint32_t size, tcp_release_fn *release,
              void *context, unsigned flags)
 {
-	int result = check_sendable(conn);
-	struct tcp_chunk *chunk;
+	int result;
+	struct tcp_chunk *chunk =
+	        reference(conn, data, size, release == NULL ? CHUNK_STATIC : 0, &result);
 
-	if (result != 0)
+	if (chunk == NULL)
 		return result;
-	/* Sequence numbers in use must not come near half of their space. */
-	if (size == 0 || size > 1u << 30 || conn->snd_end - conn->snd_una > 1u << 30)
-		return -TCP_EINVAL;
-	chunk = chunk_append(conn, data, size);
-	if (chunk == NULL) {
-		starve(conn);
-		return -TCP_ENOBUFS;
-	}
 	chunk->release = release;
 	chunk->context = context;
-	if (release == NULL)
-		chunk->flags |= CHUNK_STATIC;
+	queued(conn, flags);
+	return 0;
+}
+
+int tcp_send_summed(struct tcp_conn *conn, const void *data, uint32_t size, uint16_t sum,
+                    tcp_release_fn *release, void *context, unsigned flags)
+{
+	uint32_t kind = CHUNK_SUMMED | (release == NULL ? CHUNK_STATIC : 0);
+	int result;
+	struct tcp_chunk *chunk = reference(conn, data, size, kind, &result);
+
+	if (chunk == NULL)
+		return result;
+	chunk->release = release;
+	chunk->context = context;
+	chunk->sum = sum;
 	queued(conn, flags);
 	return 0;
 }
@@ -272,10 +302,12 @@ uint32_t chunks_gather(struct tcp_conn *conn, uint32_t seq, uint32_t size, struc
 
 		if (some == 0)
 			continue;
-		pieces[(*n)++] =
-		        (struct tcp_piece){.data = chunk->data + from,
-		                           .size = some,
-		                           .chunk = chunk->flags & CHUNK_STATIC ? NULL : chunk};
+		pieces[(*n)++] = (struct tcp_piece){
+		        .data = chunk->data + from,
+		        .size = some,
+		        .sum = chunk->sum,
+		        .summed = chunk->flags & CHUNK_SUMMED && some == chunk->size,
+		        .chunk = chunk->flags & CHUNK_STATIC ? NULL : chunk};
 		seq += some;
 		left -= some;
 	}

@@ -10,11 +10,13 @@
 #include <udp/checksum.h>
 #include <udp/wire.h>
 
-#define NS_PER_S    1000000000ull
-#define NS_PER_MS   1000000ull
-#define NS_PER_US   1000ull
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define NS_PER_S  1000000000ull
+#define NS_PER_MS 1000000ull
+#define NS_PER_US 1000ull
+/* NOP NOP timestamps, as a word. */
+#define TIMESTAMP_WORD 0x0101080au
+#define likely(x)      __builtin_expect(!!(x), 1)
+#define unlikely(x)    __builtin_expect(!!(x), 0)
 
 /* The TCP header (RFC 9293, 3.1). */
 enum {
@@ -133,7 +135,7 @@ struct pool {
 };
 
 /* What an application queued. */
-enum chunk_flags { CHUNK_PUSH = 1, CHUNK_BLOCK = 2, CHUNK_STATIC = 4 };
+enum chunk_flags { CHUNK_PUSH = 1, CHUNK_BLOCK = 2, CHUNK_STATIC = 4, CHUNK_SUMMED = 8 };
 
 struct tcp_chunk {
 	struct tcp_chunk *next; /* in the connection's queue; or the pool */
@@ -145,6 +147,7 @@ struct tcp_chunk {
 	void *context;
 	struct tcp_stack *stack;
 	uint32_t flags;
+	uint16_t sum; /* CHUNK_SUMMED: of all of it */
 };
 
 /* Bytes that were sent together and are not acknowledged: one segment, or with segmentation offload
@@ -433,6 +436,9 @@ struct tcp_stack {
 	struct segment late;        /* its arrival is gone */
 
 	uint64_t lookup_secret[3];
+	struct endpoints
+	        stamped; /* whose timestamps' offset was asked for last; ports don't count */
+	uint32_t stamped_offset;
 	uint64_t isn_secret[2], ts_secret[2], cookie_secret[2], port_secret[2];
 	uint32_t port_step;
 	uint32_t cookie_ms; /* when the last cookie went out */

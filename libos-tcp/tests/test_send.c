@@ -63,6 +63,48 @@ static void takes_late_acknowledgements(void **state)
 	            "+0 > FP. 10001:30001(20000) ack 1", "+.1 < . 1:1(0) ack 30002 win 32792");
 }
 
+/* A known sum serves whole pieces at even and odd places; what is cut is summed up anew. */
+static void takes_known_sums(void **state)
+{
+	static uint8_t bytes[300];
+	const struct udp_ip ip = {.family = 4, .bytes = {10, 0, 0, 1}};
+	uint8_t header[20] = {1}, whole[2][sizeof header + sizeof bytes], cut[TCP_HEADER_MAX];
+	struct tcp_piece pieces[3], some[TCP_PIECES_MAX];
+	struct tcp_packet packet = {.src = &ip,
+	                            .dst = &ip,
+	                            .header = header,
+	                            .header_size = sizeof header,
+	                            .n_pieces = 3,
+	                            .size = 171,
+	                            .pieces = pieces,
+	                            .segment_size = 100};
+	struct tcp_packet segment;
+
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 7 + 1);
+	for (unsigned known = 0; known < 2; known++) {
+		pieces[0] = (struct tcp_piece){.data = bytes, .size = 51};
+		pieces[1] = (struct tcp_piece){.data = bytes + 60, .size = 61};
+		pieces[2] = (struct tcp_piece){.data = bytes + 130, .size = 59};
+		for (unsigned i = 0; known && i < 3; i++) {
+			pieces[i].sum = tcp_content_sum(pieces[i].data, pieces[i].size);
+			pieces[i].summed = true;
+		}
+		packet.segment_size = 0;
+		tcp_packet_copy(&packet, whole[known]);
+		assert_int_equal(tcp_packet_sum(&packet), whole[known][16] | whole[known][17] << 8);
+	}
+	assert_memory_equal(whole[0], whole[1], sizeof header + packet.size);
+	packet.segment_size = 100;
+	for (uint32_t i = 0; tcp_packet_cut(&packet, i, &segment, cut, some); i++) {
+		uint16_t with = tcp_packet_sum(&segment);
+
+		for (unsigned n = 0; n < segment.n_pieces; n++)
+			some[n].summed = false;
+		assert_int_equal(with, tcp_packet_sum(&segment));
+	}
+}
+
 static void nagle_holds_back_the_second_small_one(void **state)
 {
 	SCRIPT(PASSIVE_PLAIN, "+0 write 100", "+0 > P. 1:101(100) ack 1", "+0 write 100",
@@ -240,6 +282,7 @@ int main(void)
 	        cmocka_unit_test(copies_into_short_blocks),
 	        cmocka_unit_test(gathers_what_a_burst_lets_go),
 	        cmocka_unit_test(takes_late_acknowledgements),
+	        cmocka_unit_test(takes_known_sums),
 	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
 	        cmocka_unit_test(slow_start_doubles),
 	        cmocka_unit_test(timeout_sends_the_first_again),

@@ -151,6 +151,14 @@ struct flow {
 	struct udp_datagram datagram;
 };
 
+/* The last answer of udp_transport_path; worth nothing in another era, or once a path's MTU is
+ * known to be less than its link's. */
+struct way_kept {
+	uint64_t era; /* 0: none */
+	struct udp_ip asked, remote, src;
+	uint32_t mtu;
+};
+
 struct udp_stack {
 	struct udp_ops ops;
 	void *context;
@@ -169,9 +177,12 @@ struct udp_stack {
 	const struct udp_transport *transport; /* who takes TCP; NULL: nobody */
 	void *transport_context;
 	uint16_t ip4_ids[ID_BUCKETS]; /* next identification, by hash of the destination */
-	bool stirred;                 /* something may be due before `deadline` */
-	uint64_t deadline;            /* of all timers, when they were looked at last */
-	uint64_t era, era_ends;       /* see flow.c; UINT64_MAX: no flow is known */
+	uint16_t *id_at;              /* the last one that was asked for; NULL: none yet */
+	uint8_t id_dst[4];            /* … and its destination */
+	struct way_kept way_kept;
+	bool stirred;           /* something may be due before `deadline` */
+	uint64_t deadline;      /* of all timers, when they were looked at last */
+	uint64_t era, era_ends; /* see flow.c; UINT64_MAX: no flow is known */
 	struct flow flows[FLOWS];
 };
 

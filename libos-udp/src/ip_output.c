@@ -44,7 +44,11 @@ bool ip_fits(struct udp_stack *stack, const struct send *send, uint32_t size)
  * what is sent to others (RFC 7739, 5.3). */
 uint16_t *ip4_id(struct udp_stack *stack, const struct udp_ip *dst)
 {
-	return &stack->ip4_ids[hash_ip(stack, dst, 0) % ID_BUCKETS];
+	if (memcmp(dst->bytes, stack->id_dst, sizeof stack->id_dst) != 0 || stack->id_at == NULL) {
+		memcpy(stack->id_dst, dst->bytes, sizeof stack->id_dst);
+		stack->id_at = &stack->ip4_ids[hash_ip(stack, dst, 0) % ID_BUCKETS];
+	}
+	return stack->id_at;
 }
 
 uint16_t ip4_next_id(struct udp_stack *stack, const struct udp_ip *dst)

@@ -62,12 +62,19 @@ uint64_t transport_run(struct udp_stack *stack, uint64_t now)
 uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
                             struct udp_ip *local)
 {
+	struct way_kept *kept = &stack->way_kept;
 	struct route route;
 
-	if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
-		return 0;
-	*local = route.src;
-	return path_mtu(stack, remote, link_mtu(route.interface, remote));
+	if (kept->era != stack->era || stack->paths.used != 0 ||
+	    !udp_ip_equal(&kept->remote, remote) || !udp_ip_equal(&kept->asked, local)) {
+		if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
+			return 0;
+		*kept = (struct way_kept){
+		        stack->era, *local, *remote, route.src,
+		        path_mtu(stack, remote, link_mtu(route.interface, remote))};
+	}
+	*local = kept->src;
+	return kept->mtu;
 }
 
 void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote, uint32_t mtu)
@@ -130,6 +137,7 @@ static bool send_short(struct udp_stack *stack, const struct udp_transport_send 
 	uint32_t whole = udp_buffer_whole(buffer), most = interface->mtu - IP4_SIZE;
 	bool cut = payload != NULL && payload->segment_size != 0;
 	uint16_t word = request->dont_fragment ? IP4_DF : 0, sum;
+	uint32_t words[IP4_SIZE / 4];
 	uint8_t *frame, *at;
 
 	if (request->src.family != 4 || stack->paths.used != 0 ||
@@ -154,7 +162,8 @@ static bool send_short(struct udp_stack *stack, const struct udp_transport_send 
 	wire_put16(at + IP4_CHECKSUM, 0);
 	memcpy(at + IP4_SRC, request->src.bytes, 4);
 	memcpy(at + IP4_DST, request->dst.bytes, 4);
-	sum = udp_sum_finish(udp_sum_add(0, at, IP4_SIZE));
+	memcpy(words, at, sizeof words);
+	sum = udp_sum_finish((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4]);
 	memcpy(at + IP4_CHECKSUM, &sum, sizeof sum);
 	buffer->interface = (uint8_t)(request->way >> 48);
 	buffer->flags &= UDP_BUFFER_SUM;

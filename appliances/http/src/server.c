@@ -17,7 +17,8 @@
 
 enum {
 	BACKLOG = 256,
-	EVICT_TRIES = 16, /* of the oldest, to find one that waits for nothing */
+	EVICT_TRIES = 16,         /* of the oldest, to find one that waits for nothing */
+	HTTP_SUMMED_BYTES = 1460, /* of a body that may leave in one segment with its head */
 };
 
 struct http_conn {
@@ -118,24 +119,59 @@ static void release_line(void *context, const void *data, uint32_t size)
 static int queue_status(struct http_conn *conn)
 {
 	struct http_clock_line *line = &conn->server->lines[conn->server->line];
-	int result = tcp_send(conn->tcp, line->text, line->size, release_line, line, TCP_SEND_MORE);
+	int result = tcp_send_summed(conn->tcp, line->text, line->size, line->sum, release_line,
+	                             line, TCP_SEND_MORE);
 
 	line->users += result == 0;
 	return result;
 }
 
-static int queue_head(struct http_conn *conn, const struct http_answer *answer,
-                      const struct http_resource *resource, unsigned flags)
+/* The prepared fields that an answer has. */
+static const char *fixed_fields(const struct http_answer *answer,
+                                const struct http_resource *resource, uint32_t *size)
 {
+	uint32_t skip = answer->close ? 0 : resource->fixed_keep;
+
+	*size = resource->fixed_size - skip;
+	return resource->fixed + skip;
+}
+
+/* Sums up what will be answered to a known head, once. → whether the sums hold. */
+static bool summed(struct http_known *known, const struct http_answer *answer,
+                   const struct http_resource *resource)
+{
+	const char *fixed;
+	uint32_t size;
+
+	if (known == NULL || !answer->prepared || resource->release != NULL ||
+	    resource->size > HTTP_SUMMED_BYTES)
+		return false;
+	if (known->answered == resource && known->close == answer->close)
+		return true;
+	fixed = fixed_fields(answer, resource, &size);
+	known->answered = resource;
+	known->close = answer->close;
+	known->fixed_sum = tcp_content_sum(fixed, size);
+	known->body_sum = tcp_content_sum(resource->data, resource->size);
+	return true;
+}
+
+/* `known`: whose sums hold; NULL: none do. */
+static int queue_head(struct http_conn *conn, const struct http_answer *answer,
+                      const struct http_resource *resource, const struct http_known *known,
+                      unsigned flags)
+{
+	const char *fixed;
+	uint32_t size;
 	int64_t copied;
 
 	if (answer->prepared) {
-		uint32_t skip = answer->close ? 0 : resource->fixed_keep;
-
-		return queue_status(conn) == 0
-		               ? tcp_send(conn->tcp, resource->fixed + skip,
-		                          resource->fixed_size - skip, NULL, NULL, flags)
-		               : -TCP_ENOBUFS;
+		fixed = fixed_fields(answer, resource, &size);
+		if (queue_status(conn) != 0)
+			return -TCP_ENOBUFS;
+		return known != NULL ? tcp_send_summed(conn->tcp, fixed, size, known->fixed_sum,
+		                                       NULL, NULL, flags)
+		                     : tcp_send(conn->tcp, fixed, size, NULL, NULL, flags);
 	}
 	copied = tcp_send_copy(conn->tcp, answer->head, answer->head_size, flags);
 	return copied == answer->head_size ? 0 : -TCP_ENOBUFS;
@@ -148,11 +184,14 @@ static void release_unsent(const struct http_resource *resource)
 }
 
 static int queue_body(struct http_conn *conn, const struct http_answer *answer,
-                      const struct http_resource *resource, unsigned flags)
+                      const struct http_resource *resource, const struct http_known *known,
+                      unsigned flags)
 {
 	const uint8_t *data = (const uint8_t *)resource->data + answer->first;
-	int result = tcp_send(conn->tcp, data, answer->size, resource->release, resource->context,
-	                      flags);
+	int result = known != NULL ? tcp_send_summed(conn->tcp, data, answer->size, known->body_sum,
+	                                             NULL, NULL, flags)
+	                           : tcp_send(conn->tcp, data, answer->size, resource->release,
+	                                      resource->context, flags);
 
 	if (result == 0)
 		conn->server->counters.bytes += answer->size;
@@ -175,17 +214,21 @@ static void count(struct http_counters *counters, uint16_t status)
 
 /* Queues all of it. false: the connection is gone. */
 static bool queue(struct http_conn *conn, const struct http_answer *answer,
-                  const struct http_resource *resource)
+                  const struct http_resource *resource, struct http_known *known)
 {
 	bool body = answer->with_body && answer->size > 0;
 	unsigned end = answer->close ? TCP_SEND_END : 0;
-	int result = queue_head(conn, answer, resource, body ? TCP_SEND_MORE : end);
+	int result;
+
+	if (!summed(known, answer, resource))
+		known = NULL;
+	result = queue_head(conn, answer, resource, known, body ? TCP_SEND_MORE : end);
 
 	count(&conn->server->counters, answer->status);
 	if (!body || result != 0)
 		release_unsent(resource);
 	else
-		result = queue_body(conn, answer, resource, end);
+		result = queue_body(conn, answer, resource, known, end);
 	if (result == 0)
 		return true;
 	/* -TCP_EPIPE: the peer has gone. What is left of an answer cannot be told apart from a
@@ -200,8 +243,10 @@ static const char *date_of(const struct http_server *server)
 	return server->wall != 0 ? server->date : NULL;
 }
 
-/* false: the connection is gone, or reads no more. */
-static bool answer_request(struct http_conn *conn, const struct http_request *request)
+/* `known`: where the request was found; NULL: it is new. false: the connection is gone, or reads no
+ * more. */
+static bool answer_request(struct http_conn *conn, const struct http_request *request,
+                           struct http_known *known)
 {
 	struct http_server *server = conn->server;
 	const struct http_resource *resource = NULL;
@@ -211,7 +256,7 @@ static bool answer_request(struct http_conn *conn, const struct http_request *re
 	if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
 		resource = server->config.find(server->config.context, request);
 	http_answer(&answer, request, resource, date_of(server));
-	if (!queue(conn, &answer, resource))
+	if (!queue(conn, &answer, resource, known))
 		return false;
 	if (answer.close) {
 		linger(conn);
@@ -226,7 +271,7 @@ static void answer_wrong(struct http_conn *conn, uint16_t status)
 
 	http_answer_status(&answer, status, conn->request.method != HTTP_METHOD_HEAD, true,
 	                   date_of(conn->server));
-	if (queue(conn, &answer, NULL))
+	if (queue(conn, &answer, NULL, NULL))
 		linger(conn);
 }
 
@@ -245,17 +290,17 @@ static struct http_known *place_of(struct http_server *server, const uint8_t *at
 	return &server->known[words[0] >> 32 & (HTTP_KNOWN - 1)];
 }
 
-/* The request whose head these bytes begin with, and its size; NULL: never seen. */
-static const struct http_request *recall(struct http_server *server, const uint8_t *at,
-                                         uint32_t size, uint32_t *used)
+/* The known head that these bytes begin with, and its size; NULL: never seen. */
+static struct http_known *recall(struct http_server *server, const uint8_t *at, uint32_t size,
+                                 uint32_t *used)
 {
-	const struct http_known *known = place_of(server, at, size);
+	struct http_known *known = place_of(server, at, size);
 
 	if (known == NULL || known->size == 0 || known->size > size ||
 	    memcmp(known->bytes, at, known->size) != 0)
 		return NULL;
 	*used = known->size;
-	return &known->request;
+	return known;
 }
 
 /* All of the head was `size` bytes at `at`. */
@@ -269,6 +314,7 @@ static void remember(struct http_server *server, const struct http_request *requ
 	memcpy(known->bytes, at, size);
 	known->size = size;
 	known->request = *request;
+	known->answered = NULL;
 }
 
 /* ---- Reading ---- */
@@ -302,7 +348,7 @@ static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *
 	while (parsed == HTTP_HEAD ||
 	       (parsed == HTTP_END && *used < span->size && tcp_send_space(conn->tcp) > 0)) {
 		const uint8_t *at = span->data + *used;
-		const struct http_request *known = NULL;
+		struct http_known *known = NULL;
 
 		if (!conn->request.begun)
 			known = recall(conn->server, at, span->size - *used, &n);
@@ -310,7 +356,7 @@ static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *
 			parsed = parse(conn, at, span->size - *used, &n);
 		*used += n;
 		if ((known != NULL || parsed == HTTP_HEAD) &&
-		    !answer_request(conn, known != NULL ? known : &conn->request))
+		    !answer_request(conn, known != NULL ? &known->request : &conn->request, known))
 			return false;
 		if (known == NULL && parsed == HTTP_END)
 			http_request_reset(&conn->request);
@@ -453,6 +499,7 @@ static void tell_second(struct http_server *server, uint64_t wall)
 		http_line_text(&text, "\r\n");
 	}
 	line->size = text.size;
+	line->sum = tcp_content_sum(line->text, line->size);
 }
 
 static bool overdue(const struct http_server *server, const struct http_list *list)

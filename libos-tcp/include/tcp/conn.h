@@ -206,6 +206,11 @@ typedef void tcp_release_fn(void *context, const void *data, uint32_t size);
  */
 int tcp_send(struct tcp_conn *conn, const void *data, uint32_t size, tcp_release_fn *release,
              void *context, unsigned flags);
+/* The same of bytes whose sum is known by tcp_content_sum, for content that is sent often: where
+ * they leave in one segment, nobody looks at them for its checksum. */
+int tcp_send_summed(struct tcp_conn *conn, const void *data, uint32_t size, uint16_t sum,
+                    tcp_release_fn *release, void *context, unsigned flags);
+uint16_t tcp_content_sum(const void *data, uint32_t size);
 /* Copies up to `size` bytes, as many as the send buffer and the stack's blocks take. → how many; 0
  * or too few: TCP_EVENT_WRITABLE follows; negative: -TCP_EPIPE. */
 int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags);

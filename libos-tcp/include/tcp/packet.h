@@ -29,6 +29,8 @@ struct tcp_chunk; /* what an application queued */
 struct tcp_piece {
 	const uint8_t *data;
 	uint32_t size;
+	uint16_t sum;            /* tcp_content_sum of it, */
+	bool summed;             /* if that is known */
 	struct tcp_chunk *chunk; /* NULL: static content, which needs no holding */
 };
 

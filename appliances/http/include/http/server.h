@@ -69,6 +69,7 @@ enum {
 /* "HTTP/1.1 200 OK" and Date of one second; it stays while answers with it are in flight. */
 struct http_clock_line {
 	uint32_t users, size;
+	uint16_t sum; /* tcp_content_sum of the text */
 	char text[56];
 };
 
@@ -78,6 +79,10 @@ struct http_known {
 	uint32_t size; /* 0: none yet */
 	uint8_t bytes[HTTP_KNOWN_BYTES];
 	struct http_request request;
+	/* The sums of what was answered, where that is prepared and short. */
+	const struct http_resource *answered; /* NULL: nothing yet */
+	bool close;
+	uint16_t fixed_sum, body_sum;
 };
 
 struct http_list {

@@ -18,9 +18,22 @@
 
 #define STATS_PERIOD_NS 500000000ull
 
-enum { STATIC_PORT = 8082, BURST = 32, STATS_BYTES = 1024, NAME_MAX = 72 };
+enum {
+	STATIC_PORT = 8082,
+	BURST = 32,
+	STATS_BYTES = 1024,
+	NAME_MAX = 72,
+	TX_SIZE = 2048,     /* descriptors: two for a segment with text */
+	HEADERS_SIZE = 128, /* room for one frame's headers, within a page */
+};
+
+_Static_assert((int)STATIC_HEADERS_MAX <= (int)HEADERS_SIZE, "headers fit");
 
 static struct exo_net net;
+static struct exo_ring tx;
+static struct exo_pages headers; /* HEADERS_SIZE for each descriptor of the ring */
+static struct exo_pages content; /* the site's */
+static uint32_t queued, room;    /* descriptors written, not published; free, as seen last */
 static struct static_site site;
 static struct static_stack *stack;
 static uint64_t no_buffer; /* frames that were not sent: TCP sends them again */
@@ -33,24 +46,67 @@ static int complain(const char *what)
 	return 1;
 }
 
-/* ---- Out ---- */
+/*
+ * ---- Out ----
+ *
+ * Headers are written where the descriptor has its own place for them, and the text leaves from the
+ * site: the kernel copies both. Nothing is reported but what goes wrong, and a place is free again
+ * when its descriptor is.
+ */
+
+static void put(uint32_t n, struct exo_pages *pages, const uint8_t *at, uint32_t size, bool more)
+{
+	struct exo_desc *desc = exo_ring_slot(&tx, n);
+
+	desc->address = exo_pages_physical(pages, at);
+	desc->length = size;
+	desc->flags = more ? EXO_DESC_MORE : 0;
+	desc->port = nic_port;
+}
 
 static void output(void *context, const struct static_frame *frame)
 {
-	uint32_t size = frame->headers_size + frame->payload_size;
-	struct exo_tx_buffer buffer;
+	uint32_t n = frame->payload_size > 0 ? 2 : 1;
+	uint8_t *place;
 
-	if (size > net.tx.buffer_bytes || exo_tx_take(&net.tx, &buffer) != 0) {
+	if (room < queued + n)
+		room = exo_ring_room(&tx);
+	if (room < queued + n) {
 		no_buffer++;
 		return;
 	}
-	memcpy(buffer.data, frame->headers, frame->headers_size);
-	if (frame->payload_size > 0)
-		memcpy(buffer.data + frame->headers_size, frame->payload, frame->payload_size);
-	if (exo_tx_send(&net.tx, &buffer, size, nic_port, 0) != 0) {
-		exo_tx_drop(&net.tx, &buffer);
-		no_buffer++;
+	place = (uint8_t *)headers.address +
+	        (size_t)((tx.request_head + queued) % TX_SIZE) * HEADERS_SIZE;
+	memcpy(place, frame->headers, frame->headers_size);
+	put(queued, &headers, place, frame->headers_size, n > 1);
+	if (n > 1)
+		put(queued + 1, &content, frame->payload, frame->payload_size, false);
+	queued += n;
+}
+
+static void flush(void)
+{
+	uint32_t failed = exo_ring_there(&tx);
+
+	if (failed > 0) {
+		no_buffer += failed;
+		exo_ring_taken(&tx, failed);
 	}
+	if (queued == 0)
+		return;
+	exo_ring_publish(&tx, queued);
+	room -= queued;
+	queued = 0;
+	exo_ring_doorbell(&tx);
+}
+
+static int open_sender(void)
+{
+	int result = exo_ring_open(&tx, EXO_RING_TRANSMIT, EXO_RING_COPY, TX_SIZE,
+	                           exo_sender_core(), &net.flow->cap);
+
+	return result < 0 ? result
+	                  : exo_pages_alloc(&headers, exo_pages_for(TX_SIZE * HEADERS_SIZE));
 }
 
 /* ---- Content ---- */
@@ -106,11 +162,10 @@ static int open_site(void)
 	static char names[EXO_START_FILES_MAX][NAME_MAX];
 	uint32_t n = list_files(files, names);
 	size_t size = static_site_bytes(files, n);
-	struct exo_pages pages;
 
-	if (size == 0 || exo_pages_alloc(&pages, exo_pages_for(size)) < 0)
+	if (size == 0 || exo_pages_alloc(&content, exo_pages_for(size)) < 0)
 		return -1;
-	return static_site_open(&site, files, n, pages.address, size);
+	return static_site_open(&site, files, n, content.address, size);
 }
 
 /* ---- Life ---- */
@@ -138,20 +193,46 @@ static int open_stack(void)
 	return stack == NULL ? -1 : 0;
 }
 
-/* Frames of a burst share one look at the clock. */
+/* A frame, where it lies; only its last part tells that one was longer than a buffer. */
+static void take(const struct exo_desc *desc, const uint8_t *data)
+{
+	const uint16_t unfit = EXO_DESC_CUT | EXO_DESC_MORE | EXO_DESC_SUM_BAD;
+	static bool inside;
+	bool goes_on = inside;
+
+	inside = (desc->flags & EXO_DESC_MORE) != 0;
+	if (!goes_on && desc->status == 0 && (desc->flags & unfit) == 0)
+		static_stack_input(stack, data, desc->length,
+		                   (desc->flags & EXO_DESC_L4_SUM_OK) != 0);
+}
+
+/* Frames of a burst share one look at the clock. Each one's buffer goes straight back. */
 static uint32_t poll(void)
 {
-	static struct exo_rx_frame frames[BURST];
-	uint32_t n = exo_rx_burst(&net.rx, frames, BURST);
+	struct exo_ring *ring = &net.rx.ring;
+	uint32_t n = exo_ring_there(ring), filled = 0;
 
+	if (n > BURST)
+		n = BURST;
 	if (n > 0)
 		static_stack_clock(stack, exo_time_now_ns());
-	for (uint32_t i = 0; i < n; i++)
-		if ((frames[i].flags & (EXO_DESC_CUT | EXO_DESC_MORE | EXO_DESC_SUM_BAD)) == 0)
-			static_stack_input(stack, frames[i].data, frames[i].length,
-			                   (frames[i].flags & EXO_DESC_L4_SUM_OK) != 0);
-	exo_rx_release(&net.rx, frames, n);
-	exo_tx_flush(&net.tx);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct exo_desc *desc = exo_ring_response(ring, i);
+		struct exo_desc *fill = exo_ring_slot(ring, filled);
+		uint8_t *data =
+		        (uint8_t *)net.rx.buffers.address + desc->cookie * net.rx.buffer_bytes;
+
+		if (desc->cookie >= ring->size || desc->length > net.rx.buffer_bytes)
+			continue;
+		take(desc, data);
+		fill->address = exo_pages_physical(&net.rx.buffers, data);
+		fill->length = net.rx.buffer_bytes;
+		fill->cookie = desc->cookie;
+		filled++;
+	}
+	exo_ring_taken(ring, n);
+	exo_ring_publish(ring, filled);
+	flush();
 	return n;
 }
 
@@ -162,12 +243,16 @@ static _Noreturn void serve(void)
 	for (;;) {
 		uint64_t now, due;
 
-		if (poll() > 0)
+		/* What comes from now on wakes us. */
+		if (poll() == BURST)
 			continue;
 		now = exo_time_now_ns();
 		due = static_stack_run(stack, now);
-		exo_tx_flush(&net.tx);
-		if (static_stack_counters(stack)->requests != told_requests) {
+		flush();
+		/* The counters' page changes while nothing of it may be on its way to the kernel.
+		 */
+		if (static_stack_counters(stack)->requests != told_requests &&
+		    exo_ring_room(&tx) == TX_SIZE) {
 			if (now - told >= STATS_PERIOD_NS) {
 				told = now;
 				told_requests = static_stack_counters(stack)->requests;
@@ -184,8 +269,10 @@ int exo_main(void)
 {
 	struct exo_mailbox_end mailbox;
 
-	if (exo_net_open(&net, NULL) < 0)
+	if (exo_net_open(&net, &(struct exo_net_options){.no_transmit = true}) < 0)
 		return complain(net.error);
+	if (open_sender() < 0)
+		return complain("no transmit ring");
 	memset(stats_text, '\n', sizeof stats_text);
 	if (open_site() != 0)
 		return complain("the files make no site");

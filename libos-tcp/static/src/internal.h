@@ -104,6 +104,8 @@ struct static_stack {
 	uint32_t n_conns, hand;
 	uint32_t free, mask; /* free list; of the hash */
 	struct static_known known[STATIC_KNOWN];
+	uint64_t used[WHEEL_SLOTS /
+	              64]; /* slots in which somebody has stood since this was looked at */
 	uint32_t wheel[WHEEL_SLOTS];
 	uint32_t *hash;
 	struct conn *conns;

@@ -65,11 +65,24 @@ static void take_options(struct segment *segment, const uint8_t *at, uint32_t si
 	}
 }
 
+/* Sums of five words, the length of both headers, and of two. */
+static uint32_t word(const uint8_t *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof value);
+	return value;
+}
+
+static uint64_t sum_five(const uint8_t *at)
+{
+	return (uint64_t)word(at) + word(at + 4) + word(at + 8) + word(at + 12) + word(at + 16);
+}
+
 static uint64_t pseudo(const uint8_t *addresses, uint32_t size)
 {
-	uint8_t tail[4] = {0, PROTOCOL_TCP, (uint8_t)(size >> 8), (uint8_t)size};
-
-	return udp_sum_add(udp_sum_add(0, addresses, 8), tail, sizeof tail);
+	return (uint64_t)word(addresses) + word(addresses + 4) + (PROTOCOL_TCP << 8) +
+	       ((uint64_t)__builtin_bswap16((uint16_t)size) << 16);
 }
 
 static bool bad(uint64_t *counter)
@@ -124,7 +137,7 @@ bool static_packet_parse(struct static_stack *stack, const uint8_t *frame, uint3
 	if (header < IPV4 || total < header || total > size - ETHERNET ||
 	    (load16(ip + 6) & 0x3fff) != 0)
 		return bad(&stack->count.malformed);
-	if (udp_sum_finish(udp_sum_add(0, ip, header)) != 0)
+	if (udp_sum_finish(udp_sum_add(sum_five(ip), ip + IPV4, header - IPV4)) != 0)
 		return bad(&stack->count.bad_checksum);
 	*segment = (struct segment){.mac = frame + 6, .remote = load32(ip + 12), .scale = NO_SCALE};
 	if (no_host(segment->remote))
@@ -155,7 +168,7 @@ static void write_ip(struct static_stack *stack, uint8_t *ip, uint32_t remote, u
 	store16(ip + 10, 0);
 	memcpy(ip + 12, stack->config.address, 4);
 	store32(ip + 16, remote);
-	sum = udp_sum_finish(udp_sum_add(0, ip, IPV4));
+	sum = udp_sum_finish(sum_five(ip));
 	memcpy(ip + 10, &sum, sizeof sum);
 }
 
@@ -179,7 +192,9 @@ static void send(struct static_stack *stack, uint8_t *frame, const struct head *
 	tcp[13] = head->flags;
 	store16(tcp + 14, head->window);
 	store32(tcp + 16, 0);
-	sum += udp_sum_add(pseudo(ip + 12, header + size), tcp, header);
+	sum += pseudo(ip + 12, header + size) + sum_five(tcp);
+	if (head->options > 0)
+		sum = udp_sum_add(sum, tcp + TCP, head->options);
 	checksum = udp_sum_finish(sum);
 	memcpy(tcp + 16, &checksum, sizeof checksum);
 	stack->count.frames_out++;

@@ -245,6 +245,8 @@ static uint64_t sum_in_place(const struct static_answer *answer, uint32_t from, 
 {
 	uint64_t sum = 0;
 
+	if (from == to)
+		return 0;
 	if (from < to && from % 2 != 0)
 		sum = (uint64_t)answer->bytes[from++] << 8;
 	return udp_sum_add(sum, answer->bytes + from, to - from);

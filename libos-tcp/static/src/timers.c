@@ -21,6 +21,7 @@ static void insert(struct static_stack *stack, struct conn *conn)
 	uint32_t index = (uint32_t)(conn - stack->conns), *head = slot(stack, conn->due);
 
 	conn->slot = (uint16_t)(head - stack->wheel);
+	stack->used[conn->slot / 64] |= 1ull << conn->slot % 64;
 	conn->later = *head;
 	conn->earlier = NONE;
 	if (*head != NONE)
@@ -140,15 +141,36 @@ static void run_slot(struct static_stack *stack, uint32_t *head)
 	}
 }
 
+/* Slots from the hand on to the next in which somebody stands; 0: there is none. */
+static uint32_t next_used(struct static_stack *stack)
+{
+	uint32_t first = stack->tick + 1, ahead = 0;
+
+	while (ahead < WHEEL_SLOTS) {
+		uint32_t at = (first + ahead) % WHEEL_SLOTS;
+		uint64_t bits = stack->used[at / 64] >> at % 64;
+		uint32_t step = bits != 0 ? (uint32_t)__builtin_ctzll(bits) : 64 - at % 64;
+
+		ahead += step;
+		if (bits == 0)
+			continue;
+		if (stack->wheel[at + step] != NONE)
+			return ahead + 1;
+		stack->used[(at + step) / 64] &= ~(1ull << (at + step) % 64);
+	}
+	return 0;
+}
+
 uint64_t static_stack_run(struct static_stack *stack, uint64_t now)
 {
+	uint32_t ahead;
+
 	static_stack_clock(stack, now);
 	while (before(stack->tick, stack->ms / TICK_MS)) {
 		stack->tick++;
 		run_slot(stack, &stack->wheel[stack->tick % WHEEL_SLOTS]);
 	}
-	for (uint32_t i = 1; i < WHEEL_SLOTS && stack->n_conns > 0; i++)
-		if (stack->wheel[(stack->tick + i) % WHEEL_SLOTS] != NONE)
-			return stack->origin + (uint64_t)(stack->tick + i) * TICK_MS * 1000000;
-	return UINT64_MAX;
+	ahead = next_used(stack);
+	return ahead != 0 ? stack->origin + (uint64_t)(stack->tick + ahead) * TICK_MS * 1000000
+	                  : UINT64_MAX;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who a segment belongs to: hash tables of connections, half-open ones and those in TIME-WAIT, and
- * listeners by port. The tables' hash folds two multiplications of secret-blurred words; their
+ * listeners by port. The tables' hash folds multiplications of secret-blurred words; their
  * sizes are at least the pools', so that chains stay short.
  */
 #include "internal.h"
@@ -18,6 +18,12 @@ uint32_t lookup_hash(const struct tcp_stack *stack, const struct endpoints *at)
 	uint64_t words[2], local;
 	uint64_t ports = (uint64_t)at->remote_port << 16 | at->local_port;
 
+	if (at->remote.family == 4) {
+		memcpy(words, at->remote.bytes, 4);
+		memcpy((uint8_t *)words + 4, at->local.bytes, 4);
+		return (uint32_t)fold(words[0] ^ stack->lookup_secret[0],
+		                      ports ^ stack->lookup_secret[1]);
+	}
 	memcpy(words, at->remote.bytes, 16);
 	memcpy(&local, at->local.bytes + (at->local.family == 6 ? 8 : 0), 8);
 	ports = fold((ports << 32 | at->remote.family) ^ stack->lookup_secret[1],

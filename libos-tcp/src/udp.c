@@ -7,18 +7,20 @@
 static bool on_input(void *context, const struct udp_transport_packet *packet)
 {
 	struct tcp_udp *glue = context;
-	struct tcp_arrival arrival = {.src = packet->src,
-	                              .dst = packet->dst,
-	                              .segment = packet->data,
-	                              .size = packet->size,
-	                              .tail = packet->tail,
-	                              .tos = packet->tos,
-	                              .ttl = packet->ttl,
-	                              .checksum_ok = packet->checksum_ok,
-	                              .quiet = packet->to_group,
-	                              .route = packet->way,
-	                              .buffer = packet->buffer};
+	struct tcp_arrival arrival;
 
+	/* One by one: to zero it before costs as much again, for each packet. */
+	arrival.src = packet->src;
+	arrival.dst = packet->dst;
+	arrival.segment = packet->data;
+	arrival.size = packet->size;
+	arrival.tail = packet->tail;
+	arrival.tos = packet->tos;
+	arrival.ttl = packet->ttl;
+	arrival.checksum_ok = packet->checksum_ok;
+	arrival.quiet = packet->to_group;
+	arrival.route = packet->way;
+	arrival.buffer = packet->buffer;
 	/* When it arrived is what the clock says while it is worked on. */
 	tcp_stack_clock(glue->tcp, packet->buffer->time != 0 ? packet->buffer->time
 	                                                     : udp_transport_now(glue->udp));

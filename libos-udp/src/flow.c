@@ -115,17 +115,20 @@ static void to_transport(struct udp_stack *stack, const struct flow *flow,
                          struct udp_buffer *buffer, uint32_t size)
 {
 	const uint8_t *ip = buffer->data + IP;
-	struct udp_transport_packet handed = {.src = flow->datagram.from.ip,
-	                                      .dst = flow->datagram.to.ip,
-	                                      .data = buffer->data + UDP,
-	                                      .size = size,
-	                                      .tail = buffer->tail + buffer->size - UDP - size,
-	                                      .tos = ip[IP4_TOS],
-	                                      .ttl = ip[IP4_TTL],
-	                                      .checksum_ok = buffer->flags & UDP_BUFFER_L4_OK,
-	                                      .way = flow->way,
-	                                      .buffer = buffer};
+	struct udp_transport_packet
+	        handed; /* assigned one by one: zeroing it costs as much again */
 
+	handed.src = flow->datagram.from.ip;
+	handed.dst = flow->datagram.to.ip;
+	handed.data = buffer->data + UDP;
+	handed.size = size;
+	handed.tail = buffer->tail + buffer->size - UDP - size;
+	handed.tos = ip[IP4_TOS];
+	handed.ttl = ip[IP4_TTL];
+	handed.checksum_ok = buffer->flags & UDP_BUFFER_L4_OK;
+	handed.to_group = false;
+	handed.way = flow->way;
+	handed.buffer = buffer;
 	if (!stack->transport->input(stack->transport_context, &handed))
 		udp_buffer_release(stack, buffer);
 }

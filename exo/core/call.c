@@ -308,13 +308,14 @@ machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {
 
 static int64_t handle(struct call *call, const struct row *row)
 {
-	const void *key = (const char *)call->block + row->at;
+	const char *block = call->block;
 	int64_t result = 0;
 
 	if (row->lock == CORE)
 		core_lock();
 	if (row->kind)
-		result = cap_check(key, call->env, (enum exo_kind)row->kind, row->rights);
+		result = cap_check((const void *)(block + row->at), call->env,
+		                   (enum exo_kind)row->kind, row->rights);
 	if (!result)
 		result = row->handler(call);
 	if (row->lock == CORE)

@@ -2,18 +2,15 @@
 /*
  * The table of kernel calls: one row each, in the order of enum exo_call, and the small calls.
  */
-#include "call.h"
+#include "core.h"
 
 #include "cap.h"
-#include "core.h"
 #include "env.h"
-#include "fault.h"
 #include "extent.h"
 #include "framebuffer.h"
 #include "hooks.h"
 #include "log.h"
 #include "net.h"
-#include "pe.h"
 #include "revoke.h"
 #include "slots.h"
 #include "space.h"
@@ -209,74 +206,71 @@ enum call_back {
  */
 static const struct row {
 	int64_t (*handler)(struct call *call);
-	const char *name;
 	uint8_t lock, back;
 	uint16_t size, at, kind, rights;
 } rows[MACHINE_LEAF_CALLS] = {
-#define ROW(number, handler, name, lock, ...)                                                      \
-	[(number)-EXO_CALL_BASE] = {handler, name, lock, ##__VA_ARGS__}
-#define BLOCK(type, back) back, sizeof(struct type)
-#define KEYED(type, back, member, kind, rights)                                                    \
-	back, sizeof(struct type), offsetof(struct type, member), EXO_KIND_##kind,                 \
-	        EXO_RIGHT_##rights
-#define KEY(kind, rights) IN, sizeof(struct exo_cap), 0, EXO_KIND_##kind, EXO_RIGHT_##rights
-        ROW(EXO_CALL_NULL, call_null, "null", FREE),
-        ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, "console_write", FREE, KEY(CONSOLE, WRITE)),
-        ROW(EXO_CALL_CONSOLE_READ, call_console_read, "console_read", FREE, KEY(CONSOLE, READ)),
-        ROW(EXO_CALL_POWER, call_power, "power", FREE, KEY(MACHINE, CONTROL)),
-        ROW(EXO_CALL_YIELD, slots_call_yield, "yield", FREE),
-        ROW(EXO_CALL_WAIT, slots_call_wait, "wait", FREE),
-        ROW(EXO_CALL_TIMER, slots_call_timer, "timer", FREE),
-        ROW(EXO_CALL_PENDING, upcall_call_pending, "pending", FREE),
-        ROW(EXO_CALL_RESUME, upcall_call_resume, "resume", FREE),
-        ROW(EXO_CALL_SET_FS, call_set_fs, "set_fs", FREE),
-        ROW(EXO_CALL_ENV_CREATE, env_call_create, "env_create", CORE,
+#define ROW(number, function, locked, ...)                                                         \
+	[(number)-EXO_CALL_BASE] = {.handler = (function), .lock = (locked), ##__VA_ARGS__}
+#define BLOCK(type, how) .back = (how), .size = sizeof(struct type)
+#define KEYED(type, how, member, of, right)                                                        \
+	BLOCK(type, how), .at = offsetof(struct type, member), .kind = EXO_KIND_##of,              \
+	                  .rights = EXO_RIGHT_##right
+#define KEY(of, right) BLOCK(exo_cap, IN), .kind = EXO_KIND_##of, .rights = EXO_RIGHT_##right
+        ROW(EXO_CALL_NULL, call_null, FREE),
+        ROW(EXO_CALL_CONSOLE_WRITE, call_console_write, FREE, KEY(CONSOLE, WRITE)),
+        ROW(EXO_CALL_CONSOLE_READ, call_console_read, FREE, KEY(CONSOLE, READ)),
+        ROW(EXO_CALL_POWER, call_power, FREE, KEY(MACHINE, CONTROL)),
+        ROW(EXO_CALL_YIELD, slots_call_yield, FREE),
+        ROW(EXO_CALL_WAIT, slots_call_wait, FREE),
+        ROW(EXO_CALL_TIMER, slots_call_timer, FREE),
+        ROW(EXO_CALL_PENDING, upcall_call_pending, FREE),
+        ROW(EXO_CALL_RESUME, upcall_call_resume, FREE),
+        ROW(EXO_CALL_SET_FS, call_set_fs, FREE),
+        ROW(EXO_CALL_ENV_CREATE, env_call_create, CORE,
             KEYED(exo_env_create, BACK, authority, ENV, ALLOC)),
-        ROW(EXO_CALL_PE_SET, pe_call_set, "pe_set", CORE),
-        ROW(EXO_CALL_ENV_START, env_call_start, "env_start", CORE),
-        ROW(EXO_CALL_EXIT, call_exit, "exit", FREE),
-        ROW(EXO_CALL_ENV_END, env_call_end, "env_end", FREE),
-        ROW(EXO_CALL_ENV_STATUS, env_call_status, "env_status", CORE,
+        ROW(EXO_CALL_PE_SET, pe_call_set, CORE),
+        ROW(EXO_CALL_ENV_START, env_call_start, CORE),
+        ROW(EXO_CALL_EXIT, call_exit, FREE),
+        ROW(EXO_CALL_ENV_END, env_call_end, FREE),
+        ROW(EXO_CALL_ENV_STATUS, env_call_status, CORE,
             KEYED(exo_env_status, BACK, env, ENV, CONTROL)),
-        ROW(EXO_CALL_GRANT, cap_call_grant, "grant", CORE, BLOCK(exo_grant, BACK)),
-        ROW(EXO_CALL_REVOKE, cap_call_revoke, "revoke", FREE, BLOCK(exo_cap, BACK)),
-        ROW(EXO_CALL_FRAME_ALLOC, call_frame_alloc, "frame_alloc", CORE,
+        ROW(EXO_CALL_GRANT, cap_call_grant, CORE, BLOCK(exo_grant, BACK)),
+        ROW(EXO_CALL_REVOKE, cap_call_revoke, FREE, BLOCK(exo_cap, BACK)),
+        ROW(EXO_CALL_FRAME_ALLOC, call_frame_alloc, CORE,
             KEYED(exo_frame_alloc, BACK, authority, FRAME, ALLOC)),
-        ROW(EXO_CALL_FRAME_FREE, call_frame_free, "frame_free", CORE),
-        ROW(EXO_CALL_MAP, space_call_map, "map", FREE),
-        ROW(EXO_CALL_UNMAP, space_call_unmap, "unmap", FREE),
-        ROW(EXO_CALL_SLOT_TAKE, slots_call_take, "slot_take", CORE),
-        ROW(EXO_CALL_SLOT_FREE, slots_call_free, "slot_free", CORE),
-        ROW(EXO_CALL_FLOW_GRANT, call_flow_grant, "flow_grant", FREE, BLOCK(exo_flow_grant, BACK)),
-        ROW(EXO_CALL_BIND, call_bind, "bind", FREE, BLOCK(exo_bind, BACK)),
-        ROW(EXO_CALL_UNBIND, call_unbind, "unbind", FREE, BLOCK(exo_cap, IN)),
-        ROW(EXO_CALL_RING_CREATE, call_ring_create, "ring_create", FREE,
-            BLOCK(exo_ring_create, BACK)),
-        ROW(EXO_CALL_RING_DESTROY, call_ring_destroy, "ring_destroy", FREE, BLOCK(exo_cap, IN)),
-        ROW(EXO_CALL_DOORBELL, call_doorbell, "doorbell", FREE),
-        ROW(EXO_CALL_INVOKE, transfer_call_invoke, "invoke", FREE),
-        ROW(EXO_CALL_SEND, transfer_call_send, "send", FREE),
-        ROW(EXO_CALL_REPLY, transfer_call_reply, "reply", FREE),
-        ROW(EXO_CALL_LEDGER, ledger_call_list, "ledger", FREE,
+        ROW(EXO_CALL_FRAME_FREE, call_frame_free, CORE),
+        ROW(EXO_CALL_MAP, space_call_map, FREE),
+        ROW(EXO_CALL_UNMAP, space_call_unmap, FREE),
+        ROW(EXO_CALL_SLOT_TAKE, slots_call_take, CORE),
+        ROW(EXO_CALL_SLOT_FREE, slots_call_free, CORE),
+        ROW(EXO_CALL_FLOW_GRANT, call_flow_grant, FREE, BLOCK(exo_flow_grant, BACK)),
+        ROW(EXO_CALL_BIND, call_bind, FREE, BLOCK(exo_bind, BACK)),
+        ROW(EXO_CALL_UNBIND, call_unbind, FREE, BLOCK(exo_cap, IN)),
+        ROW(EXO_CALL_RING_CREATE, call_ring_create, FREE, BLOCK(exo_ring_create, BACK)),
+        ROW(EXO_CALL_RING_DESTROY, call_ring_destroy, FREE, BLOCK(exo_cap, IN)),
+        ROW(EXO_CALL_DOORBELL, call_doorbell, FREE),
+        ROW(EXO_CALL_INVOKE, transfer_call_invoke, FREE),
+        ROW(EXO_CALL_SEND, transfer_call_send, FREE),
+        ROW(EXO_CALL_REPLY, transfer_call_reply, FREE),
+        ROW(EXO_CALL_LEDGER, ledger_call_list, FREE,
             KEYED(exo_listing, BACK, machine, MACHINE, READ)),
-        ROW(EXO_CALL_EXTENT_ALLOC, extent_call_alloc, "extent_alloc", CORE,
+        ROW(EXO_CALL_EXTENT_ALLOC, extent_call_alloc, CORE,
             KEYED(exo_extent_alloc, BACK, authority, EXTENT, ALLOC)),
-        ROW(EXO_CALL_EXTENT_FREE, extent_call_free, "extent_free", CORE, KEY(EXTENT, FREE)),
-        ROW(EXO_CALL_DISK, extent_call_disk, "disk", CORE, BLOCK(exo_disk_request, IN)),
-        ROW(EXO_CALL_SCREEN_CREATE, framebuffer_call_create, "screen_create", CORE,
-            BLOCK(exo_screen_create, BACK)),
-        ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, "screen_free", CORE, KEY(SCREEN, FREE)),
-        ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, "screen_blit", FREE, BLOCK(exo_blit, IN)),
-        ROW(EXO_CALL_FRAME_USES, call_frame_uses, "frame_uses", CORE),
-        ROW(EXO_CALL_MAP_PAGE, space_call_map_page, "map_page", CORE),
-        ROW(EXO_CALL_UNMAP_PAGE, space_call_unmap_page, "unmap_page", FREE),
-        ROW(EXO_CALL_GATE, transfer_call_gate, "gate", CORE),
-        ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, "repossess", CORE, BLOCK(exo_repossess, IN)),
-        ROW(EXO_CALL_SEED, revoke_call_seed, "seed", FREE, BLOCK(exo_seed, IN)),
-        ROW(EXO_CALL_ENV_RECORD, fault_call_record, "env_record", CORE,
+        ROW(EXO_CALL_EXTENT_FREE, extent_call_free, CORE, KEY(EXTENT, FREE)),
+        ROW(EXO_CALL_DISK, extent_call_disk, CORE, BLOCK(exo_disk_request, IN)),
+        ROW(EXO_CALL_SCREEN_CREATE, framebuffer_call_create, CORE, BLOCK(exo_screen_create, BACK)),
+        ROW(EXO_CALL_SCREEN_FREE, framebuffer_call_free, CORE, KEY(SCREEN, FREE)),
+        ROW(EXO_CALL_SCREEN_BLIT, framebuffer_call_blit, FREE, BLOCK(exo_blit, IN)),
+        ROW(EXO_CALL_FRAME_USES, call_frame_uses, CORE),
+        ROW(EXO_CALL_MAP_PAGE, space_call_map_page, CORE),
+        ROW(EXO_CALL_UNMAP_PAGE, space_call_unmap_page, FREE),
+        ROW(EXO_CALL_GATE, transfer_call_gate, CORE),
+        ROW(EXO_CALL_REPOSSESS, revoke_call_repossess, CORE, BLOCK(exo_repossess, IN)),
+        ROW(EXO_CALL_SEED, revoke_call_seed, FREE, BLOCK(exo_seed, IN)),
+        ROW(EXO_CALL_ENV_RECORD, fault_call_record, CORE,
             KEYED(exo_env_record, BACK, env, ENV, CONTROL)),
-        ROW(EXO_CALL_FACT, call_fact, "fact", FREE, KEY(MACHINE, READ)),
-        ROW(EXO_CALL_EXT, call_ext, "ext", FREE),
+        ROW(EXO_CALL_FACT, call_fact, FREE, KEY(MACHINE, READ)),
+        ROW(EXO_CALL_EXT, call_ext, FREE),
 #undef ROW
 #undef BLOCK
 #undef KEYED
@@ -284,13 +278,6 @@ static const struct row {
 };
 
 _Static_assert(EXO_CALL_LAST - EXO_CALL_BASE <= MACHINE_LEAF_CALLS, "every call has its row");
-
-const char *call_name(uint64_t number)
-{
-	if (number < EXO_CALL_BASE || number >= EXO_CALL_LAST)
-		return NULL;
-	return rows[number - EXO_CALL_BASE].name;
-}
 
 /* ---- Leaf calls: see machine.h ---- */
 
@@ -326,8 +313,11 @@ static int64_t handle(struct call *call, const struct row *row)
 /* A block that is written back: better to know now that it can't be than to undo. */
 static __attribute__((noinline)) int64_t handle_block(struct call *call, const struct row *row)
 {
-	_Alignas(8) char block[sizeof(struct exo_env_status)];
-	int64_t result = call_copy_in(block, call->arg[0], row->size);
+	_Alignas(8) char block[sizeof(struct exo_env_status)]; /* no call has a larger one */
+	int64_t result;
+
+	MACHINE_ASSERT(row->size <= sizeof(block));
+	result = call_copy_in(block, call->arg[0], row->size);
 
 	if (!result && row->back == BACK)
 		result = call_copy_out(call->arg[0], block, row->size);

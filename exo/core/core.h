@@ -20,6 +20,7 @@
 
 struct env;
 struct pe;
+struct call;
 
 /* Status with which an emulator is left. */
 enum core_exit {
@@ -41,12 +42,40 @@ void core_unlock(void);
  * an environment. Lock-free. */
 void core_poll_soon(unsigned core);
 
-/* The pages at EXO_INFO_ADDR, written by the kernel; tables at the offsets that they name. */
+/* The pages at EXO_INFO_ADDR (exo/info.h), made once at start, written by the kernel, mapped
+ * read-only into every space: struct exo_info, then the tables that it names on pages of their own:
+ * ports and slots, then the free map, which is the ledger's. Where that is longer than the area,
+ * frame_end says how far it goes. */
 extern struct exo_info *core_info;
 struct exo_port_info *core_info_ports(void);
 struct exo_slot_info *core_info_slots(void);
+/* After ledger_init. */
+void info_init(void);
+/* Maps them into a new space. 0 or -EXO_ENOMEM. */
+int info_map(struct machine_space *space);
+/* Refreshes what is not kept up to date as it happens; on one core, some ten times a second. */
+void info_update(void);
 
-/* ---- Calls ---- */
+/*
+ * Starts init, the one environment that the kernel makes by itself, out of the payload's member
+ * "init": with all of memory as its limit, its image and its start page (exo/start.h), keys to
+ * everything and the first slot of core 0. Its PE has no entries yet and no stack: its first
+ * instructions bring their own. NULL, or what is wrong. No other core runs yet: no lock is taken.
+ */
+const char *init_start(const char *command_line);
+
+/* Ends the environment of `pe`, whose space runs on this core, by a fault that no handler of its
+ * takes: with a console line that names environment, exception, address and instruction, with
+ * registers and the addresses that frame pointers lead to. All that is kept as its record. */
+void fault_end(struct pe *pe, const struct machine_trap *trap);
+int64_t fault_call_record(struct call *call);
+
+/* ---- Calls. A handler finds what its row (call.c) says checked; it checks all that is left, then
+ * changes state. ---- */
+
+/* Handles the call that `pe` trapped with and leaves the result in its registers. Whether the PE
+ * goes on running: not after WAIT, YIELD and EXIT. */
+bool call_dispatch(struct pe *pe);
 
 /* A kernel call being handled. The caller's space runs on this core. */
 struct call {

@@ -16,7 +16,6 @@
 #include "framebuffer.h"
 #include "hooks.h"
 #include "net.h"
-#include "pe.h"
 #include "revoke.h"
 #include "slots.h"
 #include "space.h"

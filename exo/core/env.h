@@ -169,6 +169,15 @@ void env_leave(struct env *env);
  * held. 0 and *env; -EXO_ENOENT where it has ended, or as cap_fetch. */
 int env_fetch(struct call *call, uint64_t key, struct env **env);
 
+/* PEs (pe.c): lets one run from its start address; removes one, which no core has current, from its
+ * core and environment; closes all gates to an environment, whose key's epoch has ended; begins
+ * with none. */
+void pe_start(struct pe *pe);
+void pe_destroy(struct pe *pe);
+void pe_rename(const struct env *env);
+void pe_init(void);
+
+int64_t pe_call_set(struct call *call);
 int64_t env_call_create(struct call *call);
 int64_t env_call_start(struct call *call);
 int64_t env_call_end(struct call *call);

@@ -7,9 +7,8 @@
 
 #include <exo/layout.h>
 
-#include "call.h"
-#include "cap.h"
 #include "core.h"
+#include "cap.h"
 #include "env.h"
 #include "hooks.h"
 #include "ledger.h"

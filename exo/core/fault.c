@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a fatal fault looks like on the console. Names: Intel SDM vol. 3A, table 6-1. */
-#include "fault.h"
-
+/* What a fatal fault looks like on the console, and its record. */
 #include "core.h"
+#include "env.h"
+#include "exceptions.h"
 #include "log.h"
 #include "space.h"
 
@@ -13,32 +13,6 @@ enum {
 	ERROR_WRITE = 1 << 1,
 	ERROR_FETCH = 1 << 4,
 };
-
-static const char *vector_name(uint32_t vector)
-{
-	static const char *const names[] = {
-	        [0] = "divide error",
-	        [1] = "debug exception",
-	        [3] = "breakpoint",
-	        [4] = "overflow",
-	        [5] = "bound exceeded",
-	        [6] = "invalid instruction",
-	        [7] = "no coprocessor",
-	        [8] = "double fault",
-	        [10] = "invalid TSS",
-	        [11] = "segment not present",
-	        [12] = "stack fault",
-	        [13] = "general protection fault",
-	        [14] = "page fault",
-	        [16] = "x87 error",
-	        [17] = "alignment check",
-	        [19] = "SIMD error",
-	        [21] = "control protection fault",
-	};
-	const char *name = vector < sizeof(names) / sizeof(names[0]) ? names[vector] : NULL;
-
-	return name ? name : "exception";
-}
 
 static const char *access_name(uint64_t error)
 {
@@ -69,7 +43,7 @@ static void say_exception(const struct pe *pe, const struct machine_trap *trap)
 	const struct exo_regs *regs = &pe->machine.regs;
 
 	log_env(pe->env, "ended: %s (vector %u) %s: error 0x%lx, address 0x%lx, ip 0x%lx, sp 0x%lx",
-	        vector_name(trap->vector), trap->vector, why(pe, EXO_UPCALL_EXCEPTION),
+	        exception_name(trap->vector), trap->vector, why(pe, EXO_UPCALL_EXCEPTION),
 	        (unsigned long)trap->error, (unsigned long)trap->address, (unsigned long)regs->rip,
 	        (unsigned long)regs->rsp);
 }

@@ -8,9 +8,8 @@
 #include <exo/layout.h>
 
 #include "boot_info.h"
-#include "call.h"
-#include "cap.h"
 #include "core.h"
+#include "cap.h"
 #include "env.h"
 #include "ledger.h"
 

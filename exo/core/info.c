@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The information pages. */
-#include "info.h"
+#include "core.h"
 
 #include <stdio.h>
 
@@ -8,7 +8,6 @@
 #include <exo/layout.h>
 
 #include "boot_info.h"
-#include "core.h"
 #include "ledger.h"
 #include "log.h"
 #include "net.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Starting init: init.h. */
-#include "init.h"
+#include "core.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include <exo/start.h>
 
 #include "cap.h"
-#include "core.h"
 #include "env.h"
 #include "ledger.h"
 #include "log.h"

@@ -13,7 +13,6 @@
 #include "framebuffer.h"
 #include "frame_table.h"
 #include "net.h"
-#include "pe.h"
 #include "space.h"
 
 static uint32_t authority_epochs[EXO_KINDS];

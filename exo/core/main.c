@@ -13,8 +13,6 @@
 #include "env.h"
 #include "extent.h"
 #include "framebuffer.h"
-#include "info.h"
-#include "init.h"
 #include "ledger.h"
 #include "log.h"
 #include "net.h"

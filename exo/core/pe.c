@@ -4,7 +4,7 @@
  * below the kernel's half (what does not run there faults there). The shared page is different: the
  * kernel writes it through its own alias, so the frame must be the environment's, and stays pinned.
  */
-#include "pe.h"
+#include "env.h"
 
 #include <exo/layout.h>
 

@@ -2,11 +2,9 @@
 /* Who owns which time slots, and the calls that change it: slots.h. */
 #include "slots.h"
 
-#include "call.h"
-#include "cap.h"
 #include "core.h"
+#include "cap.h"
 #include "env.h"
-#include "info.h"
 
 static int check_range(uint64_t first, uint64_t count)
 {

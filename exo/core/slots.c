@@ -2,14 +2,11 @@
 /* Time slots and the loop of each core: slots.h. */
 #include "slots.h"
 
-#include "call.h"
+#include "core.h"
 #include "hooks.h"
 #include "cap.h"
-#include "core.h"
 #include "env.h"
 #include "extent.h"
-#include "fault.h"
-#include "info.h"
 #include "log.h"
 #include "net.h"
 #include "revoke.h"

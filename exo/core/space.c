@@ -12,7 +12,6 @@
 #include "core.h"
 #include "env.h"
 #include "frame_table.h"
-#include "info.h"
 #include "ledger.h"
 #include "machine.h"
 

@@ -6,7 +6,7 @@
 #include "../dev/power.h"
 #include "../dev/serial.h"
 #include "memory.h"
-#include "smp.h"
+#include "start.h"
 #include <string.h>
 
 enum {

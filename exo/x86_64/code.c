@@ -8,7 +8,7 @@
  * faults when it executes there and finds it stale; one that still holds the executable translation
  * of a freed page has no business there, and reads the new code through it.
  */
-#include "code.h"
+#include "start.h"
 
 #include <exo/error.h>
 #include <exo/layout.h>

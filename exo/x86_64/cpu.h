@@ -150,7 +150,7 @@ static inline void cpu_pause(void)
 /* What the machine has and the kernel uses; filled in on the first core by features_init. */
 struct cpu_features {
 	uint64_t exo; /* enum exo_features */
-	bool xsave, xsaveopt, pge, invpcid, rdrand, rdseed, intel, meltdown, arat;
+	bool xsave, xsaveopt, pge, rdseed, intel, meltdown;
 	uint64_t xcr0; /* vector state that is enabled */
 	uint32_t vector_bytes;
 	uint32_t max_leaf;

@@ -14,7 +14,7 @@
 #define CPU_VECTORS_OF 176
 
 /* struct cpu_features, struct machine_space */
-#define FEATURES_XCR0 24
+#define FEATURES_XCR0 16
 #define SPACE_TOP     0
 
 /* struct exo_regs */

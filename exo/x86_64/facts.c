@@ -8,7 +8,7 @@
 #include "acpi.h"
 #include "console.h"
 #include "cpu.h"
-#include "main.h"
+#include "start.h"
 
 static void set_text(struct exo_fact *fact, const char *text, size_t size)
 {

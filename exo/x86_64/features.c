@@ -19,12 +19,7 @@ enum {
 	CR4_PGE = 1 << 7,
 	CR4_OSFXSR = 1 << 9,
 	CR4_OSXMMEXCPT = 1 << 10,
-	CR4_UMIP = 1 << 11,
-	CR4_FSGSBASE = 1 << 16,
-	CR4_PCIDE = 1 << 17,
 	CR4_OSXSAVE = 1 << 18,
-	CR4_SMEP = 1 << 20,
-	CR4_SMAP = 1 << 21,
 
 	EFER_SCE = 1 << 0,
 	EFER_LME = 1 << 8,
@@ -54,21 +49,41 @@ static bool bit(uint32_t word, unsigned n)
 	return (word >> n & 1) != 0;
 }
 
-static void set(bool present, enum exo_features feature)
+enum register_of { EBX, ECX };
+
+/* Where CPUID says so, and the bit of CR4 that switches it on (0: none). */
+static const struct feature {
+	enum exo_features feature;
+	uint8_t leaf, in, bit, cr4;
+	const char *name;
+} features[] = {
+        {EXO_FEATURE_SMEP, 7, EBX, 7, 20, "SMEP"},
+        {EXO_FEATURE_SMAP, 7, EBX, 20, 21, "SMAP"},
+        {EXO_FEATURE_UMIP, 7, ECX, 2, 11, "UMIP"},
+        {EXO_FEATURE_FSGSBASE, 7, EBX, 0, 16, "FSGSBASE"},
+        {EXO_FEATURE_PCID, 1, ECX, 17, 17, "PCID"},
+        {EXO_FEATURE_X2APIC, 1, ECX, 21, 0, "x2APIC"},
+        {EXO_FEATURE_RDRAND, 1, ECX, 30, 0, "RDRAND"},
+        {EXO_FEATURE_TSC_DEADLINE, 1, ECX, 24, 0, "TSC-deadline"},
+        {EXO_FEATURE_HYPERVISOR, 1, ECX, 31, 0, NULL},
+};
+enum { FEATURES = sizeof(features) / sizeof(features[0]) };
+
+static void read_leaf(unsigned leaf, const struct cpu_id *id)
 {
-	if (present)
-		cpu_features.exo |= feature;
+	for (unsigned i = 0; i < FEATURES; i++) {
+		const struct feature *f = &features[i];
+
+		if (f->leaf == leaf && bit(f->in == EBX ? id->ebx : id->ecx, f->bit))
+			cpu_features.exo |= f->feature;
+	}
 }
 
 static void read_leaf1(void)
 {
 	struct cpu_id id = cpu_id(1, 0);
 
-	set(bit(id.ecx, 17), EXO_FEATURE_PCID);
-	set(bit(id.ecx, 21), EXO_FEATURE_X2APIC);
-	set(bit(id.ecx, 24), EXO_FEATURE_TSC_DEADLINE);
-	set(bit(id.ecx, 30), EXO_FEATURE_RDRAND);
-	set(bit(id.ecx, 31), EXO_FEATURE_HYPERVISOR);
+	read_leaf(1, &id);
 	cpu_features.xsave = bit(id.ecx, 26);
 	cpu_features.pge = bit(id.edx, 13);
 }
@@ -77,13 +92,8 @@ static void read_leaf7(void)
 {
 	struct cpu_id id = cpu_id(7, 0);
 
-	set(bit(id.ebx, 0), EXO_FEATURE_FSGSBASE);
-	set(bit(id.ebx, 7), EXO_FEATURE_SMEP);
-	set(bit(id.ebx, 20), EXO_FEATURE_SMAP);
-	set(bit(id.ecx, 2), EXO_FEATURE_UMIP);
-	cpu_features.invpcid = bit(id.ebx, 10);
+	read_leaf(7, &id);
 	cpu_features.rdseed = bit(id.ebx, 18);
-	cpu_features.meltdown = cpu_features.intel;
 	if (bit(id.edx, 29) && (cpu_read_msr(MSR_ARCH_CAPABILITIES) & 1) != 0)
 		cpu_features.meltdown = false; /* RDCL_NO */
 }
@@ -156,12 +166,10 @@ static uint64_t wanted_cr4(void)
 	uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 	cr4 |= cpu_features.pge ? CR4_PGE : 0;
-	cr4 |= cpu_has(EXO_FEATURE_UMIP) ? CR4_UMIP : 0;
-	cr4 |= cpu_has(EXO_FEATURE_FSGSBASE) ? CR4_FSGSBASE : 0;
-	cr4 |= cpu_has(EXO_FEATURE_PCID) ? CR4_PCIDE : 0;
 	cr4 |= cpu_features.xsave ? CR4_OSXSAVE : 0;
-	cr4 |= cpu_has(EXO_FEATURE_SMEP) ? CR4_SMEP : 0;
-	cr4 |= cpu_has(EXO_FEATURE_SMAP) ? CR4_SMAP : 0;
+	for (unsigned i = 0; i < FEATURES; i++)
+		if (features[i].cr4 && cpu_has(features[i].feature))
+			cr4 |= 1ull << features[i].cr4;
 	return cr4;
 }
 
@@ -187,19 +195,9 @@ void features_enable(void)
 
 void features_print(void)
 {
-	static const struct {
-		enum exo_features feature;
-		const char *name;
-	} names[] = {
-	        {EXO_FEATURE_SMEP, "SMEP"},     {EXO_FEATURE_SMAP, "SMAP"},
-	        {EXO_FEATURE_UMIP, "UMIP"},     {EXO_FEATURE_FSGSBASE, "FSGSBASE"},
-	        {EXO_FEATURE_PCID, "PCID"},     {EXO_FEATURE_X2APIC, "x2APIC"},
-	        {EXO_FEATURE_RDRAND, "RDRAND"}, {EXO_FEATURE_TSC_DEADLINE, "TSC-deadline"},
-	};
-
 	x86_print("cpu:");
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		x86_print(" %s%s", cpu_has(names[i].feature) ? "" : "no-", names[i].name);
+	for (unsigned i = 0; i < FEATURES && features[i].name != NULL; i++)
+		x86_print(" %s%s", cpu_has(features[i].feature) ? "" : "no-", features[i].name);
 	x86_print(" vector-state=%u\n", cpu_features.vector_bytes);
 	if (cpu_features.meltdown)
 		x86_print("cpu: NOT PROTECTED: this Intel CPU does not say RDCL_NO; environments "

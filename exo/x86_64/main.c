@@ -3,7 +3,7 @@
  * The machine's start, in order: memory, the CPU, page tables, traps, clocks, constructors, DPDK,
  * the other cores, the core.
  */
-#include "main.h"
+#include "start.h"
 
 #include "../core/boot_info.h"
 #include "../dev/disk.h"
@@ -13,18 +13,11 @@
 #include "../dev/text.h"
 #include "acpi.h"
 #include "apic.h"
-#include "code.h"
 #include "heap.h"
 #include "kernel.h"
 #include "memory.h"
 #include "paging.h"
-#include "pci.h"
-#include "random.h"
 #include "run.h"
-#include "segments.h"
-#include "smp.h"
-#include "time.h"
-#include "tls.h"
 
 /* exo/dpdk; absent in images that test the machine alone. */
 extern int dpdk_init(const struct boot_info *boot, unsigned *n_ports) __attribute__((weak));

@@ -20,36 +20,6 @@ enum {
 
 static volatile uint32_t panicked;
 
-const char *panic_vector_name(uint64_t vector)
-{
-	static const char *const names[] = {
-	        "divide error",
-	        "debug",
-	        "NMI",
-	        "breakpoint",
-	        "overflow",
-	        "bound range",
-	        "invalid opcode",
-	        "no FPU",
-	        "double fault",
-	        "vector 9",
-	        "invalid TSS",
-	        "segment not present",
-	        "stack fault",
-	        "general protection",
-	        "page fault",
-	        "vector 15",
-	        "x87 error",
-	        "alignment check",
-	        "machine check",
-	        "SIMD error",
-	        "virtualization",
-	        "control protection",
-	};
-
-	return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "exception";
-}
-
 static void __attribute__((noreturn)) halt(void)
 {
 	for (;;)

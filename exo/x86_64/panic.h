@@ -14,8 +14,6 @@ void panic_at(const struct exo_regs *regs, const char *format, ...)
         __attribute__((noreturn, format(printf, 2, 3)));
 /* An NMI: halts this core for good if another one panicked, else returns. */
 void panic_stop_if_asked(void);
-/* An exception's name: "page fault". */
-const char *panic_vector_name(uint64_t vector);
 
 /* The kernel's function at an address, from the table that the link embeds; NULL: unknown. *offset
  * is how far inside. */

@@ -2,7 +2,7 @@
 /* PCI configuration space, by mechanism 1 (PCI Local Bus 3.0, 3.2.2.3.2), and through memory where
  * that does not reach: registers from 256 on, and machines without the ports (PCI Express 5.0,
  * 7.2.2). Memory is mapped a bus at a time, when it is first asked for. */
-#include "pci.h"
+#include "start.h"
 
 #include "acpi.h"
 #include "cpu.h"

@@ -4,7 +4,7 @@
  * and the first 32 bytes of it become the next key, so that what was drawn before cannot be
  * computed from what the memory holds later.
  */
-#include "random.h"
+#include "start.h"
 
 #include "cpu.h"
 #include <string.h>

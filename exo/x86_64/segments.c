@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* GDT, TSS and IDT; see segments.h. */
-#include "segments.h"
+#include "start.h"
 
 enum {
 	GATE_INTERRUPT = 0x8e00, /* present, interrupt gate: interrupts stay off */

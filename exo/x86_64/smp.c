@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Starting the other cores; see smp.h. */
-#include "smp.h"
+#include "start.h"
 
 #include "apic.h"
-#include "main.h"
 #include "paging.h"
-#include "segments.h"
 #include "space.h"
 #include <string.h>
-#include "tls.h"
 
 enum {
 	START_PAGE = 0x8000, /* physical; ap.S is linked for it */

@@ -26,7 +26,7 @@
 #include "heap.h"
 #include "memory.h"
 #include "paging.h"
-#include "smp.h"
+#include "start.h"
 #include <string.h>
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Clocks; see time.h. CPUID leaves 15h and 16h: SDM vol. 2A; 40000010h: a hypervisor's timing leaf
  * (VMware's proposal, also QEMU's); ACPI timer: ACPI 6.4, 4.8.3.3; 8254: Intel's data sheet. */
-#include "time.h"
+#include "start.h"
 
 #include "apic.h"
 #include "space.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See tls.h. Below the thread pointer lies the block; at it the pointer itself (offset 0) and the
  * stack protector's canary (offset 0x28). */
-#include "tls.h"
+#include "start.h"
 
 #include "heap.h"
 #include "kernel.h"
@@ -38,9 +38,4 @@ void tls_make(struct cpu *cpu)
 	control[0] = (uint64_t)pointer;
 	machine_random(&control[CANARY_WORD], sizeof(uint64_t));
 	cpu->thread_pointer = pointer;
-}
-
-void *x86_thread_pointer(void)
-{
-	return cpu_this()->thread_pointer;
 }

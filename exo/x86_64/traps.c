@@ -8,8 +8,9 @@
 
 #include <exo/error.h>
 
+#include "../core/exceptions.h"
 #include "apic.h"
-#include "code.h"
+#include "start.h"
 #include "kernel.h"
 #include "paging.h"
 #include "panic.h"
@@ -136,14 +137,6 @@ int x86_interrupt_alloc(unsigned core, void (*function)(void *), void *argument,
 	return vector;
 }
 
-void x86_interrupt_free(unsigned core, int vector)
-{
-	machine_lock(&handlers_lock);
-	if (core < X86_CORES_MAX && vector >= VECTOR_DEVICES && vector < VECTOR_TIMER)
-		handlers[core][vector - VECTOR_DEVICES] = (struct handler){NULL, NULL};
-	machine_unlock(&handlers_lock);
-}
-
 /* ---- Faults ---- */
 
 /* Instructions that may fault on the environment's memory, and where to go on. */
@@ -197,8 +190,8 @@ void x86_kernel_trap(struct exo_regs *regs, uint64_t vector, uint64_t error)
 			return;
 		panic_page_fault(regs, error, address);
 	}
-	panic_at(regs, "%s in the kernel (vector %lu, error %lx)", panic_vector_name(vector),
-	         vector, error);
+	panic_at(regs, "%s in the kernel (vector %lu, error %lx)", exception_name(vector), vector,
+	         error);
 }
 
 void x86_fatal_trap(struct exo_regs *regs, uint64_t vector, uint64_t error)
@@ -210,5 +203,5 @@ void x86_fatal_trap(struct exo_regs *regs, uint64_t vector, uint64_t error)
 	if (vector == VECTOR_DOUBLE_FAULT && guard != NULL)
 		panic_at(regs, "overflow of the %s stack (double fault, address %lx)", guard,
 		         cpu_read_cr2());
-	panic_at(regs, "%s (vector %lu, error %lx)", panic_vector_name(vector), vector, error);
+	panic_at(regs, "%s (vector %lu, error %lx)", exception_name(vector), vector, error);
 }

@@ -138,10 +138,6 @@ void x86_pci_walk(x86_pci_visit *visit);
 
 /* ---- Threads and interrupts ---- */
 
-/* This core's thread pointer: its copy of PT_TLS lies directly below. It is in FS base during
- * constructors, dpdk_init, dpdk_thread_init and between machine_vector_begin and _end. */
-void *x86_thread_pointer(void);
-
 struct x86_msi {
 	uint64_t address;
 	uint32_t data;
@@ -152,7 +148,6 @@ struct x86_msi {
  * after the interrupt; it must be short. Returns the vector, or -EXO_ENOMEM. */
 int x86_interrupt_alloc(unsigned core, void (*handler)(void *), void *argument,
                         struct x86_msi *msi);
-void x86_interrupt_free(unsigned core, int vector);
 
 /* ---- Console ---- */
 

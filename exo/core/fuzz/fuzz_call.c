@@ -13,7 +13,7 @@
 #include "../core.h"
 #include "../extent.h"
 #include "../ledger.h"
-#include "../pe.h"
+#include "../env.h"
 #include "../revoke.h"
 #include "../slots.h"
 #include "../upcall.h"

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../call.h"
 #include "../core.h"
 #include "../ledger.h"
 #include "../slots.h"

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "../core.h"
-#include "../fault.h"
 #include "../ledger.h"
 #include "../log.h"
 #include "../slots.h"

@@ -11,7 +11,6 @@
 
 #include <host/host.h>
 
-#include "../call.h"
 #include "../core.h"
 #include "../revoke.h"
 #include "../space.h"

@@ -3,7 +3,7 @@
 #include <exo/cap.h>
 #include <exo/layout.h>
 
-#include "../smp.h"
+#include "../start.h"
 #include "../space.h"
 #include "selftest.h"
 

@@ -63,10 +63,10 @@ static int64_t call_console_write(struct call *call)
 	char text[CONSOLE_BYTES_MAX];
 	int error = call_copy_in(text, call->arg[1], size);
 
-	if (error)
+	if (error || size == 0)
 		return error;
-	log_env_text(call->env, text, size, cap->rights & EXO_RIGHT_READ);
-	return (int64_t)size;
+	size = log_env_text(call->env, text, size, cap->rights & EXO_RIGHT_READ);
+	return size ? (int64_t)size : -EXO_EAGAIN;
 }
 
 static int64_t call_console_read(struct call *call)

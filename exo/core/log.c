@@ -16,6 +16,8 @@
 enum {
 	LINE_BYTES_MAX = 512,
 	KERNEL_LINE_BYTES = LINE_BYTES_MAX + EXO_NAME_MAX + 8,
+	CHARACTER_BYTES = 5,            /* that one can become, */
+	HEAD_BYTES = EXO_NAME_MAX + 24, /* and what stands before a line's first: time and name */
 };
 
 static struct {
@@ -108,14 +110,17 @@ static void put_head(struct out *out, const struct env *env)
 	put(out, ": ", 2);
 }
 
-void log_env_text(const struct env *env, const char *text, size_t size, bool raw)
+size_t log_env_text(const struct env *env, const char *text, size_t size, bool raw)
 {
 	struct out out = {.size = 0};
+	size_t i, room;
 
 	machine_lock(&console.lock);
+	room = machine_console_room();
 	if (console.open != env->id)
 		close_open_line();
-	for (size_t i = 0; i < size; i++) {
+	for (i = 0; i < size && room >= HEAD_BYTES + CHARACTER_BYTES; i++) {
+		room -= console.open ? CHARACTER_BYTES : HEAD_BYTES + CHARACTER_BYTES;
 		if (!console.open)
 			put_head(&out, env);
 		console.open = text[i] == '\n' ? 0 : env->id;
@@ -126,4 +131,5 @@ void log_env_text(const struct env *env, const char *text, size_t size, bool raw
 	}
 	flush(&out);
 	machine_unlock(&console.lock);
+	return i;
 }

@@ -20,9 +20,9 @@ void log_line(const char *name, const char *format, ...) __attribute__((format(p
  * 0x7e come out as \xNN, so that nobody steers the terminal. A line that is left open goes on with
  * the same environment's next text; anybody else's text starts a line of its own. `raw`: it holds
  * the console, to read from as well, and its control characters go through as they are: a shell
- * edits lines with them.
+ * edits lines with them. → how much the console takes now: nobody waits for a slow line here.
  */
-void log_env_text(const struct env *env, const char *text, size_t size, bool raw);
+size_t log_env_text(const struct env *env, const char *text, size_t size, bool raw);
 
 /* A line about an environment, under its name. */
 void log_env(const struct env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));

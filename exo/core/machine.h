@@ -274,6 +274,8 @@ static inline void machine_bit_unlock(volatile uint8_t *bit)
 
 /* Shows text; each line gets "[seconds since kernel entry] " before it. */
 void machine_console_write(const char *text, size_t size);
+/* Bytes that it takes now without waiting for a slow line. */
+size_t machine_console_room(void);
 /* Bytes typed since the last call, at most `size`. */
 size_t machine_console_read(char *text, size_t size);
 /* A fact about the machine (exo/fact.h): written to *fact, all zero before. 0, of PCI the register,

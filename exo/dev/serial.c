@@ -118,14 +118,26 @@ void dev_serial_poll(void)
 		;
 }
 
+static void send_or_give_up(void)
+{
+	if (!send() && --tries == 0) {
+		present = false;
+		out.tail = out.head;
+	}
+}
+
+size_t dev_serial_room(void)
+{
+	if (present && out.head - out.tail > OUT_BYTES / 2)
+		send_or_give_up();
+	dev_serial_poll();
+	return present ? OUT_BYTES - (out.head - out.tail) : SIZE_MAX;
+}
+
 void dev_serial_flush(void)
 {
-	while (present && out.tail != out.head) {
-		if (!send() && --tries == 0) {
-			present = false;
-			out.tail = out.head;
-		}
-	}
+	while (present && out.tail != out.head)
+		send_or_give_up();
 }
 
 static void put(uint8_t byte)

@@ -20,6 +20,8 @@ bool dev_serial_use(uint16_t port);
 void dev_serial_write(const char *text, size_t size);
 bool dev_serial_busy(void); /* something waits to be sent */
 void dev_serial_poll(void);
+/* Bytes that find room in the buffer now. */
+size_t dev_serial_room(void);
 /* Sends everything that waits: before the end. A UART that is stuck is given up. */
 void dev_serial_flush(void);
 /* Takes what was received, at most `size` bytes; returns how many. */

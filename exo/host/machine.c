@@ -334,6 +334,13 @@ void machine_console_write(const char *text, size_t size)
 	host.console[host.console_size] = 0;
 }
 
+size_t host_console_room = SIZE_MAX;
+
+size_t machine_console_room(void)
+{
+	return host_console_room;
+}
+
 const char *host_console(void)
 {
 	return host.console;

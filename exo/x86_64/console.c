@@ -91,6 +91,16 @@ void machine_console_write(const char *text, size_t size)
 	machine_unlock(&console_lock);
 }
 
+size_t machine_console_room(void)
+{
+	size_t room;
+
+	machine_lock(&console_lock);
+	room = dev_serial_room();
+	machine_unlock(&console_lock);
+	return room;
+}
+
 size_t machine_console_read(char *text, size_t size)
 {
 	machine_lock(&console_lock);

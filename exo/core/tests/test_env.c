@@ -380,6 +380,16 @@ static void console_text_is_harmless(void **state)
 	                          KIT_DATA_PAGE(2), sizeof(text) - 1, 0),
 	                 sizeof(text) - 1);
 	assert_non_null(strstr(host_console(), "init: a\\x1b[2Jb\ninit: \\xff"));
+	/* No more than the console takes: a line end alone may become a line with a name. */
+	host_console_room = 100;
+	assert_in_range(kit_call(ENV_INIT, EXO_CALL_CONSOLE_WRITE, KIT_DATA_PAGE(1),
+	                         KIT_DATA_PAGE(2), sizeof(text) - 1, 0),
+	                1, sizeof(text) - 2);
+	host_console_room = 20;
+	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_CONSOLE_WRITE, KIT_DATA_PAGE(1),
+	                          KIT_DATA_PAGE(2), sizeof(text) - 1, 0),
+	                 -EXO_EAGAIN);
+	host_console_room = SIZE_MAX;
 	/* Nor what a downloaded program prints. */
 	log_line("filter", "%s", "a\x1b[2Jb\nPANIC");
 	assert_non_null(strstr(host_console(), "filter: a.[2Jb.PANIC\n"));

@@ -81,6 +81,8 @@ const uint32_t *host_screen(void);
 
 /* Everything that was written to the console since the machine was made, NUL-terminated. */
 const char *host_console(void);
+/* What machine_console_room says. */
+extern size_t host_console_room;
 /* What is typed next. */
 void host_type(const char *text);
 

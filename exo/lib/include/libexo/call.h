@@ -62,10 +62,22 @@ static inline int64_t exo_null(void)
 
 /* ---- Console and machine ---- */
 
+/* All of it: gives time away while the line is busy. → size, or why not. */
 static inline int64_t exo_console_write(const struct exo_cap *console, const char *text,
                                         size_t size)
 {
-	return exo_call3(EXO_CALL_CONSOLE_WRITE, (uintptr_t)console, (uintptr_t)text, size);
+	for (size_t done = 0; done < size;) {
+		int64_t n = exo_call3(EXO_CALL_CONSOLE_WRITE, (uintptr_t)console,
+		                      (uintptr_t)(text + done), size - done);
+
+		if (n < 0 && n != -EXO_EAGAIN)
+			return n;
+		if (n > 0)
+			done += (size_t)n;
+		else
+			exo_call3(EXO_CALL_YIELD, 0, 0, 0);
+	}
+	return (int64_t)size;
 }
 
 static inline int64_t exo_console_read(const struct exo_cap *console, char *text, size_t size)

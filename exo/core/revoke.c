@@ -20,6 +20,7 @@ enum {
 	AHEAD_MAX_S = 10,
 	SAVING_MAX_S = 1, /* behind the deadline, for the disk */
 	REASON_BYTES = 128,
+	ASKING_PART = 20, /* of a second, for the program's answers */
 	SECTORS_PER_FRAME = 8,
 };
 
@@ -99,15 +100,20 @@ static bool take_frame(struct env *env, struct frame *frame, struct frame_list *
 	return true;
 }
 
-/* What the environment's own program says: whether this one goes first. */
-static bool chosen(const struct env *env, struct frame *frame)
+/* What the environment's own program says: whether this one goes first. *asked grows by the time
+ * that it takes. */
+static bool chosen(const struct env *env, struct frame *frame, uint64_t *asked)
 {
+	uint64_t began = machine_tsc();
+	bool first;
 	struct exo_candidate c = {.frame = ledger_frame_number(frame),
 	                          .uses = frame->pins + space_frame_uses(frame, NULL)};
 	struct flt_frame bytes = {.data = (const uint8_t *)&c, .len = sizeof(c)};
 
 	space_frame_use(frame, env, &c);
-	return flt_program_run(env->chooser, &bytes) != 0;
+	first = flt_program_run(env->chooser, &bytes) != 0;
+	*asked += machine_tsc() - began;
+	return first;
 }
 
 /* Handlers of its event may nominate another frame instead of the candidate. */
@@ -122,20 +128,21 @@ static struct frame *nominated(struct env *env, struct frame *candidate)
 	               : candidate;
 }
 
-/* In three rounds: the program's choice, what nothing pins, the rest. The program is asked for a
- * slot's time at most, since others wait for the core lock. */
+/* In three rounds: the program's choice, what nothing pins, the rest. Others wait for the core lock
+ * while the program answers: all its answers together have their time. */
 static void take_any(struct env *env, uint64_t left, struct frame_list *parted)
 {
-	uint64_t until = machine_tsc() + core_info->slot_ticks;
+	uint64_t asked = 0;
 
 	for (int round = env->chooser ? 0 : 1; round < 3 && left > 0; round++) {
 		struct frame *next, *victim, *frame = ledger_frames_of(env);
 
 		for (; frame && left > 0; frame = next) {
 			next = ledger_frame_after(frame);
-			if (round == 0 && machine_tsc() >= until)
+			if (round == 0 && asked >= core_info->tsc_hz / ASKING_PART)
 				break;
-			if (ledger_frame_fixed(frame) || (round == 0 && !chosen(env, frame)) ||
+			if (ledger_frame_fixed(frame) ||
+			    (round == 0 && !chosen(env, frame, &asked)) ||
 			    (round == 1 && frame->pins != 0))
 				continue;
 			victim = nominated(env, frame);

@@ -328,7 +328,7 @@ static void its_program_chooses(void **state)
 /* One that takes its time is not waited for: the kernel chooses. */
 static void a_slow_program_is_not_asked(void **state)
 {
-	core_info->slot_ticks = 0;
+	core_info->tsc_hz = 0;
 	assert_int_equal(seed(choice, sizeof(choice)), 0);
 	assert_int_equal(ask(EXO_USE_FRAMES, EXO_KIND_FRAME, EXO_UNITS_ANY, 1, 0), 0);
 	revoke_tick(machine_tsc());

@@ -6,14 +6,18 @@
  *     disk-user compare   reads what an earlier `verify` left there
  *     disk-user flood     keeps requests under way and never ends
  *     disk-user crash     likewise, and ends by a fault while they are
+ *     disk-user handled   as `verify`, with an extension (filters/tests/link/keeper.c) that handles
+ *                         completions first and keeps house: nobody tells of writes
  */
 #include <stdint.h>
 
 #include <libexo/call.h>
+#include <libexo/ext.h>
 #include <libexo/lib.h>
 #include <libexo/memory.h>
 #include <libexo/printf.h>
 #include <libexo/start.h>
+#include <libexo/time.h>
 
 enum {
 	PAGES = 32, /* of data: 4 requests of 64 sectors */
@@ -23,6 +27,9 @@ enum {
 
 static struct exo_pages data, words;
 static const struct exo_cap *extent;
+static struct exo_ext keeper;
+static bool handled;
+static unsigned told_of_writes;
 
 static struct exo_disk_done *done_of(unsigned i)
 {
@@ -43,10 +50,15 @@ static int start(unsigned i, uint64_t sector, uint32_t count, uint32_t flags)
 	return exo_disk(&block);
 }
 
-static int finish(unsigned i)
+static int finish(unsigned i, uint32_t flags)
 {
-	while (__atomic_load_n(&done_of(i)->done, __ATOMIC_ACQUIRE) == 0)
-		exo_wait(0);
+	bool alone = handled && flags & EXO_DISK_WRITE;
+	int64_t events;
+
+	while (__atomic_load_n(&done_of(i)->done, __ATOMIC_ACQUIRE) == 0) {
+		events = exo_wait(alone ? exo_tsc() + exo_info()->slot_ticks : 0);
+		told_of_writes += alone && events & EXO_EVENT_DISK;
+	}
 	return done_of(i)->result;
 }
 
@@ -83,7 +95,7 @@ static int go_through(uint32_t flags, int (*visit)(uint64_t sector, uint64_t *wo
 		}
 		at = begin;
 		for (unsigned i = 0; i < n; at += piece(at), i++) {
-			if (finish(i) != 0)
+			if (finish(i, flags) != 0)
 				return -1;
 			for (uint32_t s = 0; s < piece(at); s++)
 				if (visit(extent->first + at + s, buffer(i) + (size_t)s * 64,
@@ -147,8 +159,49 @@ static int flood(bool crash)
 			exo_printf("requests are under way\n");
 		if (crash && n == 20)
 			__builtin_trap();
-		finish(0);
+		finish(0, 0);
 	}
+}
+
+/* ---- Handled first ---- */
+
+static int keep(void)
+{
+	uint64_t id;
+	int result = exo_ext_open(&keeper, "link-keeper.o", 0);
+
+	if (result == 0)
+		result = exo_ext_event(&keeper, EXO_EXT_DISK, "done", NULL, 0, &id);
+	if (result == 0)
+		result = exo_ext_event(&keeper, EXO_EXT_KEEP, "keep", NULL, 0, &id);
+	if (result != 0)
+		exo_printf("keeper: %s %s\n", exo_error_text(result), keeper.error);
+	return result;
+}
+
+static uint64_t kept(uint32_t what)
+{
+	uint64_t n = 0;
+
+	(void)exo_ext_lookup(&keeper, "kept", &what, sizeof(what), &n, sizeof(n));
+	return n;
+}
+
+/* Housekeeping goes on while its environment waits for nothing. */
+static int check_keeper(void)
+{
+	const struct exo_account *account = exo_account();
+	uint64_t before = kept(3);
+
+	for (unsigned i = 0; i < 1000 && kept(3) < before + 3; i++)
+		exo_wait(exo_tsc() + 20 * exo_info()->slot_ticks);
+	exo_printf(
+	        "the keeper saw %llu requests of %llu sectors, %llu failures; told of %u writes; "
+	        "house was%s kept\n",
+	        (unsigned long long)kept(0), (unsigned long long)kept(1),
+	        (unsigned long long)kept(2), told_of_writes, kept(3) < before + 3 ? " not" : "");
+	return kept(1) != account->disk_read + account->disk_written || kept(2) != 0 ||
+	       told_of_writes != 0 || kept(3) < before + 3;
 }
 
 int exo_main(void)
@@ -162,12 +215,17 @@ int exo_main(void)
 		return 2;
 	if (strcmp(deed, "flood") == 0 || strcmp(deed, "crash") == 0)
 		return flood(deed[0] == 'c');
-	if (strcmp(deed, "verify") == 0)
+	handled = strcmp(deed, "handled") == 0;
+	if (handled && keep() != 0)
+		return 2;
+	if (handled || strcmp(deed, "verify") == 0)
 		result = go_through(EXO_DISK_WRITE, fill);
 	if (result == 0 || strcmp(deed, "compare") == 0)
 		result = go_through(0, compare);
 	if (result == 0)
 		result = refusals();
+	if (result == 0 && handled)
+		result = check_keeper();
 	exo_printf("%s %u sectors: %s; read %llu, written %llu, failed %llu\n", deed, extent->count,
 	           result == 0 ? "good" : "WRONG", (unsigned long long)exo_account()->disk_read,
 	           (unsigned long long)exo_account()->disk_written,

@@ -15,7 +15,7 @@ from harness.report import Report  # noqa: E402
 
 SECTORS, FIRST, COUNT = 4096, 64, 1003
 ENV = """{{ name = "{name}"; image = "disk-user"; arguments = [ "{deed}" ]; frames = 128;
-  slots = 4; core = {core}; may = [ "console" ]; disk = {{ first = {first}; sectors = {count}; }}; }}"""
+  slots = 4; core = {core}; may = [ "console" ]; content = ( "link-keeper.o" ); disk = {{ first = {first}; sectors = {count}; }}; }}"""
 
 
 def payload(folder, name, environments):
@@ -25,9 +25,10 @@ def payload(folder, name, environments):
     path = os.path.join(folder, name)
     with open(path + ".conf", "w", encoding="utf-8") as file:
         file.write(f'name = "{name}";\npower_off = true;\nenvironments = (\n{text} );\n')
-    images = [os.path.join(paths.BUILD, "appliances", part) for part in ("tests", "init")]
-    subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), "-I", images[0], "-I",
-                    images[1], "-o", path + ".cpio", path + ".conf"], check=True)
+    folders = [word for part in ("appliances/tests", "appliances/init", "filters/tests")
+               for word in ("-I", os.path.join(paths.BUILD, part))]
+    subprocess.run([os.path.join(paths.BUILD, "boot", "mkappliance"), *folders, "-o", path + ".cpio",
+                    path + ".conf"], check=True)
     return path + ".cpio"
 
 
@@ -63,18 +64,22 @@ def moves(folder):
 
 
 def beside(folder):
-    """Two environments on two disks and two cores; the third's extent overlaps the first's."""
+    """Two environments on two disks and two cores; the third's extent overlaps the first's. Beside them
+    one whose extension handles completed requests first, and keeps house."""
     first, second = make_disk(folder), os.path.join(folder, "second")
     with open(second, "wb") as file:
         file.write(bytes(SECTORS * 512))
     both = payload(folder, "both", [("a", "verify", 0, 2000, 0), ("b", "verify", SECTORS, 2000, 1),
                                     ("c", "verify", 1999, 2, 0),
-                                    ("d", "verify", 2 * SECTORS - 1, 2, 0)])
+                                    ("d", "verify", 2 * SECTORS - 1, 2, 0),
+                                    ("e", "handled", 2100, 500, 1)])
     with Machine(payload=both, disks=[first, second], smp=2) as machine:
         machine.wait_for("c: not started: disk sectors 1999.2 .*EXO_EBUSY")
         machine.wait_for(rf"d: not started: disk sectors {2 * SECTORS - 1}.2 .*have {2 * SECTORS}")
         machine.wait_for("a: verify 2000 sectors: good")
         machine.wait_for("b: verify 2000 sectors: good")
+        machine.wait_for("e: the keeper saw 16 requests of 1000 sectors, 0 failures; told of 0 writes; house was kept")
+        machine.wait_for("e: handled 500 sectors: good")
         balanced(machine)
 
 

@@ -30,7 +30,7 @@ uint64_t ext_result(struct ext_handler *handler, struct ext_count *count, uint64
 	return result & (EXO_HANDLER_STOP | EXO_HANDLER_DONE);
 }
 
-uint64_t ext_handler_run(struct ext_handler *h, unsigned core, const uint64_t r[5])
+static inline uint64_t run_one(struct ext_handler *h, unsigned core, const uint64_t r[5])
 {
 	struct ext_count *count = &h->counts[core];
 	uint64_t result;
@@ -44,6 +44,11 @@ uint64_t ext_handler_run(struct ext_handler *h, unsigned core, const uint64_t r[
 	return result & EXO_HANDLER_ASKS ? ext_result(h, count, result) : 0;
 }
 
+uint64_t ext_handler_run(struct ext_handler *h, unsigned core, const uint64_t r[5])
+{
+	return run_one(h, core, r);
+}
+
 /* One handler after the other. */
 static uint64_t enter_all(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
                           const struct ext_chain *chain)
@@ -53,7 +58,7 @@ static uint64_t enter_all(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64
 	uint64_t asked = 0;
 
 	for (uint32_t i = 0; i < chain->n && !(asked & EXO_HANDLER_STOP); i++)
-		asked |= ext_handler_run(chain->handlers[i], core, arguments);
+		asked |= run_one(chain->handlers[i], core, arguments);
 	return asked;
 }
 

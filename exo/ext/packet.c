@@ -5,6 +5,8 @@
  * around the frame may be somebody else's: it is zeroed before the frame grows over it (flt's
  * helpers do that).
  *
+ * Code that calls nothing is entered by core/demux.c, which comes here where more is to be done.
+ *
  * Answers wait in a batch of their core and go to the port behind the poll, or when the batch is
  * full. Those for this machine are demultiplexed then, in rounds, and may be answered in their
  * turn; what is left after EXO_HANDLER_HOPS rounds is dropped.

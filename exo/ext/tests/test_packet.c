@@ -257,19 +257,103 @@ static void takes_so_much_memory_only(void **state)
 	assert_int_equal(test_create(ALICE, "syn_cookie"), 0);
 }
 
+/* Verdict and guard are known then: code that calls nothing is entered by the demultiplexer. */
+static void settle(void)
+{
+	for (int i = 0; i < 16; i++) {
+		uint32_t length = arrive(1234, 8, 0);
+
+		assert_int_equal(world_sent(0, answer, sizeof(answer)), length);
+	}
+}
+
+/* A datagram to Alice's port 7 whose first byte of payload says which; to a group every fifth. */
+static void send_numbered(unsigned i)
+{
+	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 8);
+
+	frame[42] = (uint8_t)i;
+	if (i % 5 == 4)
+		frame[0] |= 1;
+	world_arrive(0, frame, length, i % 7 == 6 ? 20 : 0);
+}
+
+static void answers_a_burst_in_order(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
+	struct exo_desc desc;
+
+	settle();
+	for (unsigned i = 0; i < 30; i++)
+		send_numbered(i);
+	world_poll();
+	for (unsigned i = 0; i < 30; i++) {
+		if (i % 5 == 4)
+			continue;
+		assert_true(world_sent(0, answer, sizeof(answer)) > 42);
+		assert_int_equal(answer[42], i);
+	}
+	assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	for (unsigned i = 4; i < 30; i += 5) {
+		assert_true(world_get(&ring, &desc));
+		assert_int_equal(((uint8_t *)world_memory(desc.address))[42], i);
+	}
+	assert_false(world_get(&ring, &desc));
+	assert_int_equal(line_of(id).runs, 46);
+	assert_int_equal(line_of(id).answered, 40);
+	assert_int_equal(line_of(id).passed, 6);
+}
+
+/* What the guard lets pass is no excuse for what it does not, or where it goes. */
+static void looks_at_each_answer_of_a_burst(void **state)
+{
+	struct flt_conjunction in, out;
+	struct exo_cap wide;
+	struct exo_bind other = {.priority = 1};
+	int ref = test_create(ALICE, "udp_echo");
+	uint32_t length;
+	int64_t id;
+
+	/* All ports come in, but only port 7 may go out. */
+	world_udp_to(&in, ADDRESS, 7);
+	in.n_terms--;
+	world_udp_from(&out, ADDRESS, 7);
+	wide = world_grant(ALICE, RIGHTS, &in, &out);
+	assert_int_equal(world_bind(ALICE, &wide, &in, &ring, &other), 0);
+	id = test_handle(ALICE, ref, "", &other.out, &wide, 0);
+	settle();
+	for (unsigned i = 0; i < 12; i++) {
+		length = world_udp(frame, PEER, 1234, ADDRESS, i % 3 == 1 ? 9 : 7, 8);
+		world_arrive(0, frame, length, 0);
+	}
+	world_poll();
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(world_sent(0, answer, sizeof(answer)), length);
+	assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	assert_int_equal(line_of(id).refused, 4);
+	assert_int_equal(line_of(id).answered, 24);
+}
+
 static void full_port_loses_answers(void **state)
 {
 	int ref = test_create(ALICE, "udp_echo");
 	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, 0);
 	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 10);
 
-	world_port_room(0, 2);
-	for (int i = 0; i < 5; i++)
-		world_arrive(0, frame, length, 0);
-	world_poll();
-	assert_int_equal(line_of(id).answered, 2);
-	assert_int_equal(line_of(id).lost, 3);
-	world_port_room(0, 1024);
+	for (uint64_t answered = 2, lost = 3; lost <= 6; answered += 18, lost += 3) {
+		world_port_room(0, 2);
+		for (int i = 0; i < 5; i++)
+			world_arrive(0, frame, length, 0);
+		world_poll();
+		assert_int_equal(line_of(id).answered, answered);
+		assert_int_equal(line_of(id).lost, lost);
+		world_port_room(0, 1024);
+		while (world_sent(0, answer, sizeof(answer)))
+			;
+		settle();
+		length = world_udp(frame, PEER, 1234, ADDRESS, 7, 10);
+	}
 }
 
 int main(void)
@@ -287,6 +371,8 @@ int main(void)
 	        CASE(ends_with_its_environment),
 	        CASE(pins_its_own_frames_only),
 	        CASE(takes_so_much_memory_only),
+	        CASE(answers_a_burst_in_order),
+	        CASE(looks_at_each_answer_of_a_burst),
 	        CASE(full_port_loses_answers),
 	};
 

@@ -17,8 +17,6 @@
 
 #include <rte_ethdev.h>
 
-#include "hooks.h"
-
 /* Frames on their way through the tables. */
 struct burst {
 	unsigned core;
@@ -50,22 +48,6 @@ static inline void count_outcome(struct exo_binding_counters *counters, enum rin
 	}
 }
 
-/* The only poller shows its own counts at once; several have theirs summed behind the poll. */
-static inline void count_matched(unsigned core, struct net_binding_core *part, uint32_t bytes)
-{
-	part->counters.matched_packets++;
-	part->counters.matched_bytes += bytes;
-	if (part->shared) {
-		__atomic_store_n(&part->shared->matched_packets, part->counters.matched_packets,
-		                 __ATOMIC_RELAXED);
-		__atomic_store_n(&part->shared->matched_bytes, part->counters.matched_bytes,
-		                 __ATOMIC_RELAXED);
-	} else if (net.n_pollers > 1) {
-		net_mark_binding(core, part);
-	}
-}
-
-/* Delivers a frame where the binding has a ring. */
 static inline void put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
                        uint32_t accept, uint16_t flags)
 {
@@ -84,6 +66,12 @@ static inline void put(unsigned core, const struct net_packet *packet, struct ne
 	net_mark_ring(core, part->ring, outcome == RING_DELIVERED);
 }
 
+void demux_put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
+               uint32_t accept)
+{
+	put(core, packet, binding, accept, 0);
+}
+
 /* Gives a frame to a binding: counts it, and lets the handler have it first. */
 static inline void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
                         uint32_t accept, uint16_t flags)
@@ -92,7 +80,7 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 
 	if (packet->sender == binding->env)
 		return; /* a group hears its sender, the sender not itself */
-	count_matched(core, &binding->cores[core], packet->length);
+	net_count_matched(core, &binding->cores[core], packet->length);
 	if (!handler || handler->run(handler, core, packet))
 		put(core, packet, binding, accept, flags);
 }
@@ -162,6 +150,12 @@ static inline void describe(struct net_packet *packet, struct rte_mbuf *mbuf, ui
 		return;
 	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
 	packet->flags = checksum_flags(mbuf->ol_flags);
+}
+
+void demux_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port)
+{
+	describe(packet, mbuf, port, machine_tsc());
+	packet->own = true;
 }
 
 /* ---- Fragments ---- */
@@ -304,107 +298,6 @@ static void gather_or_drop(struct burst *burst, struct rte_mbuf *mbuf, uint16_t 
 		gather(burst, mbuf, port, queue, now);
 }
 
-/* ---- Answers ---- */
-
-/* Sends frames that handlers have turned into answers, which leave together. */
-static __attribute__((noinline)) void lose(struct rte_mbuf *const mbufs[],
-                                           struct net_quick *const of[], unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		of[i]->answered--;
-		of[i]->lost++;
-		rte_pktmbuf_free(mbufs[i]);
-	}
-}
-
-static __attribute__((noinline)) unsigned send_locked(const struct net_queue *queue,
-                                                      struct rte_mbuf **mbufs, unsigned n)
-{
-	unsigned sent;
-
-	machine_lock(queue->lock);
-	sent = port_answer(queue, mbufs, n);
-	machine_unlock(queue->lock);
-	return sent;
-}
-
-static inline void send_answers(const struct net_queue *queue, struct rte_mbuf **mbufs,
-                                struct net_quick *const of[], unsigned n)
-{
-	unsigned sent = __builtin_expect(queue->lock != NULL, 0) ? send_locked(queue, mbufs, n)
-	                                                         : port_answer(queue, mbufs, n);
-
-	if (__builtin_expect(sent < n, 0))
-		lose(&mbufs[sent], &of[sent], n - sent);
-}
-
-/* Before something else can be sent. */
-static __attribute__((noinline)) unsigned send_first(const struct net_queue *queue,
-                                                     struct rte_mbuf **mbufs,
-                                                     struct net_quick *const of[], unsigned n)
-{
-	if (n)
-		send_answers(queue, mbufs, of, n);
-	return 0;
-}
-
-_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
-               "one comparison");
-
-/* Whether the mbuf and its memory are nobody else's, in one piece, and what is known of the frame
- * asks for nothing when it leaves. */
-static inline bool is_plain(const struct rte_mbuf *mbuf)
-{
-	const uint64_t asks =
-	        RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_L4_CKSUM_BAD;
-	uint32_t shares;
-
-	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
-	return shares == 0x00010001 &&
-	       (__builtin_expect(mbuf->ol_flags == 0, 1) || (mbuf->ol_flags & asks) == 0);
-}
-
-/* What is left to do where a handler's code did not answer, or not as it did before. */
-static __attribute__((noinline)) void finish_quick(const struct net_queue *queue,
-                                                   const struct net_quick *quick,
-                                                   const struct flt_verdict *verdict,
-                                                   struct rte_mbuf *mbuf, uint32_t action)
-{
-	const struct net_binding_core *part = verdict->owner;
-	struct net_packet packet;
-
-	describe(&packet, mbuf, queue->port, machine_tsc());
-	packet.own = true;
-	if (quick->handler->rest(quick->handler, queue->core, &packet, action))
-		put(queue->core, &packet, part->binding, verdict->accept, 0);
-	if (packet.own)
-		port_free(mbuf);
-	net_finish(queue->core); /* before what may be answered next */
-}
-
-/* Lets a handler's code have a plain frame. → whether that is an answer now, which may leave. */
-static inline bool is_answered(const struct net_queue *queue, const struct net_quick *quick,
-                               uint8_t *data, uint32_t length, uint32_t *action)
-{
-	struct flt_xdp_buff buff;
-
-	buff.data = buff.data_meta = data;
-	buff.data_end = data + length;
-	buff.ingress_ifindex = queue->port;
-	buff.rx_queue_index = buff.egress_ifindex = 0;
-	*action = (uint32_t)quick->code(&buff, 0);
-	return *action == FLT_XDP_TX && queue->port == quick->port &&
-	       length - quick->least <= quick->more &&
-	       flt_digest_match(&quick->guard.mask, &quick->guard.key, data) &&
-	       loop_way_of(queue->mac, data) == LOOP_NOT;
-}
-
-/* One run in EXO_EXT_SAMPLE is timed: by the handler's run. */
-static inline bool is_quick(const struct net_quick *quick)
-{
-	return quick && quick->runs % EXO_EXT_SAMPLE != 0;
-}
-
 /* ---- Bursts ---- */
 
 /* The verdict for a frame in one piece like others, or NULL; its owner is the core's part of a
@@ -432,19 +325,8 @@ static inline void deliver_known(const struct net_queue *queue, struct rte_mbuf 
 		port_free(mbuf);
 }
 
-static inline struct net_quick *quick_of(const struct flt_verdict *verdict)
-{
-	const struct net_binding_core *part = verdict ? verdict->owner : NULL;
-
-	return part ? __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE) : NULL;
-}
-
-/* Frames that no quick code has, up to one that some may have. `verdict`: of the first, or NULL. →
- * how many. */
-static __attribute__((noinline)) unsigned demux_slow(const struct net_queue *queue,
-                                                     struct rte_mbuf **mbufs, unsigned n,
-                                                     uint64_t generation,
-                                                     const struct flt_verdict *verdict)
+unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
+                    uint64_t generation, const struct flt_verdict *verdict)
 {
 	struct burst burst;
 	uint64_t now = machine_tsc();
@@ -458,7 +340,7 @@ static __attribute__((noinline)) unsigned demux_slow(const struct net_queue *que
 	do {
 		if (!verdict && n_late == 0 && mbufs[i]->nb_segs == 1)
 			verdict = known_verdict(queue, generation, mbufs[i]);
-		if (i > 0 && is_quick(quick_of(verdict)))
+		if (i > 0 && net_quick_of(verdict))
 			break;
 		if (verdict) {
 			deliver_known(queue, mbufs[i], now, verdict);
@@ -475,47 +357,11 @@ static __attribute__((noinline)) unsigned demux_slow(const struct net_queue *que
 	return i;
 }
 
-/* Those of handlers with quick code in one go, to be answered together. Its name is known to who
- * follows a machine from outside: frames came. */
-void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)
+/* Where nobody answers frames as they come (exo/ext). */
+__attribute__((weak)) void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs,
+                                        unsigned n)
 {
-	uint64_t generation = flt_tables_generation(queue->tables->tables);
-	struct rte_mbuf **answers = mbufs, **end = mbufs + n;
-	struct net_quick *of[NET_BURST];
-	unsigned n_answers = 0;
-
-	for (; mbufs < end; mbufs++) {
-		struct rte_mbuf *mbuf = *mbufs;
-		uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-		uint32_t length = mbuf->data_len, action;
-		const struct flt_verdict *verdict =
-		        is_plain(mbuf) ? flt_cache_find(queue->cache, generation, data, length)
-		                       : NULL;
-		struct net_quick *quick = quick_of(verdict);
-
-		if (!is_quick(quick)) {
-			n_answers = send_first(queue, answers, of, n_answers);
-			mbufs += demux_slow(queue, mbufs, (unsigned)(end - mbufs), generation,
-			                    verdict) -
-			         1;
-			answers = mbufs + 1;
-			continue;
-		}
-		quick->runs++;
-		count_matched(queue->core, verdict->owner, length);
-		if (is_answered(queue, quick, data, length, &action)) {
-			mbuf->ol_flags = 0;
-			quick->answered++;
-			answers[n_answers] = mbuf;
-			of[n_answers++] = quick;
-		} else {
-			n_answers = send_first(queue, answers, of, n_answers);
-			finish_quick(queue, quick, verdict, mbuf, action);
-			answers = mbufs + 1;
-		}
-	}
-	if (n_answers)
-		send_answers(queue, answers, of, n_answers);
+	(void)demux_some(queue, mbufs, n, flt_tables_generation(queue->tables->tables), NULL);
 }
 
 void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf)

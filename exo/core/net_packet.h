@@ -15,6 +15,7 @@
 #include <rte_memcpy.h>
 #include <rte_rcu_qsbr.h>
 
+#include "hooks.h"
 #include "net_state.h"
 
 /* A frame that arrived. */
@@ -39,13 +40,23 @@ struct net_queue {
 	const struct rte_eth_fp_ops *driver;
 	const struct net_port *tables;
 	struct flt_cache *cache;
-	struct machine_lock *lock; /* of the transmit queue; NULL: nobody shares it */
-	uint64_t mac;              /* loop_way */
-	uint16_t core, port, queue, send;
+	uint64_t mac; /* loop_way */
+	uint16_t core, port, queue;
+	bool shared; /* the transmit queue is, with other cores */
 };
 
-/* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
+/* Delivers frames of a queue, NET_BURST at most; the list is its to change. exo/ext does it where
+ * handlers may answer. Its name is known to who follows a machine from outside: frames came. */
 void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
+/* Delivers frames up to one whose handler may have quick code; `verdict`: of the first, or NULL. →
+ * how many, at least one. */
+unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
+                    uint64_t generation, const struct flt_verdict *verdict);
+/* What there is to know of a frame in an mbuf of its own; delivers it where the binding has a ring.
+ */
+void demux_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port);
+void demux_put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
+               uint32_t accept);
 /* Frees a fragment that waited in vain, and counts it. */
 void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
 
@@ -152,6 +163,31 @@ unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
  * this poll. */
 void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 
+/* The only poller shows its own counts at once; several have theirs summed behind the poll. */
+static inline void net_count_matched(unsigned core, struct net_binding_core *part, uint32_t bytes)
+{
+	part->counters.matched_packets++;
+	part->counters.matched_bytes += bytes;
+	if (part->shared) {
+		__atomic_store_n(&part->shared->matched_packets, part->counters.matched_packets,
+		                 __ATOMIC_RELAXED);
+		__atomic_store_n(&part->shared->matched_bytes, part->counters.matched_bytes,
+		                 __ATOMIC_RELAXED);
+	} else if (net.n_pollers > 1) {
+		net_mark_binding(core, part);
+	}
+}
+
+/* The quick code that frames of a verdict are for, which names the core's part of a binding; NULL:
+ * none, or one run in EXO_EXT_SAMPLE, which is timed. */
+static inline struct net_quick *net_quick_of(const struct flt_verdict *verdict)
+{
+	const struct net_binding_core *part = verdict ? verdict->owner : NULL;
+	struct net_quick *quick = part ? __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE) : NULL;
+
+	return quick && quick->runs % EXO_EXT_SAMPLE != 0 ? quick : NULL;
+}
+
 /* What handlers left to do behind frames. */
 static inline void net_finish(unsigned core)
 {
@@ -250,18 +286,11 @@ static inline unsigned port_attachable(uint16_t port)
 	return ports[port].back == BACK_NEVER ? 0 : ports[port].segments_max;
 }
 
-/* As rte_eth_rx_burst and _tx_burst do it, but that nobody hangs callbacks in. */
+/* As rte_eth_rx_burst does it, but that nobody hangs callbacks in. */
 static inline unsigned port_receive(const struct net_queue *queue, struct rte_mbuf **mbufs,
                                     unsigned n)
 {
 	return queue->driver->rx_pkt_burst(queue->driver->rxq.data[queue->queue], mbufs,
-	                                   (uint16_t)n);
-}
-
-static inline unsigned port_answer(const struct net_queue *queue, struct rte_mbuf **mbufs,
-                                   unsigned n)
-{
-	return queue->driver->tx_pkt_burst(queue->driver->txq.data[queue->send], mbufs,
 	                                   (uint16_t)n);
 }
 

@@ -126,21 +126,19 @@ struct net_ring {
 
 /*
  * What runs in the kernel before a binding's frames are delivered (exo/ext). run may change the
- * packet and what it points to, and says whether it is to be delivered; so does rest, behind quick
- * code. Attached and detached under net.lock; end is called, under it as well, when the binding has
- * gone and nobody can be inside run.
+ * packet and what it points to, and says whether it is to be delivered. Attached and detached under
+ * net.lock; end is called, under it as well, when the binding has gone and nobody can be inside
+ * run.
  */
 struct net_packet;
 struct net_handler {
 	bool (*run)(struct net_handler *handler, unsigned core, struct net_packet *packet);
-	bool (*rest)(struct net_handler *handler, unsigned core, struct net_packet *packet,
-	             uint32_t action);
 	void (*end)(struct net_handler *handler);
 };
 
 /*
- * A core's part of a handler. Machine code that calls nothing leaves the frame where it is: demux.c
- * enters it itself, and sends answers that are like one before. NULL: the handler's run does it.
+ * A core's part of a handler whose machine code calls nothing and so leaves the frame where it is:
+ * exo/ext enters it without any more ado, and sends answers that are like one before.
  */
 struct net_quick {
 	flt_xdp_code *code;

@@ -97,22 +97,18 @@ static int make_queues(unsigned core)
 	for (unsigned id = 0; id < net.n_ports; id++)
 		n += ports[id].rx_queues;
 	me->queues = at = machine_alloc((n ? n : 1) * sizeof(*at));
-	for (unsigned id = 0; at && id < net.n_ports; id++) {
-		uint16_t send = (uint16_t)(core % (ports[id].tx_queues ? ports[id].tx_queues : 1));
-
+	for (unsigned id = 0; at && id < net.n_ports; id++)
 		for (unsigned queue = core; queue < ports[id].rx_queues; queue += net.n_cores)
 			*at++ = (struct net_queue){
 			        .driver = &rte_eth_fp_ops[id],
 			        .tables = &net.ports[id],
 			        .cache = &me->verdicts[id],
-			        .lock = ports[id].locks ? &ports[id].locks[send] : NULL,
 			        .mac = ports[id].mac,
 			        .core = (uint16_t)core,
 			        .port = (uint16_t)id,
 			        .queue = (uint16_t)queue,
-			        .send = send,
+			        .shared = ports[id].locks != NULL,
 			};
-	}
 	me->queues_end = at;
 	return at ? 0 : -EXO_ENOMEM;
 }

@@ -246,8 +246,7 @@ static int make(struct handling *h)
 {
 	int error;
 
-	h->handler->base =
-	        (struct net_handler){.run = ext_packet_run, .rest = ext_packet_rest, .end = ended};
+	h->handler->base = (struct net_handler){.run = ext_packet_run, .end = ended};
 	h->handler->env = h->env;
 	h->handler->domain = h->domain;
 	h->handler->event = h->arg.event;

@@ -85,8 +85,6 @@ static inline uint64_t ext_chain_raise(struct ext_chain *chain, unsigned core, c
 
 /* packet.c */
 bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet);
-bool ext_packet_rest(struct net_handler *base, unsigned core, struct net_packet *packet,
-                     uint32_t action);
 /* 0 or -EXO_ENOMEM; before the first packet handler. */
 int ext_packet_start(void);
 

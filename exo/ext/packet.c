@@ -5,9 +5,10 @@
  * around the frame may be somebody else's: it is zeroed before the frame grows over it (flt's
  * helpers do that).
  *
- * Code that calls nothing is entered by core/demux.c, which comes here where more is to be done.
+ * Code that calls nothing is entered from the burst itself, with the frame alone; what is not an
+ * answer like one before goes the long way then. A burst's answers leave together.
  *
- * Answers wait in a batch of their core and go to the port behind the poll, or when the batch is
+ * Others wait in a batch of their core and go to the port behind the poll, or when the batch is
  * full. Those for this machine are demultiplexed then, in rounds, and may be answered in their
  * turn; what is left after EXO_HANDLER_HOPS rounds is dropped.
  *
@@ -339,11 +340,132 @@ bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *
 	return run_and_act(core, h, count, packet, mbuf);
 }
 
-bool ext_packet_rest(struct net_handler *base, unsigned core, struct net_packet *packet,
-                     uint32_t action)
+/* ---- Bursts ---- */
+
+static __attribute__((noinline)) void lose(struct rte_mbuf *const mbufs[],
+                                           struct net_quick *const of[], unsigned n)
 {
-	struct ext_handler *h = (struct ext_handler *)base;
+	for (unsigned i = 0; i < n; i++) {
+		of[i]->answered--;
+		of[i]->lost++;
+		rte_pktmbuf_free(mbufs[i]);
+	}
+}
+
+/* As rte_eth_tx_burst does it, but that nobody hangs callbacks in. */
+static inline void send_answers(const struct net_queue *queue, struct rte_mbuf **mbufs,
+                                struct net_quick *const of[], unsigned n)
+{
+	const struct rte_eth_fp_ops *driver = queue->driver;
+	unsigned sent =
+	        __builtin_expect(queue->shared, false)
+	                ? port_send(queue->core, queue->port, mbufs, n)
+	                : driver->tx_pkt_burst(driver->txq.data[queue->core], mbufs, (uint16_t)n);
+
+	if (__builtin_expect(sent < n, 0))
+		lose(&mbufs[sent], &of[sent], n - sent);
+}
+
+/* Before something else can be sent. */
+static __attribute__((noinline)) unsigned send_first(const struct net_queue *queue,
+                                                     struct rte_mbuf **mbufs,
+                                                     struct net_quick *const of[], unsigned n)
+{
+	if (n)
+		send_answers(queue, mbufs, of, n);
+	return 0;
+}
+
+_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+               "one comparison");
+
+/* Whether the mbuf and its memory are nobody else's, in one piece, and what is known of the frame
+ * asks for nothing when it leaves. */
+static inline bool is_plain(const struct rte_mbuf *mbuf)
+{
+	const uint64_t asks =
+	        RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_L4_CKSUM_BAD;
+	uint32_t shares;
+
+	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
+	return shares == 0x00010001 &&
+	       (__builtin_expect(mbuf->ol_flags == 0, 1) || (mbuf->ol_flags & asks) == 0);
+}
+
+/* What is left to do where quick code did not answer, or not as it did before. */
+static __attribute__((noinline)) void finish_quick(const struct net_queue *queue,
+                                                   const struct net_quick *quick,
+                                                   const struct flt_verdict *verdict,
+                                                   struct rte_mbuf *mbuf, uint32_t action)
+{
+	struct ext_handler *h = (struct ext_handler *)quick->handler;
+	const struct net_binding_core *part = verdict->owner;
+	struct flt_xdp_buff buff;
+	struct net_packet packet;
+
+	demux_describe(&packet, mbuf, queue->port);
+	if (act(queue->core, h, &h->counts[queue->core], &packet, mbuf, action, &buff))
+		demux_put(queue->core, &packet, part->binding, verdict->accept);
+	if (packet.own)
+		port_free(mbuf);
+	net_finish(queue->core); /* before what may be answered next */
+}
+
+/* Lets quick code have a plain frame. → whether that is an answer now, which may leave. */
+static inline bool is_answered(const struct net_queue *queue, const struct net_quick *quick,
+                               uint8_t *data, uint32_t length, uint32_t *action)
+{
 	struct flt_xdp_buff buff;
 
-	return act(core, h, &h->counts[core], packet, packet->mbuf, action, &buff);
+	buff.data = buff.data_meta = data;
+	buff.data_end = data + length;
+	buff.ingress_ifindex = queue->port;
+	buff.rx_queue_index = buff.egress_ifindex = 0;
+	*action = (uint32_t)quick->code(&buff, 0);
+	return *action == FLT_XDP_TX && queue->port == quick->port &&
+	       length - quick->least <= quick->more &&
+	       flt_digest_match(&quick->guard.mask, &quick->guard.key, data) &&
+	       loop_way_of(queue->mac, data) == LOOP_NOT;
+}
+
+/* Those of handlers with quick code in one go, to be answered together. */
+void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)
+{
+	uint64_t generation = flt_tables_generation(queue->tables->tables);
+	struct rte_mbuf **answers = mbufs, **end = mbufs + n;
+	struct net_quick *of[NET_BURST];
+	unsigned n_answers = 0;
+
+	for (; mbufs < end; mbufs++) {
+		struct rte_mbuf *mbuf = *mbufs;
+		uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		uint32_t length = mbuf->data_len, action;
+		const struct flt_verdict *verdict =
+		        is_plain(mbuf) ? flt_cache_find(queue->cache, generation, data, length)
+		                       : NULL;
+		struct net_quick *quick = net_quick_of(verdict);
+
+		if (!quick) {
+			n_answers = send_first(queue, answers, of, n_answers);
+			mbufs += demux_some(queue, mbufs, (unsigned)(end - mbufs), generation,
+			                    verdict) -
+			         1;
+			answers = mbufs + 1;
+			continue;
+		}
+		quick->runs++;
+		net_count_matched(queue->core, verdict->owner, length);
+		if (is_answered(queue, quick, data, length, &action)) {
+			mbuf->ol_flags = 0;
+			quick->answered++;
+			answers[n_answers] = mbuf;
+			of[n_answers++] = quick;
+		} else {
+			n_answers = send_first(queue, answers, of, n_answers);
+			finish_quick(queue, quick, verdict, mbuf, action);
+			answers = mbufs + 1;
+		}
+	}
+	if (n_answers)
+		send_answers(queue, answers, of, n_answers);
 }

@@ -30,9 +30,3 @@ bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *
 {
 	return true;
 }
-
-bool ext_packet_rest(struct net_handler *base, unsigned core, struct net_packet *packet,
-                     uint32_t action)
-{
-	return true;
-}

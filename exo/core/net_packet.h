@@ -166,12 +166,14 @@ void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 /* The only poller shows its own counts at once; several have theirs summed behind the poll. */
 static inline void net_count_matched(unsigned core, struct net_binding_core *part, uint32_t bytes)
 {
+	const volatile struct exo_binding_counters *now = &part->counters; /* one step each */
+
 	part->counters.matched_packets++;
 	part->counters.matched_bytes += bytes;
 	if (part->shared) {
-		__atomic_store_n(&part->shared->matched_packets, part->counters.matched_packets,
+		__atomic_store_n(&part->shared->matched_packets, now->matched_packets,
 		                 __ATOMIC_RELAXED);
-		__atomic_store_n(&part->shared->matched_bytes, part->counters.matched_bytes,
+		__atomic_store_n(&part->shared->matched_bytes, now->matched_bytes,
 		                 __ATOMIC_RELAXED);
 	} else if (net.n_pollers > 1) {
 		net_mark_binding(core, part);

@@ -55,7 +55,7 @@ static void load_vectors(const void *area)
 
 /* Saves whoever's state is in the registers and makes them `pe`'s (NULL: nobody's). The lock keeps
  * machine_pe_fini on another core from freeing the area under us. */
-static __attribute__((noinline)) struct cpu *own_vectors(struct cpu *cpu, struct machine_pe *pe)
+static __attribute__((noinline)) void own_vectors(struct cpu *cpu, struct machine_pe *pe)
 {
 	machine_lock(&cpu->vector_lock);
 	if (cpu->vector_owner != NULL)
@@ -64,7 +64,6 @@ static __attribute__((noinline)) struct cpu *own_vectors(struct cpu *cpu, struct
 	machine_unlock(&cpu->vector_lock);
 	if (pe != NULL)
 		load_vectors(pe->vector);
-	return cpu; /* so that who calls needs no register to keep it in */
 }
 
 /* From entry.S: the running PE, whose state the registers hold, gives way to another environment's.
@@ -121,12 +120,12 @@ void machine_vector_begin(void)
 
 	if (cpu->vector_depth++ > 0)
 		return;
-	if (__builtin_expect(cpu->vector_owner != NULL, 0))
-		cpu = own_vectors(cpu, NULL);
 	if (cpu_has(EXO_FEATURE_FSGSBASE))
 		__asm__ volatile("wrfsbase %0" ::"r"(cpu->thread_pointer) : "memory");
 	else
 		cpu_write_msr(MSR_FS_BASE, (uint64_t)cpu->thread_pointer);
+	if (cpu->vector_owner != NULL)
+		own_vectors(cpu, NULL); /* at last: the usual way needs no frame then */
 }
 
 void machine_vector_end(void)

@@ -174,13 +174,16 @@ static void read_flows(struct model *model, const config_setting_t *group, struc
 
 static int read_content_file(struct model *model, const config_setting_t *setting)
 {
-	static const char *const known[] = {"name", "file", NULL};
+	static const char *const known[] = {"name", "file", "prepare", NULL};
 	if (!config_setting_is_group(setting))
 		return add_named(model, setting);
 	check_names(setting, known);
-	const char *path = get_text(setting, "file");
+	const char *path = get_text(setting, "file"), *program = get_text(setting, "prepare");
 	if (!path)
 		refuse(place_of(setting), "it names no file");
+	if (program)
+		return model_prepare_file(model, place_of(setting),
+		                          get_name(setting, MODEL_FILE_NAME_MAX), path, program);
 	return model_add_file(model, place_of(setting), get_name(setting, MODEL_FILE_NAME_MAX),
 	                      path);
 }

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <spawn.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "model.h"
@@ -121,15 +124,56 @@ int model_add_bytes(struct model *model, struct place place, const char *name, c
 	return (int)model->n_files++;
 }
 
-int model_add_file(struct model *model, struct place place, const char *name, const char *path)
+/* The path under which it is there, noted as what the payload depends on. */
+static char *must_find(struct place place, const char *path)
 {
 	char *found = find(place, path);
 	if (!found)
 		refuse(place,
 		       "there is no file '%s' beside the manifest or in a folder given by -I",
 		       path);
+	push(&dependencies, &n_dependencies, found);
+	return found;
+}
+
+int model_add_file(struct model *model, struct place place, const char *name, const char *path)
+{
+	const char *found = must_find(place, path);
 	size_t size;
 	void *data = read_whole(place, found, &size);
-	push(&dependencies, &n_dependencies, found);
+	return model_add_bytes(model, place, name, data, size);
+}
+
+/* Runs it and waits. What it says to stderr is for the user. → whether it succeeded. */
+static bool run(char *const arguments[])
+{
+	int status;
+	pid_t child;
+	return posix_spawn(&child, arguments[0], NULL, NULL, arguments, environ) == 0 &&
+	       waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int model_prepare_file(struct model *model, struct place place, const char *name, const char *path,
+                       const char *program)
+{
+	char *stem = must_copy(name), made[] = "/tmp/mkappliance-XXXXXX";
+	char *arguments[] = {must_find(place, program), must_find(place, path), made, stem, NULL};
+	char *end = strrchr(stem, '.');
+	int file = mkstemp(made);
+	size_t size;
+	void *data;
+	bool good;
+
+	if (file < 0)
+		refuse(place, "there is no room for a file in /tmp: %s", strerror(errno));
+	(void)close(file);
+	if (end && end != stem)
+		*end = '\0';
+	good = run(arguments);
+	data = good ? read_whole(place, made, &size) : NULL;
+	(void)unlink(made);
+	if (!good)
+		refuse(place, "'%s' could not be prepared by '%s'", path, program);
+	free(stem);
 	return model_add_bytes(model, place, name, data, size);
 }

@@ -86,6 +86,11 @@ _Noreturn void refuse(struct place place, const char *format, ...)
  */
 int model_add_file(struct model *model, struct place place, const char *name, const char *path);
 
+/* The same of what `program`, which is looked for likewise, makes of the file when it is called
+ * with three arguments: the file, where to write, and the member's name without its ending. */
+int model_prepare_file(struct model *model, struct place place, const char *name, const char *path,
+                       const char *program);
+
 /* The same with bytes that are at hand; they are kept by reference. */
 int model_add_bytes(struct model *model, struct place place, const char *name, const void *data,
                     size_t size);

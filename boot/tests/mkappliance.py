@@ -16,7 +16,8 @@ GOOD = """
 name = "good"; control_port = 1; power_off = true;
 environments = (
   { name = "host"; image = "prog"; frames = 16; arguments = [ "-v", "x y" ]; may = [ "console" ];
-    content = ( "page.html", { name = "index.html"; file = "page.html"; } );
+    content = ( "page.html", { name = "index.html"; file = "page.html"; },
+      { name = "page.loud"; file = "page.html"; prepare = "shout"; } );
     flows = (
       { name = "ping"; receive = "arp or (icmp and dst host $addr)"; host = true;
         transmit = "ether src $mac and (arp or (ip and src host $addr))"; },
@@ -34,9 +35,11 @@ def run(folder, name, *options):
 
 
 def fixture(folder):
-    for name, text in (("init", "an init"), ("prog", "a program"), ("page.html", "hello")):
+    for name, text in (("init", "an init"), ("prog", "a program"), ("page.html", "hello"),
+                       ("shout", '#!/bin/sh\n(tr a-z A-Z <"$1"; echo " $3") >"$2"\n'), ("fails", "#!/bin/sh\nexit 1\n")):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
+        os.chmod(os.path.join(folder, name), 0o755)
 
 
 def check_bad(folder, name):
@@ -117,7 +120,7 @@ def siphash(data, key=(0x7327656369756c53, 0x64616f6c79617020)):
 def check_manifest(archive):
     found = list(members(archive))
     names = [name for name, _, _ in found if name != "pad"]
-    assert names == ["manifest", "init", "prog", "page.html", "index.html", "host.odd.cbpf"], names
+    assert names == ["manifest", "init", "prog", "page.html", "index.html", "page.loud", "host.odd.cbpf"], names
     assert found[0][0] == "manifest"
     for name, _, offset in found[1:]:
         assert name == "pad" or offset % 4096 == 0, f"{name} lies at {offset}"
@@ -125,6 +128,7 @@ def check_manifest(archive):
     assert (manifest.magic, manifest.version, manifest.size) == (0x464d4c53, 2, len(found[0][1]))
     assert (manifest.name, manifest.flags, manifest.control) == ("good", 1, 1)
     by_name = {name: data for name, data, _ in found}
+    assert by_name["page.loud"] == b"HELLO page\n", by_name["page.loud"]
     files = manifest.entries(manifest.files, "<IIQQ")
     for name, _, size, digest in files:
         data = by_name[manifest.string(name)]
@@ -141,7 +145,7 @@ def check_envs(manifest, files):
     assert manifest.data[start:start + 12] == b"prog\0-v\0x y\0" and host[5] == 3
     assert host[6:9] == (16, 0, 1) and six[6:9] == (8, 1, 2)
     content = [manifest.string(files[i][0]) for i in range(host[11], host[11] + host[12])]
-    assert content == ["page.html", "index.html"]
+    assert content == ["page.html", "index.html", "page.loud"]
     assert (host[9:11], six[9:11]) == ((0, 2), (2, 1))
     assert host[14:21] == (0, 0, 0, 0, 0, 0, 0) and six[14:21] == (100, 0, 64, 1, 2, 3, 4)
     assert six[3] == 0b1100000

@@ -88,6 +88,8 @@ static void add_representation(struct http_line *line, const struct http_resourc
 	add_field(line, "Content-Type", resource->type);
 	add_number(line, "Content-Length", size);
 	add_field(line, "Accept-Ranges", "bytes");
+	if (resource->shared)
+		add_field(line, "Access-Control-Allow-Origin", "*");
 	add_validators(line, resource);
 }
 
@@ -137,16 +139,19 @@ static void end(struct http_answer *answer, struct http_line *line)
 	answer->head_size = line->size;
 }
 
-/* An error says what it is to people too. */
-static void fail(struct http_answer *answer, struct http_line *line, bool with_body, uint8_t minor)
+/* An error says what it is to people too: in `why`, which ends its line, or by its name. */
+static void fail(struct http_answer *answer, struct http_line *line, const char *why,
+                 bool with_body, uint8_t minor)
 {
-	const char *text = http_status_text(answer->status);
+	const char *text = why != NULL ? why : http_status_text(answer->status);
 
 	add_connection(line, answer, minor);
 	add_field(line, "Content-Type", "text/plain; charset=utf-8");
-	add_number(line, "Content-Length", strlen(text) + 5);
+	add_number(line, "Content-Length", strlen(text) + (why != NULL ? 0 : 5));
 	http_line_text(line, "\r\n");
-	if (with_body) {
+	if (with_body && why != NULL) {
+		http_line_text(line, why);
+	} else if (with_body) {
 		http_line_number(line, answer->status, 3);
 		http_line_text(line, " ");
 		http_line_text(line, text);
@@ -155,8 +160,8 @@ static void fail(struct http_answer *answer, struct http_line *line, bool with_b
 	answer->head_size = line->size;
 }
 
-void http_answer_status(struct http_answer *answer, uint16_t status, bool with_body, bool close,
-                        const char *date)
+void http_answer_refuse(struct http_answer *answer, uint16_t status, const char *why,
+                        bool with_body, bool close, const char *date)
 {
 	struct http_line line = begin(answer, status, date);
 
@@ -164,7 +169,13 @@ void http_answer_status(struct http_answer *answer, uint16_t status, bool with_b
 	answer->close = close;
 	if (status == 405)
 		add_field(&line, "Allow", "GET, HEAD, OPTIONS");
-	fail(answer, &line, with_body, 1);
+	fail(answer, &line, why, with_body, 1);
+}
+
+void http_answer_status(struct http_answer *answer, uint16_t status, bool with_body, bool close,
+                        const char *date)
+{
+	http_answer_refuse(answer, status, NULL, with_body, close, date);
 }
 
 static void options(struct http_answer *answer, const struct http_request *request,
@@ -183,7 +194,7 @@ static void redirect(struct http_answer *answer, const struct http_request *requ
 	struct http_line line = begin(answer, 301, date);
 
 	add_field(&line, "Location", location);
-	fail(answer, &line, request->method != HTTP_METHOD_HEAD, request->minor);
+	fail(answer, &line, NULL, request->method != HTTP_METHOD_HEAD, request->minor);
 }
 
 static void without_content(struct http_answer *answer, const struct http_request *request,
@@ -202,7 +213,7 @@ static void without_content(struct http_answer *answer, const struct http_reques
 		http_line_number(&line, resource->size, 1);
 		http_line_text(&line, "\r\n");
 	}
-	fail(answer, &line, request->method != HTTP_METHOD_HEAD, request->minor);
+	fail(answer, &line, NULL, request->method != HTTP_METHOD_HEAD, request->minor);
 }
 
 static void add_range(struct http_line *line, const struct http_answer *answer, uint32_t size)

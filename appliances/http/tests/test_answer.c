@@ -155,6 +155,19 @@ static void fields(void **state)
 	answer = ask("GET", "");
 	assert_int_equal(answer.status, 301);
 	says(&answer, "\r\nLocation: /there/\r\n");
+	resource.location = NULL;
+	resource.fixed_size = 0;
+	answer = ask("GET", "");
+	assert_null(strstr(answer.head, "Access-Control"));
+	resource.shared = true;
+	answer = ask("GET", "");
+	says(&answer, "\r\nAccess-Control-Allow-Origin: *\r\n");
+	http_answer_refuse(&answer, 404, "There is no such film.\n", true, false, DATE);
+	assert_false(answer.close);
+	says(&answer, "\r\nContent-Length: 23\r\n\r\nThere is no such film.\n");
+	http_answer_refuse(&answer, 405, "No.\n", false, true, NULL);
+	says(&answer, "\r\nContent-Length: 4\r\n\r\n");
+	assert_null(strstr(answer.head, "No."));
 }
 
 static void too_long(void **state)

@@ -27,6 +27,9 @@ void http_answer(struct http_answer *answer, const struct http_request *request,
 /* The same for a failure of the server's own: 500, 503, 408. */
 void http_answer_status(struct http_answer *answer, uint16_t status, bool with_body, bool close,
                         const char *date);
+/* The same with a text of one's own, which ends its line; NULL: the status' name. */
+void http_answer_refuse(struct http_answer *answer, uint16_t status, const char *why,
+                        bool with_body, bool close, const char *date);
 const char *http_status_text(uint16_t status);
 
 #endif

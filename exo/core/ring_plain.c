@@ -57,19 +57,23 @@ static inline struct piece read_piece(const volatile struct exo_desc *desc)
 /* Asks for the frames of a piece, and adds them to what is known, or begins anew. */
 static __attribute__((noinline)) bool learn(struct known *known, uint32_t env, struct piece piece)
 {
-	if (piece.address - known->from > known->bytes)
-		*known = (struct known){.from = piece.address & ~4095ull};
-	while (known->bytes < piece.address - known->from + piece.length) {
-		uint64_t frame = (known->from + known->bytes) / 4096;
+	uint64_t from = known->from, bytes = known->bytes;
+	const uint8_t *at = known->at, *alias;
 
-		if (!frame_owned(env, frame))
-			return false;
-		if (known->bytes == 0)
-			known->at = machine_frame(frame);
-		else if (machine_frame(frame) != known->at + known->bytes)
-			return false;
-		known->bytes += 4096;
+	if (piece.address - from > bytes) {
+		from = piece.address & ~4095ull;
+		bytes = 0;
 	}
+	do {
+		if (!frame_owned(env, (from + bytes) / 4096))
+			return false;
+		alias = machine_frame((from + bytes) / 4096);
+		at = bytes == 0 ? alias : at;
+		if (alias != at + bytes)
+			return false;
+		bytes += 4096;
+	} while (bytes < piece.address - from + piece.length);
+	*known = (struct known){from, bytes, at};
 	return true;
 }
 

@@ -126,18 +126,27 @@ static void refuse(struct video_conn *conn, int result)
 	int status = result == REQUEST_TOO_LONG ? 413 : 400;
 
 	conn->video->count.malformed++;
-	if (conn->rtsp)
-		rtsp_refuse(conn, status);
-	else
-		http_refuse(conn, status);
+	rtsp_refuse(conn, status);
 	conn->closing = true;
+}
+
+/* → bytes of a request of RTSP; 0: some are missing; negative: it is refused. */
+static int take_rtsp(struct video_conn *conn, size_t size)
+{
+	struct request request;
+	int n = request_parse(&request, conn->video->request, size);
+
+	if (n < 0)
+		refuse(conn, n);
+	else if (n > 0)
+		rtsp_request(conn, &request);
+	return n;
 }
 
 /* One request or frame. false: there is none, or none may be taken now. */
 static bool take_one(struct video_conn *conn)
 {
 	struct video *video = conn->video;
-	struct request request;
 	size_t size;
 	int n;
 
@@ -148,17 +157,12 @@ static bool take_one(struct video_conn *conn)
 	if (size == 0)
 		return false;
 	conn->heard_ns = video->now;
-	if (conn->rtsp && video->request[0] == '$') {
+	if (!conn->rtsp)
+		n = (int)http_take(conn, video->request, size, size == REQUEST_MAX);
+	else if (video->request[0] == '$')
 		n = (int)take_frame(conn, video->request, size);
-	} else {
-		n = request_parse(&request, video->request, size);
-		if (n < 0)
-			refuse(conn, n);
-		else if (n > 0 && conn->rtsp)
-			rtsp_request(conn, &request);
-		else if (n > 0)
-			http_request(conn, &request);
-	}
+	else
+		n = take_rtsp(conn, size);
 	if (n > 0 && conn->tcp != NULL)
 		tcp_consume(conn->tcp, (uint32_t)n);
 	return n > 0 && conn->tcp != NULL;

@@ -113,36 +113,3 @@ bool npt_parse(struct text header, struct npt_range *range)
 		return false;
 	return !range->has_from || !range->has_to || range->from_ms < range->to_ms;
 }
-
-enum bytes_result bytes_parse(struct text header, uint64_t size, uint64_t *first, uint64_t *last)
-{
-	struct text spec, low;
-	uint64_t n;
-
-	if (!text_begins(header, "bytes=", &spec))
-		return BYTES_ALL;
-	for (size_t i = 0; i < spec.size; i++)
-		if (spec.at[i] == ',')
-			return BYTES_ALL; /* several: everything may be sent instead */
-	low = text_trim(text_cut(&spec, '-'));
-	spec = text_trim(spec);
-	if (low.size == 0) {
-		if (!text_number(spec, INT64_MAX, &n))
-			return BYTES_ALL;
-		if (n == 0 || size == 0)
-			return BYTES_UNSATISFIED;
-		*first = n < size ? size - n : 0;
-		*last = size - 1;
-		return BYTES_PART;
-	}
-	if (!text_number(low, INT64_MAX, first))
-		return BYTES_ALL;
-	*last = INT64_MAX;
-	if (spec.size > 0 && (!text_number(spec, INT64_MAX, last) || *last < *first))
-		return BYTES_ALL;
-	if (*first >= size)
-		return BYTES_UNSATISFIED;
-	if (*last >= size)
-		*last = size - 1;
-	return BYTES_PART;
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The headers with a grammar of their own: Transport and Range of RTSP, Range of HTTP. */
+/* The headers with a grammar of their own: Transport and Range of RTSP. */
 #ifndef VIDEO_HEADERS_H
 #define VIDEO_HEADERS_H
 
@@ -24,14 +24,5 @@ struct npt_range {
 };
 
 bool npt_parse(struct text header, struct npt_range *range);
-
-enum bytes_result {
-	BYTES_ALL,         /* no range that this server honours: send everything (RFC 9110, 14.2) */
-	BYTES_PART,        /* 206 */
-	BYTES_UNSATISFIED, /* 416 */
-};
-
-/* RFC 9110, 14.1.2, one range. *first and *last lie within `size` bytes. */
-enum bytes_result bytes_parse(struct text header, uint64_t size, uint64_t *first, uint64_t *last);
 
 #endif

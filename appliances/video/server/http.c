@@ -9,6 +9,8 @@
  *     /rescan                 looks for titles that have come to the disk
  *     /status                 JSON;  /metrics: Prometheus' text format
  */
+#include <http/answer.h>
+#include <http/date.h>
 #include <string.h>
 
 #include "internal.h"
@@ -18,118 +20,77 @@ static const char playlist_type[] = "application/vnd.apple.mpegurl";
 struct reply {
 	struct video *video;
 	struct video_conn *conn;
-	const struct request *request;
-	bool head;  /* only headers are wanted */
-	bool close; /* after it */
+	const struct http_request *request;
 };
 
-static const char *reason_of(int status)
+/* The time for the field Date; NULL: the machine has no clock. */
+static const char *date_of(struct video *video)
 {
-	switch (status) {
-	case 200:
-		return "OK";
-	case 206:
-		return "Partial Content";
-	case 400:
-		return "Bad Request";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 413:
-		return "Content Too Large";
-	case 416:
-		return "Range Not Satisfiable";
-	case 505:
-		return "HTTP Version Not Supported";
-	default:
-		return "Error";
-	}
+	uint64_t seconds = video->ops.wall(video->context) / NS_PER_S;
+
+	http_date_format(seconds, video->date);
+	return seconds != 0 ? video->date : NULL;
 }
 
-static struct out begin(const struct reply *reply, char *room, size_t size, int status,
-                        const char *type, uint64_t length)
-{
-	struct out out = {.at = room, .room = size};
-
-	out_print(&out,
-	          "HTTP/1.1 %d %s\r\nServer: Sluice/%s\r\nContent-Type: %s\r\n"
-	          "Content-Length: %llu\r\nAccess-Control-Allow-Origin: *\r\n",
-	          status, reason_of(status), SLUICE_VERSION, type, (unsigned long long)length);
-	if (reply->close)
-		out_print(&out, "Connection: close\r\n");
-	return out;
-}
-
-static void finish(const struct reply *reply, struct out *out, const void *body, uint64_t size,
-                   bool copied)
+/* Queues an answer and what belongs to it: a copy of the resource's bytes, or those themselves. */
+static void send(const struct reply *reply, const struct http_answer *answer,
+                 const struct http_resource *resource, bool copied)
 {
 	struct video_conn *conn = reply->conn;
+	const uint8_t *body = answer->with_body ? resource->data : NULL;
+	bool good = client_put(conn, answer->head, answer->head_size);
 
-	out_print(out, "\r\n");
-	if (out->full || !client_put(conn, out->at, out->size))
-		conn->closing = true;
-	else if (!reply->head && size > 0) {
-		bool good =
-		        copied ? client_put(conn, body, size) : client_put_static(conn, body, size);
+	reply->video->count.http_refused += answer->status >= 400;
+	conn->last = answer->close;
+	if (body == NULL || answer->size == 0 || !good)
+		return;
+	good = copied ? client_put(conn, body + answer->first, answer->size)
+	              : client_put_static(conn, body + answer->first, answer->size);
+	reply->video->count.http_bytes += good ? answer->size : 0;
+}
 
-		reply->video->count.http_bytes += good ? size : 0;
-	}
+static void refuse(const struct reply *reply, uint16_t status, const char *why)
+{
+	const struct http_request *request = reply->request;
+	struct http_answer answer;
+
+	http_answer_refuse(&answer, status, why, request->method != HTTP_METHOD_HEAD,
+	                   !request->keep_alive, date_of(reply->video));
+	send(reply, &answer, NULL, true);
+}
+
+/* What was asked for, or the part of it. */
+static void answer_with(const struct reply *reply, const struct http_resource *resource,
+                        bool copied)
+{
+	struct http_answer answer;
+
+	http_answer(&answer, reply->request, resource, date_of(reply->video));
+	send(reply, &answer, resource, copied);
 }
 
 /* A short answer that is copied. */
-static void send_text(const struct reply *reply, int status, const char *type, const char *body,
-                      size_t size)
+static void send_text(const struct reply *reply, const char *type, const char *body, size_t size)
 {
-	char head[512];
-	struct out out = begin(reply, head, sizeof head, status, type, size);
+	const struct http_resource resource = {.data = body,
+	                                       .size = (uint32_t)size,
+	                                       .type = type,
+	                                       .shared = true,
+	                                       .caching = "no-store"};
 
-	out_print(&out, "Cache-Control: no-store\r\n");
-	if (status == 405)
-		out_print(&out, "Allow: GET, HEAD\r\n");
-	finish(reply, &out, body, size, true);
+	answer_with(reply, &resource, true);
 }
 
-static void refuse(const struct reply *reply, int status, const char *why)
-{
-	reply->video->count.http_refused++;
-	send_text(reply, status, "text/plain; charset=utf-8", why, strlen(why));
-}
-
-void http_refuse(struct video_conn *conn, int status)
-{
-	struct reply reply = {.video = conn->video, .conn = conn, .close = true};
-
-	refuse(&reply, status, "This is no request of HTTP/1.1 that this server understands.\n");
-}
-
-/* Bytes that never change, or the part of them that was asked for. */
+/* Bytes that never change. */
 static void send_file(const struct reply *reply, const char *type, const uint8_t *at, uint64_t size)
 {
-	uint64_t first = 0, last = size - 1;
-	enum bytes_result result = BYTES_ALL;
-	char head[512];
-	struct text header;
-	struct out out;
+	const struct http_resource resource = {
+	        .data = at, .size = (uint32_t)size, .type = type, .shared = true};
 
-	if (request_header(reply->request, "Range", &header) &&
-	    !request_header(reply->request, "If-Range", &header))
-		result = bytes_parse(header, size, &first, &last);
-	if (result == BYTES_UNSATISFIED) {
-		reply->video->count.http_refused++;
-		out = begin(reply, head, sizeof head, 416, type, 0);
-		out_print(&out, "Content-Range: bytes */%llu\r\n", (unsigned long long)size);
-		finish(reply, &out, NULL, 0, true);
-		return;
-	}
-	out = begin(reply, head, sizeof head, result == BYTES_PART ? 206 : 200, type,
-	            last - first + 1);
-	out_print(&out, "Accept-Ranges: bytes\r\n");
-	if (result == BYTES_PART)
-		out_print(&out, "Content-Range: bytes %llu-%llu/%llu\r\n",
-		          (unsigned long long)first, (unsigned long long)last,
-		          (unsigned long long)size);
-	finish(reply, &out, at + first, last - first + 1, false);
+	if (size > UINT32_MAX)
+		refuse(reply, 404, "This is longer than a download may be.\n");
+	else
+		answer_with(reply, &resource, false);
 }
 
 static void send_part(const struct reply *reply, const char *type, const struct media *media,
@@ -194,7 +155,7 @@ static void get_live(const struct reply *reply, struct video_live *relay, struct
 
 	if (text_is(name, "index.m3u8") || text_is(name, "live.m3u8")) {
 		if (relay_playlist(relay, &out))
-			send_text(reply, 200, playlist_type, out.at, out.size);
+			send_text(reply, playlist_type, out.at, out.size);
 		else
 			refuse(reply, 404, "Nothing of this title has come yet.\n");
 		return;
@@ -228,7 +189,7 @@ static void get_hls(const struct reply *reply, struct text path)
 		send_part(reply, playlist_type, media, &media->header->playlist);
 	} else if (text_is(path, "live.m3u8")) {
 		hls_live(reply->video, title, &out);
-		send_text(reply, 200, playlist_type, out.at, out.size);
+		send_text(reply, playlist_type, out.at, out.size);
 	} else {
 		get_segment(reply, media, path);
 	}
@@ -242,9 +203,8 @@ static void get_told(const struct reply *reply, bool metrics)
 		status_metrics(reply->video, &out);
 	else
 		status_json(reply->video, &out);
-	send_text(reply, 200,
-	          metrics ? "text/plain; version=0.0.4; charset=utf-8" : "application/json", out.at,
-	          out.size);
+	send_text(reply, metrics ? "text/plain; version=0.0.4; charset=utf-8" : "application/json",
+	          out.at, out.size);
 }
 
 static void rescan(const struct reply *reply)
@@ -252,13 +212,13 @@ static void rescan(const struct reply *reply)
 	static const char text[] = "The disk is looked at: /status lists the titles.\n";
 
 	reply->video->ops.rescan(reply->video->context);
-	send_text(reply, 200, "text/plain; charset=utf-8", text, sizeof text - 1);
+	send_text(reply, "text/plain; charset=utf-8", text, sizeof text - 1);
 }
 
 static void route(const struct reply *reply)
 {
 	const struct video_config *config = &reply->video->config;
-	struct text path = request_path(reply->request->target), rest;
+	struct text path = {reply->request->path, reply->request->path_size}, rest;
 
 	if (text_is(path, "/") && config->page_size > 0)
 		send_file(reply, "text/html; charset=utf-8", (const uint8_t *)config->page,
@@ -275,26 +235,46 @@ static void route(const struct reply *reply)
 		refuse(reply, 404, "There is nothing here: / is the page.\n");
 }
 
-void http_request(struct video_conn *conn, const struct request *request)
+/* What can't be understood: where the next request would begin is unknown. */
+static void refuse_wrong(const struct reply *reply, uint16_t status)
 {
-	struct reply reply = {.video = conn->video, .conn = conn, .request = request};
-	bool old = text_is(request->version, "HTTP/1.0");
-	struct text value;
+	struct http_answer answer;
 
-	conn->video->count.http_requests++;
-	reply.head = text_is(request->method, "HEAD");
-	reply.close = old;
-	if (request_header(request, "Connection", &value))
-		reply.close = text_is(value, "close") || (old && !text_is(value, "keep-alive"));
-	if (!old && !text_is(request->version, "HTTP/1.1")) {
-		reply.close = true;
-		refuse(&reply, 505, "HTTP/1.1 is spoken here.\n");
-	} else if (!old && !request_header(request, "Host", &value)) {
-		refuse(&reply, 400, "A request of HTTP/1.1 needs a Host (RFC 9112, 3.2).\n");
-	} else if (!reply.head && !text_is(request->method, "GET")) {
-		refuse(&reply, 405, "GET and HEAD are all there is.\n");
-	} else {
-		route(&reply);
+	http_answer_refuse(&answer, status, NULL, true, true, date_of(reply->video));
+	send(reply, &answer, NULL, true);
+	reply->video->count.malformed++;
+	reply->conn->closing = true;
+}
+
+static void answer_request(const struct reply *reply)
+{
+	const struct http_request *request = reply->request;
+
+	reply->video->count.http_requests++;
+	if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
+		route(reply);
+	else
+		answer_with(reply, NULL, true);
+}
+
+size_t http_take(struct video_conn *conn, const char *data, size_t size, bool full)
+{
+	struct http_request *request = &conn->video->http;
+	struct reply reply = {.video = conn->video, .conn = conn, .request = request};
+	enum http_parsed parsed = HTTP_HEAD;
+	uint32_t at = 0, used;
+
+	http_request_reset(request);
+	while (parsed == HTTP_HEAD) {
+		parsed = http_request_parse(request, (const uint8_t *)data + at,
+		                            (uint32_t)size - at, &used);
+		at += used;
 	}
-	conn->last = reply.close;
+	if (parsed == HTTP_WRONG)
+		refuse_wrong(&reply, request->status);
+	else if (parsed == HTTP_MORE && full)
+		refuse_wrong(&reply, request->has_body ? 413 : 431);
+	else if (parsed == HTTP_END)
+		answer_request(&reply);
+	return parsed == HTTP_MORE ? 0 : at;
 }

@@ -102,10 +102,11 @@ void client_tidy(struct video *video);
 /* ---- rtsp.c, http.c, status.c, hls.c ---- */
 
 void rtsp_request(struct video_conn *conn, const struct request *request);
-void http_request(struct video_conn *conn, const struct request *request);
+/* Answers the request that begins at `data`. → its bytes; 0: some are missing, or, where `full`
+ * says that no more can be there, it is refused. */
+size_t http_take(struct video_conn *conn, const char *data, size_t size, bool full);
 /* An answer to what could not be understood. */
 void rtsp_refuse(struct video_conn *conn, int status);
-void http_refuse(struct video_conn *conn, int status);
 void status_json(const struct video *video, struct out *out);
 void status_metrics(const struct video *video, struct out *out);
 /* The playlist of a title that goes round for ever (RFC 8216, 6.2.2). */

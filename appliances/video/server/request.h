@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests of RTSP 1.0 (RFC 2326, 6) and HTTP/1.1 (RFC 9112), which share their form: a line,
- * headers, an empty line, a body of Content-Length bytes. Untrusted: every byte of them. */
+/* Requests of RTSP 1.0 (RFC 2326, 6): a line, headers, an empty line, a body of Content-Length
+ * bytes. Untrusted: every byte of them. */
 #ifndef VIDEO_REQUEST_H
 #define VIDEO_REQUEST_H
 

@@ -19,6 +19,8 @@
 #ifndef VIDEO_SERVER_H
 #define VIDEO_SERVER_H
 
+#include <http/date.h>
+#include <http/request.h>
 #include <tcp/udp.h>
 #include <udp/transport.h>
 
@@ -206,6 +208,8 @@ struct video {
 	uint64_t jitter_packets, jitter_max_us;
 	uint32_t jitter[VIDEO_JITTER_STEPS];
 	char request[4096 + 1];
+	struct http_request http; /* of the connection that is looked at */
+	char date[HTTP_DATE_SIZE];
 	char scratch[VIDEO_SCRATCH_BYTES];
 };
 

@@ -111,49 +111,11 @@ static void play_times(void **state)
 	}
 }
 
-static void bytes(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t size;
-		enum bytes_result result;
-		uint64_t first, last;
-	} cases[] = {
-	        {"bytes=0-", 10, BYTES_PART, 0, 9},
-	        {"bytes=0-0", 10, BYTES_PART, 0, 0},
-	        {"bytes=9-", 10, BYTES_PART, 9, 9},
-	        {"bytes=10-", 10, BYTES_UNSATISFIED, 0, 0},
-	        {"bytes=2-99", 10, BYTES_PART, 2, 9},
-	        {"bytes=-3", 10, BYTES_PART, 7, 9},
-	        {"bytes=-30", 10, BYTES_PART, 0, 9},
-	        {"bytes=-0", 10, BYTES_UNSATISFIED, 0, 0},
-	        {"bytes=5-4", 10, BYTES_ALL, 0, 0},
-	        {"bytes=0-1,3-4", 10, BYTES_ALL, 0, 0},
-	        {"bytes=", 10, BYTES_ALL, 0, 0},
-	        {"bytes=-", 10, BYTES_ALL, 0, 0},
-	        {"bytes=x-", 10, BYTES_ALL, 0, 0},
-	        {"lines=0-", 10, BYTES_ALL, 0, 0},
-	        {"bytes=18446744073709551615-", 10, BYTES_ALL, 0, 0},
-	};
-
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		uint64_t first = 0, last = 0;
-
-		assert_int_equal(bytes_parse(of(cases[i].text), cases[i].size, &first, &last),
-		                 cases[i].result);
-		if (cases[i].result == BYTES_PART) {
-			assert_int_equal(first, cases[i].first);
-			assert_int_equal(last, cases[i].last);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(transports),
 	        cmocka_unit_test(play_times),
-	        cmocka_unit_test(bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

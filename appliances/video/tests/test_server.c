@@ -631,19 +631,26 @@ static void http_refusals(void **state)
 	        {"GET /media/../page HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
 	        {"GET /hls/none/index.m3u8 HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
 	        {"GET /hls/sample/x.ts HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
-	        {"GET / HTTP/1.1\r\n\r\n", "400"},
+	        {"GET /hls/sample/2.ts HTTP/1.1\r\nHost: x\r\nIf-Match: \"x\"\r\n\r\n", "412"},
 	        {"POST / HTTP/1.1\r\nHost: x\r\n\r\n", "405"},
 	};
+	static const char *const wrong[][2] = {{"GET / HTTP/1.1\r\n\r\n", "400"},
+	                                       {"GET / HTTP/2.0\r\n\r\n", "505"},
+	                                       {"GET / HTTP/1.1\r\n Host: x\r\n\r\n", "400"}};
 	struct viewer viewer;
 
 	dial(&viewer, 80);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		ask(&viewer, cases[i].request, cases[i].status);
 	assert_false(viewer.closed);
-	ask(&viewer, "GET / HTTP/9\r\n\r\n", "505");
-	pass(50);
-	assert_true(viewer.closed);
 	hang_up(&viewer);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		dial(&viewer, 80);
+		ask(&viewer, wrong[i][0], wrong[i][1]);
+		pass(50);
+		assert_true(viewer.closed);
+		hang_up(&viewer);
+	}
 	/* Slow loris: half a request, then silence. */
 	dial(&viewer, 80);
 	assert_int_equal(tcp_send_copy(viewer.conn, "GET / HT", 8, 0), 8);

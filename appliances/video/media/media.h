@@ -33,7 +33,7 @@ enum {
 	MEDIA_TITLE_MAX = 63,
 	MEDIA_SDP_MAX = 1536,
 	MEDIA_TS_BYTES = 188,
-	MEDIA_SLOT_MS = 10,              /* packets are due at multiples of it */
+	MEDIA_SLOT_MS = 20,              /* packets are due at multiples of it */
 	MEDIA_DURATION_MAX = 0x7fffffff, /* 24 days */
 };
 

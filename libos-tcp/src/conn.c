@@ -214,7 +214,8 @@ void conn_reset(struct tcp_conn *conn, enum tcp_cause cause)
 
 static int prepare(struct tcp_stack *stack, struct endpoints *at, uint32_t *mtu)
 {
-	if (at->remote_port == 0 || !udp_ip_is_source(&at->remote) ||
+	if (at->remote_port == 0 ||
+	    !(udp_ip_is_source(&at->remote) || udp_ip_is_loopback(&at->remote)) ||
 	    (at->local.family != 0 && at->local.family != at->remote.family))
 		return -TCP_EINVAL;
 	*mtu = stack->ops.path(stack->context, &at->remote, &at->local);

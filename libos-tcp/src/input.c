@@ -41,6 +41,12 @@ static bool flags_valid(uint8_t flags)
 	return (flags & (F_SYN | F_ACK | F_RST)) != 0;
 }
 
+/* Loopback addresses speak to one another; that they stay on the machine the IP layer sees to. */
+static bool may_send(const struct udp_ip *src, const struct udp_ip *dst)
+{
+	return udp_ip_is_source(src) || (udp_ip_is_loopback(src) && udp_ip_is_loopback(dst));
+}
+
 bool segment_parse(struct tcp_stack *stack, const struct tcp_arrival *arrival,
                    struct segment *segment)
 {
@@ -50,7 +56,8 @@ bool segment_parse(struct tcp_stack *stack, const struct tcp_arrival *arrival,
 	if (reason == NULL) {
 		segment->flags = at[H_FLAGS];
 		if (wire_get16(at + H_SRC) == 0 || wire_get16(at + H_DST) == 0 ||
-		    !udp_ip_is_source(&arrival->src) || arrival->src.family != arrival->dst.family)
+		    !may_send(&arrival->src, &arrival->dst) ||
+		    arrival->src.family != arrival->dst.family)
 			reason = &stack->count.drop_address;
 	}
 	if (reason != NULL) {

@@ -143,10 +143,45 @@ static void refusal_and_absence(void **state)
 	close_host(&b);
 }
 
+/* A stream from a stack to itself. */
+static void loopback_carries_streams(void **state)
+{
+	struct udp_endpoint server = {.ip = udp_ip4(0x7f000001), .port = PORT};
+	struct tcp_listener *listener;
+	static struct host a;
+	struct tcp_conn *client;
+
+	open_host(&a, bench_mac, 0x0a000001);
+	assert_int_equal(udp_loopback_add(a.bench.stack), 1);
+	bench_pass(&a.bench, 10000000000ull);
+	bench_empty_tray(&a.bench);
+	assert_int_equal(tcp_listen(a.glue.tcp, &server, 8, NULL, on_accept, &a, &listener), 0);
+	tcp_udp_clock(&a.glue);
+	assert_int_equal(tcp_connect(a.glue.tcp, NULL, &server, NULL, on_event, &a, &client), 0);
+	for (unsigned i = 0; i < 3000; i++)
+		bench_pass(&a.bench, 1000000);
+	assert_true(a.opened);
+	assert_int_equal(a.received, BYTES);
+	assert_int_equal(a.bench.n_tray, 0);
+	tcp_close(client);
+	tcp_close(a.conn);
+	server.port++;
+	a.closed = false;
+	assert_int_equal(tcp_connect(a.glue.tcp, NULL, &server, NULL, on_event, &a, &client), 0);
+	for (unsigned i = 0; i < 10; i++)
+		bench_pass(&a.bench, 1000000);
+	assert_true(a.closed);
+	assert_int_equal(a.cause, TCP_CAUSE_REFUSED);
+	tcp_close(client);
+	tcp_listener_close(listener);
+	close_host(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(streams_cross_the_ip_layer),
+	        cmocka_unit_test(loopback_carries_streams),
 	        cmocka_unit_test(refusal_and_absence),
 	};
 

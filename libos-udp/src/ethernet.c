@@ -59,5 +59,8 @@ void ethernet_send(struct udp_stack *stack, unsigned interface, const uint8_t *d
 	buffer->interface = (uint8_t)interface;
 	buffer->flags &= UDP_BUFFER_SUM;
 	stack->count.frames_out++;
-	stack->ops.output(stack->context, buffer);
+	if (stack->interfaces[interface].loop)
+		loop_send(stack, buffer);
+	else
+		stack->ops.output(stack->context, buffer);
 }

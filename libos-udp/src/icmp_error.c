@@ -43,7 +43,7 @@ static bool is_error(const struct packet *packet)
 bool icmp_error_allowed(const struct packet *packet)
 {
 	return (packet->stack->config.roles & UDP_ROLE_ERRORS) && !packet->link_group &&
-	       !packet->to_group && udp_ip_is_source(&packet->src) && !is_error(packet) &&
+	       !packet->to_group && ip_may_send(packet) && !is_error(packet) &&
 	       rate_allows(packet->stack);
 }
 

@@ -64,6 +64,7 @@ struct address {
 struct interface {
 	uint8_t mac[UDP_MAC_BYTES];
 	uint32_t mtu;
+	bool loop; /* back to ourselves: loop.c */
 	struct udp_offload offload;
 	uint32_t n_addresses;
 	struct address addresses[UDP_ADDRESSES_MAX];
@@ -159,6 +160,14 @@ struct way_kept {
 	uint32_t mtu;
 };
 
+/* What was sent to ourselves and has not come in yet. */
+enum { LOOP_QUEUE = 64 };
+
+struct loop {
+	struct udp_buffer *queue[LOOP_QUEUE];
+	uint32_t first, n;
+};
+
 struct udp_stack {
 	struct udp_ops ops;
 	void *context;
@@ -184,6 +193,7 @@ struct udp_stack {
 	uint64_t deadline;      /* of all timers, when they were looked at last */
 	uint64_t era, era_ends; /* see flow.c; UINT64_MAX: no flow is known */
 	struct flow flows[FLOWS];
+	struct loop loop;
 };
 
 /* A packet on its way up. It borrows the buffer; whoever answers in place sets `buffer` to NULL. */
@@ -290,6 +300,13 @@ void ethernet_input(struct udp_stack *stack, struct udp_buffer *buffer);
 void ethernet_send(struct udp_stack *stack, unsigned interface, const uint8_t *dst, uint16_t type,
                    struct udp_buffer *buffer);
 
+/* ---- loop.c ---- */
+
+void loop_send(struct udp_stack *stack, struct udp_buffer *buffer);
+/* What was sent to ourselves comes in. */
+void loop_run(struct udp_stack *stack);
+void loop_fini(struct udp_stack *stack);
+
 /* ---- arp.c ---- */
 
 void arp_input(struct udp_stack *stack, struct udp_buffer *buffer);
@@ -318,6 +335,8 @@ void neighbour_run(struct udp_stack *stack, uint64_t now);
 /* ---- own_address.c ---- */
 
 /* The interface's address, in whatever state. */
+/* One that nobody is asked about. */
+struct address own_address_sure(const struct udp_ip *ip, unsigned prefix);
 struct address *own_address_find(struct interface *interface, const struct udp_ip *ip);
 /* The interface's address where it is usable. */
 struct address *interface_address(struct interface *interface, const struct udp_ip *ip);
@@ -353,6 +372,8 @@ void ip4_input(struct udp_stack *stack, struct udp_buffer *buffer, const uint8_t
 
 /* Whether it comes from an address of ours by the wire: only who shares it on this machine may. */
 bool ip_is_forged(const struct packet *packet);
+/* Whether the source is one that packets come from, where it arrived. */
+bool ip_may_send(const struct packet *packet);
 
 /* Whoever sends us packets is reached through the neighbour that brought them: UDP_ROLE_LEARN. */
 void ip_learn(const struct packet *packet);

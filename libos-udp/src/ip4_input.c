@@ -70,6 +70,12 @@ static bool is_lease_to_be(const struct packet *packet)
 	       dhcp_expects(packet->stack, packet->buffer->interface);
 }
 
+bool ip_may_send(const struct packet *packet)
+{
+	return packet->interface->loop ? udp_ip_is_loopback(&packet->src)
+	                               : udp_ip_is_source(&packet->src);
+}
+
 bool ip_is_forged(const struct packet *packet)
 {
 	return !(packet->buffer->flags & UDP_BUFFER_LOCAL) &&
@@ -92,13 +98,15 @@ static uint64_t *check_addresses(struct packet *packet)
 	packet->src = udp_ip4(wire_get32(packet->header + IP4_SRC));
 	packet->dst = udp_ip4(wire_get32(packet->header + IP4_DST));
 	/* A client without an address sends from 0.0.0.0, but not to us as one host. */
-	if (!udp_ip_is_source(&packet->src) || ip_is_forged(packet) ||
+	if (!ip_may_send(packet) || ip_is_forged(packet) ||
 	    route_is_broadcast(packet->interface, &packet->src))
 		return &count->drop_source;
 	packet->to_group = udp_ip_is_multicast(&packet->dst) ||
 	                   route_is_broadcast(packet->interface, &packet->dst);
 	if (udp_ip_is_multicast(&packet->dst) && !hears(packet))
 		return &count->drop_not_ours;
+	if (packet->interface->loop)
+		return udp_ip_is_loopback(&packet->dst) ? NULL : &count->drop_not_ours;
 	if (!packet->to_group && interface_address(packet->interface, &packet->dst) == NULL &&
 	    !is_lease_to_be(packet))
 		return &count->drop_not_ours;

@@ -76,7 +76,7 @@ static uint64_t *check_addresses(struct packet *packet)
 	packet->src = udp_ip6(packet->header + IP6_SRC);
 	packet->dst = udp_ip6(packet->header + IP6_DST);
 	/* Who has no address yet asks whether one is free (RFC 4862, 5.4.2), and nothing else. */
-	if (!udp_ip_is_source(&packet->src) &&
+	if (!ip_may_send(packet) &&
 	    !(udp_ip_is_unspecified(&packet->src) && packet->protocol == PROTOCOL_ICMP6))
 		return &count->drop_source;
 	if (ip_is_forged(packet))

@@ -149,7 +149,8 @@ static void send_link(struct udp_stack *stack, const struct send *send, const st
 		ethernet_send(stack, route->index, send->mac, type, buffer);
 	} else if (route->broadcast) {
 		ethernet_send(stack, route->index, ethernet_broadcast, type, buffer);
-	} else if (interface_address(route->interface, &route->next_hop) != NULL) {
+	} else if (route->interface->loop ||
+	           interface_address(route->interface, &route->next_hop) != NULL) {
 		/* To who shares the address on this machine: the driver brings it there. */
 		ethernet_send(stack, route->index, route->interface->mac, type, buffer);
 	} else if (udp_ip_is_multicast(&route->next_hop)) {

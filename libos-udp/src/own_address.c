@@ -95,6 +95,14 @@ static void begin(struct udp_stack *stack, struct address *address, enum udp_add
 		address->state = ADDRESS_TENTATIVE;
 }
 
+struct address own_address_sure(const struct udp_ip *ip, unsigned prefix)
+{
+	struct address address = {.ip = *ip, .prefix = (uint8_t)prefix};
+
+	set_step(&address, STEP_DONE, UINT64_MAX);
+	return address;
+}
+
 int udp_address_add_how(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                         unsigned prefix, enum udp_address_how how)
 {

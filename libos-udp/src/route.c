@@ -90,11 +90,13 @@ int route_find(struct udp_stack *stack, const struct udp_ip *src, const struct u
 {
 	int best = -1;
 
-	if (dst->family == 0 || udp_ip_is_unspecified(dst) || udp_ip_is_loopback(dst))
+	if (dst->family == 0 || udp_ip_is_unspecified(dst))
 		return -UDP_EUNREACHABLE;
 	for (uint32_t i = 0; i < stack->n_interfaces; i++) {
 		struct interface *interface = &stack->interfaces[i];
 
+		if (interface->loop != udp_ip_is_loopback(dst))
+			continue;
 		for (uint32_t k = 0; k < interface->n_addresses; k++) {
 			const struct address *address = &interface->addresses[k];
 			int how;

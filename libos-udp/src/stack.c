@@ -98,6 +98,7 @@ struct udp_stack *udp_stack_create(void *memory, size_t size, const struct udp_c
 
 void udp_stack_destroy(struct udp_stack *stack)
 {
+	loop_fini(stack);
 	neighbour_fini(stack);
 }
 
@@ -123,13 +124,26 @@ void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	ethernet_input(stack, buffer);
 }
 
+/* The other transport's turn, and that of what it sends to itself. */
+static uint64_t run_transport(struct udp_stack *stack, uint64_t now)
+{
+	uint64_t later;
+	int turns = 8;
+
+	do {
+		loop_run(stack);
+		later = transport_run(stack, now);
+	} while (stack->loop.n > 0 && --turns > 0);
+	return later;
+}
+
 uint64_t udp_stack_run(struct udp_stack *stack)
 {
-	uint64_t now = stack_now(stack);
-	uint64_t later = transport_run(stack, now), deadline;
+	uint64_t now = stack_now(stack), later, deadline;
 
+	later = run_transport(stack, now);
 	if (!stack->stirred && now < stack->deadline)
-		return earlier(stack->deadline, later);
+		return stack->loop.n > 0 ? now : earlier(stack->deadline, later);
 	own_address_run(stack, now); /* first: it tells the DHCP client what became of an address */
 	dhcp_run(stack, now);
 	autoconf_run(stack, now);
@@ -137,7 +151,7 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 	neighbour_run(stack, now);
 	reassembly_run(stack, now);
 	flow_run(stack, now);
-	later = transport_run(stack, now);
+	later = run_transport(stack, now);
 	stack->stirred = false;
 	deadline = earlier(own_address_deadline(stack), dhcp_deadline(stack));
 	deadline = earlier(deadline, autoconf_deadline(stack, now));
@@ -145,7 +159,7 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 	deadline = earlier(deadline, stack->neighbours.deadline);
 	deadline = earlier(deadline, stack->era_ends);
 	stack->deadline = earlier(deadline, stack->reassembly.deadline);
-	return earlier(stack->deadline, later);
+	return stack->loop.n > 0 ? now : earlier(stack->deadline, later);
 }
 
 const struct udp_counters *udp_stack_counters(const struct udp_stack *stack)

@@ -140,7 +140,7 @@ static bool send_short(struct udp_stack *stack, const struct udp_transport_send 
 	uint32_t words[IP4_SIZE / 4];
 	uint8_t *frame, *at;
 
-	if (request->src.family != 4 || stack->paths.used != 0 ||
+	if (request->src.family != 4 || interface->loop || stack->paths.used != 0 ||
 	    (cut ? buffer->size + payload->segment_size > most ||
 	                     whole > interface->offload.size_max - IP4_SIZE
 	         : whole > most))

@@ -140,7 +140,7 @@ static int describe_answer(const struct udp_socket *socket, const struct udp_dat
 	send->direct = true;
 	send->interface = datagram->buffer->interface;
 	memcpy(send->mac, datagram->mac, UDP_MAC_BYTES);
-	if (interface_address(interface, &send->src) == NULL) {
+	if (!interface->loop && interface_address(interface, &send->src) == NULL) {
 		const struct udp_ip *src = interface_source(interface, &datagram->from.ip);
 
 		send->src = src != NULL ? *src : udp_ip_none();

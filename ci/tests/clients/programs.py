@@ -133,6 +133,14 @@ class Test:
         """busybox's wget is static glibc: its own resolver, by /etc/resolv.conf."""
         assert "<html>a page</html>" in self.said("names", "by name 0"), programs.said(self.machine, "names")
 
+    def loopback_stays_inside(self):
+        """127.0.0.1 and ::1 are the family's own: from outside nobody is there."""
+        lines = self.said("loops", "looped")
+        assert lines.count("<html>a page</html>") == 2, lines
+        assert "four 0" in lines and "six 0" in lines and any("refused" in line for line in lines), lines
+        done = self.ns.run("curl", "-sS", "--max-time", "10", f"http://{self.addresses['loops']}:8080/", seconds=30, check=False)
+        assert done.returncode == 7, done.stderr  # curl's word for a refusal
+
     def httpd_serves(self):
         base = f"http://{self.addresses['httpd']}/"
         for _ in range(3):
@@ -158,6 +166,10 @@ def busybox_environments(entries):
     shell = ["sh", "-c"]
     fetch = f"wget -q -O - http://{HOST}:8000/www/big | md5sum; echo fetched"
     named = "sleep 1; wget -q -O - http://web.test:8000/www/index.html; echo by name $?"
+    loop = ("httpd -f -p 127.0.0.1:8080 -h /www & httpd -f -p [::1]:8081 -h /www & sleep 1;"
+            "wget -q -O - http://127.0.0.1:8080/index.html; echo four $?;"
+            "wget -q -O - http://[::1]:8081/index.html; echo six $?;"
+            "wget -q -O - http://127.0.0.1:8082/index.html; echo looped; wait")
     listen = "echo ready; echo an answer | nc -l -p 5000; echo done"
     return {
         "sends": entries.add("sends", "busybox", shell + [f"echo hello | nc {HOST} 4000; echo sent $?"]),
@@ -166,6 +178,7 @@ def busybox_environments(entries):
         "fetches": entries.add("fetches", "busybox", shell + [fetch]),
         "resolves": entries.add("resolves", "busybox", shell + ["nslookup web.test; echo resolved, status $?"]),
         "names": entries.add("names", "busybox", shell + [named]),
+        "loops": entries.add("loops", "busybox", shell + [loop], list(CONTENT), 49152),
         "httpd": entries.add("httpd", "busybox", ["httpd", "-f", "-p", "80", "-h", "/www"], list(CONTENT), 32768),
     }
 
@@ -185,7 +198,7 @@ def check_busybox(report):
             test = Test(report, ns, machine, addresses, folder)
             test.listener = listener
             for one in (test.nc_sends, test.nc_listens, test.nc_serves_by_exec, test.wget_fetches,
-                        test.nslookup_resolves, test.wget_by_name, test.httpd_serves,
+                        test.nslookup_resolves, test.wget_by_name, test.loopback_stays_inside, test.httpd_serves,
                         test.httpd_serves_several_at_once):
                 with report.test("busybox: " + one.__name__.replace("_", " ")):
                     one()

@@ -123,6 +123,8 @@ static const char *open_stacks(const struct exo_start_cap *flow)
 		if (family_add(areas[i]->address, areas[i]->count, SHARED) < 0)
 			return "too many areas of memory";
 	share_neighbours();
+	if (udp_loopback_add(driver->stack) < 0)
+		return "no loopback interface";
 	net->set.tcp = net->exo.stack;
 	net->set.udp = driver->stack;
 	net->there = true;

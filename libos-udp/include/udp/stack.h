@@ -146,6 +146,9 @@ void udp_buffer_release(struct udp_stack *stack, struct udp_buffer *buffer);
 
 /* Adds an interface. → its index, or -UDP_EINVAL, -UDP_ENOSPC. */
 int udp_interface_add(struct udp_stack *stack, const uint8_t *mac, uint32_t mtu);
+/* Adds an interface of 127.0.0.1/8 and ::1, from which packets go nowhere but to the stack itself,
+ * by udp_stack_run: its sockets reach one another. Its index; -UDP_EINUSE, -UDP_ENOSPC. */
+int udp_loopback_add(struct udp_stack *stack);
 /* Says what the driver does for packets on an interface; nothing at first. */
 void udp_interface_offload(struct udp_stack *stack, unsigned interface,
                            const struct udp_offload *offload);

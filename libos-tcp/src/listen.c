@@ -254,6 +254,9 @@ static bool fill(struct tcp_listener *listener, struct request *request,
 static void send_cookie(struct tcp_stack *stack, struct request *request)
 {
 	request->cookie = 1;
+	/* Without timestamps to carry them, nothing but the MSS can be agreed on. */
+	if (!request->timestamps)
+		request->sack = request->scaling = request->ecn = request->rcv_scale = 0;
 	request->iss = cookie_make(stack, request);
 	stack->count.cookies_out++;
 	transmit_syn_ack(stack, request);

@@ -165,13 +165,12 @@ static void abort_resets(void **state)
 
 static void cookies_remember_nothing(void **state)
 {
-	SCRIPT_WITH(
-	        c->cookies = TCP_COOKIES_ALWAYS,
-	        "+0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>",
-	        "+0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 7>",
-	        "+.1 < . 1:1(0) ack 1 win 32792", "+0 accept", "+0 write 1000",
-	        /* The SYN's MSS was rounded down, its scale forgotten: no timestamps carried it. */
-	        "+0 > . 1:537(536) ack 1", "+0 > P. 537:1001(464) ack 1");
+	SCRIPT_WITH(c->cookies = TCP_COOKIES_ALWAYS,
+	            "+0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>",
+	            /* No timestamps carry what else might be agreed on: it is not offered. */
+	            "+0 > S. 0:0(0) ack 1 <mss 1460>", "+.1 < . 1:1(0) ack 1 win 32792",
+	            "+0 accept", "+0 write 1000", /* the SYN's MSS was rounded down */
+	            "+0 > . 1:537(536) ack 1", "+0 > P. 537:1001(464) ack 1");
 	SCRIPT_WITH(c->cookies = TCP_COOKIES_ALWAYS,
 	            "+0 < S 0:0(0) win 32792 <mss 1024,sackOK,TS val 5 ecr 0,nop,wscale 7>",
 	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 2 win 257", "+0 nothing");

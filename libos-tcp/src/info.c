@@ -108,7 +108,9 @@ uint32_t tcp_conn_timestamp(const struct tcp_conn *conn)
 static void fill_receive(const struct tcp_conn *conn, struct tcp_conn_info *info)
 {
 	info->receive_mss = conn->rcv_mss;
-	info->advertised_mss = conn->advertised_mss;
+	/* As Linux tells it: timestamps take their share of each segment. */
+	info->advertised_mss = conn->advertised_mss -
+	                       (conn->timestamps && is_synchronised(conn) ? H_TIMESTAMPS : 0u);
 	info->ato_us = conn->ato_us;
 	info->receive_rtt_us = conn->rcv_rtt_us;
 	info->receive_window = offered_window(conn);

@@ -132,6 +132,8 @@ void record_remove(struct tcp_conn *conn, struct record *record);
 /* Cuts a record so that its first part has `size` bytes. false: no record left. */
 bool record_split(struct tcp_conn *conn, struct record *record, uint32_t size);
 void record_time_append(struct tcp_conn *conn, struct record *record);
+/* Where its time of transmission belongs. */
+void record_time_insert(struct tcp_conn *conn, struct record *record);
 void record_time_remove(struct tcp_conn *conn, struct record *record);
 void record_mark_lost(struct tcp_conn *conn, struct record *record);
 /* Counts its segments anew after its size or the MSS changed. */

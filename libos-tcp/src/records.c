@@ -61,6 +61,25 @@ void record_time_append(struct tcp_conn *conn, struct record *record)
 	record->flags |= R_TIMED;
 }
 
+void record_time_insert(struct tcp_conn *conn, struct record *record)
+{
+	struct record *older = conn->act->newest, **newer;
+
+	while (older != NULL &&
+	       ((int32_t)(older->sent_us - record->sent_us) > 0 ||
+	        (older->sent_us == record->sent_us && seq_gt(older->end, record->end))))
+		older = older->older;
+	newer = older != NULL ? &older->newer : &conn->act->oldest;
+	record->older = older;
+	record->newer = *newer;
+	*newer = record;
+	if (record->newer != NULL)
+		record->newer->older = record;
+	else
+		conn->act->newest = record;
+	record->flags |= R_TIMED;
+}
+
 void record_time_remove(struct tcp_conn *conn, struct record *record)
 {
 	if (!(record->flags & R_TIMED))

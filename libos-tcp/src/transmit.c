@@ -177,8 +177,8 @@ void transmit_syn(struct tcp_conn *conn)
 	struct tcp_packet packet = {.size = 0};
 	struct header header;
 
-	/* A second try without ECN, should something on the way dislike it (RFC 3168, 6.1.1.1). */
-	if (config->ecn == TCP_ECN_ON && !answer && conn->retransmits < 2)
+	/* Tried again without ECN, should something on the way dislike it (RFC 3168, 6.1.1.1). */
+	if (config->ecn == TCP_ECN_ON && !answer && conn->retransmits == 0)
 		flags |= F_ECE | F_CWR;
 	if (answer && conn->ecn)
 		flags |= F_ECE;

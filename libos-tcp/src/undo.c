@@ -34,7 +34,7 @@ static void restore(struct tcp_conn *conn, bool forget_losses)
 		for (struct record *record = conn->act->records; record != NULL;
 		     record = record->next) {
 			if ((record->flags & R_LOST) && !(record->flags & R_TIMED))
-				record_time_append(conn, record);
+				record_time_insert(conn, record);
 			record->flags &= (uint8_t)~R_LOST;
 		}
 		conn->act->lost_out = 0;

@@ -58,7 +58,8 @@ void window_begin(struct tcp_conn *conn)
 	set_clamp(conn);
 	conn->rcv_ssthresh = min_u32(conn->rcv_wnd, conn->window_clamp);
 	conn->tune_space =
-	        min_u32(conn->rcv_wnd, INITIAL_SEGMENTS * (uint32_t)conn->advertised_mss);
+	        min_u32(conn->rcv_wnd, INITIAL_SEGMENTS * (conn->advertised_mss -
+	                                                   (conn->timestamps ? H_TIMESTAMPS : 0u)));
 	conn->tune_read = conn->rcv_read;
 	conn->tune_us = conn->stack->us;
 }

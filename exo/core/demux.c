@@ -48,6 +48,11 @@ static inline void count_outcome(struct exo_binding_counters *counters, enum rin
 	}
 }
 
+static inline uint32_t accepted(const struct net_packet *packet, uint32_t accept)
+{
+	return accept < packet->length ? accept : packet->length;
+}
+
 static inline void put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
                        uint32_t accept, uint16_t flags)
 {
@@ -59,7 +64,7 @@ static inline void put(unsigned core, const struct net_packet *packet, struct ne
 	outcome = ring_deliver(part->ring, packet, accept, flags, binding->id);
 	if (outcome == RING_FULL)
 		core_raise(binding->env, EXO_EXT_RING_FULL, binding->id, part->ring->id, 0);
-	count_outcome(&part->counters, outcome, accept < packet->length ? accept : packet->length);
+	count_outcome(&part->counters, outcome, accepted(packet, accept));
 	net_mark_binding(core, part);
 	if ((flags & EXO_DESC_TAP) && outcome != RING_DELIVERED)
 		net.cores[core].drops[packet->port].tap_lost++;
@@ -80,7 +85,7 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 
 	if (packet->sender == binding->env)
 		return; /* a group hears its sender, the sender not itself */
-	net_count_matched(core, &binding->cores[core], packet->length);
+	net_count_matched(core, &binding->cores[core], 1, packet->length);
 	if (!handler || handler->run(handler, core, packet))
 		put(core, packet, binding, accept, flags);
 }
@@ -98,6 +103,43 @@ static inline void deliver(unsigned core, struct net_packet *packet, struct flt_
 		give(core, packet, verdict.owner, verdict.accept, 0);
 	else
 		net.cores[core].drops[packet->port].unmatched++;
+}
+
+/* Gives the first frames of a burst to the one who bound them, where only its ring is to be asked.
+ * → how many. */
+static unsigned give_run(const struct burst *burst, unsigned n, struct net_binding_core *part,
+                         uint32_t accept)
+{
+	uint64_t matched = 0, delivered = 0;
+
+	if (!part->ring || __atomic_load_n(&part->binding->handler, __ATOMIC_ACQUIRE))
+		return 0;
+	n = ring_deliver_run(part->ring, burst->packets, n, accept, part->binding->id);
+	for (unsigned i = 0; i < n; i++) {
+		matched += burst->packets[i].length;
+		delivered += accepted(&burst->packets[i], accept);
+	}
+	if (n == 0)
+		return 0;
+	net_count_matched(burst->core, part, n, matched);
+	part->counters.delivered_packets += n;
+	part->counters.delivered_bytes += delivered;
+	net_mark_binding(burst->core, part);
+	net_mark_ring(burst->core, part->ring, true);
+	return n;
+}
+
+/* Delivers the first frames of a burst, which are nobody else's, by a verdict of the cache, and
+ * frees them. */
+static void deliver_run(struct burst *burst, unsigned n, struct flt_verdict verdict)
+{
+	struct net_binding_core *part = verdict.owner;
+	unsigned given = n > 1 && part ? give_run(burst, n, part, verdict.accept) : 0;
+
+	verdict.owner = part ? part->binding : NULL;
+	for (unsigned i = given; i < n; i++)
+		deliver(burst->core, &burst->packets[i], verdict);
+	port_free_own(burst->packets, n);
 }
 
 /* The verdict, or the host bindings' where nobody else wants the frame; a sender wants none back.
@@ -310,27 +352,13 @@ static inline const struct flt_verdict *known_verdict(const struct net_queue *qu
 	                      mbuf->data_len);
 }
 
-static inline void deliver_known(const struct net_queue *queue, struct rte_mbuf *mbuf, uint64_t now,
-                                 const struct flt_verdict *verdict)
-{
-	const struct net_binding_core *part = verdict->owner;
-	struct flt_verdict whole = *verdict;
-	struct net_packet packet;
-
-	whole.owner = part ? part->binding : NULL;
-	describe(&packet, mbuf, queue->port, now);
-	packet.own = true;
-	deliver(queue->core, &packet, whole);
-	if (packet.own)
-		port_free(mbuf);
-}
-
 unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                     uint64_t generation, const struct flt_verdict *verdict)
 {
 	struct burst burst;
+	struct flt_verdict run = {0}; /* of the n_run frames in front of the burst's */
 	uint64_t now = machine_tsc();
-	unsigned i = 0, n_late = 0;
+	unsigned i = 0, n_run = 0, n_late = 0;
 
 	burst.core = queue->core;
 	burst.port = &net.ports[queue->port];
@@ -342,14 +370,22 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 			verdict = known_verdict(queue, generation, mbufs[i]);
 		if (i > 0 && net_quick_of(verdict))
 			break;
+		if (n_run > 0 &&
+		    (!verdict || verdict->owner != run.owner || verdict->accept != run.accept)) {
+			deliver_run(&burst, n_run, run);
+			n_run = 0;
+		}
 		if (verdict) {
-			deliver_known(queue, mbufs[i], now, verdict);
+			run = *verdict;
+			describe(&burst.packets[n_run], mbufs[i], queue->port, now);
+			burst.packets[n_run++].own = true;
 		} else {
 			gather_or_drop(&burst, mbufs[i], queue->port, queue->queue, now);
 			mbufs[n_late++] = mbufs[i];
 		}
 		verdict = NULL;
 	} while (++i < n);
+	deliver_run(&burst, n_run, run);
 	flush(&burst);
 	for (unsigned late = 0; late < n_late; late++)
 		rte_pktmbuf_free(mbufs[late]);

@@ -67,17 +67,18 @@ void demux_local(unsigned core, const struct env *sender, uint16_t port, struct 
 /* Copies bytes that are likely to be few. They don't overlap. */
 static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
 {
+	uint8_t *last = to + n;
 	const uint8_t *end = from + n;
 
-	if (n < 16) {
+	if (n < 32) {
 		memcpy(to, from, n);
 		return;
 	}
 	for (; end - from > 64; to += 64, from += 64)
 		rte_mov64(to, from);
-	for (; end - from > 16; to += 16, from += 16)
-		rte_mov16(to, from);
-	rte_mov16(to + (end - from) - 16, end - 16); /* the last ones, some of them again */
+	if (end - from > 32)
+		rte_mov32(to, from);
+	rte_mov32(last - 32, end - 32); /* some of them again */
 }
 
 /* ---- loop.c ---- */
@@ -105,6 +106,11 @@ enum ring_outcome {
 /* Copies the first `accept` bytes of a frame into the ring's buffers. flags: EXO_DESC_TAP or 0. */
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
                                uint32_t accept, uint16_t flags, uint64_t binding);
+
+/* The same for packets in a row, as far as each fits into one buffer that is filled in already. →
+ * how many; the next one is ring_deliver's. */
+unsigned ring_deliver_run(struct net_ring *ring, const struct net_packet *packets, unsigned n,
+                          uint32_t accept, uint64_t binding);
 
 /* The i-th buffer that was taken; takes one more. false: there is none. */
 struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i);
@@ -164,11 +170,12 @@ unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
 void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
 
 /* The only poller shows its own counts at once; several have theirs summed behind the poll. */
-static inline void net_count_matched(unsigned core, struct net_binding_core *part, uint32_t bytes)
+static inline void net_count_matched(unsigned core, struct net_binding_core *part, unsigned n,
+                                     uint64_t bytes)
 {
 	const volatile struct exo_binding_counters *now = &part->counters; /* one step each */
 
-	part->counters.matched_packets++;
+	part->counters.matched_packets += n;
 	part->counters.matched_bytes += bytes;
 	if (part->shared) {
 		__atomic_store_n(&part->shared->matched_packets, now->matched_packets,
@@ -245,15 +252,8 @@ extern struct port ports[EXO_PORTS_MAX];
 
 /* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
 int port_start(void);
-/* An mbuf of one segment, which nobody else has a share in and whose memory is its own, goes back
- * to its pool; any other as rte_pktmbuf_free does it. */
-static inline void port_free(struct rte_mbuf *mbuf)
-{
-	if (rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf))
-		rte_mempool_put(mbuf->pool, mbuf);
-	else
-		rte_pktmbuf_free(mbuf);
-}
+/* Frees the packets that are `own`. */
+void port_free_own(const struct net_packet *packets, unsigned n);
 
 /* Where buffers to send from come from. */
 extern struct rte_mempool *port_pool;

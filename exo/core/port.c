@@ -138,6 +138,33 @@ int port_start(void)
 	return port_pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
 }
 
+/* Of one segment, which nobody else has a share in and whose memory is its own: it can go back to
+ * its pool as it is. */
+static bool plain(const struct rte_mbuf *mbuf)
+{
+	return rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf);
+}
+
+void port_free_own(const struct net_packet *packets, unsigned n)
+{
+	void *same[NET_BURST]; /* of one pool */
+	struct rte_mempool *pool = NULL;
+	unsigned n_same = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *mbuf = packets[i].mbuf;
+
+		if (packets[i].own && plain(mbuf) && (!pool || mbuf->pool == pool)) {
+			pool = mbuf->pool;
+			same[n_same++] = mbuf;
+		} else if (packets[i].own) {
+			rte_pktmbuf_free(mbuf);
+		}
+	}
+	if (n_same > 0)
+		rte_mempool_put_bulk(pool, same, n_same);
+}
+
 /* ---- Transmit ---- */
 
 /* Appends a buffer to the chain; false: there is none. */

@@ -231,59 +231,108 @@ static __attribute__((noinline)) enum ring_outcome deliver_any(struct net_ring *
 	return RING_DELIVERED;
 }
 
-/*
- * The usual frame: one segment, into one buffer within one page, which nobody took from the queue
- * yet. Its owner can't change before the end of the poll, so it needs no pin. false: it is not so,
- * or the page is not the environment's; nothing has happened then.
- */
-static inline bool deliver_usual(struct net_ring *ring, const struct rte_mbuf *mbuf,
-                                 uint32_t length, struct exo_desc *desc)
+/* A descriptor of what a packet says of itself. */
+static inline struct exo_desc describe(const struct net_packet *packet, uint32_t accept,
+                                       uint16_t flags, uint32_t binding)
 {
-	const struct exo_desc *fill = &ring->request->desc[ring->request_tail & (ring->size - 1)];
-	uint64_t address;
-	uint32_t room, offset;
+	uint32_t length = accept < packet->length ? accept : packet->length;
 
-	if (ring->n_buffers > 0 || mbuf->nb_segs > 1 || ring_requests(ring) == 0)
+	return (struct exo_desc){
+	        .length = length,
+	        .flags = flags | packet->flags | (length < packet->length ? EXO_DESC_CUT : 0),
+	        .timestamp = packet->timestamp,
+	        .wire_length = packet->length,
+	        .port = packet->port,
+	        .binding = binding,
+	        .hash = packet->hash,
+	};
+}
+
+/*
+ * The usual frame: one segment, into one buffer within one page, the i-th of the fill queue, which
+ * has that many. Its owner can't change before the end of the poll, so it needs no pin. false: it
+ * is not so, or the page is not the environment's; nothing has happened then.
+ */
+static inline bool put_usual(struct net_ring *ring, uint32_t i, const struct net_packet *packet,
+                             struct exo_desc desc)
+{
+	const struct exo_desc *fill =
+	        &ring->request->desc[(ring->request_tail + i) & (ring->size - 1)];
+	uint64_t address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
+	uint32_t room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED), offset = address % 4096;
+
+	if (packet->mbuf->nb_segs > 1 || room < desc.length || room > EXO_FRAME_BYTES_MAX ||
+	    desc.length > 4096 - offset || !ledger_frame_owned(ring->env->id, address / 4096))
 		return false;
-	address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
-	room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED);
-	offset = address % 4096;
-	if (room < length || room > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
-	    !ledger_frame_owned(ring->env->id, address / 4096))
-		return false;
-	desc->cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
-	ring_consume(ring, 1);
+	desc.cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
+	desc.address = address;
+	ring_respond(ring, i, &desc);
 	copy_few((uint8_t *)machine_frame(address / 4096) + offset,
-	         rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
-	desc->address = address;
-	desc->length = length;
-	ring_respond(ring, 0, desc);
-	ring_publish(ring, 1);
-	ring->counters.packets++;
-	ring->counters.bytes += length;
+	         rte_pktmbuf_mtod(packet->mbuf, const uint8_t *), desc.length);
 	return true;
+}
+
+/* How many usual frames there is place for. */
+static inline uint32_t usual_room(struct net_ring *ring, uint32_t n)
+{
+	uint32_t requests, room;
+
+	if (ring->exchange_least || ring->n_buffers > 0)
+		return 0;
+	requests = ring_requests(ring);
+	room = ring_room(ring);
+	n = n < requests ? n : requests;
+	return n < room ? n : room;
+}
+
+/* As many of the packets, from the first, as are usual. → how many. */
+static inline unsigned deliver_run(struct net_ring *ring, const struct net_packet *packets,
+                                   unsigned n, uint32_t accept, uint16_t flags, uint32_t binding)
+{
+	uint64_t bytes = 0;
+	unsigned i;
+
+	n = usual_room(ring, n);
+	for (i = 0; i < n; i++) {
+		if (!put_usual(ring, i, &packets[i], describe(&packets[i], accept, flags, binding)))
+			break;
+		bytes += accept < packets[i].length ? accept : packets[i].length;
+	}
+	if (i == 0)
+		return 0;
+	ring_consume(ring, i);
+	ring_publish(ring, i);
+	ring->counters.packets += i;
+	ring->counters.bytes += bytes;
+	return i;
 }
 
 static inline enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
                                         uint32_t accept, uint16_t flags, uint64_t binding)
 {
-	uint32_t length = accept < packet->length ? accept : packet->length;
-	struct exo_desc desc = {
-	        .flags = flags | packet->flags | (length < packet->length ? EXO_DESC_CUT : 0),
-	        .timestamp = packet->timestamp,
-	        .wire_length = packet->length,
-	        .port = packet->port,
-	        .binding = (uint32_t)binding,
-	        .hash = packet->hash,
-	};
+	struct exo_desc desc;
 
+	if (deliver_run(ring, packet, 1, accept, flags, (uint32_t)binding))
+		return RING_DELIVERED;
 	if (ring_room(ring) == 0)
 		return RING_FULL;
-	if (__builtin_expect(ring->exchange_least != 0, 0) && exchange_deliver(ring, packet, &desc))
+	desc = describe(packet, accept, flags, (uint32_t)binding);
+	if (ring->exchange_least && exchange_deliver(ring, packet, &desc))
 		return RING_DELIVERED;
-	if (deliver_usual(ring, packet->mbuf, length, &desc))
-		return RING_DELIVERED;
-	return deliver_any(ring, packet, length, &desc);
+	return deliver_any(ring, packet, desc.length, &desc);
+}
+
+unsigned ring_deliver_run(struct net_ring *ring, const struct net_packet *packets, unsigned n,
+                          uint32_t accept, uint64_t binding)
+{
+	bool shared = net.n_pollers > 1;
+
+	if (shared)
+		machine_lock(&ring->lock);
+	n = deliver_run(ring, packets, n, accept, 0, (uint32_t)binding);
+	if (shared)
+		machine_unlock(&ring->lock);
+	return n;
 }
 
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,

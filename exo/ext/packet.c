@@ -406,8 +406,7 @@ static __attribute__((noinline)) void finish_quick(const struct net_queue *queue
 	demux_describe(&packet, mbuf, queue->port);
 	if (act(queue->core, h, &h->counts[queue->core], &packet, mbuf, action, &buff))
 		demux_put(queue->core, &packet, part->binding, verdict->accept);
-	if (packet.own)
-		port_free(mbuf);
+	port_free_own(&packet, 1);
 	net_finish(queue->core); /* before what may be answered next */
 }
 
@@ -454,7 +453,7 @@ void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsign
 			continue;
 		}
 		quick->runs++;
-		net_count_matched(queue->core, verdict->owner, length);
+		net_count_matched(queue->core, verdict->owner, 1, length);
 		if (is_answered(queue, quick, data, length, &action)) {
 			mbuf->ol_flags = 0;
 			quick->answered++;

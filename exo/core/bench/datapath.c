@@ -5,8 +5,8 @@
  *
  *     bare    rte_eth_rx_burst, rte_eth_tx_burst of the same frames
  *     sluice  net_poll: receive, look-up among N bindings, copy into fill buffers, descriptors,
- *             counters; then, in the environment's place: take the descriptors, fill the buffers in
- *             again
+ *             counters; then, in the environment's place and with libexo's ring: take the
+ *             descriptors, fill the buffers in again
  *
  * on two kinds of port, each in a process of its own:
  *
@@ -28,6 +28,8 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+
+#include <libexo/ring.h>
 
 #include "../tests/world.h"
 
@@ -118,16 +120,22 @@ static double measure_bare(uint32_t size)
 }
 
 static struct world_ring ring;
+static struct exo_ring own; /* the environment's view of it */
 
 static void sluice(void)
 {
-	struct exo_desc desc;
+	uint32_t n;
 
 	if (!is_pcap)
 		offer();
 	net_poll(0, BURST);
-	while (world_get(&ring, &desc))
-		world_put(&ring, (struct exo_desc){.address = desc.address, .length = 2048});
+	n = exo_ring_there(&own);
+	for (uint32_t i = 0; i < n; i++) {
+		exo_ring_slot(&own, i)->address = exo_ring_response(&own, i)->address;
+		exo_ring_slot(&own, i)->length = 2048;
+	}
+	exo_ring_taken(&own, n);
+	exo_ring_publish(&own, n);
 }
 
 static void bind_flow(const struct exo_cap *space, const struct flt_conjunction *flow)
@@ -154,6 +162,11 @@ static double measure_sluice(uint32_t size, uint32_t others)
 	if (world_ring(ENV, EXO_RING_RECEIVE, RING, NULL, &ring))
 		abort();
 	world_fill(ENV, &ring, 2 * BURST, 2048, 0);
+	own = (struct exo_ring){.request = ring.request,
+	                        .response = ring.response,
+	                        .size = ring.size,
+	                        .request_head = ring.head,
+	                        .response_tail = ring.tail};
 	for (uint32_t i = 0; others != ANY && i < others; i++) {
 		world_udp_to(&flow, ADDRESS, (uint16_t)(1000 + i));
 		bind_flow(&space, &flow);

@@ -452,7 +452,7 @@ static void start_eal(void)
 	                            NULL};
 
 	CHECK(rte_eal_init(sizeof(arguments) / sizeof(arguments[0]) - 1, arguments) >= 0);
-	arriving = rte_pktmbuf_pool_create("arriving", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	arriving = rte_pktmbuf_pool_create("arriving", 4095, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	CHECK(arriving);
 	memory = mmap(NULL, (size_t)WORLD_FRAMES * 4096, PROT_READ | PROT_WRITE,
 	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

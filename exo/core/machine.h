@@ -162,6 +162,15 @@ void machine_receive_frames(struct machine_range *range);
 void *machine_frame(uint64_t frame);
 /* Frame number of an address inside such an alias. */
 uint64_t machine_frame_of(const void *address);
+/* Ports that an IOMMU watches: what such a port receives lands in slots of a page each, which lead
+ * to the frames that are named here. How many slots; 0: it is another sort of port. */
+unsigned machine_dma_slots(unsigned port);
+/* From machine_dma_flush on the slot leads to `frame`; with MACHINE_SPACE_NONE nowhere: what
+ * arrives for it is stopped and counted. false: no memory; never for a slot that led somewhere. */
+bool machine_dma_map(unsigned port, unsigned slot, uint64_t frame);
+void machine_dma_flush(unsigned port);
+/* Accesses of devices to memory that were stopped. */
+uint64_t machine_dma_faults(void);
 /* Kernel heap: zeroed, aligned to 64 bytes. NULL where its bound is reached. Any core, no vector
  * state needed. */
 void *machine_alloc(size_t size);

@@ -38,6 +38,7 @@ void dev_pci_write(const struct dev_pci *f, unsigned offset, unsigned size, uint
 
 void dev_pci_enable(const struct dev_pci *f)
 {
+	x86_dma_trust(f->bus, f->device, f->function);
 	dev_pci_write(f, COMMAND, 2,
 	              dev_pci_read(f, COMMAND, 2) | COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER |
 	                      COMMAND_NO_INTX);

@@ -186,6 +186,25 @@ static void give(unsigned bus, unsigned device, unsigned function)
 		each_bar(&p, assign_bar);
 }
 
+uint64_t dev_pci_room(uint64_t size)
+{
+	static bool known;
+	uint64_t base;
+
+	if (window == window_end)
+		return 0;
+	if (!known && !any_missing) {
+		lowest = window_end;
+		highest = window;
+		x86_pci_walk(note);
+	}
+	known = true;
+	base = choose(size);
+	if (base != 0)
+		note_used(base, base + size);
+	return base;
+}
+
 void dev_pci_assign(void)
 {
 	uint64_t size;

@@ -13,6 +13,7 @@
  *     dpdk.log=debug      level of all of DPDK's log types (emergency … debug, or 1 … 8); error if
  *                         not given. A type alone: dpdk.log=pmd.net.ice*:debug
  *     dpdk.dev=ADDRESS,…  devargs of one device, as after DPDK's -a; repeatable. Others stay
+ *     functions=N         switch on N virtual functions of each NIC that has some
  *     pci.scan=all        look at all 256 buses, not only at those below bus 0's bridges
  */
 #ifndef DPDK_DPDK_H

@@ -124,6 +124,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	        .max_frame = UINT16_MAX,
 	        .frames = dpdk_frames,
 	        .rx_interrupts = true,
+	        .single = dpdk_functions_share,
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
 	        .tx_offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
 	                       RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO,
@@ -133,6 +134,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	dpdk_log_init(boot->command_line);
 	add_devargs(boot->command_line);
 	dpdk_pci_find(boot->command_line);
+	dpdk_functions_ask(boot->command_line);
 	for (size_t i = 0; i < RTE_DIM(steps); i++)
 		if (steps[i].run() != 0) {
 			x86_print("dpdk: can't set up %s\n", steps[i].name);
@@ -141,7 +143,9 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	if (rte_bus_probe() != 0)
 		x86_print("dpdk: some NICs could not be probed\n");
 	wish.queues = queues_each();
-	*n_ports = dpdk_ports_start(&wish);
+	dpdk_ports_start(&wish);
+	dpdk_functions_start();
+	*n_ports = dpdk_ports_end();
 	say_queues(*n_ports);
 	dpdk_say_unclaimed(*n_ports);
 	return 0;

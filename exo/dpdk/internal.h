@@ -39,6 +39,24 @@ const struct pci_function *dpdk_pci_function(unsigned i);
 uint32_t dpdk_pci_read(const struct pci_function *f, unsigned offset, unsigned size);
 void dpdk_pci_write(const struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
 
+/* Reads BAR `i` of those that begin at register `first` into *resource; ports and empty ones leave
+ * it zero. The device must not decode addresses meanwhile. → how many registers the BAR takes. */
+struct rte_mem_resource;
+int dpdk_pci_read_bar(const struct pci_function *f, unsigned first, int i,
+                      struct rte_mem_resource *resource);
+
+/* ---- Virtual functions (functions.c) ---- */
+
+/* What the command line asks for. */
+void dpdk_functions_ask(const char *command_line);
+/* How many functions this NIC is going to have; before its driver is started. */
+uint16_t dpdk_functions_plan(const struct pci_function *f);
+/* Whether a NIC has functions, and therefore one pair of queues for itself. */
+struct rte_device;
+bool dpdk_functions_share(const struct rte_device *device);
+/* Switches them on and starts their ports, behind the NICs'. */
+void dpdk_functions_start(void);
+
 /* ---- Memory (memory.c) ---- */
 
 /* n page frames in one piece, not cleared, for as long as the machine runs; NULL: there are none.

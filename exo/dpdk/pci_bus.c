@@ -37,11 +37,10 @@ static uint32_t probe_bar(const struct pci_function *f, unsigned offset)
 	return mask;
 }
 
-/* Reads BAR `i` into *resource; ports and empty ones leave it zero. Returns how many registers the
- * BAR takes. */
-static int read_bar(const struct pci_function *f, int i, struct rte_mem_resource *resource)
+int dpdk_pci_read_bar(const struct pci_function *f, unsigned first, int i,
+                      struct rte_mem_resource *resource)
 {
-	unsigned offset = PCI_BAR0 + 4 * (unsigned)i;
+	unsigned offset = first + 4 * (unsigned)i;
 	uint64_t base = dpdk_pci_read(f, offset, 4), mask;
 	bool wide = (base & (PCI_BAR_IO | PCI_BAR_TYPE)) == PCI_BAR_64BIT && i < 5;
 
@@ -69,7 +68,7 @@ static void read_bars(const struct pci_function *f, struct rte_pci_device *devic
 	dpdk_pci_write(f, PCI_COMMAND, 2,
 	               command & ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 	for (int i = 0; i < PCI_MAX_RESOURCE;)
-		i += read_bar(f, i, &device->mem_resource[i]);
+		i += dpdk_pci_read_bar(f, PCI_BAR0, i, &device->mem_resource[i]);
 	dpdk_pci_write(f, PCI_COMMAND, 2, command);
 }
 
@@ -111,6 +110,7 @@ static struct rte_pci_device *describe(const struct pci_function *f)
 	device->kdrv = RTE_PCI_KDRV_UIO_GENERIC; /* "bound to nobody else" */
 	device->device.numa_node = 0;
 	read_bars(f, device);
+	device->max_vfs = dpdk_functions_plan(f);
 	pci_common_set(device);
 	if (device->device.devargs == NULL)
 		add_default_devargs(device);
@@ -158,6 +158,7 @@ static void enable(const struct rte_pci_device *device)
 	struct pci_function f = place_of(device);
 	uint32_t command = dpdk_pci_read(&f, PCI_COMMAND, 2);
 
+	x86_dma_trust(f.bus, f.device, f.function);
 	dpdk_pci_write(&f, PCI_COMMAND, 2,
 	               command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 	                       PCI_COMMAND_NO_INTX);

@@ -40,7 +40,7 @@ static uint16_t queues_of(const struct rte_eth_dev_info *info, const struct dpdk
 {
 	uint16_t max = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
 
-	return RTE_MIN(max, wish->queues);
+	return wish->single != NULL && wish->single(info->device) ? 1 : RTE_MIN(max, wish->queues);
 }
 
 /* mbufs that a driver keeps ready for each receive descriptor: some fill more than one ring. */
@@ -72,25 +72,31 @@ static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 	return n;
 }
 
-static void point_to_frame(struct rte_mempool *mempool, void *frames, void *object, unsigned i)
+struct pages {
+	char *at;
+	uint64_t iova;
+};
+
+static void point_to_page(struct rte_mempool *mempool, void *argument, void *object, unsigned i)
 {
+	const struct pages *pages = argument;
 	struct rte_mbuf *mbuf = object;
 
-	mbuf->buf_addr = (char *)frames + (size_t)i * FRAME_BYTES;
-	mbuf->buf_iova = rte_mem_virt2iova(frames) + (size_t)i * FRAME_BYTES;
+	mbuf->buf_addr = pages->at == NULL ? NULL : pages->at + (size_t)i * FRAME_BYTES;
+	mbuf->buf_iova = pages->iova + (size_t)i * FRAME_BYTES;
 }
 
 /* mbufs without memory of their own, which point to a frame each instead: whoever takes the frame
  * puts another one there. To DPDK they are ordinary ones. */
-static struct rte_mempool *make_pool_of_frames(unsigned n, void *frames)
+struct rte_mempool *dpdk_ports_pool_of(const char *name, unsigned n, void *at, uint64_t iova)
 {
+	struct pages pages = {at, iova};
 	struct rte_pktmbuf_pool_private about = {.mbuf_data_room_size = FRAME_BYTES};
 	struct rte_mempool *made;
 
-	if (frames == NULL)
-		return NULL;
-	made = rte_mempool_create_empty("ports", n, sizeof(struct rte_mbuf), POOL_CACHE,
-	                                sizeof(about), SOCKET_ID_ANY, 0);
+	made = rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf),
+	                                at == NULL ? 0 : POOL_CACHE, sizeof(about), SOCKET_ID_ANY,
+	                                0);
 	if (made == NULL)
 		return NULL;
 	(void)rte_mempool_set_ops_byname(made, rte_mbuf_best_mempool_ops(), NULL);
@@ -100,16 +106,21 @@ static struct rte_mempool *make_pool_of_frames(unsigned n, void *frames)
 		return NULL;
 	}
 	rte_mempool_obj_iter(made, rte_pktmbuf_init, NULL);
-	rte_mempool_obj_iter(made, point_to_frame, frames);
+	rte_mempool_obj_iter(made, point_to_page, &pages);
 	return made;
 }
 
 static struct rte_mempool *make_pool(const struct dpdk_ports_wish *wish)
 {
 	const unsigned n = count_mbufs(wish);
+	void *frames;
 
-	if (wish->frames != NULL)
-		return make_pool_of_frames(n, wish->frames(n));
+	if (wish->frames != NULL) {
+		frames = wish->frames(n);
+		return frames == NULL
+		               ? NULL
+		               : dpdk_ports_pool_of("ports", n, frames, rte_mem_virt2iova(frames));
+	}
 	return rte_pktmbuf_pool_create("ports", n, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 	                               SOCKET_ID_ANY);
 }
@@ -119,6 +130,7 @@ static struct rte_mempool *make_pool(const struct dpdk_ports_wish *wish)
 struct plan {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
+	struct rte_mempool *pool;
 	uint16_t queues, rx_descriptors, tx_descriptors;
 };
 
@@ -135,7 +147,7 @@ static bool can_scatter(const struct rte_eth_dev_info *info)
 /* Frames as long as wished, if the device can scatter them over mbufs; else as one mbuf holds. */
 static void plan_frames(struct plan *plan, const struct dpdk_ports_wish *wish)
 {
-	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
+	uint32_t room = rte_pktmbuf_data_room_size(plan->pool) - RTE_PKTMBUF_HEADROOM;
 	uint32_t mtu = wish->max_frame > HEADERS_MAX ? wish->max_frame - HEADERS_MAX : 0;
 
 	mtu = RTE_MIN(mtu, (uint32_t)plan->info.max_mtu);
@@ -180,6 +192,7 @@ static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct pla
 	error = rte_eth_dev_info_get(id, &plan->info);
 	if (error != 0)
 		return complain(id, "get its limits", error);
+	plan->pool = wish->own != NULL ? wish->own : pool;
 	plan->queues = queues_of(&plan->info, wish);
 	plan->rx_descriptors = wish->rx_descriptors;
 	plan->tx_descriptors = wish->tx_descriptors;
@@ -199,7 +212,7 @@ static int set_up_queue(uint16_t id, uint16_t queue, const struct plan *plan)
 	rx.offloads = plan->conf.rxmode.offloads;
 	tx.offloads = plan->conf.txmode.offloads;
 	error = rte_eth_rx_queue_setup(id, queue, plan->rx_descriptors,
-	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &rx, pool);
+	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &rx, plan->pool);
 	if (error != 0)
 		return complain(id, "set up a receive queue", error);
 	error = rte_eth_tx_queue_setup(id, queue, plan->tx_descriptors,
@@ -221,9 +234,9 @@ static int configure(uint16_t id, struct plan *plan)
 	return error;
 }
 
-static void listen_to_all(uint16_t id)
+static void listen_to_all(uint16_t id, bool addresses)
 {
-	int error = rte_eth_promiscuous_enable(id);
+	int error = addresses ? rte_eth_promiscuous_enable(id) : 0;
 
 	if (error != 0)
 		complain(id, "listen to every address", error);
@@ -280,7 +293,7 @@ static int start(uint16_t id, const struct dpdk_ports_wish *wish)
 	}
 	if (error != 0)
 		return error;
-	listen_to_all(id);
+	listen_to_all(id, wish->own == NULL);
 	describe(id, &plan);
 	ports[id].rx_interrupts = interrupts_work(id, &plan);
 	return 0;
@@ -288,7 +301,6 @@ static int start(uint16_t id, const struct dpdk_ports_wish *wish)
 
 unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
 {
-	unsigned n = 0;
 	uint16_t id;
 
 	if (rte_eth_dev_count_avail() == 0)
@@ -299,13 +311,16 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
 		return 0;
 	}
 	RTE_ETH_FOREACH_DEV(id)
-	{
-		if (start(id, wish) == 0)
-			n = ports_end = id + 1u;
-		else
-			rte_eth_dev_close(id);
-	}
-	return n;
+	dpdk_port_start(id, wish);
+	return ports_end;
+}
+
+void dpdk_port_start(uint16_t id, const struct dpdk_ports_wish *wish)
+{
+	if (start(id, wish) == 0)
+		ports_end = (uint16_t)RTE_MAX(ports_end, id + 1);
+	else
+		rte_eth_dev_close(id);
 }
 
 const struct dpdk_port *dpdk_port(uint16_t id)

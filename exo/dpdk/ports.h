@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_dev.h>
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
@@ -28,7 +29,11 @@ struct dpdk_ports_wish {
 	/* Whole frames that mbufs of received packets point to, contiguous, not cleared; NULL:
 	 * mbufs carry their own memory. */
 	void *(*frames)(size_t n);
+	/* Whether a device has one pair to give, whatever it says; NULL: none is so. */
+	bool (*single)(const struct rte_device *device);
 	bool rx_interrupts; /* prepare queues for rte_eth_dev_rx_intr_enable */
+	/* Of one port alone: its receive queue's pool. It hears its own address and groups only. */
+	struct rte_mempool *own;
 };
 
 /* What a port gave. */
@@ -49,6 +54,13 @@ struct dpdk_port {
  * started port; 0: none. Once.
  */
 unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish);
+
+/* Likewise one port that was probed later, with a pool of its own. */
+void dpdk_port_start(uint16_t id, const struct dpdk_ports_wish *wish);
+
+/* A pool of n mbufs that point to a page each of `pages` (NULL: who reads them says where they
+ * are), which the device knows by the addresses from `iova` on. NULL: no memory. */
+struct rte_mempool *dpdk_ports_pool_of(const char *name, unsigned n, void *pages, uint64_t iova);
 
 /* Port `id`, or NULL where none was started. Constant from dpdk_ports_start on. */
 const struct dpdk_port *dpdk_port(uint16_t id);

@@ -47,7 +47,8 @@ struct thread {
 static struct thread *threads; /* all, in no order */
 static struct thread *current; /* NULL: the core's own context */
 static struct thread *control; /* runs alarms and interrupt callbacks */
-static volatile uint64_t due;  /* see dpdk_threads_due */
+bool dpdk_delays_serve;
+static volatile uint64_t due; /* see dpdk_threads_due */
 
 uint64_t dpdk_after_us(uint64_t us)
 {
@@ -285,6 +286,8 @@ bool dpdk_wait(bool (*ready)(void *), void *argument, uint64_t deadline)
 void dpdk_delay_us(unsigned us)
 {
 	if (dpdk_thread_current() == NULL) {
+		if (dpdk_delays_serve)
+			dpdk_interrupts_run(true);
 		x86_delay_us(us);
 		return;
 	}

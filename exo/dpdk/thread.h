@@ -26,6 +26,9 @@ struct thread *dpdk_thread_current(void);
  * it is ready.
  */
 bool dpdk_wait(bool (*ready)(void *), void *argument, uint64_t deadline);
+/* Delays in the core's own context call the drivers' interrupt callbacks: while a driver waits
+ * there for what another one's does. */
+extern bool dpdk_delays_serve;
 /* DPDK's delay function. */
 void dpdk_delay_us(unsigned us);
 

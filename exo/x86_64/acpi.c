@@ -280,6 +280,17 @@ void acpi_init(uint64_t rsdp)
 		read_root(root, 4);
 }
 
+const uint8_t *acpi_find(const char *name)
+{
+	for (unsigned i = 0; i < n_tables; i++) {
+		const uint8_t *table = map_table(tables[i]);
+
+		if (table != NULL && memcmp(table, name, 4) == 0)
+			return table;
+	}
+	return NULL;
+}
+
 uint16_t acpi_pm_timer(void)
 {
 	return pm_timer;

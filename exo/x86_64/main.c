@@ -60,6 +60,7 @@ static void start_devices(void)
 	info.tsc_hz = x86_tsc_hz();
 	info.wall_boot_ns = time_wall();
 	pci_init();
+	vtd_init();
 	dev_pci_assign();
 }
 

@@ -57,6 +57,13 @@ uint64_t time_wall(void);
  * handed out. */
 void pci_init(void);
 
+/* vtd.c: the IOMMU: what of memory each PCI function reaches. What drivers ask of it is in x86.h. */
+
+/* Finds the units that ACPI names and switches them on: from then on a function reaches nothing
+ * before x86_dma_trust or x86_domain_make. Without a unit that can be used, which is said, every
+ * function reaches everything. */
+void vtd_init(void);
+
 /* smp.c: the other cores (SDM vol. 3A, 9.4.4: start-up by INIT and SIPI). */
 
 /* A core that the firmware's tables name; called by acpi.c. The calling core is already core 0. */

@@ -136,6 +136,25 @@ uint64_t x86_pci_window(uint64_t *size);
 typedef void x86_pci_visit(unsigned bus, unsigned device, unsigned function);
 void x86_pci_walk(x86_pci_visit *visit);
 
+/* ---- What devices reach by themselves, where there is an IOMMU (vtd.c); without one, everything
+ * ---- */
+
+/* The function reaches all memory: a driver of the kernel's directs it. Nothing happens where it
+ * has a domain. */
+void x86_dma_trust(unsigned bus, unsigned device, unsigned function);
+
+/* The function reaches what is entered here, and nothing else. NULL: there is no IOMMU, no memory,
+ * or the function is trusted already. */
+struct x86_domain;
+struct x86_domain *x86_domain_make(unsigned bus, unsigned device, unsigned function);
+enum x86_domain_rights { X86_DOMAIN_READ = 1, X86_DOMAIN_WRITE = 2 };
+/* Page `at`, as the function names it, leads to the one at `physical`; with no rights nowhere.
+ * false: no memory. What was there before counts until x86_domain_flush has returned. Any core. */
+bool x86_domain_map(struct x86_domain *domain, uint64_t at, uint64_t physical, unsigned rights);
+void x86_domain_flush(const struct x86_domain *domain);
+/* From here on addresses are no memory's: room for pages that move. */
+uint64_t x86_domain_window(void);
+
 /* ---- Threads and interrupts ---- */
 
 struct x86_msi {

@@ -89,7 +89,16 @@ void fake_machine_plug(const struct fake_device *device)
 	make_pattern(device->registers);
 }
 
-/* ---- What x86_64/ offers ---- */
+/* ---- What x86_64/ offers, and functions.c ---- */
+
+void x86_dma_trust(unsigned bus, unsigned device, unsigned function)
+{
+}
+
+uint16_t dpdk_functions_plan(const struct pci_function *f)
+{
+	return 0;
+}
 
 uint32_t x86_pci_read(unsigned bus, unsigned device, unsigned function, unsigned offset,
                       unsigned size)

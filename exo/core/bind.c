@@ -224,8 +224,8 @@ static int attach_rings(struct request *request, const struct exo_cap caps[])
 
 		if (!ring)
 			return refuse(request, error, "a ring is not the caller's");
-		if (ring->kind != EXO_RING_RECEIVE)
-			return refuse(request, -EXO_EINVAL, "not a receive ring");
+		if (ring->kind != EXO_RING_RECEIVE || ring->function)
+			return refuse(request, -EXO_EINVAL, "not a receive ring for bindings");
 		if (ring->core < net.n_pollers)
 			binding->cores[ring->core].ring = ring;
 		if (!first)

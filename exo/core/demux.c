@@ -157,23 +157,6 @@ static struct flt_verdict or_host(const struct burst *burst, unsigned i,
 	return verdict;
 }
 
-/* What hardware said of the checksums. A virtio peer leaves them open for frames that never were
- * on a wire (RX_L4_CKSUM_NONE): those need no check. */
-static uint16_t checksum_flags(uint64_t ol_flags)
-{
-	uint64_t l3 = ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-	uint64_t l4 = ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	uint16_t flags = 0;
-
-	if (l3 == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
-		flags |= EXO_DESC_L3_SUM_OK;
-	if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD || l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE)
-		flags |= EXO_DESC_L4_SUM_OK;
-	if (l3 == RTE_MBUF_F_RX_IP_CKSUM_BAD || l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD)
-		flags |= EXO_DESC_SUM_BAD;
-	return flags;
-}
-
 static inline void describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port,
                             uint64_t now)
 {

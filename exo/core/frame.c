@@ -345,6 +345,8 @@ int ledger_frames_free(struct env *owner, uint64_t first, uint32_t count)
 void ledger_frame_part(struct env *owner, struct frame *frame, struct frame_list *parted)
 {
 	set_state(frame, FRAME_LEAVING);
+	if (pins_of(frame) != 0)
+		net_frame_leaves(ledger_frame_number(frame));
 	space_break_frame(frame, 0);
 	frame_list_remove(&owner->frames, frame);
 	frame_list_add(parted, frame);

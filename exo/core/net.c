@@ -324,6 +324,8 @@ static inline unsigned poll_queues(const struct net_core *me, unsigned budget)
 				break;
 		} while (n < budget);
 	}
+	if (__builtin_expect(queue_any, false))
+		n += queue_poll((unsigned)(me - net.cores));
 	return n;
 }
 
@@ -530,6 +532,7 @@ void net_info_update(struct exo_info *info, struct exo_port_info *ports)
 		empty += net.cores[core].polls_empty;
 	}
 	info->drops = all;
+	store(&info->dma_faults, machine_dma_faults());
 	store(&info->polls, polls);
 	store(&info->polls_empty, empty);
 	retire_reclaim();

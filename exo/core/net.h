@@ -82,6 +82,10 @@ int64_t net_call_doorbell(struct env *caller, uint64_t id);
  * authority. 0 or -EXO_ESTALE. */
 int net_revoke(const struct exo_cap *cap);
 
+/* A pinned frame is taken from its owner by force: no NIC function reaches it any more. Core lock
+ * held. */
+void net_frame_leaves(uint64_t frame);
+
 /* The environment has ended: its flow spaces (and what was derived from them), bindings and rings
  * are gone and its pins released when this returns. It runs on no core any more. */
 void net_env_end(struct env *env);

@@ -81,6 +81,23 @@ static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
 	rte_mov32(last - 32, end - 32); /* some of them again */
 }
 
+/* What hardware said of the checksums. A virtio peer leaves them open for frames that never were
+ * on a wire (RX_L4_CKSUM_NONE): those need no check. */
+static inline uint16_t checksum_flags(uint64_t ol_flags)
+{
+	uint64_t l3 = ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	uint64_t l4 = ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	uint16_t flags = 0;
+
+	if (l3 == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		flags |= EXO_DESC_L3_SUM_OK;
+	if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD || l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+		flags |= EXO_DESC_L4_SUM_OK;
+	if (l3 == RTE_MBUF_F_RX_IP_CKSUM_BAD || l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+		flags |= EXO_DESC_SUM_BAD;
+	return flags;
+}
+
 /* ---- loop.c ---- */
 
 enum loop_way {
@@ -122,6 +139,15 @@ bool ring_take_buffer(struct net_ring *ring);
  * like *like. false: it is to be copied. */
 bool exchange_deliver(struct net_ring *ring, const struct net_packet *packet,
                       const struct exo_desc *like);
+
+/* ---- queue.c ---- */
+
+/* The port's received frames land in slots; `pool` has an mbuf for each. 0 or -EXO_ENOMEM. */
+int queue_start(uint16_t port, struct rte_mempool *pool);
+/* Polls those that are this core's: gives what arrives to their rings. → how many frames. */
+unsigned queue_poll(unsigned core);
+/* There are such ports. */
+extern bool queue_any;
 
 /* ---- ring_transmit.c ---- */
 
@@ -245,7 +271,10 @@ struct port {
 	uint64_t mac;      /* its bytes are the upper ones: loop_way */
 	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_offloads;
-	struct machine_lock *locks; /* one for each transmit queue; NULL: none is shared */
+	bool virtual;                  /* a function of a NIC that has several (SR-IOV) */
+	struct rte_mempool *pool;      /* buffers to send from */
+	struct net_function *function; /* received frames land in an environment's; NULL: in ours */
+	struct machine_lock *locks;    /* one for each transmit queue; NULL: none is shared */
 };
 
 extern struct port ports[EXO_PORTS_MAX];
@@ -255,8 +284,6 @@ int port_start(void);
 /* Frees the packets that are `own`. */
 void port_free_own(const struct net_packet *packets, unsigned n);
 
-/* Where buffers to send from come from. */
-extern struct rte_mempool *port_pool;
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
 /* An mbuf without memory, to be attached to some; NULL: none now. */
@@ -285,7 +312,8 @@ static inline uint64_t port_offloads(uint16_t port)
  * give it back before its queue has gone round. */
 static inline unsigned port_attachable(uint16_t port)
 {
-	return ports[port].back == BACK_NEVER ? 0 : ports[port].segments_max;
+	return ports[port].back == BACK_NEVER || ports[port].function ? 0
+	                                                              : ports[port].segments_max;
 }
 
 /* As rte_eth_rx_burst does it, but that nobody hangs callbacks in. */

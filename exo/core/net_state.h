@@ -103,6 +103,8 @@ struct net_ring {
 	/* Read by the poller, cleared by calls: the space that a transmit ring sends in. NULL: it
 	 * was revoked. */
 	struct net_space *space;
+	struct net_function
+	        *function; /* EXO_RING_QUEUE: whose frames these are; NULL: another mode */
 
 	/* A receive ring that several cores deliver to: taken around everything below. */
 	struct machine_lock lock;
@@ -282,6 +284,17 @@ void flight_put(struct net_flight *flight);
 /* Ends one ring: 0, -EXO_ESTALE where there is no such ring, -EXO_EBUSY while bindings deliver to
  * it. */
 int ring_end(uint64_t id);
+
+/* ---- queue.c ---- */
+
+/* Lets the slots of the port that ring->space is about lead to n frames from `first` on, which the
+ * environment owns; from then on its packets come here. Under net.lock. 0; -EXO_EPERM: the space is
+ * not all of one such port; -EXO_EINVAL: n is not its number of slots; -EXO_EBUSY: it has a ring;
+ * -EXO_EPERM: the frames are somebody else's. */
+int queue_attach(struct net_ring *ring, uint64_t first, uint32_t n);
+/* Ends that: for pollers, and, after net_quiesce, for the NIC. */
+void queue_hide(struct net_ring *ring);
+void queue_detach(struct net_ring *ring);
 
 /* ---- ring_transmit.c ---- */
 

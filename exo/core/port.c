@@ -22,7 +22,7 @@ enum {
 };
 
 struct port ports[EXO_PORTS_MAX];
-struct rte_mempool *port_pool;
+static struct rte_mempool *port_pool;
 static struct rte_mempool *shells; /* mbufs without memory of their own */
 static struct rte_mbuf too_long = {.nb_segs = UINT16_MAX, .refcnt = 1};
 
@@ -113,6 +113,21 @@ static int make_queues(unsigned core)
 	return at ? 0 : -EXO_ENOMEM;
 }
 
+/* A NIC's function has pools of its own, by these names (exo/dpdk/functions.c). */
+static int equip(uint16_t id)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+	struct rte_mempool *pool;
+
+	snprintf(name, sizeof(name), "function-%u-sent", id);
+	pool = rte_mempool_lookup(name);
+	ports[id].pool = pool ? pool : port_pool;
+	snprintf(name, sizeof(name), "function-%u", id);
+	pool = rte_mempool_lookup(name);
+	ports[id].virtual = pool != NULL;
+	return pool && machine_dma_slots(id) ? queue_start(id, pool) : 0;
+}
+
 int port_start(void)
 {
 	/* What queues can hold, a batch on every core, and what that keeps for itself: then a batch
@@ -125,9 +140,6 @@ int port_start(void)
 		if (error)
 			return error;
 	}
-	for (unsigned core = 0; core < net.n_cores; core++)
-		if (make_queues(core))
-			return -EXO_ENOMEM;
 	/* Not those with queues alone: what a core sends may be for this machine. */
 	net.n_pollers = net.n_cores;
 	port_pool = rte_pktmbuf_pool_create("net_transmit", buffers, BUFFERS_CACHE, 0,
@@ -135,6 +147,12 @@ int port_start(void)
 	/* Pieces of payload on their way at once: no more fit into the queues, and as many are left
 	 * for packets that wait to. */
 	shells = rte_pktmbuf_pool_create("net_shells", 2 * buffers, 0, 0, 0, SOCKET_ID_ANY);
+	for (unsigned id = 0; port_pool && id < net.n_ports; id++)
+		if (equip((uint16_t)id))
+			return -EXO_ENOMEM;
+	for (unsigned core = 0; core < net.n_cores; core++)
+		if (make_queues(core))
+			return -EXO_ENOMEM;
 	return port_pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
 }
 
@@ -170,7 +188,7 @@ void port_free_own(const struct net_packet *packets, unsigned n)
 /* Appends a buffer to the chain; false: there is none. */
 static bool grow(struct rte_mbuf *head, struct rte_mbuf **last, uint32_t *left)
 {
-	struct rte_mbuf *next = rte_pktmbuf_alloc(port_pool);
+	struct rte_mbuf *next = rte_pktmbuf_alloc(head->pool);
 
 	if (!next)
 		return false;
@@ -184,7 +202,7 @@ static bool grow(struct rte_mbuf *head, struct rte_mbuf **last, uint32_t *left)
 
 struct rte_mbuf *port_buffer(uint16_t id, uint32_t length)
 {
-	struct rte_mbuf *head = rte_pktmbuf_alloc(port_pool), *last = head;
+	struct rte_mbuf *head = rte_pktmbuf_alloc(ports[id].pool), *last = head;
 	uint32_t left = length;
 
 	if (!head)
@@ -210,7 +228,7 @@ bool port_buffers(uint16_t id, struct rte_mbuf *out[], unsigned n, uint32_t leng
 {
 	bool small = length <= RTE_MBUF_DEFAULT_DATAROOM;
 
-	if (small && rte_pktmbuf_alloc_bulk(port_pool, out, n))
+	if (small && rte_pktmbuf_alloc_bulk(ports[id].pool, out, n))
 		return false;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t own = i + 1 < n ? length : last;
@@ -272,6 +290,10 @@ void port_info(uint16_t id, struct exo_port_info *info)
 	info->tx_offloads = ports[id].offloads;
 	info->rx_queues = ports[id].rx_queues;
 	info->tx_queues = ports[id].tx_queues;
+	info->flags = ports[id].virtual ? EXO_PORT_FUNCTION : 0;
+	info->slots = machine_dma_slots(id);
+	if (info->slots)
+		info->rx_queues = 1;
 	if (rte_eth_stats_get(id, &stats))
 		return;
 	info->rx_packets = stats.ipackets;

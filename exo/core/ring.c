@@ -21,8 +21,8 @@ static int check_block(const struct exo_ring_create *arg)
 {
 	if (arg->kind != EXO_RING_RECEIVE && arg->kind != EXO_RING_TRANSMIT)
 		return -EXO_EINVAL;
-	if (arg->mode != EXO_RING_COPY &&
-	    (arg->mode != EXO_RING_EXCHANGE || arg->kind != EXO_RING_RECEIVE))
+	if (arg->mode > EXO_RING_QUEUE ||
+	    (arg->mode != EXO_RING_COPY && arg->kind != EXO_RING_RECEIVE))
 		return -EXO_EINVAL;
 	if (arg->size < EXO_RING_SIZE_MIN || arg->size > EXO_RING_SIZE_MAX ||
 	    (arg->size & (arg->size - 1)))
@@ -92,11 +92,15 @@ static int publish(struct env *caller, const struct exo_ring_create *arg, struct
 		return -EXO_E2BIG;
 	if (ring->kind == EXO_RING_TRANSMIT)
 		ring->space = flow_find(caller, &arg->space, EXO_RIGHT_SEND, &error);
+	else if (arg->mode == EXO_RING_QUEUE)
+		ring->space = flow_find(caller, &arg->space, EXO_RIGHT_BIND, &error);
 	if (ring->flight)
 		ring->flight->bell = bell;
 	ring->id = ++net.next_id * NET_RINGS_MAX + (uint64_t)(bell - net.bells);
 	if (!error && ring->kind == EXO_RING_TRANSMIT)
 		error = set_add(ring); /* the poller sees it from here on: it is complete */
+	else if (!error && ring->space)
+		error = queue_attach(ring, arg->first_buffer, arg->n_buffers);
 	if (error)
 		return error;
 	ring->next = net.rings;
@@ -184,6 +188,8 @@ static void hide(struct net_ring *ring)
 	__atomic_store_n(&net.bells[ring->id % NET_RINGS_MAX].id, 0, __ATOMIC_RELEASE);
 	if (ring->kind == EXO_RING_TRANSMIT)
 		set_remove(ring);
+	else if (ring->function)
+		queue_hide(ring);
 }
 
 struct net_ring *ring_detach(uint64_t id, const struct env *env)
@@ -193,7 +199,7 @@ struct net_ring *ring_detach(uint64_t id, const struct env *env)
 	while ((ring = *link)) {
 		if (ring->space && ring->space->dead)
 			__atomic_store_n(&ring->space, NULL, __ATOMIC_RELEASE);
-		if (ring->id != id && ring->env != env) {
+		if (ring->id != id && ring->env != env && !(ring->function && !ring->space)) {
 			link = &ring->next;
 			continue;
 		}
@@ -212,6 +218,8 @@ void ring_free(struct net_ring *list)
 
 		list = ring->next;
 		MACHINE_ASSERT(ring->uses == 0);
+		if (ring->function)
+			queue_detach(ring);
 		ledger_frames_unpin(ring->first_frame, ring->n_frames);
 		__atomic_fetch_sub(&ring->env->account->rings, 1, __ATOMIC_RELAXED);
 		ring_transmit_end(ring);

@@ -199,7 +199,7 @@ bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned c
 	burst.most = RTE_MIN(pieces == PIECES ? available / 2 : available, (uint32_t)NET_BURST);
 	/* Buffers as they lie in their pool: in one piece, nobody else's. */
 	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1) || burst.most == 0 ||
-	    rte_mempool_get_bulk(port_pool, (void **)burst.mbufs, burst.most))
+	    rte_mempool_get_bulk(ports[burst.port].pool, (void **)burst.mbufs, burst.most))
 		return false;
 	burst.length_max = RTE_MIN(port_frame_max(burst.port),
 	                           (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
@@ -211,7 +211,7 @@ bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned c
 	else
 		put_singles(&burst, ring);
 	if (burst.n < burst.most)
-		rte_mempool_put_bulk(port_pool, (void **)&burst.mbufs[burst.n],
+		rte_mempool_put_bulk(ports[burst.port].pool, (void **)&burst.mbufs[burst.n],
 		                     burst.most - burst.n);
 	return burst.n > 0 && send_burst(&burst, ring, core, pieces);
 }

@@ -543,7 +543,7 @@ static inline bool take_plain(struct net_ring *ring, struct batch *batch, uint32
 	from = (const uint8_t *)machine_frame(address / 4096) + address % 4096;
 	if (*(const volatile uint8_t *)from & 1)
 		return false; /* to a group, as it seems: spares the copy */
-	mbuf = rte_pktmbuf_alloc(port_pool);
+	mbuf = rte_pktmbuf_alloc(ports[port].pool);
 	if (!mbuf)
 		return false;
 	to = rte_pktmbuf_mtod(mbuf, uint8_t *);

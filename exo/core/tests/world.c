@@ -465,6 +465,8 @@ static void start_eal(void)
 void world_start(void)
 {
 	start_eal();
+	if (world_slots)
+		world_make_slots();
 	CHECK(net_start() == 0);
 }
 

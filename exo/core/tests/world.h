@@ -61,6 +61,11 @@ void world_arrive_framed(unsigned port, const void *bytes, uint32_t length, uint
 uint32_t world_sent(unsigned port, void *bytes, uint32_t size);
 /* Frames that were handed to the port and not yet sent: it holds their mbufs. */
 unsigned world_waiting(unsigned port);
+/* If set before the start, the last port is a NIC function with so many slots, at most 64. */
+extern unsigned world_slots;
+void world_make_slots(void); /* the start does so */
+/* A frame arrives by the function's DMA. false: its driver had no empty buffer. */
+bool world_arrive_dma(const void *bytes, uint32_t length, uint32_t segment);
 /* Puts mbufs into what a port receives from. → how many. */
 struct rte_mbuf;
 unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n);

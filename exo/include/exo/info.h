@@ -41,9 +41,16 @@ struct exo_port_info {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	struct exo_drops drops;
 	uint16_t rx_queues, tx_queues; /* core c polls receive queue c, and so on modulo n_cores */
-	uint32_t reserved2;
+	uint32_t slots;      /* of a function behind an IOMMU: buffers of its EXO_RING_QUEUE */
 	uint64_t rx_busiest; /* of rx_packets, those that came by the busiest of 16 queues */
-	uint64_t reserved[2];
+	uint64_t flags;      /* enum exo_port_flags */
+	uint64_t reserved;
+};
+
+enum exo_port_flags {
+	EXO_PORT_FUNCTION = 1 << 0, /* a virtual function: the NIC gives it what is for its MAC
+	                               address alone. With no slots, nothing keeps its DMA from any
+	                               memory */
 };
 
 /* One time slot of a core's vector. */
@@ -77,7 +84,8 @@ struct exo_info {
 	uint64_t disk_sectors;                /* of all disks; sectors 0 … n - 1 */
 	uint16_t screen_width, screen_height; /* pixels; 0: no screen */
 	uint32_t reserved2;
-	uint64_t reserved[14];
+	uint64_t dma_faults; /* accesses of devices to memory that an IOMMU stopped */
+	uint64_t reserved[13];
 };
 
 /* What the kernel uses on this machine, and what ring 3 may use. */

@@ -35,6 +35,16 @@
  * the new frame, at any offset; the frame is zero around the packet. All other packets are copied
  * as ever: who compares the descriptor's frame with the one that it filled in knows which.
  *
+ * Receive, EXO_RING_QUEUE: the whole of a NIC function's queue (exo_port_info.slots). `space` must
+ * be all that can be received at that port, and no other port; bindings there get nothing while the
+ * ring lives. The ring's buffers are the `n_buffers` frames from `first_buffer` on, whole ones,
+ * into which the NIC writes by itself: nothing is copied, and no frame changes hands. They are
+ * pinned until the ring ends, and empty at first: there is nothing to fill in before one has come.
+ * A receive descriptor's address lies in one of them, at any offset, its cookie is the buffer's
+ * number; filled in again (any address in it will do), it is empty. A buffer that is not out is
+ * refused as above. Of those that are taken by force no more packets come. Revoking the space ends
+ * the ring.
+ *
  * Transmit: port, segment_size and the flags SUM, SEGMENT and REPORT count on a packet's first
  * descriptor. The kernel completes a packet with one descriptor: cookie of the packet's first
  * descriptor, length of the whole packet, status; always where it failed, and where REPORT was set
@@ -85,7 +95,7 @@ enum exo_ring_kind {
 enum exo_ring_mode {
 	EXO_RING_COPY = 0,     /* copied into fill buffers */
 	EXO_RING_EXCHANGE = 1, /* long ones change owner, see above */
-	EXO_RING_QUEUE = 2,    /* a NIC queue whose buffers are the environment's frames: refused */
+	EXO_RING_QUEUE = 2, /* a NIC function's queue, whose buffers are the environment's frames */
 };
 
 enum exo_desc_flags {
@@ -183,9 +193,11 @@ struct exo_ring_create {
 	uint64_t first_frame; /* frame number; the caller owns all frames that exo_ring_bytes covers
 	                       */
 	uint32_t exchange_least; /* EXO_RING_EXCHANGE: shorter packets are copied */
-	uint32_t reserved;
-	struct exo_cap space; /* transmit: flow space with EXO_RIGHT_SEND; receive: all zero */
-	struct exo_cap out;   /* written: the ring's capability */
+	uint32_t n_buffers;      /* EXO_RING_QUEUE: the port's slots; else 0 */
+	uint64_t first_buffer;   /* EXO_RING_QUEUE: frame number of the first one; else 0 */
+	struct exo_cap space;    /* transmit: flow space with EXO_RIGHT_SEND; EXO_RING_QUEUE: with
+	                            EXO_RIGHT_BIND; other receive rings: all zero */
+	struct exo_cap out;      /* written: the ring's capability */
 };
 
 #endif

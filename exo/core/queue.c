@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receive rings of EXO_RING_QUEUE: a NIC function's queue whose buffers are an environment's
+ * frames. The NIC has demultiplexed already, so nobody looks at a frame and nothing is copied: the
+ * poller turns what the driver says into descriptors, and fill descriptors into empty mbufs.
+ *
+ * Every mbuf of such a port has a slot: addresses that the NIC knows and that never change
+ * (machine_dma_map). While there is a ring they lead to its environment's frames, one each, which
+ * are pinned; without one, all lead to the same frame of the kernel's, which nobody reads. So
+ * frames are given and taken at once, whatever the driver and the NIC still hold: what is taken
+ * away (a frame by force, or all at the ring's end) the NIC can't reach any more when it goes to
+ * somebody else.
+ *
+ * The core lock guards which frames the slots lead to. `ring` alone is the poller's to read; it is
+ * gone, and pollers are out (net_quiesce), before slots change at a ring's end.
+ */
+#include "net_packet.h"
+
+#include <stdio.h>
+
+#include "core.h"
+#include "ledger.h"
+#include "ring_queue.h"
+
+struct net_function {
+	uint16_t port;
+	uint32_t n;       /* slots */
+	uint64_t address; /* of slot 0, as the NIC knows it */
+	struct rte_mempool *pool;
+	struct rte_mbuf **mbufs; /* by slot */
+
+	uint64_t first;        /* frame of slot 0; 0: there is no ring. Core lock */
+	bool *gone;            /* by slot: its frame was taken by force. Atomic */
+	struct net_ring *ring; /* atomic */
+
+	/* The poller's, and the core lock's holder's while there is no ring. */
+	struct net_ring *served; /* what arrived before it was there has been thrown away */
+	bool *out; /* by slot: its mbuf waits for the environment to fill it in again */
+};
+
+bool queue_any;
+static uint64_t sink; /* where slots lead that are nobody's */
+
+/* ---- Slots ---- */
+
+static void point(struct net_function *queue, uint32_t slot, uint64_t frame)
+{
+	bool mapped = machine_dma_map(queue->port, slot, frame);
+
+	MACHINE_ASSERT(mapped); /* it has led somewhere since the start */
+	queue->mbufs[slot]->buf_addr = machine_frame(frame == MACHINE_SPACE_NONE ? sink : frame);
+}
+
+static void keep_mbuf(struct rte_mempool *pool, void *argument, void *object, unsigned i)
+{
+	struct net_function *queue = argument;
+	struct rte_mbuf *mbuf = object;
+
+	if (i == 0)
+		queue->address = mbuf->buf_iova;
+	if (i < queue->n)
+		queue->mbufs[i] = mbuf;
+}
+
+static bool make_slots(struct net_function *queue)
+{
+	if (rte_mempool_obj_iter(queue->pool, keep_mbuf, queue) != queue->n)
+		return false;
+	for (uint32_t i = 0; i < queue->n; i++) {
+		if (!machine_dma_map(queue->port, i, sink))
+			return false;
+		queue->mbufs[i]->buf_addr = machine_frame(sink);
+	}
+	machine_dma_flush(queue->port);
+	return true;
+}
+
+int queue_start(uint16_t port, struct rte_mempool *pool)
+{
+	struct net_function *queue = machine_alloc(sizeof(*queue));
+
+	if (!queue || (!sink && ledger_kernel_frames(1, &sink)))
+		return -EXO_ENOMEM;
+	queue->port = port;
+	queue->n = machine_dma_slots(port);
+	queue->pool = pool;
+	queue->mbufs = machine_alloc(queue->n * sizeof(struct rte_mbuf *));
+	queue->gone = machine_alloc(queue->n * sizeof(bool));
+	queue->out = machine_alloc(queue->n * sizeof(bool));
+	if (!queue->mbufs || !queue->gone || !queue->out || !make_slots(queue))
+		return -EXO_ENOMEM;
+	ports[port].function = queue;
+	ports[port].rx_queues = 0; /* no others' than queue_poll's */
+	queue_any = true;
+	return 0;
+}
+
+/* ---- Rings: their beginning and end ---- */
+
+/* The one port of a space in which everything may be received. NULL: it is another sort of space.
+ */
+static struct net_function *find(const struct net_space *space)
+{
+	static const struct flt_conjunction everything;
+	const struct flt_flow all = {&everything, 1};
+	unsigned port = space->ports ? (unsigned)__builtin_ctzll(space->ports) : 0;
+
+	if (space->ports != 1ull << port || port >= net.n_ports ||
+	    !flt_flow_subset(all, space->receive))
+		return NULL;
+	return ports[port].function;
+}
+
+int queue_attach(struct net_ring *ring, uint64_t first, uint32_t n)
+{
+	struct net_function *queue = find(ring->space);
+	int error;
+
+	if (!queue)
+		return -EXO_EPERM;
+	if (n != queue->n || first == 0)
+		return -EXO_EINVAL;
+	core_lock();
+	error = queue->first ? -EXO_EBUSY : ledger_frames_pin(ring->env->id, first, n);
+	for (uint32_t i = 0; !error && i < n; i++) {
+		queue->gone[i] = false;
+		point(queue, i, first + i);
+	}
+	if (!error) {
+		machine_dma_flush(queue->port);
+		queue->first = first;
+		ring->function = queue;
+		__atomic_store_n(&queue->ring, ring, __ATOMIC_RELEASE);
+	}
+	core_unlock();
+	return error;
+}
+
+void queue_hide(struct net_ring *ring)
+{
+	__atomic_store_n(&ring->function->ring, NULL, __ATOMIC_RELEASE);
+}
+
+void queue_detach(struct net_ring *ring)
+{
+	struct net_function *queue = ring->function;
+
+	machine_vector_begin();
+	core_lock();
+	for (uint32_t i = 0; i < queue->n; i++)
+		point(queue, i, sink);
+	machine_dma_flush(queue->port);
+	for (uint32_t i = 0; i < queue->n; i++) {
+		if (!queue->gone[i])
+			ledger_frame_unpin(queue->first + i);
+		if (queue->out[i])
+			rte_mempool_put(queue->pool, queue->mbufs[i]);
+		queue->out[i] = false;
+	}
+	queue->first = 0;
+	queue->served = NULL;
+	core_unlock();
+	machine_vector_end();
+}
+
+void net_frame_leaves(uint64_t frame)
+{
+	for (unsigned port = 0; port < net.n_ports; port++) {
+		struct net_function *queue = ports[port].function;
+		uint64_t slot = queue ? frame - queue->first : 0;
+
+		if (!queue || !queue->first || slot >= queue->n || queue->gone[slot])
+			continue;
+		__atomic_store_n(&queue->gone[slot], true, __ATOMIC_RELEASE);
+		point(queue, (uint32_t)slot, MACHINE_SPACE_NONE);
+		machine_dma_flush(queue->port);
+		ledger_frame_unpin(frame);
+	}
+}
+
+/* ---- The poller ---- */
+
+static bool is_gone(const struct net_function *queue, uint64_t slot)
+{
+	return __atomic_load_n(&queue->gone[slot], __ATOMIC_ACQUIRE);
+}
+
+static void reject(struct net_ring *ring, const struct exo_desc *fill)
+{
+	struct exo_desc desc = {
+	        .address = fill->address, .cookie = fill->cookie, .status = EXO_EFAULT};
+
+	ring->counters.bad_descriptor++;
+	if (ring_room(ring) == 0)
+		return;
+	ring_respond(ring, 0, &desc);
+	ring_publish(ring, 1);
+}
+
+/* Buffers that the environment has read, a burst of them at most. */
+static void take_back(unsigned core, struct net_function *queue, struct net_ring *ring)
+{
+	uint32_t n = RTE_MIN(ring_requests(ring), (uint32_t)NET_BURST);
+	void *back[NET_BURST];
+	unsigned n_back = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct exo_desc desc = ring_request(ring, i);
+		uint64_t slot = desc.address / 4096 - queue->first;
+
+		if (slot >= queue->n || !queue->out[slot] || is_gone(queue, slot)) {
+			reject(ring, &desc);
+			net_mark_ring(core, ring, true);
+			continue;
+		}
+		queue->out[slot] = false;
+		back[n_back++] = queue->mbufs[slot];
+	}
+	if (n == 0)
+		return;
+	ring_consume(ring, n);
+	rte_mempool_put_bulk(queue->pool, back, n_back);
+}
+
+static uint64_t slot_of(const struct net_function *queue, const struct rte_mbuf *mbuf)
+{
+	return (mbuf->buf_iova - queue->address) / 4096;
+}
+
+/* Whether all parts of a frame lie where the environment can read them; else what is its own of the
+ * frame goes back to the NIC, and the rest waits for the ring's end. */
+static bool arrived(struct net_function *queue, struct rte_mbuf *mbuf)
+{
+	bool whole = true;
+
+	for (const struct rte_mbuf *part = mbuf; part; part = part->next)
+		whole = whole && !is_gone(queue, slot_of(queue, part));
+	for (struct rte_mbuf *part = mbuf, *next; !whole && part; part = next) {
+		uint64_t slot = slot_of(queue, part);
+
+		next = part->next;
+		part->next = NULL;
+		part->nb_segs = 1;
+		queue->out[slot] = is_gone(queue, slot);
+		if (!queue->out[slot])
+			rte_mempool_put(queue->pool, part);
+	}
+	return whole;
+}
+
+static void give(struct net_function *queue, struct net_ring *ring, struct rte_mbuf *mbuf,
+                 uint64_t now)
+{
+	const uint16_t flags = checksum_flags(mbuf->ol_flags);
+	struct exo_desc desc = {
+	        .timestamp = now, .wire_length = mbuf->pkt_len, .port = queue->port};
+	struct rte_mbuf *next;
+	uint32_t n = 0;
+
+	ring->counters.bytes += mbuf->pkt_len;
+	ring->counters.packets++;
+	for (; mbuf; mbuf = next) {
+		uint64_t slot = slot_of(queue, mbuf);
+
+		next = mbuf->next;
+		desc.address = (queue->first + slot) * 4096 + mbuf->data_off;
+		desc.length = mbuf->data_len;
+		desc.flags = flags | (next ? EXO_DESC_MORE : 0);
+		desc.cookie = slot;
+		ring_respond(ring, n++, &desc);
+		desc.wire_length = 0;
+		mbuf->next = NULL;
+		mbuf->nb_segs = 1;
+		queue->out[slot] = true;
+	}
+	ring_publish(ring, n);
+}
+
+static void give_all(struct net_function *queue, struct net_ring *ring, struct rte_mbuf **mbufs,
+                     unsigned n)
+{
+	struct exo_account *account = ring->env->account;
+	const struct exo_ring_counters before = ring->counters;
+	const uint64_t now = machine_tsc();
+	uint64_t full = 0, gone = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (ring_room(ring) < mbufs[i]->nb_segs) {
+			rte_pktmbuf_free(mbufs[i]);
+			full++;
+		} else if (!arrived(queue, mbufs[i])) {
+			gone++;
+		} else {
+			give(queue, ring, mbufs[i], now);
+		}
+	}
+	__atomic_fetch_add(&account->rx_packets, ring->counters.packets - before.packets,
+	                   __ATOMIC_RELAXED);
+	__atomic_fetch_add(&account->rx_bytes, ring->counters.bytes - before.bytes,
+	                   __ATOMIC_RELAXED);
+	__atomic_fetch_add(&account->rx_dropped, full + gone, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&account->rx_ring_full, full, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&account->rx_no_buffer, gone, __ATOMIC_RELAXED);
+}
+
+static unsigned burst(unsigned core, struct net_function *queue)
+{
+	struct net_ring *ring = __atomic_load_n(&queue->ring, __ATOMIC_ACQUIRE);
+	struct rte_mbuf *mbufs[NET_BURST];
+	bool served = ring && ring == queue->served;
+	unsigned n;
+
+	if (served)
+		take_back(core, queue, ring);
+	n = rte_eth_rx_burst(queue->port, 0, mbufs, NET_BURST);
+	if (served && n > 0) {
+		give_all(queue, ring, mbufs, n);
+		net_mark_ring(core, ring, true);
+	} else if (n > 0) {
+		net.cores[core].drops[queue->port].unmatched += n;
+		rte_pktmbuf_free_bulk(mbufs, n);
+	} else if (!served) {
+		queue->served = ring; /* from here on all lies in its frames */
+	}
+	return n;
+}
+
+unsigned queue_poll(unsigned core)
+{
+	unsigned n = 0;
+
+	for (unsigned port = 0; core == 0 && port < net.n_ports; port++)
+		if (ports[port].function)
+			n += burst(core, ports[port].function);
+	return n;
+}

@@ -95,6 +95,31 @@ static unsigned rights_of(const struct exo_manifest_flow *flow)
 	       (flow->n_transmit > 0 ? EXO_RIGHT_SEND : 0) | flow->flags >> 16;
 }
 
+/* A NIC function can be given where an IOMMU keeps its DMA to its environment's frames, or where
+ * the manifest says that it need not. NULL, or why it can't. */
+static const char *check_function(const struct exo_child *child,
+                                  const struct exo_manifest_flow *flow)
+{
+	uint64_t ports = ports_of(flow);
+	unsigned port = (unsigned)__builtin_ctzll(ports);
+	const struct exo_port_info *info = exo_port_info(port);
+
+	if ((flow->flags & EXO_START_FUNCTION) == 0)
+		return NULL;
+	if (ports != 1ull << port || info == NULL || (info->flags & EXO_PORT_FUNCTION) == 0)
+		return "its port is no virtual function (functions=N on the command line makes "
+		       "some)";
+	if (info->slots != 0)
+		return NULL;
+	if ((flow->flags & EXO_MANIFEST_UNPROTECTED) == 0)
+		return "no IOMMU keeps the function from anybody's memory; 'unprotected = true' "
+		       "gives it all the same";
+	exo_printf("flow %s: port %u is a function that is unprotected: no IOMMU keeps it from "
+	           "anybody's memory\n",
+	           exo_manifest_string(init.payload.manifest, flow->name), port);
+	return NULL;
+}
+
 /* → index of the new capability on the start page, or error. */
 static int grant_space(struct exo_child *child, const struct exo_manifest_flow *flow)
 {
@@ -150,7 +175,8 @@ static int add_bind(struct exo_child *child, struct block *block,
 
 	exo_text_copy(bind->name, sizeof(bind->name), exo_manifest_string(m, flow->name));
 	exo_text_copy(bind->text, sizeof(bind->text), exo_manifest_string(m, flow->text));
-	bind->flags = flow->flags & 0xffff;
+	bind->flags = flow->flags & 0xffff & (uint32_t)~EXO_MANIFEST_UNPROTECTED;
+	bind->port = (uint32_t)__builtin_ctzll(ports_of(flow));
 	bind->priority = flow->priority;
 	bind->space = (uint32_t)space;
 	bind->n_conjunctions = flow->n_receive;
@@ -182,9 +208,11 @@ static int give_each(struct exo_child *child, const struct exo_manifest_flow *fl
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct symbols symbols = symbols_of(&flows[i]);
-		const char *wrong = fill_sets(&flows[i], &symbols);
+		const char *wrong = check_function(child, &flows[i]);
 		int result;
 
+		if (wrong == NULL)
+			wrong = fill_sets(&flows[i], &symbols);
 		if (wrong != NULL)
 			return failed(child, &flows[i], -EXO_EINVAL, wrong);
 		result = grant_space(child, &flows[i]);

@@ -150,7 +150,7 @@ void probe_tables(const struct exo_cap *key)
 			n += exo_snprintf(list + n, sizeof(list) - (size_t)n, " %s", fact.text);
 		hpet = hpet || strcmp(fact.text, "HPET") == 0;
 		if (strcmp(fact.text, "DMAR") == 0)
-			iommu = "Intel VT-d (not used: devices see physical addresses)";
+			iommu = "Intel VT-d (the kernel says above whether it is used)";
 		if (strcmp(fact.text, "IVRS") == 0)
 			iommu = "AMD-Vi (not used: devices see physical addresses)";
 	}

@@ -9,10 +9,12 @@
 #include <libexo/start.h>
 #include <libexo/time.h>
 
-static const struct {
+struct trial {
 	const char *name;
 	void (*run)(void);
-} trials[] = {
+};
+
+static const struct trial trials[] = {
         {"exceptions go to their handlers and resume there", trial_exceptions},
         {"what an exception costs", trial_fault_cost},
         {"a fault in a handler ends the environment and leaves a record", trial_nested_fault},
@@ -34,6 +36,13 @@ static const struct {
         {"an environment races itself, and is ended amid calls", trial_races},
 };
 
+/* Of a machine that has a NIC function to give: nothing else is tried there. */
+static const struct trial function_trials[] = {
+        {"a function's packets lie in its environment's frames", trial_function_echo},
+        {"a function can't reach what was taken away", trial_function_loser},
+        {"a function is free as soon as its environment has ended", trial_function_death},
+};
+
 static const struct {
 	const char *name;
 	int (*play)(void);
@@ -41,7 +50,8 @@ static const struct {
         {"serve", role_serve}, {"spin", role_spin},       {"nested", role_nested},
         {"racer", role_racer}, {"giver", role_giver},     {"liar", role_liar},
         {"late", role_late},   {"refuser", role_refuser}, {"chooser", role_chooser},
-        {"saver", role_saver}, {"keeper", role_keeper},
+        {"saver", role_saver}, {"keeper", role_keeper},   {"function", role_function},
+        {"loser", role_loser},
 };
 
 static bool failed;
@@ -132,20 +142,20 @@ int trial_end(struct exo_child *child)
 	return status.state == EXO_ENV_EXITED ? status.status : -1000 - (int)status.state;
 }
 
-static void run_all(void)
+static void run_all(const struct trial *list, unsigned n)
 {
 	uint64_t before;
 
-	for (unsigned i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
+	for (unsigned i = 0; i < n; i++) {
 		failed = false;
 		before = trial_free_frames();
-		trials[i].run();
+		list[i].run();
 		/* Frames may drain for a moment. */
 		for (int j = 0; j < 100 && trial_free_frames() != before; j++)
 			exo_wait(exo_tsc() + exo_time_ticks(1000000));
 		if (!failed && trial_free_frames() != before && i > 0)
 			trial_fail(__LINE__, "as many frames are free as before");
-		exo_printf("%s %s\n", failed ? "FAIL" : "ok", trials[i].name);
+		exo_printf("%s %s\n", failed ? "FAIL" : "ok", list[i].name);
 	}
 	exo_printf("trials: done\n");
 	exo_power(exo_start_cap(EXO_USE_MACHINE), EXO_POWER_EXIT, 0);
@@ -155,8 +165,10 @@ int exo_main(void)
 {
 	const char *role = exo_start_arg(1);
 
+	if (exo_start_page()->env == 1 && trial_function_there())
+		run_all(function_trials, sizeof(function_trials) / sizeof(function_trials[0]));
 	if (exo_start_page()->env == 1)
-		run_all();
+		run_all(trials, sizeof(trials) / sizeof(trials[0]));
 	for (unsigned i = 0; role != NULL && i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(roles[i].name, role) == 0)
 			return roles[i].play();

@@ -58,6 +58,11 @@ void trial_giving_in_time(void), trial_lying(void), trial_being_late(void), tria
 int role_giver(void), role_liar(void), role_late(void), role_refuser(void), role_chooser(void),
         role_saver(void);
 
+/* trial_function.c */
+bool trial_function_there(void);
+void trial_function_echo(void), trial_function_loser(void), trial_function_death(void);
+int role_function(void), role_loser(void);
+
 /* trial_units.c */
 void trial_extents(void), trial_screens(void), trial_rings(void);
 int role_keeper(void);

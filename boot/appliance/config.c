@@ -124,9 +124,10 @@ static int add_named(struct model *model, const config_setting_t *setting)
 
 static void read_flow(struct model *model, const config_setting_t *group, struct model_flow *flow)
 {
-	static const char *const known[] = {"name",  "receive",  "transmit", "address", "family",
-	                                    "ports", "priority", "program",  "host",    "tap",
-	                                    "count", "share",    "standby",  NULL};
+	static const char *const known[] = {"name",    "receive",  "transmit",    "address",
+	                                    "family",  "ports",    "priority",    "program",
+	                                    "host",    "tap",      "count",       "share",
+	                                    "standby", "function", "unprotected", NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "a flow is a group in braces");
 	check_names(group, known);
@@ -149,6 +150,8 @@ static void read_flow(struct model *model, const config_setting_t *group, struct
 	        .count = get_bool(group, "count"),
 	        .share = get_bool(group, "share"),
 	        .standby = get_bool(group, "standby"),
+	        .function = get_bool(group, "function"),
+	        .unprotected = get_bool(group, "unprotected"),
 	        .priority = (int32_t)get_number(group, "priority", INT32_MIN, INT32_MAX, 0),
 	        .address = (uint32_t)get_number(group, "address", 0, ADDRESSES_MAX - 1, 0),
 	        .family = (int)get_number(group, "family", 4, 6, 4),
@@ -161,6 +164,12 @@ static void read_flow(struct model *model, const config_setting_t *group, struct
 		refuse(flow->place, "only a tap can be there just to count");
 	if (flow->host && flow->tap)
 		refuse(flow->place, "a flow is the host's or a tap, not both");
+	if (flow->function &&
+	    (!receive || flow->receive[0] || program || flow->host || flow->tap || flow->standby))
+		refuse(flow->place,
+		       "a function's flow receives \"\", which is all that comes to it");
+	if (flow->unprotected && !flow->function)
+		refuse(flow->place, "only a function can be unprotected");
 }
 
 static void read_flows(struct model *model, const config_setting_t *group, struct model_env *env)

@@ -118,6 +118,10 @@ static uint32_t flow_flags(const struct model_flow *flow)
 		flags |= EXO_BIND_COUNT;
 	if (flow->standby)
 		flags |= EXO_START_STANDBY;
+	if (flow->function)
+		flags |= EXO_START_FUNCTION;
+	if (flow->unprotected)
+		flags |= EXO_MANIFEST_UNPROTECTED;
 	if (flow->share)
 		flags |= (uint32_t)EXO_RIGHT_SHARE << 16;
 	return flags;

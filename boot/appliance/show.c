@@ -64,14 +64,16 @@ static void show_conjunctions(const struct exo_manifest *manifest, const char *w
 
 static void show_flow(const struct exo_manifest *manifest, const struct exo_manifest_flow *flow)
 {
-	printf("    flow %s%s%s%s%s%s, priority %d, address %u, %u relocations: %s\n",
+	printf("    flow %s%s%s%s%s%s%s%s, priority %d, address %u, %u relocations: %s\n",
 	       exo_manifest_string(manifest, flow->name),
 	       flow->flags & EXO_BIND_HOST ? ", host" : "",
 	       flow->flags & EXO_BIND_TAP ? ", tap" : "",
 	       flow->flags & EXO_BIND_COUNT ? ", count" : "",
 	       flow->flags & (uint32_t)EXO_RIGHT_SHARE << 16 ? ", share" : "",
-	       flow->flags & EXO_START_STANDBY ? ", standby" : "", flow->priority, flow->address,
-	       flow->n_relocations, exo_manifest_string(manifest, flow->text));
+	       flow->flags & EXO_START_STANDBY ? ", standby" : "",
+	       flow->flags & EXO_START_FUNCTION ? ", function" : "",
+	       flow->flags & EXO_MANIFEST_UNPROTECTED ? ", unprotected" : "", flow->priority,
+	       flow->address, flow->n_relocations, exo_manifest_string(manifest, flow->text));
 	show_conjunctions(manifest, "receive", flow->first_receive, flow->n_receive);
 	show_conjunctions(manifest, "transmit", flow->first_transmit, flow->n_transmit);
 	if (flow->program_kind != EXO_PROGRAM_NONE)

@@ -19,7 +19,7 @@ int exo_net_bind(const struct exo_start_bind *bind, const struct exo_cap *space,
 {
 	struct exo_bind block = {
 	        .space = *space,
-	        .flags = bind->flags & (uint32_t)~EXO_START_STANDBY,
+	        .flags = bind->flags & (uint32_t) ~(EXO_START_STANDBY | EXO_START_FUNCTION),
 	        .priority = bind->priority,
 	        .n_conjunctions = bind->n_conjunctions,
 	        .program_kind = bind->program_kind,
@@ -63,7 +63,7 @@ static int bind_all(struct exo_net *net)
 		int result;
 
 		if (strncmp(binds[i].name, net->flow->name, sizeof(binds[i].name)) != 0 ||
-		    (binds[i].flags & EXO_START_STANDBY) != 0)
+		    (binds[i].flags & EXO_START_STANDBY) != 0 || net->rx.queue)
 			continue;
 		if (net->n_bindings == EXO_NET_BINDINGS_MAX)
 			return failed(net, "too many bindings", -EXO_E2BIG);
@@ -80,10 +80,38 @@ static int bind_all(struct exo_net *net)
 	return 0;
 }
 
+/* Slots of the NIC function that the flow is all of; 0: it is of another sort. */
+static uint32_t slots_of(const struct exo_start_cap *flow)
+{
+	unsigned n;
+	const struct exo_start_bind *binds = exo_start_binds(&n);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct exo_port_info *port = exo_port_info(binds[i].port);
+
+		if ((binds[i].flags & EXO_START_FUNCTION) != 0 && port != NULL &&
+		    &exo_start_page()->caps[binds[i].space] == flow)
+			return port->slots;
+	}
+	return 0;
+}
+
+static int open_receiver(struct exo_net *net, const struct exo_net_options *options, uint32_t bytes)
+{
+	uint32_t core = exo_start_page()->core, slots = slots_of(net->flow);
+	uint32_t size = options->rx_size != 0 ? options->rx_size : DEFAULT_SIZE;
+
+	if (slots != 0)
+		return exo_rx_open_queue(&net->rx, slots, core, &net->flow->cap);
+	if (options->exchange_least != 0)
+		return exo_rx_open_exchange(&net->rx, size, options->exchange_least, core);
+	return exo_rx_open(&net->rx, size, bytes, core);
+}
+
 int exo_net_open(struct exo_net *net, const struct exo_net_options *options)
 {
 	static const struct exo_net_options defaults;
-	uint32_t core = exo_start_page()->core, bytes, rx_size;
+	uint32_t bytes;
 	int result;
 
 	memset(net, 0, sizeof(*net));
@@ -97,10 +125,7 @@ int exo_net_open(struct exo_net *net, const struct exo_net_options *options)
 	if (result < 0)
 		return failed(net, "counters", result);
 	net->counters = net->counter_page.address;
-	rx_size = options->rx_size != 0 ? options->rx_size : DEFAULT_SIZE;
-	result = options->exchange_least != 0
-	                 ? exo_rx_open_exchange(&net->rx, rx_size, options->exchange_least, core)
-	                 : exo_rx_open(&net->rx, rx_size, bytes, core);
+	result = open_receiver(net, options, bytes);
 	if (result < 0)
 		return failed(net, "receive ring", result);
 	if (!options->no_transmit) {

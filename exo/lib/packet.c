@@ -99,6 +99,27 @@ int exo_rx_open_exchange(struct exo_rx *rx, uint32_t size, uint32_t least, uint3
 	return 0;
 }
 
+int exo_rx_open_queue(struct exo_rx *rx, uint32_t slots, uint32_t core, const struct exo_cap *space)
+{
+	uint32_t size = EXO_RING_SIZE_MIN;
+	int result;
+
+	memset(rx, 0, sizeof(*rx));
+	if (slots == 0 || slots > EXO_RING_SIZE_MAX)
+		return -EXO_EINVAL;
+	while (size < slots)
+		size *= 2;
+	rx->buffer_bytes = EXO_PAGE_SIZE;
+	rx->queue = true;
+	result = exo_pages_alloc(&rx->buffers, slots);
+	if (result < 0)
+		return result;
+	result = exo_ring_open_queue(&rx->ring, size, &rx->buffers, core, space);
+	if (result < 0)
+		exo_pages_free(&rx->buffers);
+	return result;
+}
+
 int exo_rx_close(struct exo_rx *rx)
 {
 	int result = exo_ring_close(&rx->ring);
@@ -112,11 +133,12 @@ int exo_rx_close(struct exo_rx *rx)
 	return exo_pages_free(&rx->index);
 }
 
-/* Where an exchange has put a packet: the buffer is that frame from now on. → its offset there. */
+/* Where an exchange has put a packet: the buffer is that frame from now on. → its offset there, or
+ * where a NIC has put it. */
 static uint32_t note_frame(struct exo_rx *rx, const struct exo_desc *desc)
 {
 	if (rx->frames == NULL)
-		return 0;
+		return rx->queue ? desc->address % EXO_PAGE_SIZE : 0;
 	rx->frames[desc->cookie] = desc->address / EXO_PAGE_SIZE;
 	return desc->address % EXO_PAGE_SIZE;
 }

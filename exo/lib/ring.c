@@ -63,6 +63,20 @@ int exo_ring_open_exchange(struct exo_ring *ring, uint32_t size, uint32_t least,
 	return open_ring(ring, &block);
 }
 
+int exo_ring_open_queue(struct exo_ring *ring, uint32_t size, const struct exo_pages *buffers,
+                        uint32_t core, const struct exo_cap *space)
+{
+	struct exo_ring_create block = {.kind = EXO_RING_RECEIVE,
+	                                .mode = EXO_RING_QUEUE,
+	                                .size = size,
+	                                .core = core,
+	                                .n_buffers = buffers->count,
+	                                .first_buffer = buffers->frame,
+	                                .space = *space};
+
+	return open_ring(ring, &block);
+}
+
 int exo_ring_close(struct exo_ring *ring)
 {
 	int result;

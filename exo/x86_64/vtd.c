@@ -208,9 +208,9 @@ static bool enter(unsigned bus, unsigned device, unsigned function, uint64_t low
 
 	machine_lock(&lock);
 	if (contexts[bus & 255] == NULL)
-		contexts[bus & 255] = follow(&root[(bus & 255) * 2], CONTEXT_PRESENT);
+		contexts[bus & 255] = follow(&root[(size_t)(bus & 255) * 2], CONTEXT_PRESENT);
 	if (contexts[bus & 255] != NULL) {
-		entry = &contexts[bus & 255][((device & 31) << 3 | (function & 7)) * 2];
+		entry = &contexts[bus & 255][(size_t)((device & 31) << 3 | (function & 7)) * 2];
 		done = entry[0] == 0;
 		if (done) {
 			put_entry(&entry[1], (uint64_t)domain << 8 | (levels - 2));

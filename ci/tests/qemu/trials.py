@@ -5,31 +5,13 @@
 on processors without FSGSBASE, XSAVE and AVX. With `--cost` it counts instructions instead of testing."""
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from harness import paths  # noqa: E402
 from harness.machine import Machine  # noqa: E402
 from harness.report import Report  # noqa: E402
-
-PROGRAM = os.path.join(paths.BUILD, "appliances", "tests", "trial")
-
-
-def member(name, data):
-    fields = [1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
-    head = b"070701" + b"".join(b"%08x" % field for field in fields) + name + b"\0"
-    return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
-
-
-def payload(path):
-    stripped = path + ".elf"
-    subprocess.run(["strip", "-o", stripped, PROGRAM], check=True)
-    with open(stripped, "rb") as file, open(path, "wb") as out:
-        out.write(member(b"init", file.read()) + member(b"TRAILER!!!", b""))
-    return path
-
+from harness.trials import trial_payload  # noqa: E402
 
 def run(path, **description):
     with Machine(payload=path, limit=90, **description) as machine:
@@ -40,7 +22,7 @@ def run(path, **description):
 def main():
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
-        path = payload(os.path.join(folder, "trial.cpio"))
+        path = trial_payload(os.path.join(folder, "trial.cpio"))
         disk = os.path.join(folder, "disk")
         with open(disk, "wb") as file:
             file.write(bytes(1 << 20))

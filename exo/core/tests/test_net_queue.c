@@ -303,7 +303,7 @@ static void ends_at_once(void **state)
 	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 	assert_int_equal(world_pins(), 0);
 	world_frames_free(ALICE);
-	memset(world_memory(buffers * 4096), 0x33, SLOTS * 4096);
+	memset(world_memory(buffers * 4096), 0x33, SLOTS * 4096ul);
 	for (unsigned i = 0; i < 2 * SLOTS; i++)
 		(void)world_arrive_dma(packet, LENGTH, 0);
 	for (unsigned i = 0; i < SLOTS; i++)

@@ -98,8 +98,8 @@ struct exo_manifest_env {
 struct exo_manifest_flow {
 	uint32_t name;  /* string */
 	uint32_t text;  /* string: the receive expression as written */
-	uint32_t flags; /* enum exo_bind_flags, and the rights SHARE, TAP, HOST << 16 by enum
-	                   exo_rights */
+	uint32_t flags; /* enum exo_bind_flags, EXO_START_* and EXO_MANIFEST_*, and the rights
+	                   SHARE, TAP, HOST << 16 by enum exo_rights */
 	int32_t priority;
 	uint32_t address; /* index of the `ip=` address that $addr, $net, $mac and $port mean */
 	uint32_t program; /* index into files of a downloaded program; ~0: none */
@@ -110,6 +110,10 @@ struct exo_manifest_flow {
 	uint32_t first_relocation, n_relocations; /* in relocations */
 	uint32_t reserved[2];
 };
+
+/* Of a flow with EXO_START_FUNCTION, in its flags: it may be given though nothing keeps the
+ * function's DMA from any memory. */
+enum { EXO_MANIFEST_UNPROTECTED = 1 << 13 };
 
 enum exo_manifest_symbol {
 	EXO_SYMBOL_ADDR = 1, /* the address: 4 bytes, or 16 for IPv6 */

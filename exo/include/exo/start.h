@@ -71,6 +71,10 @@ struct exo_start_file {
  * told to take it over from who has it (libexo/handover.h). */
 enum { EXO_START_STANDBY = 1 << 15 };
 
+/* Likewise: the flow is all that comes to a NIC function, the port of its space. Its ring is one of
+ * EXO_RING_QUEUE where the port has slots; else it is bound. */
+enum { EXO_START_FUNCTION = 1 << 14 };
+
 /* A receive flow that the environment is to bind: filters that the manifest's author wrote,
  * addresses filled in. */
 struct exo_start_bind {
@@ -82,6 +86,7 @@ struct exo_start_bind {
 	uint32_t program_kind; /* enum exo_program_kind */
 	uint64_t program;      /* address */
 	uint32_t program_size;
+	uint32_t port;  /* with EXO_START_FUNCTION: the function's */
 	uint32_t space; /* index of its flow space in `caps`: several may have one name */
 	char text[192]; /* the expression, for people */
 };

@@ -26,6 +26,7 @@ struct exo_rx {
 	struct exo_pages index;
 	uint64_t *frames; /* exchange: which frame each buffer is now; in index. NULL: copy */
 	uint32_t buffer_bytes;
+	bool queue;        /* EXO_RING_QUEUE: a packet begins anywhere in its buffer */
 	bool inside;       /* the next descriptor continues a frame that was cut */
 	uint64_t cut;      /* frames that were longer than a buffer */
 	uint64_t rejected; /* buffers that the kernel found bad: our own mistake */
@@ -51,6 +52,10 @@ int exo_rx_open(struct exo_rx *rx, uint32_t size, uint32_t buffer_bytes, uint32_
 /* Likewise, with whole frames as buffers, which are exchanged for those of packets of `least` bytes
  * or more (EXO_RING_EXCHANGE). Those may begin anywhere in their buffer. */
 int exo_rx_open_exchange(struct exo_rx *rx, uint32_t size, uint32_t least, uint32_t core);
+/* Likewise the queue of a NIC function with `slots` buffers (exo_port_info), of which `space` is
+ * all that comes to it (EXO_RING_QUEUE). */
+int exo_rx_open_queue(struct exo_rx *rx, uint32_t slots, uint32_t core,
+                      const struct exo_cap *space);
 int exo_rx_close(struct exo_rx *rx);
 
 /* Up to `n` frames that have arrived. → how many. */

@@ -42,6 +42,10 @@ int exo_ring_open(struct exo_ring *ring, enum exo_ring_kind kind, enum exo_ring_
 /* Likewise, a receive ring that exchanges packets of `least` bytes or more. */
 int exo_ring_open_exchange(struct exo_ring *ring, uint32_t size, uint32_t least, uint32_t core);
 
+/* Likewise, the queue of a NIC function, whose buffers are all those pages (EXO_RING_QUEUE). */
+int exo_ring_open_queue(struct exo_ring *ring, uint32_t size, const struct exo_pages *buffers,
+                        uint32_t core, const struct exo_cap *space);
+
 /* Destroys it. -EXO_EBUSY where its memory is still pinned: call again later. */
 int exo_ring_close(struct exo_ring *ring);
 

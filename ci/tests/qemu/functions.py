@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 300
+"""A NIC's virtual functions behind an IOMMU (QEMU 10's igb and intel-iommu), each an environment's own: a stack serves on
+one; its DMA keeps to its environment's frames, also to those of them that are taken away; its environment's death frees all.
+Without an IOMMU a function is refused, unless the manifest wants it all the same. Skips where QEMU 10 can't be had.
+"""
+import os
+import re
+import socket
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from harness import paths  # noqa: E402
+from harness.machine import Machine, user_net  # noqa: E402
+from harness.newer import newer_qemu  # noqa: E402
+from harness.report import Report, skip_all  # noqa: E402
+from harness.trials import trial_payload  # noqa: E402
+from harness.udp_client import ask, free_port  # noqa: E402
+
+OUR_MAC = bytes.fromhex("020000000001")
+TYPE = bytes.fromhex("88b6")
+IOMMU = ["-device", "intel-iommu"]
+
+
+def machine(newer, netdev, before, **description):
+    """A machine with an igb that has two functions, ports 1 and 2."""
+    words = [*newer["extra"], *before, "-netdev", f"{netdev},id=n", "-device", "igb,netdev=n,romfile="]
+    return Machine(limit=150, **{**newer, **description, "extra": words})
+
+
+def serves(report, newer, name, payload, before, expect):
+    """lwIP on the function answers datagrams, also after a pause."""
+    port = free_port()
+    with report.test(name), machine(newer, user_net([("udp", port, 7)]), before, payload=paths.payload(payload),
+                                    append="functions=2 ip=10.0.2.15/24,10.0.2.2@1") as running:
+        running.wait_for("echo-lwip: ready: ", 90)
+        for line in expect:
+            assert running.has(line), f"no line like {line}:\n{running.console()}"
+        for pause in (0, 1):
+            time.sleep(pause)
+            right = ask("127.0.0.1", port, 24)
+            assert right == 24, f"{right} of 24 answers\n{running.console()}"
+        assert not running.has("iommu: .* kept from"), running.console()
+
+
+def refused(report, newer):
+    with report.test("no IOMMU: the function is refused"), \
+            machine(newer, user_net(), [], payload=paths.payload("function"),
+                    append="functions=2 ip=10.0.2.15/24,10.0.2.2@1") as running:
+        running.wait_for("echo-lwip: not started: flow function: no IOMMU keeps the function", 90)
+
+
+class Wire:
+    """The other end of the NIC's wire: frames as datagrams."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(0.5)
+        self.theirs = free_port()
+
+    def netdev(self):
+        return (f"dgram,local.type=inet,local.host=127.0.0.1,local.port={self.theirs},"
+                f"remote.type=inet,remote.host=127.0.0.1,remote.port={self.socket.getsockname()[1]}")
+
+    def send(self, mac, what, rest=b""):
+        frame = mac + OUR_MAC + TYPE + what + rest
+        self.socket.sendto(frame.ljust(60, b"\0"), ("127.0.0.1", self.theirs))
+        return frame.ljust(60, b"\0")[14:]
+
+    def answer(self, mac):
+        """The payload of the next frame from `mac`, or None."""
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            try:
+                frame = self.socket.recv(65536)
+            except TimeoutError:
+                return None
+            if frame[:6] == OUR_MAC and frame[6:14] == mac + TYPE:
+                return frame[14:]
+        return None
+
+    def echo(self, mac, rest):
+        """Whether a frame comes back as it was sent; one in a hundred may be lost on the way."""
+        for _ in range(3):
+            sent = self.send(mac, b"E", rest)
+            got = self.answer(mac)
+            while got is not None and got != sent:
+                got = self.answer(mac)
+            if got == sent:
+                return True
+        return False
+
+    def tell(self, running, mac, what, pattern, count):
+        """Says it until the machine has heard it: nobody promises that a frame arrives."""
+        for _ in range(40):
+            self.send(mac, what)
+            try:
+                return running.wait_for(pattern, 2, count=count)
+            except Exception:  # noqa: BLE001
+                if not running.running():
+                    raise
+        raise AssertionError(f"no line like {pattern}\n{running.console()}")
+
+
+def mac_of(match):
+    return bytes.fromhex(match[1].replace(":", ""))
+
+
+def trials(report, newer, cores):
+    """appliances/tests/trial_function.c, which tells what each child waits for."""
+    wire = Wire()
+    with tempfile.TemporaryDirectory() as folder, \
+            machine(newer, wire.netdev(), IOMMU, smp=cores, append="functions=2",
+                    payload=trial_payload(os.path.join(folder, "trial.cpio"))) as running:
+        echo, loser = r"function: echo (\S+)", r"function: loser-before (\S+)"
+        with report.test(f"{cores} cores: frames of all lengths come back as they were"):
+            mac = mac_of(running.wait_for(echo, 90))
+            for length in (1, 46, 47, 200, 513, 1024, 1400, 1499):
+                for seed in range(8):
+                    assert wire.echo(mac, bytes((length * 7 + seed * 31 + i * i) & 255 for i in range(length))), \
+                        f"{length} bytes do not come back\n{running.console()}"
+            for i in range(400):  # the buffers go round
+                assert wire.echo(mac, b"%d" % i), f"frame {i}\n{running.console()}"
+        wire.tell(running, mac, b"Q", loser, 1)
+        mac = mac_of(running.wait_for(loser, 30))
+        running.wait_for("function: loser 00", 60)
+        for i in range(400):
+            wire.send(mac, b"E", b"%d" % i)
+            time.sleep(0.005)
+        wire.tell(running, mac, b"C", "(ok|FAIL) a function can't reach", 1)
+        with report.test(f"{cores} cores: what was stopped is said, with function and address"):
+            assert running.has(r"iommu: 00:[0-9a-f]{2}\.[0-7] was kept from writing 8000"), running.console()
+        mac = mac_of(running.wait_for(echo, 30, count=2))
+        wire.tell(running, mac, b"D", echo, 3)
+        with report.test(f"{cores} cores: the next environment has it whole"):
+            for i in range(300):
+                assert wire.echo(mac, b"next %d" % i), f"frame {i}\n{running.console()}"
+        wire.tell(running, mac, b"Q", "trials: done", 1)
+        results = re.findall(r"(ok|FAIL) (.*)$", running.console(), re.M)
+        for verdict, name in results:
+            with report.test(f"{cores} cores: {name}"):
+                assert verdict == "ok", running.console()[-3000:]
+        with report.test(f"{cores} cores: all trials were made"):
+            assert len(results) == 3, running.console()[-3000:]
+
+
+def main():
+    newer = newer_qemu()
+    if newer is None:
+        skip_all("the backport of QEMU can't be had here")
+    report = Report()
+    serves(report, newer, "behind an IOMMU a stack serves on the function", "function", IOMMU,
+           [r"iommu: VT-d", r"net: .*: a function: port 1$"])
+    refused(report, newer)
+    serves(report, newer, "no IOMMU: a function that may be unprotected is given, and said so", "function-unprotected",
+           [], [r"port 1, unprotected: there is no IOMMU", r"flow function: port 1 is a function that is unprotected"])
+    trials(report, newer, 1)
+    report.exit()
+
+
+main()

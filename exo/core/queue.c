@@ -33,8 +33,9 @@ struct net_function {
 	bool *gone;            /* by slot: its frame was taken by force. Atomic */
 	struct net_ring *ring; /* atomic */
 
+	/* Around bursts: a ring's beginning throws away what came before. */
+	struct machine_lock lock;
 	/* The poller's, and the core lock's holder's while there is no ring. */
-	struct net_ring *served; /* what arrived before it was there has been thrown away */
 	bool *out; /* by slot: its mbuf waits for the environment to fill it in again */
 };
 
@@ -111,6 +112,24 @@ static struct net_function *find(const struct net_space *space)
 	return ports[port].function;
 }
 
+/* What came until now lies in nobody's frame, and goes. */
+static void begin(struct net_function *queue, struct net_ring *ring)
+{
+	struct rte_mbuf *mbufs[NET_BURST];
+	unsigned n, all = 0;
+
+	machine_vector_begin();
+	machine_lock(&queue->lock);
+	do {
+		n = rte_eth_rx_burst(queue->port, 0, mbufs, NET_BURST);
+		rte_pktmbuf_free_bulk(mbufs, n);
+		all += n;
+	} while (n > 0 && all < queue->n);
+	__atomic_store_n(&queue->ring, ring, __ATOMIC_RELEASE);
+	machine_unlock(&queue->lock);
+	machine_vector_end();
+}
+
 int queue_attach(struct net_ring *ring, uint64_t first, uint32_t n)
 {
 	struct net_function *queue = find(ring->space);
@@ -130,7 +149,7 @@ int queue_attach(struct net_ring *ring, uint64_t first, uint32_t n)
 		machine_dma_flush(queue->port);
 		queue->first = first;
 		ring->function = queue;
-		__atomic_store_n(&queue->ring, ring, __ATOMIC_RELEASE);
+		begin(queue, ring);
 	}
 	core_unlock();
 	return error;
@@ -158,7 +177,6 @@ void queue_detach(struct net_ring *ring)
 		queue->out[i] = false;
 	}
 	queue->first = 0;
-	queue->served = NULL;
 	core_unlock();
 	machine_vector_end();
 }
@@ -305,22 +323,23 @@ static void give_all(struct net_function *queue, struct net_ring *ring, struct r
 
 static unsigned burst(unsigned core, struct net_function *queue)
 {
-	struct net_ring *ring = __atomic_load_n(&queue->ring, __ATOMIC_ACQUIRE);
 	struct rte_mbuf *mbufs[NET_BURST];
-	bool served = ring && ring == queue->served;
+	struct net_ring *ring;
 	unsigned n;
 
-	if (served)
+	if (!machine_trylock(&queue->lock))
+		return 1; /* a ring begins: look again */
+	ring = __atomic_load_n(&queue->ring, __ATOMIC_ACQUIRE);
+	if (ring)
 		take_back(core, queue, ring);
 	n = rte_eth_rx_burst(queue->port, 0, mbufs, NET_BURST);
-	if (served && n > 0) {
+	machine_unlock(&queue->lock);
+	if (ring && n > 0) {
 		give_all(queue, ring, mbufs, n);
 		net_mark_ring(core, ring, true);
 	} else if (n > 0) {
 		net.cores[core].drops[queue->port].unmatched += n;
 		rte_pktmbuf_free_bulk(mbufs, n);
-	} else if (!served) {
-		queue->served = ring; /* from here on all lies in its frames */
 	}
 	return n;
 }

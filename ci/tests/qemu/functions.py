@@ -7,20 +7,19 @@ Without an IOMMU a function is refused, unless the manifest wants it all the sam
 """
 import os
 import re
-import socket
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths  # noqa: E402
-from harness.machine import Machine, user_net  # noqa: E402
+from harness.machine import Machine, MachineError, stream, user_net  # noqa: E402
 from harness.newer import newer_qemu  # noqa: E402
 from harness.report import Report, skip_all  # noqa: E402
 from harness.trials import trial_payload  # noqa: E402
 from harness.udp_client import ask, free_port  # noqa: E402
+from harness.wire import MAC, Wire  # noqa: E402
 
-OUR_MAC = bytes.fromhex("020000000001")
 TYPE = bytes.fromhex("88b6")
 IOMMU = ["-device", "intel-iommu"]
 
@@ -53,57 +52,32 @@ def refused(report, newer):
         running.wait_for("echo-lwip: not started: flow function: no IOMMU keeps the function", 90)
 
 
-class Wire:
-    """The other end of the NIC's wire: frames as datagrams."""
+def send(wire, mac, what, rest=b""):
+    """→ the payload, as it should come back."""
+    frame = (mac + MAC + TYPE + what + rest).ljust(60, b"\0")
+    wire.send(frame)
+    return frame[14:]
 
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(0.5)
-        self.theirs = free_port()
 
-    def netdev(self):
-        return (f"dgram,local.type=inet,local.host=127.0.0.1,local.port={self.theirs},"
-                f"remote.type=inet,remote.host=127.0.0.1,remote.port={self.socket.getsockname()[1]}")
+def echo(wire, mac, rest):
+    """Whether a frame comes back as it was sent. What was said before may come first."""
+    sent = send(wire, mac, b"E", rest)
+    while (frame := wire.receive(5)) is not None:
+        if frame == MAC + mac + TYPE + sent:
+            return True
+    return False
 
-    def send(self, mac, what, rest=b""):
-        frame = mac + OUR_MAC + TYPE + what + rest
-        self.socket.sendto(frame.ljust(60, b"\0"), ("127.0.0.1", self.theirs))
-        return frame.ljust(60, b"\0")[14:]
 
-    def answer(self, mac):
-        """The payload of the next frame from `mac`, or None."""
-        until = time.monotonic() + 2
-        while time.monotonic() < until:
-            try:
-                frame = self.socket.recv(65536)
-            except TimeoutError:
-                return None
-            if frame[:6] == OUR_MAC and frame[6:14] == mac + TYPE:
-                return frame[14:]
-        return None
-
-    def echo(self, mac, rest):
-        """Whether a frame comes back as it was sent; one in a hundred may be lost on the way."""
-        for _ in range(3):
-            sent = self.send(mac, b"E", rest)
-            got = self.answer(mac)
-            while got is not None and got != sent:
-                got = self.answer(mac)
-            if got == sent:
-                return True
-        return False
-
-    def tell(self, running, mac, what, pattern, count):
-        """Says it until the machine has heard it: nobody promises that a frame arrives."""
-        for _ in range(40):
-            self.send(mac, what)
-            try:
-                return running.wait_for(pattern, 2, count=count)
-            except Exception:  # noqa: BLE001
-                if not running.running():
-                    raise
-        raise AssertionError(f"no line like {pattern}\n{running.console()}")
+def tell(wire, running, mac, what, pattern, count):
+    """Says it until the machine has heard it: a ring may be full."""
+    for _ in range(20):
+        send(wire, mac, what)
+        try:
+            return running.wait_for(pattern, 3, count=count)
+        except MachineError:
+            if not running.running():
+                raise
+    raise AssertionError(f"no line like {pattern}\n{running.console()}")
 
 
 def mac_of(match):
@@ -112,34 +86,34 @@ def mac_of(match):
 
 def trials(report, newer, cores):
     """appliances/tests/trial_function.c, which tells what each child waits for."""
-    wire = Wire()
-    with tempfile.TemporaryDirectory() as folder, \
-            machine(newer, wire.netdev(), IOMMU, smp=cores, append="functions=2",
+    with tempfile.TemporaryDirectory() as folder, Wire(os.path.join(folder, "wire")) as wire, \
+            machine(newer, stream(wire.path), IOMMU, smp=cores, append="functions=2",
                     payload=trial_payload(os.path.join(folder, "trial.cpio"))) as running:
-        echo, loser = r"function: echo (\S+)", r"function: loser-before (\S+)"
+        wire.connect()
+        serving, loser = r"function: echo (\S+)", r"function: loser-before (\S+)"
         with report.test(f"{cores} cores: frames of all lengths come back as they were"):
-            mac = mac_of(running.wait_for(echo, 90))
+            mac = mac_of(running.wait_for(serving, 90))
             for length in (1, 46, 47, 200, 513, 1024, 1400, 1499):
                 for seed in range(8):
-                    assert wire.echo(mac, bytes((length * 7 + seed * 31 + i * i) & 255 for i in range(length))), \
+                    assert echo(wire, mac, bytes((length * 7 + seed * 31 + i * i) & 255 for i in range(length))), \
                         f"{length} bytes do not come back\n{running.console()}"
             for i in range(400):  # the buffers go round
-                assert wire.echo(mac, b"%d" % i), f"frame {i}\n{running.console()}"
-        wire.tell(running, mac, b"Q", loser, 1)
+                assert echo(wire, mac, b"%d" % i), f"frame {i}\n{running.console()}"
+        tell(wire, running, mac, b"Q", loser, 1)
         mac = mac_of(running.wait_for(loser, 30))
         running.wait_for("function: loser 00", 60)
         for i in range(400):
-            wire.send(mac, b"E", b"%d" % i)
+            send(wire, mac, b"E", b"%d" % i)
             time.sleep(0.005)
-        wire.tell(running, mac, b"C", "(ok|FAIL) a function can't reach", 1)
+        tell(wire, running, mac, b"C", "(ok|FAIL) a function can't reach", 1)
         with report.test(f"{cores} cores: what was stopped is said, with function and address"):
             assert running.has(r"iommu: 00:[0-9a-f]{2}\.[0-7] was kept from writing 8000"), running.console()
-        mac = mac_of(running.wait_for(echo, 30, count=2))
-        wire.tell(running, mac, b"D", echo, 3)
+        mac = mac_of(running.wait_for(serving, 30, count=2))
+        tell(wire, running, mac, b"D", serving, 3)
         with report.test(f"{cores} cores: the next environment has it whole"):
             for i in range(300):
-                assert wire.echo(mac, b"next %d" % i), f"frame {i}\n{running.console()}"
-        wire.tell(running, mac, b"Q", "trials: done", 1)
+                assert echo(wire, mac, b"next %d" % i), f"frame {i}\n{running.console()}"
+        tell(wire, running, mac, b"Q", "trials: done", 1)
         results = re.findall(r"(ok|FAIL) (.*)$", running.console(), re.M)
         for verdict, name in results:
             with report.test(f"{cores} cores: {name}"):

@@ -114,7 +114,9 @@ unsigned options_address(const char *text, uint8_t *family, uint8_t address[16])
 	return ipv6(text, address);
 }
 
-/* [@PORT], and nothing behind it. NULL or what is wrong. */
+enum { VLAN_MAX = 4094 }; /* IEEE 802.1Q, 9.6: 0 and 4095 are none */
+
+/* [@PORT[.VLAN]], and nothing behind it. NULL or what is wrong. */
 static const char *take_port(struct exo_start_address *to, const char *text)
 {
 	unsigned n, value;
@@ -125,6 +127,13 @@ static const char *take_port(struct exo_start_address *to, const char *text)
 			return "its port is not a number from 0 to 15";
 		to->port = (uint16_t)value;
 		text += n;
+		if (*text == '.') {
+			n = number(++text, VLAN_MAX, &value);
+			if (n == 0 || value == 0)
+				return "its VLAN is not a number from 1 to 4094";
+			to->vlan = (uint16_t)value;
+			text += n;
+		}
 	}
 	return *text == '\0' ? NULL : "something follows what should be its end";
 }
@@ -155,6 +164,8 @@ static const char *take_address(struct exo_start_address *to, const char *text)
 	return take_port(to, text);
 }
 
+static const char not_tagged[] = "an address of a VLAN has to be given: nobody is asked there";
+
 /* What follows ip=. */
 static const char *take_ip(struct options *options, const char *text)
 {
@@ -165,11 +176,14 @@ static const char *take_ip(struct options *options, const char *text)
 	memset(to, 0, sizeof(*to));
 	if (strncmp(text, "auto", 4) == 0) {
 		options->formed |= 1u << i;
-		return take_port(to, text + 4);
+		wrong = take_port(to, text + 4);
+		return wrong == NULL && to->vlan != 0 ? not_tagged : wrong;
 	}
 	if (strncmp(text, "dhcp", 4) != 0)
 		return take_address(to, text);
 	wrong = text[4] == ',' ? take_address(to, text + 5) : take_port(to, text + 4);
+	if (wrong == NULL && to->vlan != 0)
+		wrong = not_tagged;
 	if (wrong == NULL && to->family == 6)
 		wrong = "DHCP gives IPv4 addresses: its fall-back must be one";
 	if (wrong == NULL)

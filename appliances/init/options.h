@@ -2,11 +2,11 @@
 /*
  * The command line, as far as it is init's:
  *
- *     ip=ADDR/LEN[,GATEWAY][@PORT]   an address of the machine, IPv4 or IPv6, on a NIC port
- *                                    (default 0); repeatable: the manifest counts them from 0
- *     ip=dhcp[,ADDR/LEN[,GATEWAY]][@PORT]
- *                                    one that a DHCP server gives; ADDR where none answers. Without
- *                                    any ip= the addresses that the manifest wants are asked for
+ *     ip=ADDR/LEN[,GATEWAY][@PORT[.VLAN]]
+ *                                    an address of the machine, IPv4 or IPv6, on a NIC port
+ *                                    (default 0), in a VLAN of it or untagged; repeatable: the
+ * manifest counts them from 0 ip=dhcp[,ADDR/LEN[,GATEWAY]][@PORT] one that a DHCP server gives;
+ * ADDR where none answers. Without any ip= the addresses that the manifest wants are asked for
  *     ip=auto[@PORT]                 an IPv6 address formed from what routers announce
  *     dns=ADDR                       a name server, told to environments with addresses before
  *                                    those that DHCP and routers name; up to four

@@ -203,6 +203,11 @@ int lwip_exo_open(struct lwip_exo *port, const char *flow)
 		exo_text_copy(port->error, sizeof port->error, "the start page has no address");
 		return -EXO_ENOENT;
 	}
+	if (address->vlan != 0) {
+		exo_text_copy(port->error, sizeof port->error,
+		              "its address is in a VLAN: only libos-udp and libos-tcp know tags");
+		return -EXO_EINVAL;
+	}
 	port->port = address->port;
 	result = exo_net_open(&port->net, &options);
 	if (result < 0) {

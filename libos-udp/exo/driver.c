@@ -18,7 +18,13 @@
 
 #define NS_PER_S 1000000000ull
 
-enum { BURST = 32 };
+enum {
+	BURST = 32,
+	ADDRESSES = 12,     /* bytes before the tag */
+	TAG = 4,            /* IEEE 802.1Q, 9.6: 0x8100, priority, VLAN */
+	TAG_TYPE = 0x81,    /* first byte */
+	VLAN_HIGH = 0x0f00, /* of the identifier */
+};
 
 /* Where a buffer is: a descriptor that comes back must be of one that was put in. */
 enum place { PLACE_FREE, PLACE_FILLED, PLACE_STACK, PLACE_SENT, PLACE_QUIET };
@@ -210,6 +216,42 @@ static void put_first(const struct udp_exo *driver, const struct udp_buffer *buf
 	desc->port = driver->ports[buffer->interface];
 }
 
+/* Puts the interface's tag behind the addresses. */
+static __attribute__((noinline)) bool tag(const struct udp_exo *driver, struct udp_buffer *buffer)
+{
+	uint16_t vlan = driver->vlans[buffer->interface];
+
+	if (vlan == 0)
+		return true;
+	if (buffer->head < TAG)
+		return false;
+	buffer->data -= TAG;
+	buffer->head -= TAG;
+	buffer->size += TAG;
+	memmove(buffer->data, buffer->data + TAG, ADDRESSES);
+	buffer->data[ADDRESSES] = TAG_TYPE;
+	buffer->data[ADDRESSES + 1] = 0;
+	buffer->data[ADDRESSES + 2] = (uint8_t)(vlan >> 8);
+	buffer->data[ADDRESSES + 3] = (uint8_t)vlan;
+	return true;
+}
+
+/* Takes a tag away. → its VLAN; 0: there is none, or it tells a priority alone. */
+static __attribute__((noinline)) uint16_t untag(struct udp_buffer *buffer)
+{
+	const uint8_t *at = buffer->data + ADDRESSES;
+	uint16_t vlan;
+
+	if (buffer->size < ADDRESSES + TAG || at[0] != TAG_TYPE || at[1] != 0)
+		return 0;
+	vlan = (uint16_t)((at[2] << 8 & VLAN_HIGH) | at[3]);
+	memmove(buffer->data + TAG, buffer->data, ADDRESSES);
+	buffer->data += TAG;
+	buffer->head += TAG;
+	buffer->size -= TAG;
+	return vlan;
+}
+
 /* What is not sent quietly: it has pieces, or buffers run low, or there is no room. */
 static __attribute__((noinline)) void output_reported(struct udp_exo *driver,
                                                       struct udp_buffer *buffer)
@@ -240,6 +282,11 @@ static void op_output(void *context, struct udp_buffer *buffer)
 	struct udp_exo *driver = context;
 	struct exo_desc *desc;
 
+	if (driver->tagged && !tag(driver, buffer)) {
+		driver->tx_drops++;
+		give(driver, index_of(driver, buffer));
+		return;
+	}
 	if (buffer->payload != NULL || driver->n_free <= driver->n_buffers / 8 ||
 	    driver->queued >= driver->tx_room) {
 		output_reported(driver, buffer);
@@ -358,12 +405,12 @@ static void reclaim(struct udp_exo *driver)
 	reclaim_quiet(driver);
 }
 
-/* The interface of a NIC port; one that is not there makes the stack drop the frame. */
-static uint8_t interface_of(const struct udp_exo *driver, uint16_t port)
+/* The interface of a NIC port and VLAN; one that is not there makes the stack drop the frame. */
+static uint8_t interface_of(const struct udp_exo *driver, uint16_t port, uint16_t vlan)
 {
 	uint8_t i = 0;
 
-	while (i < driver->n_interfaces && driver->ports[i] != port)
+	while (i < driver->n_interfaces && (driver->ports[i] != port || driver->vlans[i] != vlan))
 		i++;
 	return i;
 }
@@ -399,10 +446,10 @@ static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	        .head = UDP_HEADROOM,
 	        .tail = room - size,
 	        .flags = desc->flags == 0 ? 0 : flags_of(desc->flags),
-	        .interface = interface_of(driver, desc->port),
 	        .time = exo_time_scale(desc->timestamp - exo_info()->tsc_boot, NS_PER_S,
 	                               exo_info()->tsc_hz),
 	};
+	buffer->interface = interface_of(driver, desc->port, driver->tagged ? untag(buffer) : 0);
 	udp_stack_input(driver->stack, buffer);
 }
 

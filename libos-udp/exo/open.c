@@ -15,7 +15,8 @@ enum {
 	RING_SIZE_MAX = 4096,
 	ALIGNMENT = 64,
 	ETHERNET_MTU = 1500, /* a port may take longer frames than the stations on its wire do */
-	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE, /* what a buffer holds */
+	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE -
+	          4, /* with a tag; what a buffer holds */
 };
 
 _Static_assert((int)UDP_EXO_ERROR_MAX >= (int)EXO_NET_ERROR_MAX, "the kernel's reason fits");
@@ -129,8 +130,8 @@ static int bind_all(struct udp_exo *driver)
 	return result;
 }
 
-/* The stack's interface for a NIC port; made when the first address on it appears. Negative: none
- * could be made. */
+/* The stack's interface for a NIC port and VLAN; made when the first address on it appears.
+ * Negative: none could be made. */
 static int interface_of(struct udp_exo *driver, const struct exo_start_address *address)
 {
 	const struct udp_offload offload = {.flags = UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES |
@@ -140,13 +141,16 @@ static int interface_of(struct udp_exo *driver, const struct exo_start_address *
 	int result;
 
 	for (uint32_t i = 0; i < driver->n_interfaces; i++)
-		if (driver->ports[i] == address->port)
+		if (driver->ports[i] == address->port && driver->vlans[i] == address->vlan)
 			return (int)i;
 	result = udp_interface_add(driver->stack, address->mac, mtu);
 	if (result < 0)
 		return result;
+	driver->vlans[driver->n_interfaces] = address->vlan;
 	driver->ports[driver->n_interfaces++] = address->port;
-	udp_interface_offload(driver->stack, (unsigned)result, &offload);
+	driver->tagged = driver->tagged || address->vlan != 0;
+	if (address->vlan == 0) /* the kernel sums up and cuts what has no tag */
+		udp_interface_offload(driver->stack, (unsigned)result, &offload);
 	return result;
 }
 

@@ -166,6 +166,57 @@ static void all_buffers_come_back(void **state)
 	assert_int_equal(driver.strange, 0);
 }
 
+/* The same frame with a tag of some priority. → its length. */
+static uint32_t tagged(uint8_t *to, const uint8_t *frame, uint32_t size, uint16_t vlan)
+{
+	memcpy(to, frame, 12);
+	to[12] = 0x81;
+	to[13] = 0;
+	to[14] = (uint8_t)(0x60 | vlan >> 8);
+	to[15] = (uint8_t)vlan;
+	memcpy(to + 16, frame + 12, size - 12);
+	return size + 4;
+}
+
+static bool is_answered(const uint8_t *frame, uint32_t size, struct exo_desc *out)
+{
+	deliver(frame, size);
+	udp_exo_poll(&driver);
+	if (driver.tx.request->head == driver.tx.request->tail)
+		return false;
+	*out = take(driver.tx.request);
+	udp_exo_poll(&driver);
+	return true;
+}
+
+static void a_vlan_is_an_interface_of_its_own(void **state)
+{
+	static const uint8_t tag[] = {0x81, 0, 0x01, 0x23, 0x08, 0};
+	uint8_t plain[200], frame[200];
+	uint32_t size = question(plain);
+	struct exo_desc out = {0};
+
+	skip_announcement();
+	driver.vlans[0] = 0x123;
+	driver.tagged = true;
+	for (unsigned i = 0; i < 5 * SIZE; i++) {
+		assert_true(is_answered(frame, tagged(frame, plain, size, 0x123), &out));
+		assert_int_equal(out.length, size + 4);
+		assert_memory_equal(memory_at(&out), bench_peer, UDP_MAC_BYTES);
+		assert_memory_equal(memory_at(&out) + 6, bench_mac, UDP_MAC_BYTES);
+		assert_memory_equal(memory_at(&out) + 12, tag, sizeof tag);
+		assert_false(is_answered(plain, size, &out));
+		assert_false(is_answered(frame, tagged(frame, plain, size, 0x124), &out));
+		assert_false(is_answered(frame, tagged(frame, plain, size, 0), &out));
+		assert_false(is_answered(frame, 15, &out));
+	}
+	assert_int_equal(driver.n_filled, SIZE);
+	assert_int_equal(driver.n_free, SIZE);
+	driver.vlans[0] = 0;
+	assert_true(is_answered(frame, tagged(frame, plain, size, 0), &out));
+	assert_int_equal(out.length, size);
+}
+
 static void a_silent_nic_loses_no_buffer(void **state)
 {
 	uint8_t frame[200];
@@ -356,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        T(all_buffers_come_back),
+	        T(a_vlan_is_an_interface_of_its_own),
 	        T(a_silent_nic_loses_no_buffer),
 	        T(strange_descriptors_are_counted),
 	        T(impossible_lengths_are_cut),

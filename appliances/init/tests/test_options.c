@@ -17,7 +17,7 @@
 
 static void good(const char *word, int family, const char *address, unsigned prefix,
                  const char *gateway, unsigned port)
-{
+{ /* port: with the VLAN, if any, in the upper half */
 	struct options options = {0};
 	char error[OPTIONS_ERROR_MAX] = "";
 	uint8_t expected[16] = {0};
@@ -29,7 +29,8 @@ static void good(const char *word, int family, const char *address, unsigned pre
 	assert_int_equal(inet_pton(family == 4 ? AF_INET : AF_INET6, address, expected), 1);
 	assert_memory_equal(options.addresses[0].address, expected, 16);
 	assert_int_equal(options.addresses[0].prefix, prefix);
-	assert_int_equal(options.addresses[0].port, port);
+	assert_int_equal(options.addresses[0].port | (unsigned)options.addresses[0].vlan << 16,
+	                 port);
 	memset(expected, 0, sizeof(expected));
 	if (gateway != NULL)
 		inet_pton(family == 4 ? AF_INET : AF_INET6, gateway, expected);
@@ -56,6 +57,8 @@ static void test_addresses(void **state)
 	good("ip=2001:db8::1/64", 6, "2001:db8::1", 64, NULL, 0);
 	good("ip=fe80::/10,fe80::1@1", 6, "fe80::", 10, "fe80::1", 1);
 	good("ip=::/0", 6, "::", 0, NULL, 0);
+	good("ip=10.0.2.15/24,10.0.2.2@1.5", 4, "10.0.2.15", 24, "10.0.2.2", 5 << 16 | 1);
+	good("ip=fe80::1/64@0.4094", 6, "fe80::1", 64, NULL, 4094u << 16);
 	good("ip=::1/128", 6, "::1", 128, NULL, 0);
 	good("ip=1:2:3:4:5:6:7:8/128", 6, "1:2:3:4:5:6:7:8", 128, NULL, 0);
 	good("ip=1:2:3:4:5:6:7::/112", 6, "1:2:3:4:5:6:7::", 112, NULL, 0);
@@ -74,6 +77,13 @@ static void test_bad_addresses(void **state)
 	bad("ip=10.0.2.15/24,::1");
 	bad("ip=10.0.2.15/24@");
 	bad("ip=10.0.2.15/24@16");
+	bad("ip=10.0.2.15/24@1.");
+	bad("ip=10.0.2.15/24@1.0");
+	bad("ip=10.0.2.15/24@1.4095");
+	bad("ip=10.0.2.15/24@1.5.6");
+	bad("ip=10.0.2.15/24.5");
+	bad("ip=dhcp@0.5");
+	bad("ip=auto@0.5");
 	bad("ip=10.0.2.15/24 ");
 	bad("ip=10.0.2.15/24@1,10.0.2.2");
 	bad("ip=1:2:3:4:5:6:7/64");

@@ -64,6 +64,8 @@ struct udp_exo {
 	struct exo_cap bindings[UDP_EXO_BINDINGS_MAX];
 	const struct exo_binding_counters *counters; /* [n_bindings] */
 	uint16_t ports[UDP_INTERFACES_MAX];          /* NIC port of each interface */
+	uint16_t vlans[UDP_INTERFACES_MAX];          /* its tag; 0: frames without */
+	bool tagged;                                 /* some interface has one */
 	uint32_t n_interfaces;
 	struct exo_handover *handover; /* NULL: flows neither come nor go; set by who opens it */
 	uint64_t tx_drops;             /* the transmit ring was full */

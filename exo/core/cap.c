@@ -29,12 +29,10 @@ void cap_seal(struct exo_cap *cap)
 	cap->mac = authenticator(cap);
 }
 
-/* Kinds whose units and epochs the packet path keeps, and exo/ext: ids that are never used again.
- */
+/* Kinds whose units and epochs the packet path keeps, or exo/ext: ids that are never used again. */
 static bool is_net_kind(uint32_t kind)
 {
-	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING ||
-	       kind == EXO_KIND_EXTENSION;
+	return ledger_by_net(kind) || kind == EXO_KIND_EXTENSION;
 }
 
 static int present_epoch(const struct exo_cap *cap, uint32_t *epoch)

@@ -238,11 +238,6 @@ static bool list_slots(uint64_t *cursor, struct exo_ledger_entry *entry)
 	return true;
 }
 
-static bool is_net(uint32_t kind)
-{
-	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING;
-}
-
 static bool list_own(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *entry)
 {
 	switch (kind) {
@@ -276,7 +271,8 @@ uint32_t ledger_owner(enum exo_kind kind, uint64_t unit)
 		ledger_units(kind, &first, &count);
 		return unit < count ? core_info_slots()[unit].owner : 0;
 	}
-	found = is_net(kind) ? net_list(kind, &cursor, &entry) : list_own(kind, &cursor, &entry);
+	found = ledger_by_net(kind) ? net_list(kind, &cursor, &entry)
+	                            : list_own(kind, &cursor, &entry);
 	return found && unit >= entry.first && unit - entry.first < entry.count ? entry.owner : 0;
 }
 
@@ -285,7 +281,7 @@ static bool list_next(uint32_t kind, uint64_t *cursor, struct exo_ledger_entry *
 	bool found;
 
 	*entry = (struct exo_ledger_entry){0};
-	if (is_net(kind))
+	if (ledger_by_net(kind))
 		return net_list(kind, cursor, entry);
 	core_lock();
 	found = list_own(kind, cursor, entry);

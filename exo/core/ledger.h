@@ -160,6 +160,12 @@ void ledger_free_map(uint64_t *map_frame, uint64_t *map_frames, uint64_t *first,
 
 /* ---- Epochs of all kinds ---- */
 
+/* Kinds whose units the packet path keeps. */
+static inline bool ledger_by_net(uint32_t kind)
+{
+	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING;
+}
+
 /* Who owns a unit of any kind; 0: nobody. Of the packet path's kinds: core lock not held. */
 uint32_t ledger_owner(enum exo_kind kind, uint64_t unit);
 /* The common epoch of units [first, first + count), as keys without ALLOC name it. 0; -EXO_ENOENT

@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The packet path: flow space, bindings, rings, demultiplexer, transmit guard. This is all that the
- * rest of the core sees of it.
- *
- *     flow.c      flow-space objects: what may be bound and sent, and by whom
- *     bind.c      bindings: flow + program + rings, entered into the demultiplexer's tables
- *     ring.c      rings: creation, doorbells, end
- *     demux.c     a burst from a port: who gets each frame, copies for taps, drops by cause
- *     ring_receive.c, ring_transmit.c    the two directions of a ring; every descriptor is hostile
- *     exchange.c  frames that change hands instead of being copied
- *     loop.c      frames between environments of this machine
- *     attach.c    payload sent from the environment's frames, and completions in order
- *     offload.c   checksums, and segments of long packets, where the NIC does not make them
- *     guard.c     whether a header lies inside a flow space's transmit set
- *     port.c      DPDK: bursts, transmit buffers, statistics
- *     watch.c     cores that look into transmit rings without a doorbell
- *     retire.c    when memory that pollers may still read is freed (rte_rcu_qsbr)
+ * rest of the core sees of it; README.md says which file does what.
  *
  * Who may call what when: the net_call_* functions and net_env_end run with the core's other state
  * unlocked; they take the packet path's own lock. net_poll takes no lock but those of shared

@@ -279,11 +279,6 @@ void revoke_env_end(struct env *env)
 
 /* ---- EXO_CALL_REPOSSESS; core lock held ---- */
 
-static bool is_net(uint32_t kind)
-{
-	return kind == EXO_KIND_FLOW || kind == EXO_KIND_BINDING || kind == EXO_KIND_RING;
-}
-
 /* Frames of the owner's choice can be anywhere, so the authority must be over all of them. */
 static int check_cover(const struct exo_repossess *b)
 {
@@ -305,7 +300,7 @@ static int check_repossess(const struct call *call, const struct exo_repossess *
 		return error;
 	if (b->kind == EXO_KIND_ENV || b->kind == EXO_KIND_CONSOLE || b->kind == EXO_KIND_MACHINE ||
 	    b->kind == EXO_KIND_QUEUE || b->count == 0 || b->count > UNITS_MAX ||
-	    (is_net(b->kind) && b->count != 1) ||
+	    (ledger_by_net(b->kind) && b->count != 1) ||
 	    (b->deadline > machine_tsc() &&
 	     b->deadline - machine_tsc() > AHEAD_MAX_S * core_info->tsc_hz))
 		return -EXO_EINVAL;
@@ -345,7 +340,7 @@ int64_t revoke_call_repossess(struct call *call)
 	env->taken.authority = authority;
 	env->taken.count = b.count;
 	env->taken.target = env->account->frames > b.count ? env->account->frames - b.count : 0;
-	env->taken.by_net = is_net(b.kind);
+	env->taken.by_net = ledger_by_net(b.kind);
 	env->taken.under_way = false;
 	env->taken.until = (b.deadline > machine_tsc() ? b.deadline : machine_tsc()) +
 	                   SAVING_MAX_S * core_info->tsc_hz;

@@ -123,13 +123,18 @@ void upcall_park(struct pe *pe, bool save)
 	pe->machine.open = pe->machine.plain;
 }
 
+static void begin_resume(struct pe *pe)
+{
+	pe->machine.regs.rip = pe->machine.setup.resume_begin;
+	pe->machine.regs.rdi = pe->machine.setup.pe_addr;
+}
+
 void upcall_unpark(struct pe *pe)
 {
 	if (!pe->machine.parked)
 		return;
 	pe->machine.parked = pe->machine.open = false;
-	pe->machine.regs.rip = pe->machine.setup.resume_begin;
-	pe->machine.regs.rdi = pe->machine.setup.pe_addr;
+	begin_resume(pe);
 }
 
 void upcall_set_result(struct pe *pe, uint64_t result)
@@ -217,10 +222,8 @@ void upcall_events(struct pe *pe, uint64_t deadline)
 
 void upcall_restart(struct pe *pe)
 {
-	if (!pe->machine.page || !in_resume(pe))
-		return;
-	pe->machine.regs.rip = pe->machine.setup.resume_begin;
-	pe->machine.regs.rdi = pe->machine.setup.pe_addr;
+	if (pe->machine.page && in_resume(pe))
+		begin_resume(pe);
 }
 
 /* Delivers what is pending over the saved state, or begins the resume range again. */
@@ -235,7 +238,7 @@ int64_t upcall_call_pending(struct call *call)
 		return -EXO_EINVAL;
 	}
 	if (!deliver(pe, 0))
-		upcall_restart(pe);
+		begin_resume(pe);
 	return CALL_NO_RESULT;
 }
 

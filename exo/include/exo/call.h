@@ -34,9 +34,9 @@ enum exo_call {
 	/* () → 0. Costs what crossing the border costs. */
 	EXO_CALL_NULL = EXO_CALL_BASE,
 	/* (cap *console, const char *text, size) → bytes written, at most 1,024 a call and what the
-	   console takes without waiting (EXO_EAGAIN: nothing; a serial line sends 11 a millisecond);
-	   shown with time and name. Control characters come out as \xNN, but for who may READ as
-	   well. */
+	   console takes without waiting (EXO_EAGAIN: nothing; a serial line sends 11 a
+	   millisecond); shown with time and name. Control characters come out as \xNN, but for who
+	   may READ as well. */
 	EXO_CALL_CONSOLE_WRITE,
 	/* (cap *console, char *text, size) → bytes read, 0: nothing there. */
 	EXO_CALL_CONSOLE_READ,

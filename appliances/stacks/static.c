@@ -105,8 +105,9 @@ static int open_sender(void)
 	int result = exo_ring_open(&tx, EXO_RING_TRANSMIT, EXO_RING_COPY, TX_SIZE,
 	                           exo_sender_core(), &net.flow->cap);
 
-	return result < 0 ? result
-	                  : exo_pages_alloc(&headers, exo_pages_for(TX_SIZE * HEADERS_SIZE));
+	return result < 0
+	               ? result
+	               : exo_pages_alloc(&headers, exo_pages_for((uint64_t)TX_SIZE * HEADERS_SIZE));
 }
 
 /* ---- Content ---- */

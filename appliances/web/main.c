@@ -156,16 +156,24 @@ static void wait(uint64_t due)
 	exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
 }
 
+static bool more_came(void)
+{
+	for (unsigned i = 0; i < n_nets; i++)
+		if (exo_ring_ready(&nets[i].driver.rx))
+			return true;
+	return false;
+}
+
+/* Where nothing more is there it sleeps at once: what comes behind that look is an event, which
+ * ends the sleep, or keeps it from beginning. */
 static _Noreturn void serve(void)
 {
 	for (;;) {
-		uint64_t due = http_server_run(server, exo_time_now_ns(), wall_seconds());
-		uint32_t taken = 0;
-
+		(void)http_server_run(server, exo_time_now_ns(), wall_seconds());
 		for (unsigned i = 0; i < n_nets; i++)
-			taken += tcp_exo_poll(&nets[i]);
-		if (taken == 0)
-			wait(due);
+			(void)tcp_exo_poll(&nets[i]);
+		if (!more_came())
+			wait(http_server_deadline(server));
 	}
 }
 

@@ -548,6 +548,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+uint64_t http_server_deadline(const struct http_server *server)
+{
+	return earlier(due(&server->heads), earlier(due(&server->waits), due(&server->lingers)));
+}
+
 uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall)
 {
 	server->now = now;
@@ -561,7 +566,7 @@ uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall
 		close_now(server->lingers.first);
 	for (uint32_t i = 0; i < server->n_listeners; i++)
 		accept_from(server, server->listeners[i]);
-	return earlier(due(&server->heads), earlier(due(&server->waits), due(&server->lingers)));
+	return http_server_deadline(server);
 }
 
 /* ---- Opening ---- */

@@ -27,10 +27,18 @@ def plugin():
     return target
 
 
-def argument(path, start, turn=0, work=0):
+def argument(path, start, turn=0, *work):
     """QEMU's -plugin argument: count from the instruction at `start` on, answer at the socket; count
-    apart what lies between two times at `turn` without `work`."""
-    return f"{plugin()},socket={path},start={start:#x}" + f",turn={turn:#x},work={work:#x}" * (turn != 0)
+    apart what lies between two times at `turn` without one of `work`."""
+    return f"{plugin()},socket={path},start={start:#x}" + f",turn={turn:#x}" * (turn != 0) + \
+        "".join(f",work={place:#x}" for place in work)
+
+
+def sluice_places():
+    """argument()'s places: the kernel's start, its poll, and what makes one no empty poll: an environment
+    runs, or a ring is sent from."""
+    known = starts(paths.KERNEL)
+    return [known[name] for name in ("boot_start", "net_poll", "machine_run", "ring_transmit")]
 
 
 Mark = collections.namedtuple("Mark", "id kernel user repeats switches exits")

@@ -271,6 +271,7 @@ static const struct row {
             KEYED(exo_env_record, BACK, env, ENV, CONTROL)),
         ROW(EXO_CALL_FACT, call_fact, FREE, KEY(MACHINE, READ)),
         ROW(EXO_CALL_EXT, call_ext, FREE),
+        ROW(EXO_CALL_RING_WAIT, slots_call_ring_wait, FREE),
 #undef ROW
 #undef BLOCK
 #undef KEYED

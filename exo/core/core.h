@@ -38,9 +38,8 @@ void core_lock(void);
 bool core_trylock(void);
 void core_unlock(void);
 
-/* Another core's packets, or this one's doorbell: asks `core` for a poll soon, even while it runs
- * an environment. Lock-free. */
-void core_poll_soon(unsigned core);
+/* A ring's bell rang: `core` sends soon, even while it runs an environment. Lock-free. */
+void core_send_soon(unsigned core);
 
 /* The pages at EXO_INFO_ADDR (exo/info.h), made once at start, written by the kernel, mapped
  * read-only into every space: struct exo_info, then the tables that it names on pages of their own:

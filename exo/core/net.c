@@ -430,20 +430,32 @@ static inline bool is_more(const struct net_core *me)
 	       __atomic_load_n(&me->rung, __ATOMIC_RELAXED) != 0 || me->watching;
 }
 
-unsigned net_poll(unsigned core, unsigned budget)
+static inline __attribute__((always_inline)) unsigned poll(unsigned core, unsigned budget,
+                                                           bool receive)
 {
 	struct net_core *me = &net.cores[core];
-	unsigned n;
+	unsigned n = 0;
 
 	machine_vector_begin();
 	retire_online(core);
-	n = poll_queues(me, budget);
+	if (receive)
+		n = poll_queues(me, budget);
 	if (n == 0 || is_more(me))
 		n = poll_rest(me, core, budget, n);
 	retire_offline(core);
 	machine_vector_end();
 	me->polls++;
 	return n;
+}
+
+unsigned net_poll(unsigned core, unsigned budget)
+{
+	return poll(core, budget, true);
+}
+
+unsigned net_send(unsigned core, unsigned budget)
+{
+	return poll(core, budget, false);
 }
 
 /* ---- Ends ---- */

@@ -83,6 +83,8 @@ void net_env_end(struct env *env);
  * means that there is nothing to do until an interrupt, a doorbell or time passes.
  */
 unsigned net_poll(unsigned core, unsigned budget);
+/* Its second half alone: what a doorbell asks for. */
+unsigned net_send(unsigned core, unsigned budget);
 
 /* From now on this core's polls look for what there is to send by themselves (on), or wait for
  * doorbells: what a core does that runs nobody, or one that is about to. → off: whether something

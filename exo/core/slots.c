@@ -31,7 +31,7 @@ struct core {
 	uint64_t last_work;          /* TSC at which there was something to do */
 	bool watching;               /* see net_watch */
 
-	uint32_t poll_wanted; /* atomic */
+	uint32_t send_wanted; /* atomic: rings' bells have rung */
 } __attribute__((aligned(64)));
 
 static struct core cores[EXO_CORES_MAX];
@@ -39,7 +39,10 @@ static uint64_t next_update; /* of the information pages, on core 0 */
 
 static struct core *this_core(void)
 {
-	return &cores[machine_core()];
+	struct core *core = &cores[machine_core()];
+
+	__asm__("" : "+r"(core)); /* so that it is not reckoned anew at each use */
+	return core;
 }
 
 void slots_init(void)
@@ -48,9 +51,9 @@ void slots_init(void)
 		cores[i] = (struct core){.slot = EXO_SLOTS_PER_CORE - 1};
 }
 
-void core_poll_soon(unsigned core)
+void core_send_soon(unsigned core)
 {
-	if (__atomic_exchange_n(&cores[core].poll_wanted, 1, __ATOMIC_SEQ_CST) == 0 &&
+	if (__atomic_exchange_n(&cores[core].send_wanted, 1, __ATOMIC_SEQ_CST) == 0 &&
 	    core != machine_core())
 		machine_nudge(core);
 }
@@ -160,6 +163,13 @@ static bool runnable(struct pe *pe, uint64_t now)
 	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) != 0;
 }
 
+/* What needs no closer look: it waits, and for something that has not come. */
+static inline bool asleep(const struct pe *pe, uint64_t now)
+{
+	return pe->machine.waiting && now < pe->wait_deadline && now < pe->timer &&
+	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) == 0;
+}
+
 /* Who runs in a PE's slot: itself, or, while it waits for a reply, who is to give it; NULL: nobody
  * now. A timer that passed ends such waiting. */
 static struct pe *actor(struct pe *pe, uint64_t now)
@@ -188,29 +198,21 @@ static uint64_t slot_length(struct pe *pe)
 	return length;
 }
 
-/* The owned slot behind `slot`, cyclically; there is one. */
-static unsigned next_owned(const struct core *core, unsigned slot)
-{
-	unsigned shift = (slot + 1) % EXO_SLOTS_PER_CORE;
-	uint64_t rotated = core->owned >> shift;
-
-	if (rotated)
-		return shift + (unsigned)__builtin_ctzll(rotated);
-	return (unsigned)__builtin_ctzll(core->owned);
-}
-
-/* Goes once round the vector. Scheduling lock held. */
+/* Goes once round the vector, from the slot behind *slot on. Scheduling lock held. */
 static struct pe *next_runnable(const struct core *core, unsigned *slot, uint64_t now)
 {
-	unsigned n = (unsigned)__builtin_popcountll(core->owned);
+	unsigned first = (*slot + 1) % EXO_SLOTS_PER_CORE;
+	uint64_t owned = core->owned >> first | core->owned << -first % EXO_SLOTS_PER_CORE;
 
-	while (n-- > 0) {
-		struct pe *pe;
+	for (; owned; owned &= owned - 1) {
+		unsigned at = (first + (unsigned)__builtin_ctzll(owned)) % EXO_SLOTS_PER_CORE;
+		struct pe *pe = core->slots[at];
 
-		*slot = next_owned(core, *slot);
-		pe = actor(core->slots[*slot], now);
-		if (pe)
+		pe = asleep(pe, now) ? NULL : actor(pe, now);
+		if (pe) {
+			*slot = at;
 			return pe;
+		}
 	}
 	return NULL;
 }
@@ -258,13 +260,13 @@ static void leave_chain(struct pe *pe)
 }
 
 /* The next PE to run, entered; NULL: nobody can run now. */
-static struct pe *pick(struct core *core)
+static struct pe *pick(struct core *core, uint64_t now)
 {
 	struct pe *pe;
 	bool entered = false;
 
 	machine_lock(&core->lock);
-	pe = choose(core, machine_tsc());
+	pe = choose(core, now);
 	if (pe)
 		entered = enter_chain(pe);
 	machine_unlock(&core->lock);
@@ -322,13 +324,28 @@ static void listen(struct core *core, uint64_t now)
 	machine_listen(true);
 }
 
-static void poll(void)
+/* → when. */
+static uint64_t poll(struct core *core)
 {
-	struct core *core = this_core();
+	unsigned n;
+	uint64_t now;
 
-	__atomic_store_n(&core->poll_wanted, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
 	extent_poll();
-	if (net_poll(machine_core(), SLOTS_POLL_BUDGET) != 0)
+	n = net_poll(machine_core(), SLOTS_POLL_BUDGET);
+	now = machine_tsc();
+	if (n != 0)
+		core->last_work = now;
+	return now;
+}
+
+/* What a doorbell asks for. */
+static inline void send_if_wanted(struct core *core)
+{
+	if (!__atomic_load_n(&core->send_wanted, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
+	if (net_send(machine_core(), SLOTS_POLL_BUDGET) != 0)
 		core->last_work = machine_tsc();
 }
 
@@ -368,8 +385,7 @@ static bool interrupted(struct core *core, struct pe *pe)
 	uint64_t now;
 
 	upcall_restart(pe);
-	poll();
-	now = machine_tsc();
+	now = poll(core);
 	for (struct machine_pe *p = &pe->machine; p; p = p->caller) {
 		ring_timer(pe_of(p), now);
 		more = more && is_running(pe_of(p)->env);
@@ -447,7 +463,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	struct env *payer = pe->env;
 	uint64_t started = machine_tsc();
 	/* Once more: it may reply, and be left, before the slot's end. */
-	bool held = env_enter(payer), more = held;
+	bool held = pe->machine.caller && env_enter(payer), more = true;
 
 	core->current = pe;
 	core->save_end = 0;
@@ -465,20 +481,19 @@ static void run_slot(struct core *core, struct pe *pe)
 	while (more && is_running(core->current->env)) {
 		struct machine_trap trap;
 
-		if (__atomic_load_n(&core->poll_wanted, __ATOMIC_RELAXED))
-			poll();
+		send_if_wanted(core);
 		upcall_events(core->current, core->save_end);
 		machine_run(&core->current->machine, &trap);
 		pe = who_trapped(core, &trap);
 		more = handle(core, pe, &trap);
 		pe->cut = trap.kind == MACHINE_TRAP_INTERRUPT;
 	}
+	started = machine_tsc() - started;
+	core_raise(payer, EXO_EXT_SLOT_END, machine_core(), started, 0);
+	payer->account->ticks_used += started;
 	leave_chain(core->current);
-	if (!held)
-		return;
-	core_raise(payer, EXO_EXT_SLOT_END, machine_core(), machine_tsc() - started, 0);
-	payer->account->ticks_used += machine_tsc() - started;
-	env_leave(payer);
+	if (held)
+		env_leave(payer);
 }
 
 /* ---- Nobody can run ---- */
@@ -516,26 +531,32 @@ static bool stop_watching(struct core *core)
 	return net_watch(machine_core(), false);
 }
 
-static void idle(struct core *core)
+/* Looks for work. → who can run by then, entered, where something came; else the core has halted,
+ * or is to look again soon. */
+static struct pe *idle(struct core *core)
 {
-	uint64_t now;
+	uint64_t now, deadline;
 
+	machine_timer(
+	        UINT64_MAX); /* or who runs next would be interrupted at once by what passed */
 	core->watching = __atomic_load_n(&core->owned, __ATOMIC_RELAXED) == 0;
 	if (core->watching)
 		(void)net_watch(machine_core(), true);
-	poll();
-	now = machine_tsc();
+	now = poll(core);
+	if (now == core->last_work)
+		return pick(core, now);
 	if (now - core->last_work < core_info->slot_ticks / SLOTS_SPIN_PART)
-		return;
-	now = next_deadline(core, now);
-	if (now != 0 && !stop_watching(core))
-		machine_idle(now);
+		return NULL;
+	deadline = next_deadline(core, now);
+	if (deadline != 0 && !stop_watching(core))
+		machine_idle(deadline);
 	core->listened = machine_tsc();
+	return NULL;
 }
 
-static void housekeeping(void)
+static void housekeeping(uint64_t now)
 {
-	revoke_tick(machine_tsc());
+	revoke_tick(now);
 	if (core_hooks)
 		core_hooks->keep(machine_core());
 	if (ledger_draining()) {
@@ -543,8 +564,8 @@ static void housekeeping(void)
 		ledger_drain();
 		core_unlock();
 	}
-	if (machine_core() == 0 && machine_tsc() >= next_update) {
-		next_update = machine_tsc() + core_info->tsc_hz / 10;
+	if (now >= next_update && machine_core() == 0) {
+		next_update = now + core_info->tsc_hz / 10;
 		info_update();
 	}
 }
@@ -552,15 +573,19 @@ static void housekeeping(void)
 void slots_turn(void)
 {
 	struct core *core = this_core();
-	struct pe *pe = pick(core);
+	uint64_t now;
+	struct pe *pe;
 
+	send_if_wanted(core);
+	now = machine_tsc();
+	pe = pick(core, now);
+	if (!pe)
+		pe = idle(core);
 	if (pe && stop_watching(core))
-		core_poll_soon(machine_core());
+		core_send_soon(machine_core());
 	if (pe)
 		run_slot(core, pe);
-	else
-		idle(core);
-	housekeeping();
+	housekeeping(machine_tsc());
 }
 
 void slots_run(void)
@@ -621,6 +646,14 @@ int64_t slots_call_wait(struct call *call)
 	pe->overruns = 0;
 	call->leave = true;
 	return 0;
+}
+
+int64_t slots_call_ring_wait(struct call *call)
+{
+	int64_t error = net_call_doorbell(call->env, call->arg[1]);
+
+	call->arg[1] = call->arg[2] = 0;
+	return error ? error : slots_call_wait(call);
 }
 
 int64_t slots_call_timer(struct call *call)

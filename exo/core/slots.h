@@ -12,8 +12,8 @@
  * slot ends in a row has its environment ended (the abort protocol). The slots of a PE that waits
  * for another's reply (transfer.h) are the other's.
  *
- * The network is polled when a doorbell or another core asks, on each interrupt inside a slot (of
- * NICs: from SLOTS_DEAF_PART of one on), and for as long as nobody can run; a core halts after
+ * The network is polled on each interrupt inside a slot (of NICs: from SLOTS_DEAF_PART of one on),
+ * and for as long as nobody can run; a doorbell only has rings sent from. A core halts after
  * SLOTS_SPIN_PART of a slot without work, and looks again every SLOTS_IDLE_MAX slots.
  *
  * Locks: a core's scheduling lock guards its list of PEs and the owners of its slots, which other
@@ -73,6 +73,7 @@ void slots_move(uint64_t unit, struct env *to);
 
 int64_t slots_call_yield(struct call *call);
 int64_t slots_call_wait(struct call *call);
+int64_t slots_call_ring_wait(struct call *call);
 int64_t slots_call_timer(struct call *call);
 int64_t slots_call_take(struct call *call);
 int64_t slots_call_free(struct call *call);

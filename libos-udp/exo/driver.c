@@ -461,15 +461,21 @@ static void take_burst(struct udp_exo *driver, uint32_t n)
 	exo_ring_taken(&driver->rx, n);
 }
 
-/* Tells the kernel what was queued. */
-static void flush(struct udp_exo *driver)
+/* Publishes what was queued; the kernel looks at it when the bell rings. */
+static void publish(struct udp_exo *driver)
 {
-	if (driver->queued == 0 && !driver->unflushed)
+	if (driver->queued == 0)
 		return;
 	exo_ring_publish(&driver->tx, driver->queued);
 	driver->tx_room -= driver->queued;
 	driver->queued = 0;
-	driver->unflushed = exo_ring_doorbell(&driver->tx) < 0;
+	driver->unheard = true;
+}
+
+static void ring_bell(struct udp_exo *driver)
+{
+	if (driver->unheard)
+		driver->unheard = exo_ring_doorbell(&driver->tx) < 0;
 }
 
 /* Flows are coming or going: the handover looks at frames before the stack does. */
@@ -487,7 +493,8 @@ static void show_handover(struct udp_exo *driver, uint32_t n)
 	}
 }
 
-uint32_t udp_exo_poll(struct udp_exo *driver)
+/* A poll, but for the bell. */
+static uint32_t turn(struct udp_exo *driver)
 {
 	bool handing_over = driver->handover != NULL && exo_handover_active(driver->handover);
 	uint32_t n;
@@ -506,25 +513,44 @@ uint32_t udp_exo_poll(struct udp_exo *driver)
 		driver->deadline = due < driver->deadline ? due : driver->deadline;
 	}
 	driver_fill(driver);
-	flush(driver);
+	publish(driver);
 	return n;
+}
+
+uint32_t udp_exo_poll(struct udp_exo *driver)
+{
+	uint32_t n = turn(driver);
+
+	ring_bell(driver);
+	return n;
+}
+
+/* Sleeps, to a deadline in the stack's nanoseconds; rings the bell with the same call. */
+static void rest(struct udp_exo *driver, uint64_t until)
+{
+	uint64_t deadline = until == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(until);
+
+	if (driver->unheard)
+		driver->unheard = exo_ring_wait(&driver->tx, deadline) < 0;
+	else
+		exo_wait(deadline);
+	if (driver->unheard)
+		exo_wait(deadline); /* the ring is gone: there is no use in trying at once */
 }
 
 void udp_exo_wait(struct udp_exo *driver, uint64_t ns)
 {
-	uint64_t until = driver->deadline;
-
-	if (ns != 0)
-		until = earlier(until, exo_time_now_ns() + ns);
-	if (until == UINT64_MAX)
-		exo_wait(0);
-	else
-		exo_wait(exo_info()->tsc_boot + exo_time_ticks(until));
+	rest(driver,
+	     ns == 0 ? driver->deadline : earlier(driver->deadline, exo_time_now_ns() + ns));
 }
 
 _Noreturn void udp_exo_serve(struct udp_exo *driver)
 {
-	for (;;)
-		if (udp_exo_poll(driver) == 0)
-			udp_exo_wait(driver, 0);
+	for (;;) {
+		turn(driver);
+		if (exo_ring_ready(&driver->rx))
+			ring_bell(driver);
+		else
+			rest(driver, driver->deadline);
+	}
 }

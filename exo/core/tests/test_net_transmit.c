@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../net_state.h"
 #include "world.h"
 
 enum { ALICE = 2, MALLORY = 3 };
@@ -89,6 +90,22 @@ static int send_it(uint32_t length, uint16_t flags)
 	assert_int_equal(desc.length, length);
 	assert_false(world_get(&ring, &desc));
 	return desc.status;
+}
+
+/* What has come waits for a poll, which takes and sends. */
+static void a_bell_only_sends(void **state)
+{
+	uint32_t length = world_udp(buffer(0), ADDRESS, 7, PEER, 99, 100);
+	uint64_t before = net.cores[0].drops[0].unmatched;
+
+	world_put(&ring, (struct exo_desc){.address = buffers, .length = length});
+	world_arrive(0, buffer(0), length, 0);
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	assert_int_equal(net_send(0, 64), 1);
+	assert_int_equal(world_sent(0, got, sizeof(got)), length);
+	assert_int_equal(net.cores[0].drops[0].unmatched, before);
+	assert_int_equal(net_poll(0, 64), 1);
+	assert_int_equal(net.cores[0].drops[0].unmatched, before + 1);
 }
 
 static void sends_a_frame(void **state)
@@ -544,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(sends_a_frame, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(a_bell_only_sends, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(needs_the_doorbell, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(gathers_segments, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(sends_plain_bursts, set_up, tear_down),

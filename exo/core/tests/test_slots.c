@@ -189,6 +189,27 @@ static void an_event_before_the_wait_is_not_lost(void **state)
 	assert_false(kit_pe(a)->machine.waiting);
 }
 
+/* DOORBELL and WAIT in one: a ring that is not the caller's leaves it awake, and so does an event.
+ */
+static void rings_and_waits(void **state)
+{
+	uint32_t a = kit_child("a", 0, 0, 1, false, NULL);
+
+	net_none.bell = 5;
+	assert_int_equal(kit_call(a, EXO_CALL_RING_WAIT, 0, 6, 0, 0), -EXO_ENOENT);
+	assert_false(kit_pe(a)->machine.waiting);
+	env_post(kit_env(a), 0, EXO_EVENT_RING);
+	/* Registers that are no arguments don't matter. */
+	assert_int_equal(kit_call(a, EXO_CALL_RING_WAIT, 0, 5, 77, 0), EXO_EVENT_RING);
+	assert_false(kit_pe(a)->machine.waiting);
+	assert_int_equal(kit_call(a, EXO_CALL_RING_WAIT, 0, 5, 77, 0), 0);
+	assert_true(kit_pe(a)->machine.waiting);
+	assert_int_equal(net_none.sends, 0);
+	turns(2);
+	assert_int_equal(net_none.sends, 1);
+	assert_int_equal(ran[a], 0);
+}
+
 /* A sleep ends by given time where that is wanted, and does not begin where a word has changed. */
 static void given_time_wakes(void **state)
 {
@@ -310,6 +331,7 @@ int main(void)
 	        TEST(waiting),
 	        TEST(events_wake),
 	        TEST(an_event_before_the_wait_is_not_lost),
+	        TEST(rings_and_waits),
 	        TEST(given_time_wakes),
 	        TEST(the_timer_is_an_event),
 	        TEST(a_slot_is_donated),

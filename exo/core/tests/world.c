@@ -309,7 +309,7 @@ void core_unlock(void)
 {
 }
 
-void core_poll_soon(unsigned core)
+void core_send_soon(unsigned core)
 {
 	world_polls_asked++;
 }

@@ -58,7 +58,7 @@ struct udp_exo {
 	uint32_t queued;   /* descriptors to send that the kernel was not told of */
 	uint32_t tx_room;  /* there is at least so much, with the queued ones */
 	uint32_t tx_tail;  /* up to where quiet packets were reclaimed */
-	bool unflushed;    /* a doorbell was not heard */
+	bool unheard;      /* the doorbell is to be rung for what was published */
 	uint64_t deadline; /* of the stack, in its nanoseconds */
 	uint32_t n_bindings;
 	struct exo_cap bindings[UDP_EXO_BINDINGS_MAX];

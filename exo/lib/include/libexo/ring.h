@@ -126,4 +126,7 @@ static inline void exo_ring_publish(struct exo_ring *ring, uint32_t n)
 /* Tells the polling core that the request queue has something, if it does not look by itself. */
 int exo_ring_doorbell(const struct exo_ring *ring);
 
+/* The same, and sleeps like exo_wait (libexo/call.h), for one crossing of the border. */
+int64_t exo_ring_wait(const struct exo_ring *ring, uint64_t deadline);
+
 #endif

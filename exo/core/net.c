@@ -157,12 +157,10 @@ void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t
 
 /* ---- The poll ---- */
 
-void net_mark_ring(unsigned core, struct net_ring *ring, bool wake)
+void net_mark_ring_anew(unsigned core, struct net_ring *ring, bool wake)
 {
-	bool shared = net.n_pollers > 1; /* another core may be publishing it just now */
+	bool shared = net.n_pollers > 1;
 
-	if (!shared && ring->dirty && ring->wake >= wake)
-		return;
 	if (shared)
 		machine_lock(&ring->lock);
 	if (wake)
@@ -196,11 +194,12 @@ static inline void publish(void *shared, const void *counters, size_t size)
 		store((uint64_t *)shared + i, ((const uint64_t *)counters)[i]);
 }
 
-static __attribute__((noinline)) void charge_ring_losses(struct net_ring *ring)
+static __attribute__((noinline)) void publish_ring_losses(struct net_ring *ring)
 {
 	struct exo_account *account = ring->env->account;
 	const struct exo_ring_counters *now = &ring->counters, *then = &ring->accounted;
 
+	publish(ring->shared, now, sizeof(*now));
 	add(&account->tx_refused, now->refused - then->refused);
 	add(&account->bad_descriptors,
 	    now->bad_descriptor - then->bad_descriptor + now->bad_index - then->bad_index);
@@ -209,7 +208,7 @@ static __attribute__((noinline)) void charge_ring_losses(struct net_ring *ring)
 	ring->accounted = *now;
 }
 
-static inline void charge_ring(struct net_ring *ring)
+static inline void publish_ring(struct net_ring *ring)
 {
 	struct exo_account *account = ring->env->account;
 	const struct exo_ring_counters *now = &ring->counters;
@@ -221,16 +220,12 @@ static inline void charge_ring(struct net_ring *ring)
 	}
 	then->packets = now->packets;
 	then->bytes = now->bytes;
+	store(&ring->shared->packets, now->packets);
+	store(&ring->shared->bytes, now->bytes);
 	if (((now->refused ^ then->refused) | (now->bad_descriptor ^ then->bad_descriptor) |
 	     (now->bad_index ^ then->bad_index) | (now->nic_full ^ then->nic_full) |
 	     (now->completions_lost ^ then->completions_lost)) != 0)
-		charge_ring_losses(ring);
-}
-
-static void publish_ring(struct net_ring *ring)
-{
-	publish(ring->shared, &ring->counters, sizeof(ring->counters));
-	charge_ring(ring);
+		publish_ring_losses(ring);
 }
 
 static void publish_rings(unsigned core)
@@ -357,19 +352,20 @@ static __attribute__((noinline)) unsigned poll_rung(unsigned core, unsigned budg
 
 	__atomic_store_n(&me->rung, 0, __ATOMIC_SEQ_CST); /* before the bells are looked at */
 	set = __atomic_load_n(&me->transmit, __ATOMIC_ACQUIRE);
-	for (uint32_t i = 0; set && i < set->n; i++) {
-		uint32_t turn = (me->transmit_next + i) % set->n;
-		struct net_ring *ring = __atomic_load_n(&set->rings[turn], __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0, turn = me->transmit_next; set && i < set->n; i++, turn++) {
+		struct net_ring *ring;
 
+		turn = turn < set->n ? turn : 0;
 		if (n >= budget) {
 			__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
 			me->transmit_next = turn;
 			return n;
 		}
+		ring = __atomic_load_n(&set->rings[turn], __ATOMIC_ACQUIRE);
 		if (ring)
 			n += poll_ring(core, ring);
 	}
-	me->transmit_next++;
+	me->transmit_next = set && me->transmit_next < set->n ? me->transmit_next + 1 : 0;
 	return n;
 }
 

@@ -193,7 +193,13 @@ unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
 
 /* Has the ring's counters published, its environment woken and its account charged at the end of
  * this poll. */
-void net_mark_ring(unsigned core, struct net_ring *ring, bool wake);
+void net_mark_ring_anew(unsigned core, struct net_ring *ring, bool wake);
+static inline void net_mark_ring(unsigned core, struct net_ring *ring, bool wake)
+{
+	/* Another core may be publishing it just now. */
+	if (net.n_pollers > 1 || !ring->dirty || ring->wake < wake)
+		net_mark_ring_anew(core, ring, wake);
+}
 
 /* The only poller shows its own counts at once; several have theirs summed behind the poll. */
 static inline void net_count_matched(unsigned core, struct net_binding_core *part, unsigned n,

@@ -210,11 +210,9 @@ static enum ring_outcome fill_many(struct net_ring *ring, const struct net_packe
 	return RING_DELIVERED;
 }
 
-/* What is not the usual frame, or finds no usual buffer. */
-static __attribute__((noinline)) enum ring_outcome deliver_any(struct net_ring *ring,
-                                                               const struct net_packet *packet,
-                                                               uint32_t length,
-                                                               struct exo_desc *desc)
+/* Into as many buffers as it takes. */
+static enum ring_outcome deliver_any(struct net_ring *ring, const struct net_packet *packet,
+                                     uint32_t length, struct exo_desc *desc)
 {
 	uint32_t n = 1, left = 0;
 	enum ring_outcome outcome;
@@ -231,95 +229,149 @@ static __attribute__((noinline)) enum ring_outcome deliver_any(struct net_ring *
 	return RING_DELIVERED;
 }
 
-/* A descriptor of what a packet says of itself. */
-static inline struct exo_desc describe(const struct net_packet *packet, uint32_t accept,
-                                       uint16_t flags, uint32_t binding)
+/* How many usual frames there is place for, at most: both of the other side's indices have to be
+ * possible, and nobody took a buffer from the queue yet. */
+static inline uint32_t usual_room(const struct net_ring *ring)
 {
-	uint32_t length = accept < packet->length ? accept : packet->length;
+	uint32_t mask = ring->size - 1;
+	uint32_t there =
+	        __atomic_load_n(&ring->request->head, __ATOMIC_ACQUIRE) - ring->request_tail;
+	uint32_t used =
+	        ring->response_head - __atomic_load_n(&ring->response->tail, __ATOMIC_ACQUIRE);
 
-	return (struct exo_desc){
-	        .length = length,
-	        .flags = flags | packet->flags | (length < packet->length ? EXO_DESC_CUT : 0),
-	        .timestamp = packet->timestamp,
-	        .wire_length = packet->length,
-	        .port = packet->port,
-	        .binding = binding,
-	        .hash = packet->hash,
-	};
+	if (there - 1 > mask || used > mask || ring->stopped || ring->n_buffers > 0)
+		return 0;
+	return there < ring->size - used ? there : ring->size - used;
 }
 
 /*
- * The usual frame: one segment, into one buffer within one page, the i-th of the fill queue, which
- * has that many. Its owner can't change before the end of the poll, so it needs no pin. false: it
- * is not so, or the page is not the environment's; nothing has happened then.
+ * The usual frame: one segment, into one buffer within one page, the i-th of those that there is
+ * place for. Its owner can't change before the end of the poll, so it needs no pin; its descriptor
+ * is read once. false: it is not so, or the page is not the environment's; nothing has happened
+ * then.
  */
-static inline bool put_usual(struct net_ring *ring, uint32_t i, const struct net_packet *packet,
-                             struct exo_desc desc)
+static inline bool put_usual(const struct net_ring *ring, uint32_t i,
+                             const struct net_packet *packet, uint32_t length, uint16_t flags,
+                             uint64_t binding)
 {
-	const struct exo_desc *fill =
-	        &ring->request->desc[(ring->request_tail + i) & (ring->size - 1)];
+	uint32_t mask = ring->size - 1;
+	const struct exo_desc *fill = &ring->request->desc[(ring->request_tail + i) & mask];
 	uint64_t address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
+	uint64_t cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
 	uint32_t room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED), offset = address % 4096;
+	const struct rte_mbuf *mbuf = packet->mbuf;
 
-	if (packet->mbuf->nb_segs > 1 || room < desc.length || room > EXO_FRAME_BYTES_MAX ||
-	    desc.length > 4096 - offset || !ledger_frame_owned(ring->env->id, address / 4096))
+	if (mbuf->nb_segs > 1 || packet->length >= ring->exchange_least - 1 || room < length ||
+	    room > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
+	    !ledger_frame_owned(ring->env->id, address / 4096))
 		return false;
-	desc.cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
-	desc.address = address;
-	ring_respond(ring, i, &desc);
 	copy_few((uint8_t *)machine_frame(address / 4096) + offset,
-	         rte_pktmbuf_mtod(packet->mbuf, const uint8_t *), desc.length);
+	         rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
+	ring->response->desc[(ring->response_head + i) & mask] = (struct exo_desc){
+	        .address = address,
+	        .length = length,
+	        .flags = flags,
+	        .cookie = cookie,
+	        .timestamp = packet->timestamp,
+	        .wire_length = packet->length,
+	        .port = packet->port,
+	        .binding = (uint32_t)binding,
+	        .hash = packet->hash,
+	};
 	return true;
 }
 
-/* How many usual frames there is place for. */
-static inline uint32_t usual_room(struct net_ring *ring, uint32_t n)
+/* Shows the environment the first n that were put. */
+static inline void show_usual(struct net_ring *ring, uint32_t n, uint64_t bytes)
 {
-	uint32_t requests, room;
-
-	if (ring->exchange_least || ring->n_buffers > 0)
-		return 0;
-	requests = ring_requests(ring);
-	room = ring_room(ring);
-	n = n < requests ? n : requests;
-	return n < room ? n : room;
+	ring_consume(ring, n);
+	ring_publish(ring, n);
+	ring->counters.packets += n;
+	ring->counters.bytes += bytes;
 }
 
-/* As many of the packets, from the first, as are usual. → how many. */
-static inline unsigned deliver_run(struct net_ring *ring, const struct net_packet *packets,
-                                   unsigned n, uint32_t accept, uint16_t flags, uint32_t binding)
+static inline bool deliver_usual(struct net_ring *ring, const struct net_packet *packet,
+                                 uint32_t length, uint16_t flags, uint64_t binding)
 {
+	if (usual_room(ring) == 0 || !put_usual(ring, 0, packet, length, flags, binding))
+		return false;
+	show_usual(ring, 1, length);
+	return true;
+}
+
+static enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
+                                 uint32_t length, uint16_t flags, uint64_t binding)
+{
+	struct exo_desc desc = {
+	        .flags = flags,
+	        .timestamp = packet->timestamp,
+	        .wire_length = packet->length,
+	        .port = packet->port,
+	        .binding = (uint32_t)binding,
+	        .hash = packet->hash,
+	};
+
+	if (ring_room(ring) == 0)
+		return RING_FULL;
+	if (ring->exchange_least != 0 && exchange_deliver(ring, packet, &desc))
+		return RING_DELIVERED;
+	return deliver_any(ring, packet, length, &desc);
+}
+
+/* What is not usual, or into a ring that others deliver to as well. */
+static __attribute__((noinline)) enum ring_outcome deliver_else(struct net_ring *ring,
+                                                                const struct net_packet *packet,
+                                                                uint32_t length, uint16_t flags,
+                                                                uint64_t binding)
+{
+	bool shared = net.n_pollers > 1;
+	enum ring_outcome outcome = RING_DELIVERED;
+
+	if (shared)
+		machine_lock(&ring->lock);
+	if (!shared || !deliver_usual(ring, packet, length, flags, binding))
+		outcome = deliver(ring, packet, length, flags, binding);
+	if (shared)
+		machine_unlock(&ring->lock);
+	return outcome;
+}
+
+/* The packet's flags, and whether `accept` cuts it. */
+static inline uint16_t flags_of(const struct net_packet *packet, uint32_t accept)
+{
+	return packet->flags | (accept < packet->length ? EXO_DESC_CUT : 0);
+}
+
+enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
+                               uint32_t accept, uint16_t flags, uint64_t binding)
+{
+	uint32_t length = accept < packet->length ? accept : packet->length;
+
+	flags |= flags_of(packet, accept);
+	if (net.n_pollers == 1 && deliver_usual(ring, packet, length, flags, binding))
+		return RING_DELIVERED;
+	return deliver_else(ring, packet, length, flags, binding);
+}
+
+static inline unsigned deliver_run(struct net_ring *ring, const struct net_packet *packets,
+                                   unsigned n, uint32_t accept, uint64_t binding)
+{
+	uint32_t room = usual_room(ring);
 	uint64_t bytes = 0;
 	unsigned i;
 
-	n = usual_room(ring, n);
+	n = n < room ? n : room;
 	for (i = 0; i < n; i++) {
-		if (!put_usual(ring, i, &packets[i], describe(&packets[i], accept, flags, binding)))
+		const struct net_packet *packet = &packets[i];
+		uint32_t length = accept < packet->length ? accept : packet->length;
+
+		if (!put_usual(ring, i, packet, length, flags_of(packet, accept), binding))
 			break;
-		bytes += accept < packets[i].length ? accept : packets[i].length;
+		bytes += length;
 	}
-	if (i == 0)
-		return 0;
-	ring_consume(ring, i);
-	ring_publish(ring, i);
-	ring->counters.packets += i;
-	ring->counters.bytes += bytes;
+	if (i > 0)
+		show_usual(ring, i, bytes);
 	return i;
-}
-
-static inline enum ring_outcome deliver(struct net_ring *ring, const struct net_packet *packet,
-                                        uint32_t accept, uint16_t flags, uint64_t binding)
-{
-	struct exo_desc desc;
-
-	if (deliver_run(ring, packet, 1, accept, flags, (uint32_t)binding))
-		return RING_DELIVERED;
-	if (ring_room(ring) == 0)
-		return RING_FULL;
-	desc = describe(packet, accept, flags, (uint32_t)binding);
-	if (ring->exchange_least && exchange_deliver(ring, packet, &desc))
-		return RING_DELIVERED;
-	return deliver_any(ring, packet, desc.length, &desc);
 }
 
 unsigned ring_deliver_run(struct net_ring *ring, const struct net_packet *packets, unsigned n,
@@ -329,22 +381,8 @@ unsigned ring_deliver_run(struct net_ring *ring, const struct net_packet *packet
 
 	if (shared)
 		machine_lock(&ring->lock);
-	n = deliver_run(ring, packets, n, accept, 0, (uint32_t)binding);
+	n = deliver_run(ring, packets, n, accept, binding);
 	if (shared)
 		machine_unlock(&ring->lock);
 	return n;
-}
-
-enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
-                               uint32_t accept, uint16_t flags, uint64_t binding)
-{
-	bool shared = net.n_pollers > 1;
-	enum ring_outcome outcome;
-
-	if (shared)
-		machine_lock(&ring->lock);
-	outcome = deliver(ring, packet, accept, flags, binding);
-	if (shared)
-		machine_unlock(&ring->lock);
-	return outcome;
 }

@@ -295,7 +295,7 @@ static bool is_full(const struct net_flight *flight, unsigned besides)
 }
 
 /* Completes what no NIC holds any more, in order. */
-static void settle(struct net_ring *ring)
+static inline void settle(struct net_ring *ring)
 {
 	struct net_flight *flight = ring->flight;
 
@@ -611,24 +611,39 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 	return true;
 }
 
-unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
+/* What is not plain, or behind what is not. */
+static __attribute__((noinline)) void transmit_else(struct net_ring *ring,
+                                                    const struct net_space *space, unsigned core,
+                                                    uint32_t available)
 {
 	struct batch batch;
-	uint32_t available, before = ring->request_tail, at = 0;
-	bool going = send_rest(ring, core);
+	uint32_t at = 0;
+	bool going = true;
 
 	batch.core = core;
-	batch.space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
+	batch.space = space;
 	batch.n = batch.reported = batch.plain = 0;
-	settle(ring);
-	if (going && batch.space)
-		going = !ring_plain(ring, batch.space, core);
-	available = ring_requests(ring);
 	for (unsigned i = 0; i < NET_BURST && available > 0 && going; i++)
 		going = take(ring, &batch, &at, &available);
 	(void)flush(ring, &batch);
 	settle(ring);
+}
+
+unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
+{
+	const struct net_space *space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
+	uint32_t available, before = ring->request_tail;
+	bool going = send_rest(ring, core);
+
+	settle(ring);
+	if (going && space)
+		going = !ring_plain(ring, space, core);
+	available = ring_requests(ring);
+	if (available > 0 && going) {
+		transmit_else(ring, space, core, available);
+		available = ring_requests(ring);
+	}
 	/* Where nothing more may be under way, the bell rings when something has come back. */
-	*more = (ring_requests(ring) > 0 && !is_full(ring->flight, 0)) || ring->rest.n > 0;
+	*more = (available > 0 && !is_full(ring->flight, 0)) || ring->rest.n > 0;
 	return ring->request_tail - before;
 }

@@ -381,10 +381,16 @@ static bool is_running(const struct env *env)
 /* Timer, NIC or nudge. Whether the PE may go on. */
 static bool interrupted(struct core *core, struct pe *pe)
 {
+	uint64_t now = machine_tsc();
 	bool more = true;
-	uint64_t now;
 
 	upcall_restart(pe);
+	if (now >= core->listen_at && now < core->slot_end) {
+		/* machine_run asks for a poll behind it. */
+		listen(core, now);
+		arm(core, pe);
+		return true;
+	}
 	now = poll(core);
 	for (struct machine_pe *p = &pe->machine; p; p = p->caller) {
 		ring_timer(pe_of(p), now);

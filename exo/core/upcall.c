@@ -144,9 +144,11 @@ void upcall_set_result(struct pe *pe, uint64_t result)
 
 static uint32_t take_all(struct pe *pe)
 {
-	uint32_t events = __atomic_exchange_n(&pe->machine.events, 0, __ATOMIC_ACQ_REL);
+	uint32_t events = 0;
 
-	if (pe->machine.page)
+	if (__atomic_load_n(&pe->machine.events, __ATOMIC_RELAXED) != 0)
+		events = __atomic_exchange_n(&pe->machine.events, 0, __ATOMIC_ACQ_REL);
+	if (pe->machine.page && __atomic_load_n(&pe->machine.page->pending, __ATOMIC_RELAXED) != 0)
 		events |= __atomic_exchange_n(&pe->machine.page->pending, 0, __ATOMIC_RELAXED);
 	return events;
 }
@@ -157,7 +159,8 @@ uint32_t upcall_take(struct pe *pe)
 
 	keep |= wants(pe, EXO_UPCALL_REMOTE) ? EXO_EVENT_REMOTE : 0;
 	keep |= wants(pe, EXO_UPCALL_REVOKE) ? EXO_EVENT_REVOKE : 0;
-	__atomic_fetch_or(&pe->machine.events, events & keep, __ATOMIC_ACQ_REL);
+	if (events & keep)
+		__atomic_fetch_or(&pe->machine.events, events & keep, __ATOMIC_ACQ_REL);
 	return events & ~keep;
 }
 

@@ -136,8 +136,8 @@ static void to_transport(struct udp_stack *stack, const struct flow *flow,
 bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 {
 	const uint8_t *frame = buffer->data;
-	struct udp_datagram datagram;
-	const struct flow *flow;
+	struct udp_datagram *datagram;
+	struct flow *flow;
 	uint64_t key[4];
 	uint32_t size;
 	int32_t room;
@@ -160,15 +160,15 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	size = wire_get16(frame + UDP + UDP_LENGTH);
 	if (!is_sound(buffer, size, (uint32_t)room))
 		return false;
-	datagram = flow->datagram;
-	datagram.data = buffer->data + DATA;
-	datagram.size = size - UDP_SIZE;
-	datagram.time = buffer->time;
-	datagram.buffer = buffer;
+	datagram = &flow->datagram;
+	datagram->data = buffer->data + DATA;
+	datagram->size = size - UDP_SIZE;
+	datagram->time = buffer->time;
+	datagram->buffer = buffer;
 	stack->count.udp_in++;
-	flow->socket->receive(flow->socket, &datagram);
-	if (datagram.buffer != NULL)
-		udp_buffer_release(stack, datagram.buffer);
+	flow->socket->receive(flow->socket, datagram);
+	if (datagram->buffer != NULL)
+		udp_buffer_release(stack, datagram->buffer);
 	return true;
 }
 

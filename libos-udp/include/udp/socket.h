@@ -3,8 +3,8 @@
  * UDP sockets (RFC 768): event-driven, without copies.
  *
  * A socket is memory of the application's. When a datagram arrives for it, the stack calls
- * `receive` with a description whose data lies in the buffer that the frame arrived in. Within that
- * call the application may
+ * `receive` with a description whose data lies in the buffer that the frame arrived in; the
+ * description is the stack's, only to be read. Within that call the application may
  *
  *     - just read it: the buffer goes back afterwards;
  *     - keep it (udp_datagram_keep) and give it back later by udp_buffer_release;

@@ -208,19 +208,24 @@ static int map_all(struct call *call, struct env *target, int64_t *n)
 
 /* ---- EXO_CALL_UNMAP ---- */
 
-static int unmap_one(struct env *env, const struct exo_range *range)
+/* *looks grows by how many pages or mappings had to be looked at. */
+static int unmap_one(struct env *env, const struct exo_range *range, uint64_t *looks)
 {
+	uint64_t mapped;
+
 	if (range->count == 0 || !space_usable(range->address, range->count))
 		return -EXO_EINVAL;
 	machine_lock(&env->space_lock);
+	mapped = env->account->mappings;
 	space_unmap(env, range);
 	machine_unlock(&env->space_lock);
+	*looks += range->count < mapped ? range->count : mapped;
 	return 0;
 }
 
 static int unmap_all(struct call *call, struct env *target, int64_t *n)
 {
-	uint64_t looks = 0, mapped;
+	uint64_t looks = 0;
 
 	for (*n = 0; (uint64_t)*n < call->arg[2] && *n < SPACE_CALL_RANGES_MAX &&
 	             looks < SPACE_CALL_LOOKS_MAX;
@@ -229,12 +234,10 @@ static int unmap_all(struct call *call, struct env *target, int64_t *n)
 		int error = call_copy_in(&range, call->arg[1] + (uint64_t)*n * sizeof(range),
 		                         sizeof(range));
 
-		mapped = target->account->mappings;
 		if (!error)
-			error = unmap_one(target, &range);
+			error = unmap_one(target, &range, &looks);
 		if (error)
 			return error;
-		looks += range.count < mapped ? range.count : mapped;
 	}
 	return 0;
 }

@@ -57,7 +57,8 @@ uint64_t time_wall(void);
  * handed out. */
 void pci_init(void);
 
-/* vtd.c: the IOMMU: what of memory each PCI function reaches. What drivers ask of it is in x86.h. */
+/* vtd.c: the IOMMU: what of memory each PCI function reaches. What drivers ask of it is in x86.h.
+ */
 
 /* Finds the units that ACPI names and switches them on: from then on a function reaches nothing
  * before x86_dma_trust or x86_domain_make. Without a unit that can be used, which is said, every

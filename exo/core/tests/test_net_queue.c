@@ -324,8 +324,7 @@ static void ends_with_its_space(void **state)
 	assert_true(arrive());
 	assert_int_equal(net_revoke(&space), 0);
 	assert_int_equal(world_pins(), 0);
-	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap),
-	                 -EXO_ESTALE);
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), -EXO_ESTALE);
 	assert_int_equal(world_env(ALICE)->account->rings, 0);
 }
 

@@ -53,10 +53,10 @@ struct exo_start_address {
 	uint16_t port;  /* NIC port */
 	uint8_t mac[6];
 	uint16_t mtu;
-	uint16_t vlan;       /* tag of its frames (IEEE 802.1Q), 1 to 4094; 0: they have none */
+	uint16_t vlan;      /* tag of its frames (IEEE 802.1Q), 1 to 4094; 0: they have none */
+	uint16_t publishes; /* 1: this environment writes `neighbours`; otherwise it is read-only */
 	uint8_t address[16]; /* network order, IPv4 in the first four bytes */
 	uint8_t gateway[16]; /* all zero: none */
-	uint32_t publishes; /* 1: this environment writes `neighbours`; otherwise it is read-only */
 	uint64_t neighbours; /* where the neighbour table is that those who share the address have
 	                        in common, a page (udp/neighbours.h); 0: none */
 };

@@ -44,8 +44,13 @@ static void unblock(struct pe *pe)
 		machine_nudge(pe->core);
 }
 
-int64_t ext_strand_unblock(uint64_t env, uint64_t core, uint64_t c, uint64_t d, uint64_t e,
-                           void *user)
+static void end_slot(struct pe *pe)
+{
+	pe_post(pe, EXO_EVENT_SLOT_END);
+}
+
+static int64_t act_on(const struct ext_user *user, uint64_t env, uint64_t core,
+                      void (*act)(struct pe *))
 {
 	struct pe *pe;
 
@@ -54,24 +59,21 @@ int64_t ext_strand_unblock(uint64_t env, uint64_t core, uint64_t c, uint64_t d, 
 	core_lock();
 	pe = find_pe(user, env, core);
 	if (pe)
-		unblock(pe);
+		act(pe);
 	core_unlock();
 	return pe ? 0 : -EXO_ENOENT;
+}
+
+int64_t ext_strand_unblock(uint64_t env, uint64_t core, uint64_t c, uint64_t d, uint64_t e,
+                           void *user)
+{
+	return act_on(user, env, core, unblock);
 }
 
 int64_t ext_strand_checkpoint(uint64_t env, uint64_t core, uint64_t c, uint64_t d, uint64_t e,
                               void *user)
 {
-	struct pe *pe;
-
-	if (!ext_services_are_open())
-		return -EXO_EAGAIN;
-	core_lock();
-	pe = find_pe(user, env, core);
-	if (pe)
-		pe_post(pe, EXO_EVENT_SLOT_END);
-	core_unlock();
-	return pe ? 0 : -EXO_ENOENT;
+	return act_on(user, env, core, end_slot);
 }
 
 int64_t ext_strand_resume(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint64_t e, void *user)

@@ -5,16 +5,19 @@
  *     ip=ADDR/LEN[,GATEWAY][@PORT[.VLAN]]
  *                                    an address of the machine, IPv4 or IPv6, on a NIC port
  *                                    (default 0), in a VLAN of it or untagged; repeatable: the
- * manifest counts them from 0 ip=dhcp[,ADDR/LEN[,GATEWAY]][@PORT] one that a DHCP server gives;
- * ADDR where none answers. Without any ip= the addresses that the manifest wants are asked for
+ *                                    manifest counts them from 0
+ *     ip=dhcp[,ADDR/LEN[,GATEWAY]][@PORT]
+ *                                    one that a DHCP server gives; ADDR where none answers.
+ *                                    Without any ip= the addresses that the manifest wants are
+ *                                    asked for
  *     ip=auto[@PORT]                 an IPv6 address formed from what routers announce
  *     dns=ADDR                       a name server, told to environments with addresses before
  *                                    those that DHCP and routers name; up to four
  *     stable=KEY                     32 hexadecimal digits: what formed addresses are made of
  *                                    besides prefix and MAC (RFC 7217)
  *     channel=KEY                    32 hexadecimal digits: the host channel's key
- *     cores=PORT              send ELF cores of environments that fault by the host channel, on
- * this NIC port where the manifest names none
+ *     cores=PORT                     send ELF cores of environments that fault by the host
+ *                                    channel, on this NIC port where the manifest names none
  *     retry=SECONDS                  start the machine again, that long after a payload came
  *                                    damaged: whoever loads it may have better luck
  *     report=PORT, syslog=PORT, reboot=KEY

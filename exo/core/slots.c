@@ -170,13 +170,31 @@ static inline bool asleep(const struct pe *pe, uint64_t now)
 	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) == 0;
 }
 
-/* Who runs in a PE's slot: itself, or, while it waits for a reply, who is to give it; NULL: nobody
- * now. A timer that passed ends such waiting. */
-static struct pe *actor(struct pe *pe, uint64_t now)
+static bool timer_passed(struct pe *pe, uint64_t now)
 {
+	ring_timer(pe, now);
+	return __atomic_load_n(&pe->machine.events, __ATOMIC_ACQUIRE) & EXO_EVENT_TIMER;
+}
+
+/* Whether it waits for a reply of who runs this moment, directly or not. */
+static bool waits_for_current(const struct core *core, const struct pe *pe)
+{
+	const struct machine_pe *p = core->current ? &core->current->machine : NULL;
+
+	while (p && p != &pe->machine)
+		p = p->caller;
+	return p != NULL;
+}
+
+/* Who runs in a PE's slot: itself, or, while it waits for a reply, who is to give it; NULL: nobody
+ * now. A timer that passed ends such waiting, but not under who serves this moment: it has entered
+ * all who wait for it, and leaves them together. */
+static struct pe *actor(const struct core *core, struct pe *pe, uint64_t now)
+{
+	if (pe->machine.callee && waits_for_current(core, pe))
+		pe = core->current;
 	for (; pe->machine.callee; pe = pe_of(pe->machine.callee)) {
-		ring_timer(pe, now);
-		if (__atomic_load_n(&pe->machine.events, __ATOMIC_ACQUIRE) & EXO_EVENT_TIMER)
+		if (timer_passed(pe, now))
 			transfer_abandon(pe, -EXO_EAGAIN);
 		if (!pe->machine.callee)
 			break;
@@ -208,7 +226,7 @@ static struct pe *next_runnable(const struct core *core, unsigned *slot, uint64_
 		unsigned at = (first + (unsigned)__builtin_ctzll(owned)) % EXO_SLOTS_PER_CORE;
 		struct pe *pe = core->slots[at];
 
-		pe = asleep(pe, now) ? NULL : actor(pe, now);
+		pe = asleep(pe, now) ? NULL : actor(core, pe, now);
 		if (pe) {
 			*slot = at;
 			return pe;
@@ -392,10 +410,9 @@ static bool interrupted(struct core *core, struct pe *pe)
 		return true;
 	}
 	now = poll(core);
-	for (struct machine_pe *p = &pe->machine; p; p = p->caller) {
-		ring_timer(pe_of(p), now);
-		more = more && is_running(pe_of(p)->env);
-	}
+	ring_timer(pe, now);
+	for (struct machine_pe *p = pe->machine.caller; p; p = p->caller)
+		more = more && !timer_passed(pe_of(p), now) && is_running(pe_of(p)->env);
 	revoke_tick(now);
 	if (more && now >= core->slot_end)
 		more = slot_over(core, pe, now);
@@ -475,6 +492,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	core->save_end = 0;
 	core->last_work = started;
 	if (passes_on(core, payer, started)) {
+		core->current = NULL;
 		leave_chain(pe);
 		if (held)
 			env_leave(payer);
@@ -498,6 +516,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	core_raise(payer, EXO_EXT_SLOT_END, machine_core(), started, 0);
 	payer->account->ticks_used += started;
 	leave_chain(core->current);
+	core->current = NULL;
 	if (held)
 		env_leave(payer);
 }
@@ -613,7 +632,7 @@ int64_t slots_donate(uint32_t id, bool wake)
 			continue;
 		if (wake)
 			pe->wait_deadline = 0;
-		core->donee = actor(pe, machine_tsc());
+		core->donee = actor(core, pe, machine_tsc());
 		result = core->donee ? 0 : -EXO_EAGAIN;
 	}
 	machine_unlock(&core->lock);

@@ -282,6 +282,38 @@ static void never_replying(void **state)
 	assert_int_equal(kit_call(server, EXO_CALL_REPLY, 1, 0, 0, 0), -EXO_ENOENT);
 }
 
+/* The same where nobody else could run meanwhile, so that the slot would simply go on. */
+static void never_replying_alone(void **state)
+{
+	server_play = spins;
+	kit_call(client, EXO_CALL_TIMER, machine_tsc() + 3 * SLOT, 0, 0, 0);
+	for (int i = 0; i < 9 && answers == 0; i++)
+		turns(1);
+	assert_int_equal(answer, -EXO_EAGAIN);
+	turns(1);
+	assert_int_equal(kit_env(client)->cores | kit_env(server)->cores, 0);
+}
+
+/* A server that gives its time to who waits for it goes on by that; the timer counts as ever. */
+static void donates(struct pe *pe)
+{
+	if (pe->machine.regs.rip != REMOTE)
+		waits(pe);
+	else
+		call(pe, EXO_CALL_YIELD, client, 1);
+}
+
+static void giving_time_to_its_caller(void **state)
+{
+	server_play = donates;
+	kit_call(client, EXO_CALL_TIMER, machine_tsc() + SLOT / 2, 0, 0, 0);
+	for (int i = 0; i < 1000 && answers == 0; i++) {
+		turns(1);
+		assert_int_equal(kit_env(client)->cores | kit_env(server)->cores, 0);
+	}
+	assert_int_equal(answer, -EXO_EAGAIN);
+}
+
 static void exits(struct pe *pe)
 {
 	if (pe->machine.regs.rip == REMOTE)
@@ -435,6 +467,8 @@ int main(void)
 	        TEST(a_busy_server_is_not_entered),
 	        TEST(replying_to_nobody),
 	        TEST(never_replying),
+	        TEST(never_replying_alone),
+	        TEST(giving_time_to_its_caller),
 	        TEST(a_dying_server_lets_its_caller_go_on),
 	        TEST(killed_while_serving),
 	        TEST(killed_while_waiting),

@@ -9,6 +9,10 @@
 #include <libexo/start.h>
 #include <libexo/time.h>
 
+enum {
+	END_NS = 20000000000,
+};
+
 struct trial {
 	const char *name;
 	void (*run)(void);
@@ -132,13 +136,16 @@ bool trial_child_with(struct exo_child *child, const char *role, unsigned core, 
 int trial_end(struct exo_child *child)
 {
 	struct exo_env_status status = {.env = child->cap};
+	uint64_t limit = exo_tsc() + exo_time_ticks(END_NS);
 
 	do {
 		exo_wait(exo_tsc() + exo_time_ticks(1000000));
 		if (exo_env_status(&status) < 0)
 			return -1;
-	} while (status.state <= EXO_ENV_RUNNING);
+	} while (status.state <= EXO_ENV_RUNNING && exo_tsc() < limit);
 	exo_env_end(&child->cap);
+	if (status.state <= EXO_ENV_RUNNING)
+		exo_printf("child %u did not end\n", child->id);
 	return status.state == EXO_ENV_EXITED ? status.status : -1000 - (int)status.state;
 }
 

@@ -34,7 +34,8 @@ bool trial_child_with(struct exo_child *child, const char *role, unsigned core, 
 extern uint64_t trial_child_frames;
 /* Gives a child the next free `slots` of a core's vector. */
 bool trial_slots(const struct exo_child *child, unsigned core, unsigned slots);
-/* Waits until the child has ended and forgets it. → its exit status, or -1000 - state. */
+/* Waits until the child has ended, at most 20 s, and forgets it. → its exit status, or -1000 -
+ * state. */
 int trial_end(struct exo_child *child);
 /* Frames that are free now. */
 uint64_t trial_free_frames(void);

@@ -17,6 +17,8 @@ enum {
 	POOL = 16,
 	TAKEN = 6,
 	DEADLINE_NS = 200000000,
+	PATIENCE_NS =
+	        5000000000, /* until who gives would lose: longer than a crowded host stalls */
 	LIMIT_NS = 20000000000,
 	WORDS = EXO_PAGE_SIZE / sizeof(uint64_t),
 	SECTORS = TAKEN * EXO_PAGE_SIZE / 512,
@@ -205,21 +207,21 @@ static bool look(const struct exo_child *child)
 	return exo_env_status(&status) == 0;
 }
 
-static int ask(const struct exo_child *child, uint64_t count)
+static int ask(const struct exo_child *child, uint64_t count, uint64_t within_ns)
 {
 	struct exo_repossess block = {.authority = *exo_start_cap(EXO_USE_FRAMES),
 	                              .env = child->id,
 	                              .kind = EXO_KIND_FRAME,
 	                              .first = EXO_UNITS_ANY,
 	                              .count = count,
-	                              .deadline = exo_tsc() + exo_time_ticks(DEADLINE_NS)};
+	                              .deadline = exo_tsc() + exo_time_ticks(within_ns)};
 
 	return exo_repossess(&block);
 }
 
 /* Starts a child, waits until it has its pool, asks, and waits until that is settled. */
 static bool take_with(struct exo_child *child, const char *role, trial_furnish *furnish,
-                      uint64_t *before)
+                      uint64_t within_ns, uint64_t *before)
 {
 	uint64_t limit = exo_tsc() + exo_time_ticks(LIMIT_NS), settled = 0;
 
@@ -233,7 +235,7 @@ static bool take_with(struct exo_child *child, const char *role, trial_furnish *
 		look(child);
 	}
 	exo_wait(exo_tsc() + exo_time_ticks(5000000)); /* its handler, too */
-	if (ask(child, TAKEN) < 0)
+	if (ask(child, TAKEN, within_ns) < 0)
 		return false;
 	while (!settled && exo_tsc() < limit)
 		settled = (uint64_t)exo_wait(exo_tsc() + exo_time_ticks(2000000)) & EXO_EVENT_TAKEN;
@@ -242,7 +244,7 @@ static bool take_with(struct exo_child *child, const char *role, trial_furnish *
 
 static bool take_from(struct exo_child *child, const char *role, uint64_t *before)
 {
-	return take_with(child, role, NULL, before);
+	return take_with(child, role, NULL, DEADLINE_NS, before);
 }
 
 static void finish(struct exo_child *child)
@@ -256,7 +258,7 @@ void trial_giving_in_time(void)
 	struct exo_child child;
 	uint64_t before;
 
-	TRIAL(take_from(&child, "giver", &before));
+	TRIAL(take_with(&child, "giver", NULL, PATIENCE_NS, &before));
 	TRIAL(status.account.frames == before - TAKEN);
 	TRIAL(status.account.n_losses == 0);
 	finish(&child);
@@ -306,7 +308,7 @@ void trial_saving(void)
 
 	if (exo_info()->disk_sectors == 0)
 		return;
-	TRIAL(take_with(&child, "saver", give_extent, &before));
+	TRIAL(take_with(&child, "saver", give_extent, DEADLINE_NS, &before));
 	TRIAL(trial_end(&child) == 46);
 }
 

@@ -10,7 +10,7 @@
 
 #include "../dev/power.h"
 #include "apic.h"
-#include "console.h"
+#include "../dev/console.h"
 #include "kernel.h"
 #include "paging.h"
 

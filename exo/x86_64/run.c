@@ -12,7 +12,7 @@
 #include <exo/layout.h>
 
 #include "apic.h"
-#include "console.h"
+#include "../dev/console.h"
 #include "space.h"
 
 /* exo/dpdk; absent in images that test the machine alone. */

@@ -50,24 +50,9 @@ void time_init(uint16_t pm_timer);
 /* Nanoseconds since 1970 by the real-time clock; 0: none. */
 uint64_t time_wall(void);
 
-/* pci.c: PCI at start; configuration space itself is in x86.h. */
-
-/* Finds the way to configuration space (behind acpi_init), then stops the DMA of NICs, disks and
- * USB controllers that firmware left active, on every bus that bridges lead to, before memory is
- * handed out. */
-void pci_init(void);
-
-/* vtd.c: the IOMMU: what of memory each PCI function reaches. What drivers ask of it is in x86.h.
- */
-
-/* Finds the units that ACPI names and switches them on: from then on a function reaches nothing
- * before x86_dma_trust or x86_domain_make. Without a unit that can be used, which is said, every
- * function reaches everything. */
-void vtd_init(void);
-
 /* smp.c: the other cores (SDM vol. 3A, 9.4.4: start-up by INIT and SIPI). */
 
-/* A core that the firmware's tables name; called by acpi.c. The calling core is already core 0. */
+/* A core that the firmware's tables name; by dev/acpi.c. The calling core is already core 0. */
 void smp_add(uint32_t apic_id);
 /* Fixes machine_cores, so that DPDK knows its lcores before it starts. */
 void smp_count(void);

@@ -136,8 +136,8 @@ uint64_t x86_pci_window(uint64_t *size);
 typedef void x86_pci_visit(unsigned bus, unsigned device, unsigned function);
 void x86_pci_walk(x86_pci_visit *visit);
 
-/* ---- What devices reach by themselves, where there is an IOMMU (vtd.c); without one, everything
- * ---- */
+/* ---- What devices reach by themselves, where there is an IOMMU (dev/vtd.c); without one, all of
+ * it ---- */
 
 /* The function reaches all memory: a driver of the kernel's directs it. Nothing happens where it
  * has a domain. */

@@ -3,11 +3,12 @@
  * firmware has bugs. Fields are read at their offsets. */
 #include "acpi.h"
 
-#include "../dev/power.h"
-#include "../dev/serial.h"
-#include "memory.h"
-#include "start.h"
 #include <string.h>
+
+#include "../x86_64/memory.h"
+#include "../x86_64/start.h"
+#include "power.h"
+#include "serial.h"
 
 enum {
 	HEADER = 36, /* bytes of every table's head */

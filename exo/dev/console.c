@@ -8,10 +8,10 @@
 
 #include <stdio.h>
 
-#include "../dev/serial.h"
-#include "../dev/text.h"
-#include "cpu.h"
-#include "x86.h"
+#include "../x86_64/cpu.h"
+#include "../x86_64/x86.h"
+#include "serial.h"
+#include "text.h"
 
 static struct machine_lock console_lock;
 static bool line_open; /* the last byte written was not a newline */

@@ -5,10 +5,10 @@
 #include <exo/error.h>
 #include <exo/fact.h>
 
+#include "../x86_64/cpu.h"
+#include "../x86_64/start.h"
 #include "acpi.h"
 #include "console.h"
-#include "cpu.h"
-#include "start.h"
 
 static void set_text(struct exo_fact *fact, const char *text, size_t size)
 {

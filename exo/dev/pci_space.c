@@ -4,8 +4,8 @@
  * 7.2.2). Memory is mapped a bus at a time, when it is first asked for. */
 #include "start.h"
 
+#include "../x86_64/cpu.h"
 #include "acpi.h"
-#include "cpu.h"
 
 enum {
 	PORT_ADDRESS = 0xcf8,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The few ACPI tables that the kernel reads: MADT (cores), FADT (power, timer), MCFG (PCI's
  * configuration space), DSDT (only \_S5). */
-#ifndef X86_ACPI_H
-#define X86_ACPI_H
+#ifndef DEV_ACPI_H
+#define DEV_ACPI_H
 
 #include <stdint.h>
 

@@ -4,8 +4,8 @@
  * legacy mode: a root table with an entry per bus, a context table of a bus with an entry per
  * function, and page tables of a domain as deep as the CPU's.
  *
- *     no entry       the function reaches nothing; what it tries is counted, and the console says
- * so pass-through   functions that a driver of the kernel's directs: all memory (x86_dma_trust),
+ *     no entry       the function reaches nothing; what it tries is counted and said
+ *     pass-through   functions that a driver of the kernel's directs: all memory (x86_dma_trust),
  *                    and those that firmware goes on using (RMRR)
  *     a domain       a function that is an environment's: the pages that were entered
  *
@@ -19,9 +19,9 @@
 #include <exo/error.h>
 #include <string.h>
 
+#include "../x86_64/cpu.h"
+#include "../x86_64/x86.h"
 #include "acpi.h"
-#include "cpu.h"
-#include "x86.h"
 
 enum {
 	PAGE = 4096,

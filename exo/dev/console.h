@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The console's inside; to write, use x86_print or machine_console_write. */
-#ifndef X86_CONSOLE_H
-#define X86_CONSOLE_H
+#ifndef DEV_CONSOLE_H
+#define DEV_CONSOLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

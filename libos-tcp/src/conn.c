@@ -33,14 +33,26 @@ bool active_get(struct tcp_conn *conn)
 	return true;
 }
 
+/* Whether the news that a recovery was needless may still come: behind what was sent again and has
+ * been acknowledged. It is waited for while half of the pool is free for those who need one. */
+static bool may_be_undone(const struct tcp_conn *conn)
+{
+	const struct pool *pool = &conn->stack->active_pool;
+
+	return conn->undo_on && conn->act->undo_retrans > 0 && pool->used <= pool->max / 2 &&
+	       conn->state == TCP_STATE_ESTABLISHED;
+}
+
 /* Gives it back where nothing is going on. */
 static void active_put(struct tcp_conn *conn)
 {
 	const struct active *act = conn->act;
 
 	if (!has_active(conn) || act->records != NULL || act->early != NULL || conn->dsack ||
-	    (conn->recovery != TCP_RECOVERY_OPEN && conn->state != TCP_STATE_CLOSED))
+	    (conn->recovery != TCP_RECOVERY_OPEN && conn->state != TCP_STATE_CLOSED) ||
+	    may_be_undone(conn))
 		return;
+	conn->undo_on = 0;
 	/* Whether a probe had to repair a loss shows only in what is acknowledged next. */
 	conn->tlp_left = act->tlp_high != 0;
 	pool_put(&conn->stack->active_pool, conn->act);

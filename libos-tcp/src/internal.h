@@ -173,6 +173,8 @@ bool ack_updates_window(const struct tcp_conn *conn, const struct segment *segme
 /* ---- sack.c ---- */
 
 void sack_input(struct tcp_conn *conn, const struct segment *segment, struct ack *ack);
+/* Nothing is in flight: whether the first block tells of a duplicate, which is noted. */
+bool sack_late_duplicate(struct tcp_conn *conn, const struct segment *segment, struct ack *ack);
 /* Notes that [start, end) was received out of order (RFC 2018, 4). */
 void sack_note(struct tcp_conn *conn, uint32_t start, uint32_t end);
 /* Forgets what rcv_nxt has passed. */

@@ -38,7 +38,8 @@ static void smooth(struct tcp_conn *conn, int32_t rtt)
 
 void rtt_sample(struct tcp_conn *conn, uint32_t rtt_us)
 {
-	uint32_t rtt = min_u32(max_u32(rtt_us, 1), 1u << 28);
+	/* Above any timeout, and far enough below 2^31 for eight times it and a deviation. */
+	uint32_t rtt = min_u32(max_u32(rtt_us, 1), 1u << 27);
 
 	if (!conn->rtt_seen || rtt <= conn->min_rtt_us ||
 	    conn->stack->ms - conn->min_rtt_ms > MIN_RTT_WINDOW_MS) {

@@ -164,6 +164,16 @@ static bool valid(const struct tcp_conn *conn, const struct range *block, bool d
 	       ack != NULL;
 }
 
+bool sack_late_duplicate(struct tcp_conn *conn, const struct segment *segment, struct ack *ack)
+{
+	const struct range *block = segment->options.sacks;
+
+	if (!has_active(conn) || !is_duplicate(segment) || !valid(conn, block, true, ack))
+		return false;
+	take_duplicate(conn, block, ack);
+	return true;
+}
+
 static bool seen(const struct tcp_conn *conn, const struct range *block)
 {
 	for (unsigned i = 0; i < SACKS_MAX; i++)
@@ -190,7 +200,8 @@ void sack_input(struct tcp_conn *conn, const struct segment *segment, struct ack
 		}
 		if (first)
 			take_duplicate(conn, block, ack);
-		if (seq_gt(block->end, conn->snd_una) && (first || !seen(conn, block)))
+		/* A duplicate of what this very acknowledgement covers is in the records still. */
+		if (seq_gt(block->end, ack->prior_una) && (first || !seen(conn, block)))
 			walk(conn, block, first, ack);
 	}
 	for (unsigned i = 0; i < SACKS_MAX; i++)

@@ -118,8 +118,10 @@ static void syn_timeout(struct tcp_conn *conn)
 		conn_end(conn, TCP_CAUSE_TIMEOUT);
 		return;
 	}
+	/* Patience begins with the first SYN. */
 	if (conn->retransmits == 0)
-		conn->stuck_ms = conn->stack->ms | 1;
+		conn->stuck_ms =
+		        (conn->stack->ms - (conn->stack->us - conn->syn_us) / 1000) | 1;
 	conn->retransmits++;
 	conn->total_retrans++;
 	conn->stack->count.retransmits++;

@@ -324,23 +324,32 @@ static inline unsigned poll_queues(const struct net_core *me, unsigned budget)
 	return n;
 }
 
-/* Sends from a ring whose bell rang; it rings again by itself while there is more. */
-static unsigned poll_ring(unsigned core, struct net_ring *ring)
+/* Sends from a ring; its bell rings by itself while there is more. */
+static inline unsigned send_from(unsigned core, struct net_ring *ring, struct net_bell *bell)
 {
-	struct net_bell *bell = &net.bells[ring->id % NET_RINGS_MAX];
-	unsigned n;
 	bool more;
+	unsigned n = ring_transmit(ring, core, &more);
 
-	if (!__atomic_load_n(&bell->rung, __ATOMIC_RELAXED))
-		return 0;
-	__atomic_store_n(&bell->rung, 0, __ATOMIC_SEQ_CST); /* before the head is read */
-	n = ring_transmit(ring, core, &more);
-	net_mark_ring(core, ring, false);
+	/* The poller's alone; who is to be woken is told behind the poll. */
+	if (ring->wake || ring->dirty)
+		net_mark_ring_anew(core, ring, false);
+	else
+		publish_ring(ring);
 	if (!more)
 		return n;
 	__atomic_store_n(&bell->rung, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&net.cores[core].rung, 1, __ATOMIC_RELAXED);
 	return n ? n : 1; /* the port is full: still something to do */
+}
+
+static unsigned poll_ring(unsigned core, struct net_ring *ring)
+{
+	struct net_bell *bell = &net.bells[ring->id % NET_RINGS_MAX];
+
+	if (!__atomic_load_n(&bell->rung, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(&bell->rung, 0, __ATOMIC_SEQ_CST); /* before the head is read */
+	return send_from(core, ring, bell);
 }
 
 /* Each ring gets one batch in turn; who was first is last next time. */
@@ -426,16 +435,14 @@ static inline bool is_more(const struct net_core *me)
 	       __atomic_load_n(&me->rung, __ATOMIC_RELAXED) != 0 || me->watching;
 }
 
-static inline __attribute__((always_inline)) unsigned poll(unsigned core, unsigned budget,
-                                                           bool receive)
+unsigned net_poll(unsigned core, unsigned budget)
 {
 	struct net_core *me = &net.cores[core];
-	unsigned n = 0;
+	unsigned n;
 
 	machine_vector_begin();
 	retire_online(core);
-	if (receive)
-		n = poll_queues(me, budget);
+	n = poll_queues(me, budget);
 	if (n == 0 || is_more(me))
 		n = poll_rest(me, core, budget, n);
 	retire_offline(core);
@@ -444,14 +451,30 @@ static inline __attribute__((always_inline)) unsigned poll(unsigned core, unsign
 	return n;
 }
 
-unsigned net_poll(unsigned core, unsigned budget)
+/* Doorbells of rings that another core polls are rung there. */
+int64_t net_call_send(struct env *caller, uint64_t id)
 {
-	return poll(core, budget, true);
-}
+	struct net_bell *bell = &net.bells[id % NET_RINGS_MAX];
+	unsigned core = machine_core();
+	struct net_core *me = &net.cores[core];
+	struct net_ring *ring;
 
-unsigned net_send(unsigned core, unsigned budget)
-{
-	return poll(core, budget, false);
+	if (bell->core != core)
+		return net_call_doorbell(caller, id);
+	machine_vector_begin();
+	retire_online(core);
+	/* Acquire: it is complete; and it stays for as long as this core is online. */
+	ring = __atomic_load_n(&bell->ring, __ATOMIC_ACQUIRE);
+	if (ring && (ring->id != id || ring->env != caller))
+		ring = NULL;
+	if (ring) {
+		(void)send_from(core, ring, bell);
+		if (is_more(me))
+			(void)poll_rest(me, core, NET_BURST, 1);
+	}
+	retire_offline(core);
+	machine_vector_end();
+	return ring ? 0 : net_call_doorbell(caller, id);
 }
 
 /* ---- Ends ---- */

@@ -60,7 +60,10 @@ int64_t net_call_ring_create(struct env *caller, struct exo_ring_create *arg);
  * kernel touches neither the ring's frames nor buffers named in it. */
 int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap);
 
-/* EXO_CALL_DOORBELL (ring id). Takes no lock. */
+/* EXO_CALL_DOORBELL (ring id): what the core that it is called on polls is sent from at once, a
+ * batch at most; else, or beyond that, the bell rings, which is net_call_doorbell alone: the next
+ * poll of the ring's core sends. Both take no lock. */
+int64_t net_call_send(struct env *caller, uint64_t id);
 int64_t net_call_doorbell(struct env *caller, uint64_t id);
 
 /* EXO_CALL_REVOKE for EXO_KIND_FLOW, EXO_KIND_BINDING and EXO_KIND_RING; rights are checked
@@ -83,8 +86,6 @@ void net_env_end(struct env *env);
  * means that there is nothing to do until an interrupt, a doorbell or time passes.
  */
 unsigned net_poll(unsigned core, unsigned budget);
-/* Its second half alone: what a doorbell asks for. */
-unsigned net_send(unsigned core, unsigned budget);
 
 /* From now on this core's polls look for what there is to send by themselves (on), or wait for
  * doorbells: what a core does that runs nobody, or one that is about to. → off: whether something

@@ -191,8 +191,9 @@ struct net_ring_set {
 
 /* A doorbell: outlives its ring, so that ringing needs no lock. */
 struct net_bell {
-	uint64_t id;  /* of the ring; 0: free */
-	uint32_t env; /* who may ring */
+	struct net_ring *ring; /* atomic: a transmit ring; read by its core inside a poll */
+	uint64_t id;           /* of the ring; 0: free */
+	uint32_t env;          /* who may ring */
 	uint32_t core;
 	uint32_t rung;
 };

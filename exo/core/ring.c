@@ -109,6 +109,8 @@ static int publish(struct env *caller, const struct exo_ring_create *arg, struct
 	bell->env = caller->id;
 	__atomic_store_n(&bell->rung, 0, __ATOMIC_RELAXED); /* left by the last ring */
 	__atomic_store_n(&bell->id, ring->id, __ATOMIC_RELEASE);
+	if (ring->kind == EXO_RING_TRANSMIT)
+		__atomic_store_n(&bell->ring, ring, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&caller->account->rings, 1, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -185,7 +187,10 @@ free_ring:
 
 static void hide(struct net_ring *ring)
 {
-	__atomic_store_n(&net.bells[ring->id % NET_RINGS_MAX].id, 0, __ATOMIC_RELEASE);
+	struct net_bell *bell = &net.bells[ring->id % NET_RINGS_MAX];
+
+	__atomic_store_n(&bell->ring, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&bell->id, 0, __ATOMIC_RELEASE);
 	if (ring->kind == EXO_RING_TRANSMIT)
 		set_remove(ring);
 	else if (ring->function)

@@ -53,8 +53,8 @@ void slots_init(void)
 
 void core_send_soon(unsigned core)
 {
-	if (__atomic_exchange_n(&cores[core].send_wanted, 1, __ATOMIC_SEQ_CST) == 0 &&
-	    core != machine_core())
+	if (core != machine_core() &&
+	    __atomic_exchange_n(&cores[core].send_wanted, 1, __ATOMIC_SEQ_CST) == 0)
 		machine_nudge(core);
 }
 
@@ -357,16 +357,6 @@ static uint64_t poll(struct core *core)
 	return now;
 }
 
-/* What a doorbell asks for. */
-static inline void send_if_wanted(struct core *core)
-{
-	if (!__atomic_load_n(&core->send_wanted, __ATOMIC_RELAXED))
-		return;
-	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
-	if (net_send(machine_core(), SLOTS_POLL_BUDGET) != 0)
-		core->last_work = machine_tsc();
-}
-
 /* The slot is over. Whether the PE may go on. */
 static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
 {
@@ -505,7 +495,6 @@ static void run_slot(struct core *core, struct pe *pe)
 	while (more && is_running(core->current->env)) {
 		struct machine_trap trap;
 
-		send_if_wanted(core);
 		upcall_events(core->current, core->save_end);
 		machine_run(&core->current->machine, &trap);
 		pe = who_trapped(core, &trap);
@@ -601,13 +590,12 @@ void slots_turn(void)
 	uint64_t now;
 	struct pe *pe;
 
-	send_if_wanted(core);
 	now = machine_tsc();
 	pe = pick(core, now);
 	if (!pe)
 		pe = idle(core);
 	if (pe && stop_watching(core))
-		core_send_soon(machine_core());
+		(void)poll(core);
 	if (pe)
 		run_slot(core, pe);
 	housekeeping(machine_tsc());
@@ -673,12 +661,17 @@ int64_t slots_call_wait(struct call *call)
 	return 0;
 }
 
+/* Looks once at what came meanwhile before it goes to sleep: under load nobody is switched. */
 int64_t slots_call_ring_wait(struct call *call)
 {
-	int64_t error = net_call_doorbell(call->env, call->arg[1]);
+	int64_t error = net_call_send(call->env, call->arg[1]);
 
 	call->arg[1] = call->arg[2] = 0;
-	return error ? error : slots_call_wait(call);
+	if (error)
+		return error;
+	if (__atomic_load_n(&call->pe->machine.events, __ATOMIC_RELAXED) == 0)
+		(void)poll(this_core());
+	return slots_call_wait(call);
 }
 
 int64_t slots_call_timer(struct call *call)

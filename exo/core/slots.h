@@ -13,7 +13,8 @@
  * for another's reply (transfer.h) are the other's.
  *
  * The network is polled on each interrupt inside a slot (of NICs: from SLOTS_DEAF_PART of one on),
- * and for as long as nobody can run; a doorbell only has rings sent from. A core halts after
+ * and for as long as nobody can run, and once where somebody has sent and is about to sleep; a
+ * doorbell only has its ring sent from. A core halts after
  * SLOTS_SPIN_PART of a slot without work, and looks again every SLOTS_IDLE_MAX slots.
  *
  * Locks: a core's scheduling lock guards its list of PEs and the owners of its slots, which other

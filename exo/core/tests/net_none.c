@@ -52,11 +52,11 @@ int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap)
 	return -EXO_ENOENT;
 }
 
-int64_t net_call_doorbell(struct env *caller, uint64_t id)
+int64_t net_call_send(struct env *caller, uint64_t id)
 {
 	if (id == 0 || id != net_none.bell)
 		return -EXO_ENOENT;
-	core_send_soon(machine_core());
+	net_none.sends++;
 	return 0;
 }
 
@@ -91,12 +91,6 @@ unsigned net_poll(unsigned core, unsigned budget)
 	net_none.polls++;
 	host_time_add(POLL_TICKS);
 	return net_none.on_poll ? net_none.on_poll(core) : 0;
-}
-
-unsigned net_send(unsigned core, unsigned budget)
-{
-	net_none.sends++;
-	return 0;
 }
 
 void net_quiesce(void)

@@ -202,12 +202,32 @@ static void rings_and_waits(void **state)
 	/* Registers that are no arguments don't matter. */
 	assert_int_equal(kit_call(a, EXO_CALL_RING_WAIT, 0, 5, 77, 0), EXO_EVENT_RING);
 	assert_false(kit_pe(a)->machine.waiting);
+	assert_int_equal(net_none.sends, 1);
+	net_none.polls = 0;
 	assert_int_equal(kit_call(a, EXO_CALL_RING_WAIT, 0, 5, 77, 0), 0);
 	assert_true(kit_pe(a)->machine.waiting);
-	assert_int_equal(net_none.sends, 0);
+	assert_int_equal(net_none.sends, 2);
+	assert_int_equal(net_none.polls, 1);
 	turns(2);
-	assert_int_equal(net_none.sends, 1);
 	assert_int_equal(ran[a], 0);
+}
+
+static uint32_t polled_for;
+
+static unsigned poll_posts(unsigned core)
+{
+	env_post(kit_env(polled_for), core, EXO_EVENT_RING);
+	return 1;
+}
+
+/* What comes while it sends keeps it awake. */
+static void what_comes_meanwhile_keeps_awake(void **state)
+{
+	polled_for = kit_child("a", 0, 0, 1, false, NULL);
+	net_none.bell = 5;
+	net_none.on_poll = poll_posts;
+	assert_int_equal(kit_call(polled_for, EXO_CALL_RING_WAIT, 0, 5, 0, 0), EXO_EVENT_RING);
+	assert_false(kit_pe(polled_for)->machine.waiting);
 }
 
 /* A sleep ends by given time where that is wanted, and does not begin where a word has changed. */
@@ -332,6 +352,7 @@ int main(void)
 	        TEST(events_wake),
 	        TEST(an_event_before_the_wait_is_not_lost),
 	        TEST(rings_and_waits),
+	        TEST(what_comes_meanwhile_keeps_awake),
 	        TEST(given_time_wakes),
 	        TEST(the_timer_is_an_event),
 	        TEST(a_slot_is_donated),

@@ -183,7 +183,8 @@ enum exo_call {
 	EXO_CALL_FACT,
 	/* (enum exo_ext_op, struct * of that operation) Extensions: exo/ext.h. */
 	EXO_CALL_EXT,
-	/* (deadline TSC, ring id) DOORBELL, then WAIT without a word to look at. → as WAIT; as
+	/* (deadline TSC, ring id) DOORBELL, then a look at the network, then WAIT without a word to
+	   look at. → as WAIT; as
 	   DOORBELL where that is refused, and then nothing was waited for. */
 	EXO_CALL_RING_WAIT,
 	EXO_CALL_LAST

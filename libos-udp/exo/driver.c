@@ -16,8 +16,6 @@
 
 #include "driver.h"
 
-#define NS_PER_S 1000000000ull
-
 enum {
 	BURST = 32,
 	ADDRESSES = 12,     /* bytes before the tag */
@@ -136,6 +134,8 @@ int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages)
 static void reclaim_quiet(struct udp_exo *driver)
 {
 	struct exo_ring *ring = &driver->tx;
+	const struct exo_desc *queue = ring->request->desc;
+	const uint32_t mask = ring->size - 1;
 	/* Acquire: the kernel has read what is given back. */
 	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
 
@@ -143,13 +143,14 @@ static void reclaim_quiet(struct udp_exo *driver)
 		ring->bad_index++;
 		return;
 	}
-	for (; driver->tx_tail != tail; driver->tx_tail++) {
-		uint64_t cookie = ring->request->desc[driver->tx_tail & (ring->size - 1)].cookie;
+	for (uint32_t at = driver->tx_tail; at != tail; at++) {
+		uint64_t cookie = queue[at & mask].cookie;
 
 		if (cookie != NO_BUFFER && (cookie & QUIET) &&
 		    was_in(driver, (uint32_t)cookie, PLACE_QUIET))
 			give(driver, (uint32_t)cookie);
 	}
+	driver->tx_tail = tail;
 }
 
 /* Descriptors that may be written behind what was published. Those behind the tail that were not
@@ -253,8 +254,7 @@ static __attribute__((noinline)) uint16_t untag(struct udp_buffer *buffer)
 }
 
 /* What is not sent quietly: it has pieces, or buffers run low, or there is no room. */
-static __attribute__((noinline)) void output_reported(struct udp_exo *driver,
-                                                      struct udp_buffer *buffer)
+static void output_reported(struct udp_exo *driver, struct udp_buffer *buffer)
 {
 	uint32_t index = index_of(driver, buffer), n = 1;
 	struct exo_desc *desc = slot(driver, 0);
@@ -277,25 +277,42 @@ static __attribute__((noinline)) void output_reported(struct udp_exo *driver,
 	driver->queued += n;
 }
 
-static void op_output(void *context, struct udp_buffer *buffer)
+static inline void output_quietly(struct udp_exo *driver, struct udp_buffer *buffer)
 {
-	struct udp_exo *driver = context;
-	struct exo_desc *desc;
+	struct exo_desc *desc = exo_ring_slot(&driver->tx, driver->queued++);
 
-	if (driver->tagged && !tag(driver, buffer)) {
-		driver->tx_drops++;
-		give(driver, index_of(driver, buffer));
-		return;
-	}
-	if (buffer->payload != NULL || driver->n_free <= driver->n_buffers / 8 ||
-	    driver->queued >= driver->tx_room) {
-		output_reported(driver, buffer);
-		return;
-	}
-	desc = exo_ring_slot(&driver->tx, driver->queued++);
 	put_first(driver, buffer, desc);
 	desc->cookie = index_of(driver, buffer) | QUIET;
 	buffer->place = PLACE_QUIET;
+}
+
+static bool is_quiet(const struct udp_exo *driver, const struct udp_buffer *buffer)
+{
+	return buffer->payload == NULL && driver->n_free > driver->n_buffers / 8 &&
+	       driver->queued < driver->tx_room;
+}
+
+/* What may have to be tagged, or is not sent quietly. */
+static __attribute__((noinline)) void output_else(struct udp_exo *driver, struct udp_buffer *buffer)
+{
+	if (driver->tagged && !tag(driver, buffer)) {
+		driver->tx_drops++;
+		give(driver, index_of(driver, buffer));
+	} else if (is_quiet(driver, buffer)) {
+		output_quietly(driver, buffer);
+	} else {
+		output_reported(driver, buffer);
+	}
+}
+
+static void op_output(void *context, struct udp_buffer *buffer)
+{
+	struct udp_exo *driver = context;
+
+	if (__builtin_expect(!driver->tagged && is_quiet(driver, buffer), 1))
+		output_quietly(driver, buffer);
+	else
+		output_else(driver, buffer);
 }
 
 static uint64_t op_now(void *context)
@@ -363,6 +380,8 @@ void driver_fill(struct udp_exo *driver)
 	struct udp_buffer *buffers = driver->buffers;
 	uint32_t missing = driver->n_buffers / 2 - driver->n_filled, n = 0, room;
 	uint32_t n_free = driver->n_free, *free = driver->free;
+	uint32_t head = driver->rx.request_head, mask = driver->rx.size - 1;
+	struct exo_desc *queue = driver->rx.request->desc;
 	uint64_t base;
 
 	if (missing < driver->n_buffers / 16 || driver->n_free == 0)
@@ -373,7 +392,7 @@ void driver_fill(struct udp_exo *driver)
 	base = exo_pages_physical(&driver->frames, driver->frames.address) + UDP_HEADROOM;
 	for (; n < missing; n++) {
 		uint32_t index = free[--n_free];
-		struct exo_desc *desc = exo_ring_slot(&driver->rx, n);
+		struct exo_desc *desc = &queue[(head + n) & mask];
 
 		desc->cookie = index;
 		desc->length = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
@@ -439,6 +458,10 @@ static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	if (!was_in(driver, desc->cookie, PLACE_FILLED))
 		return;
 	driver->n_filled--;
+	if (desc->timestamp != driver->stamp) { /* a burst has one */
+		driver->stamp = desc->timestamp;
+		driver->stamp_ns = exo_time_ns(driver->stamp - exo_info()->tsc_boot);
+	}
 	buffer = &driver->buffers[desc->cookie];
 	*buffer = (struct udp_buffer){
 	        .data = bytes_of(driver, (uint32_t)desc->cookie) + UDP_HEADROOM,
@@ -446,8 +469,7 @@ static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	        .head = UDP_HEADROOM,
 	        .tail = room - size,
 	        .flags = desc->flags == 0 ? 0 : flags_of(desc->flags),
-	        .time = exo_time_scale(desc->timestamp - exo_info()->tsc_boot, NS_PER_S,
-	                               exo_info()->tsc_hz),
+	        .time = driver->stamp_ns,
 	};
 	buffer->interface = interface_of(driver, desc->port, driver->tagged ? untag(buffer) : 0);
 	udp_stack_input(driver->stack, buffer);
@@ -493,6 +515,21 @@ static void show_handover(struct udp_exo *driver, uint32_t n)
 	}
 }
 
+/* Of the stack's clock, whose end is never. */
+static uint64_t tsc_of(uint64_t ns)
+{
+	return ns == UINT64_MAX ? ns : exo_info()->tsc_boot + exo_time_ticks(ns);
+}
+
+/* What is due by now, in the stack and where flows come and go. */
+static __attribute__((noinline)) void do_due(struct udp_exo *driver, bool handing_over)
+{
+	driver->deadline = udp_stack_run(driver->stack);
+	if (handing_over)
+		driver->deadline = earlier(driver->deadline, exo_handover_run(driver->handover));
+	driver->due = tsc_of(driver->deadline);
+}
+
 /* A poll, but for the bell. */
 static uint32_t turn(struct udp_exo *driver)
 {
@@ -506,12 +543,8 @@ static uint32_t turn(struct udp_exo *driver)
 		show_handover(driver, n);
 	if (n > 0)
 		take_burst(driver, n);
-	driver->deadline = udp_stack_run(driver->stack);
-	if (handing_over) {
-		uint64_t due = exo_handover_run(driver->handover);
-
-		driver->deadline = due < driver->deadline ? due : driver->deadline;
-	}
+	if (handing_over || !udp_stack_rests(driver->stack) || exo_tsc() >= driver->due)
+		do_due(driver, handing_over);
 	driver_fill(driver);
 	publish(driver);
 	return n;
@@ -525,23 +558,20 @@ uint32_t udp_exo_poll(struct udp_exo *driver)
 	return n;
 }
 
-/* Sleeps, to a deadline in the stack's nanoseconds; rings the bell with the same call. */
+/* Sleeps, until a TSC at the latest; rings the bell with the same call. */
 static void rest(struct udp_exo *driver, uint64_t until)
 {
-	uint64_t deadline = until == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(until);
-
 	if (driver->unheard)
-		driver->unheard = exo_ring_wait(&driver->tx, deadline) < 0;
+		driver->unheard = exo_ring_wait(&driver->tx, until) < 0;
 	else
-		exo_wait(deadline);
+		exo_wait(until);
 	if (driver->unheard)
-		exo_wait(deadline); /* the ring is gone: there is no use in trying at once */
+		exo_wait(until); /* the ring is gone: there is no use in trying at once */
 }
 
 void udp_exo_wait(struct udp_exo *driver, uint64_t ns)
 {
-	rest(driver,
-	     ns == 0 ? driver->deadline : earlier(driver->deadline, exo_time_now_ns() + ns));
+	rest(driver, ns == 0 ? driver->due : earlier(driver->due, exo_tsc() + exo_time_ticks(ns)));
 }
 
 _Noreturn void udp_exo_serve(struct udp_exo *driver)
@@ -551,6 +581,6 @@ _Noreturn void udp_exo_serve(struct udp_exo *driver)
 		if (exo_ring_ready(&driver->rx))
 			ring_bell(driver);
 		else
-			rest(driver, driver->deadline);
+			rest(driver, driver->due);
 	}
 }

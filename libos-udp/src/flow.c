@@ -43,7 +43,7 @@ static uint32_t load32(const uint8_t *at)
 	return word;
 }
 
-static void store32(uint8_t *at, uint32_t word)
+static void store16(uint8_t *at, uint16_t word)
 {
 	memcpy(at, &word, sizeof word);
 }
@@ -146,6 +146,7 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 		return false;
 	load_key(key, frame);
 	flow = place_of(stack, key);
+	__asm__("" : "+r"(flow)); /* so that it is not reckoned anew at each use */
 	if (!same_key(key, flow->key) || flow->era != stack->era ||
 	    flow->interface != buffer->interface ||
 	    (buffer->flags & (UDP_BUFFER_BAD | UDP_BUFFER_LOCAL | UDP_BUFFER_OWNED)))
@@ -208,6 +209,44 @@ void flow_keep_transport(const struct packet *packet, const struct udp_transport
 	flow->datagram = (struct udp_datagram){.from.ip = packet->src, .to.ip = packet->dst};
 }
 
+/* What the application may change about a socket at any time. */
+static uint32_t manner_of(const struct udp_socket *socket)
+{
+	return socket->ttl | (uint32_t)socket->tos << 8 | (uint32_t)socket->dont_fragment << 16;
+}
+
+/* What an answer's headers have of the socket's manner. */
+static void set_manner(struct flow *flow, const struct udp_socket *socket)
+{
+	uint8_t *ip = flow->answer + IP;
+
+	flow->manner = manner_of(socket);
+	ip[IP4_TOS] = socket->tos;
+	wire_put16(ip + IP4_FRAGMENT, socket->dont_fragment ? IP4_DF : 0);
+	ip[IP4_TTL] = socket->ttl != 0 ? socket->ttl : TTL_DEFAULT;
+	flow->ip_sum = udp_sum_add(0, ip, IP4_SIZE);
+}
+
+/* The question's headers turned round, with zeros where answers differ. */
+static void make_answer(struct flow *flow, const uint8_t *frame, const uint8_t *mac,
+                        const struct udp_socket *socket)
+{
+	uint8_t *answer = flow->answer;
+
+	memset(answer, 0, sizeof flow->answer);
+	memcpy(answer + ETH_DST, frame + ETH_SRC, UDP_MAC_BYTES);
+	memcpy(answer + ETH_SRC, mac, UDP_MAC_BYTES);
+	wire_put16(answer + ETH_TYPE, ETHERTYPE_IP4);
+	answer[IP + IP4_VERSION_IHL] = 0x45;
+	answer[IP + IP4_PROTOCOL] = PROTOCOL_UDP;
+	memcpy(answer + IP + IP4_SRC, frame + IP + IP4_DST, 4);
+	memcpy(answer + IP + IP4_DST, frame + IP + IP4_SRC, 4);
+	memcpy(answer + UDP + UDP_SRC_PORT, frame + UDP + UDP_DST_PORT, 2);
+	memcpy(answer + UDP + UDP_DST_PORT, frame + UDP + UDP_SRC_PORT, 2);
+	flow->udp_sum = pseudo(frame, 0) + load32(frame + UDP);
+	set_manner(flow, socket);
+}
+
 void flow_keep(const struct packet *packet, struct udp_socket *socket,
                const struct udp_datagram *datagram)
 {
@@ -222,8 +261,7 @@ void flow_keep(const struct packet *packet, struct udp_socket *socket,
 	flow->id = ip4_id(stack, &packet->src);
 	flow->datagram = *datagram;
 	flow->datagram.flow = flow;
-	memcpy(flow->stations, frame + ETH_SRC, UDP_MAC_BYTES);
-	memcpy(flow->stations + UDP_MAC_BYTES, packet->interface->mac, UDP_MAC_BYTES);
+	make_answer(flow, frame, packet->interface->mac, socket);
 }
 
 void flow_forget(struct udp_stack *stack)
@@ -239,39 +277,30 @@ void flow_run(struct udp_stack *stack, uint64_t now)
 }
 
 /* The header of an answer, over the question's. `size`: bytes of data. */
-static void turn_round(uint8_t *frame, const struct flow *flow, const struct udp_socket *socket,
+static void turn_round(uint8_t *frame, struct flow *flow, const struct udp_socket *socket,
                        uint32_t size)
 {
 	uint8_t *ip = frame + IP, *udp = frame + UDP;
-	uint32_t length = __builtin_bswap16((uint16_t)(IP4_SIZE + UDP_SIZE + size));
-	uint16_t udp_length = __builtin_bswap16((uint16_t)(UDP_SIZE + size)), check;
-	uint32_t ttl = socket->ttl != 0 ? socket->ttl : TTL_DEFAULT;
-	uint32_t src = load32(ip + IP4_DST), dst = load32(ip + IP4_SRC), ports = load32(udp);
-	uint32_t first = 0x45u | (uint32_t)socket->tos << 8 | length << 16;
-	uint32_t second = __builtin_bswap16((*flow->id)++);
-	uint32_t third = ttl | PROTOCOL_UDP << 8;
+	uint16_t length = __builtin_bswap16((uint16_t)(IP4_SIZE + UDP_SIZE + size));
+	uint16_t udp_length = __builtin_bswap16((uint16_t)(UDP_SIZE + size));
+	uint16_t id = __builtin_bswap16((*flow->id)++), check;
 
-	if (socket->dont_fragment)
-		second |= (uint32_t)__builtin_bswap16(IP4_DF) << 16;
-	third |= (uint32_t)udp_sum_finish((uint64_t)first + second + third + src + dst) << 16;
-	memcpy(frame, flow->stations, sizeof flow->stations);
-	store32(ip, first);
-	store32(ip + 4, second);
-	store32(ip + 8, third);
-	store32(ip + IP4_SRC, src);
-	store32(ip + IP4_DST, dst);
-	store32(udp, ports << 16 | ports >> 16);
-	store32(udp + UDP_LENGTH, udp_length);
-	check = udp_sum_finish(udp_sum_add(pseudo(frame, udp_length), udp, UDP_SIZE + size));
-	check = check != 0 ? check : 0xffff; /* 0 would mean: no checksum */
-	memcpy(udp + UDP_CHECKSUM, &check, sizeof check);
+	if (flow->manner != manner_of(socket))
+		set_manner(flow, socket);
+	memcpy(frame, flow->answer, sizeof flow->answer);
+	store16(ip + IP4_LENGTH, length);
+	store16(ip + IP4_ID, id);
+	store16(ip + IP4_CHECKSUM, udp_sum_finish(flow->ip_sum + length + id));
+	store16(udp + UDP_LENGTH, udp_length);
+	check = udp_sum_finish(udp_sum_add(flow->udp_sum + 2u * udp_length, udp + UDP_SIZE, size));
+	store16(udp + UDP_CHECKSUM, check != 0 ? check : 0xffff); /* 0 would mean: none */
 }
 
 bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size)
 {
 	struct udp_stack *stack = socket->stack;
 	struct udp_buffer *buffer = datagram->buffer;
-	const struct flow *flow = datagram->flow;
+	struct flow *flow = datagram->flow;
 
 	/* The address that we are asked at is still ours, and still the socket's, in the same era.
 	 */

@@ -148,7 +148,12 @@ struct flow {
 	uint16_t *id;              /* next identification of an answer */
 	uint32_t answer_max;       /* bytes of data that fit the link */
 	uint8_t interface;         /* where they arrive */
-	uint8_t stations[12];      /* an answer's, destination first */
+	/* Answers' headers up to UDP's length, but for what differs from one to the next; the sums
+	 * of that part of IP's, and of the pseudo header and the ports; and how the socket sent
+	 * when they were made. */
+	uint8_t answer[38];
+	uint32_t manner;
+	uint64_t ip_sum, udp_sum;
 	struct udp_datagram datagram;
 };
 

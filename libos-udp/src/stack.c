@@ -162,6 +162,11 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 	return stack->loop.n > 0 ? now : earlier(stack->deadline, later);
 }
 
+bool udp_stack_rests(const struct udp_stack *stack)
+{
+	return !stack->stirred && stack->loop.n == 0 && stack->transport == NULL;
+}
+
 const struct udp_counters *udp_stack_counters(const struct udp_stack *stack)
 {
 	return &stack->count;

@@ -54,12 +54,14 @@ struct udp_exo {
 	struct udp_buffer *buffers;
 	uint32_t *free;
 	uint32_t n_buffers, n_free;
-	uint32_t n_filled; /* in the fill queue, or on their way back from it */
-	uint32_t queued;   /* descriptors to send that the kernel was not told of */
-	uint32_t tx_room;  /* there is at least so much, with the queued ones */
-	uint32_t tx_tail;  /* up to where quiet packets were reclaimed */
-	bool unheard;      /* the doorbell is to be rung for what was published */
-	uint64_t deadline; /* of the stack, in its nanoseconds */
+	uint32_t n_filled;        /* in the fill queue, or on their way back from it */
+	uint32_t queued;          /* descriptors to send that the kernel was not told of */
+	uint32_t tx_room;         /* there is at least so much, with the queued ones */
+	uint32_t tx_tail;         /* up to where quiet packets were reclaimed */
+	bool unheard;             /* the doorbell is to be rung for what was published */
+	uint64_t deadline;        /* of the stack, in its nanoseconds */
+	uint64_t due;             /* the same as a TSC */
+	uint64_t stamp, stamp_ns; /* the last frame's, as a TSC and in the stack's nanoseconds */
 	uint32_t n_bindings;
 	struct exo_cap bindings[UDP_EXO_BINDINGS_MAX];
 	const struct exo_binding_counters *counters; /* [n_bindings] */

@@ -38,7 +38,7 @@ struct udp_datagram {
 	uint8_t tos;                /* or traffic class */
 	uint64_t time;              /* arrival, as in the buffer */
 	struct udp_buffer *buffer;  /* NULL once kept or answered */
-	const struct flow *flow;    /* the stack's own */
+	struct flow *flow;          /* the stack's own */
 };
 
 /* Why an earlier datagram to `remote` did not arrive: an ICMP error that quotes it. */

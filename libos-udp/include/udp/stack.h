@@ -139,6 +139,8 @@ void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer);
 /* Does what is due. → when to call it again at the latest, in nanoseconds of the stack's clock;
  * UINT64_MAX: nothing waits. Any other call may bring the deadline forward: ask again after it. */
 uint64_t udp_stack_run(struct udp_stack *stack);
+/* Whether what the last udp_stack_run said still holds, and it need not be called before. */
+bool udp_stack_rests(const struct udp_stack *stack);
 
 const struct udp_counters *udp_stack_counters(const struct udp_stack *stack);
 /* Gives a buffer back to whom it belongs. */

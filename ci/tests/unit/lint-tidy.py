@@ -2,14 +2,16 @@
 # timeout: 900
 """Every C source of the tree that the build compiles is clean under clang-tidy (.clang-tidy).
 
-Results are kept under build/tidy by the digest of the preprocessed source, so that only what
+Results are kept under build/tidy by the digest of the source and of all that it includes, so that only what
 changed is judged again."""
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -41,15 +43,35 @@ def translated(command):
     return kept
 
 
-def digest(entry, arguments):
-    """Of the preprocessed text, the arguments and the rules; None where it can't be preprocessed."""
-    result = subprocess.run(["clang", "-E", "-w", *arguments], cwd=entry["directory"],
-                            stdin=subprocess.DEVNULL, capture_output=True)
-    if result.returncode:
+def dependencies():
+    """What each object was compiled from, as the compiler told ninja: {object: [path]}, paths from the build."""
+    listing = subprocess.run(["ninja", "-C", BUILD, "-t", "deps"], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, check=True).stdout
+    found, target = {}, None
+    for line in listing.splitlines():
+        if line.startswith(" "):
+            found[target].append(line.strip())
+        elif ": #deps " in line:
+            target = line.partition(": #deps ")[0]
+            found[target] = []
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def content(path):
+    with open(os.path.join(BUILD, path), "rb") as file:
+        return hashlib.sha256(file.read()).digest()
+
+
+def digest(arguments, parts):
+    """Of the text of all its parts, the arguments, the rules and the tool; None where ninja does not know the parts."""
+    if not parts:
         return None
-    with open(os.path.join(TOP, ".clang-tidy"), "rb") as file:
-        rules = file.read()
-    return hashlib.sha256(result.stdout + "\0".join(arguments).encode() + rules).hexdigest()
+    whole = hashlib.sha256("\0".join(arguments).encode() + content(os.path.join(TOP, ".clang-tidy")) +
+                           content(os.path.realpath(shutil.which("clang-tidy"))))
+    for path in parts:
+        whole.update(path.encode() + content(path))
+    return whole.hexdigest()
 
 
 def concerns_us(complaints):
@@ -61,12 +83,12 @@ def concerns_us(complaints):
                for place in places)
 
 
-def judge(entry):
+def judge(entry, parts):
     """Returns (name, complaints)."""
     path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
     name = os.path.relpath(path, TOP)
     arguments = translated(entry["command"])
-    key = digest(entry, arguments)
+    key = digest(arguments, parts)
     mark = os.path.join(CACHE, key) if key else None
     if mark and os.path.exists(mark):
         return name, ""
@@ -101,9 +123,9 @@ def main():
     if not work:
         print("the build compiles no source of the tree")
         return 1
-    bad = 0
+    bad, parts = 0, dependencies()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, complaints in pool.map(judge, work):
+        for name, complaints in pool.map(lambda entry: judge(entry, parts.get(entry["output"])), work):
             if complaints:
                 bad += 1
                 print(f"{complaints.rstrip()}\nFAIL {name}: clang-tidy complains")

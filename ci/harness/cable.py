@@ -99,6 +99,23 @@ def running(namespace, *words):
         process.communicate(timeout=30)
 
 
+def heard(process, word):
+    """Waits until a program says a word on its standard error."""
+    said = ""
+    while word not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended without '{word}': {said[-500:]}"
+        said += line
+
+
+def until(what, check, seconds=40):
+    """Waits until something holds."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"after {seconds} s: {what}"
+        time.sleep(0.05)
+
+
 def send(namespace, trace, port, *words, status=0, seconds=60):
     """Its document."""
     result = namespace.run(TOOL, "send", trace, "--to", port, "-j", "-q", *words, seconds=seconds,
@@ -116,8 +133,7 @@ def captured(namespace, folder, trace, *words, port="va", at="vb", seconds=60):
     path = os.path.join(folder, "arrived.pcap")
     dump = namespace.popen("tcpdump", "-i", at, "-Q", "in", "-w", path, "--nano", "-U", "-B", "65536",
                            "-s", "0", stderr=subprocess.PIPE, text=True)
-    while "listening" not in dump.stderr.readline():
-        assert dump.poll() is None
+    heard(dump, "listening")
     try:
         document = send(namespace, trace, port, "--no-return", *words, seconds=seconds)
         wait_for_frames(path, figure(document, "sent"))

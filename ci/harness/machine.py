@@ -22,6 +22,10 @@ import qemu
 
 Nic, tap, user_net, stream = qemu.Nic, qemu.tap, qemu.user_net, qemu.stream
 
+# Tests name the seconds that something takes at most on a computer with nothing else to do; a crowded one, or one that
+# stands still for a moment, gets so many times as long. Who waits goes on as soon as it is there.
+PATIENCE = 2
+
 
 class MachineError(Exception):
     """Something did not come; the message holds the end of the console."""
@@ -32,13 +36,13 @@ def _die_with_parent():
 
 
 class Machine:
-    """One running QEMU. limit: seconds after which it is ended, whatever happens."""
+    """One running QEMU. limit: seconds (times PATIENCE) after which it is ended, whatever happens."""
 
     def __init__(self, payload=None, append="", kernel=paths.KERNEL, limit=60, within=None,
                  **description):
         words = qemu.command(kernel, payload=payload, append=append, **description)
         self.words = within.prefix() + words if within else words
-        self.limit = limit
+        self.limit = limit * PATIENCE
         self.lines = collections.deque()
         self.process = None
         self._changed = threading.Condition()
@@ -83,6 +87,7 @@ class Machine:
     def wait_for(self, pattern, seconds=20, count=1):
         """Waits until `count` console lines match the pattern (re.search, anywhere since the
         start); returns the last one's match."""
+        seconds *= PATIENCE
         expression, deadline = re.compile(pattern), time.monotonic() + seconds
         with self._changed:
             while True:
@@ -110,6 +115,7 @@ class Machine:
 
     def wait_exit(self, seconds=20):
         """The guest's exit code (isa-debug-exit); None after an ordinary power-off."""
+        seconds *= PATIENCE
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -13,6 +13,7 @@
 import itertools
 import os
 import subprocess
+import time
 
 _numbers = itertools.count()
 
@@ -41,6 +42,14 @@ class Namespace:
 
     def popen(self, *words, **options):
         return subprocess.Popen(self.prefix() + list(words), stdin=subprocess.DEVNULL, **options)
+
+    def wait_listening(self, port, seconds=30):
+        """Until somebody inside listens at a TCP port, or has bound a UDP port."""
+        deadline = time.monotonic() + seconds
+        while not self.run("ss", "-Hltun", f"sport = :{port}").stdout:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nobody listens at port {port} after {seconds} s")
+            time.sleep(0.1)
 
     def _ip(self, *words):
         self.run("ip", *words)

@@ -5,6 +5,7 @@
 """
 import socket
 import sys
+import time
 
 
 def free_port(kind=socket.SOCK_DGRAM):
@@ -14,23 +15,38 @@ def free_port(kind=socket.SOCK_DGRAM):
         return probe.getsockname()[1]
 
 
+def answered(client, question, seconds):
+    """Whether a datagram comes back in time; what else comes are late answers to earlier ones."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        client.settimeout(left)
+        try:
+            if client.recv(65535) == question:
+                return True
+        except socket.timeout:
+            return False
+        except ConnectionRefusedError:
+            time.sleep(min(left, 0.5))
+            return False
+    return False
+
+
 def ask(address, port, count, size=None, patience=2.0):
-    """How many answers were right; a datagram is asked for once more when its answer is late."""
+    """How many datagrams came back, up to the first that did not. Each is sent up to four times, for a busy computer
+    may stand still for a moment."""
     right = 0
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
-        client.settimeout(patience)
         for i in range(count):
             length = size if size is not None else i * 1472 // max(count - 1, 1)
             question = bytes((i * 7 + k) & 255 for k in range(length))
-            for _ in range(2):
+            for _ in range(4):
                 client.sendto(question, (address, port))
-                try:
-                    if client.recv(65535) == question:
-                        right += 1
-                        break
-                except (socket.timeout, ConnectionRefusedError):
-                    pass
+                if answered(client, question, patience):
+                    break
+            else:
+                break
+            right += 1
     return right
 
 

@@ -13,7 +13,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths, programs  # noqa: E402
@@ -192,7 +191,8 @@ def check_busybox(report):
         web = ns.popen("python3", "-m", "http.server", "8000", "--directory", folder,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         listener = ns.popen("python3", "-c", LISTENER, stdout=subprocess.PIPE)
-        time.sleep(1)
+        for port in (53, 8000, 4000):
+            ns.wait_listening(port)
         with Machine(payload=entries.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=250,
                      memory="1G", smp=2, append=entries.append()) as machine:
             test = Test(report, ns, machine, addresses, folder)
@@ -230,6 +230,7 @@ def check_lease(report):
     entries.add("lease", "busybox", ["sh", "-c", "cat /etc/resolv.conf; nslookup web.test; echo resolved $?"])
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
         resolver = ns.popen("python3", "-c", NAME_SERVER)
+        ns.wait_listening(53)
         server = ns.popen("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=br0",
                           "--bind-interfaces", f"--dhcp-leasefile={folder}/leases", "--user=root", "--no-ping",
                           "--dhcp-range=10.51.0.10,10.51.0.19,120", f"--dhcp-option=option:dns-server,{HOST}",

@@ -61,8 +61,9 @@ def spreads(machine):
 
 
 def answers_ping(ns):
-    done = ns.run("ping", "-q", "-n", "-c", "50", "-i", "0.02", "-W", "5", ADDRESS, check=False)
-    assert re.search(r" 0% packet loss", done.stdout), done.stdout
+    # With a deadline ping goes on until so many were answered; it may have asked more by then.
+    done = ns.run("ping", "-q", "-n", "-c", "50", "-i", "0.02", "-w", "20", ADDRESS, check=False)
+    assert " 50 received" in done.stdout, done.stdout
 
 
 def main():

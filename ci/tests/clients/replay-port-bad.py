@@ -4,6 +4,7 @@
 """Bad traces, bad ports and people who end things early: each is named, with the record's number, and
 counted; nothing is skipped in silence. Each trace is played from memory and streamed."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -11,10 +12,11 @@ import signal
 import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
-from harness.cable import TOOL, cable, figure, made_frames, send, write_pcap
+from harness.cable import TOOL, cable, figure, made_frames, send, until, write_pcap
 from harness.netns import Namespace
 from harness.report import Report, skip_all
 from harness.traces import pcapng
@@ -149,20 +151,28 @@ def endless(player):
     assert result.returncode == 3 and "read again" in result.stderr, result
 
 
+def unread(file):
+    """How many bytes of a pipe nobody has taken yet."""
+    return struct.unpack("i", fcntl.ioctl(file, termios.FIONREAD, bytes(4)))[0]
+
+
 def silent(player):
     """A pipe that brings some frames, and then nothing: they leave at once, and Ctrl-C works."""
-    done = threading.Event()
+    taken, done = threading.Event(), threading.Event()
 
     def write(file):
         file.write(pcap(plain(range(1, 31))))
-        done.wait(30)
+        until("nobody reads", lambda: not unread(file))
+        taken.set()
+        done.wait(90)
 
     with pipe_of(player.folder, write) as path:
         process = player.namespace.popen(TOOL, "send", path, "--to", "loop:", "--rate", "top", "-j", "-q",
                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert taken.wait(60), "nobody reads"
         time.sleep(2)
         process.send_signal(signal.SIGINT)
-        said, complaints = process.communicate(timeout=20)
+        said, complaints = process.communicate(timeout=60)
         done.set()
     document = json.loads(said)
     assert process.returncode == 0 and document["interrupted"] and figure(document, "sent") == 30, said
@@ -178,9 +188,9 @@ def ended_early(player):
     process = player.namespace.popen(TOOL, "send", trace, "--to", "loop:", "--loop", "0", "--rate", "2kpps",
                                      "--require", "loss=0", "--require", "p99<1ns", *words, stderr=subprocess.PIPE,
                                      text=True)
-    time.sleep(2)
+    until("nothing came back", lambda: os.path.exists(out["capture"]) and os.path.getsize(out["capture"]) > 20000)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 1 and "It was interrupted" in said and "p99<1ns did not hold" in said, said
     with open(out["report"], encoding="utf-8") as file:
         page = file.read()

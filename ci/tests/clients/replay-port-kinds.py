@@ -19,8 +19,8 @@ import tempfile
 import threading
 import time
 
-from harness.cable import (TOOL, cable, captured, figure, made_frames, read_pcap, read_pcapng, same_frames, send,
-                           write_pcap)
+from harness.cable import (TOOL, cable, captured, figure, heard, made_frames, read_pcap, read_pcapng, same_frames,
+                           send, write_pcap)
 from harness.netns import Namespace
 from harness.report import Report, skip_all
 
@@ -30,8 +30,8 @@ SIGNED = ("--sign", "--rate", "2kpps")
 def over_tap(namespace, folder, trace, wanted):
     """The device is made by the tool itself, so that the capture begins when it is there."""
     path = os.path.join(folder, "tap.pcap")
-    sender = namespace.popen(TOOL, "send", trace, "--to", "tap:slctap", "--no-return", "-q", "--rate", "200pps",
-                             "--warmup", "2s", "--frames", str(len(wanted)), "--loop", "0")
+    sender = namespace.popen(TOOL, "send", trace, "--to", "tap:slctap", "--no-return", "-q", "--rate", "400pps",
+                             "--warmup", "2s", "--frames", str(5 * len(wanted)), "--loop", "0")
     deadline = time.monotonic() + 20
     while not os.path.exists(f"/run/netns/{namespace.name}") or "slctap" not in namespace.run(
             "ip", "-br", "link", "show", "up").stdout:
@@ -42,9 +42,9 @@ def over_tap(namespace, folder, trace, wanted):
     assert sender.wait(60) == 0
     dump.wait(20)  # the device has gone
     arrived = [frame for _, frame in read_pcap(path)]
-    # The capture began during the warm-up: from its first frame on they follow one another, in passes.
-    first = wanted.index(arrived[0])
+    # The capture began some time after the tool: from its first frame on they follow one another, in passes.
     assert len(arrived) > len(wanted) / 2, f"{len(arrived)} frames were captured"
+    first = wanted.index(arrived[0])
     for number, frame in enumerate(arrived):
         assert frame == wanted[(first + number) % len(wanted)], f"frame {number} after the first"
 
@@ -59,11 +59,11 @@ def through_sink(namespace, folder, trace, wanted, near, far):
     """Two processes that share memory; the far one takes down what it gets."""
     path = os.path.join(folder, "sink.pcapng")
     sink = namespace.popen(TOOL, "sink", far, "--capture", path, "--frames", str(len(wanted)), "--duration",
-                           "40s", "-q", "-j", stdout=subprocess.PIPE, text=True)
+                           "60s", "-j", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        time.sleep(1.5)
+        heard(sink, "listening on")
         send(namespace, trace, near, "--no-return", "--rate", "2kpps")
-        said, _ = sink.communicate(timeout=60)
+        said, _ = sink.communicate(timeout=90)
     finally:
         sink.kill()
         sink.wait()
@@ -73,12 +73,12 @@ def through_sink(namespace, folder, trace, wanted, near, far):
 
 def one_way(namespace, trace, near, far):
     """Signed frames tell a sink in this computer when they left."""
-    sink = namespace.popen(TOOL, "sink", far, "--frames", "300", "--duration", "30s", "-q", "-j",
-                           stdout=subprocess.PIPE, text=True)
+    sink = namespace.popen(TOOL, "sink", far, "--frames", "300", "--duration", "60s", "-j",
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        time.sleep(1.5)
+        heard(sink, "listening on")
         send(namespace, trace, near, "--no-return", "--loop", "0", "--frames", "300", *SIGNED)
-        said, _ = sink.communicate(timeout=60)
+        said, _ = sink.communicate(timeout=90)
     finally:
         sink.kill()
         sink.wait()

@@ -12,10 +12,9 @@ import signal
 import struct
 import subprocess
 import tempfile
-import time
 
-from harness.cable import (TOOL, cable, captured, figure, made_frames, real_traces, running, same_frames, send,
-                           write_pcap)
+from harness.cable import (TOOL, cable, captured, figure, heard, made_frames, real_traces, running, same_frames,
+                           send, until, write_pcap)
 from harness.netns import Namespace
 from harness.replay_modes import MODES, Capture
 from harness.report import Report, skip_all
@@ -55,8 +54,8 @@ def loops(namespace, folder, trace, frames):
 
 
 def round_trips(namespace, trace, port, far):
-    with running(namespace, TOOL, "reflect", far, "--swap", "ports", "-q"):
-        time.sleep(2)
+    with running(namespace, TOOL, "reflect", far, "--swap", "ports") as reflector:
+        heard(reflector, "reflecting on")
         for words in (["--sign"], []):
             document = send(namespace, trace, port, "--rate", "500pps", "--timeout", "5s", "--flows",
                             "--require", "loss=0", *words)
@@ -65,11 +64,13 @@ def round_trips(namespace, trace, port, far):
 
 
 def interrupted(namespace, trace):
+    before = int(namespace.run("cat", "/sys/class/net/vb/statistics/rx_packets").stdout)
     process = namespace.popen(TOOL, "send", trace, "--to", "va", "--loop", "0", "--rate", "1kpps",
                               "--no-return", "-j", "-q", stdout=subprocess.PIPE, text=True)
-    time.sleep(3)
+    until("hardly a frame was sent", lambda: int(namespace.run(
+        "cat", "/sys/class/net/vb/statistics/rx_packets").stdout) > before + 300)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     document = json.loads(said)
     assert process.returncode == 0 and document["interrupted"] and figure(document, "sent") > 100
 

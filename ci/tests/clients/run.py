@@ -68,7 +68,7 @@ def ends_by(number):
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, f"status {process.returncode}: {output[-500:]}"
         assert "Traceback" not in output, output
         left = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)

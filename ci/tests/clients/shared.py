@@ -12,6 +12,7 @@ joined a group.
 """
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -66,8 +67,9 @@ class Wire:
     def __init__(self, ns, folder):
         self.path = os.path.join(folder, "wire.pcap")
         self.ns = ns
-        self.process = ns.popen("tcpdump", "-i", "br0", "-Z", "root", "-U", "-w", self.path)
-        time.sleep(1)
+        self.process = ns.popen("tcpdump", "-i", "br0", "-Z", "root", "-U", "-w", self.path, stderr=subprocess.PIPE, text=True)
+        while "listening" not in (line := self.process.stderr.readline()):
+            assert line, "tcpdump ended before it listened"
 
     def lines(self, expression):
         """What was seen of it; waits until something was, for frames reach the file late."""
@@ -87,6 +89,7 @@ def main():
         with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
             file.write("a page\n")
         web = ns.popen("python3", "-m", "http.server", "8000", "--directory", folder)
+        ns.wait_listening(8000)
         wire = Wire(ns, folder)
         payload = programs.build(folder, environments(), include=["appliances/echo", "appliances/tests"])
         with Machine(payload=payload, nics=[Nic(tap("tap0"))], within=ns, limit=100, memory="1G", smp=2,

@@ -313,7 +313,7 @@ def plays_chromium(ns, folder):
 
 def raw(ns, data, port, wait=3):
     program = ("import socket, sys\n"
-               f"s = socket.create_connection(('{ADDRESS}', {port}), 5); s.settimeout({wait})\n"
+               f"s = socket.create_connection(('{ADDRESS}', {port}), 20); s.settimeout({wait})\n"
                "s.sendall(sys.stdin.buffer.read())\n"
                "try:\n    while (b := s.recv(65536)): sys.stdout.buffer.write(b)\n"
                "except (TimeoutError, ConnectionResetError): pass\n")

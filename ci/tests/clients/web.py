@@ -48,7 +48,7 @@ def expect(got, wanted):
 def raw(ns, text, seconds=5):
     """What the server says to these bytes until it closes, or nothing comes for a second."""
     program = ("import socket, sys\n"
-               f"s = socket.create_connection(('{FOUR}', 80), 5); s.settimeout({seconds})\n"
+               f"s = socket.create_connection(('{FOUR}', 80), 20); s.settimeout({seconds})\n"
                "s.sendall(sys.stdin.buffer.read())\n"
                "try:\n    while (b := s.recv(65536)): sys.stdout.buffer.write(b)\n"
                "except TimeoutError: pass\n")
@@ -132,7 +132,7 @@ def serves_nc(ns):
     done = subprocess.run(ns.prefix() + ["nc", "-N", "-w", "5", FOUR, "80"], timeout=20,
                           input=b"GET /small HTTP/1.0\r\n\r\n", stdout=subprocess.PIPE)
     assert done.stdout.endswith(SMALL), done.stdout[:100]
-    done = ns.run("nc", "-z", "-v", "-w", "3", FOUR, "81", check=False)
+    done = ns.run("nc", "-z", "-v", "-w", "20", FOUR, "81", check=False)
     assert "refused" in done.stderr, done.stderr
 
 
@@ -149,7 +149,7 @@ def serves_h2load(ns):
 
 
 def shows_nmap_nothing_odd(ns):
-    done = ns.run("nmap", "-Pn", "-n", "-sS", "-p", "1-100,443,8080", "-T4", "--max-retries", "3", FOUR, seconds=90)
+    done = ns.run("nmap", "-Pn", "-n", "-sS", "-p", "1-100,443,8080", "-T4", "--max-retries", "8", FOUR, seconds=90)
     assert re.search(r"^80/tcp +open", done.stdout, re.M), done.stdout
     expect(len(re.findall(r"^\d+/tcp +open", done.stdout, re.M)), 1)
     # What does not answer at all would count as filtered.
@@ -160,7 +160,7 @@ def shows_nmap_nothing_odd(ns):
 
 
 def is_found_by_tcptraceroute(ns):
-    done = ns.run("tcptraceroute", "-n", "-q", "1", "-w", "2", "-m", "3", FOUR, "80", seconds=30)
+    done = ns.run("tcptraceroute", "-n", "-q", "1", "-w", "10", "-m", "3", FOUR, "80", seconds=60)
     assert re.search(rf"{FOUR} \[open\]", done.stdout), done.stdout + done.stderr
 
 

@@ -152,7 +152,7 @@ def check_wireshark(report, machine, port, echo, path):
             while "Capture started" not in (line := shark.stderr.readline()):
                 assert line, "tshark ended"
             assert ask("127.0.0.1", echo, 3, 100) == 3
-            shark.wait(20)
+            shark.wait(60)
         said = subprocess.run(["tshark", "-r", out, "-T", "fields", "-e", "frame.interface_name", "-e", "udp.length"],
                               capture_output=True, text=True, check=True).stdout.split()
         assert said.count("port0/all") == 3 and "108" in said, said

@@ -8,15 +8,14 @@ font, or VGA's text memory itself.
 """
 import os
 import re
-import socket
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths  # noqa: E402
 from harness.machine import Machine, Nic, user_net  # noqa: E402
 from harness.report import Report  # noqa: E402
+from harness.screen import ask_monitor  # noqa: E402
 import qemu  # noqa: E402
 
 LINE = "ip=10.0.2.15/24 ip=10.0.2.16/24"
@@ -65,14 +64,7 @@ def dump(folder, command, **machine):
                  extra=["-vga", "std", "-monitor", f"unix:{monitor},server=on,wait=off"],
                  **machine) as running:
         running.wait_for("3 of 3 environments started", 60)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as typed:
-            typed.connect(monitor)
-            typed.sendall(f"{command.format(path)}\n".encode())
-            for _ in range(100):
-                if os.path.exists(path) and os.path.getsize(path) > 1000:
-                    break
-                time.sleep(0.1)
-            time.sleep(0.5)
+        ask_monitor(monitor, command.format(path))
     return path
 
 

@@ -71,8 +71,9 @@ def main():
         with report.test("long ones were exchanged, and only those"):
             assert found[COPIED][1] == 0, found
             for port in (EXCHANGED, MIXED):
-                # A poll that finds a lock taken copies: allowed, but not the rule.
-                assert 0.5 * sent[port][1] <= found[port][1] <= sent[port][1], f"{found} for {sent}"
+                # A poll that finds a lock taken copies, and finds it so for as long as who holds it has no processor
+                # of the host's: allowed, but not the rule.
+                assert 0.1 * sent[port][1] <= found[port][1] <= sent[port][1], f"{found} for {sent}"
         with report.test("nobody holds a byte of another's"):
             assert not any(found[port][2] for port in receivers.UNTAGGED), found
         with report.test("who is in a VLAN gets what has its tag"):

@@ -49,13 +49,25 @@ def datagram(to, address, vlan, size):
     return packet(to, address, vlan, 17, struct.pack(">HHHH", 4000, 7, 8 + size, 0) + b"\x55" * size)
 
 
+def same_kind(answer, question):
+    """Whether a frame, given from behind its tag, is of the question's protocol, and no question of its sender's own.
+    Answers differ from questions in ARP's and ICMP's kind alone."""
+    if answer[:2] == b"\x08\x06":
+        return question[:2] == b"\x08\x06" and answer[8:10] == b"\0\2"
+    return answer[:2] == question[:2] and answer[11] == question[11] and len(answer) >= len(question)
+
+
 def asks(wire, question, vlan, seconds=5):
     """What comes back to us, from behind the tag that the question had; None: nothing, or with another tag."""
     begin = frame(b"", vlan, 0, b"")[len(MAC):-2]
     wire.send(question)
     while (answer := wire.receive(seconds)) is not None:
-        if answer[:6] == MAC:
-            return answer[12 + len(begin):] if answer[12:].startswith(begin) else None
+        rest = answer[12 + len(begin):]
+        if answer[:6] == MAC and not answer[12:].startswith(begin):
+            return None
+        # With a tag where none was asked for: the caller sees that it is no answer.
+        if answer[:6] == MAC and (rest[:2] == b"\x81\0" or same_kind(rest, question[12 + len(begin):])):
+            return rest
     return None
 
 

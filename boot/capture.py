@@ -20,7 +20,7 @@ environments = (
     arguments = [ "file={NAME}" ];
     frames = {FRAMES};
     may = [ "console" ];
-    flows = ( {{ name = "{'all' if not expression else 'capture'}"; receive = "{quoted}"; tap = true; }} );
+    flows = ( {{ name = "{'all' if not expression else 'capture'}"; receive = "{quoted}"; tap = true; sent = true; }} );
   }}
 );
 """

@@ -70,6 +70,13 @@ int taps_open(uint32_t ring_size, uint32_t snap)
 	return result;
 }
 
+/* What was sent to a group left by the port, and came in besides: the former is in the file. */
+static bool is_again(unsigned binding, const struct exo_rx_frame *frame)
+{
+	return (binds[binding]->flags & EXO_BIND_SENT) != 0 &&
+	       (frame->flags & EXO_DESC_LOCAL) != 0 && (frame->data[0] & 1) != 0;
+}
+
 struct interface *taps_interface(const struct exo_rx_frame *frame)
 {
 	unsigned binding = 0;
@@ -80,6 +87,8 @@ struct interface *taps_interface(const struct exo_rx_frame *frame)
 		taps.homeless++;
 		return NULL;
 	}
+	if (is_again(binding, frame))
+		return NULL;
 	for (unsigned i = 0; i < taps.n_interfaces; i++)
 		if (taps.interfaces[i].binding == binding && taps.interfaces[i].port == frame->port)
 			return &taps.interfaces[i];

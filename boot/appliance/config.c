@@ -124,10 +124,10 @@ static int add_named(struct model *model, const config_setting_t *setting)
 
 static void read_flow(struct model *model, const config_setting_t *group, struct model_flow *flow)
 {
-	static const char *const known[] = {"name",    "receive",  "transmit",    "address",
-	                                    "family",  "ports",    "priority",    "program",
-	                                    "host",    "tap",      "count",       "share",
-	                                    "standby", "function", "unprotected", NULL};
+	static const char *const known[] = {
+	        "name",     "receive",  "transmit",    "address", "family", "ports",
+	        "priority", "program",  "host",        "tap",     "count",  "share",
+	        "standby",  "function", "unprotected", "sent",    NULL};
 	if (!config_setting_is_group(group))
 		refuse(place_of(group), "a flow is a group in braces");
 	check_names(group, known);
@@ -147,6 +147,7 @@ static void read_flow(struct model *model, const config_setting_t *group, struct
 	        .transmit_place = place_of(transmit ? transmit : group),
 	        .host = get_bool(group, "host"),
 	        .tap = get_bool(group, "tap"),
+	        .sent = get_bool(group, "sent"),
 	        .count = get_bool(group, "count"),
 	        .share = get_bool(group, "share"),
 	        .standby = get_bool(group, "standby"),
@@ -162,6 +163,8 @@ static void read_flow(struct model *model, const config_setting_t *group, struct
 		refuse(flow->place, "the family is 4 or 6");
 	if (flow->count && !flow->tap)
 		refuse(flow->place, "only a tap can be there just to count");
+	if (flow->sent && !flow->tap)
+		refuse(flow->place, "only a tap can hear what is sent");
 	if (flow->host && flow->tap)
 		refuse(flow->place, "a flow is the host's or a tap, not both");
 	if (flow->function &&

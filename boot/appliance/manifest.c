@@ -114,6 +114,8 @@ static uint32_t flow_flags(const struct model_flow *flow)
 		flags |= EXO_BIND_HOST | (uint32_t)EXO_RIGHT_HOST << 16;
 	if (flow->tap)
 		flags |= EXO_BIND_TAP | (uint32_t)EXO_RIGHT_TAP << 16;
+	if (flow->sent)
+		flags |= EXO_BIND_SENT | (uint32_t)EXO_RIGHT_SENT << 16;
 	if (flow->count)
 		flags |= EXO_BIND_COUNT;
 	if (flow->standby)

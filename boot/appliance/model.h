@@ -39,7 +39,7 @@ struct model_flow {
 	const char *name;
 	const char *receive, *transmit; /* expressions; NULL: none */
 	struct place receive_place, transmit_place;
-	bool host, tap, count, share, standby, function, unprotected;
+	bool host, tap, sent, count, share, standby, function, unprotected;
 	int32_t priority;
 	uint32_t address;
 	int family; /* 4 or 6 */

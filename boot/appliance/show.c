@@ -64,10 +64,11 @@ static void show_conjunctions(const struct exo_manifest *manifest, const char *w
 
 static void show_flow(const struct exo_manifest *manifest, const struct exo_manifest_flow *flow)
 {
-	printf("    flow %s%s%s%s%s%s%s%s, priority %d, address %u, %u relocations: %s\n",
+	printf("    flow %s%s%s%s%s%s%s%s%s, priority %d, address %u, %u relocations: %s\n",
 	       exo_manifest_string(manifest, flow->name),
 	       flow->flags & EXO_BIND_HOST ? ", host" : "",
 	       flow->flags & EXO_BIND_TAP ? ", tap" : "",
+	       flow->flags & EXO_BIND_SENT ? ", sent" : "",
 	       flow->flags & EXO_BIND_COUNT ? ", count" : "",
 	       flow->flags & (uint32_t)EXO_RIGHT_SHARE << 16 ? ", share" : "",
 	       flow->flags & EXO_START_STANDBY ? ", standby" : "",

@@ -47,14 +47,15 @@ static void tell_reason(const struct request *request)
 static int check_block(struct request *request)
 {
 	const struct exo_bind *arg = request->arg;
-	const uint32_t known = EXO_BIND_TAP | EXO_BIND_HOST | EXO_BIND_COUNT;
+	const uint32_t known = EXO_BIND_TAP | EXO_BIND_HOST | EXO_BIND_COUNT | EXO_BIND_SENT;
 
 	if ((arg->flags & ~known) || arg->reserved)
 		return refuse(request, -EXO_EINVAL, "unknown flags");
 	if ((arg->flags & EXO_BIND_TAP) && (arg->flags & EXO_BIND_HOST))
 		return refuse(request, -EXO_EINVAL, "a tap can't be a host binding");
-	if ((arg->flags & EXO_BIND_COUNT) && !(arg->flags & EXO_BIND_TAP))
-		return refuse(request, -EXO_EINVAL, "only a tap can count without rings");
+	if ((arg->flags & (EXO_BIND_COUNT | EXO_BIND_SENT)) && !(arg->flags & EXO_BIND_TAP))
+		return refuse(request, -EXO_EINVAL,
+		              "only a tap can count without rings, or hear what is sent");
 	if (arg->n_conjunctions < 1 || arg->n_conjunctions > FLT_FLOW_CONJUNCTIONS_MAX)
 		return refuse(request, -EXO_E2BIG, "number of conjunctions");
 	if (arg->program_size > EXO_PROGRAM_SIZE_MAX)
@@ -173,6 +174,8 @@ static unsigned rights_needed(uint32_t flags)
 
 	if (flags & EXO_BIND_TAP)
 		rights |= EXO_RIGHT_TAP;
+	if (flags & EXO_BIND_SENT)
+		rights |= EXO_RIGHT_SENT;
 	if (flags & EXO_BIND_HOST)
 		rights |= EXO_RIGHT_HOST;
 	return rights;
@@ -253,6 +256,20 @@ static void count_declined(void *owner)
 	net_mark_binding(core, &binding->cores[core]);
 }
 
+/* Enters a tap into the table of what leaves by the port. */
+static int enter_sent(struct request *request, uint16_t port, const struct flt_entry_spec *spec)
+{
+	struct net_binding *binding = request->binding;
+	int error = binding->sent ? tap_prepare(port) : -EXO_ENOMEM;
+
+	if (error)
+		return error;
+	if (flt_table_insert(net.ports[port].sent, spec, &binding->sent[port], &request->why))
+		return request->why.code == FLT_E_NO_MEMORY ? -EXO_ENOMEM : -EXO_E2BIG;
+	tap_listen(port);
+	return 0;
+}
+
 static int enter_tables(struct request *request)
 {
 	struct net_binding *binding = request->binding;
@@ -266,7 +283,9 @@ static int enter_tables(struct request *request)
 	        .flags = binding->flags & EXO_BIND_TAP ? FLT_TAP : 0,
 	};
 
-	for (unsigned i = 0; i < net.n_ports; i++) {
+	int error = 0;
+
+	for (unsigned i = 0; i < net.n_ports && !error; i++) {
 		struct net_port *port = &net.ports[i];
 		bool host = binding->flags & EXO_BIND_HOST;
 
@@ -274,8 +293,10 @@ static int enter_tables(struct request *request)
 		    flt_table_insert(host ? port->host : port->bound, &spec, &binding->entries[i],
 		                     &request->why))
 			return request->why.code == FLT_E_NO_MEMORY ? -EXO_ENOMEM : -EXO_E2BIG;
+		if ((binding->space->ports >> i & 1) && (binding->flags & EXO_BIND_SENT))
+			error = enter_sent(request, (uint16_t)i, &spec);
 	}
-	return 0;
+	return error;
 }
 
 static void leave_tables(struct net_binding *binding)
@@ -287,6 +308,11 @@ static void leave_tables(struct net_binding *binding)
 			flt_table_remove(binding->flags & EXO_BIND_HOST ? port->host : port->bound,
 			                 binding->entries[i]);
 		binding->entries[i] = NULL;
+		if (!binding->sent || !binding->sent[i])
+			continue;
+		tap_leave((uint16_t)i);
+		flt_table_remove(port->sent, binding->sent[i]);
+		binding->sent[i] = NULL;
 	}
 	flt_fragments_forget(net.fragments, binding, &binding->followed);
 }
@@ -330,6 +356,8 @@ static struct net_binding *binding_alloc(struct request *request)
 	binding->env = request->caller;
 	binding->flags = request->arg->flags;
 	binding->priority = request->arg->priority;
+	if (binding->flags & EXO_BIND_SENT)
+		binding->sent = machine_alloc(net.n_ports * sizeof(struct flt_entry *));
 	for (unsigned core = 0; core < net.n_pollers; core++)
 		binding->cores[core].binding = binding;
 	return binding;
@@ -341,6 +369,7 @@ static void release(struct net_binding *binding)
 		binding->handler->end(binding->handler);
 	flt_program_free(binding->program);
 	machine_free(binding->conjunctions);
+	machine_free(binding->sent);
 	if (binding->counters_frame)
 		ledger_frame_unpin(binding->counters_frame);
 	machine_free(binding);

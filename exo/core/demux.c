@@ -90,11 +90,17 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 		put(core, packet, binding, accept, flags);
 }
 
+void demux_tap(unsigned core, struct net_packet *packet, struct net_binding *binding,
+               uint32_t accept)
+{
+	give(core, packet, binding, accept, EXO_DESC_TAP);
+}
+
 static void give_tap(void *arg, uint32_t index, void *owner, uint32_t accept)
 {
 	struct burst *burst = arg;
 
-	give(burst->core, &burst->packets[index], owner, accept, EXO_DESC_TAP);
+	demux_tap(burst->core, &burst->packets[index], owner, accept);
 }
 
 static inline void deliver(unsigned core, struct net_packet *packet, struct flt_verdict verdict)

@@ -12,8 +12,8 @@
 #include "core.h"
 
 static const uint16_t flow_rights = EXO_RIGHT_GRANT | EXO_RIGHT_FREE | EXO_RIGHT_BIND |
-                                    EXO_RIGHT_SEND | EXO_RIGHT_TAP | EXO_RIGHT_SHARE |
-                                    EXO_RIGHT_HOST;
+                                    EXO_RIGHT_SEND | EXO_RIGHT_TAP | EXO_RIGHT_SENT |
+                                    EXO_RIGHT_SHARE | EXO_RIGHT_HOST;
 
 static struct net_space *lookup_space(uint64_t id)
 {

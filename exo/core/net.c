@@ -330,6 +330,7 @@ static inline unsigned send_from(unsigned core, struct net_ring *ring, struct ne
 	bool more;
 	unsigned n = ring_transmit(ring, core, &more);
 
+	tap_look(core, ring->env);
 	/* The poller's alone; who is to be woken is told behind the poll. */
 	if (ring->wake || ring->dirty)
 		net_mark_ring_anew(core, ring, false);
@@ -412,10 +413,12 @@ uint64_t net_deadline(unsigned core, uint64_t now)
 static __attribute__((noinline)) unsigned poll_rest(struct net_core *me, unsigned core,
                                                     unsigned budget, unsigned n)
 {
+	tap_look(core, NULL); /* answers of handlers */
 	if (me->watching)
 		watch_rings(me);
 	n += poll_rings(core, budget);
 	net_finish(core);
+	tap_look(core, NULL);
 	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0)
 		n = reclaim(core, budget, n);
 	if (n == 0) {

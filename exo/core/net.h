@@ -36,7 +36,7 @@ int net_start(void);
 
 /*
  * Makes the root of flow space: every frame on every port, both ways, any priority, all rights of
- * its kind (BIND, SEND, TAP, SHARE, HOST, GRANT, FREE); `holder` will hold it. At most one is
+ * its kind (BIND, SEND, TAP, SENT, SHARE, HOST, GRANT, FREE); `holder` will hold it. At most one is
  * needed: init's. 0 or -EXO_ENOMEM.
  */
 int net_flow_root(uint32_t holder, struct exo_cap *out);

@@ -57,6 +57,9 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 void demux_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port);
 void demux_put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
                uint32_t accept);
+/* Gives a tap its copy, but for the sender's own. */
+void demux_tap(unsigned core, struct net_packet *packet, struct net_binding *binding,
+               uint32_t accept);
 /* Frees a fragment that waited in vain, and counts it. */
 void demux_drop_fragment(void *mbuf, enum flt_fragment_drop cause);
 
@@ -111,6 +114,17 @@ enum loop_way {
 void loop_hold(struct rte_mbuf *mbuf, enum loop_way way);
 void loop_release(unsigned core, const struct net_ring *ring, uint16_t port, struct rte_mbuf *mbuf,
                   enum loop_way way, bool sent);
+
+/* ---- tap.c ---- */
+
+/* Shows what this core has sent to the taps, but to those of `sender` (NULL: nobody). Inside a
+ * poll, with no frame under way. */
+void tap_show(unsigned core, const struct env *sender);
+static inline void tap_look(unsigned core, const struct env *sender)
+{
+	if (__builtin_expect(net.cores[core].n_heard > 0, false))
+		tap_show(core, sender);
+}
 
 /* ---- ring_receive.c ---- */
 

@@ -180,6 +180,7 @@ struct net_binding {
 	uint64_t counters_frame;             /* pinned; 0: none */
 	struct exo_binding_counters *shared; /* in that frame: written, never read */
 	struct flt_entry *entries[EXO_PORTS_MAX];
+	struct flt_entry **sent;         /* EXO_BIND_SENT: by port, likewise; NULL: it is not */
 	struct net_binding_core cores[]; /* net.n_pollers of them */
 };
 
@@ -214,11 +215,15 @@ struct net_core {
 	uint32_t held;      /* atomic: pieces of environments' memory that NICs hold */
 	uint32_t fruitless; /* polls since one of them came back */
 	struct exo_drops drops[EXO_PORTS_MAX];
+	struct net_heard
+	        *heard; /* frames that left, to be shown to taps; NULL: there are no such */
+	uint32_t n_heard;
 	uint8_t *scratch;           /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
 	struct flt_cache *verdicts; /* given to frames of each port */
 } __attribute__((aligned(64)));
 
-/* A port's two tables: bindings and taps; host bindings, asked when nobody wanted a frame. */
+/* A port's tables: bindings and taps; host bindings, asked when nobody wanted a frame; taps of what
+ * leaves, once there was one. */
 struct net_port {
 	union {
 		struct {
@@ -226,6 +231,7 @@ struct net_port {
 		};
 		const struct flt_table *tables[2];
 	};
+	struct flt_table *sent;
 	uint64_t tx_packets;
 };
 
@@ -270,6 +276,14 @@ struct net_binding *bind_detach(uint64_t id, const struct env *env);
 struct net_binding *bind_find(uint64_t id);
 /* Frees what bind_detach gave, after net_quiesce. */
 void bind_free(struct net_binding *list);
+
+/* ---- tap.c ---- */
+
+/* The port gets a table for taps of what leaves. 0 or -EXO_ENOMEM. */
+int tap_prepare(uint16_t port);
+/* One more such tap is in that table, or one fewer. All under net.lock. */
+void tap_listen(uint16_t port);
+void tap_leave(uint16_t port);
 
 /* ---- ring.c ---- */
 

@@ -33,8 +33,8 @@ def payload(folder):
         text = file.read()
     text = text.replace('name = "capture";', 'name = "capture";\ncontrol_port = 1;', 1)
     text = text.replace('"port=2002"', f'"port=2002", "file={NAME}"')
-    text = text.replace("tap = true;\n      },",
-                        'ports = [ 0, 2 ];\n tap = true;\n },\n '
+    text = text.replace("tap = true;\n        sent = true;\n      },",
+                        'ports = [ 0, 2 ];\n tap = true;\n sent = true;\n },\n '
                         '{ name = "nine"; receive = "udp dst port 9"; ports = [ 2 ]; tap = true; },', 1)
     path = os.path.join(folder, "capture")
     with open(path + ".conf", "w", encoding="utf-8") as file:
@@ -111,6 +111,32 @@ def check_packets(report, wire, reader, path):
             assert all(p.options[2] == b"\1\0\0\0" for p in capture.of(names.index("port2/all"))), "inbound"
 
 
+def directions(capture):
+    """Of the UDP echo's datagrams: direction and ports, as often as they are there."""
+    number, found = capture.names().index("port0/all"), {}
+    for packet in capture.of(number):
+        if packet.data[12:14] == b"\x08\0" and packet.data[23] == 17:
+            source, target = struct.unpack_from(">HH", packet.data, 34)
+            if 7 in (source, target):
+                key = (packet.options[2][0], "from" if source == 7 else "to")
+                found[key] = found.get(key, 0) + 1
+    return found
+
+
+def check_sent(report, reader, echo, path):
+    """What an environment sends is there once, and said to leave; what the capture itself sends is not."""
+    assert ask("127.0.0.1", echo, 5, 200) == 5
+    for where, found in (("by TCP", lambda enough: reader.read_until(enough)),
+                         ("in the file", lambda enough: read_file(path, enough))):
+        with report.test(f"requests that arrive and answers that leave {where}, each with its direction"):
+            capture = found(lambda got: "port0/all" in got.names() and
+                            min(directions(got).get(key, 0) for key in ((1, "to"), (2, "from"))) >= 5)
+            assert set(directions(capture)) == {(1, "to"), (2, "from")}, directions(capture)
+            own = [p for p in capture.of(capture.names().index("port0/all")) if p.data[12:14] == b"\x08\0" and
+                   p.data[23] == 6 and p.data[34:36] == struct.pack(">H", 2002)]
+            assert not own, f"{len(own)} frames of the capture's own"
+
+
 def check_flood(report, wire, reader, path):
     """More than a file can take: what is missing is counted, and adds up."""
     with report.test("a flood: the file has a frame, or has counted its loss"):
@@ -147,7 +173,7 @@ def check_wireshark(report, machine, port, echo, path):
         return
     with report.test("tshark reads it over the network (-i TCP@…), as Wireshark does"):
         out = path + ".net"
-        with subprocess.Popen(["tshark", "-i", f"TCP@127.0.0.1:{port}", "-w", out, "-a", "packets:3"],
+        with subprocess.Popen(["tshark", "-i", f"TCP@127.0.0.1:{port}", "-w", out, "-a", "packets:6"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as shark:
             while "Capture started" not in (line := shark.stderr.readline()):
                 assert line, "tshark ended"
@@ -155,7 +181,7 @@ def check_wireshark(report, machine, port, echo, path):
             shark.wait(60)
         said = subprocess.run(["tshark", "-r", out, "-T", "fields", "-e", "frame.interface_name", "-e", "udp.length"],
                               capture_output=True, text=True, check=True).stdout.split()
-        assert said.count("port0/all") == 3 and "108" in said, said
+        assert said.count("port0/all") == 6 and said.count("108") == 6, said
     with report.test("capinfos finds nothing wrong with the file"):
         said = subprocess.run(["capinfos", path], capture_output=True, text=True, check=True).stdout
         assert "nanoseconds" in said and re.search(r"Comment = binding nine\b", said), said
@@ -184,6 +210,7 @@ def main():
             machine.wait_for("environments started", 40)
             reader = Reader(tcp)
             reader.read_until(lambda got: got.section is not None)  # it gets what arrives from now on
+            check_sent(report, reader, echo, files)
             check_packets(report, wire, reader, files)
             check_wireshark(report, machine, tcp, echo, files)
             check_flood(report, wire, reader, files)

@@ -50,7 +50,8 @@ enum exo_rights {
 	EXO_RIGHT_CONTROL =
 	        1 << 11, /* env: map into, set up, start and end; machine: power and reset */
 	EXO_RIGHT_CALL = 1 << 12, /* env: protected control transfer into it */
-	EXO_RIGHTS_ALL = (1 << 13) - 1
+	EXO_RIGHT_SENT = 1 << 13, /* flow: with TAP: of what others send, too */
+	EXO_RIGHTS_ALL = (1 << 14) - 1
 };
 
 /*

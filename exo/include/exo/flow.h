@@ -60,6 +60,8 @@ enum exo_bind_flags {
 	        1 << 0, /* copies of all that matches, whoever gets it; needs EXO_RIGHT_TAP */
 	EXO_BIND_HOST = 1 << 1,  /* what nobody else bound; needs EXO_RIGHT_HOST */
 	EXO_BIND_COUNT = 1 << 2, /* with TAP: count only, no rings */
+	EXO_BIND_SENT = 1 << 3,  /* with TAP: besides, copies of all in the flow that other
+	                            environments send by the space's ports; needs EXO_RIGHT_SENT */
 };
 
 /*
@@ -78,7 +80,7 @@ struct exo_binding_counters {
 
 /* Argument of EXO_CALL_BIND. */
 struct exo_bind {
-	struct exo_cap space;    /* with EXO_RIGHT_BIND, and TAP, SHARE, HOST as needed */
+	struct exo_cap space;    /* with EXO_RIGHT_BIND, and TAP, SENT, SHARE, HOST as needed */
 	uint32_t flags;          /* enum exo_bind_flags */
 	int32_t priority;        /* at most the space's priority_max */
 	uint32_t n_conjunctions; /* of the declared flow, 1 … FLT_FLOW_CONJUNCTIONS_MAX */

@@ -113,6 +113,8 @@ enum exo_desc_flags {
 	EXO_DESC_L4_SUM = 1 << 7,  /* transmit: fill in the TCP or UDP checksum */
 	EXO_DESC_SEGMENT = 1 << 8, /* transmit: cut into segments of segment_size payload bytes */
 	EXO_DESC_LOCAL = 1 << 10,  /* receive: an environment of this machine sent it */
+	EXO_DESC_SENT = 1 << 11, /* receive, with TAP: it left by the port, as it was handed to it:
+	                            what the port fills in or cuts is still to be done */
 	EXO_DESC_REPORT =
 	        1 << 9, /* transmit: complete even if all went well; errors are always reported */
 };

@@ -437,7 +437,7 @@ static void make_framed(void)
 	rte_mempool_obj_iter(framed, point_to_frame, &frames);
 }
 
-static void start_eal(void)
+void world_start_eal(void)
 {
 	static char *arguments[] = {"world",
 	                            "--no-huge",
@@ -458,16 +458,27 @@ static void start_eal(void)
 	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(memory != MAP_FAILED);
 	make_framed();
+}
+
+static void start_ports(void)
+{
+	world_start_eal();
 	for (unsigned port = 0; port < WORLD_PORTS; port++)
 		start_port(port);
 }
 
+void world_start_net(unsigned n_ports)
+{
+	info.n_ports = n_ports;
+	CHECK(net_start() == 0);
+}
+
 void world_start(void)
 {
-	start_eal();
+	start_ports();
 	if (world_slots)
 		world_make_slots();
-	CHECK(net_start() == 0);
+	world_start_net(WORLD_PORTS);
 }
 
 void world_start_capture(const char *path)
@@ -475,15 +486,14 @@ void world_start_capture(const char *path)
 	struct rte_eth_conf conf = {.rxmode.mtu = 1500};
 	char arguments[256];
 
-	start_eal();
+	start_ports();
 	snprintf(arguments, sizeof(arguments), "rx_pcap=%s,infinite_rx=1", path);
 	CHECK(rte_vdev_init("net_pcap0", arguments) == 0);
 	CHECK(rte_eth_dev_configure(WORLD_PORTS, 1, 1, &conf) == 0);
 	CHECK(rte_eth_rx_queue_setup(WORLD_PORTS, 0, 128, 0, NULL, arriving) == 0);
 	CHECK(rte_eth_tx_queue_setup(WORLD_PORTS, 0, 128, 0, NULL) == 0);
 	CHECK(rte_eth_dev_start(WORLD_PORTS) == 0);
-	info.n_ports = WORLD_PORTS + 1;
-	CHECK(net_start() == 0);
+	world_start_net(WORLD_PORTS + 1);
 }
 
 static void arrive(struct rte_mempool *pool, unsigned port, const void *bytes, uint32_t length,

@@ -32,6 +32,10 @@ void world_start(void);
  * ever, each copied into an mbuf of its own; what is sent there is freed. */
 void world_start_capture(const char *path);
 
+/* Instead, with ports that somebody else has made in between: DPDK, the packet path. */
+void world_start_eal(void);
+void world_start_net(unsigned n_ports);
+
 /* Which core the calling thread is from now on; 0 otherwise. Only core 0 has queues to poll. */
 void world_core_set(unsigned core);
 

@@ -3,6 +3,7 @@
  * files and service cores. */
 #include "dpdk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <bus_driver.h>
@@ -67,6 +68,27 @@ static void add_devargs(const char *command_line)
 			x86_print("dpdk: can't understand dpdk.dev=%s\n", devargs);
 }
 
+/* The ports that lro= names. */
+static uint64_t merging(const char *command_line)
+{
+	char list[64];
+	uint64_t set = 0;
+
+	if (!dpdk_option(&command_line, "lro", list, sizeof(list)))
+		return 0;
+	for (char *at = list, *end; *at != '\0'; at = *end == ',' ? end + 1 : end) {
+		unsigned long id = strtoul(at, &end, 10);
+
+		if (end == at || (*end != ',' && *end != '\0') || id >= 64) {
+			x86_print("dpdk: lro=%s: numbers of ports with commas are expected\n",
+			          list);
+			return 0;
+		}
+		set |= 1ull << id;
+	}
+	return set;
+}
+
 struct step {
 	const char *name;
 	int (*run)(void);
@@ -104,7 +126,7 @@ static uint16_t queues_each(void)
 	return (uint16_t)RTE_MAX(RTE_MIN(each, rte_lcore_count()), 1u);
 }
 
-/* Which NICs spread what they receive, and over how many cores. */
+/* Which NICs spread what they receive, and over how many cores; which merge it. */
 static void say_queues(unsigned n_ports)
 {
 	for (unsigned id = 0; id < n_ports; id++) {
@@ -113,6 +135,9 @@ static void say_queues(unsigned n_ports)
 		if (port != NULL && port->queues > 1)
 			x86_print("net: %s: %u pairs of queues%s\n", port->device, port->queues,
 			          port->rx_interrupts ? "" : ", polled");
+		if (port != NULL && (port->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0)
+			x86_print("net: %s: port %u may merge segments of TCP (lro=)\n",
+			          port->device, id);
 	}
 }
 
@@ -143,6 +168,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	if (rte_bus_probe() != 0)
 		x86_print("dpdk: some NICs could not be probed\n");
 	wish.queues = queues_each();
+	wish.merge = merging(boot->command_line);
 	dpdk_ports_start(&wish);
 	dpdk_functions_start();
 	*n_ports = dpdk_ports_end();

@@ -161,6 +161,20 @@ static void plan_frames(struct plan *plan, const struct dpdk_ports_wish *wish)
 	plan->conf.rxmode.mtu = RTE_MAX(mtu, (uint32_t)RTE_ETHER_MIN_MTU);
 }
 
+/* Segments that the device merges are longer than one mbuf. */
+static void plan_merging(uint16_t id, struct plan *plan, const struct dpdk_ports_wish *wish)
+{
+	if (id >= 64 || (wish->merge >> id & 1) == 0)
+		return;
+	if ((plan->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) == 0 ||
+	    !can_scatter(&plan->info)) {
+		complain(id, "merge segments of TCP", -ENOTSUP);
+		return;
+	}
+	plan->conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_LRO;
+	plan->conf.rxmode.max_lro_pkt_size = plan->info.max_lro_pkt_size;
+}
+
 static void plan_offloads(struct plan *plan, const struct dpdk_ports_wish *wish)
 {
 	plan->conf.rxmode.offloads |= wish->rx_offloads & plan->info.rx_offload_capa;
@@ -198,6 +212,7 @@ static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct pla
 	plan->tx_descriptors = wish->tx_descriptors;
 	plan_frames(plan, wish);
 	plan_offloads(plan, wish);
+	plan_merging(id, plan, wish);
 	plan_spreading(plan);
 	plan->conf.intr_conf.rxq = wish->rx_interrupts && can_interrupt(&plan->info);
 	return 0;

@@ -2,7 +2,8 @@
 /*
  * Ethernet ports, from probed to started, the same on the bare machine and on Linux: pure
  * rte_ethdev. Ports see every frame on their wire (promiscuous: who gets a frame is the
- * demultiplexer's business), keep VLAN tags where they are and never merge frames.
+ * demultiplexer's business), keep VLAN tags where they are, and merge frames only where that is
+ * wished.
  *
  * A started port is used through rte_ethdev by its id: rte_eth_rx_burst, rte_eth_tx_burst,
  * rte_eth_stats_get, rte_eth_link_get_nowait. Links come up while the machine runs: nothing here
@@ -31,6 +32,8 @@ struct dpdk_ports_wish {
 	void *(*frames)(size_t n);
 	/* Whether a device has one pair to give, whatever it says; NULL: none is so. */
 	bool (*single)(const struct rte_device *device);
+	/* By id: ports that may merge segments of a TCP stream into longer frames (LRO). */
+	uint64_t merge;
 	bool rx_interrupts; /* prepare queues for rte_eth_dev_rx_intr_enable */
 	/* Of one port alone: its receive queue's pool. It hears its own address and groups only. */
 	struct rte_mempool *own;

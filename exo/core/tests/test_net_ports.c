@@ -87,8 +87,8 @@ static int start(void **state)
 
 static int finish(void **state)
 {
-	for (uint16_t port = 0; port < PORTS; port++)
-		rte_eth_dev_close(port);
+	for (unsigned port = 0; port < PORTS; port++)
+		rte_eth_dev_close((uint16_t)port);
 	unlink(in);
 	unlink(out);
 	rmdir(folder);

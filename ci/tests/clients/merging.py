@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 90
+"""Segments of TCP arrive one by one, as they were sent, but at a port that `lro=` names: there one long frame.
+
+    namespace: tap0 ── port 0 (as ever)     tap1 ── port 1 (lro=1)     what both receive is captured by port 2
+
+Linux hands a tap a TCP stream's bytes in one piece where the machine behind it has said that it takes such, and
+cuts them before where it has not."""
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from harness import paths  # noqa: E402
+from harness.machine import Machine, Nic, stream, tap  # noqa: E402
+from harness.netns import Namespace  # noqa: E402
+from harness.pcapng import Capture  # noqa: E402
+from harness.report import Report, skip_all  # noqa: E402
+import channel  # noqa: E402
+
+KEY = "00112233445566778899aabbccddeeff"
+NAME = "merging.pcapng"
+BYTES, SEGMENT = 12000, 1448
+CONF = f"""name = "merging";
+control_port = 2;
+environments = ( {{
+  name = "capture"; image = "capture"; frames = 2048; may = [ "console" ];
+  arguments = [ "file={NAME}", "snap=16384", "ring=64" ];
+  flows = ( {{ name = "stream"; receive = "tcp dst port 9"; ports = [ 0, 1 ]; tap = true; }} );
+}} );
+"""
+# Sends a frame that is to be cut, as a NIC would be asked to: packet(7), PACKET_VNET_HDR.
+SENDER = """
+import socket, struct, sys
+def total(data):
+    sum_ = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while sum_ >> 16:
+        sum_ = (sum_ & 0xffff) + (sum_ >> 16)
+    return sum_
+bytes_, segment = int(sys.argv[2]), int(sys.argv[3])
+addresses = bytes([10, 9, 0, 1, 10, 9, 0, 2])
+data = b"".join(struct.pack(">I", i) for i in range(bytes_ // 4))
+ip = struct.pack(">BBHHHBBH", 0x45, 0, 40 + bytes_, 1, 0x4000, 64, 6, 0) + addresses
+ip = ip[:10] + struct.pack(">H", ~total(ip) & 0xffff) + ip[12:]
+pseudo = total(addresses + struct.pack(">HH", 6, 20 + bytes_))
+tcp = struct.pack(">HHIIBBHHH", 7, 9, 1000, 1, 0x50, 0x10, 1024, pseudo, 0)
+frame = b"\\x02\\0\\0\\0\\0\\x02" + b"\\x02\\0\\0\\0\\0\\x01" + b"\\x08\\0" + ip + tcp + data
+header = struct.pack("<BBHHHH", 1, 1, 54, segment, 34, 16)
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+    raw.setsockopt(263, 15, 1)
+    raw.bind((sys.argv[1], 0))
+    raw.send(header + frame)
+"""
+
+
+def payload(folder):
+    path = os.path.join(folder, "merging")
+    with open(path + ".conf", "w", encoding="utf-8") as file:
+        file.write(CONF)
+    subprocess.run([os.path.join(paths.TOP, "boot", "mkappliance"), "--payload-only", "-o", path + ".cpio",
+                    path + ".conf"], check=True)
+    return path + ".cpio"
+
+
+def arrived(path, port, seconds=20):
+    """The TCP payloads that came by a port, once all bytes are there."""
+    deadline = time.monotonic() + seconds
+    while True:
+        data = b""
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                data = file.read()
+        capture, parts = Capture(data, whole=False), []
+        for number, name in enumerate(capture.names()):
+            if name == f"port{port}/stream":
+                parts = [packet.data[54:] for packet in capture.of(number)]
+        if sum(map(len, parts)) >= BYTES or time.monotonic() > deadline:
+            return parts
+        time.sleep(0.2)
+
+
+def main():
+    if not Namespace.possible():
+        skip_all("needs root")
+    report = Report()
+    wanted = b"".join(struct.pack(">I", i) for i in range(BYTES // 4))
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace(taps=2) as ns:
+        path, file = os.path.join(folder, "channel"), os.path.join(folder, "file")
+        receiver = channel.Receiver(path, KEY, None, say=lambda text: None, files={NAME: file})
+        with Machine(payload=payload(folder), within=ns, memory="128M", limit=80,
+                     nics=[Nic(tap("tap0")), Nic(tap("tap1")), Nic(stream(path))],
+                     append=f"channel={KEY} lro=1") as machine:
+            machine.wait_for("environments started", 40)
+            with report.test("the console names the port that may merge, and no other"):
+                said = machine.console()
+                assert said.count("may merge segments of TCP") == 1 and "port 1 may merge" in said, said[-2000:]
+            for port, what in ((0, "as they were sent"), (1, "in one piece")):
+                ns.run("python3", "-c", SENDER, f"tap{port}", str(BYTES), str(SEGMENT))
+                with report.test(f"at port {port} segments arrive {what}"):
+                    parts = arrived(file, port)
+                    assert b"".join(parts) == wanted, [len(part) for part in parts]
+                    assert len(parts) == (1 if port else -(-BYTES // SEGMENT)), [len(part) for part in parts]
+        receiver.close()
+    report.exit()
+
+
+main()

@@ -102,6 +102,35 @@ static void echoes_a_datagram(void **state)
 	assert_int_equal(line.budget, EXO_HANDLER_BUDGET);
 }
 
+/* However an answer leaves, also straight from the burst, taps of what is sent get their copy. */
+static void answers_are_heard(void **state)
+{
+	struct exo_bind tap = {.flags = EXO_BIND_TAP | EXO_BIND_SENT};
+	int ref = test_create(ALICE, "udp_echo");
+	struct flt_conjunction out;
+	struct world_ring heard;
+	struct exo_cap bobs;
+	struct exo_desc desc;
+
+	assert_true(test_handle(ALICE, ref, "udp_echo", &bound.out, &space, 0) > 0);
+	world_udp_from(&out, ADDRESS, 7);
+	bobs = world_grant(BOB, EXO_RIGHT_BIND | EXO_RIGHT_TAP | EXO_RIGHT_SENT, &out, NULL);
+	assert_int_equal(world_ring(BOB, EXO_RING_RECEIVE, 16, NULL, &heard), 0);
+	world_fill(BOB, &heard, 8, 2048, 0xaa);
+	assert_int_equal(world_bind(BOB, &bobs, &out, &heard, &tap), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		uint32_t length = arrive(1234, 100 + i, i == 5 ? 60 : 0);
+
+		is_echo(length);
+		assert_true(world_get(&heard, &desc));
+		assert_int_equal(desc.length, length);
+		assert_int_equal(desc.flags & (EXO_DESC_TAP | EXO_DESC_SENT),
+		                 EXO_DESC_TAP | EXO_DESC_SENT);
+		assert_memory_equal(world_memory(desc.address), answer, length);
+	}
+	assert_false(world_get(&heard, &desc));
+}
+
 static void drops_and_passes(void **state)
 {
 	int ref = test_create(ALICE, "udp_echo");
@@ -361,6 +390,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	        CASE(echoes_a_datagram),
+	        CASE(answers_are_heard),
 	        CASE(drops_and_passes),
 	        CASE(sends_only_what_its_owner_may),
 	        CASE(sends_nothing_without_a_space),

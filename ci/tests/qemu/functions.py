@@ -132,7 +132,7 @@ def main():
     refused(report, newer)
     serves(report, newer, "no IOMMU: a function that may be unprotected is given, and said so", "function-unprotected",
            [], [r"port 1, unprotected: there is no IOMMU", r"flow function: port 1 is a function that is unprotected"])
-    trials(report, newer, 1)
+    trials(report, newer, 2)
     report.exit()
 
 

@@ -144,6 +144,14 @@ int model_add_file(struct model *model, struct place place, const char *name, co
 	return model_add_bytes(model, place, name, data, size);
 }
 
+/* A name for mkstemp where the user wants temporary files (environ(7)). malloc'ed. */
+static char *scratch_name(void)
+{
+	const char *folder = getenv("TMPDIR");
+
+	return must_print("%s/mkappliance-XXXXXX", folder && folder[0] ? folder : "/tmp");
+}
+
 /* Runs it and waits. What it says to stderr is for the user. → whether it succeeded. */
 static bool run(char *const arguments[])
 {
@@ -156,7 +164,7 @@ static bool run(char *const arguments[])
 int model_prepare_file(struct model *model, struct place place, const char *name, const char *path,
                        const char *program)
 {
-	char *stem = must_copy(name), made[] = "/tmp/mkappliance-XXXXXX";
+	char *stem = must_copy(name), *made = scratch_name();
 	char *arguments[] = {must_find(place, program), must_find(place, path), made, stem, NULL};
 	char *end = strrchr(stem, '.');
 	int file = mkstemp(made);
@@ -165,7 +173,7 @@ int model_prepare_file(struct model *model, struct place place, const char *name
 	bool good;
 
 	if (file < 0)
-		refuse(place, "there is no room for a file in /tmp: %s", strerror(errno));
+		refuse(place, "no file %s can be made: %s", made, strerror(errno));
 	(void)close(file);
 	if (end && end != stem)
 		*end = '\0';
@@ -175,5 +183,6 @@ int model_prepare_file(struct model *model, struct place place, const char *name
 	if (!good)
 		refuse(place, "'%s' could not be prepared by '%s'", path, program);
 	free(stem);
+	free(made);
 	return model_add_bytes(model, place, name, data, size);
 }

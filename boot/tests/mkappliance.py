@@ -30,8 +30,9 @@ environments = (
 """
 
 
-def run(folder, name, *options):
-    return subprocess.run([TOOL, *options, name], cwd=folder, capture_output=True, text=True)
+def run(folder, name, *options, **environment):
+    return subprocess.run([TOOL, *options, name], cwd=folder, capture_output=True, text=True,
+                          env={**os.environ, **environment})
 
 
 def fixture(folder):
@@ -186,6 +187,17 @@ def check_good(folder):
     shown = run(folder, "one.cpio", "--show")
     assert shown.returncode == 0 and "host: image prog, 16 frames" in shown.stdout, shown.stdout
     check_show_of_bad(folder, archives[0])
+    check_scratch(folder)
+
+
+def check_scratch(folder):
+    """Where the user wants temporary files they are made, and nothing is left there."""
+    scratch = os.path.join(folder, "scratch")
+    result = run(folder, "good.conf", "-o", "none.cpio", TMPDIR=scratch)
+    assert result.returncode == 1 and f"{scratch}/mkappliance-" in result.stderr, result.stderr
+    os.mkdir(scratch)
+    assert run(folder, "good.conf", "-o", "three.cpio", TMPDIR=scratch).returncode == 0
+    assert not os.listdir(scratch)
 
 
 def check_show_of_bad(folder, archive):

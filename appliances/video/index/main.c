@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sluice-media FILE OBJECT [TITLE]: see index.h. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void load(struct bytes *to, const char *path)
 	(void)fclose(file);
 }
 
-static char scratch[] = "/tmp/sluice-media-XXXXXX";
+static char scratch[PATH_MAX];
 
 static void remove_scratch(void)
 {
@@ -73,10 +74,14 @@ static void prepare(struct source *source, struct draft *draft, const char *path
 static void make(struct draft *draft, const char *path, const char *object)
 {
 	struct source source = {.format = NULL};
-	int file = mkstemp(scratch);
+	const char *folder = getenv("TMPDIR"); /* environ(7) */
+	int file;
 
+	(void)snprintf(scratch, sizeof(scratch), "%s/sluice-media-XXXXXX",
+	               folder != NULL && folder[0] ? folder : "/tmp");
+	file = mkstemp(scratch);
 	if (file < 0)
-		fail("no temporary file can be made: %s", strerror(errno));
+		fail("no temporary file %s can be made: %s", scratch, strerror(errno));
 	(void)close(file);
 	(void)atexit(remove_scratch);
 	prepare(&source, draft, path);

@@ -131,6 +131,41 @@ static void answers_are_heard(void **state)
 	assert_false(world_get(&heard, &desc));
 }
 
+/* More answers in one poll than are kept to be shown: the copies are lost, and counted. */
+static void answers_beyond_measure_are_counted(void **state)
+{
+	enum { ANSWERS = 300, KEPT = 256 };
+	static struct exo_port_info before[WORLD_PORTS], after[WORLD_PORTS];
+	struct exo_bind tap = {.flags = EXO_BIND_TAP | EXO_BIND_SENT};
+	int ref = test_create(ALICE, "udp_echo");
+	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 64);
+	struct flt_conjunction out;
+	struct world_ring heard;
+	struct exo_info info;
+	struct exo_cap bobs;
+	struct exo_desc desc;
+	unsigned n = 0;
+
+	assert_true(test_handle(ALICE, ref, "udp_echo", &bound.out, &space, 0) > 0);
+	world_udp_from(&out, ADDRESS, 7);
+	bobs = world_grant(BOB, EXO_RIGHT_BIND | EXO_RIGHT_TAP | EXO_RIGHT_SENT, &out, NULL);
+	assert_int_equal(world_ring(BOB, EXO_RING_RECEIVE, 512, NULL, &heard), 0);
+	world_fill(BOB, &heard, 400, 2048, 0xaa);
+	assert_int_equal(world_bind(BOB, &bobs, &out, &heard, &tap), 0);
+	net_info_update(&info, before);
+	for (unsigned i = 0; i < ANSWERS; i++)
+		world_arrive(0, frame, length, 0);
+	net_poll(0, 2 * ANSWERS);
+	world_poll();
+	for (unsigned i = 0; i < ANSWERS; i++)
+		is_echo(length);
+	while (world_get(&heard, &desc))
+		n++;
+	net_info_update(&info, after);
+	assert_int_equal(n, KEPT);
+	assert_int_equal(after[0].drops.tap_lost - before[0].drops.tap_lost, ANSWERS - KEPT);
+}
+
 static void drops_and_passes(void **state)
 {
 	int ref = test_create(ALICE, "udp_echo");
@@ -391,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        CASE(echoes_a_datagram),
 	        CASE(answers_are_heard),
+	        CASE(answers_beyond_measure_are_counted),
 	        CASE(drops_and_passes),
 	        CASE(sends_only_what_its_owner_may),
 	        CASE(sends_nothing_without_a_space),

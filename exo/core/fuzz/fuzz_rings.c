@@ -5,11 +5,13 @@
  *
  *     Bob gets every frame of his, byte for byte, and nothing else of his memory changes;
  *     nothing leaves the ports that she was not granted to send, also where payload is sent from
- *     her frames and she changes them, gives them back or ends the ring before it has gone;
+ *     her frames and she changes them, gives them back or ends the ring before it has gone, nor
+ *     does Bob's tap of what is sent, if he has one, hear anything else;
  *     at the end every pin and every mbuf is back.
  *
  * All that arrives lies in frames that could be exchanged; an input's first byte says whether her
- * receive ring does so. The others are a list of steps: an opcode byte and its operands.
+ * receive ring does so, and whether Bob taps what she sends. The others are a list of steps: an
+ * opcode byte and its operands.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -30,9 +32,9 @@ enum { LEAST = 100 };                   /* bytes of a packet that is exchanged *
 		}                                                                                  \
 	} while (0)
 
-static struct world_ring bobs, receive, transmit;
+static struct world_ring bobs, receive, transmit, heard;
 static struct exo_cap mallorys;
-static bool exchanges;
+static bool exchanges, taps, inside; /* inside: of a packet in several buffers of the tap's */
 static uint64_t long_frames;
 static uint64_t secret, own; /* a frame of Bob's; Mallory's buffers */
 static uint8_t sent[65536], frame[2048];
@@ -78,8 +80,20 @@ static void write_packets(void)
 	(void)world_udp(world_memory(long_frames * 4096), ADDRESS, 9, PEER, 1, LONG - 42);
 }
 
+static void listen(const struct flt_conjunction *flow)
+{
+	const uint16_t rights = EXO_RIGHT_BIND | EXO_RIGHT_TAP | EXO_RIGHT_SENT | EXO_RIGHT_SHARE;
+	struct exo_cap space = world_grant_ports(BOB, rights, 3, flow, NULL);
+
+	MUST(world_ring(BOB, EXO_RING_RECEIVE, 2 * SIZE, NULL, &heard) == 0);
+	bind(BOB, &space, flow, &heard, EXO_BIND_TAP | EXO_BIND_SENT);
+	world_fill(BOB, &heard, 2 * SIZE, 2048, 0);
+	inside = false;
+}
+
 static void begin(void)
 {
+	uint8_t choice = next();
 	struct flt_conjunction any, udp7, udp9, from9;
 	struct exo_cap space;
 
@@ -94,7 +108,10 @@ static void begin(void)
 	secret = world_frames(BOB, 1, 0x55);
 	mallorys = space =
 	        world_grant_ports(MALLORY, EXO_RIGHT_BIND | EXO_RIGHT_SEND, 3, &udp9, &from9);
-	exchanges = next() & 1;
+	exchanges = choice & 1;
+	taps = choice & 2;
+	if (taps)
+		listen(&from9);
 	MUST((exchanges ? world_exchange_ring(MALLORY, SIZE, LEAST, &receive)
 	                : world_ring(MALLORY, EXO_RING_RECEIVE, SIZE, NULL, &receive)) == 0);
 	MUST(world_ring(MALLORY, EXO_RING_TRANSMIT, SIZE, &space, &transmit) == 0);
@@ -105,24 +122,44 @@ static void begin(void)
 	world_fill(MALLORY, &receive, 4, exchanges ? 4096 : 2048, 0);
 }
 
-static void check_sent(void)
+/* The beginning of a frame that Mallory has sent. */
+static void check_frame(const uint8_t *bytes, uint32_t length)
 {
 	static const struct {
 		uint16_t at, value;
 	} granted[] = {{12, 0x08}, {13, 0x00}, {23, 17}, {26, 10}, {27, 0}, {28, 0}, {29, 2}};
+	uint32_t ports = 14 + 4 * (bytes[14] & 15);
+
+	MUST(length >= 34 && ports + 2 <= length);
+	for (unsigned i = 0; i < sizeof(granted) / sizeof(granted[0]); i++)
+		MUST(bytes[granted[i].at] == granted[i].value);
+	MUST((bytes[20] & 0x1f) == 0 && bytes[21] == 0);
+	MUST(bytes[ports] == 0 && bytes[ports + 1] == 9);
+}
+
+static void check_heard(void)
+{
+	struct exo_desc desc;
+
+	while (taps && world_get(&heard, &desc)) {
+		if (!inside)
+			check_frame(world_memory(desc.address), desc.length);
+		inside = desc.flags & EXO_DESC_MORE;
+		world_put(&heard, (struct exo_desc){.address = desc.address, .length = 2048});
+	}
+}
+
+static void check_sent(void)
+{
 	uint32_t length, port = 0;
 
 	while ((length = world_sent(port, sent, sizeof(sent))) || port++ == 0) {
-		uint32_t ports = 14 + 4 * (sent[14] & 15);
-
 		if (length == 0)
 			continue;
-		MUST(length >= 34 && length <= (port ? 9022 : 1522) && ports + 2 <= length);
-		for (unsigned i = 0; i < sizeof(granted) / sizeof(granted[0]); i++)
-			MUST(sent[granted[i].at] == granted[i].value);
-		MUST((sent[20] & 0x1f) == 0 && sent[21] == 0);
-		MUST(sent[ports] == 0 && sent[ports + 1] == 9);
+		MUST(length <= (port ? 9022 : 1522));
+		check_frame(sent, length);
 	}
+	check_heard();
 }
 
 static void poll(void)

@@ -53,8 +53,8 @@ def marks(path):
                 if line.startswith("mark ")]
 
 
-# Where frames have come, and are sent.
-GOT, SENT = "demux_frames", "virtio_xmit_pkts"
+# Where frames have come (several, or a lone one), and are sent.
+GOT, SENT = ("net_poll_queue", "net_poll.lone"), "virtio_xmit_pkts"
 
 Span = collections.namedtuple("Span", "total repeats apart switches")
 
@@ -96,8 +96,8 @@ def span_options(image, driver, file):
     with open(file, "w", encoding="utf-8") as out:
         out.writelines(f"{start:x} {end:x}\n" for name, (start, end) in known.items()
                        if driver(name))
-    poll = known["net_poll"]
-    return (f",poll={poll[0]:x}-{poll[1]:x},got={known[GOT][0]:x}"
+    poll, places = known["net_poll"], starts(image)
+    return (f",poll={poll[0]:x}-{poll[1]:x}" + "".join(f",got={places[name]:x}" for name in GOT) +
             f",sent={known[SENT][0]:x},apart={file}")
 
 

@@ -29,10 +29,10 @@
  *
  * A guest that polls executes much that belongs to no packet. With
  *
- *     poll=START-END,got=ADDRESS,sent=ADDRESS[,apart=FILE]
+ *     poll=START-END,got=ADDRESS[,got=…],sent=ADDRESS[,apart=FILE]
  *
  * a *span* is counted for each packet that is answered: from the entry of the polling function
- * [START, END) in which `got` executed (something has arrived) to the return of the one in which
+ * [START, END) in which a `got` executed (something has arrived) to the return of the one in which
  * `sent` has executed since. Behind the marks there is a line for each span,
  *
  *     span TOTAL REPEATS APART SWITCHES
@@ -96,7 +96,8 @@ static struct span spans[SPANS_MAX], begun, entered;
 static unsigned n_spans;
 static bool got, sent;
 static uint64_t apart;
-static uint64_t poll_start, poll_end, got_address, sent_address;
+static uint64_t poll_start, poll_end, got_addresses[4], sent_address;
+static unsigned n_got;
 struct range {
 	uint64_t start, end;
 };
@@ -217,8 +218,10 @@ static void look_for_spans(struct qemu_plugin_insn *insn, uint64_t address)
 {
 	if (address == poll_start)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_poll, QEMU_PLUGIN_CB_NO_REGS, NULL);
-	if (address == got_address)
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_got, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	for (unsigned i = 0; i < n_got; i++)
+		if (address == got_addresses[i])
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_got, QEMU_PLUGIN_CB_NO_REGS,
+			                                       NULL);
 	if (address == sent_address)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_sent, QEMU_PLUGIN_CB_NO_REGS, NULL);
 	if (address >= poll_start && address < poll_end && qemu_plugin_insn_size(insn) == 1 &&
@@ -429,8 +432,8 @@ static int read_option(const char *text)
 	else if (!strncmp(text, "poll=", 5))
 		return sscanf(text + 5, "%" SCNx64 "-%" SCNx64, &poll_start, &poll_end) == 2 ? 0
 		                                                                             : -1;
-	else if (!strncmp(text, "got=", 4))
-		got_address = strtoull(text + 4, NULL, 16);
+	else if (!strncmp(text, "got=", 4) && n_got < 4)
+		got_addresses[n_got++] = strtoull(text + 4, NULL, 16);
 	else if (!strncmp(text, "sent=", 5))
 		sent_address = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "turn=", 5))

@@ -163,6 +163,8 @@ static int pin_counters(struct request *request)
 	binding->shared = (void *)((uint8_t *)machine_frame(frame) + address % 4096);
 	if (net.n_pollers == 1)
 		binding->cores[0].shared = binding->shared;
+	for (unsigned core = 0; core < net.n_pollers; core++)
+		binding->cores[core].shown = true;
 	return 0;
 }
 

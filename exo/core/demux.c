@@ -29,6 +29,9 @@ struct burst {
 	struct flt_verdict verdicts[NET_BURST];
 };
 
+/* Whose frames that nobody wants are, where a verdict is kept. */
+static struct net_binding_core nobody;
+
 _Static_assert((int)NET_BURST <= (int)FLT_TABLE_BURST_MAX, "a burst is one look-up");
 
 static inline void count_outcome(struct exo_binding_counters *counters, enum ring_outcome outcome,
@@ -85,7 +88,7 @@ static inline void give(unsigned core, struct net_packet *packet, struct net_bin
 
 	if (packet->sender == binding->env)
 		return; /* a group hears its sender, the sender not itself */
-	net_count_matched(core, &binding->cores[core], 1, packet->length);
+	net_count_matched(&binding->cores[core], 1, packet->length);
 	if (!handler || handler->run(handler, core, packet))
 		put(core, packet, binding, accept, flags);
 }
@@ -127,7 +130,7 @@ static unsigned give_run(const struct burst *burst, unsigned n, struct net_bindi
 	}
 	if (n == 0)
 		return 0;
-	net_count_matched(burst->core, part, n, matched);
+	net_count_matched(part, n, matched);
 	part->counters.delivered_packets += n;
 	part->counters.delivered_bytes += delivered;
 	net_mark_binding(burst->core, part);
@@ -140,9 +143,11 @@ static unsigned give_run(const struct burst *burst, unsigned n, struct net_bindi
 static void deliver_run(struct burst *burst, unsigned n, struct flt_verdict verdict)
 {
 	struct net_binding_core *part = verdict.owner;
-	unsigned given = n > 1 && part ? give_run(burst, n, part, verdict.accept) : 0;
+	unsigned given = n > 1 ? give_run(burst, n, part, verdict.accept) : 0;
 
-	verdict.owner = part ? part->binding : NULL;
+	if (n == 0)
+		return;
+	verdict.owner = part->binding;
 	for (unsigned i = given; i < n; i++)
 		deliver(burst->core, &burst->packets[i], verdict);
 	port_free_own(burst->packets, n);
@@ -262,7 +267,7 @@ static void deliver_whole(struct burst *burst, unsigned i)
 		struct net_binding *binding = verdict.owner;
 		struct flt_verdict kept = verdict;
 
-		kept.owner = binding ? &binding->cores[burst->core] : NULL;
+		kept.owner = binding ? &binding->cores[burst->core] : &nobody;
 		flt_cache_keep(burst->cache, burst->port->tables, burst->generation, frame, &kept);
 	}
 	deliver(burst->core, &burst->packets[i], verdict);
@@ -357,7 +362,7 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 	do {
 		if (!verdict && n_late == 0 && mbufs[i]->nb_segs == 1)
 			verdict = known_verdict(queue, generation, mbufs[i]);
-		if (i > 0 && net_quick_of(verdict))
+		if (i > 0 && verdict && net_quick_of(verdict))
 			break;
 		if (n_run > 0 &&
 		    (!verdict || verdict->owner != run.owner || verdict->accept != run.accept)) {
@@ -382,11 +387,12 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 	return i;
 }
 
-/* Where nobody answers frames as they come (exo/ext). */
-__attribute__((weak)) void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs,
-                                        unsigned n)
+void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)
 {
-	(void)demux_some(queue, mbufs, n, flt_tables_generation(queue->tables->tables), NULL);
+	uint64_t generation = flt_table_generation(queue->tables);
+
+	for (unsigned done = 0; done < n;)
+		done += demux_some(queue, mbufs + done, n - done, generation, NULL);
 }
 
 void demux_local(unsigned core, const struct env *sender, uint16_t port, struct rte_mbuf *mbuf)

@@ -210,10 +210,13 @@ const struct machine_info *machine_info(void);
 
 /*
  * Code that uses vector registers in the kernel (PMDs, DPDK's inline functions) runs between these
- * two. They save the running PE's vector state once and give DPDK its thread pointer; they nest.
+ * two. The first saves the running PE's vector state, where it still is in the registers, and gives
+ * DPDK its thread pointer; whoever runs next takes both back. They nest.
  */
 void machine_vector_begin(void);
-void machine_vector_end(void);
+static inline void machine_vector_end(void)
+{
+}
 
 /* ---- Disks and the screen. The caller sees to it that one core at a time is in here. ---- */
 

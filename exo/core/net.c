@@ -93,10 +93,12 @@ static int start_tables(void)
 	                                         .hold_ticks = machine_info()->tsc_hz,
 	                                         .drop = demux_drop_fragment};
 
-	for (unsigned i = 0; i < net.n_ports; i++)
+	for (unsigned i = 0; i < net.n_ports; i++) {
 		if (flt_table_create(&net.ports[i].bound, NULL) ||
 		    flt_table_create(&net.ports[i].host, NULL))
 			return -EXO_ENOMEM;
+		flt_table_follow(net.ports[i].host, net.ports[i].bound);
+	}
 	return flt_fragments_create(&net.fragments, &fragments, NULL) ? -EXO_ENOMEM : 0;
 }
 
@@ -109,6 +111,8 @@ static int start_cores(void)
 	for (unsigned core = 0; core < net.n_cores; core++) {
 		struct net_core *me = &net.cores[core];
 
+		me->number = core;
+		me->reader = &retire_readers->qsbr_cnt[core].cnt;
 		me->scratch = machine_alloc(EXO_FRAME_BYTES_MAX);
 		me->verdicts = machine_alloc(net.n_ports * sizeof(*me->verdicts));
 		if (!me->scratch || (net.n_ports && !me->verdicts))
@@ -132,11 +136,11 @@ int net_start(void)
 	if (!error)
 		error = start_cores();
 	if (!error)
-		error = port_start();
-	if (!error)
 		error = start_engine();
 	if (!error)
 		error = start_tables();
+	if (!error)
+		error = port_start();
 	machine_vector_end();
 	return error;
 }
@@ -169,9 +173,22 @@ void net_mark_ring_anew(unsigned core, struct net_ring *ring, bool wake)
 		ring->dirty = true;
 		ring->dirty_next = net.cores[core].dirty_rings;
 		net.cores[core].dirty_rings = ring;
+		net.cores[core].marked = true;
 	}
 	if (shared)
 		machine_unlock(&ring->lock);
+}
+
+void net_show_matched(struct net_binding_core *part)
+{
+	const volatile struct exo_binding_counters *now = &part->counters; /* one step each */
+
+	if (!part->shared) {
+		net_mark_binding(machine_core(), part);
+		return;
+	}
+	__atomic_store_n(&part->shared->matched_packets, now->matched_packets, __ATOMIC_RELAXED);
+	__atomic_store_n(&part->shared->matched_bytes, now->matched_bytes, __ATOMIC_RELAXED);
 }
 
 static void add(uint64_t *to, uint64_t n)
@@ -299,31 +316,6 @@ static void publish_bindings(unsigned core)
 	}
 }
 
-/* Each until less comes than there could be: the next poll finds what has come meanwhile. Drivers
- * round a burst down to cache lines of descriptors. */
-static inline unsigned poll_queues(const struct net_core *me, unsigned budget)
-{
-	enum { ROUNDED_MAX = 8 };
-	struct rte_mbuf *mbufs[NET_BURST];
-	unsigned n = 0;
-
-	for (const struct net_queue *queue = me->queues; queue != me->queues_end; queue++) {
-		unsigned round;
-
-		do {
-			round = port_receive(queue, mbufs, NET_BURST);
-			if (round)
-				demux_frames(queue, mbufs, round);
-			n += round;
-			if (__builtin_expect(round <= NET_BURST - ROUNDED_MAX, 1))
-				break;
-		} while (n < budget);
-	}
-	if (__builtin_expect(queue_any, false))
-		n += queue_poll((unsigned)(me - net.cores));
-	return n;
-}
-
 /* Sends from a ring; its bell rings by itself while there is more. */
 static inline unsigned send_from(unsigned core, struct net_ring *ring, struct net_bell *bell)
 {
@@ -409,10 +401,26 @@ uint64_t net_deadline(unsigned core, uint64_t now)
 	return waits ? now + machine_info()->tsc_hz / RECLAIM_HZ : UINT64_MAX;
 }
 
-/* All but frames that were answered at once. → how much there was to do, with the n of those. */
-static __attribute__((noinline)) unsigned poll_rest(struct net_core *me, unsigned core,
-                                                    unsigned budget, unsigned n)
+unsigned net_poll_queue(const struct net_core *me, struct net_queue *queue, struct rte_mbuf **mbufs,
+                        unsigned round, net_deliver *deliver)
 {
+	enum { ROUNDED_MAX = 8 }; /* drivers round a burst down to cache lines of descriptors */
+	unsigned n = 0;
+
+	do {
+		deliver(queue, mbufs, round);
+		n += round;
+		if (round <= NET_BURST - ROUNDED_MAX || n >= me->budget)
+			break;
+		round = queue->receive(queue->received, mbufs, NET_BURST);
+	} while (round);
+	return n;
+}
+
+static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
+{
+	unsigned core = me->number;
+
 	tap_look(core, NULL); /* answers of handlers */
 	if (me->watching)
 		watch_rings(me);
@@ -427,31 +435,21 @@ static __attribute__((noinline)) unsigned poll_rest(struct net_core *me, unsigne
 	}
 	publish_bindings(core);
 	publish_rings(core);
+	me->marked = queue_any; /* those queues are looked at here */
 	return n;
 }
 
-/* Whether a poll has anything else to do. */
-static inline bool is_more(const struct net_core *me)
+unsigned net_poll_rest(struct net_core *me, unsigned n)
 {
-	return ((uintptr_t)me->after | (uintptr_t)me->dirty | (uintptr_t)me->dirty_rings) != 0 ||
-	       __atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0 ||
-	       __atomic_load_n(&me->rung, __ATOMIC_RELAXED) != 0 || me->watching;
+	if (queue_any)
+		n += queue_poll(me->number);
+	return poll_rest(me, me->budget, n);
 }
 
-unsigned net_poll(unsigned core, unsigned budget)
+/* Where nobody answers frames as they come (exo/ext). */
+__attribute__((weak)) unsigned net_poll(unsigned core, unsigned budget)
 {
-	struct net_core *me = &net.cores[core];
-	unsigned n;
-
-	machine_vector_begin();
-	retire_online(core);
-	n = poll_queues(me, budget);
-	if (n == 0 || is_more(me))
-		n = poll_rest(me, core, budget, n);
-	retire_offline(core);
-	machine_vector_end();
-	me->polls++;
-	return n;
+	return net_poll_by(core, budget, demux_frames, demux_frames);
 }
 
 /* Doorbells of rings that another core polls are rung there. */
@@ -465,17 +463,17 @@ int64_t net_call_send(struct env *caller, uint64_t id)
 	if (bell->core != core)
 		return net_call_doorbell(caller, id);
 	machine_vector_begin();
-	retire_online(core);
+	retire_online(me);
 	/* Acquire: it is complete; and it stays for as long as this core is online. */
 	ring = __atomic_load_n(&bell->ring, __ATOMIC_ACQUIRE);
 	if (ring && (ring->id != id || ring->env != caller))
 		ring = NULL;
 	if (ring) {
 		(void)send_from(core, ring, bell);
-		if (is_more(me))
-			(void)poll_rest(me, core, NET_BURST, 1);
+		if (__atomic_load_n(&me->more, __ATOMIC_RELAXED) != 0)
+			(void)poll_rest(me, NET_BURST, 1);
 	}
-	retire_offline(core);
+	retire_offline(me);
 	machine_vector_end();
 	return ring ? 0 : net_call_doorbell(caller, id);
 }

@@ -35,19 +35,20 @@ struct net_packet {
 /* ---- demux.c ---- */
 
 /* A receive queue as its core polls it, and where answers leave: what is looked at in each poll.
- * Never changes. */
+ * Never changes but for `buff`. */
 struct net_queue {
-	const struct rte_eth_fp_ops *driver;
-	const struct net_port *tables;
+	eth_rx_burst_t receive; /* the driver's, of `received`; NULL: behind a core's queues */
+	eth_tx_burst_t send;    /* into `sent`: the driver's, unless other cores send there, too */
+	void *received, *sent;
+	const struct flt_table *tables; /* the first one, with the generation */
 	struct flt_cache *cache;
 	uint64_t mac; /* loop_way */
 	uint16_t core, port, queue;
-	bool shared; /* the transmit queue is, with other cores */
+	struct flt_xdp_buff buff; /* the frame that quick code has */
 };
 
-/* Delivers frames of a queue, NET_BURST at most; the list is its to change. exo/ext does it where
- * handlers may answer. Its name is known to who follows a machine from outside: frames came. */
-void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
+/* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
+void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
 /* Delivers frames up to one whose handler may have quick code; `verdict`: of the first, or NULL. →
  * how many, at least one. */
 unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
@@ -215,32 +216,24 @@ static inline void net_mark_ring(unsigned core, struct net_ring *ring, bool wake
 		net_mark_ring_anew(core, ring, wake);
 }
 
-/* The only poller shows its own counts at once; several have theirs summed behind the poll. */
-static inline void net_count_matched(unsigned core, struct net_binding_core *part, unsigned n,
-                                     uint64_t bytes)
+/* What frames of a binding counted is to be seen: the only poller shows it at once, several have
+ * theirs summed behind the poll. */
+void net_show_matched(struct net_binding_core *part);
+static inline void net_count_matched(struct net_binding_core *part, unsigned n, uint64_t bytes)
 {
-	const volatile struct exo_binding_counters *now = &part->counters; /* one step each */
-
 	part->counters.matched_packets += n;
 	part->counters.matched_bytes += bytes;
-	if (part->shared) {
-		__atomic_store_n(&part->shared->matched_packets, now->matched_packets,
-		                 __ATOMIC_RELAXED);
-		__atomic_store_n(&part->shared->matched_bytes, now->matched_bytes,
-		                 __ATOMIC_RELAXED);
-	} else if (net.n_pollers > 1) {
-		net_mark_binding(core, part);
-	}
+	if (__builtin_expect(part->shown, 0))
+		net_show_matched(part);
 }
 
-/* The quick code that frames of a verdict are for, which names the core's part of a binding; NULL:
- * none, or one run in EXO_EXT_SAMPLE, which is timed. */
+/* The quick code that frames of a kept verdict are for, which names the core's part of a binding;
+ * NULL: none. */
 static inline struct net_quick *net_quick_of(const struct flt_verdict *verdict)
 {
-	const struct net_binding_core *part = verdict ? verdict->owner : NULL;
-	struct net_quick *quick = part ? __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE) : NULL;
+	const struct net_binding_core *part = verdict->owner;
 
-	return quick && quick->runs % EXO_EXT_SAMPLE != 0 ? quick : NULL;
+	return __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE);
 }
 
 /* What handlers left to do behind frames. */
@@ -257,15 +250,65 @@ static inline void net_finish(unsigned core)
 
 extern struct rte_rcu_qsbr *retire_readers;
 
-/* The calling core reads what is published, or not. */
-static inline void retire_online(unsigned core)
+/* A core reads what is published, or not. As rte_rcu_qsbr_thread_online and _offline do it, but
+ * that each core knows where it is counted. */
+static inline void retire_online(const struct net_core *me)
 {
-	rte_rcu_qsbr_thread_online(retire_readers, core);
+	__atomic_store_n(me->reader, __atomic_load_n(&retire_readers->token, __ATOMIC_RELAXED),
+	                 __ATOMIC_RELAXED);
+	rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static inline void retire_offline(unsigned core)
+static inline void retire_offline(const struct net_core *me)
 {
-	rte_rcu_qsbr_thread_offline(retire_readers, core);
+	__atomic_store_n(me->reader, __RTE_QSBR_CNT_THR_OFFLINE, __ATOMIC_RELEASE);
+}
+
+/* ---- The poll ---- */
+
+/* All but receiving. → how much there was to do, with the n frames that came. */
+unsigned net_poll_rest(struct net_core *me, unsigned n);
+
+/* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
+typedef void net_deliver(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
+
+/* What came of a queue, `round` frames, and until less comes than there could be: the next poll
+ * finds what has come meanwhile. → how many. */
+unsigned net_poll_queue(const struct net_core *me, struct net_queue *queue, struct rte_mbuf **mbufs,
+                        unsigned round, net_deliver *deliver);
+
+/* net_poll with somebody's ways to deliver: exo/ext has its own. A lone frame takes another than
+ * several do. */
+static inline __attribute__((always_inline)) unsigned net_poll_by(unsigned core, unsigned budget,
+                                                                  net_deliver *lone,
+                                                                  net_deliver *deliver)
+{
+	struct net_core *me = &net.cores[core];
+	unsigned n = 0;
+
+	struct net_queue *queue = me->queues; /* there is one */
+	struct rte_mbuf *mbufs[NET_BURST];
+
+	__asm__("" : "+r"(me)); /* so that it is not reckoned anew at each use */
+	me->budget = budget;
+	machine_vector_begin();
+	retire_online(me);
+	do {
+		uint16_t round = queue->receive(queue->received, mbufs, NET_BURST);
+
+		if (__builtin_expect(round == 1, 1)) {
+			lone(queue, mbufs, 1);
+			n++;
+		} else if (round) {
+			n += net_poll_queue(me, queue, mbufs, round, deliver);
+		}
+	} while ((++queue)->receive);
+	if (n == 0 || __atomic_load_n(&me->more, __ATOMIC_RELAXED) != 0)
+		n = net_poll_rest(me, n);
+	retire_offline(me);
+	machine_vector_end();
+	me->polls++;
+	return n;
 }
 
 /* ---- port.c ---- */
@@ -336,14 +379,6 @@ static inline unsigned port_attachable(uint16_t port)
 	                                                              : ports[port].segments_max;
 }
 
-/* As rte_eth_rx_burst does it, but that nobody hangs callbacks in. */
-static inline unsigned port_receive(const struct net_queue *queue, struct rte_mbuf **mbufs,
-                                    unsigned n)
-{
-	return queue->driver->rx_pkt_burst(queue->driver->rxq.data[queue->queue], mbufs,
-	                                   (uint16_t)n);
-}
-
 /* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
 static inline unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **mbufs, unsigned n)
 {
@@ -371,6 +406,15 @@ static inline enum loop_way loop_way_of(uint64_t mac, const uint8_t *data)
 	if (to & 1)
 		return LOOP_BESIDES;
 	return to << 16 == mac ? LOOP_ONLY : LOOP_NOT;
+}
+
+/* Whether a frame for one machine stays here. */
+static inline bool loop_is_own(uint64_t mac, const uint8_t *data)
+{
+	uint64_t to;
+
+	memcpy(&to, data, sizeof(to));
+	return to << 16 == mac;
 }
 
 static inline enum loop_way loop_way(uint16_t port, const struct rte_mbuf *mbuf)

@@ -145,10 +145,14 @@ struct net_handler {
 struct net_quick {
 	flt_xdp_code *code;
 	struct net_handler *handler;
-	uint64_t runs, answered, lost;
-	uint32_t port; /* what the guard knows may leave by this one, of so many bytes and more */
-	uint32_t least, more;
-	struct net_guard guard;
+	struct net_binding_core *part; /* whose frames it gets */
+	int32_t turns;                 /* runs until one is timed */
+	uint32_t more;                 /* see `guard` */
+	const struct net_queue *from;  /* where frames come from whose answers it knows */
+	uint64_t answered;             /* at once; the rest is counted in struct ext_count */
+	/* Answers that may leave, and to another machine alone: they agree with this, and have
+	 * guard.least bytes or up to `more` besides. */
+	struct flt_brief guard;
 };
 
 /* A polling core's part of a binding. */
@@ -160,6 +164,7 @@ struct net_binding_core {
 	struct exo_binding_counters *shared;
 	struct net_binding_core *dirty_next;
 	bool dirty;
+	bool shown; /* what is counted is shown to the environment */
 	struct exo_binding_counters counters;
 	struct exo_binding_counters accounted; /* what the account has of them */
 } __attribute__((aligned(64)));
@@ -201,18 +206,27 @@ struct net_bell {
 
 /* Per core, on cache lines of its own. */
 struct net_core {
-	const struct net_queue *queues; /* that it polls, and the end of them */
-	const struct net_queue *queues_end;
-	uint32_t rung;                  /* some bell of this core has rung; any core sets it */
-	bool watching;                  /* it looks at its rings without bells, see watch.c */
-	struct net_ring_set *watched;   /* the set that was told so */
+	struct net_queue *queues; /* that it polls */
+	uint64_t *reader;         /* where it says that it reads what is published, see retire.c */
+	unsigned number;
+	unsigned budget; /* of its poll */
+	/* Whether a poll has more to do than to receive: one comparison. */
+	union {
+		struct {
+			uint32_t held; /* atomic: pieces of environments' memory that NICs hold */
+			uint8_t rung;  /* some bell of this core has rung; any core sets it */
+			uint8_t watching; /* it looks at its rings without bells, see watch.c */
+			uint8_t marked; /* there is something in the lists, or to be done behind */
+		};
+		uint64_t more;
+	};
+	struct net_ring_set *watched;   /* the set that was told of watching */
 	struct net_ring_set *transmit;  /* published under net.lock */
 	uint32_t transmit_next;         /* whose turn it is */
 	struct net_ring *dirty_rings;   /* to publish at the end of the poll */
 	struct net_binding_core *dirty; /* likewise */
 	void (*after)(unsigned core); /* what a handler left to do behind the poll; NULL: nothing */
 	uint64_t polls, polls_empty;
-	uint32_t held;      /* atomic: pieces of environments' memory that NICs hold */
 	uint32_t fruitless; /* polls since one of them came back */
 	struct exo_drops drops[EXO_PORTS_MAX];
 	struct net_heard
@@ -330,6 +344,7 @@ static inline void net_mark_binding(unsigned core, struct net_binding_core *part
 	part->dirty = true;
 	part->dirty_next = net.cores[core].dirty;
 	net.cores[core].dirty = part;
+	net.cores[core].marked = true;
 }
 
 /* ---- watch.c; inside a poll ---- */

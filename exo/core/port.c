@@ -86,6 +86,43 @@ static int learn(uint16_t id, unsigned *buffers)
 	return port->locks ? 0 : -EXO_ENOMEM;
 }
 
+/* Of a core that has no queue. */
+static uint16_t receive_none(void *queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	return 0;
+}
+
+/* Where a transmit queue is others', too. */
+static uint16_t send_shared(void *from, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct net_queue *queue = from;
+
+	return (uint16_t)port_send(queue->core, queue->port, mbufs, n);
+}
+
+static void make_queue(struct net_queue *at, unsigned core, unsigned id, unsigned queue)
+{
+	const struct rte_eth_fp_ops *driver = &rte_eth_fp_ops[id];
+
+	*at = (struct net_queue){
+	        .receive = driver->rx_pkt_burst,
+	        .send = driver->tx_pkt_burst,
+	        .received = driver->rxq.data[queue],
+	        .sent = driver->txq.data[core % ports[id].tx_queues],
+	        .tables = net.ports[id].bound,
+	        .cache = &net.cores[core].verdicts[id],
+	        .mac = ports[id].mac,
+	        .core = (uint16_t)core,
+	        .port = (uint16_t)id,
+	        .queue = (uint16_t)queue,
+	        .buff.ingress_ifindex = id,
+	};
+	if (ports[id].locks) {
+		at->send = send_shared;
+		at->sent = at;
+	}
+}
+
 /* What a core polls: queues in turn, since ports may have fewer or more of them than there are
  * cores. */
 static int make_queues(unsigned core)
@@ -96,21 +133,14 @@ static int make_queues(unsigned core)
 
 	for (unsigned id = 0; id < net.n_ports; id++)
 		n += ports[id].rx_queues;
-	me->queues = at = machine_alloc((n ? n : 1) * sizeof(*at));
-	for (unsigned id = 0; at && id < net.n_ports; id++)
+	me->queues = at = machine_alloc((n + 2) * sizeof(*at)); /* zeroed: the end */
+	if (!at)
+		return -EXO_ENOMEM;
+	at->receive = receive_none;
+	for (unsigned id = 0; id < net.n_ports; id++)
 		for (unsigned queue = core; queue < ports[id].rx_queues; queue += net.n_cores)
-			*at++ = (struct net_queue){
-			        .driver = &rte_eth_fp_ops[id],
-			        .tables = &net.ports[id],
-			        .cache = &me->verdicts[id],
-			        .mac = ports[id].mac,
-			        .core = (uint16_t)core,
-			        .port = (uint16_t)id,
-			        .queue = (uint16_t)queue,
-			        .shared = ports[id].locks != NULL,
-			};
-	me->queues_end = at;
-	return at ? 0 : -EXO_ENOMEM;
+			make_queue(at++, core, id, queue);
+	return 0;
 }
 
 /* A NIC's function has pools of its own, by these names (exo/dpdk/functions.c). */

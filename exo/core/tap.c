@@ -129,6 +129,10 @@ int tap_prepare(uint16_t port)
 static void replace(uint16_t port, transmit_burst *burst)
 {
 	__atomic_store_n(&rte_eth_fp_ops[port].tx_pkt_burst, burst, __ATOMIC_RELEASE);
+	for (unsigned core = 0; core < net.n_cores; core++)
+		for (struct net_queue *queue = net.cores[core].queues; queue->receive; queue++)
+			if (queue->port == port && queue->sent != queue)
+				__atomic_store_n(&queue->send, burst, __ATOMIC_RELEASE);
 }
 
 void tap_listen(uint16_t port)

@@ -62,12 +62,12 @@ bool net_watch(unsigned number, bool on)
 	if (on || !core->watched)
 		return false;
 	machine_vector_begin();
-	retire_online(number);
+	retire_online(core);
 	core->watched = NULL;
 	tell(__atomic_load_n(&core->transmit, __ATOMIC_ACQUIRE), 0);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	any = look(core, __atomic_load_n(&core->transmit, __ATOMIC_ACQUIRE));
-	retire_offline(number);
+	retire_offline(core);
 	machine_vector_end();
 	return any;
 }

@@ -39,7 +39,7 @@ static inline uint64_t run_one(struct ext_handler *h, unsigned core, const uint6
 		count->passed++;
 		return 0;
 	}
-	count->quick.runs++;
+	count->runs++;
 	result = flt_program_call_plain(h->program, r[0], r[1], r[2], r[3], r[4]);
 	return result & EXO_HANDLER_ASKS ? ext_result(h, count, result) : 0;
 }
@@ -185,7 +185,7 @@ static struct ext_chain *replace(struct ext_chain **place, struct ext_chain *cha
 	struct ext_chain *old = *place;
 
 	for (unsigned core = 0; old && old->single && core < net.n_cores; core++)
-		old->handlers[0]->counts[core].quick.runs += old->runs[core];
+		old->handlers[0]->counts[core].runs += old->runs[core];
 	__atomic_store_n(place, chain, __ATOMIC_RELEASE);
 	return old;
 }

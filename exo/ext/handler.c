@@ -135,8 +135,9 @@ static int attach_locked(struct handling *h)
 	for (unsigned core = 0; core < net.n_pollers; core++) {
 		struct net_quick *quick = &handler->counts[core].quick;
 
-		*quick = (struct net_quick){
-		        .code = handler->code, .handler = &handler->base, .port = UINT32_MAX};
+		*quick = (struct net_quick){.code = handler->code,
+		                            .handler = &handler->base,
+		                            .part = &binding->cores[core]};
 		if (handler->code && !flt_program_calls(handler->program))
 			__atomic_store_n(&binding->cores[core].quick, quick, __ATOMIC_RELEASE);
 	}

@@ -9,7 +9,9 @@
 /* What a core counts of a handler; its own cache lines. */
 struct ext_count {
 	struct net_quick quick;
-	uint64_t passed, woken, refused, ticks, timed;
+	uint64_t runs, answered; /* but for those that quick.answered counts */
+	uint64_t passed, woken, refused, lost, ticks, timed;
+	struct net_guard guard;
 	uint64_t report_after; /* TSC: no line on the console before */
 } __attribute__((aligned(64)));
 

@@ -10,12 +10,12 @@ static void add_counts(struct exo_ext_line *line, const struct ext_handler *hand
 	for (unsigned core = 0; core < net.n_cores; core++) {
 		const struct ext_count *count = &handler->counts[core];
 
-		line->runs += count->quick.runs;
-		line->answered += count->quick.answered;
+		line->runs += count->runs + count->quick.answered;
+		line->answered += count->answered + count->quick.answered;
 		line->passed += count->passed;
 		line->woken += count->woken;
 		line->refused += count->refused;
-		line->lost += count->quick.lost;
+		line->lost += count->lost;
 		line->ticks += count->ticks;
 		line->timed += count->timed;
 	}

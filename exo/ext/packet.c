@@ -26,7 +26,7 @@ struct answers {
 	unsigned n, n_local, n_spent;
 	uint16_t port; /* of all in mbufs */
 	struct rte_mbuf *mbufs[NET_BURST];
-	struct net_quick *of[NET_BURST];
+	struct ext_count *of[NET_BURST];
 	struct local {
 		struct rte_mbuf *mbuf;
 		const struct env *sender; /* who gets no copy */
@@ -115,7 +115,7 @@ static bool keep_local(struct answers *a, struct rte_mbuf *mbuf, uint16_t port,
 }
 
 /* Takes over one reference to the frame. */
-static inline void enqueue(unsigned core, const struct ext_handler *h, struct net_quick *quick,
+static inline void enqueue(unsigned core, const struct ext_handler *h, struct ext_count *count,
                            struct rte_mbuf *mbuf, uint16_t port)
 {
 	struct answers *a = &answers[core];
@@ -126,10 +126,10 @@ static inline void enqueue(unsigned core, const struct ext_handler *h, struct ne
 		if (way == LOOP_BESIDES)
 			rte_mbuf_refcnt_update(mbuf, 1);
 		if (!keep_local(a, mbuf, port, way == LOOP_BESIDES ? h->env : NULL)) {
-			quick->lost++;
+			count->lost++;
 			rte_pktmbuf_free(mbuf);
 		} else if (way == LOOP_ONLY) {
-			quick->answered++;
+			count->answered++;
 		}
 		if (way == LOOP_ONLY)
 			return;
@@ -137,7 +137,7 @@ static inline void enqueue(unsigned core, const struct ext_handler *h, struct ne
 	if (a->n && (a->port != port || a->n == NET_BURST))
 		send_batch(core, a);
 	a->port = port;
-	a->of[a->n] = quick;
+	a->of[a->n] = count;
 	a->mbufs[a->n++] = mbuf;
 }
 
@@ -161,8 +161,29 @@ static void report(const struct ext_handler *h, struct ext_count *count, uint16_
 	        at[10], at[11], at[12], at[13], (unsigned long long)count->refused);
 }
 
-static inline bool may_send(const struct ext_handler *h, struct ext_count *count, uint32_t port,
-                            const struct rte_mbuf *mbuf)
+/* Has answers that the guard knows leave without being asked after, where they are to frames of
+ * that port, and, as the first bit says, for one machine. */
+static __attribute__((noinline)) void remember(struct ext_count *count, unsigned core,
+                                               uint16_t port)
+{
+	struct flt_digest digest = {.mask = count->guard.mask, .least = count->guard.least};
+	const struct net_queue *queue = net.cores[core].queues;
+
+	count->quick.from = NULL;
+	while (queue->receive && queue->port != port)
+		queue++;
+	if (!queue->receive || !digest.least || (count->guard.key.words[0] & 1))
+		return;
+	digest.mask.words[0] |= 1;
+	flt_brief_make(&count->quick.guard, &digest, &count->guard.key);
+	if (port_frame_max(port) < count->quick.guard.least)
+		return;
+	count->quick.more = port_frame_max(port) - count->quick.guard.least;
+	count->quick.from = queue;
+}
+
+static inline bool may_send(const struct ext_handler *h, struct ext_count *count, unsigned core,
+                            uint32_t port, const struct rte_mbuf *mbuf)
 {
 	const uint8_t *data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
 	uint32_t length = RTE_MIN(mbuf->pkt_len, (uint32_t)NET_HEADER_BYTES);
@@ -173,12 +194,16 @@ static inline bool may_send(const struct ext_handler *h, struct ext_count *count
 		return false;
 	frame = (struct flt_frame){
 	        .data = data, .len = length, .wire_len = mbuf->pkt_len, .port = port};
-	if (!guard_knows(&count->quick.guard, data, length) &&
-	    !guard_search(h->space, &frame, &count->quick.guard))
+	if (guard_knows(&count->guard, data, length)) {
+		const struct net_queue *from = count->quick.from;
+
+		/* Now and then: another port may be the busy one. */
+		if (count->quick.turns < EXO_EXT_SAMPLE - 1 || (from && from->port == port))
+			return true;
+	} else if (!guard_search(h->space, &frame, &count->guard)) {
 		return false;
-	count->quick.port = count->quick.guard.least ? port : UINT32_MAX;
-	count->quick.least = count->quick.guard.least;
-	count->quick.more = port_frame_max((uint16_t)port) - count->quick.least;
+	}
+	remember(count, core, (uint16_t)port);
 	return true;
 }
 
@@ -197,19 +222,19 @@ static __attribute__((noinline)) bool clear_flags(struct rte_mbuf *mbuf, uint16_
 static inline void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
                           struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port)
 {
-	if (!may_send(h, count, port, mbuf)) {
+	if (!may_send(h, count, core, port, mbuf)) {
 		report(h, count, (uint16_t)port, mbuf);
 		return;
 	}
 	if (mbuf->ol_flags != 0 && !clear_flags(mbuf, (uint16_t)port)) {
-		count->quick.lost++;
+		count->lost++;
 		return;
 	}
 	if (packet->own && mbuf == packet->mbuf)
 		packet->own = false;
 	else
 		rte_mbuf_refcnt_update(mbuf, 1);
-	enqueue(core, h, &count->quick, mbuf, (uint16_t)port);
+	enqueue(core, h, count, mbuf, (uint16_t)port);
 }
 
 /* ---- Running ---- */
@@ -251,15 +276,18 @@ static inline uint32_t run(const struct ext_handler *h, struct ext_count *count,
 	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint32_t action;
 
-	buff->data = buff->data_meta = buff->fresh = data;
+	buff->data = buff->fresh = data;
 	buff->data_end = data + mbuf->data_len;
 	buff->hard_start = mbuf->buf_addr;
 	buff->hard_end = buff->hard_start + mbuf->buf_len;
 	buff->rx_queue_index = buff->egress_ifindex = 0;
-	if (count->quick.runs++ % EXO_EXT_SAMPLE != 0 && h->code)
-		action = (uint32_t)h->code(buff, 0);
-	else
+	count->runs++;
+	if (count->quick.turns-- > 0 && h->code) {
+		action = (uint32_t)h->code(buff);
+	} else {
+		count->quick.turns = EXO_EXT_SAMPLE - 1;
 		action = run_timed(h, count, buff);
+	}
 	mbuf->data_off = (uint16_t)(buff->data - buff->hard_start);
 	mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff->data_end - buff->data);
 	return action;
@@ -316,7 +344,7 @@ static __attribute__((noinline)) bool run_on_copy(unsigned core, const struct ex
 	bool deliver;
 
 	if (!copy) {
-		count->quick.lost++;
+		count->lost++;
 		return true; /* to its environment, as it came */
 	}
 	copy->ol_flags = packet->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
@@ -342,129 +370,161 @@ bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *
 
 /* ---- Bursts ---- */
 
-static __attribute__((noinline)) void lose(struct rte_mbuf *const mbufs[],
-                                           struct net_quick *const of[], unsigned n)
+static __attribute__((noinline)) void lose(struct net_quick *quick, struct rte_mbuf *mbuf)
 {
-	for (unsigned i = 0; i < n; i++) {
-		of[i]->answered--;
-		of[i]->lost++;
-		rte_pktmbuf_free(mbufs[i]);
-	}
+	struct ext_count *count = (struct ext_count *)quick;
+
+	quick->answered--;
+	count->runs++;
+	count->lost++;
+	rte_pktmbuf_free(mbuf);
 }
 
-/* As rte_eth_tx_burst does it, but that nobody hangs callbacks in. */
 static inline void send_answers(const struct net_queue *queue, struct rte_mbuf **mbufs,
                                 struct net_quick *const of[], unsigned n)
 {
-	const struct rte_eth_fp_ops *driver = queue->driver;
-	unsigned sent =
-	        __builtin_expect(queue->shared, false)
-	                ? port_send(queue->core, queue->port, mbufs, n)
-	                : driver->tx_pkt_burst(driver->txq.data[queue->core], mbufs, (uint16_t)n);
-
-	if (__builtin_expect(sent < n, 0))
-		lose(&mbufs[sent], &of[sent], n - sent);
-}
-
-/* Before something else can be sent. */
-static __attribute__((noinline)) unsigned send_first(const struct net_queue *queue,
-                                                     struct rte_mbuf **mbufs,
-                                                     struct net_quick *const of[], unsigned n)
-{
-	if (n)
-		send_answers(queue, mbufs, of, n);
-	return 0;
+	for (unsigned sent = queue->send(queue->sent, mbufs, (uint16_t)n); sent < n; sent++)
+		lose(of[sent], mbufs[sent]);
 }
 
 _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
                "one comparison");
+_Static_assert(offsetof(struct ext_count, quick) == 0, "one is found by the other");
 
 /* Whether the mbuf and its memory are nobody else's, in one piece, and what is known of the frame
  * asks for nothing when it leaves. */
 static inline bool is_plain(const struct rte_mbuf *mbuf)
 {
-	const uint64_t asks =
-	        RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_L4_CKSUM_BAD;
 	uint32_t shares;
 
 	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
 	return shares == 0x00010001 &&
-	       (__builtin_expect(mbuf->ol_flags == 0, 1) || (mbuf->ol_flags & asks) == 0);
+	       (mbuf->ol_flags &
+	        (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_L4_CKSUM_BAD)) == 0;
 }
 
-/* What is left to do where quick code did not answer, or not as it did before. */
+/* What is left to do where quick code did not answer, or not as it did before. Verdicts that are
+ * kept are of whole frames: no program was asked. */
 static __attribute__((noinline)) void finish_quick(const struct net_queue *queue,
                                                    const struct net_quick *quick,
-                                                   const struct flt_verdict *verdict,
                                                    struct rte_mbuf *mbuf, uint32_t action)
 {
 	struct ext_handler *h = (struct ext_handler *)quick->handler;
-	const struct net_binding_core *part = verdict->owner;
 	struct flt_xdp_buff buff;
 	struct net_packet packet;
 
+	h->counts[queue->core].runs++;
 	demux_describe(&packet, mbuf, queue->port);
 	if (act(queue->core, h, &h->counts[queue->core], &packet, mbuf, action, &buff))
-		demux_put(queue->core, &packet, part->binding, verdict->accept);
+		demux_put(queue->core, &packet, quick->part->binding, UINT32_MAX);
 	port_free_own(&packet, 1);
 	net_finish(queue->core); /* before what may be answered next */
 }
 
-/* Lets quick code have a plain frame. → whether that is an answer now, which may leave. */
-static inline bool is_answered(const struct net_queue *queue, const struct net_quick *quick,
-                               uint8_t *data, uint32_t length, uint32_t *action)
+/* Lets quick code have a frame. → that code; NULL: there is none, or this run is one to be timed,
+ * or one has to `search` for it. *verdict: of the frame, or NULL. */
+static inline __attribute__((always_inline)) struct net_quick *run_quick(
+        struct net_queue *queue, uint64_t generation, const struct rte_mbuf *mbuf, bool search,
+        const struct flt_verdict **verdict, uint32_t *action)
 {
-	struct flt_xdp_buff buff;
+	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	uint32_t length = mbuf->pkt_len;
+	struct net_quick *quick;
 
-	buff.data = buff.data_meta = data;
-	buff.data_end = data + length;
-	buff.ingress_ifindex = queue->port;
-	buff.rx_queue_index = buff.egress_ifindex = 0;
-	*action = (uint32_t)quick->code(&buff, 0);
-	return *action == FLT_XDP_TX && queue->port == quick->port &&
-	       length - quick->least <= quick->more &&
-	       flt_digest_match(&quick->guard.mask, &quick->guard.key, data) &&
-	       loop_way_of(queue->mac, data) == LOOP_NOT;
+	*verdict = NULL;
+	if (!is_plain(mbuf))
+		return NULL;
+	*verdict = search ? flt_cache_find(queue->cache, generation, data, length)
+	                  : flt_cache_last(flt_cache_set(queue->cache, data), generation, data,
+	                                   length);
+	if (!*verdict)
+		return NULL;
+	quick = net_quick_of(*verdict);
+	if (!quick || --quick->turns < 0)
+		return NULL;
+	queue->buff.data = data;
+	queue->buff.data_end = data + length;
+	*action = (uint32_t)quick->code(&queue->buff);
+	net_count_matched(quick->part, 1, mbuf->pkt_len);
+	return quick;
 }
 
-/* Those of handlers with quick code in one go, to be answered together. */
-void demux_frames(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)
+/* Whether what quick code wants to send of the frame may leave: then it is an answer. */
+static inline __attribute__((always_inline)) bool is_answer(const struct net_queue *queue,
+                                                            struct net_quick *quick,
+                                                            struct rte_mbuf *mbuf)
 {
-	uint64_t generation = flt_tables_generation(queue->tables->tables);
-	struct rte_mbuf **answers = mbufs, **end = mbufs + n;
-	struct net_quick *of[NET_BURST];
-	unsigned n_answers = 0;
+	const uint8_t *data = queue->buff.data;
 
-	for (; mbufs < end; mbufs++) {
-		struct rte_mbuf *mbuf = *mbufs;
-		uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-		uint32_t length = mbuf->data_len, action;
-		const struct flt_verdict *verdict =
-		        is_plain(mbuf) ? flt_cache_find(queue->cache, generation, data, length)
-		                       : NULL;
-		struct net_quick *quick = net_quick_of(verdict);
+	if (quick->from != queue || mbuf->pkt_len - quick->guard.least > quick->more ||
+	    !flt_brief_piece(&quick->guard, 0, data) || /* its first bit is looked at */
+	    !flt_brief_piece(&quick->guard, 1, data + quick->guard.at[1]) ||
+	    loop_is_own(queue->mac, data))
+		return false;
+	mbuf->ol_flags = 0;
+	quick->answered++;
+	return true;
+}
 
-		if (!quick) {
-			n_answers = send_first(queue, answers, of, n_answers);
-			mbufs += demux_some(queue, mbufs, (unsigned)(end - mbufs), generation,
-			                    verdict) -
-			         1;
-			answers = mbufs + 1;
+/* Frames of handlers with quick code are answered in one go: those from `first` on that are behind
+ * it, which leave together. */
+static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
+                                                    struct rte_mbuf **mbufs, unsigned n)
+{
+	uint64_t generation = flt_table_generation(queue->tables);
+	struct rte_mbuf **first = mbufs, **end = mbufs + n;
+	struct net_quick *of[NET_BURST], **last = of;
+
+	while (mbufs < end) {
+		const struct flt_verdict *verdict;
+		uint32_t action;
+		struct net_quick *quick =
+		        run_quick(queue, generation, *mbufs, true, &verdict, &action);
+
+		if (__builtin_expect(
+		            quick && action == FLT_XDP_TX && is_answer(queue, quick, *mbufs), 1)) {
+			*last++ = quick;
+			mbufs++;
 			continue;
 		}
-		quick->runs++;
-		net_count_matched(queue->core, verdict->owner, 1, length);
-		if (is_answered(queue, quick, data, length, &action)) {
-			mbuf->ol_flags = 0;
-			quick->answered++;
-			answers[n_answers] = mbuf;
-			of[n_answers++] = quick;
-		} else {
-			n_answers = send_first(queue, answers, of, n_answers);
-			finish_quick(queue, quick, verdict, mbuf, action);
-			answers = mbufs + 1;
-		}
+		if (last != of) /* before something else can be sent */
+			send_answers(queue, first, of, (unsigned)(last - of));
+		if (quick)
+			finish_quick(queue, quick, *mbufs++, action);
+		else
+			mbufs += demux_some(queue, mbufs, (unsigned)(end - mbufs), generation,
+			                    verdict);
+		first = mbufs;
+		last = of;
 	}
-	if (n_answers)
-		send_answers(queue, answers, of, n_answers);
+	if (last != of)
+		send_answers(queue, first, of, (unsigned)(last - of));
+}
+
+/* The same for one frame, where all is as usual. */
+static inline __attribute__((always_inline)) void answer_lone(struct net_queue *queue,
+                                                              struct rte_mbuf **mbufs, unsigned one)
+{
+	uint64_t generation = flt_table_generation(queue->tables);
+	const struct flt_verdict *verdict;
+	struct net_quick *quick;
+	uint32_t action;
+
+	/* A name for who follows a machine from outside: a frame came. */
+	__asm__ volatile(".globl net_poll.lone\nnet_poll.lone:");
+	quick = run_quick(queue, generation, *mbufs, false, &verdict, &action);
+	if (__builtin_expect(!quick, 0))
+		answer_frames(queue, mbufs, one);
+	else if (__builtin_expect(action != FLT_XDP_TX, 0))
+		finish_quick(queue, quick, *mbufs, action);
+	else if (__builtin_expect(!is_answer(queue, quick, *mbufs), 0))
+		finish_quick(queue, quick, *mbufs, FLT_XDP_TX);
+	else if (__builtin_expect(queue->send(queue->sent, mbufs, 1) == 0, 0))
+		lose(quick, *mbufs);
+}
+
+/* The core's, but for frames that are answered where they came. */
+unsigned net_poll(unsigned core, unsigned budget)
+{
+	return net_poll_by(core, budget, answer_lone, answer_frames);
 }

@@ -291,10 +291,6 @@ void machine_vector_begin(void)
 {
 }
 
-void machine_vector_end(void)
-{
-}
-
 void machine_release_cores(void)
 {
 }

@@ -52,9 +52,10 @@ struct cpu {
 	/* What is loaded on this core. `space` is read by cores that flush. */
 	struct machine_space *volatile space;
 	struct machine_lock vector_lock;
-	struct machine_pe *vector_owner; /* whose vector state the registers hold; NULL: nobody's */
-	unsigned vector_depth;           /* nesting of machine_vector_begin */
-	bool listen;                     /* NICs may interrupt ring 3 */
+	/* Whose vector state the registers hold, and whose FS base may be in force; NULL: the
+	 * kernel's own. */
+	struct machine_pe *vector_owner;
+	bool listen; /* NICs may interrupt ring 3 */
 
 	/* TLB requests: others raise `flush_wanted` and wait until `flush_done` has reached it. */
 	volatile uint32_t flush_wanted, flush_done;

@@ -53,12 +53,15 @@ static void load_vectors(const void *area)
 		__asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
-/* Saves whoever's state is in the registers and makes them `pe`'s (NULL: nobody's). The lock keeps
- * machine_pe_fini on another core from freeing the area under us. */
+/* Owns the registers where their owner has ended: what they hold is nobody's any more. */
+static struct machine_pe ended;
+
+/* Saves whoever's state is in the registers and makes them `pe`'s (NULL: the kernel's). The lock
+ * keeps machine_pe_fini on another core from freeing the area under us. */
 static __attribute__((noinline)) void own_vectors(struct cpu *cpu, struct machine_pe *pe)
 {
 	machine_lock(&cpu->vector_lock);
-	if (cpu->vector_owner != NULL)
+	if (cpu->vector_owner != NULL && cpu->vector_owner != &ended)
 		save_vectors(cpu->vector_owner->vector);
 	cpu->vector_owner = pe;
 	machine_unlock(&cpu->vector_lock);
@@ -107,30 +110,28 @@ void machine_pe_fini(struct machine_pe *pe)
 
 		machine_lock(&cpu->vector_lock);
 		if (cpu->vector_owner == pe)
-			cpu->vector_owner = NULL;
+			cpu->vector_owner = &ended;
 		machine_unlock(&cpu->vector_lock);
 	}
 	machine_free(pe->vector);
 	pe->vector = NULL;
 }
 
-void machine_vector_begin(void)
+static __attribute__((noinline)) void take_vectors(struct cpu *cpu)
 {
-	struct cpu *cpu = cpu_this();
-
-	if (cpu->vector_depth++ > 0)
-		return;
 	if (cpu_has(EXO_FEATURE_FSGSBASE))
 		__asm__ volatile("wrfsbase %0" ::"r"(cpu->thread_pointer) : "memory");
 	else
 		cpu_write_msr(MSR_FS_BASE, (uint64_t)cpu->thread_pointer);
-	if (cpu->vector_owner != NULL)
-		own_vectors(cpu, NULL); /* at last: the usual way needs no frame then */
+	own_vectors(cpu, NULL);
 }
 
-void machine_vector_end(void)
+void machine_vector_begin(void)
 {
-	cpu_this()->vector_depth--;
+	struct cpu *cpu = cpu_this();
+
+	if (__builtin_expect(cpu->vector_owner != NULL, 0))
+		take_vectors(cpu); /* at last: the usual way needs no frame then */
 }
 
 /* ---- Running ---- */

@@ -172,7 +172,6 @@ static double time_xdp(const struct flt_program *program)
 {
 	struct flt_xdp_buff buff = {.data = packet,
 	                            .data_end = packet + BYTES,
-	                            .data_meta = packet,
 	                            .hard_start = packet,
 	                            .hard_end = packet + BYTES};
 	code_fn *code = code_of(program);

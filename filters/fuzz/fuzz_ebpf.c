@@ -113,7 +113,6 @@ static void set_up(struct flt_xdp_buff *buff, uint8_t *bytes, const uint8_t *pac
 	memcpy(bytes + PACKET, packet, PACKET);
 	*buff = (struct flt_xdp_buff){.data = bytes + PACKET,
 	                              .data_end = bytes + 2 * PACKET,
-	                              .data_meta = bytes + PACKET,
 	                              .hard_start = bytes,
 	                              .hard_end = bytes + 3 * PACKET};
 }

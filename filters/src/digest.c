@@ -181,16 +181,44 @@ void flt_digest_key(const struct flt_digest *digest, const struct flt_frame *fra
 		key->words[i] &= digest->mask.words[i];
 }
 
+/* --- in two pieces --- */
+
+enum { PIECE = sizeof(((struct flt_brief *)0)->mask[0]) };
+
+/* Where the piece begins that holds the mask's first byte from `from` on; there is one. */
+static uint32_t piece_at(const struct flt_digest *digest, uint32_t from)
+{
+	const uint8_t *bytes = (const uint8_t *)digest->mask.words;
+	while (from < FLT_DIGEST_BYTES - PIECE && !bytes[from])
+		from++;
+	return flt_min_u32(from, FLT_DIGEST_BYTES - PIECE);
+}
+
+void flt_brief_make(struct flt_brief *brief, const struct flt_digest *digest,
+                    const struct flt_digest_key *key)
+{
+	const uint8_t *mask = (const uint8_t *)digest->mask.words;
+	const uint8_t *wanted = (const uint8_t *)key->words;
+	*brief = (struct flt_brief){.least = digest->least};
+	for (uint32_t i = 0, from = 0; i < 2; i++, from = brief->at[0] + PIECE) {
+		uint32_t at = brief->at[i] = piece_at(digest, from);
+		memcpy(&brief->mask[i], mask + at, PIECE);
+		memcpy(&brief->key[i], wanted + at, PIECE);
+	}
+	for (uint32_t i = brief->at[1] + PIECE; i < FLT_DIGEST_BYTES; i++)
+		if (mask[i])
+			brief->least = UINT32_MAX;
+}
+
 /* --- verdicts --- */
 
-_Static_assert(offsetof(struct flt_table, generation) == 0, "flt_tables_generation");
+_Static_assert(offsetof(struct flt_table, generation) == 0, "flt_table_generation");
 
 /* Whether nothing has changed since that generation was read. */
-static bool is_still(const struct flt_table *const tables[2], uint64_t generation)
+static bool is_still(const struct flt_table *first, uint64_t generation)
 {
-	uint64_t a = __atomic_load_n(&tables[0]->generation, __ATOMIC_ACQUIRE);
-	uint64_t b = __atomic_load_n(&tables[1]->generation, __ATOMIC_ACQUIRE);
-	return ((a | b) & 1) == 0 && a + b == generation;
+	return (generation & 1) == 0 &&
+	       __atomic_load_n(&first->generation, __ATOMIC_ACQUIRE) == generation;
 }
 
 bool flt_cache_search(struct flt_cache_set *set, uint64_t generation, const uint8_t *data,
@@ -215,18 +243,22 @@ void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const table
 	if (set->missed++ % KEEP_TURN != 0)
 		return;
 	struct flt_cached *cached = &set->cached[set->next % FLT_CACHE_WAYS];
-	cached->generation = 1; /* no tables': the least is 4 */
-	flt_digest_begin(&cached->digest);
-	cached->digest.least = FLT_CACHE_FRAME_MIN;
-	if (!flt_digest_no_fragment(&cached->digest, frame) ||
-	    !flt_digest_table(&cached->digest, tables[0], frame) ||
-	    !flt_digest_table(&cached->digest, tables[1], frame))
+	struct flt_digest digest;
+	cached->generation = 1; /* no table's: the least is 2 */
+	flt_digest_begin(&digest);
+	digest.least = FLT_CACHE_FRAME_MIN;
+	if (!flt_digest_no_fragment(&digest, frame) ||
+	    !flt_digest_table(&digest, tables[0], frame) ||
+	    !flt_digest_table(&digest, tables[1], frame))
 		return;
 	/* Where nothing has changed since the tables were asked, both were of one generation. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (!is_still(tables, generation))
+	if (!is_still(tables[0], generation))
 		return;
-	flt_digest_key(&cached->digest, frame, &cached->key);
+	flt_digest_key(&digest, frame, &cached->key);
+	flt_brief_make(&cached->brief, &digest, &cached->key);
+	cached->mask = digest.mask;
+	cached->least = digest.least;
 	cached->verdict = *verdict;
 	cached->generation = generation;
 	set->last = (uint32_t)((set->next++ % FLT_CACHE_WAYS) * sizeof(*cached));

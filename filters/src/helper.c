@@ -168,7 +168,6 @@ static uint64_t help_adjust_head(uint64_t context, uint64_t delta, uint64_t r3, 
 		memset(buff->data, 0, (size_t)(buff->fresh - buff->data));
 		buff->fresh = buff->data;
 	}
-	buff->data_meta = buff->data;
 	return 0;
 }
 

@@ -355,7 +355,6 @@ static uint32_t run_xdp(const struct flt_program *program, bool native,
 	struct flt_xdp_buff buff = {
 	        .data = data,
 	        .data_end = data + frame->len,
-	        .data_meta = data,
 	        .hard_start = data,
 	        .hard_end = data + frame->len,
 	        .ingress_ifindex = frame->port,

@@ -525,13 +525,15 @@ static void link_entry(struct insertion *in)
  * next generation, and keeps no verdict. */
 static void begin_change(struct flt_table *table)
 {
-	__atomic_store_n(&table->generation, table->generation + 1, __ATOMIC_RELAXED);
+	for (struct flt_table *t = table; t; t = t->before)
+		__atomic_store_n(&t->generation, t->generation + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void end_change(struct flt_table *table)
 {
-	__atomic_store_n(&table->generation, table->generation + 1, __ATOMIC_RELEASE);
+	for (struct flt_table *t = table; t; t = t->before)
+		__atomic_store_n(&t->generation, t->generation + 1, __ATOMIC_RELEASE);
 }
 
 int flt_table_insert(struct flt_table *table, const struct flt_entry_spec *spec,
@@ -605,6 +607,11 @@ int flt_table_create(struct flt_table **out, struct flt_error *error)
 		}
 	}
 	return 0;
+}
+
+void flt_table_follow(struct flt_table *table, struct flt_table *before)
+{
+	table->before = before;
 }
 
 static void destroy_entry(struct flt_entry *entry)

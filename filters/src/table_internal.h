@@ -176,7 +176,8 @@ struct flt_entry {
 enum { SIDE_DECIDE, SIDE_TAP, SIDES };
 
 struct flt_table {
-	uint64_t generation; /* atomic; odd while something changes */
+	uint64_t generation;      /* atomic; odd while something changes */
+	struct flt_table *before; /* whose generation counts changes of this one, too; or NULL */
 	struct side sides[SIDES];
 	uint64_t sequence;
 	uint32_t n_entries;

@@ -379,7 +379,7 @@ void flt_context_rewrite(struct flt_insn *insn)
 	} members[] = {
 	        [XDP_MD_DATA / 4] = {offsetof(struct flt_xdp_buff, data), true},
 	        [XDP_MD_DATA_END / 4] = {offsetof(struct flt_xdp_buff, data_end), true},
-	        [XDP_MD_DATA_META / 4] = {offsetof(struct flt_xdp_buff, data_meta), true},
+	        [XDP_MD_DATA_META / 4] = {offsetof(struct flt_xdp_buff, data), true},
 	        [XDP_MD_INGRESS_IFINDEX / 4] = {offsetof(struct flt_xdp_buff, ingress_ifindex),
 	                                        false},
 	        [XDP_MD_RX_QUEUE_INDEX / 4] = {offsetof(struct flt_xdp_buff, rx_queue_index),

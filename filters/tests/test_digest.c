@@ -55,6 +55,7 @@ static void set_up(void)
 	}
 	for (int i = 0; i < TABLES; i++)
 		assert_int_equal(flt_table_create(&tables[i], NULL), 0);
+	flt_table_follow(tables[1], tables[0]);
 }
 
 static void tear_down(void)
@@ -145,7 +146,7 @@ static struct flt_verdict ask(const struct flt_frame *frame)
 /* One frame through the cache, which is asked and told as a poller does. → whether it was there. */
 static bool check(struct flt_cache *cache, const struct flt_frame *frame)
 {
-	uint64_t generation = flt_tables_generation((const struct flt_table *const *)tables);
+	uint64_t generation = flt_table_generation(tables[0]);
 	const struct flt_verdict *kept = flt_cache_find(cache, generation, frame->data, frame->len);
 	struct flt_verdict verdict = ask(frame);
 	struct flt_fragment fragment;
@@ -249,17 +250,25 @@ static void frames_of_one_flow_share_a_verdict(void **state)
 static void conjunctions_hold_under_their_digest(void **state)
 {
 	uint8_t bytes[ROOM], others[ROOM];
-	unsigned same = 0;
+	unsigned same = 0, n_brief = 0;
 	set_up();
 	for (int i = 0; i < ROUNDS; i++) {
 		const struct rule *rule = &rules[test_random() % RULES];
 		struct flt_frame frame = random_frame(bytes), other = random_frame(others);
 		struct flt_digest digest;
 		struct flt_digest_key key;
+		struct flt_brief brief;
 		flt_digest_begin(&digest);
 		if (!flt_digest_conjunction(&digest, &rule->e.conjunctions[0], &frame))
 			continue;
 		flt_digest_key(&digest, &frame, &key);
+		flt_brief_make(&brief, &digest, &key);
+		if (brief.least == digest.least) {
+			n_brief++;
+			assert_int_equal(flt_brief_match(&brief, others),
+			                 flt_digest_match(&digest.mask, &key, others));
+			assert_true(flt_brief_match(&brief, bytes));
+		}
 		if (other.len < digest.least || !flt_digest_match(&digest.mask, &key, others))
 			continue;
 		same++;
@@ -267,7 +276,35 @@ static void conjunctions_hold_under_their_digest(void **state)
 		                 flt_conjunction_match(&rule->e.conjunctions[0], &other));
 	}
 	assert_true(same > ROUNDS / 100);
+	assert_true(n_brief > ROUNDS / 100);
 	tear_down();
+}
+
+/* A digest of any mask lies in two pieces, or is said not to. */
+static void pieces_are_all_of_a_digest(void **state)
+{
+	unsigned n_brief = 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct flt_digest digest = {.least = FLT_DIGEST_BYTES};
+		struct flt_digest_key key;
+		struct flt_brief brief;
+		uint8_t bytes[FLT_DIGEST_BYTES], *mask = (uint8_t *)digest.mask.words;
+		struct flt_frame frame = {
+		        .data = bytes, .len = sizeof(bytes), .wire_len = sizeof(bytes)};
+		for (uint32_t at = 0; at < sizeof(bytes); at++)
+			bytes[at] = (uint8_t)test_random();
+		for (unsigned n = (unsigned)test_random() % 5; n; n--)
+			mask[test_random() % sizeof(bytes)] = (uint8_t)(1 << test_random() % 8);
+		flt_digest_key(&digest, &frame, &key);
+		flt_brief_make(&brief, &digest, &key);
+		for (uint32_t at = 0; at < sizeof(bytes) && brief.least != UINT32_MAX; at++) {
+			bytes[at] ^= 0xff;
+			assert_int_equal(flt_brief_match(&brief, bytes), mask[at] == 0);
+			bytes[at] ^= 0xff;
+		}
+		n_brief += brief.least != UINT32_MAX;
+	}
+	assert_true(n_brief > ROUNDS / 10 && n_brief < ROUNDS);
 }
 
 static int prepare(void **state)
@@ -282,6 +319,7 @@ int main(void)
 	        cmocka_unit_test(kept_verdicts_are_the_tables),
 	        cmocka_unit_test(frames_of_one_flow_share_a_verdict),
 	        cmocka_unit_test(conjunctions_hold_under_their_digest),
+	        cmocka_unit_test(pieces_are_all_of_a_digest),
 	};
 	return cmocka_run_group_tests(tests, prepare, NULL);
 }

@@ -356,7 +356,6 @@ static void handlers_change_packets(void **state)
 	uint8_t bytes[128] = {0};
 	struct flt_xdp_buff buff = {.data = bytes + 32,
 	                            .data_end = bytes + 92,
-	                            .data_meta = bytes + 32,
 	                            .hard_start = bytes,
 	                            .hard_end = bytes + 128};
 	assert_int_equal(run_xdp(insns, 13, &buff), FLT_XDP_REDIRECT);
@@ -377,7 +376,6 @@ static void packet_ends_stay_in_the_buffer(void **state)
 		uint8_t bytes[128] = {0};
 		struct flt_xdp_buff buff = {.data = bytes + 32,
 		                            .data_end = bytes + 92,
-		                            .data_meta = bytes + 32,
 		                            .hard_start = bytes,
 		                            .hard_end = bytes + 128};
 		assert_int_equal(run_xdp(insns, 3, &buff), cases[i].fine ? 0 : (uint32_t)-22);

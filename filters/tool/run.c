@@ -25,7 +25,6 @@ static uint32_t run_xdp(const struct flt_program *program, const struct flt_fram
 	memcpy(bytes + HEADROOM, frame->data, frame->len);
 	struct flt_xdp_buff buff = {.data = bytes + HEADROOM,
 	                            .data_end = bytes + HEADROOM + frame->len,
-	                            .data_meta = bytes + HEADROOM,
 	                            .hard_start = bytes,
 	                            .hard_end = bytes + size};
 	uint32_t action = flt_program_run_xdp(program, &buff);

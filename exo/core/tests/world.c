@@ -110,10 +110,6 @@ void machine_vector_begin(void)
 {
 }
 
-void machine_vector_end(void)
-{
-}
-
 void machine_lock_wait(struct machine_lock *lock, uint32_t ticket)
 {
 	while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket)

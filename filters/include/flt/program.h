@@ -207,12 +207,12 @@ enum flt_xdp_action {
 /*
  * A frame that a handler may change. hard_start … hard_end is the buffer that the caller owns;
  * start <= data - headroom and so on as in Linux: data and end move inside it by xdp_adjust_head
- * and _tail. Everything between hard_start and hard_end may be overwritten.
+ * and _tail. There is no metadata area: data_meta is data. Everything between hard_start and
+ * hard_end may be overwritten.
  */
 struct flt_xdp_buff {
 	uint8_t *data;
 	uint8_t *data_end;
-	uint8_t *data_meta; /* equals data: no metadata area */
 	uint8_t *hard_start;
 	uint8_t *hard_end;
 	uint32_t ingress_ifindex;
@@ -228,9 +228,9 @@ struct flt_xdp_buff {
  * or any other number). Programs of other kinds: FLT_XDP_ABORTED. */
 uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff);
 /* The same in two steps, for who knows that it is an xdp program and calls its machine code
- * (flt_program_code) himself: the buffer and 0 are its arguments. Behind a call that returned
+ * (flt_program_code) himself. Behind a call that returned
  * FLT_XDP_REDIRECT, on this core: fills in where to. */
-typedef uint64_t flt_xdp_code(const struct flt_xdp_buff *buff, uint64_t zero);
+typedef uint64_t flt_xdp_code(const struct flt_xdp_buff *buff);
 void flt_program_redirected(struct flt_xdp_buff *buff);
 
 /* Runs a raw program: r1 = memory, r2 = length; returns r0. Other kinds: 0. */

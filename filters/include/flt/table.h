@@ -59,6 +59,9 @@ struct flt_entry_spec {
 
 /* Makes an empty table. */
 int flt_table_create(struct flt_table **table, struct flt_error *error);
+/* Has readers ask `table` where `before` has no owner, so that its changes change what both say
+ * (flt/digest.h): once, before there are entries; writers of both exclude each other then. */
+void flt_table_follow(struct flt_table *table, struct flt_table *before);
 
 /* Removes all entries (their release is called) and frees the table. No reader may be inside. */
 void flt_table_destroy(struct flt_table *table);

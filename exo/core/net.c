@@ -117,6 +117,9 @@ static int start_cores(void)
 		me->verdicts = machine_alloc(net.n_ports * sizeof(*me->verdicts));
 		if (!me->scratch || (net.n_ports && !me->verdicts))
 			return -EXO_ENOMEM;
+		net.each[core] = me;
+		for (unsigned port = 0; port < net.n_ports; port++)
+			flt_cache_begin(&me->verdicts[port]);
 	}
 	return 0;
 }
@@ -401,20 +404,18 @@ uint64_t net_deadline(unsigned core, uint64_t now)
 	return waits ? now + machine_info()->tsc_hz / RECLAIM_HZ : UINT64_MAX;
 }
 
-unsigned net_poll_queue(const struct net_core *me, struct net_queue *queue, struct rte_mbuf **mbufs,
-                        unsigned round, net_deliver *deliver)
+void net_poll_queue(struct net_core *me, struct net_queue *queue, struct rte_mbuf **mbufs,
+                    unsigned round, net_deliver *deliver)
 {
 	enum { ROUNDED_MAX = 8 }; /* drivers round a burst down to cache lines of descriptors */
-	unsigned n = 0;
 
 	do {
 		deliver(queue, mbufs, round);
-		n += round;
-		if (round <= NET_BURST - ROUNDED_MAX || n >= me->budget)
+		me->came += round;
+		if (round <= NET_BURST - ROUNDED_MAX || me->came >= me->budget)
 			break;
 		round = queue->receive(queue->received, mbufs, NET_BURST);
 	} while (round);
-	return n;
 }
 
 static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)

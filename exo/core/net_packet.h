@@ -273,9 +273,9 @@ unsigned net_poll_rest(struct net_core *me, unsigned n);
 typedef void net_deliver(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
 
 /* What came of a queue, `round` frames, and until less comes than there could be: the next poll
- * finds what has come meanwhile. → how many. */
-unsigned net_poll_queue(const struct net_core *me, struct net_queue *queue, struct rte_mbuf **mbufs,
-                        unsigned round, net_deliver *deliver);
+ * finds what has come meanwhile. */
+void net_poll_queue(struct net_core *me, struct net_queue *queue, struct rte_mbuf **mbufs,
+                    unsigned round, net_deliver *deliver);
 
 /* net_poll with somebody's ways to deliver: exo/ext has its own. A lone frame takes another than
  * several do. */
@@ -283,32 +283,30 @@ static inline __attribute__((always_inline)) unsigned net_poll_by(unsigned core,
                                                                   net_deliver *lone,
                                                                   net_deliver *deliver)
 {
-	struct net_core *me = &net.cores[core];
-	unsigned n = 0;
-
+	struct net_core *me = net.each[core];
 	struct net_queue *queue = me->queues; /* there is one */
 	struct rte_mbuf *mbufs[NET_BURST];
 
-	__asm__("" : "+r"(me)); /* so that it is not reckoned anew at each use */
 	me->budget = budget;
+	me->came = 0;
 	machine_vector_begin();
 	retire_online(me);
 	do {
 		uint16_t round = queue->receive(queue->received, mbufs, NET_BURST);
 
 		if (__builtin_expect(round == 1, 1)) {
+			me->came++;
 			lone(queue, mbufs, 1);
-			n++;
 		} else if (round) {
-			n += net_poll_queue(me, queue, mbufs, round, deliver);
+			net_poll_queue(me, queue, mbufs, round, deliver);
 		}
-	} while ((++queue)->receive);
-	if (n == 0 || __atomic_load_n(&me->more, __ATOMIC_RELAXED) != 0)
-		n = net_poll_rest(me, n);
+	} while (__builtin_expect((++queue)->receive != NULL, 0));
+	if (me->came == 0 || __atomic_load_n(&me->more, __ATOMIC_RELAXED) != 0)
+		me->came = net_poll_rest(me, me->came);
 	retire_offline(me);
 	machine_vector_end();
 	me->polls++;
-	return n;
+	return me->came;
 }
 
 /* ---- port.c ---- */

@@ -209,7 +209,8 @@ struct net_core {
 	struct net_queue *queues; /* that it polls */
 	uint64_t *reader;         /* where it says that it reads what is published, see retire.c */
 	unsigned number;
-	unsigned budget; /* of its poll */
+	unsigned budget; /* of its poll, and */
+	unsigned came;   /* how many frames have come in it */
 	/* Whether a poll has more to do than to receive: one comparison. */
 	union {
 		struct {
@@ -259,6 +260,7 @@ struct net {
 	unsigned n_cores, n_ports;
 	unsigned n_pollers; /* cores 0 … n_pollers - 1 deliver frames */
 	struct net_core *cores;
+	struct net_core *each[EXO_CORES_MAX]; /* of them: found without a multiplication */
 	struct net_port ports[EXO_PORTS_MAX];
 	struct flt_fragments *fragments; /* who got a datagram's first one; of all cores */
 };

@@ -175,7 +175,7 @@ static __attribute__((noinline)) void remember(struct ext_count *count, unsigned
 	if (!queue->receive || !digest.least || (count->guard.key.words[0] & 1))
 		return;
 	digest.mask.words[0] |= 1;
-	flt_brief_make(&count->quick.guard, &digest, &count->guard.key);
+	flt_brief_make(&count->quick.guard, &digest, &count->guard.key, 0);
 	if (port_frame_max(port) < count->quick.guard.least)
 		return;
 	count->quick.more = port_frame_max(port) - count->quick.guard.least;
@@ -414,6 +414,7 @@ static __attribute__((noinline)) void finish_quick(const struct net_queue *queue
 	struct net_packet packet;
 
 	h->counts[queue->core].runs++;
+	net_count_matched(quick->part, 1, mbuf->pkt_len);
 	demux_describe(&packet, mbuf, queue->port);
 	if (act(queue->core, h, &h->counts[queue->core], &packet, mbuf, action, &buff))
 		demux_put(queue->core, &packet, quick->part->binding, UINT32_MAX);
@@ -435,8 +436,7 @@ static inline __attribute__((always_inline)) struct net_quick *run_quick(
 	if (!is_plain(mbuf))
 		return NULL;
 	*verdict = search ? flt_cache_find(queue->cache, generation, data, length)
-	                  : flt_cache_last(flt_cache_set(queue->cache, data), generation, data,
-	                                   length);
+	                  : flt_cache_last(queue->cache, generation, data, length);
 	if (!*verdict)
 		return NULL;
 	quick = net_quick_of(*verdict);
@@ -445,7 +445,6 @@ static inline __attribute__((always_inline)) struct net_quick *run_quick(
 	queue->buff.data = data;
 	queue->buff.data_end = data + length;
 	*action = (uint32_t)quick->code(&queue->buff);
-	net_count_matched(quick->part, 1, mbuf->pkt_len);
 	return quick;
 }
 
@@ -455,14 +454,14 @@ static inline __attribute__((always_inline)) bool is_answer(const struct net_que
                                                             struct rte_mbuf *mbuf)
 {
 	const uint8_t *data = queue->buff.data;
+	uint32_t length = mbuf->pkt_len;
 
-	if (quick->from != queue || mbuf->pkt_len - quick->guard.least > quick->more ||
-	    !flt_brief_piece(&quick->guard, 0, data) || /* its first bit is looked at */
-	    !flt_brief_piece(&quick->guard, 1, data + quick->guard.at[1]) ||
-	    loop_is_own(queue->mac, data))
+	if (quick->from != queue || length - quick->guard.least > quick->more ||
+	    !flt_brief_match(&quick->guard, data, 0) || loop_is_own(queue->mac, data))
 		return false;
 	mbuf->ol_flags = 0;
 	quick->answered++;
+	net_count_matched(quick->part, 1, length);
 	return true;
 }
 

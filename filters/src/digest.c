@@ -195,18 +195,17 @@ static uint32_t piece_at(const struct flt_digest *digest, uint32_t from)
 }
 
 void flt_brief_make(struct flt_brief *brief, const struct flt_digest *digest,
-                    const struct flt_digest_key *key)
+                    const struct flt_digest_key *key, uint32_t first)
 {
 	const uint8_t *mask = (const uint8_t *)digest->mask.words;
 	const uint8_t *wanted = (const uint8_t *)key->words;
-	*brief = (struct flt_brief){.least = digest->least};
-	for (uint32_t i = 0, from = 0; i < 2; i++, from = brief->at[0] + PIECE) {
-		uint32_t at = brief->at[i] = piece_at(digest, from);
-		memcpy(&brief->mask[i], mask + at, PIECE);
-		memcpy(&brief->key[i], wanted + at, PIECE);
+	*brief = (struct flt_brief){.least = digest->least, .at = piece_at(digest, first + PIECE)};
+	for (uint32_t i = 0; i < 2; i++) {
+		memcpy(&brief->mask[i], mask + (i ? brief->at : first), PIECE);
+		memcpy(&brief->key[i], wanted + (i ? brief->at : first), PIECE);
 	}
-	for (uint32_t i = brief->at[1] + PIECE; i < FLT_DIGEST_BYTES; i++)
-		if (mask[i])
+	for (uint32_t i = 0; i < FLT_DIGEST_BYTES; i++)
+		if (mask[i] && i - first >= PIECE && i - brief->at >= PIECE)
 			brief->least = UINT32_MAX;
 }
 
@@ -221,16 +220,25 @@ static bool is_still(const struct flt_table *first, uint64_t generation)
 	       __atomic_load_n(&first->generation, __ATOMIC_ACQUIRE) == generation;
 }
 
-bool flt_cache_search(struct flt_cache_set *set, uint64_t generation, const uint8_t *data,
-                      uint32_t length)
+void flt_cache_begin(struct flt_cache *cache)
 {
+	memset(cache, 0, sizeof(*cache));
+	for (uint32_t i = 0; i < FLT_CACHE_SETS; i++)
+		cache->last[i] = &cache->sets[i].cached[0];
+}
+
+const struct flt_verdict *flt_cache_search(struct flt_cache *cache, uint64_t generation,
+                                           const uint8_t *data, uint32_t length)
+{
+	uint32_t set = flt_cache_set(data);
 	for (uint32_t i = 0; i < FLT_CACHE_WAYS; i++) {
-		if (flt_cached_match(&set->cached[i], generation, data, length)) {
-			set->last = (uint32_t)(i * sizeof(set->cached[0]));
-			return true;
+		const struct flt_cached *cached = &cache->sets[set].cached[i];
+		if (flt_cached_match(cached, generation, data, length)) {
+			cache->last[set] = cached;
+			return &cached->verdict;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const tables[2],
@@ -239,7 +247,8 @@ void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const table
 {
 	if (!verdict->fixed || frame->len < FLT_CACHE_FRAME_MIN)
 		return;
-	struct flt_cache_set *set = flt_cache_set(cache, frame->data);
+	uint32_t number = flt_cache_set(frame->data);
+	struct flt_cache_set *set = &cache->sets[number];
 	if (set->missed++ % KEEP_TURN != 0)
 		return;
 	struct flt_cached *cached = &set->cached[set->next % FLT_CACHE_WAYS];
@@ -256,10 +265,11 @@ void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const table
 	if (!is_still(tables[0], generation))
 		return;
 	flt_digest_key(&digest, frame, &cached->key);
-	flt_brief_make(&cached->brief, &digest, &cached->key);
+	flt_brief_make(&cached->brief, &digest, &cached->key, FLT_CACHE_FIRST);
 	cached->mask = digest.mask;
 	cached->least = digest.least;
 	cached->verdict = *verdict;
 	cached->generation = generation;
-	set->last = (uint32_t)((set->next++ % FLT_CACHE_WAYS) * sizeof(*cached));
+	cache->last[number] = cached;
+	set->next++;
 }

@@ -187,6 +187,22 @@ static bool *find_functions(const struct flt_jit_input *in)
 	return starts;
 }
 
+/* Whether something jumps to the instruction, or it is a function's first. */
+static bool *find_targets(const struct flt_jit_input *in, const bool *functions)
+{
+	bool *targets = flt_alloc_array(in->n_insns + 1, sizeof(bool));
+	for (uint32_t i = 0; targets && i < in->n_insns; i++) {
+		const struct flt_insn *insn = &in->insns[i];
+		uint32_t class = insn->code & BPF_CLASS_MASK, op = insn->code & BPF_OP_MASK;
+		targets[i] |= functions[i];
+		if ((class == BPF_JMP || class == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT)
+			targets[i + 1 + (uint32_t)flt_insn_distance(insn)] = true;
+		if (insn_is_wide(insn))
+			i++;
+	}
+	return targets;
+}
+
 /* Notes where something stands, and whether that is new. */
 static void place(struct jit *j, uint32_t *where)
 {
@@ -331,14 +347,16 @@ int flt_jit_compile(const struct flt_jit_input *input, void **code, size_t *size
 		return FLT_E_UNSUPPORTED;
 	survey(&j);
 	bool *functions = find_functions(input);
+	j.targets = functions ? find_targets(input, functions) : NULL;
 	j.where = flt_alloc_array(input->n_insns + 1, sizeof(*j.where));
 	j.proven = flt_alloc_array(input->n_insns + 1, sizeof(*j.proven));
-	if (functions && j.where && j.proven) {
+	if (j.targets && j.where && j.proven) {
 		if (input->kind == FLT_KIND_CLASSIC)
 			prove_lengths(&j);
 		result = write_code(&j, functions, code, size);
 	}
 	flt_free(functions);
+	flt_free(j.targets);
 	flt_free(j.where);
 	flt_free(j.proven);
 	return result;

@@ -22,6 +22,7 @@ struct jit {
 	struct x86_code c;
 	const struct flt_jit_input *in;
 	uint32_t *where;   /* instruction -> code offset, of this pass or of the last */
+	bool *targets;     /* instructions that something jumps to */
 	uint32_t *proven;  /* classic: captured bytes known to exist before the instruction */
 	uint32_t fail;     /* where a classic program ends with 0, a checked one after a fault */
 	uint32_t epilogue; /* where functions leave */

@@ -25,6 +25,39 @@ static bool is_wide_alu(const struct flt_insn *insn)
 	return (insn->code & BPF_CLASS_MASK) == BPF_ALU64;
 }
 
+/* The instruction behind i, where one gets there from i alone; NULL: nothing can be said. */
+static const struct flt_insn *follower(const struct jit *j, uint32_t i)
+{
+	const uint8_t special = FLT_NOTE_PACKET | FLT_NOTE_LIMIT | FLT_NOTE_FENCE | FLT_NOTE_DEAD;
+	bool known = i + 1 < j->in->n_insns && !j->targets[i + 1] &&
+	             (!j->in->notes || !(j->in->notes[i + 1].flags & special));
+	return known ? &j->in->insns[i + 1] : NULL;
+}
+
+/* A register that becomes another plus a number, in two instructions: from the first one on. */
+static bool is_moved_sum(const struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i], *next = follower(j, i);
+	return insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) && insn->offset == 0 && next &&
+	       next->code == (BPF_ALU64 | BPF_ADD) && insn_dst(next) == insn_dst(insn) &&
+	       insn_dst(insn) != insn_src(insn);
+}
+
+/* Whether i compares with 0 what the instruction before has just made, which told flags of it. Not
+ * in checked mode, where budgets are between them. */
+static bool is_told_zero(const struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i], *last = insn - 1;
+	uint32_t op = insn->code & BPF_OP_MASK, alu;
+	if (i == 0 || j->in->checked || follower(j, i - 1) != insn || (insn->code & BPF_SRC_MASK) ||
+	    insn->imm != 0 || (op != BPF_JEQ && op != BPF_JNE) || insn_dst(last) != insn_dst(insn))
+		return false;
+	alu = (insn->code & BPF_CLASS_MASK) == BPF_JMP ? BPF_ALU64 : BPF_ALU;
+	op = last->code & BPF_OP_MASK;
+	return (last->code & BPF_CLASS_MASK) == alu &&
+	       (op == BPF_AND || op == BPF_OR || op == BPF_XOR);
+}
+
 /* --- memory --- */
 
 /* Checked mode: leaves the address in r10, held against memory and stack; uses r11. */
@@ -591,7 +624,8 @@ static void emit_branch(struct jit *j, uint32_t i)
 	uint32_t taken = guards >> FLT_NOTE_TAKEN_SHIFT, target = target_of(j, i, insn->offset);
 	if (guards)
 		x86_mov_imm32(c, R_10, 0);
-	emit_compare(j, insn);
+	if (guards || !is_told_zero(j, i))
+		emit_compare(j, insn);
 	if (taken) {
 		uint32_t next = x86_skip(c, x86_inverse(cond));
 		emit_clear_if(j, x86_inverse(cond), taken);
@@ -670,7 +704,9 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
 	case BPF_ALU64:
 		if (notes & FLT_NOTE_LIMIT)
 			emit_limited(j, i);
-		else
+		else if (is_moved_sum(j, i))
+			x86_lea(&j->c, dst_reg(insn), src_reg(insn), insn[1].imm);
+		else if (i == 0 || !is_moved_sum(j, i - 1))
 			emit_alu(j, insn);
 		return;
 	default:

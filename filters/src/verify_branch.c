@@ -276,6 +276,12 @@ static int classify(struct flt_verifier *v, const struct flt_insn *insn, const s
 	return 0;
 }
 
+/* The registers that may be read on a way from the jump on. */
+static uint32_t live_behind(const struct flt_verifier *v, const struct flt_insn *insn, bool taken)
+{
+	return v->live[v->now.pc + 1 + (taken ? (uint32_t)flt_insn_distance(insn) : 0)];
+}
+
 /* Learns what the condition says; false: it can't be so. */
 static bool learn(struct flt_verifier *v, struct flt_vstate *state, const struct flt_insn *insn,
                   enum comparison kind, bool holds)
@@ -288,7 +294,8 @@ static bool learn(struct flt_verifier *v, struct flt_vstate *state, const struct
 		learn_null(state, insn, holds);
 		return true;
 	default:
-		note->limit |= learn_packet(state, insn, holds)
+		/* What is not read on that way needs no guard there. */
+		note->limit |= (learn_packet(state, insn, holds) & live_behind(v, insn, holds))
 		               << (holds ? FLT_NOTE_TAKEN_SHIFT : 0);
 		return true;
 	}

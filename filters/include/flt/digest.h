@@ -86,18 +86,18 @@ static inline __attribute__((always_inline)) bool flt_digest_match(
 #endif
 }
 
-/* What of a digest lies in two pieces of 16 bytes, as it does for nearly all frames: compared in
- * half the instructions. */
+/* What of a digest lies in two pieces of 16 bytes, the first of them where the caller wants it:
+ * compared in half the instructions. */
 struct flt_brief {
 	struct {
 		uint64_t words[2];
 	} __attribute__((aligned(16))) mask[2], key[2];
-	uint32_t at[2]; /* where the pieces lie in a frame */
+	uint32_t at;    /* where the second lies in a frame */
 	uint32_t least; /* bytes that a frame must have; UINT32_MAX: it lies in more pieces */
 };
 
 void flt_brief_make(struct flt_brief *brief, const struct flt_digest *digest,
-                    const struct flt_digest_key *key);
+                    const struct flt_digest_key *key, uint32_t first);
 
 /* Whether the frame's bytes from `at` on agree with one of the pieces. */
 static inline __attribute__((always_inline)) bool flt_brief_piece(const struct flt_brief *brief,
@@ -117,12 +117,13 @@ static inline __attribute__((always_inline)) bool flt_brief_piece(const struct f
 #endif
 }
 
-/* As flt_digest_match, for frames of brief->least bytes and more. */
+/* As flt_digest_match, for frames of brief->least bytes and more; `first` as it was made with. */
 static inline __attribute__((always_inline)) bool flt_brief_match(const struct flt_brief *brief,
-                                                                  const uint8_t *data)
+                                                                  const uint8_t *data,
+                                                                  uint32_t first)
 {
-	return flt_brief_piece(brief, 0, data + brief->at[0]) &&
-	       flt_brief_piece(brief, 1, data + brief->at[1]);
+	return flt_brief_piece(brief, 0, data + first) &&
+	       flt_brief_piece(brief, 1, data + brief->at);
 }
 
 /*
@@ -130,13 +131,13 @@ static inline __attribute__((always_inline)) bool flt_brief_match(const struct f
  * two tables, of which the second is asked where the first has no owner. Only frames that are no
  * fragments are kept, and only verdicts that say `fixed`. Those of before a change of the tables
  * are never found. A frame belongs to one of several sets by one of its bytes (in IPv4 the
- * protocol; for others it will do as well), and is compared with that set's verdicts. All zero:
- * empty.
+ * protocol; for others it will do as well), and is compared with that set's verdicts.
  */
 enum {
 	FLT_CACHE_SETS = 8, /* a power of two */
 	FLT_CACHE_WAYS = 4, /* likewise */
 	FLT_CACHE_FRAME_MIN = 24,
+	FLT_CACHE_FIRST = 12, /* the type: what most verdicts depend on begins here */
 };
 
 struct flt_cached {
@@ -151,8 +152,6 @@ struct flt_cache_set {
 	union {
 		struct {
 			struct flt_cached cached[FLT_CACHE_WAYS];
-			uint32_t
-			        last; /* the one that was found or kept last: its offset in bytes */
 			uint32_t next; /* whose place the next one takes */
 			uint32_t missed;
 		};
@@ -161,6 +160,7 @@ struct flt_cache_set {
 };
 
 struct flt_cache {
+	const struct flt_cached *last[FLT_CACHE_SETS]; /* that was found or kept last */
 	struct flt_cache_set sets[FLT_CACHE_SETS];
 };
 
@@ -174,21 +174,28 @@ static inline uint64_t flt_table_generation(const struct flt_table *first)
 	return __atomic_load_n((const uint64_t *)(const void *)first, __ATOMIC_ACQUIRE);
 }
 
-bool flt_cache_search(struct flt_cache_set *set, uint64_t generation, const uint8_t *data,
-                      uint32_t length);
+/* Empties a cache; before it is used. */
+void flt_cache_begin(struct flt_cache *cache);
 /* Keeps a verdict that the tables gave for the frame in this generation, where it can be; not each
  * time that it is told to. */
 void flt_cache_keep(struct flt_cache *cache, const struct flt_table *const tables[2],
                     uint64_t generation, const struct flt_frame *frame,
                     const struct flt_verdict *verdict);
 
-static inline struct flt_cache_set *flt_cache_set(struct flt_cache *cache, const uint8_t *data)
+/* The set of a frame: ICMP, TCP and UDP apart. */
+static inline uint32_t flt_cache_set(const uint8_t *data)
 {
-	/* ICMP, TCP and UDP: apart. Written such that it takes four instructions. */
-	uintptr_t offset = (uintptr_t)(data[23] & 4 * (FLT_CACHE_SETS - 1))
-	                   << __builtin_ctz(sizeof(struct flt_cache_set) / 4);
+	return (data[23] & 4u * (FLT_CACHE_SETS - 1)) / 4;
+}
 
-	return (struct flt_cache_set *)((uintptr_t)cache + offset);
+/* The one of it that was found or kept last. Written such that it takes four instructions. */
+static inline const struct flt_cached *flt_cache_recent(const struct flt_cache *cache,
+                                                        const uint8_t *data)
+{
+	uintptr_t offset = (data[23] & 4u * (FLT_CACHE_SETS - 1)) * (sizeof(void *) / 4);
+
+	return *(const struct flt_cached *const *)(const void *)((const uint8_t *)cache->last +
+	                                                         offset);
 }
 
 static inline __attribute__((always_inline)) bool flt_cached_match(const struct flt_cached *cached,
@@ -199,7 +206,7 @@ static inline __attribute__((always_inline)) bool flt_cached_match(const struct 
 	if (cached->generation != generation)
 		return false;
 	if (__builtin_expect(length >= cached->brief.least, 1))
-		return flt_brief_match(&cached->brief, data);
+		return flt_brief_match(&cached->brief, data, FLT_CACHE_FIRST);
 	return cached->brief.least == UINT32_MAX && length >= cached->least &&
 	       flt_digest_match(&cached->mask, &cached->key, data);
 }
@@ -207,28 +214,27 @@ static inline __attribute__((always_inline)) bool flt_cached_match(const struct 
 /* The verdict for a frame of `length` bytes, of which FLT_DIGEST_BYTES can be read however short it
  * is, where it is found in fewest instructions; NULL: ask flt_cache_find. */
 static inline __attribute__((always_inline)) const struct flt_verdict *flt_cache_last(
-        const struct flt_cache_set *set, uint64_t generation, const uint8_t *data, uint32_t length)
+        const struct flt_cache *cache, uint64_t generation, const uint8_t *data, uint32_t length)
 {
-	const struct flt_cached *cached =
-	        (const struct flt_cached *)(const void *)&set->size[set->last];
+	const struct flt_cached *last = flt_cache_recent(cache, data);
 
-	return cached->generation == generation && length >= cached->brief.least &&
-	                       flt_brief_match(&cached->brief, data)
-	               ? &cached->verdict
+	return last->generation == generation && length >= last->brief.least &&
+	                       flt_brief_match(&last->brief, data, FLT_CACHE_FIRST)
+	               ? &last->verdict
 	               : NULL;
 }
 
+const struct flt_verdict *flt_cache_search(struct flt_cache *cache, uint64_t generation,
+                                           const uint8_t *data, uint32_t length);
 /* The verdict for such a frame; NULL: ask the tables. */
 static inline const struct flt_verdict *flt_cache_find(struct flt_cache *cache, uint64_t generation,
                                                        const uint8_t *data, uint32_t length)
 {
-	struct flt_cache_set *set = flt_cache_set(cache, data);
+	const struct flt_cached *last = flt_cache_recent(cache, data);
 
-	if (!flt_cached_match((const struct flt_cached *)(const void *)&set->size[set->last],
-	                      generation, data, length) &&
-	    !flt_cache_search(set, generation, data, length))
-		return NULL;
-	return &((const struct flt_cached *)(const void *)&set->size[set->last])->verdict;
+	return flt_cached_match(last, generation, data, length)
+	               ? &last->verdict
+	               : flt_cache_search(cache, generation, data, length);
 }
 
 #endif

@@ -132,6 +132,10 @@ struct ext_owner *ext_owner(struct env *env, bool make);
 struct ext_owner *ext_owner_by_id(uint32_t env);
 /* The extension that a reference names, or NULL. */
 struct ext_domain *ext_find(struct env *env, uint32_t ref);
+/* The extension that a caller's block (struct exo_ext_ref) names, with the lock taken then. 0, or
+ * an error without it. */
+int ext_find_locked(const struct call *call, uint64_t block, uint32_t *ref,
+                    struct ext_domain **domain);
 /* Enters a domain (which it holds from then on). → the reference, or -EXO_E2BIG. */
 int ext_enter(struct ext_owner *owner, struct ext_domain *domain);
 /* Charges kernel memory to an environment, in frames of its limit; gives it back. 0, -EXO_E2BIG,

@@ -125,9 +125,9 @@ int ext_enter(struct ext_owner *owner, struct ext_domain *domain)
 	return -EXO_E2BIG;
 }
 
-int64_t ext_op_drop(struct call *call, uint64_t block)
+int ext_find_locked(const struct call *call, uint64_t block, uint32_t *ref,
+                    struct ext_domain **domain)
 {
-	struct ext_domain *domain;
 	struct exo_ext_ref arg;
 	int error = call_copy_in(&arg, block, sizeof(arg));
 
@@ -135,14 +135,27 @@ int64_t ext_op_drop(struct call *call, uint64_t block)
 		return error;
 	if (arg.reserved)
 		return -EXO_EINVAL;
+	*ref = arg.ref;
 	machine_lock(&ext.lock);
-	domain = ext_find(call->env, arg.ref);
-	if (!domain)
-		error = -EXO_ENOENT;
-	else if (domain->env == call->env->id && domain->holds > 1)
+	*domain = ext_find(call->env, arg.ref);
+	if (*domain)
+		return 0;
+	machine_unlock(&ext.lock);
+	return -EXO_ENOENT;
+}
+
+int64_t ext_op_drop(struct call *call, uint64_t block)
+{
+	struct ext_domain *domain;
+	uint32_t ref;
+	int error = ext_find_locked(call, block, &ref, &domain);
+
+	if (error)
+		return error;
+	if (domain->env == call->env->id && domain->holds > 1)
 		error = -EXO_EBUSY;
 	else
-		ext_owner(call->env, false)->refs[arg.ref] = NULL;
+		ext_owner(call->env, false)->refs[ref] = NULL;
 	machine_unlock(&ext.lock);
 	if (!error)
 		ext_let_go(domain);

@@ -114,19 +114,13 @@ void ext_unlink_env(const struct env *env)
 
 int64_t ext_op_unload(struct call *call, uint64_t block)
 {
-	struct exo_ext_ref arg;
 	struct ext_domain *domain;
-	int error = call_copy_in(&arg, block, sizeof(arg));
+	uint32_t ref;
+	int error = ext_find_locked(call, block, &ref, &domain);
 
 	if (error)
 		return error;
-	if (arg.reserved)
-		return -EXO_EINVAL;
-	machine_lock(&ext.lock);
-	domain = ext_find(call->env, arg.ref);
-	if (!domain)
-		error = -EXO_ENOENT;
-	else if (domain->env != call->env->id)
+	if (domain->env != call->env->id)
 		error = -EXO_EPERM;
 	else
 		domain->holds++;

@@ -23,7 +23,7 @@ static struct exo_pages pages;      /* the resources of all files, then their by
 static struct http_resource *files; /* [EXO_START_FILES_MAX] */
 static struct http_resource ways[EXO_START_FILES_MAX];
 static struct path paths[PATHS_MAX];
-static unsigned n_paths;
+static unsigned n_paths, n_files;
 
 static const struct path *find(const char *text, size_t size)
 {
@@ -108,7 +108,13 @@ int content_open(uint64_t modified)
 		add_file(i, &start->files[i], at, modified);
 		at += aligned(start->files[i].size);
 	}
+	n_files = n;
 	return (int)n;
+}
+
+struct http_resource *content_file(unsigned i)
+{
+	return i < n_files ? &files[i] : NULL;
 }
 
 const struct exo_pages *content_pages(void)

@@ -13,6 +13,8 @@
 /* Takes the files of the start page. `modified`: seconds since 1970 that they count as changed at;
  * 0: not known. → how many, or a negative enum exo_error. */
 int content_open(uint64_t modified);
+/* The i-th file; NULL: there are no more. */
+struct http_resource *content_file(unsigned i);
 /* Where files and their header fields lie. */
 const struct exo_pages *content_pages(void);
 /* A http_find_fn. */

@@ -16,6 +16,7 @@
 
 #include "content.h"
 #include "stats.h"
+#include "sums.h"
 
 #define SECOND_NS 1000000000ull
 
@@ -183,6 +184,8 @@ int exo_main(void)
 
 	if (files < 0)
 		return complain(exo_error_text(files));
+	if (sums_open() < 0)
+		return complain("no memory for sums");
 	if (open_server() != 0 || open_net("web", 4) != 0)
 		return 1;
 	if (exo_start_find(EXO_USE_FLOW, "six") != NULL && open_net("six", 6) != 0)

@@ -6,6 +6,11 @@ import subprocess
 
 from . import paths
 
+# Options of a virtio NIC that makes no checksums and cuts nothing.
+NO_OFFLOADS = ",".join(f"{name}=off" for name in (
+    "csum", "guest_csum", "gso", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo", "host_tso4",
+    "host_tso6", "host_ecn", "host_ufo"))
+
 
 def payload(folder, pages, manifest="web6", appliance="web", images=("web",)):
     """Writes the pages (name → bytes) and the appliance's payload with them; returns its path."""

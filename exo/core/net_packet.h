@@ -85,6 +85,22 @@ static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
 	rte_mov32(last - 32, end - 32); /* some of them again */
 }
 
+/* Copies many, by words, the last of which may overlap the one before it. */
+static inline void copy_many(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+	typedef uint64_t word __attribute__((aligned(1), may_alias));
+	const uint8_t *end = from + n;
+	uint8_t *to_end = to + n;
+	size_t words = n / 8;
+
+	if (words == 0) {
+		copy_few(to, from, n);
+		return;
+	}
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+	*(word *)(void *)(to_end - 8) = *(const word *)(const void *)(end - 8);
+}
+
 /* What hardware said of the checksums. A virtio peer leaves them open for frames that never were
  * on a wire (RX_L4_CKSUM_NONE): those need no check. */
 static inline uint16_t checksum_flags(uint64_t ol_flags)
@@ -189,9 +205,10 @@ unsigned offload_checksum(uint16_t port, struct rte_mbuf *mbuf, unsigned flags);
  * one segment only. */
 unsigned offload_segment(uint16_t port, struct rte_mbuf *mbuf, uint16_t size, bool by_port,
                          unsigned *pieces);
-/* Cuts it; `whole` stays the caller's, its header spent. false: no mbufs now, nothing was cut. */
+/* Cuts it; `whole` stays the caller's, its header spent. `sums`: of each segment's payload; NULL:
+ * they are to be made. false: no mbufs now, nothing was cut. */
 bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
-                 struct rte_mbuf *out[]);
+                 const uint16_t *sums, struct rte_mbuf *out[]);
 
 /* ---- attach.c ---- */
 

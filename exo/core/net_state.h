@@ -75,6 +75,8 @@ struct net_flight {
 struct net_rest {
 	uint16_t port;
 	uint16_t first, n;
+	bool summed; /* of the packet that is being cut the sums are known */
+	uint16_t sums[EXO_PIECES_MAX];
 	struct rte_mbuf *mbufs[EXO_PIECES_MAX];
 };
 

@@ -259,54 +259,64 @@ unsigned offload_segment(uint16_t id, struct rte_mbuf *mbuf, uint16_t size, bool
 /* What the segments of a packet have in common. */
 struct cutter {
 	struct headers headers;
-	uint64_t l3_sum, l4_sum; /* of the headers, without what patch() writes */
+	uint8_t *template;       /* the header of the whole packet, made the next segment's */
+	uint32_t l3_sum, l4_sum; /* of the headers, without what differs in each segment */
 	uint32_t seq;
-	uint16_t port, id, size, flags;   /* flags: TCP's, with its data offset */
-	bool by_port;                     /* which makes TCP's and UDP's checksum */
-	struct rte_mbuf *whole, *segment; /* the latter: where its payload goes on, */
-	uint32_t offset;                  /* this far into it */
+	uint16_t port, id, size, flags; /* flags: TCP's, with its data offset */
+	bool by_port;                   /* which makes TCP's and UDP's checksum */
+	const struct rte_mbuf *segment; /* where the payload goes on, */
+	const uint8_t *at;              /* here, */
+	uint32_t here;                  /* with so many bytes */
 };
 
-/* Copies the next payload behind a segment's header: cheaper than an mbuf that refers to it, and
- * its sum finds it in the cache. */
-static void copy_payload(struct cutter *cutter, struct rte_mbuf *to)
+/* Where the payload goes on behind what has been copied. */
+static void pass(struct cutter *cutter, uint32_t n)
 {
-	uint32_t at = cutter->headers.data, left = to->pkt_len - at;
+	cutter->at += n;
+	cutter->here -= n;
+	while (cutter->here == 0 && cutter->segment->next) {
+		cutter->segment = cutter->segment->next;
+		cutter->at = rte_pktmbuf_mtod(cutter->segment, const uint8_t *);
+		cutter->here = cutter->segment->data_len;
+	}
+}
 
+static __attribute__((noinline)) void copy_parts(struct cutter *cutter, struct rte_mbuf *to,
+                                                 uint32_t at, uint32_t left)
+{
 	while (left > 0) {
-		uint32_t from = cutter->segment->data_len - cutter->offset,
-		         room = to->data_len - at;
-		uint32_t here = RTE_MIN(RTE_MIN(from, room), left);
+		uint32_t room = to->data_len - at;
+		uint32_t n = RTE_MIN(RTE_MIN(cutter->here, room), left);
 
-		memcpy(rte_pktmbuf_mtod_offset(to, uint8_t *, at),
-		       rte_pktmbuf_mtod_offset(cutter->segment, const uint8_t *, cutter->offset),
-		       here);
-		left -= here;
-		cutter->offset += here;
-		at += here;
-		if (here == from) {
-			cutter->segment = cutter->segment->next;
-			cutter->offset = 0;
-		}
-		if (here == room) {
+		copy_many(rte_pktmbuf_mtod_offset(to, uint8_t *, at), cutter->at, n);
+		pass(cutter, n);
+		left -= n;
+		at += n;
+		if (n == room) {
 			to = to->next;
 			at = 0;
 		}
 	}
 }
 
-/* A header, in blocks: there is room behind it on both sides, and payload comes over the rest. */
-static void copy_header(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
+/* Copies the next payload behind a segment's header: cheaper than an mbuf that refers to it, and
+ * its sum finds it in the cache. */
+static inline void copy_payload(struct cutter *cutter, struct rte_mbuf *to, uint8_t *data)
 {
-	for (uint32_t at = 0; at < length; at += 64)
-		rte_mov64(rte_pktmbuf_mtod_offset(to, uint8_t *, at),
-		          rte_pktmbuf_mtod_offset(from, const uint8_t *, at));
+	uint32_t at = cutter->headers.data, left = to->pkt_len - at;
+
+	if (left >= cutter->here || to->data_len != to->pkt_len) {
+		copy_parts(cutter, to, at, left);
+		return;
+	}
+	copy_many(data + at, cutter->at, left);
+	cutter->at += left;
+	cutter->here -= left;
 }
 
 /* Sums up the headers of the whole packet, zeros standing where segments differ. */
-static void sum_template(struct cutter *cutter)
+static void sum_template(struct cutter *cutter, struct rte_mbuf *whole)
 {
-	struct rte_mbuf *whole = cutter->whole;
 	const struct headers *headers = &cutter->headers;
 	const uint8_t *addresses = headers->v4 ? (const uint8_t *)&ip4(whole, headers)->src_addr
 	                                       : ip6(whole, headers)->src_addr;
@@ -344,79 +354,136 @@ static uint16_t flags_of(const struct cutter *cutter, bool first, bool last)
 	return cutter->flags & (uint16_t)~rte_cpu_to_be_16((uint16_t)off);
 }
 
-/* Writes into a segment's header what is its own. */
-static void patch(const struct cutter *cutter, struct rte_mbuf *mbuf, uint32_t index, bool last)
+/* A sum of fewer than 2^16 words, as a checksum. */
+static inline uint16_t check_of(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~(sum + (sum >> 16));
+}
+
+/* What the segments in the middle share, and the first and the last have for themselves: lengths
+ * and flags, in the template and in *sums, those of both headers with them. */
+static void patch_some(const struct cutter *cutter, uint32_t length, bool first, bool last,
+                       uint32_t sums[2])
 {
 	const struct headers *headers = &cutter->headers;
-	uint16_t covered = rte_cpu_to_be_16((uint16_t)(mbuf->pkt_len - headers->l3));
-	uint16_t length = rte_cpu_to_be_16((uint16_t)(mbuf->pkt_len - headers->l4)), check;
-	uint64_t sum = cutter->l4_sum + length;
+	uint8_t *l3 = cutter->template + headers->l3, *l4 = cutter->template + headers->l4;
+	uint16_t l4_length = rte_cpu_to_be_16((uint16_t)(length - headers->l4));
+	uint16_t covered = rte_cpu_to_be_16((uint16_t)(length - headers->l3));
 
-	if (headers->v4) {
-		struct rte_ipv4_hdr *ip = ip4(mbuf, headers);
-
-		ip->total_length = covered;
-		ip->packet_id = rte_cpu_to_be_16((uint16_t)(cutter->id + index));
-		ip->hdr_checksum = (uint16_t)~fold(cutter->l3_sum + covered + ip->packet_id);
-	} else {
-		ip6(mbuf, headers)->payload_len = rte_cpu_to_be_16(
-		        (uint16_t)(mbuf->pkt_len - headers->l3 - sizeof(struct rte_ipv6_hdr)));
-	}
+	sums[0] = cutter->l3_sum + covered;
+	sums[1] = cutter->l4_sum + l4_length;
+	if (headers->v4)
+		((struct rte_ipv4_hdr *)(void *)l3)->total_length = covered;
+	else
+		((struct rte_ipv6_hdr *)(void *)l3)->payload_len = rte_cpu_to_be_16(
+		        (uint16_t)(length - headers->l3 - sizeof(struct rte_ipv6_hdr)));
 	if (headers->tcp) {
-		struct rte_tcp_hdr *to = tcp(mbuf, headers);
-		uint16_t flags = flags_of(cutter, index == 0, last);
+		uint16_t flags = flags_of(cutter, first, last);
 
-		to->sent_seq = rte_cpu_to_be_32(cutter->seq + index * cutter->size);
-		memcpy(&to->data_off, &flags, sizeof(flags));
-		sum += (uint64_t)to->sent_seq + flags;
+		memcpy(&((struct rte_tcp_hdr *)(void *)l4)->data_off, &flags, sizeof(flags));
+		sums[1] += flags;
 	} else {
-		udp(mbuf, headers)->dgram_len = length;
-		sum += length;
+		((struct rte_udp_hdr *)(void *)l4)->dgram_len = l4_length;
+		sums[1] += l4_length;
 	}
-	if (cutter->by_port) {
-		(void)sum_l4_by_port(cutter->port, mbuf, headers);
-		return;
+}
+
+/* Writes into the template what each segment has for itself. → the sum of its headers. */
+static inline uint32_t patch(const struct cutter *cutter, uint32_t index, const uint32_t sums[2])
+{
+	uint8_t *l3 = cutter->template + cutter->headers.l3;
+	uint8_t *l4 = cutter->template + cutter->headers.l4;
+	uint32_t seq;
+
+	if (cutter->headers.v4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(void *)l3;
+		uint16_t id = rte_cpu_to_be_16((uint16_t)(cutter->id + index));
+
+		ip->packet_id = id;
+		ip->hdr_checksum = check_of(sums[0] + id);
 	}
-	sum += sum_bytes(mbuf, headers->data, mbuf->pkt_len - headers->data);
-	check = (uint16_t)~fold(sum);
-	set_l4_sum(mbuf, headers, check == 0 && !headers->tcp ? 0xffff : check);
+	if (!cutter->headers.tcp)
+		return sums[1];
+	seq = rte_cpu_to_be_32(cutter->seq + index * cutter->size);
+	((struct rte_tcp_hdr *)(void *)l4)->sent_seq = seq;
+	return sums[1] + (seq & 0xffff) + (seq >> 16);
+}
+
+static __attribute__((noinline)) uint16_t sum_payload(const struct cutter *cutter,
+                                                      const struct rte_mbuf *mbuf)
+{
+	uint32_t data = cutter->headers.data;
+
+	return fold(sum_bytes(mbuf, data, mbuf->pkt_len - data));
+}
+
+static __attribute__((noinline)) void check_by_port(const struct cutter *cutter,
+                                                    struct rte_mbuf *mbuf,
+                                                    const struct rte_mbuf *whole)
+{
+	mbuf->l2_len = whole->l2_len;
+	mbuf->l3_len = whole->l3_len;
+	(void)sum_l4_by_port(cutter->port, mbuf, &cutter->headers);
+}
+
+/* Where hardware does not: all that is summed up goes into the segment at `data`. */
+static inline void check(const struct cutter *cutter, uint8_t *data, uint32_t sum)
+{
+	uint16_t check = check_of(sum);
+
+	if (cutter->headers.tcp)
+		((struct rte_tcp_hdr *)(void *)(data + cutter->headers.l4))->cksum = check;
+	else
+		((struct rte_udp_hdr *)(void *)(data + cutter->headers.l4))->dgram_cksum =
+		        check == 0 ? 0xffff : check;
 }
 
 /* What the segments of `whole` have in common; its header is spent by that. */
-static void begin_cut(struct cutter *cutter, uint16_t port, struct rte_mbuf *whole, uint16_t size)
+static void begin_cut(struct cutter *cutter, uint16_t port, struct rte_mbuf *whole, uint16_t size,
+                      bool summed)
 {
 	struct headers *headers = &cutter->headers;
 
 	cutter->port = port;
 	cutter->size = size;
-	cutter->whole = cutter->segment = whole;
+	cutter->segment = whole;
 	(void)parse(whole, true, headers); /* as offload_segment found it */
-	cutter->offset = headers->data;
-	cutter->by_port = port_computes(port, whole, headers);
-	for (; cutter->segment && cutter->offset == cutter->segment->data_len; cutter->offset = 0)
-		cutter->segment = cutter->segment->next;
-	sum_template(cutter);
+	cutter->template = rte_pktmbuf_mtod(whole, uint8_t *);
+	cutter->at = cutter->template;
+	cutter->here = whole->data_len;
+	pass(cutter, headers->data);
+	cutter->by_port = !summed && port_computes(port, whole, headers);
+	sum_template(cutter, whole);
 }
 
 bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
-                 struct rte_mbuf *out[])
+                 const uint16_t *sums, struct rte_mbuf *out[])
 {
 	struct cutter cutter;
-	uint32_t header, left;
+	uint32_t header, last, of[2];
 
-	begin_cut(&cutter, port, whole, size);
+	begin_cut(&cutter, port, whole, size, sums != NULL);
 	header = cutter.headers.data;
-	left = whole->pkt_len - header;
-	if (!port_buffers(port, out, pieces, header + size, header + (left - 1) % size + 1))
+	last = header + (whole->pkt_len - header - 1) % size + 1;
+	if (!port_buffers(port, out, pieces, header + size, last))
 		return false;
-	for (unsigned i = 0; i < pieces; i++, left -= size) {
+	for (unsigned i = 0; i < pieces; i++) {
 		struct rte_mbuf *mbuf = out[i];
+		uint8_t *to = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		uint32_t sum;
 
-		copy_header(mbuf, whole, header);
-		mbuf->l2_len = whole->l2_len;
-		mbuf->l3_len = whole->l3_len;
-		copy_payload(&cutter, mbuf);
-		patch(&cutter, mbuf, i, left <= size);
+		if (i < 2 || i + 1 == pieces)
+			patch_some(&cutter, mbuf->pkt_len, i == 0, i + 1 == pieces, of);
+		sum = patch(&cutter, i, of);
+		/* In blocks: there is room on both sides, and payload comes over the rest. */
+		for (uint32_t at = 0; at < header; at += 32)
+			rte_mov32(to + at, cutter.template + at);
+		copy_payload(&cutter, mbuf, to);
+		if (cutter.by_port)
+			check_by_port(&cutter, mbuf, whole);
+		else
+			check(&cutter, to, sum + (sums ? sums[i] : sum_payload(&cutter, mbuf)));
 	}
 	return true;
 }

@@ -32,9 +32,12 @@ _Static_assert((int)PLAIN_MAX < (int)NET_HEADER_BYTES + (int)NET_ATTACH_MIN,
 /* A packet as its descriptors describe it. */
 struct outgoing {
 	uint32_t n;      /* descriptors */
+	uint32_t parts;  /* those of its bytes: all, but for that of EXO_DESC_SUMS */
 	uint32_t length; /* bytes of all segments */
 	uint32_t status; /* 0, or the enum exo_error of why it can't be sent */
 	struct exo_desc first;
+	uint64_t sums; /* EXO_DESC_SUMS: the last descriptor's */
+	uint32_t sums_length;
 	struct rte_mbuf *mbuf;
 	unsigned pieces;                     /* segments that it is to be cut into */
 	enum loop_way way;                   /* of mbuf */
@@ -57,7 +60,7 @@ struct batch {
 static uint32_t check_first(const struct net_space *space, const struct exo_desc *desc)
 {
 	const uint16_t known = EXO_DESC_MORE | EXO_DESC_L3_SUM | EXO_DESC_L4_SUM |
-	                       EXO_DESC_SEGMENT | EXO_DESC_REPORT;
+	                       EXO_DESC_SEGMENT | EXO_DESC_REPORT | EXO_DESC_SUMS;
 
 	if (desc->flags & ~known)
 		return EXO_EINVAL;
@@ -65,6 +68,20 @@ static uint32_t check_first(const struct net_space *space, const struct exo_desc
 		return EXO_ESTALE;
 	if (desc->port >= net.n_ports || !(space->ports >> desc->port & 1))
 		return EXO_ENOENT;
+	return 0;
+}
+
+/* Takes the descriptor behind a packet's last off: it names its segments' sums. */
+static uint32_t take_sums(const struct exo_desc desc[EXO_SEGMENTS_MAX], struct outgoing *packet)
+{
+	const struct exo_desc *last = &desc[packet->n - 1];
+
+	if (packet->n < 2 || !(packet->first.flags & EXO_DESC_SEGMENT))
+		return EXO_EINVAL;
+	packet->parts--;
+	packet->length -= last->length;
+	packet->sums = last->address;
+	packet->sums_length = last->length;
 	return 0;
 }
 
@@ -94,6 +111,9 @@ static void read_packet(const struct net_ring *ring, const struct net_space *spa
 		packet->n++;
 		more = next.flags & EXO_DESC_MORE;
 	}
+	packet->parts = packet->n;
+	if (!packet->status && packet->first.flags & EXO_DESC_SUMS)
+		packet->status = take_sums(desc, packet);
 	if (more || packet->length < RTE_ETHER_HDR_LEN)
 		packet->status = packet->status ? packet->status : EXO_EINVAL;
 	else if (!packet->status && !(packet->first.flags & EXO_DESC_SEGMENT) &&
@@ -165,7 +185,7 @@ static uint32_t fill(const struct net_ring *ring, const struct exo_desc desc[],
 	packet->mbuf = to.segment;
 	if (!packet->mbuf)
 		return EXO_EAGAIN;
-	for (uint32_t i = 0; i < packet->n && !status; i++) {
+	for (uint32_t i = 0; i < packet->parts && !status; i++) {
 		uint32_t part = desc[i].length < copy ? desc[i].length : copy;
 
 		status = copy_segment(ring, &to, desc[i].address, part);
@@ -218,16 +238,36 @@ static uint32_t guard(struct net_ring *ring, const struct net_space *space, stru
 	return EXO_EPERM;
 }
 
-static uint32_t offload(struct outgoing *packet)
+/* Copies the sums of a packet that is to be cut: a NIC makes its own. */
+static uint32_t read_sums(struct net_ring *ring, const struct outgoing *packet)
+{
+	uint64_t frame = packet->sums / 4096, offset = packet->sums % 4096;
+
+	ring->rest.summed = packet->first.flags & EXO_DESC_SUMS && packet->pieces > 1;
+	if (!ring->rest.summed)
+		return 0;
+	if (packet->sums_length != packet->pieces * sizeof(uint16_t) || offset % 2 ||
+	    packet->sums_length > 4096 - offset)
+		return EXO_EINVAL;
+	if (!ledger_frame_owned(ring->env->id, frame))
+		return EXO_EFAULT;
+	memcpy(ring->rest.sums, (const uint8_t *)machine_frame(frame) + offset,
+	       packet->sums_length);
+	return 0;
+}
+
+static uint32_t offload(struct net_ring *ring, struct outgoing *packet)
 {
 	const struct exo_desc *first = &packet->first;
+	uint32_t status;
 
 	if (!(first->flags & EXO_DESC_SEGMENT))
 		return offload_checksum(first->port, packet->mbuf, first->flags);
 	if (packet->way == LOOP_BESIDES)
 		return EXO_EINVAL; /* a stream to a group */
-	return offload_segment(first->port, packet->mbuf, first->segment_size,
-	                       packet->way == LOOP_NOT, &packet->pieces);
+	status = offload_segment(first->port, packet->mbuf, first->segment_size,
+	                         packet->way == LOOP_NOT, &packet->pieces);
+	return status ? status : read_sums(ring, packet);
 }
 
 /* Makes the frame that will be sent. EXO_EAGAIN: no buffers now, nothing has happened. */
@@ -242,7 +282,7 @@ static uint32_t build(struct net_ring *ring, const struct batch *batch,
 	packet->pieces = 1;
 	if (!status) {
 		packet->way = loop_way(packet->first.port, packet->mbuf);
-		status = offload(packet);
+		status = offload(ring, packet);
 	}
 	if (!status)
 		status = guard(ring, batch->space, packet);
@@ -491,7 +531,7 @@ static bool cut(struct net_ring *ring, struct batch *batch, struct outgoing *pac
 	*at = 0;
 	done = flush(ring, batch) &&
 	       offload_cut(packet->first.port, packet->mbuf, packet->first.segment_size,
-	                   packet->pieces, rest->mbufs);
+	                   packet->pieces, rest->summed ? rest->sums : NULL, rest->mbufs);
 	if (done) {
 		rest->port = packet->first.port;
 		rest->first = 0;

@@ -24,6 +24,22 @@ uint16_t tcp_content_sum(const void *data, uint32_t size)
 	return (uint16_t)~udp_sum_finish(udp_sum_add(0, data, size));
 }
 
+/* What is summed up to `at`, a place within the piece. */
+static inline uint16_t sum_to(const struct tcp_piece *piece, const uint8_t *at)
+{
+	const uint8_t *data = piece->content->data;
+
+	return udp_sums_to(piece->content->sums, data, (uint32_t)(at - data));
+}
+
+static uint16_t content_sum(const struct tcp_piece *piece)
+{
+	uint32_t from = (uint32_t)(piece->data - (const uint8_t *)piece->content->data);
+
+	return udp_sums_between(sum_to(piece, piece->data),
+	                        sum_to(piece, piece->data + piece->size), from);
+}
+
 /* A piece, at `data` now, that begins at an odd offset has its bytes in the other half of each
  * word: its sum is folded and turned round (RFC 1071, 2(B)). */
 static uint64_t add_piece(uint64_t sum, const struct tcp_piece *piece, const uint8_t *data,
@@ -31,9 +47,11 @@ static uint64_t add_piece(uint64_t sum, const struct tcp_piece *piece, const uin
 {
 	uint16_t own;
 
-	if (!odd && !piece->summed)
+	if (!odd && !piece->summed && piece->content == NULL)
 		return udp_sum_add(sum, data, piece->size);
-	own = piece->summed ? piece->sum : tcp_content_sum(data, piece->size);
+	own = piece->summed            ? piece->sum
+	      : piece->content != NULL ? content_sum(piece)
+	                               : tcp_content_sum(data, piece->size);
 	return sum + (odd ? __builtin_bswap16(own) : own);
 }
 
@@ -117,4 +135,87 @@ bool tcp_packet_cut(const struct tcp_packet *packet, uint32_t i, struct tcp_pack
 	if (i > 0)
 		header[H_FLAGS] &= (uint8_t)~F_CWR;
 	return true;
+}
+
+/* Sums of segments, as they run on over pieces. */
+struct adder {
+	uint16_t *sums;
+	uint32_t n, each; /* complete ones; bytes of each */
+	uint32_t left;    /* of the one that is begun */
+	uint64_t sum;     /* of what it has */
+};
+
+static void finish(struct adder *adder)
+{
+	adder->sums[adder->n++] = (uint16_t)~udp_sum_finish(adder->sum);
+	adder->left = adder->each;
+	adder->sum = 0;
+}
+
+/* `own`: as at an even place. */
+static void add_part(struct adder *adder, uint16_t own, uint32_t size)
+{
+	bool odd = (adder->each - adder->left) & 1;
+
+	adder->sum += odd ? __builtin_bswap16(own) : own;
+	adder->left -= size;
+	if (adder->left == 0)
+		finish(adder);
+}
+
+static void add_content(struct adder *adder, const struct tcp_piece *piece)
+{
+	const uint8_t *at = piece->data, *end = at + piece->size, *data = piece->content->data;
+	uint16_t before = sum_to(piece, at);
+
+	while (at < end) {
+		uint32_t here = min_u32(adder->left, (uint32_t)(end - at));
+		uint16_t upto = sum_to(piece, at + here);
+		uint16_t own = udp_sums_between(before, upto, (uint32_t)(at - data));
+
+		if (here == adder->each)
+			adder->sums[adder->n++] = own; /* a whole segment: the usual */
+		else
+			add_part(adder, own, here);
+		before = upto;
+		at += here;
+	}
+}
+
+static void add_other(struct adder *adder, const struct tcp_piece *piece)
+{
+	uint32_t from = 0;
+
+	if (piece->summed && piece->size <= adder->left) {
+		add_part(adder, piece->sum, piece->size);
+		return;
+	}
+	while (from < piece->size) {
+		uint32_t here = min_u32(adder->left, piece->size - from);
+
+		add_part(adder, tcp_content_sum(piece->data + from, here), here);
+		from += here;
+	}
+}
+
+uint32_t tcp_packet_sums(const struct tcp_packet *packet, uint16_t *sums, uint32_t max)
+{
+	uint32_t each = packet->segment_size, unknown = 0;
+	struct adder adder = {.sums = sums, .each = each, .left = each};
+
+	if (each == 0 || packet->size > max * each)
+		return 0;
+	for (unsigned i = 0; i < packet->n_pieces; i++)
+		if (packet->pieces[i].content == NULL)
+			unknown += packet->pieces[i].size;
+	if (unknown > packet->size / 8)
+		return 0;
+	for (unsigned i = 0; i < packet->n_pieces; i++)
+		if (packet->pieces[i].content != NULL)
+			add_content(&adder, &packet->pieces[i]);
+		else
+			add_other(&adder, &packet->pieces[i]);
+	if (adder.left != each)
+		finish(&adder);
+	return adder.n;
 }

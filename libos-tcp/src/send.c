@@ -157,6 +157,22 @@ int tcp_send_summed(struct tcp_conn *conn, const void *data, uint32_t size, uint
 	return 0;
 }
 
+int tcp_send_content(struct tcp_conn *conn, const struct tcp_content *content, uint32_t from,
+                     uint32_t size, unsigned flags)
+{
+	struct tcp_chunk *chunk;
+	int result = -TCP_EINVAL;
+
+	if (from > content->size || size > content->size - from)
+		return result;
+	chunk = reference(conn, (const uint8_t *)content->data + from, size, CHUNK_STATIC, &result);
+	if (chunk == NULL)
+		return result;
+	chunk->content = content;
+	queued(conn, flags);
+	return 0;
+}
+
 static struct tcp_chunk *block_append(struct tcp_conn *conn)
 {
 	void *block = pool_get(&conn->stack->block_pool);
@@ -307,6 +323,7 @@ uint32_t chunks_gather(struct tcp_conn *conn, uint32_t seq, uint32_t size, struc
 		        .size = some,
 		        .sum = chunk->sum,
 		        .summed = chunk->flags & CHUNK_SUMMED && some == chunk->size,
+		        .content = chunk->content,
 		        .chunk = chunk->flags & CHUNK_STATIC ? NULL : chunk};
 		seq += some;
 		left -= some;

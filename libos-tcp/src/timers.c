@@ -120,8 +120,7 @@ static void syn_timeout(struct tcp_conn *conn)
 	}
 	/* Patience begins with the first SYN. */
 	if (conn->retransmits == 0)
-		conn->stuck_ms =
-		        (conn->stack->ms - (conn->stack->us - conn->syn_us) / 1000) | 1;
+		conn->stuck_ms = (conn->stack->ms - (conn->stack->us - conn->syn_us) / 1000) | 1;
 	conn->retransmits++;
 	conn->total_retrans++;
 	conn->stack->count.retransmits++;

@@ -146,6 +146,7 @@ struct tcp_chunk {
 	tcp_release_fn *release;
 	void *context;
 	struct tcp_stack *stack;
+	const struct tcp_content *content; /* that it is a part of; NULL */
 	uint32_t flags;
 	uint16_t sum; /* CHUNK_SUMMED: of all of it */
 };

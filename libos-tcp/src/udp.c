@@ -83,8 +83,10 @@ static void send_copy(struct tcp_udp *glue, const struct tcp_packet *packet)
 		glue->drops++;
 }
 
-/* Whether the driver takes the payload from where it lies, makes the checksum, and cuts. */
-static bool can_send_pieces(const struct tcp_udp *glue, const struct tcp_packet *packet)
+/* Whether the driver takes the payload from where it lies, makes the checksum, and cuts. *flags:
+ * what it offers. */
+static bool can_send_pieces(const struct tcp_udp *glue, const struct tcp_packet *packet,
+                            uint32_t *flags)
 {
 	uint32_t wanted = UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES |
 	                  (packet->segment_size != 0 ? UDP_OFFLOAD_SEGMENT : 0);
@@ -97,6 +99,7 @@ static bool can_send_pieces(const struct tcp_udp *glue, const struct tcp_packet 
 		                           packet->pieces[i].size))
 			return false;
 	offload = udp_transport_offload(glue->udp, packet->src);
+	*flags = offload.flags;
 	return (offload.flags & wanted) == wanted;
 }
 
@@ -105,15 +108,20 @@ static void let_go(void *chunk)
 	tcp_chunk_release(chunk);
 }
 
-static void send_pieces(struct tcp_udp *glue, const struct tcp_packet *packet)
+static void send_pieces(struct tcp_udp *glue, const struct tcp_packet *packet, uint32_t flags)
 {
 	struct udp_transport_send send = describe(packet);
 	struct udp_buffer *buffer = udp_transport_reserve(glue->udp, packet->header_size);
 	struct udp_piece pieces[TCP_PIECES_MAX];
+	uint16_t sums[UDP_SEGMENTS_MAX];
 
 	if (buffer == NULL) {
 		glue->drops++;
 		return;
+	}
+	if (flags & UDP_OFFLOAD_SUMS) {
+		send.sums = sums;
+		send.n_sums = (uint16_t)tcp_packet_sums(packet, sums, UDP_SEGMENTS_MAX);
 	}
 	memcpy(buffer->data, packet->header, packet->header_size);
 	for (unsigned i = 0; i < packet->n_pieces; i++) {
@@ -136,9 +144,10 @@ static void op_output(void *context, const struct tcp_packet *packet)
 	struct tcp_piece pieces[TCP_PIECES_MAX];
 	uint8_t header[TCP_HEADER_MAX];
 	struct tcp_packet segment;
+	uint32_t flags;
 
-	if (can_send_pieces(context, packet)) {
-		send_pieces(context, packet);
+	if (can_send_pieces(context, packet, &flags)) {
+		send_pieces(context, packet, flags);
 		return;
 	}
 	if (packet->segment_size == 0) {

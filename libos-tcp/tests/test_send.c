@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <udp/checksum.h>
+
 #include "script.h"
 
 static void push_stands_on_the_last_segment(void **state)
@@ -103,6 +105,65 @@ static void takes_known_sums(void **state)
 			some[n].summed = false;
 		assert_int_equal(with, tcp_packet_sum(&segment));
 	}
+}
+
+/* Whatever is known of its pieces, a packet's segments have the same sums: cut here or there, by
+ * the content's running sums or by its bytes. */
+static void sums_segments_from_content(void **state)
+{
+	enum { SEGMENTS = 8 };
+	static uint8_t bytes[3000];
+	static uint16_t running[sizeof bytes / UDP_SUM_GRAIN + 1];
+	const struct tcp_content content = {bytes, sizeof bytes, running};
+	const struct udp_ip ip = {.family = 4, .bytes = {10, 0, 0, 1}};
+	uint8_t header[20] = {1}, cut[TCP_HEADER_MAX], copy[sizeof header + 500];
+	struct tcp_piece pieces[4], some[TCP_PIECES_MAX];
+	struct tcp_packet segment, packet = {.src = &ip,
+	                                     .dst = &ip,
+	                                     .header = header,
+	                                     .header_size = sizeof header,
+	                                     .n_pieces = 4,
+	                                     .pieces = pieces};
+
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 7 + (i >> 8) + 1);
+	udp_sums_make(running, bytes, sizeof bytes);
+	for (uint32_t size = 201; size <= 500; size++) {
+		uint16_t sums[SEGMENTS];
+		uint32_t n;
+
+		pieces[0] = (struct tcp_piece){.data = bytes + 3, .size = 61};
+		pieces[1] = (struct tcp_piece){
+		        .data = bytes + 501, .size = 700 + size % 9, .content = &content};
+		pieces[2] = (struct tcp_piece){.data = bytes + 2000, .size = 33, .summed = true};
+		pieces[2].sum = tcp_content_sum(pieces[2].data, pieces[2].size);
+		pieces[3] = (struct tcp_piece){.data = bytes, .size = 400, .content = &content};
+		packet.segment_size = (uint16_t)size;
+		packet.size = 61 + pieces[1].size + 33 + 400;
+		n = tcp_packet_sums(&packet, sums, SEGMENTS);
+		assert_int_equal(n, (packet.size + size - 1) / size);
+		for (uint32_t i = 0; tcp_packet_cut(&packet, i, &segment, cut, some); i++) {
+			uint16_t whole;
+
+			tcp_packet_copy(&segment, copy);
+			assert_int_equal(tcp_packet_sum(&segment), copy[16] | copy[17] << 8);
+			memset(copy + 16, 0, 2);
+			whole = udp_sum_finish(udp_sum_add(
+			        udp_sum_pseudo(0, &ip, &ip, 6, sizeof header + segment.size), copy,
+			        sizeof header + segment.size));
+			assert_int_equal(tcp_packet_sum(&segment), whole);
+			assert_int_equal(
+			        udp_sum_finish((uint64_t)sums[i] + 1),
+			        udp_sum_finish(udp_sum_add(0, copy + sizeof header, segment.size) +
+			                       1));
+		}
+	}
+	/* Too many segments; too many bytes of which nothing is known. */
+	packet.segment_size = 100;
+	assert_int_equal(tcp_packet_sums(&packet, (uint16_t[SEGMENTS]){0}, SEGMENTS), 0);
+	packet.segment_size = 500;
+	pieces[3].content = NULL;
+	assert_int_equal(tcp_packet_sums(&packet, (uint16_t[SEGMENTS]){0}, SEGMENTS), 0);
 }
 
 static void nagle_holds_back_the_second_small_one(void **state)
@@ -283,6 +344,7 @@ int main(void)
 	        cmocka_unit_test(gathers_what_a_burst_lets_go),
 	        cmocka_unit_test(takes_late_acknowledgements),
 	        cmocka_unit_test(takes_known_sums),
+	        cmocka_unit_test(sums_segments_from_content),
 	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
 	        cmocka_unit_test(slow_start_doubles),
 	        cmocka_unit_test(timeout_sends_the_first_again),

@@ -171,6 +171,23 @@ static struct exo_desc *slot(struct udp_exo *driver, uint32_t n)
 	return n < driver->tx_room ? exo_ring_slot(&driver->tx, n) : NULL;
 }
 
+/* A last descriptor, for the segments' sums, which lie in the buffer. → as put_pieces. */
+static uint32_t put_sums(struct udp_exo *driver, const struct udp_payload *payload,
+                         struct exo_desc *first, struct exo_desc *last, uint32_t n)
+{
+	struct exo_desc *desc = slot(driver, n);
+
+	if (desc == NULL)
+		return 0;
+	last->flags |= EXO_DESC_MORE;
+	first->flags |= EXO_DESC_SUMS;
+	desc->address = exo_pages_physical(&driver->frames, payload->sums);
+	desc->length = payload->n_sums * (uint32_t)sizeof *payload->sums;
+	desc->flags = 0;
+	desc->cookie = NO_BUFFER;
+	return n + 1;
+}
+
 /* Descriptors of a packet's pieces, behind `first`. → all of the packet's; 0: one is out of reach,
  * or there is no room. */
 static uint32_t put_pieces(struct udp_exo *driver, const struct udp_payload *payload,
@@ -196,7 +213,9 @@ static uint32_t put_pieces(struct udp_exo *driver, const struct udp_payload *pay
 		last = desc;
 		n++;
 	}
-	return n;
+	return payload->n_sums > 0 && (first->flags & EXO_DESC_SEGMENT)
+	               ? put_sums(driver, payload, first, last, n)
+	               : n;
 }
 
 static void mark_segments(const struct udp_payload *payload, struct exo_desc *desc)
@@ -264,8 +283,8 @@ static void output_reported(struct udp_exo *driver, struct udp_buffer *buffer)
 		desc->flags |= EXO_DESC_REPORT;
 		desc->cookie = index;
 		if (buffer->payload != NULL) {
-			n = put_pieces(driver, buffer->payload, desc);
 			mark_segments(buffer->payload, desc);
+			n = put_pieces(driver, buffer->payload, desc);
 		}
 	}
 	if (desc == NULL || n == 0) {

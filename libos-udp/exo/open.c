@@ -17,6 +17,8 @@ enum {
 	ETHERNET_MTU = 1500, /* a port may take longer frames than the stations on its wire do */
 	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE -
 	          4, /* with a tag; what a buffer holds */
+	FRAME_MAX = EXO_FRAME_BYTES_MAX - UDP_SEGMENTS_MAX * 2, /* the sums count */
+	PORT_SEGMENTS = 1 << 5, /* RTE_ETH_TX_OFFLOAD_TCP_TSO, as DPDK numbers it */
 };
 
 _Static_assert((int)UDP_EXO_ERROR_MAX >= (int)EXO_NET_ERROR_MAX, "the kernel's reason fits");
@@ -134,9 +136,10 @@ static int bind_all(struct udp_exo *driver)
  * Negative: none could be made. */
 static int interface_of(struct udp_exo *driver, const struct exo_start_address *address)
 {
-	const struct udp_offload offload = {.flags = UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES |
-	                                             UDP_OFFLOAD_SEGMENT,
-	                                    .size_max = EXO_FRAME_BYTES_MAX - ETH_SIZE};
+	const struct exo_port_info *info = exo_port_info(address->port);
+	struct udp_offload offload = {.flags = UDP_OFFLOAD_SUM | UDP_OFFLOAD_PIECES |
+	                                       UDP_OFFLOAD_SEGMENT,
+	                              .size_max = FRAME_MAX - ETH_SIZE};
 	uint32_t mtu = address->mtu < MTU_MAX ? address->mtu : MTU_MAX;
 	int result;
 
@@ -149,6 +152,8 @@ static int interface_of(struct udp_exo *driver, const struct exo_start_address *
 	driver->vlans[driver->n_interfaces] = address->vlan;
 	driver->ports[driver->n_interfaces++] = address->port;
 	driver->tagged = driver->tagged || address->vlan != 0;
+	if (info != NULL && (info->tx_offloads & PORT_SEGMENTS) == 0)
+		offload.flags |= UDP_OFFLOAD_SUMS;
 	if (address->vlan == 0) /* the kernel sums up and cuts what has no tag */
 		udp_interface_offload(driver->stack, (unsigned)result, &offload);
 	return result;

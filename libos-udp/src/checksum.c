@@ -136,3 +136,17 @@ uint64_t udp_sum_pseudo(uint64_t sum, const struct udp_ip *src, const struct udp
 		sum += (uint64_t)load32(src->bytes + i) + load32(dst->bytes + i);
 	return sum;
 }
+
+static uint16_t fold(uint64_t sum)
+{
+	return (uint16_t)~udp_sum_finish(sum);
+}
+
+void udp_sums_make(uint16_t *sums, const void *data, uint32_t size)
+{
+	const uint8_t *at = data;
+
+	sums[0] = 0;
+	for (uint32_t i = 1; i < udp_sums_count(size); i++, at += UDP_SUM_GRAIN)
+		sums[i] = fold(udp_sum_add(sums[i - 1], at, UDP_SUM_GRAIN));
+}

@@ -115,11 +115,17 @@ static int add_payload(struct udp_buffer *buffer, const struct udp_transport_sen
 	size_t gap = -(uintptr_t)end & (align - 1);
 	struct udp_payload *payload = (struct udp_payload *)(void *)(end + gap);
 
-	if (request->n_pieces > UDP_PIECES_MAX || buffer->tail < gap + sizeof *payload)
+	if (request->n_pieces > UDP_PIECES_MAX || request->n_sums > UDP_SEGMENTS_MAX ||
+	    buffer->tail < gap + sizeof *payload)
 		return -UDP_EMSGSIZE;
-	*payload = (struct udp_payload){.n = request->n_pieces,
-	                                .segment_size = request->segment_size,
-	                                .done = request->done};
+	/* One by one: most of it is not used. */
+	payload->size = 0;
+	payload->segment_size = request->segment_size;
+	payload->n = request->n_pieces;
+	payload->n_sums = request->n_sums;
+	payload->done = request->done;
+	if (request->n_sums > 0)
+		memcpy(payload->sums, request->sums, request->n_sums * sizeof *payload->sums);
 	for (unsigned i = 0; i < request->n_pieces; i++) {
 		payload->pieces[i] = request->pieces[i];
 		payload->size += request->pieces[i].size;

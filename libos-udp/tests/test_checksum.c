@@ -62,11 +62,34 @@ static void adds_pieces(void **state)
 	}
 }
 
+/* Every part of content, from sums of its beginnings. */
+static void knows_parts(void **state)
+{
+	static uint8_t bytes[5 * UDP_SUM_GRAIN + 3];
+	uint16_t sums[sizeof bytes / UDP_SUM_GRAIN + 1];
+
+	assert_int_equal(udp_sums_count(sizeof bytes), sizeof sums / sizeof sums[0]);
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 89 + 200);
+	udp_sums_make(sums, bytes, sizeof bytes);
+	for (uint32_t from = 0; from <= sizeof bytes; from++)
+		for (uint32_t to = from; to <= sizeof bytes; to++) {
+			uint16_t part = udp_sums_between(udp_sums_to(sums, bytes, from),
+			                                 udp_sums_to(sums, bytes, to), from);
+
+			/* 0 and 0xffff are the same number. */
+			assert_int_equal(
+			        udp_sum_finish((uint64_t)part + 1),
+			        udp_sum_finish(udp_sum_add(0, bytes + from, to - from) + 1));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(is_what_the_definition_says),
 	        cmocka_unit_test(adds_pieces),
+	        cmocka_unit_test(knows_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

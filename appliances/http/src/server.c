@@ -188,10 +188,17 @@ static int queue_body(struct http_conn *conn, const struct http_answer *answer,
                       unsigned flags)
 {
 	const uint8_t *data = (const uint8_t *)resource->data + answer->first;
-	int result = known != NULL ? tcp_send_summed(conn->tcp, data, answer->size, known->body_sum,
-	                                             NULL, NULL, flags)
-	                           : tcp_send(conn->tcp, data, answer->size, resource->release,
-	                                      resource->context, flags);
+	int result;
+
+	if (known != NULL)
+		result = tcp_send_summed(conn->tcp, data, answer->size, known->body_sum, NULL, NULL,
+		                         flags);
+	else if (resource->content != NULL)
+		result = tcp_send_content(conn->tcp, resource->content, answer->first, answer->size,
+		                          flags);
+	else
+		result = tcp_send(conn->tcp, data, answer->size, resource->release,
+		                  resource->context, flags);
 
 	if (result == 0)
 		conn->server->counters.bytes += answer->size;

@@ -223,6 +223,18 @@ ODDITY_NAMES = ("plain", "reset_injection", "syn_injection", "ack_injection", "o
                 "zero_window", "wild_options", "bad_flags")
 
 
+def without_offloads():
+    """Segments are cut by the kernel, their checksums made of what the server knows of its content."""
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns, \
+            Machine(payload=webs.payload(folder, PAGES), nics=[Nic(tap("tap0"), options=webs.NO_OFFLOADS)], within=ns,
+                    limit=200, memory="128M", append=f"ip={FOUR}/24,10.51.0.1 ip={SIX}/64") as machine:
+        machine.wait_for("ready: ")
+        for url in (URL, URL6):
+            assert curl(ns, f"{url}/big", f"{url}/small", f"{url}/big") == BIG + SMALL + BIG
+            for first, last in ((1, 99999), (63, 70000), (777777, len(BIG) - 1)):
+                assert curl(ns, "-r", f"{first}-{last}", f"{url}/big") == BIG[first:last + 1]
+
+
 def main():
     if not Namespace.possible():
         skip_all("needs root")
@@ -247,6 +259,9 @@ def main():
             serves_during_a_flood(ns)
         if wanted:
             print(f"{time.monotonic() - started:.0f} s\n{machine.console()[-1500:]}")
+    if not wanted or "without_offloads" in wanted:
+        with report.test("web without offloads"):
+            without_offloads()
     report.exit()
 
 

@@ -231,6 +231,76 @@ static void cuts(void **state)
 	}
 }
 
+/* Puts want[] and the sums of its segments; the latter `bytes` long at `at`. → the completion's
+ * status. */
+static int send_summed(const struct shape *shape, uint64_t at, uint32_t bytes, uint16_t flags)
+{
+	uint32_t length = make(shape);
+	struct exo_desc desc;
+
+	memcpy(world_memory(buffers), want, length);
+	world_put(&ring, (struct exo_desc){.address = buffers,
+	                                   .length = length,
+	                                   .flags = EXO_DESC_REPORT | EXO_DESC_SUMS |
+	                                            EXO_DESC_MORE | flags,
+	                                   .port = PORT,
+	                                   .segment_size = shape->size});
+	world_put(&ring, (struct exo_desc){.address = at, .length = bytes});
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	world_poll();
+	return world_get(&ring, &desc) ? desc.status : -1;
+}
+
+/* Sums of which the environment knows are believed, right or wrong. */
+static void takes_known_sums(void **state)
+{
+	static const struct shape some[] = {
+	        {.tcp = true, .flags = 0x99, .payload = 4001, .size = 1447},
+	        {.six = true, .tcp = true, .payload = 1400, .size = 1400},
+	        {.payload = 3000, .size = 999},
+	};
+	const uint64_t at = buffers + 20ull * 4096;
+
+	for (unsigned n = 0; n < sizeof(some) / sizeof(some[0]); n++) {
+		const struct shape *shape = &some[n];
+		uint32_t data = data_of(shape), count = 0;
+		uint16_t *sums = (uint16_t *)world_memory(at);
+
+		make(shape);
+		for (uint32_t done = 0; done < shape->payload; done += shape->size) {
+			uint32_t left = shape->payload - done;
+			uint32_t sum = world_sum(want + data + done,
+			                         left < shape->size ? left : shape->size, 0);
+
+			sums[count++] = __builtin_bswap16((uint16_t)sum);
+		}
+		assert_int_equal(send_summed(shape, at, 2 * count, EXO_DESC_SEGMENT), 0);
+		assert_int_equal(check_all(shape), count);
+	}
+	((uint16_t *)world_memory(at))[0]++;
+	assert_int_equal(send_summed(&some[0], at, 6, EXO_DESC_SEGMENT), 0);
+	assert_true(world_sent(PORT, got, sizeof(got)) > 0);
+	assert_int_not_equal(world_sum(got + 34, 20 + 1447, world_sum(got + 26, 8, 6 + 20 + 1447)),
+	                     0xffff);
+}
+
+static void refuses_sums(void **state)
+{
+	const struct shape shape = {.tcp = true, .payload = 5000, .size = 1000};
+	const uint64_t at = buffers + 20ull * 4096;
+
+	assert_int_equal(send_summed(&shape, at, 8, EXO_DESC_SEGMENT), EXO_EINVAL);
+	assert_int_equal(send_summed(&shape, at, 12, EXO_DESC_SEGMENT), EXO_EINVAL);
+	assert_int_equal(send_summed(&shape, at + 1, 10, EXO_DESC_SEGMENT), EXO_EINVAL);
+	assert_int_equal(send_summed(&shape, at + 4088, 10, EXO_DESC_SEGMENT), EXO_EINVAL);
+	assert_int_equal(send_summed(&shape, at, 10, 0), EXO_EINVAL);
+	assert_int_equal(send_summed(&shape, world_frames(BOB, 1, 0) * 4096, 10, EXO_DESC_SEGMENT),
+	                 EXO_EFAULT);
+	assert_int_equal(send_summed(&shape, UINT64_MAX - 1, 10, EXO_DESC_SEGMENT), EXO_EINVAL);
+	assert_int_equal(send_summed(&shape, 1ull << 60, 10, EXO_DESC_SEGMENT), EXO_EFAULT);
+	assert_int_equal(world_waiting(PORT), 0);
+}
+
 static void refuses(void **state)
 {
 	static const struct {
@@ -360,6 +430,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	        TEST(cuts),
+	        TEST(takes_known_sums),
+	        TEST(refuses_sums),
 	        TEST(refuses),
 	        TEST(waits_for_the_port),
 	        TEST(ring_ends_meanwhile),

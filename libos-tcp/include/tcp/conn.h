@@ -211,6 +211,18 @@ int tcp_send(struct tcp_conn *conn, const void *data, uint32_t size, tcp_release
 int tcp_send_summed(struct tcp_conn *conn, const void *data, uint32_t size, uint16_t sum,
                     tcp_release_fn *release, void *context, unsigned flags);
 uint16_t tcp_content_sum(const void *data, uint32_t size);
+
+/* Content that never changes, with sums of its beginnings (udp_sums_make): nobody looks at any part
+ * of it for a checksum. */
+struct tcp_content {
+	const void *data;
+	uint32_t size;
+	const uint16_t *sums; /* [udp_sums_count(size)] */
+};
+
+/* tcp_send of `size` bytes from `from` on; *content stays as long as its bytes. */
+int tcp_send_content(struct tcp_conn *conn, const struct tcp_content *content, uint32_t from,
+                     uint32_t size, unsigned flags);
 /* Copies up to `size` bytes, as many as the send buffer and the stack's blocks take. → how many; 0
  * or too few: TCP_EVENT_WRITABLE follows; negative: -TCP_EPIPE. */
 int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags);

@@ -25,13 +25,15 @@ enum {
 };
 
 struct tcp_chunk; /* what an application queued */
+struct tcp_content;
 
 struct tcp_piece {
 	const uint8_t *data;
 	uint32_t size;
-	uint16_t sum;            /* tcp_content_sum of it, */
-	bool summed;             /* if that is known */
-	struct tcp_chunk *chunk; /* NULL: static content, which needs no holding */
+	uint16_t sum;                      /* tcp_content_sum of it, */
+	bool summed;                       /* if that is known */
+	struct tcp_chunk *chunk;           /* NULL: static content, which needs no holding */
+	const struct tcp_content *content; /* whose sums are known, that it is a part of; NULL */
 };
 
 struct tcp_packet {
@@ -62,5 +64,10 @@ void tcp_packet_copy(const struct tcp_packet *packet, uint8_t *to);
  * such segment. */
 bool tcp_packet_cut(const struct tcp_packet *packet, uint32_t i, struct tcp_packet *segment,
                     uint8_t *header, struct tcp_piece *pieces);
+
+/* The sums of the payload of each segment of a packet that has to be cut (RFC 1071, folded, not
+ * complemented), at most `max`. → how many; 0: too many, or too much of it would have to be read.
+ */
+uint32_t tcp_packet_sums(const struct tcp_packet *packet, uint16_t *sums, uint32_t max);
 
 #endif

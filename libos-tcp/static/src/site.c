@@ -42,7 +42,7 @@ static size_t answer_bytes(size_t body, size_t path)
 	size_t size = HEAD_MAX + body;
 
 	return sizeof(struct static_answer) + (size + 7) + (path + 8) +
-	       (size / STATIC_GRAIN + 1) * sizeof(uint16_t) + 8;
+	       udp_sums_count((uint32_t)size) * sizeof(uint16_t) + 8;
 }
 
 static bool sound(const struct static_file *file)
@@ -109,26 +109,12 @@ static uint32_t put_head(char *to, const char *status, const char *field, const 
 
 /* ---- Answers ---- */
 
-static uint16_t fold(uint64_t sum)
-{
-	return (uint16_t)~udp_sum_finish(sum);
-}
-
-static void add_up(struct static_answer *answer)
-{
-	answer->sums[0] = 0;
-	for (uint32_t i = 1; i <= answer->size / STATIC_GRAIN; i++)
-		answer->sums[i] = fold(udp_sum_add(answer->sums[i - 1],
-		                                   answer->bytes + (size_t)(i - 1) * STATIC_GRAIN,
-		                                   STATIC_GRAIN));
-}
-
 static bool make_sums(struct arena *arena, struct static_answer *answer)
 {
-	answer->sums = take(arena, (answer->size / STATIC_GRAIN + 1) * sizeof *answer->sums);
+	answer->sums = take(arena, udp_sums_count(answer->size) * sizeof *answer->sums);
 	if (answer->sums == NULL)
 		return false;
-	add_up(answer);
+	udp_sums_make(answer->sums, answer->bytes, answer->size);
 	return true;
 }
 
@@ -232,7 +218,7 @@ int static_site_replace(struct static_site *site, const char *path, const void *
 		if (answer->size - answer->head != size)
 			return -1;
 		memcpy(answer->bytes + answer->head, data, size);
-		add_up(answer);
+		udp_sums_make(answer->sums, answer->bytes, answer->size);
 		return 0;
 	}
 	return -1;
@@ -240,31 +226,8 @@ int static_site_replace(struct static_site *site, const char *path, const void *
 
 /* ---- Sums ---- */
 
-/* Words count from the answer's beginning, whatever `from` is. */
-static uint64_t sum_in_place(const struct static_answer *answer, uint32_t from, uint32_t to)
-{
-	uint64_t sum = 0;
-
-	if (from == to)
-		return 0;
-	if (from < to && from % 2 != 0)
-		sum = (uint64_t)answer->bytes[from++] << 8;
-	return udp_sum_add(sum, answer->bytes + from, to - from);
-}
-
 uint64_t static_answer_sum(const struct static_answer *answer, uint32_t from, uint32_t size)
 {
-	uint32_t to = from + size;
-	uint32_t first = (from + STATIC_GRAIN - 1) / STATIC_GRAIN, last = to / STATIC_GRAIN;
-	uint64_t sum;
-
-	if (first >= last)
-		sum = sum_in_place(answer, from, to);
-	else
-		sum = sum_in_place(answer, from, first * STATIC_GRAIN) +
-		      (uint16_t)~answer->sums[first] + answer->sums[last] +
-		      sum_in_place(answer, last * STATIC_GRAIN, to);
-	/* In the packet every byte of an odd beginning is on the other side of its word
-	 * (RFC 1071, 2(B)). */
-	return from % 2 == 0 ? sum : __builtin_bswap16(fold(sum));
+	return udp_sums_between(udp_sums_to(answer->sums, answer->bytes, from),
+	                        udp_sums_to(answer->sums, answer->bytes, from + size), from);
 }

@@ -28,7 +28,10 @@ enum udp_buffer_flags {
 	UDP_BUFFER_SUM = 1 << 5,   /* to be sent: the driver makes the transport checksum */
 };
 
-enum { UDP_PIECES_MAX = 16 }; /* of one packet's payload */
+enum {
+	UDP_PIECES_MAX = 16,   /* of one packet's payload */
+	UDP_SEGMENTS_MAX = 48, /* of one packet whose segments' sums are known */
+};
 
 /* Payload that is sent from where it lies. */
 struct udp_piece {
@@ -42,11 +45,12 @@ struct udp_payload {
 	uint32_t size;         /* bytes, of all pieces */
 	uint16_t segment_size; /* the driver cuts the packet into so many bytes each; 0: it is one
 	                        */
-	uint16_t n;
+	uint16_t n, n_sums;    /* the latter: 0, or one for each segment */
 	/* Called once for each piece that has an owner, when it has been sent or given up: from
 	   within the driver's poll, or from within the function that was to send it. */
 	void (*done)(void *owner);
 	struct udp_piece pieces[UDP_PIECES_MAX];
+	uint16_t sums[UDP_SEGMENTS_MAX]; /* RFC 1071, folded, not complemented: of the payload */
 };
 
 struct udp_buffer {

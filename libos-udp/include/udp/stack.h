@@ -73,6 +73,8 @@ enum udp_offload_flags {
 	UDP_OFFLOAD_SUM = 1 << 0,     /* UDP_BUFFER_SUM: the checksums of TCP and UDP */
 	UDP_OFFLOAD_PIECES = 1 << 1,  /* struct udp_payload: payload from where it lies */
 	UDP_OFFLOAD_SEGMENT = 1 << 2, /* its segment_size: TCP and UDP, IPv4 and IPv6 */
+	UDP_OFFLOAD_SUMS = 1 << 3,    /* no NIC does that: it is cheaper where the segments' sums
+	                                 are known */
 };
 
 struct udp_offload {

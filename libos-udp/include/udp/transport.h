@@ -55,6 +55,8 @@ struct udp_transport_send {
 	uint16_t segment_size;          /* cut into segments of so many bytes; 0: one packet */
 	uint16_t n_pieces;              /* payload behind buffer->data: at most UDP_PIECES_MAX */
 	const struct udp_piece *pieces; /* copied; each where udp_transport_reaches */
+	uint16_t n_sums;                /* as in struct udp_payload */
+	const uint16_t *sums;           /* copied */
 	void (*done)(void *owner);      /* as in struct udp_payload */
 };
 

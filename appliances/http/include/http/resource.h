@@ -17,6 +17,8 @@ enum {
 	HTTP_FIXED_MAX = 320, /* header fields of a prepared resource */
 };
 
+struct tcp_content;
+
 /* As tcp_release_fn. */
 typedef void http_release_fn(void *context, const void *data, uint32_t size);
 
@@ -31,8 +33,9 @@ struct http_resource {
 	bool shared;          /* pages from elsewhere may read it */
 	const char *caching;  /* value of Cache-Control; NULL: none */
 	uint64_t modified;    /* seconds since 1970; 0: not known */
-	char etag[HTTP_ETAG_MAX]; /* with its quotes; empty: none */
-	http_release_fn *release; /* NULL: the bytes stay as they are for ever */
+	char etag[HTTP_ETAG_MAX];          /* with its quotes; empty: none */
+	const struct tcp_content *content; /* these bytes, with sums (tcp/conn.h); NULL */
+	http_release_fn *release;          /* NULL: the bytes stay as they are for ever */
 	void *context;
 	char fixed[HTTP_FIXED_MAX];
 };

@@ -17,7 +17,6 @@
 enum {
 	STATIC_FILES_MAX = 16384,
 	STATIC_PATH_MAX = 255,
-	STATIC_GRAIN = 64, /* bytes between two checksums that are kept */
 };
 
 /* What the site is made of; the caller's, needed only while it is made. */
@@ -34,7 +33,7 @@ struct static_answer {
 	uint8_t *bytes;
 	uint32_t size;    /* of both */
 	uint32_t head;    /* of the header section */
-	uint16_t *sums;   /* [i]: Internet checksum of the first i * STATIC_GRAIN bytes */
+	uint16_t *sums;   /* [i]: Internet checksum of the first i * UDP_SUM_GRAIN bytes */
 	const char *path; /* "" where no request names it: errors */
 	bool close;       /* the connection ends behind it */
 };

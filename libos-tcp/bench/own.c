@@ -4,6 +4,8 @@
 
 #include "workload.h"
 
+enum { BURST_BYTES = 65160 }; /* of segments that leave the stack together */
+
 struct packet {
 	struct packet *next;
 	struct udp_ip src, dst;
@@ -31,7 +33,7 @@ static uint32_t asked, answered, served[CLIENTS];
 
 /* ---- The wire ---- */
 
-static void op_output(void *context, const struct tcp_packet *packet)
+static void put(void *context, const struct tcp_packet *packet)
 {
 	struct end *to = ((struct end *)context)->peer;
 	struct packet *copy = free_packets;
@@ -49,6 +51,20 @@ static void op_output(void *context, const struct tcp_packet *packet)
 	else
 		to->last->next = copy;
 	to->last = copy;
+}
+
+/* The wire takes packets of Ethernet's MTU: a burst is cut here, as a driver does. */
+static void op_output(void *context, const struct tcp_packet *packet)
+{
+	struct tcp_piece pieces[TCP_PIECES_MAX];
+	uint8_t header[TCP_HEADER_MAX];
+	struct tcp_packet segment;
+
+	if (packet->segment_size == 0)
+		put(context, packet);
+	else
+		for (uint32_t i = 0; tcp_packet_cut(packet, i, &segment, header, pieces); i++)
+			put(context, &segment);
 }
 
 static void op_release(void *context, void *buffer)
@@ -194,8 +210,11 @@ static void open_end(struct end *end, struct end *peer)
 {
 	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
 	struct tcp_config config = tcp_config_default();
-	size_t size = tcp_stack_bytes(&config);
+	size_t size;
 
+	config.segment_max = BURST_BYTES;
+	config.gather = true;
+	size = tcp_stack_bytes(&config);
 	end->peer = peer;
 	end->stack = tcp_stack_create(aligned_alloc(64, (size + 63) & ~(size_t)63), size, &config,
 	                              &ops, end, now);

@@ -152,7 +152,8 @@ def check_flood(report, wire, reader, path):
         capture = read_file(path, complete, 60)
         number = capture.names().index("port2/all")
         lost = capture.last_counts(capture.names().index("port0/all"))[2]
-        assert len(capture.of(number)) + lost == wanted, (len(capture.of(number)), lost)
+        # What port 0 had meanwhile (ARP and its answers) may be lost as well, and is counted in the same place.
+        assert 0 <= len(capture.of(number)) + lost - wanted <= 40, (len(capture.of(number)), lost)
         numbers = [struct.unpack_from(">I", p.data, 42)[0] for p in capture.of(number)][FRAMES:]
         assert numbers == sorted(numbers) and len(set(numbers)) == len(numbers)
         print(f"    {len(numbers)} of {FLOOD} in the file, {lost} counted as lost", flush=True)

@@ -33,15 +33,22 @@ uint64_t histogram_edge(unsigned bucket)
 	       ((1ull << shift) - 1);
 }
 
-void histogram_add(struct histogram *histogram, uint64_t value)
+void histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t n)
 {
+	if (!n)
+		return;
 	if (histogram->count == 0 || value < histogram->min)
 		histogram->min = value;
 	if (value > histogram->max)
 		histogram->max = value;
-	histogram->count++;
-	histogram->sum += value;
-	histogram->buckets[bucket_of(value)]++;
+	histogram->count += n;
+	histogram->sum += n * value;
+	histogram->buckets[bucket_of(value)] += n;
+}
+
+void histogram_add(struct histogram *histogram, uint64_t value)
+{
+	histogram_add_many(histogram, value, 1);
 }
 
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_10000)

@@ -23,6 +23,8 @@ struct histogram {
 
 /* All zero is an empty one. */
 void histogram_add(struct histogram *histogram, uint64_t value);
+/* The same n times; n may be 0. */
+void histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t n);
 /* The value that `per_10000` of all values do not exceed, at most 1/64 too high and never above
  * max; 0 where there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_10000);

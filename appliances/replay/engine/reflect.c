@@ -38,7 +38,7 @@ void reflect_swap(enum reflect_swap swap, uint8_t *frame, uint32_t length)
 		exchange(frame + layers.transport, 2);
 }
 
-static void send_back(struct port *port, enum reflect_swap swap, struct reflect_tally *tally,
+static bool send_back(struct port *port, enum reflect_swap swap, struct reflect_tally *tally,
                       const struct port_arrival *arrival)
 {
 	uint8_t *room;
@@ -47,25 +47,40 @@ static void send_back(struct port *port, enum reflect_swap swap, struct reflect_
 	tally->received_bytes += arrival->length;
 	if (arrival->length > port->longest) {
 		tally->too_long++;
-		return;
+		return false;
 	}
 	room = port->take(port, arrival->length);
 	if (!room) {
 		tally->dropped++;
-		return;
+		return false;
 	}
 	memcpy(room, arrival->data, arrival->length);
 	reflect_swap(swap, room, arrival->length);
+	return true;
+}
+
+/* Sends what waits; whether nothing does any more. */
+static bool send_waiting(struct port *port, struct reflect_tally *tally)
+{
+	unsigned sent = port->send(port);
+
+	tally->sent += sent;
+	tally->waiting -= sent;
+	return !tally->waiting;
 }
 
 unsigned reflect_step(struct port *port, enum reflect_swap swap, struct reflect_tally *tally)
 {
 	struct port_arrival arrivals[PORT_BURST];
-	unsigned n = port->receive(port, arrivals);
 
+	/* What the port did not take holds up what arrives: that can wait where it is. */
+	if (tally->waiting && !send_waiting(port, tally))
+		return 0;
+	unsigned n = port->receive(port, arrivals);
 	for (unsigned i = 0; i < n; i++)
 		if (arrivals[i].length >= PORT_ETHERNET)
-			send_back(port, swap, tally, &arrivals[i]);
-	tally->sent += port->send(port);
+			tally->waiting += send_back(port, swap, tally, &arrivals[i]);
+	if (n)
+		(void)send_waiting(port, tally);
 	return n;
 }

@@ -24,6 +24,7 @@ struct reflect_tally {
 	uint64_t received, received_bytes, sent;
 	uint64_t dropped;  /* the port had no room to send */
 	uint64_t too_long; /* longer than it sends */
+	uint64_t waiting;  /* taken by the port and not sent yet */
 };
 
 /* Exchanges in place. frame has at least an Ethernet header. */

@@ -35,12 +35,13 @@ static uint64_t rated(const struct schedule *schedule)
 
 uint64_t schedule_next(struct schedule *schedule, uint64_t time_ns, uint32_t length)
 {
-	uint64_t due = 0;
+	uint64_t due;
 
-	if (schedule->kind == SCHEDULE_ORIGINAL)
-		due = original(schedule, time_ns);
-	else if (schedule->kind != SCHEDULE_TOP)
-		due = rated(schedule);
+	if (schedule->kind == SCHEDULE_TOP) {
+		schedule->pass_frames++;
+		return 0;
+	}
+	due = schedule->kind == SCHEDULE_ORIGINAL ? original(schedule, time_ns) : rated(schedule);
 	if (schedule->burst > 1 && schedule->kind != SCHEDULE_ORIGINAL) {
 		if (schedule->frames % schedule->burst == 0)
 			schedule->burst_ns = due;

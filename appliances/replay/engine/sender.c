@@ -68,8 +68,11 @@ static void next_pass(struct sender *sender)
 
 static bool port_sends(struct sender *sender, const struct source_frame *frame)
 {
-	if (rewrite_size(&sender->options.rewrite, frame->data, frame->length) <=
-	    sender->port->longest)
+	const struct rewrite *rewrite = &sender->options.rewrite;
+
+	sender->length =
+	        rewrite->any ? rewrite_size(rewrite, frame->data, frame->length) : frame->length;
+	if (sender->length <= sender->port->longest)
 		return true;
 	if (sender->tally->too_long++ == 0)
 		sender->tally->too_long_first = frame->number;
@@ -129,14 +132,17 @@ static bool take_held(struct sender *sender, uint64_t now)
 {
 	const struct sender_options *options = &sender->options;
 	const struct source_frame *frame = &sender->frame;
-	uint32_t length = rewrite_size(&options->rewrite, frame->data, frame->length);
+	uint32_t length = sender->length;
 	uint8_t *room = sender->port->take(sender->port, length);
 
 	if (!room) {
 		sender->tally->full++;
 		return false;
 	}
-	rewrite_apply(&options->rewrite, sender->pass, room, frame->data, frame->length);
+	if (options->rewrite.any)
+		rewrite_apply(&options->rewrite, sender->pass, room, frame->data, frame->length);
+	else
+		memcpy(room, frame->data, length);
 	struct sender_pending *pending = &sender->pending[sender->pending_n];
 	*pending = (struct sender_pending){.number = frame->number, .length = length};
 	pending->entry.key = identify(sender, room, length, now);
@@ -177,41 +183,63 @@ static void count_lost(struct sender *sender, const struct flight_entry *entry)
 	series_at(&tally->series, entry->sent_ns - tally->begin_ns)->lost++;
 }
 
-static void count_sent(struct sender *sender, const struct sender_pending *pending)
+static void count_tag(struct sender_tag *tag, const struct sender_pending *pending)
 {
-	struct sender_tally *tally = sender->tally;
-	struct sender_tag *tag = &tally->tags[pending->entry.tag];
-	uint64_t sent_ns = pending->entry.sent_ns;
-	uint64_t late = sent_ns > pending->entry.due_ns ? sent_ns - pending->entry.due_ns : 0;
-	struct series_slot *slot = series_at(&tally->series, sent_ns - tally->begin_ns);
-
-	tally->sent++;
-	tally->sent_bytes += pending->length;
-	tally->last_sent_ns = sent_ns;
-	tally->span_ns = sent_ns - tally->begin_ns;
-	histogram_add(&tally->late, late);
 	tag->sent++;
 	tag->sent_bytes += pending->length;
-	slot->sent++;
-	slot->sent_bytes += pending->length;
-	if (late > slot->error_max)
-		slot->error_max = late;
-	if (sender->options.departed)
-		sender->options.departed(sender->options.context, pending->number,
-		                         pending->entry.due_ns, sent_ns);
 }
 
-static void depart(struct sender *sender, struct sender_pending *pending, uint64_t now)
+/* Frames that left together, of which most were due together. */
+static void count_sent(struct sender *sender, unsigned n, uint64_t sent_ns)
+{
+	struct sender_tally *tally = sender->tally;
+	struct series_slot *slot = series_at(&tally->series, sent_ns - tally->begin_ns);
+	uint64_t bytes = 0, late = 0;
+	unsigned alike = 0; /* frames before this one that were as late */
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct sender_pending *pending = &sender->pending[i];
+		uint64_t due_ns = pending->entry.due_ns;
+		uint64_t own_late = sent_ns > due_ns ? sent_ns - due_ns : 0;
+		if (own_late != late) {
+			histogram_add_many(&tally->late, late, alike);
+			late = own_late;
+			alike = 0;
+		}
+		alike++;
+		bytes += pending->length;
+		if (late > slot->error_max)
+			slot->error_max = late;
+		count_tag(&tally->tags[pending->entry.tag], pending);
+		if (sender->options.departed)
+			sender->options.departed(sender->options.context, pending->number, due_ns,
+			                         sent_ns);
+	}
+	histogram_add_many(&tally->late, late, alike);
+	tally->sent += n;
+	tally->sent_bytes += bytes;
+	slot->sent += n;
+	slot->sent_bytes += bytes;
+	tally->last_sent_ns = sent_ns;
+	tally->span_ns = sent_ns - tally->begin_ns;
+}
+
+/* The oldest n of those that are pending have left. */
+static void depart(struct sender *sender, unsigned n, uint64_t now)
 {
 	struct flight_entry lost;
 
-	pending->entry.sent_ns = now;
-	if (sender->measuring)
-		count_sent(sender, pending);
-	if (!sender->options.listen)
-		sender->flight.head++;
-	else if (flight_add(&sender->flight, &pending->entry, &lost))
-		count_lost(sender, &lost);
+	if (sender->measuring && n)
+		count_sent(sender, n, now);
+	if (!sender->options.listen) {
+		sender->flight.head += n;
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		sender->pending[i].entry.sent_ns = now;
+		if (flight_add(&sender->flight, &sender->pending[i].entry, &lost))
+			count_lost(sender, &lost);
+	}
 }
 
 /* Frames leave in order, so those that the port did not take are the last ones. */
@@ -221,8 +249,7 @@ static void send_pending(struct sender *sender)
 		return;
 	uint64_t now = sender->port->now(sender->port);
 	unsigned sent = sender->port->send(sender->port);
-	for (unsigned i = 0; i < sent; i++)
-		depart(sender, &sender->pending[i], now);
+	depart(sender, sent, now);
 	sender->pending_n -= sent;
 	if (sender->pending_n) {
 		sender->tally->full++;

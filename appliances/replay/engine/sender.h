@@ -91,6 +91,7 @@ struct sender {
 	uint64_t start_ns, measured_from; /* sequence number of the first frame measured */
 	uint64_t pass, deadline_ns, waiting_since_ns;
 	struct source_frame frame; /* the next one, if `held` */
+	uint32_t length;           /* that it will have, rewritten */
 	bool held, measuring;
 	uint64_t due_ns; /* of the held frame */
 	struct sender_pending pending[PORT_BURST];

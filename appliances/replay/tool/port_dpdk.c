@@ -21,7 +21,9 @@
 #include <rte_version.h>
 
 #include "device_stamp.h"
+#include "driver_turns.h"
 #include "port_internal.h"
+#include "xdp_sender.h"
 
 enum {
 	DESCRIPTORS = 1024,
@@ -31,10 +33,17 @@ enum {
 	WORDS = 16,
 	WORD_MAX = 256,
 	BLOCK = 1 << 16, /* of af_packet's rings */
+	SLOT_MIN = 2048,
+	SLOT_HEADER = 128, /* more than it has */
 	SLOTS = 4096,
 	SLOTS_MIN = 512,
 	LINK_WAIT_MS = 10000,
 	LINGER_MS = 300,
+	TURN_MS = 20,      /* between two turns of a driver's own thread, while there is a link */
+	UNLINKED_US = 200, /* between two looks for a link */
+	START_TRIES = 20,
+	START_MS = 50,         /* between two of them */
+	RECONNECT_MS = 500,    /* a memif server may not know yet that its last client has gone */
 	STUCK_NS = 1000000000, /* without a frame taken, before the link is looked at */
 };
 
@@ -43,12 +52,16 @@ struct dpdk_port {
 	uint16_t id;
 	const char *interface; /* NULL: none of the kernel's */
 	const char *path;      /* of the socket through which memory is shared; NULL: a device */
-	bool memif;
+	bool memif, serves, linked; /* memif's: linked: at the last look */
+	uint64_t again;             /* when to look for a server once more, in ticks */
+	uint16_t stale_n;    /* taken for a peer that has gone: dropped, and not told as sent yet */
 	uint64_t refused_ns; /* since when no frame was taken; 0: it takes them */
 	struct rte_mempool *pool;
 	struct rte_mbuf *taken[PORT_BURST], *given[PORT_BURST];
 	uint16_t taken_n, given_n;
 	struct device_stamp stamp;
+	struct xdp_sender *quick; /* frames leave by it instead; NULL: by the device */
+	uint64_t dropped;         /* sent, and known to have gone nowhere */
 };
 
 static bool begun, left_open;
@@ -68,20 +81,97 @@ static uint8_t *take(struct port *port, uint32_t length)
 	return (uint8_t *)rte_pktmbuf_append(buffer, (uint16_t)length);
 }
 
-static unsigned send_taken(struct port *port)
+/* Keeps in mind since when nothing was taken. */
+static unsigned account_sent(struct dpdk_port *own, unsigned sent, bool accepts)
 {
-	struct dpdk_port *own = (struct dpdk_port *)port;
-	uint16_t sent = rte_eth_tx_burst(own->id, 0, own->taken, own->taken_n);
-
-	own->taken_n -= sent;
-	for (uint16_t i = 0; sent && i < own->taken_n; i++)
-		own->taken[i] = own->taken[i + sent];
 	own->base.statistics.sent += sent;
-	if (sent || !own->taken_n)
+	if (accepts)
 		own->refused_ns = 0;
 	else if (!own->refused_ns)
 		own->refused_ns = port_clock_ns();
 	return sent;
+}
+
+static bool device_link(const struct dpdk_port *own)
+{
+	struct rte_eth_link link = {0};
+
+	return !rte_eth_link_get_nowait(own->id, &link) && link.link_status;
+}
+
+/* Another peer shall not get what was meant for the last one. */
+static void note_link(struct dpdk_port *own, bool linked)
+{
+	if (linked && !own->linked && own->taken_n) {
+		rte_pktmbuf_free_bulk(own->taken, own->taken_n);
+		own->dropped += own->taken_n;
+		own->stale_n += own->taken_n;
+		own->taken_n = 0;
+	}
+	own->linked = linked;
+}
+
+/* memif's client tries once, when it is started. The driver's thread stands. */
+static void connect_again(struct dpdk_port *own)
+{
+	uint64_t now = rte_rdtsc();
+
+	if (own->serves || now < own->again)
+		return;
+	own->again = now + rte_get_tsc_hz() / 1000 * RECONNECT_MS;
+	(void)rte_eth_dev_stop(own->id);
+	(void)rte_eth_dev_start(own->id);
+}
+
+/* Whether the device's queues may be used now: memif's only while its thread stands. */
+static bool usable(struct dpdk_port *own)
+{
+	static uint64_t next_turn; /* of the one thread that all of them have */
+
+	if (!own->memif)
+		return true;
+	uint64_t now = rte_rdtsc();
+	bool linked = device_link(own);
+	if (!linked)
+		(void)usleep(UNLINKED_US);
+	if (now >= next_turn || !linked) {
+		driver_turns_stop();
+		driver_turns_pass();
+		linked = device_link(own);
+		if (!linked)
+			connect_again(own);
+		next_turn = now + rte_get_tsc_hz() / 1000 * TURN_MS;
+	}
+	note_link(own, linked);
+	return linked;
+}
+
+static unsigned send_taken(struct port *port)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+	uint16_t sent = usable(own) ? rte_eth_tx_burst(own->id, 0, own->taken, own->taken_n) : 0;
+
+	own->taken_n -= sent;
+	for (uint16_t i = 0; sent && i < own->taken_n; i++)
+		own->taken[i] = own->taken[i + sent];
+	bool accepts = sent || !own->taken_n;
+	sent += own->stale_n;
+	own->stale_n = 0;
+	return account_sent(own, sent, accepts);
+}
+
+static uint8_t *take_quick(struct port *port, uint32_t length)
+{
+	return xdp_sender_take(((struct dpdk_port *)port)->quick, length);
+}
+
+static unsigned send_quick(struct port *port)
+{
+	struct dpdk_port *own = (struct dpdk_port *)port;
+	bool accepts;
+	unsigned sent = xdp_sender_send(own->quick, &own->dropped, &accepts);
+
+	return account_sent(own, sent, accepts);
 }
 
 static const char *broken(struct port *port)
@@ -101,7 +191,7 @@ static unsigned receive(struct port *port, struct port_arrival *arrivals)
 
 	if (own->given_n)
 		rte_pktmbuf_free_bulk(own->given, own->given_n);
-	own->given_n = rte_eth_rx_burst(own->id, 0, own->given, PORT_BURST);
+	own->given_n = usable(own) ? rte_eth_rx_burst(own->id, 0, own->given, PORT_BURST) : 0;
 	if (!own->given_n)
 		return 0;
 	uint64_t now_ns = port_clock_ns();
@@ -160,28 +250,27 @@ static bool has_carrier(const char *interface)
 static bool link_up(struct ports_port *port)
 {
 	const struct dpdk_port *own = (struct dpdk_port *)port;
-	struct rte_eth_link link = {0};
 
-	if (own->interface && !has_carrier(own->interface))
-		return false;
-	return !rte_eth_link_get_nowait(own->id, &link) && link.link_status;
+	return (!own->interface || has_carrier(own->interface)) && device_link(own);
 }
 
 static void refresh(struct ports_port *port)
 {
+	const struct dpdk_port *own = (struct dpdk_port *)port;
 	struct rte_eth_stats stats;
 
-	if (rte_eth_stats_get(((struct dpdk_port *)port)->id, &stats))
+	if (rte_eth_stats_get(own->id, &stats))
 		return;
 	port->statistics.receive_missed = stats.imissed + stats.rx_nombuf;
 	port->statistics.receive_errors = stats.ierrors;
-	port->statistics.send_errors = stats.oerrors;
+	port->statistics.send_errors = stats.oerrors + own->dropped;
 }
 
 /* memif's interrupt thread may be about to learn that the other end has gone, and then touches what
  * closing frees (22.11): its device ends with the process. */
 static void leave_memif(struct dpdk_port *own)
 {
+	driver_turns_end();
 	left_open = true;
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		if (served[i] && !strcmp(served[i], own->path))
@@ -200,6 +289,7 @@ static void close_port(struct ports_port *port)
 		leave_memif(own);
 		return;
 	}
+	xdp_sender_close(own->quick);
 	rte_pktmbuf_free_bulk(own->taken, own->taken_n);
 	rte_pktmbuf_free_bulk(own->given, own->given_n);
 	(void)rte_eth_dev_stop(own->id);
@@ -236,14 +326,14 @@ static void remove_stale(const char *path, int kind)
 	(void)close(probe);
 }
 
-/* memif: who finds no socket serves one. */
-static void memif_words(char *word, unsigned i, const char *path)
+/* memif: who finds no socket serves one. The device gets that number. */
+static void memif_words(char *word, unsigned i, unsigned number, const char *path)
 {
 	remove_stale(path, SOCK_STREAM);
 	bool serves = access(path, F_OK) != 0;
 	served[i] = serves ? path : NULL;
 	snprintf(word, WORD_MAX, "--vdev=net_memif%u,socket=%s,socket-abstract=no,role=%s,rsize=11",
-	         i, path, serves ? "server" : "client");
+	         number, path, serves ? "server" : "client");
 }
 
 static void vhost_words(char *word, unsigned i, const char *path)
@@ -252,18 +342,26 @@ static void vhost_words(char *word, unsigned i, const char *path)
 	snprintf(word, WORD_MAX, "--vdev=net_vhost%u,iface=%s", i, path);
 }
 
+/* af_packet's slots hold a frame and its header each; a power of two, several a block. */
+static uint32_t slot_of(uint32_t longest)
+{
+	uint32_t slot = SLOT_MIN;
+
+	while (slot < longest + SLOT_HEADER && slot < BLOCK / 2)
+		slot *= 2;
+	return slot;
+}
+
 /*
- * af_packet's slots hold a frame and its header each; a power of two, several a block. Both rings
- * have as many: who listens needs many, since what finds none is lost while we are not running; who
- * only sends needs few, which stay in the processor's caches.
+ * Both rings have as many slots: who listens needs many, since what finds none is lost while we are
+ * not running; who only sends needs few, which stay in the processor's caches.
  */
 static void af_packet_words(char *word, unsigned i, const char *interface,
                             const struct ports_options *options)
 {
-	uint32_t slot = 2048, slots = options->deaf ? SLOTS_MIN : SLOTS;
+	uint32_t slot = slot_of(options->longest);
+	uint32_t slots = (options->deaf ? SLOTS_MIN : SLOTS) / (slot / SLOT_MIN);
 
-	for (; slot < options->longest + 128 && slot < BLOCK; slot *= 2)
-		slots /= 2;
 	snprintf(word, WORD_MAX,
 	         "--vdev=net_af_packet%u,iface=%s,qdisc_bypass=1,blocksz=%d,framesz=%u,framecnt=%u",
 	         i, interface, BLOCK, slot, slots < SLOTS_MIN ? SLOTS_MIN : slots);
@@ -282,7 +380,7 @@ static void device_word(char *word, unsigned i, const char *name,
 	else if ((rest = after(name, "tap:")))
 		snprintf(word, WORD_MAX, "--vdev=net_tap%u,iface=%s", i, rest);
 	else if ((rest = after(name, "memif:")))
-		memif_words(word, i, rest);
+		memif_words(word, i, i, rest);
 	else if ((rest = after(name, "vhost:")))
 		vhost_words(word, i, rest);
 	else if ((rest = after(name, "virtio:")))
@@ -382,7 +480,8 @@ static void split_word(const char *word, char *name, const char **arguments)
 }
 
 /* DPDK begins without a virtual device that it could not make, and says nothing: it is asked once
- * more. */
+ * more. Who came second to a memif socket that both were going to serve finds it now; the first
+ * device's name is not given back (22.11). */
 static int find_device(unsigned i, const char *name, uint16_t *id)
 {
 	const char *address = after(name, "pci:"), *arguments;
@@ -393,8 +492,24 @@ static int find_device(unsigned i, const char *name, uint16_t *id)
 		return rte_eth_dev_get_port_by_name(address, id);
 	split_word(devices[i], device, &arguments);
 	status = rte_eth_dev_get_port_by_name(device, id);
+	if (status && after(name, "memif:")) {
+		memif_words(devices[i], i, i + PORTS_MAX, after(name, "memif:"));
+		split_word(devices[i], device, &arguments);
+	}
 	if (status && !(status = rte_eal_hotplug_add("vdev", device, arguments)))
 		status = rte_eth_dev_get_port_by_name(device, id);
+	return status;
+}
+
+/* A memif socket may be there before it is listened at. */
+static int start(const struct dpdk_port *own)
+{
+	int status = rte_eth_dev_start(own->id);
+
+	for (int i = 0; status && own->memif && i < START_TRIES; i++) {
+		rte_delay_ms(START_MS);
+		status = rte_eth_dev_start(own->id);
+	}
 	return status;
 }
 
@@ -418,7 +533,7 @@ static int configure(struct dpdk_port *own, const struct ports_options *options)
 	    (status = rte_eth_rx_queue_setup(own->id, 0, receive_n, SOCKET_ID_ANY, NULL,
 	                                     own->pool)) ||
 	    (status = rte_eth_tx_queue_setup(own->id, 0, send_n, SOCKET_ID_ANY, NULL)) ||
-	    (status = rte_eth_dev_start(own->id)))
+	    (status = start(own)))
 		return status;
 	(void)rte_eth_promiscuous_enable(own->id);
 	if (stamps)
@@ -432,14 +547,30 @@ static int configure(struct dpdk_port *own, const struct ports_options *options)
 
 static void wait_for_link(struct dpdk_port *own)
 {
-	for (int i = 0; i < LINK_WAIT_MS / 10 && !link_up(&own->base); i++)
+	for (int i = 0; i < LINK_WAIT_MS / 10 && !link_up(&own->base); i++) {
 		rte_delay_ms(10);
+		(void)usable(own);
+	}
 }
 
-/* Large frames get fewer buffers. */
+/* Frames leave an interface of the kernel's by the quicker way where there is one. */
+static void choose_sender(struct dpdk_port *own, const char *name)
+{
+	struct ports_port *base = &own->base;
+
+	own->quick = strchr(name, ':') ? NULL : xdp_sender_open(name, base->port.longest);
+	if (!own->quick)
+		return;
+	base->port.take = take_quick;
+	base->port.send = send_quick;
+	size_t length = strlen(base->driver);
+	snprintf(base->driver + length, sizeof(base->driver) - length, ", sending by AF_XDP");
+}
+
+/* Large frames get fewer buffers. af_packet wants a slot to fit into one. */
 static struct rte_mempool *make_pool(unsigned i, uint32_t longest)
 {
-	uint32_t room = RTE_PKTMBUF_HEADROOM + RTE_MAX(longest, 2048u);
+	uint32_t room = RTE_PKTMBUF_HEADROOM + RTE_MAX(longest, slot_of(longest));
 	uint32_t n = RTE_MIN(BUFFER_BYTES / room, (uint32_t)BUFFERS);
 	char name[32];
 
@@ -469,6 +600,10 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 	own->memif = after(name, "memif:") != NULL;
 	own->pool = make_pool(i, options->longest);
 	status = !own->pool ? -rte_errno : find_device(i, name, &own->id);
+	own->serves = own->memif && served[i];
+	own->again = rte_rdtsc() + rte_get_tsc_hz() / 1000 * RECONNECT_MS;
+	if (!status && own->memif)
+		status = driver_turns_begin();
 	if (!status)
 		status = configure(own, options);
 	if (status) {
@@ -479,5 +614,7 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 	}
 	if (options->wait_for_peer)
 		wait_for_link(own);
+	own->linked = device_link(own);
+	choose_sender(own, name);
 	return &own->base;
 }

@@ -11,6 +11,7 @@
 enum {
 	FRAME_HEADERS = PORT_ETHERNET + 4, /* with a VLAN tag */
 	FRAME_MAX = 65000,                 /* and headroom, in one buffer of DPDK's */
+	INTERFACE_MAX = 32000,             /* in a slot of af_packet's, which is a power of two */
 };
 
 uint64_t port_clock_ns(void)
@@ -44,7 +45,9 @@ uint32_t ports_longest(const char *name)
 			mtu = 0;
 		(void)fclose(file);
 	}
-	return mtu && mtu < FRAME_MAX - FRAME_HEADERS ? mtu + FRAME_HEADERS : FRAME_MAX;
+	if (!mtu)
+		return FRAME_MAX;
+	return mtu < INTERFACE_MAX - FRAME_HEADERS ? mtu + FRAME_HEADERS : INTERFACE_MAX;
 }
 
 /* *at counts DPDK's ports. */

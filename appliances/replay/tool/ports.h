@@ -2,8 +2,10 @@
 /*
  * Ports of this computer, by name:
  *
- *   NAME                a network interface (DPDK's af_packet; needs CAP_NET_RAW)
- *   af_xdp:NAME         the same through AF_XDP
+ *   NAME                a network interface: DPDK's af_packet, and AF_XDP without a program for
+ *                       sending where the kernel has it (xdp_sender.h); needs CAP_NET_RAW
+ *   af_xdp:NAME         the same through DPDK's driver for AF_XDP, which takes from the kernel all
+ *                       that arrives
  *   tap:NAME            a tap device that is made
  *   memif:SOCKET        shared memory; the end that finds no SOCKET serves it
  *   vhost:SOCKET        a virtual machine's virtio-net by vhost-user: the end that serves

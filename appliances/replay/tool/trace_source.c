@@ -302,10 +302,11 @@ static const struct block *current_block(struct trace_store *store)
 static enum source_state next(struct source *source, struct source_frame *frame)
 {
 	struct trace_store *store = ((struct trace_source *)source)->store;
+	const struct block *block;
 	struct record record;
 
 	for (;;) {
-		const struct block *block = current_block(store);
+		block = current_block(store);
 		if (!block && atomic_load(&store->failed)) {
 			source->reason = "the trace can't be read again";
 			return SOURCE_BROKEN;
@@ -319,7 +320,7 @@ static enum source_state next(struct source *source, struct source_frame *frame)
 			return SOURCE_END;
 		leave_block(store);
 	}
-	const uint8_t *bytes = current_block(store)->bytes + store->at + sizeof(record);
+	const uint8_t *bytes = block->bytes + store->at + sizeof(record);
 	*frame = (struct source_frame){.number = record.number,
 	                               .time_ns = record.time_ns,
 	                               .data = bytes,

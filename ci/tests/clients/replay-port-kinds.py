@@ -4,7 +4,9 @@
 """Every kind of port that sluice-replay names, each opened and each frame compared with the trace's:
 by the kernel's capture where the kernel sees them, else by what the other end took down.
 
-    tap, af_xdp        the kernel's capture at the other end
+    an interface       the kernel's capture at the other end: sending by AF_XDP, and where frames may be
+                       longer than a page by af_packet
+    tap, af_xdp        the same
     memif, vhost       sluice-replay sink --capture in a process of its own
     QEMU's socket      a program that speaks as QEMU does
     net_pcap           the file that DPDK writes
@@ -19,8 +21,8 @@ import tempfile
 import threading
 import time
 
-from harness.cable import (TOOL, cable, captured, figure, heard, made_frames, read_pcap, read_pcapng, same_frames,
-                           send, write_pcap)
+from harness.cable import (TOOL, cable, captured, figure, heard, made_frames, read_pcap, read_pcapng, running,
+                           same_frames, send, write_pcap)
 from harness.netns import Namespace
 from harness.report import Report, skip_all
 
@@ -55,6 +57,30 @@ def over_xdp(namespace, folder, trace, wanted):
     assert "af_xdp" in document["provenance"]["driver"]
 
 
+def over_interface(namespace, folder, trace, wanted):
+    """No program is attached: what an interface receives stays the kernel's."""
+    big = [(when, frame.ljust(length, b"\1")) for (when, frame), length in zip(made_frames(40), range(1515, 9000, 187))]
+    jumbo = os.path.join(folder, "jumbo.pcap")
+    write_pcap(jumbo, big)
+    for mtu, words, by_xdp in ((1500, (), True), (9000, ("--preload", "0"), False)):
+        for name in ("va", "vb"):
+            namespace.run("ip", "link", "set", name, "mtu", str(mtu))
+        document, arrived = captured(namespace, folder, trace, "--rate", "top", *words)
+        same_frames([frame for _, frame in arrived], wanted)
+        assert ("AF_XDP" in document["provenance"]["driver"]) == by_xdp, document["provenance"]
+        assert document["runs"][0]["port"]["send_errors"] == 0
+    _, arrived = captured(namespace, folder, jumbo, "--rate", "1kpps")
+    same_frames([frame for _, frame in arrived], [frame for _, frame in big])
+    for name in ("va", "vb"):
+        namespace.run("ip", "link", "set", name, "mtu", "1500")
+    with running(namespace, TOOL, "send", trace, "--to", "va", "--loop", "0", "--rate", "1kpps", "-q"):
+        deadline = time.monotonic() + 20
+        while namespace.run("cat", "/sys/class/net/vb/statistics/rx_packets").stdout == "0\n":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert "xdp" not in namespace.run("ip", "link", "show", "va").stdout
+
+
 def through_sink(namespace, folder, trace, wanted, near, far):
     """Two processes that share memory; the far one takes down what it gets."""
     path = os.path.join(folder, "sink.pcapng")
@@ -69,6 +95,14 @@ def through_sink(namespace, folder, trace, wanted, near, far):
         sink.wait()
     same_frames(read_pcapng(path), wanted)
     assert "not measured" in said
+
+
+def come_and_go(namespace, folder, trace, port):
+    """Both may come first, and each sender's end finds the reflector polling what it takes away."""
+    with running(namespace, TOOL, "reflect", port, "-q") as reflector:
+        for _ in range(4):
+            send(namespace, trace, port, "--rate", "2kpps", "--timeout", "10s", "--require", "loss=0")
+            assert reflector.poll() is None
 
 
 def one_way(namespace, trace, near, far):
@@ -158,13 +192,15 @@ def main():
         trace = os.path.join(folder, "made.pcap")
         write_pcap(trace, frames)
         socket_of = lambda name: os.path.join(folder, name)
-        for name, of in (("tap", over_tap), ("af_xdp", over_xdp), ("QEMU's socket", over_qemu),
+        for name, of in (("an interface", over_interface), ("tap", over_tap), ("af_xdp", over_xdp), ("QEMU's socket", over_qemu),
                          ("net_pcap", over_pcap), ("net_ring and a loop", over_itself)):
             with report.test(f"{name}, frame by frame"):
                 of(namespace, folder, trace, wanted)
         memif = "memif:" + socket_of("memif.sock")
         with report.test("memif, frame by frame"):
             through_sink(namespace, folder, trace, wanted, memif, memif)
+        with report.test("a reflector over memif outlives those who come and go"):
+            come_and_go(namespace, folder, trace, "memif:" + socket_of("reflected.sock"))
         vhost, virtio = "vhost:" + socket_of("vhost.sock"), "virtio:" + socket_of("vhost.sock")
         with report.test("vhost and virtio, frame by frame"):
             through_sink(namespace, folder, trace, wanted, virtio, vhost)

@@ -36,6 +36,8 @@ struct port {
 	uint64_t (*now)(struct port *port);
 	/* Nothing is due before that time, or a frame arrives: rest if you like. May be NULL. */
 	void (*idle)(struct port *port, uint64_t until_ns);
+	/* Nothing is due before that time, nor awaited: rest, but be back. May be NULL. */
+	void (*doze)(struct port *port, uint64_t until_ns);
 	/* Why the port can't go on, or NULL. May be NULL itself. */
 	const char *(*broken)(struct port *port);
 	uint32_t longest; /* bytes of a frame that it can send, Ethernet header included */

@@ -348,12 +348,14 @@ static void consider_end(struct sender *sender, uint64_t now)
 static void rest(struct sender *sender)
 {
 	struct port *port = sender->port;
-	bool waits = sender->state == SENDER_WAITING || sender->held;
+	bool due = sender->held && sender->state == SENDER_SENDING;
 
-	if (!port->idle || sender->pending_n || !waits)
+	if (sender->pending_n)
 		return;
-	port->idle(port,
-	           sender->held && sender->state == SENDER_SENDING ? sender->due_ns : UINT64_MAX);
+	if (port->doze && due && (!sender->options.listen || all_returned(sender)))
+		port->doze(port, sender->due_ns);
+	else if (port->idle && (due || sender->state == SENDER_WAITING))
+		port->idle(port, due ? sender->due_ns : UINT64_MAX);
 }
 
 enum sender_state sender_step(struct sender *sender)

@@ -373,7 +373,8 @@ static int measure(struct bench *bench, const struct command_line *line)
 		measure_size(bench, bench->sizes[i], list);
 	(void)cJSON_AddBoolToObject(document, "interrupted", command_interrupted());
 	struct port *back = bench->ports[bench->ports_n - 1];
-	const struct results_port port = {bench->to, ports_driver(back), ports_stamps(back)};
+	const struct results_port port = {bench->to, ports_driver(back), ports_stamps(back),
+	                                  "ordinary"};
 	cJSON_AddItemToObject(document, "provenance",
 	                      results_provenance(line->argc, line->argv, &port));
 	int status = bench->json ? command_write(bench->json, command_put_json, document) : 0;

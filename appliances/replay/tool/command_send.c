@@ -13,6 +13,7 @@
 #include "packet_group.h"
 #include "port_internal.h"
 #include "progress.h"
+#include "punctual.h"
 #include "results.h"
 #include "send_options.h"
 
@@ -325,24 +326,35 @@ static void say_verdict(const struct sending *sending)
 	}
 }
 
+/* Where there are deadlines. A trace that is read meanwhile has a thread of its own. */
+static const char *be_punctual(const struct sending *sending)
+{
+	if (sending->options.sender.schedule.kind == SCHEDULE_TOP)
+		return "ordinary: there are no deadlines";
+	return punctual_begin(sending->trace->account.streamed ? 2 : 1);
+}
+
 static int send_trace(struct sending *sending)
 {
 	int status = open_trace(sending);
 
 	if (status || (status = open_files(sending)) || (status = open_ports(sending)))
 		return status;
+	const char *priority = be_punctual(sending);
 	if (!sending->trace->account.streamed && (status = measure_floor(sending)))
 		return status;
 	if (sending->options.await_ns && (status = await_return(sending)))
 		return status;
 	describe_options(sending);
 	status = run_all(sending);
+	punctual_end();
 	if (sending->trace->account.streamed) { /* only now it was seen */
 		trace_source_stop(sending->trace);
 		command_explain_trace(&sending->trace->account);
 	}
 	const struct results_port port = {sending->options.to, ports_driver(sending->ports[0]),
-	                                  ports_stamps(sending->ports[sending->ports_n - 1])};
+	                                  ports_stamps(sending->ports[sending->ports_n - 1]),
+	                                  priority};
 	cJSON *provenance = results_provenance(sending->line->argc, sending->line->argv, &port);
 	(void)cJSON_AddBoolToObject(provenance, "emulated",
 	                            !strncmp(sending->options.to, "qemu:", 5));

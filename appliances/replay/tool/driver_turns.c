@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,8 @@
 
 #include "driver_turns.h"
 
+enum { PRIORITY = 51 }; /* above the sender's (punctual.c), who waits for it */
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -22,6 +25,7 @@ static struct {
 	bool wanted;   /* it shall stand */
 	bool stands;   /* it does */
 	bool may_pass; /* for one turn */
+	bool urgent;   /* the interrupt thread's own: it has real-time priority */
 } turns = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* In the interrupt thread. */
@@ -29,6 +33,11 @@ static void stand(void *context)
 {
 	uint64_t ignored;
 
+	if (!turns.urgent) {
+		const struct sched_param priority = {.sched_priority = PRIORITY};
+		turns.urgent = true;
+		(void)sched_setscheduler(0, SCHED_FIFO, &priority); /* we may not be allowed to */
+	}
 	(void)pthread_mutex_lock(&turns.lock);
 	turns.stands = true;
 	(void)pthread_cond_broadcast(&turns.changed);

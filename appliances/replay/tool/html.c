@@ -519,6 +519,7 @@ static void put_provenance(FILE *out, const cJSON *document)
 	page_row(out, "port", string(provenance, "port"));
 	page_row(out, "driver", string(provenance, "driver"));
 	page_row(out, "arrivals timed by", string(provenance, "arrivals_by"));
+	page_row(out, "sender's priority", string(provenance, "priority"));
 	page_row(out, "processor", string(machine, "processor"));
 	page_row(out, "computer", string(machine, "vendor"));
 	page_row(out, "kernel", string(machine, "kernel"));

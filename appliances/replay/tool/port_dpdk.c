@@ -23,6 +23,7 @@
 #include "device_stamp.h"
 #include "driver_turns.h"
 #include "port_internal.h"
+#include "punctual.h"
 #include "xdp_sender.h"
 
 enum {
@@ -217,6 +218,11 @@ static unsigned receive(struct port *port, struct port_arrival *arrivals)
 static uint64_t now(struct port *port)
 {
 	return port_clock_ns();
+}
+
+static void doze(struct port *port, uint64_t until_ns)
+{
+	punctual_rest(port_clock_ns(), until_ns);
 }
 
 static const char *after(const char *name, const char *prefix)
@@ -591,6 +597,7 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 	                                         .send = send_taken,
 	                                         .receive = receive,
 	                                         .now = now,
+	                                         .doze = doze,
 	                                         .broken = broken},
 	                                .link_up = link_up,
 	                                .refresh = refresh,

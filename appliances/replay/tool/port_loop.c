@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "port_internal.h"
+#include "punctual.h"
 
 enum { LOOP_FRAME_MAX = 65536 };
 
@@ -72,6 +73,11 @@ static uint64_t now(struct port *port)
 	return port_clock_ns();
 }
 
+static void doze(struct port *port, uint64_t until_ns)
+{
+	punctual_rest(port_clock_ns(), until_ns);
+}
+
 static bool link_up(struct ports_port *port)
 {
 	return true;
@@ -95,6 +101,7 @@ struct ports_port *port_loop_open(const struct ports_options *options)
 	                                         .send = send_taken,
 	                                         .receive = receive,
 	                                         .now = now,
+	                                         .doze = doze,
 	                                         .longest = options->longest},
 	                                .driver = "a loop in memory",
 	                                .link_up = link_up,

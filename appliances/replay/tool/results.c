@@ -260,6 +260,7 @@ cJSON *results_provenance(int argc, char **argv, const struct results_port *port
 	(void)cJSON_AddStringToObject(provenance, "port", port->name);
 	(void)cJSON_AddStringToObject(provenance, "driver", port->driver);
 	(void)cJSON_AddStringToObject(provenance, "arrivals_by", port->stamps);
+	(void)cJSON_AddStringToObject(provenance, "priority", port->priority);
 	add_machine(provenance);
 	return provenance;
 }

@@ -24,6 +24,7 @@ cJSON *results_trace(const struct trace_account *account);
 /* What a document says of the port that was used. */
 struct results_port {
 	const char *name, *driver, *stamps; /* stamps: by which clock arrivals are timed */
+	const char *priority;               /* of the sender among the computer's threads */
 };
 
 /* Version, machine, clock, date, command line. */

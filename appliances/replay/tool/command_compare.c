@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../report/quantity.h"
 #include "command.h"
 
 static const char usage[] =
@@ -15,7 +16,8 @@ static const char usage[] =
         "\n"
         "Prints the figures of two results side by side, with the intervals that hold their means\n"
         "with 95 % confidence (where a result has three runs or more: --repeat 3) and B's change\n"
-        "against A. Times are in nanoseconds.\n";
+        "against A: it differs where the intervals don't overlap. With -j times are in "
+        "nanoseconds.\n";
 
 enum { FILE_MAX = 256 << 20 };
 
@@ -82,26 +84,58 @@ static const char *judge(const struct figure *a, const struct figure *b)
 	return fabs(a->value - b->value) > a->half_width + b->half_width ? "differs" : "same";
 }
 
-static void put_figure(const struct figure *figure)
-{
-	char text[64];
+enum kind { KIND_TIME, KIND_RATE, KIND_COUNT };
 
-	if (isnan(figure->half_width))
-		snprintf(text, sizeof(text), "%.6g", figure->value);
+/* By the names of a summary (results.c). */
+static enum kind kind_of(const char *name)
+{
+	static const char *const counts[] = {"sent",       "returned",  "lost",      "loss",
+	                                     "duplicates", "reordered", "ambiguous", "foreign"};
+
+	if (!strcmp(name, "pps") || !strcmp(name, "wire_bps"))
+		return KIND_RATE;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (!strcmp(name, counts[i]))
+			return KIND_COUNT;
+	return KIND_TIME;
+}
+
+static const char *show(char *text, size_t size, enum kind kind, double value)
+{
+	if (kind == KIND_TIME)
+		return quantity_show_time(text, size, value);
+	if (kind == KIND_RATE)
+		return quantity_show(text, size, value, "");
+	snprintf(text, size, "%.6g", value);
+	return text;
+}
+
+static void put_figure(const struct figure *figure, enum kind kind)
+{
+	char text[64], value[24], half[24];
+
+	(void)show(value, sizeof(value), kind, figure->value);
+	if (isnan(figure->value))
+		snprintf(text, sizeof(text), "-");
+	else if (isnan(figure->half_width))
+		snprintf(text, sizeof(text), "%s", value);
 	else
-		snprintf(text, sizeof(text), "%.6g +- %.2g", figure->value, figure->half_width);
+		snprintf(text, sizeof(text), "%s +- %s", value,
+		         show(half, sizeof(half), kind, figure->half_width));
 	printf("  %24s", text);
 }
 
 static void put_line(const char *name, const struct figure *a, const struct figure *b)
 {
 	printf("%-16s", name);
-	put_figure(a);
-	put_figure(b);
-	if (a->value != 0)
+	put_figure(a, kind_of(name));
+	put_figure(b, kind_of(name));
+	if (isnan(a->value) || isnan(b->value) || (a->value == 0 && b->value == 0))
+		printf("  %10s", "");
+	else if (a->value != 0)
 		printf("  %+8.2f %%", 100 * (b->value - a->value) / a->value);
 	else
-		printf("  %10s", b->value == 0 ? "" : "new");
+		printf("  %10s", "new");
 	printf("  %s\n", judge(a, b));
 }
 
@@ -112,6 +146,8 @@ static void put_json(cJSON *list, const char *name, const struct figure *a, cons
 	(void)cJSON_AddStringToObject(object, "figure", name);
 	(void)cJSON_AddNumberToObject(object, "a", a->value);
 	(void)cJSON_AddNumberToObject(object, "b", b->value);
+	(void)cJSON_AddNumberToObject(object, "a_half_width_95", a->half_width);
+	(void)cJSON_AddNumberToObject(object, "b_half_width_95", b->half_width);
 	(void)cJSON_AddStringToObject(object, "verdict", judge(a, b));
 	cJSON_AddItemToArray(list, object);
 }

@@ -75,6 +75,28 @@ def interrupted(namespace, trace):
     assert process.returncode == 0 and document["interrupted"] and figure(document, "sent") > 100
 
 
+def compared(namespace, folder, trace):
+    """Intervals that don't overlap differ; a figure without one, or that only one result has, is not judged."""
+    def document(name, **figures):
+        path = os.path.join(folder, name)
+        summary = {figure: dict(zip(("mean", "half_width_95"), values)) for figure, values in figures.items()}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"summary": summary}, file)
+        return path
+
+    left = document("a.json", pps=(1000, 5), p50=(2000, 150), p99=(5000, 100), lost=(0, 0), max=(7e6,))
+    right = document("b.json", pps=(4000, 9), p50=(2200, 51), p99=(5250, 100), lost=(3, 0.5), max=(8e6,))
+    found = json.loads(namespace.run(TOOL, "compare", left, right, "-j").stdout)
+    assert {row["figure"]: row["verdict"] for row in found} == {
+        "pps": "differs", "p50": "same", "p99": "differs", "lost": "differs", "max": ""}, found
+    said = namespace.run(TOOL, "compare", left, right).stdout
+    for part in ("1 k +- 5", "2 us +- 150 ns", "+10.00 %  same", "7 ms", "new"):
+        assert part in said, (part, said)
+    assert "-  " in namespace.run(TOOL, "compare", left, document("c.json", pps=(1000, 5))).stdout
+    result = namespace.run(TOOL, "compare", left, trace, check=False)
+    assert result.returncode == 3 and "no result" in result.stderr, result
+
+
 def bad_input(namespace, folder, trace):
     cut = os.path.join(folder, "cut.pcap")
     with open(trace, "rb") as file, open(cut, "wb") as out:
@@ -132,6 +154,8 @@ def main():
             round_trips(namespace, trace, memif, memif)
         with report.test("Ctrl-C ends it with what was measured"):
             interrupted(namespace, trace)
+        with report.test("two results side by side"):
+            compared(namespace, folder, trace)
         with report.test("bad input is named"):
             bad_input(namespace, folder, trace)
         if real_traces():

@@ -326,11 +326,18 @@ static void say_verdict(const struct sending *sending)
 	}
 }
 
+static bool is_emulated(const struct sending *sending)
+{
+	return !strncmp(sending->options.to, "qemu:", 5);
+}
+
 /* Where there are deadlines. A trace that is read meanwhile has a thread of its own. */
 static const char *be_punctual(const struct sending *sending)
 {
 	if (sending->options.sender.schedule.kind == SCHEDULE_TOP)
 		return "ordinary: there are no deadlines";
+	if (is_emulated(sending))
+		return "ordinary: the machine is emulated by this computer";
 	return punctual_begin(sending->trace->account.streamed ? 2 : 1);
 }
 
@@ -356,8 +363,7 @@ static int send_trace(struct sending *sending)
 	                                  ports_stamps(sending->ports[sending->ports_n - 1]),
 	                                  priority};
 	cJSON *provenance = results_provenance(sending->line->argc, sending->line->argv, &port);
-	(void)cJSON_AddBoolToObject(provenance, "emulated",
-	                            !strncmp(sending->options.to, "qemu:", 5));
+	(void)cJSON_AddBoolToObject(provenance, "emulated", is_emulated(sending));
 	cJSON_AddItemToObject(sending->document, "provenance", provenance);
 	cJSON_AddItemToObject(sending->document, "trace", results_trace(&sending->trace->account));
 	results_summarise(sending->document);

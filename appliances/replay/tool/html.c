@@ -120,6 +120,17 @@ static void say_odd(char *text, size_t size, const cJSON *run)
 		append(text, size, " A run ended early: %s.", string(run, "error"));
 }
 
+/* The port counts over all runs. */
+static void say_dropped(char *text, size_t size, const cJSON *runs)
+{
+	const cJSON *last = cJSON_GetArrayItem(runs, cJSON_GetArraySize(runs) - 1);
+	double dropped = number(get(last, "port"), "send_errors");
+
+	if (dropped > 0)
+		append(text, size,
+		       " %.0f frames that were sent went nowhere: the port dropped them.", dropped);
+}
+
 static void say_requirements(char *text, size_t size, const cJSON *document)
 {
 	const cJSON *list = get(document, "requirements"), *each;
@@ -148,6 +159,7 @@ void html_verdict(char *text, size_t size, const cJSON *document)
 	else
 		append(text, size, ". What came back was not listened to.");
 	cJSON_ArrayForEach(run, get(document, "runs")) say_odd(text, size, run);
+	say_dropped(text, size, get(document, "runs"));
 	if (cJSON_IsTrue(get(document, "interrupted")))
 		append(text, size, " It was interrupted.");
 	say_requirements(text, size, document);

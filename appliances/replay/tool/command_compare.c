@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../report/quantity.h"
 #include "command.h"
+#include "results.h"
 
 static const char usage[] =
         "usage: sluice-replay compare A.json B.json [-j]\n"
@@ -84,52 +84,26 @@ static const char *judge(const struct figure *a, const struct figure *b)
 	return fabs(a->value - b->value) > a->half_width + b->half_width ? "differs" : "same";
 }
 
-enum kind { KIND_TIME, KIND_RATE, KIND_COUNT };
-
-/* By the names of a summary (results.c). */
-static enum kind kind_of(const char *name)
-{
-	static const char *const counts[] = {"sent",       "returned",  "lost",      "loss",
-	                                     "duplicates", "reordered", "ambiguous", "foreign"};
-
-	if (!strcmp(name, "pps") || !strcmp(name, "wire_bps"))
-		return KIND_RATE;
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		if (!strcmp(name, counts[i]))
-			return KIND_COUNT;
-	return KIND_TIME;
-}
-
-static const char *show(char *text, size_t size, enum kind kind, double value)
-{
-	if (kind == KIND_TIME)
-		return quantity_show_time(text, size, value);
-	if (kind == KIND_RATE)
-		return quantity_show(text, size, value, "");
-	snprintf(text, size, "%.6g", value);
-	return text;
-}
-
-static void put_figure(const struct figure *figure, enum kind kind)
+static void put_figure(const struct figure *figure, const char *name)
 {
 	char text[64], value[24], half[24];
 
-	(void)show(value, sizeof(value), kind, figure->value);
+	(void)results_show(value, sizeof(value), name, figure->value);
 	if (isnan(figure->value))
 		snprintf(text, sizeof(text), "-");
 	else if (isnan(figure->half_width))
 		snprintf(text, sizeof(text), "%s", value);
 	else
 		snprintf(text, sizeof(text), "%s +- %s", value,
-		         show(half, sizeof(half), kind, figure->half_width));
+		         results_show(half, sizeof(half), name, figure->half_width));
 	printf("  %24s", text);
 }
 
 static void put_line(const char *name, const struct figure *a, const struct figure *b)
 {
 	printf("%-16s", name);
-	put_figure(a, kind_of(name));
-	put_figure(b, kind_of(name));
+	put_figure(a, name);
+	put_figure(b, name);
 	if (isnan(a->value) || isnan(b->value) || (a->value == 0 && b->value == 0))
 		printf("  %10s", "");
 	else if (a->value != 0)

@@ -329,7 +329,7 @@ static size_t series_points(const cJSON *series, int column, double per_slot,
 	return n;
 }
 
-static void put_over_time(FILE *out, const cJSON *run)
+static void put_over_time(FILE *out, const cJSON *run, bool listened)
 {
 	const cJSON *series = get(run, "series");
 	double width = number(series, "width_ns") / 1e9;
@@ -346,14 +346,18 @@ static void put_over_time(FILE *out, const cJSON *run)
 		                          fmax(highest(sent, n), highest(returned, n)), false,
 		                          label_count}};
 		plot_begin(&plot);
-		plot_bars(&plot, lost, n, (double)n * width, "c");
+		if (listened)
+			plot_bars(&plot, lost, n, (double)n * width, "c");
 		plot_line(&plot, sent, n, "a", "sent");
-		plot_line(&plot, returned, n, "b", "returned");
+		if (listened)
+			plot_line(&plot, returned, n, "b", "returned");
 		plot_end(&plot);
-		fputs("<p class=\"key\"><span class=\"a\">&#9644; sent</span><span "
-		      "class=\"b\">&#9644; returned</span><span class=\"c\">&#9632; "
-		      "lost</span></p>\n",
-		      out);
+		fputs("<p class=\"key\"><span class=\"a\">&#9644; sent</span>", out);
+		if (listened)
+			fputs("<span class=\"b\">&#9644; returned</span><span "
+			      "class=\"c\">&#9632; lost</span>",
+			      out);
+		fputs("</p>\n", out);
 	}
 	free(sent);
 	free(returned);
@@ -412,8 +416,10 @@ static void put_times(FILE *out, const cJSON *document, const cJSON *run)
 	      "<th>50 %</th><th>90 %</th><th>99 %</th><th>99.9 %</th><th>99.99 %</th>"
 	      "<th>most</th></tr>\n",
 	      out);
-	put_quantile_row(out, "round trip, from departure", get(run, "latency_ns"));
-	put_quantile_row(out, "round trip, from when it was due", get(run, "corrected_ns"));
+	if (listens(document)) {
+		put_quantile_row(out, "round trip, from departure", get(run, "latency_ns"));
+		put_quantile_row(out, "round trip, from when it was due", get(run, "corrected_ns"));
+	}
 	put_quantile_row(out, "departure behind its time", get(run, "late_ns"));
 	if (get(document, "floor"))
 		put_quantile_row(out, "the measuring loop itself",
@@ -469,10 +475,19 @@ static void put_requirements(FILE *out, const cJSON *document)
 	fputs("</table>\n", out);
 }
 
+static void put_figure(FILE *out, const cJSON *figure, const char *key)
+{
+	char text[48];
+
+	fprintf(out, "<td>%s",
+	        results_show(text, sizeof(text), figure->string, number(figure, key)));
+}
+
 static void put_summary(FILE *out, const cJSON *document)
 {
 	const cJSON *each;
 	const int runs = cJSON_GetArraySize(get(document, "runs"));
+	char text[48];
 
 	fprintf(out,
 	        "<h2>Figures over %d run%s</h2><table><tr><th>figure</th><th>median</th>"
@@ -480,14 +495,20 @@ static void put_summary(FILE *out, const cJSON *document)
 	        runs, runs == 1 ? "" : "s");
 	cJSON_ArrayForEach(each, get(document, "summary"))
 	{
-		fprintf(out, "<tr><td>%s</td><td>%.6g</td><td>%.6g</td><td>%.6g</td><td>%.6g",
-		        each->string, number(each, "median"), number(each, "min"),
-		        number(each, "max"), number(each, "mean"));
+		if (!listens(document) && results_needs_return(each->string))
+			continue;
+		fprintf(out, "<tr><td>%s</td>", each->string);
+		put_figure(out, each, "median");
+		put_figure(out, each, "min");
+		put_figure(out, each, "max");
+		put_figure(out, each, "mean");
 		if (get(each, "half_width_95"))
-			fprintf(out, " &plusmn; %.3g", number(each, "half_width_95"));
+			fprintf(out, " &plusmn; %s",
+			        results_show(text, sizeof(text), each->string,
+			                     number(each, "half_width_95")));
 		fputs("</td></tr>\n", out);
 	}
-	fputs("</table><p>Times in nanoseconds.</p>\n", out);
+	fputs("</table>\n", out);
 }
 
 static void put_odd(FILE *out, const char *name, const cJSON *odd, const char *why)
@@ -557,7 +578,7 @@ void html_report(FILE *out, const cJSON *document)
 	put_requirements(out, document);
 	put_histogram(out, run);
 	put_percentiles(out, run, "Round-trip time by percentile", latency, latency_names, 2);
-	put_over_time(out, run);
+	put_over_time(out, run, listens(document));
 	put_latency_over_time(out, run);
 	put_percentiles(out, run, "Departure behind its time, by percentile", late, late_names, 1);
 	put_times(out, document, run);

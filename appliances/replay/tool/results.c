@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../report/quantity.h"
 #include "results.h"
 
 static void add(cJSON *object, const char *key, double value)
@@ -297,6 +298,30 @@ static const struct {
         {"late_p999", "late_ns", "p999"},
         {"late_max", "late_ns", "max"},
 };
+
+static bool is_time(const char *name)
+{
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		if (!strcmp(name, figures[i].name))
+			return figures[i].object != NULL;
+	return false;
+}
+
+const char *results_show(char *buffer, size_t size, const char *name, double value)
+{
+	if (is_time(name))
+		return quantity_show_time(buffer, size, value);
+	if (!strcmp(name, "pps") || !strcmp(name, "wire_bps"))
+		return quantity_show(buffer, size, value, "");
+	snprintf(buffer, size, "%.6g", value);
+	return buffer;
+}
+
+bool results_needs_return(const char *name)
+{
+	return strcmp(name, "pps") != 0 && strcmp(name, "wire_bps") != 0 &&
+	       strcmp(name, "sent") != 0 && strncmp(name, "late_", 5) != 0;
+}
 
 static int by_value(const void *a, const void *b)
 {

@@ -40,6 +40,11 @@ void results_summarise(cJSON *document);
 /* The figure of that name in a document: a median of its summary. NAN where there is none. */
 double results_figure(const cJSON *document, const char *name);
 
+/* A figure of a summary for people, with its unit; in the caller's buffer. */
+const char *results_show(char *buffer, size_t size, const char *name, double value);
+/* Whether a figure is of what came back. */
+bool results_needs_return(const char *name);
+
 /* Writes a histogram as HdrHistogram's percentile distribution (.hgrm), in microseconds. */
 void results_hgrm(FILE *out, const struct histogram *histogram);
 /* Writes the runs' time series as CSV. */

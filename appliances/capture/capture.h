@@ -50,8 +50,8 @@ extern struct taps taps;
 /* Binds all taps of the start page to one ring. 0, or a negative enum exo_error; what went wrong
  * is on the console. */
 int taps_open(uint32_t ring_size, uint32_t snap);
-/* The interface of a frame, made where it is the first of it; NULL: there are too many, or the frame
- * was there when it left. */
+/* The interface of a frame, made where it is the first of it; NULL: there are too many, or the
+ * frame was there when it left. */
 struct interface *taps_interface(const struct exo_rx_frame *frame);
 /* What the kernel and the port have counted for an interface. */
 void taps_count(const struct interface *interface, struct pcapng_statistics *statistics);

@@ -61,8 +61,8 @@ bool outlet_packet(struct outlet *outlet, const struct interface *interface,
 	        .time_ns = wall_ns(frame->timestamp),
 	        .data = frame->data,
 	        .missed = outlet->missed[number],
-	        .direction = frame->flags & (EXO_DESC_LOCAL | EXO_DESC_SENT) ? PCAPNG_OUT
-	                                                                     : PCAPNG_IN,
+	        .direction =
+	                frame->flags & (EXO_DESC_LOCAL | EXO_DESC_SENT) ? PCAPNG_OUT : PCAPNG_IN,
 	};
 
 	if (!outlet_begin(outlet)) {

@@ -287,8 +287,7 @@ int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challen
 	if (conn->packets_out == 0) {
 		/* A retransmission is found out to have been needless after all has arrived. */
 		if (unlikely(conn->sack && segment->options.n_sacks > 0) &&
-		    sack_late_duplicate(conn, segment, &ack) &&
-		    conn->recovery == TCP_RECOVERY_OPEN)
+		    sack_late_duplicate(conn, segment, &ack) && conn->recovery == TCP_RECOVERY_OPEN)
 			(void)undo_dsack(conn);
 		answer_to_probe(conn);
 		return 0;

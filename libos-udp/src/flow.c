@@ -292,7 +292,8 @@ static void turn_round(uint8_t *frame, struct flow *flow, const struct udp_socke
 	store16(ip + IP4_ID, id);
 	store16(ip + IP4_CHECKSUM, udp_sum_finish(flow->ip_sum + length + id));
 	store16(udp + UDP_LENGTH, udp_length);
-	check = udp_sum_finish(udp_sum_add(flow->udp_sum + 2ull * udp_length, udp + UDP_SIZE, size));
+	check = udp_sum_finish(
+	        udp_sum_add(flow->udp_sum + 2ull * udp_length, udp + UDP_SIZE, size));
 	store16(udp + UDP_CHECKSUM, check != 0 ? check : 0xffff); /* 0 would mean: none */
 }
 

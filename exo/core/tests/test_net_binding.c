@@ -12,7 +12,7 @@
 
 #include <flt/platform.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { INIT = 1, ALICE = 2, BOB = 3, CAROL = 4 };
 enum { ADDRESS = 0x0a000002 };
@@ -37,15 +37,7 @@ static int start(void **state)
 
 static int tear_down(void **state)
 {
-	for (uint32_t id = ALICE; id <= CAROL; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		assert_int_equal(world_env(id)->account->rings, 0);
-		assert_int_equal(world_env(id)->account->bindings, 0);
-		assert_int_equal(world_env(id)->account->flows, 0);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
+	world_leave(ALICE, CAROL);
 	return 0;
 }
 

@@ -14,19 +14,13 @@
 #include <cmocka.h>
 
 #include "../ledger.h"
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, CAROL = 4, FIRST = ALICE, LAST = CAROL, PORT = 1 };
 enum { ADDRESS = 0x0a000002, PEER = 0x0a000001, LEAST = 600, SIZE = 16, HEADERS = 42 };
 
 static struct world_ring rings[LAST + 1], out;
 static uint8_t frame[65536], got[65536];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 static uint8_t mark(uint32_t env)
 {
@@ -72,16 +66,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	while (world_sent(PORT, got, sizeof(got)))
-		;
+	world_drain(PORT);
 	world_poll();
-	for (uint32_t env = FIRST; env <= LAST; env++) {
-		net_env_end(world_env(env));
-		world_frames_free(env);
-		world_env_reset(env);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_leave(FIRST, LAST);
 	return 0;
 }
 
@@ -342,5 +329,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(nobody_sees_others, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

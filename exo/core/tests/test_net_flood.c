@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, ADDRESS = 0x0a000002, PEER = 0x0a000001 };
 enum { RING = 64, PAYLOAD = 22 };
@@ -43,12 +43,6 @@ static uint64_t latencies[SAMPLES], arrived[RING];
 static uint32_t n_latencies, first, waiting; /* Bob's frames under way */
 static uint64_t random_state;
 
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
-
 static void join(struct party *party)
 {
 	struct flt_conjunction flow;
@@ -74,13 +68,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	for (uint32_t id = ALICE; id <= BOB; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_leave(ALICE, BOB);
 	return 0;
 }
 
@@ -195,5 +183,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_flood_hits_its_target_alone, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

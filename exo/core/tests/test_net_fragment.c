@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum {
 	ALICE = 2,
@@ -30,12 +30,6 @@ struct listener {
 
 static struct listener alice, bob, eve;
 static uint8_t frame[4096];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 static void listen(struct listener *l, uint32_t env, const struct flt_conjunction *flow,
                    uint32_t flags)
@@ -69,13 +63,7 @@ static int tear_down(void **state)
 {
 	world_pass(2);
 	world_poll();
-	for (uint32_t id = ALICE; id <= EVE; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_leave(ALICE, EVE);
 	return 0;
 }
 
@@ -255,5 +243,5 @@ int main(void)
 	        CASE(do_not_outlive_a_binding),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3 };
 enum { ADDRESS = 0x0a000002, SHARED = 0x0a000003 };
@@ -18,12 +18,6 @@ enum { ADDRESS = 0x0a000002, SHARED = 0x0a000003 };
 static struct world_ring tx, alices, bobs;
 static uint64_t buffers;
 static uint8_t got[2048];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 static struct world_ring receiver(uint32_t env, uint16_t port, struct exo_bind *arg)
 {
@@ -58,15 +52,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	while (world_sent(0, got, sizeof(got)))
-		;
-	for (uint32_t id = ALICE; id <= BOB; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_drain(0);
+	world_leave(ALICE, BOB);
 	return 0;
 }
 
@@ -190,5 +177,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(frames_that_wait_come_in_once, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

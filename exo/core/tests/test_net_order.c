@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { BINDINGS = 40, ENVS = 10, FRAMES = 300, ROUNDS = 12, FRAME_BYTES = 64 };
 
@@ -42,12 +42,6 @@ static struct modelled bindings[BINDINGS];
 static unsigned n_bindings;
 static struct exo_cap spaces[ENVS + 2];
 static uint8_t frame[FRAME_BYTES];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 /* ---- Randomness: few values, so that much overlaps ---- */
 
@@ -349,5 +343,5 @@ int main(void)
 	        cmocka_unit_test(frames_go_where_the_order_says),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

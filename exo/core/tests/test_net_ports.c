@@ -19,7 +19,7 @@
 #include <rte_ethdev.h>
 
 #include "../../dpdk/ports.h"
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, ADDRESS = 0x0a000002, PEER = 0x0a000001 };
 enum { RING = 0, CAPTURE = 1, NOTHING = 2, PORTS = 3 };
@@ -97,13 +97,7 @@ static int finish(void **state)
 
 static int tear_down(void **state)
 {
-	for (uint32_t id = ALICE; id <= BOB; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_leave(ALICE, BOB);
 	return 0;
 }
 

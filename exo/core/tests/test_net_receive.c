@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, MALLORY = 3, FREE_RIGHTS = EXO_RIGHT_BIND | EXO_RIGHT_TAP | EXO_RIGHT_HOST };
 enum { ADDRESS = 0x0a000002, PEER = 0x0a000001 };
@@ -19,12 +19,6 @@ static struct world_ring ring;
 static struct exo_bind bound;
 static struct exo_binding_counters *counters;
 static uint8_t frame[65536];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 /* Alice has a ring of 16 and a binding for UDP port 7 of her address. */
 static int set_up(void **state)
@@ -44,16 +38,7 @@ static int set_up(void **state)
 /* The environment ends, and everything is as it was. */
 static int tear_down(void **state)
 {
-	for (uint32_t id = ALICE; id <= MALLORY; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		assert_int_equal(world_env(id)->account->rings, 0);
-		assert_int_equal(world_env(id)->account->bindings, 0);
-		assert_int_equal(world_env(id)->account->flows, 0);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_leave(ALICE, MALLORY);
 	return 0;
 }
 
@@ -374,5 +359,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(isolates, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

@@ -10,19 +10,13 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, PORT = 1 };
 
 static struct world_ring ring;
 static uint64_t buffers;
 static uint8_t got[65536], want[65536];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 static int set_up(void **state)
 {
@@ -38,15 +32,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	while (world_sent(PORT, got, sizeof(got)))
-		;
-	for (uint32_t id = ALICE; id <= BOB; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_drain(PORT);
+	world_leave(ALICE, BOB);
 	return 0;
 }
 
@@ -438,5 +425,5 @@ int main(void)
 	        TEST(cuts_what_stays_here),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

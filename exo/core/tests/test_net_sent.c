@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, PORT = 1 };
 enum { ADDRESS = 0x0a000002, PEER = 0x0a000001, LONG = 6000, TAP = EXO_BIND_TAP | EXO_BIND_SENT };
@@ -20,12 +20,6 @@ static struct world_ring tx, heard;
 static struct exo_cap binding;
 static uint64_t buffers;
 static uint8_t got[65536], want[65536];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 /* `env` taps what leaves from UDP port 7. */
 static void listen(uint32_t env, struct world_ring *ring)
@@ -61,16 +55,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	while (world_sent(PORT, got, sizeof(got)))
-		;
+	world_drain(PORT);
 	world_poll();
-	for (uint32_t id = ALICE; id <= BOB; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_leave(ALICE, BOB);
 	return 0;
 }
 
@@ -318,5 +305,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(it_needs_the_right_and_a_tap, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, ROUNDS = 100, BUFFERS = 32, ADDRESS = 0x0a000002, PEER = 0x0a000001 };
 
@@ -22,12 +22,6 @@ static struct exo_binding_counters *alices_counters;
 static uint32_t finished; /* the caller is done */
 static uint64_t turns;    /* of the polling core */
 static uint64_t arrived, bobs_matched, sent;
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 /* ---- The polling core: traffic for Alice, some of which Bob may take ---- */
 
@@ -149,5 +143,5 @@ int main(void)
 	        cmocka_unit_test(calls_do_not_disturb_polls),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

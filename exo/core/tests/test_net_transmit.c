@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "../net_state.h"
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, MALLORY = 3 };
 enum { ADDRESS = 0x0a000002, PEER = 0x0a000001, OTHER = 0x0a000003 };
@@ -21,12 +21,6 @@ static struct world_ring ring;
 static struct exo_cap space;
 static uint64_t buffers; /* 16 frames of Alice's */
 static uint8_t got[65536];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 /* Alice may send UDP from port 7 of her address on port 0. */
 static int set_up(void **state)
@@ -44,17 +38,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	while (world_sent(0, got, sizeof(got)))
-		;
-	for (uint32_t id = ALICE; id <= MALLORY; id++) {
-		net_env_end(world_env(id));
-		world_frames_free(id);
-		assert_int_equal(world_env(id)->account->rings, 0);
-		assert_int_equal(world_env(id)->account->flows, 0);
-		world_env_reset(id);
-	}
-	assert_int_equal(world_pins(), 0);
-	assert_int_equal(world_mbufs(), 0);
+	world_drain(0);
+	world_leave(ALICE, MALLORY);
 	return 0;
 }
 
@@ -580,5 +565,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(loses_its_space, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

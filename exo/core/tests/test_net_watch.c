@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, PORT = 1 };
 enum { ADDRESS = 0x0a000002, PEER = 0x0a000001, PAYLOAD = 100 };
@@ -19,12 +19,6 @@ static struct world_ring ring;
 static struct exo_cap space;
 static uint64_t buffer;
 static uint8_t got[2048];
-
-static int start(void **state)
-{
-	world_start();
-	return 0;
-}
 
 static int set_up(void **state)
 {
@@ -138,5 +132,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(bears_wild_heads, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, world_group, NULL);
 }

@@ -379,7 +379,7 @@ static void a_full_ring_loses(void **state)
 	uint16_t sequence = leg->sequence;
 
 	for (unsigned i = 0; i < DESCRIPTORS; i++)
-		make_packet(&packets[i], 1000 * i, 500, true);
+		make_packet(&packets[i], 1000ull * i, 500, true);
 	viewer.end = DESCRIPTORS;
 	assert_true(learn());
 	express_burst(&express, video, &viewer, 0);

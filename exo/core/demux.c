@@ -116,25 +116,25 @@ static inline void deliver(unsigned core, struct net_packet *packet, struct flt_
 
 /* Gives the first frames of a burst to the one who bound them, where only its ring is to be asked.
  * → how many. */
-static unsigned give_run(const struct burst *burst, unsigned n, struct net_binding_core *part,
-                         uint32_t accept)
+static inline unsigned give_run(unsigned core, const struct net_packet *packets, unsigned n,
+                                struct net_binding_core *part, uint32_t accept)
 {
 	uint64_t matched = 0, delivered = 0;
 
 	if (!part->ring || __atomic_load_n(&part->binding->handler, __ATOMIC_ACQUIRE))
 		return 0;
-	n = ring_deliver_run(part->ring, burst->packets, n, accept, part->binding->id);
+	n = ring_deliver_run(part->ring, packets, n, accept, part->binding->id);
 	for (unsigned i = 0; i < n; i++) {
-		matched += burst->packets[i].length;
-		delivered += accepted(&burst->packets[i], accept);
+		matched += packets[i].length;
+		delivered += accepted(&packets[i], accept);
 	}
 	if (n == 0)
 		return 0;
 	net_count_matched(part, n, matched);
 	part->counters.delivered_packets += n;
 	part->counters.delivered_bytes += delivered;
-	net_mark_binding(burst->core, part);
-	net_mark_ring(burst->core, part->ring, true);
+	net_mark_binding(core, part);
+	net_mark_ring(core, part->ring, true);
 	return n;
 }
 
@@ -143,7 +143,7 @@ static unsigned give_run(const struct burst *burst, unsigned n, struct net_bindi
 static void deliver_run(struct burst *burst, unsigned n, struct flt_verdict verdict)
 {
 	struct net_binding_core *part = verdict.owner;
-	unsigned given = n > 1 ? give_run(burst, n, part, verdict.accept) : 0;
+	unsigned given = n > 1 ? give_run(burst->core, burst->packets, n, part, verdict.accept) : 0;
 
 	if (n == 0)
 		return;
@@ -346,8 +346,26 @@ static inline const struct flt_verdict *known_verdict(const struct net_queue *qu
 	                      mbuf->data_len);
 }
 
-unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
-                    uint64_t generation, const struct flt_verdict *verdict)
+/* The frame that came by itself, of a known verdict. false: it goes the way of many. */
+static inline bool put_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
+                            const struct flt_verdict *verdict)
+{
+	struct net_binding_core *part = verdict ? verdict->owner : NULL;
+	struct net_packet packet;
+
+	if (!part)
+		return false;
+	describe(&packet, mbuf, queue->port, machine_tsc());
+	if (give_run(queue->core, &packet, 1, part, verdict->accept) == 0)
+		return false;
+	rte_pktmbuf_free_seg(mbuf);
+	return true;
+}
+
+static __attribute__((noinline)) unsigned demux_many(const struct net_queue *queue,
+                                                     struct rte_mbuf **mbufs, unsigned n,
+                                                     uint64_t generation,
+                                                     const struct flt_verdict *verdict)
 {
 	struct burst burst;
 	struct flt_verdict run = {0}; /* of the n_run frames in front of the burst's */
@@ -385,6 +403,18 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 		rte_pktmbuf_free(mbufs[late]);
 	net_finish(queue->core); /* before what may be answered next */
 	return i;
+}
+
+unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
+                    uint64_t generation, const struct flt_verdict *verdict)
+{
+	if (n == 1 && mbufs[0]->nb_segs == 1) {
+		if (!verdict)
+			verdict = known_verdict(queue, generation, mbufs[0]);
+		if (put_lone(queue, mbufs[0], verdict))
+			return 1;
+	}
+	return demux_many(queue, mbufs, n, generation, verdict);
 }
 
 void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)

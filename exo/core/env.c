@@ -112,7 +112,10 @@ void pe_post(struct pe *pe, uint32_t events)
 {
 	uint32_t before = __atomic_fetch_or(&pe->machine.events, events, __ATOMIC_SEQ_CST);
 
-	if ((before & events) != events && pe->core != machine_core())
+	if ((before & events) == events)
+		return;
+	slots_ready(pe);
+	if (pe->core != machine_core())
 		machine_nudge(pe->core);
 }
 

@@ -47,6 +47,7 @@ struct pe {
 	uint64_t timer;         /* TSC; UINT64_MAX: off */
 	uint64_t wait_deadline; /* in WAIT; UINT64_MAX: none */
 	uint64_t debt;          /* TSC ticks to be deducted from its next slots */
+	uint64_t slots;         /* atomic: bit i: slot i of its core is its own */
 	uint16_t selectors[2];  /* cs and ss of ring 3 */
 	bool cut;               /* lost the processor to an interrupt: SLOT_BEGIN tells it */
 	bool started;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The array of frame entries, as the files that implement ledger.h share it (frame.c, frame_init.c,
- * ledger.c, space.c), and ring_plain.c, which asks whose a frame is for each packet. Nobody else
+ * ledger.c, space.c), and ring_plain.c and ring_receive.c, which ask whose a frame is. Nobody else
  * includes this.
  */
 #ifndef CORE_FRAME_TABLE_H

@@ -395,7 +395,8 @@ static inline unsigned port_attachable(uint16_t port)
 }
 
 /* Hands frames to the port from this core. → how many it took; the others stay the caller's. */
-static inline unsigned port_send(unsigned core, uint16_t id, struct rte_mbuf **mbufs, unsigned n)
+static inline __attribute__((always_inline)) unsigned port_send(unsigned core, uint16_t id,
+                                                                struct rte_mbuf **mbufs, unsigned n)
 {
 	struct port *port = &ports[id];
 	uint16_t queue;

@@ -48,14 +48,22 @@ struct burst {
 	struct rte_mbuf *mbufs[NET_BURST];
 };
 
+/* Of a packet: it fits into a buffer, with what is copied too much. */
+static inline uint32_t length_max(uint16_t port)
+{
+	return RTE_MIN(port_frame_max(port), (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
+}
+
 /* Once: the environment may write there at any time. */
 static inline struct piece read_piece(const volatile struct exo_desc *desc)
 {
 	return (struct piece){desc->address, desc->length};
 }
 
-/* Asks for the frames of a piece, and adds them to what is known, or begins anew. */
-static __attribute__((noinline)) bool learn(struct known *known, uint32_t env, struct piece piece)
+/* Asks for the frames of a piece that lies in more than one, or behind what is known, and adds them
+ * to that, or begins anew. */
+static __attribute__((noinline)) bool learn_more(struct known *known, uint32_t env,
+                                                 struct piece piece)
 {
 	uint64_t from = known->from, bytes = known->bytes;
 	const uint8_t *at = known->at, *alias;
@@ -74,6 +82,18 @@ static __attribute__((noinline)) bool learn(struct known *known, uint32_t env, s
 		bytes += 4096;
 	} while (bytes < piece.address - from + piece.length);
 	*known = (struct known){from, bytes, at};
+	return true;
+}
+
+static inline bool learn(struct known *known, uint32_t env, struct piece piece)
+{
+	uint64_t from = piece.address & ~4095ull;
+
+	if (piece.length > from + 4096 - piece.address || from == known->from + known->bytes)
+		return learn_more(known, env, piece);
+	if (!frame_owned(env, from / 4096))
+		return false;
+	*known = (struct known){from, 4096, machine_frame(from / 4096)};
 	return true;
 }
 
@@ -114,6 +134,14 @@ static inline __attribute__((always_inline)) bool add(uint8_t *to, struct piece 
 	return true;
 }
 
+static inline void set_length(struct rte_mbuf *mbuf, uint32_t length)
+{
+	mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+	mbuf->ol_flags = 0;
+	mbuf->pkt_len = length;
+	mbuf->data_len = (uint16_t)length;
+}
+
 /* Puts packets into the burst's buffers, `pieces` descriptors each, as long as they are of its
  * sort. */
 static inline __attribute__((always_inline)) void put_all(struct burst *burst,
@@ -132,7 +160,8 @@ static inline __attribute__((always_inline)) void put_all(struct burst *burst,
 		uint32_t length;
 
 		if (desc->flags != (pieces == PIECES ? EXO_DESC_MORE : 0) ||
-		    desc->port != burst->port || first.length - 1 >= burst->length_max)
+		    desc->port != burst->port ||
+		    (pieces == PIECES && first.length - 1 >= burst->length_max))
 			return;
 		if (pieces == PIECES) {
 			desc = &queue[(at + 1) & mask];
@@ -145,13 +174,9 @@ static inline __attribute__((always_inline)) void put_all(struct burst *burst,
 		    !add(data, first, &burst->known[0], env) ||
 		    (pieces == PIECES &&
 		     !add(data + first.length, second, &burst->known[1], env)) ||
-		    !guard_knows(&ring->guard, data, RTE_MIN(length, (uint32_t)NET_HEADER_BYTES)) ||
-		    loop_way_of(mac, data) != LOOP_NOT)
+		    !guard_knows(&ring->guard, data, length) || loop_way_of(mac, data) != LOOP_NOT)
 			return;
-		mbuf->data_off = RTE_PKTMBUF_HEADROOM;
-		mbuf->ol_flags = 0;
-		mbuf->pkt_len = length;
-		mbuf->data_len = (uint16_t)length;
+		set_length(mbuf, length);
 		burst->bytes += length;
 		burst->n++;
 	}
@@ -184,15 +209,49 @@ static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core
 	return sent < burst->n || sent == NET_BURST;
 }
 
-bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core)
+/* A packet of one descriptor within one page, by itself: what answers one that came by itself.
+ * false: it is not so, or the port is full, and nothing has happened. */
+static __attribute__((noinline)) bool send_lone(struct net_ring *ring,
+                                                const struct net_space *space, unsigned core)
+{
+	const volatile struct exo_desc *desc =
+	        &ring->request->desc[ring->request_tail & (ring->size - 1)];
+	struct piece piece = read_piece(desc);
+	uint16_t id = desc->port;
+	uint32_t room = 4096 - piece.address % 4096;
+	struct rte_mbuf *mbuf;
+	uint8_t *data;
+
+	if (desc->flags != 0 || id >= net.n_ports || !(space->ports >> id & 1) ||
+	    piece.length < RTE_ETHER_HDR_LEN || piece.length > length_max(id) ||
+	    piece.length > room || !frame_owned(ring->env->id, piece.address / 4096))
+		return false;
+	mbuf = rte_mbuf_raw_alloc(ports[id].pool);
+	if (!mbuf)
+		return false;
+	data = (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
+	copy(data, (const uint8_t *)machine_frame(piece.address / 4096) + piece.address % 4096,
+	     piece.length, room);
+	set_length(mbuf, piece.length);
+	if (!guard_knows(&ring->guard, data, piece.length) ||
+	    loop_way_of(ports[id].mac, data) != LOOP_NOT || !port_send(core, id, &mbuf, 1)) {
+		rte_mempool_put(ports[id].pool, mbuf);
+		return false;
+	}
+	ring->counters.packets++;
+	ring->counters.bytes += piece.length;
+	ring_consume(ring, 1);
+	return true;
+}
+
+static __attribute__((noinline)) bool send_many(struct net_ring *ring,
+                                                const struct net_space *space, unsigned core,
+                                                uint32_t available)
 {
 	struct burst burst;
-	uint32_t available = ring_requests(ring);
 	const volatile struct exo_desc *first;
 	unsigned pieces;
 
-	if (available == 0)
-		return false;
 	first = &ring->request->desc[ring->request_tail & (ring->size - 1)];
 	pieces = first->flags & EXO_DESC_MORE ? PIECES : 1;
 	burst.port = first->port;
@@ -201,8 +260,7 @@ bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned c
 	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1) || burst.most == 0 ||
 	    rte_mempool_get_bulk(ports[burst.port].pool, (void **)burst.mbufs, burst.most))
 		return false;
-	burst.length_max = RTE_MIN(port_frame_max(burst.port),
-	                           (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
+	burst.length_max = length_max(burst.port);
 	burst.n = 0;
 	burst.bytes = 0;
 	burst.known[0] = burst.known[1] = (struct known){0};
@@ -214,4 +272,13 @@ bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned c
 		rte_mempool_put_bulk(ports[burst.port].pool, (void **)&burst.mbufs[burst.n],
 		                     burst.most - burst.n);
 	return burst.n > 0 && send_burst(&burst, ring, core, pieces);
+}
+
+bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core)
+{
+	uint32_t available = ring_requests(ring);
+
+	if (available == 0 || (available == 1 && send_lone(ring, space, core)))
+		return false;
+	return send_many(ring, space, core, available);
 }

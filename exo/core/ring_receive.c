@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "ledger.h"
+#include "frame_table.h"
 
 static struct net_buffer *buffer_at(struct net_ring *ring, uint32_t i)
 {
@@ -244,15 +244,30 @@ static inline uint32_t usual_room(const struct net_ring *ring)
 	return there < ring->size - used ? there : ring->size - used;
 }
 
+/* A page of the environment's, as the kernel sees it. */
+struct page {
+	uint64_t number;
+	uint8_t *at;
+};
+
+static __attribute__((noinline)) bool know(struct page *page, uint32_t env, uint64_t number)
+{
+	if (!frame_owned(env, number))
+		return false;
+	*page = (struct page){number, machine_frame(number)};
+	return true;
+}
+
 /*
  * The usual frame: one segment, into one buffer within one page, the i-th of those that there is
- * place for. Its owner can't change before the end of the poll, so it needs no pin; its descriptor
- * is read once. false: it is not so, or the page is not the environment's; nothing has happened
- * then.
+ * place for. Its owner can't change before the end of the poll, so it needs no pin, and a page that
+ * is known stays so; its descriptor is read once. false: it is not so, or the page is not the
+ * environment's; nothing has happened then.
  */
-static inline bool put_usual(const struct net_ring *ring, uint32_t i,
-                             const struct net_packet *packet, uint32_t length, uint16_t flags,
-                             uint64_t binding)
+static inline __attribute__((always_inline)) bool put_usual(const struct net_ring *ring, uint32_t i,
+                                                            const struct net_packet *packet,
+                                                            uint32_t length, uint16_t flags,
+                                                            uint64_t binding, struct page *page)
 {
 	uint32_t mask = ring->size - 1;
 	const struct exo_desc *fill = &ring->request->desc[(ring->request_tail + i) & mask];
@@ -263,10 +278,9 @@ static inline bool put_usual(const struct net_ring *ring, uint32_t i,
 
 	if (mbuf->nb_segs > 1 || packet->length >= ring->exchange_least - 1 || room < length ||
 	    room > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
-	    !ledger_frame_owned(ring->env->id, address / 4096))
+	    (address / 4096 != page->number && !know(page, ring->env->id, address / 4096)))
 		return false;
-	copy_few((uint8_t *)machine_frame(address / 4096) + offset,
-	         rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
+	copy_few(page->at + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
 	ring->response->desc[(ring->response_head + i) & mask] = (struct exo_desc){
 	        .address = address,
 	        .length = length,
@@ -293,7 +307,9 @@ static inline void show_usual(struct net_ring *ring, uint32_t n, uint64_t bytes)
 static inline bool deliver_usual(struct net_ring *ring, const struct net_packet *packet,
                                  uint32_t length, uint16_t flags, uint64_t binding)
 {
-	if (usual_room(ring) == 0 || !put_usual(ring, 0, packet, length, flags, binding))
+	struct page page = {.number = UINT64_MAX};
+
+	if (usual_room(ring) == 0 || !put_usual(ring, 0, packet, length, flags, binding, &page))
 		return false;
 	show_usual(ring, 1, length);
 	return true;
@@ -356,6 +372,7 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 static inline unsigned deliver_run(struct net_ring *ring, const struct net_packet *packets,
                                    unsigned n, uint32_t accept, uint64_t binding)
 {
+	struct page page = {.number = UINT64_MAX};
 	uint32_t room = usual_room(ring);
 	uint64_t bytes = 0;
 	unsigned i;
@@ -365,7 +382,7 @@ static inline unsigned deliver_run(struct net_ring *ring, const struct net_packe
 		const struct net_packet *packet = &packets[i];
 		uint32_t length = accept < packet->length ? accept : packet->length;
 
-		if (!put_usual(ring, i, packet, length, flags_of(packet, accept), binding))
+		if (!put_usual(ring, i, packet, length, flags_of(packet, accept), binding, &page))
 			break;
 		bytes += length;
 	}

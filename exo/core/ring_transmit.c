@@ -335,7 +335,7 @@ static bool is_full(const struct net_flight *flight, unsigned besides)
 }
 
 /* Completes what no NIC holds any more, in order. */
-static inline void settle(struct net_ring *ring)
+static __attribute__((noinline)) void settle_all(struct net_ring *ring)
 {
 	struct net_flight *flight = ring->flight;
 
@@ -349,6 +349,12 @@ static inline void settle(struct net_ring *ring)
 		complete(ring, ticket);
 		flight->tail++;
 	}
+}
+
+static inline void settle(struct net_ring *ring)
+{
+	if (ring->flight->tail != ring->flight->head)
+		settle_all(ring);
 }
 
 /* One line a second and environment at most, whatever rings it makes. */

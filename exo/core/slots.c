@@ -19,6 +19,7 @@ struct core {
 	struct pe *pes;
 	struct pe *slots[EXO_SLOTS_PER_CORE]; /* the owners' PEs on this core */
 	uint64_t owned;                       /* bit i: slots[i] is not NULL */
+	uint64_t ready; /* atomic: of those, all whose PEs may be able to run before `due` */
 
 	/* This core's own. */
 	struct pe *current;          /* NULL: none */
@@ -29,6 +30,7 @@ struct core {
 	uint64_t listen_at;          /* when NICs may interrupt who runs; UINT64_MAX: they may */
 	uint64_t listened;           /* when they could last, or the core halted */
 	uint64_t last_work;          /* TSC at which there was something to do */
+	uint64_t due;                /* when the others may by time alone, at the earliest */
 	bool watching;               /* see net_watch */
 
 	uint32_t send_wanted; /* atomic: rings' bells have rung */
@@ -62,11 +64,18 @@ void core_send_soon(unsigned core)
 
 static void assign(struct core *core, unsigned index, struct pe *pe)
 {
+	struct pe *before = core->slots[index];
+
+	if (before)
+		__atomic_and_fetch(&before->slots, ~(1ull << index), __ATOMIC_RELAXED);
 	core->slots[index] = pe;
-	if (pe)
-		core->owned |= 1ull << index;
-	else
+	if (!pe) {
 		core->owned &= ~(1ull << index);
+		return;
+	}
+	__atomic_or_fetch(&pe->slots, 1ull << index, __ATOMIC_RELAXED);
+	core->owned |= 1ull << index;
+	slots_ready(pe);
 }
 
 static struct exo_slot_info *slots_of(unsigned core)
@@ -163,11 +172,29 @@ static bool runnable(struct pe *pe, uint64_t now)
 	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) != 0;
 }
 
-/* What needs no closer look: it waits, and for something that has not come. */
-static inline bool asleep(const struct pe *pe, uint64_t now)
+void slots_ready(struct pe *pe)
 {
-	return pe->machine.waiting && now < pe->wait_deadline && now < pe->timer &&
-	       __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) == 0;
+	__atomic_or_fetch(&cores[pe->core].ready, __atomic_load_n(&pe->slots, __ATOMIC_RELAXED),
+	                  __ATOMIC_SEQ_CST);
+}
+
+/* What needs no closer look: it waits, and for something that has not come. It is looked at again
+ * when an event says so, or at its time; what is parked, each time: who transfers control to it
+ * tells nobody. */
+static inline bool asleep(struct core *core, struct pe *pe, uint64_t now)
+{
+	if (!pe->machine.waiting || now >= pe->wait_deadline || now >= pe->timer ||
+	    __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) != 0)
+		return false;
+	if (pe->machine.parked)
+		return true;
+	core->due = pe->wait_deadline < core->due ? pe->wait_deadline : core->due;
+	core->due = pe->timer < core->due ? pe->timer : core->due;
+	__atomic_and_fetch(&core->ready, ~pe->slots, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) == 0)
+		return true;
+	slots_ready(pe); /* an event came in between */
+	return false;
 }
 
 static bool timer_passed(struct pe *pe, uint64_t now)
@@ -217,16 +244,22 @@ static uint64_t slot_length(struct pe *pe)
 }
 
 /* Goes once round the vector, from the slot behind *slot on. Scheduling lock held. */
-static struct pe *next_runnable(const struct core *core, unsigned *slot, uint64_t now)
+static struct pe *next_runnable(struct core *core, unsigned *slot, uint64_t now)
 {
 	unsigned first = (*slot + 1) % EXO_SLOTS_PER_CORE;
-	uint64_t owned = core->owned >> first | core->owned << -first % EXO_SLOTS_PER_CORE;
+	uint64_t ready;
 
-	for (; owned; owned &= owned - 1) {
-		unsigned at = (first + (unsigned)__builtin_ctzll(owned)) % EXO_SLOTS_PER_CORE;
+	if (now >= core->due) {
+		core->due = UINT64_MAX;
+		__atomic_or_fetch(&core->ready, core->owned, __ATOMIC_SEQ_CST);
+	}
+	ready = __atomic_load_n(&core->ready, __ATOMIC_SEQ_CST) & core->owned;
+	ready = ready >> first | ready << -first % EXO_SLOTS_PER_CORE;
+	for (; ready; ready &= ready - 1) {
+		unsigned at = (first + (unsigned)__builtin_ctzll(ready)) % EXO_SLOTS_PER_CORE;
 		struct pe *pe = core->slots[at];
 
-		pe = asleep(pe, now) ? NULL : actor(core, pe, now);
+		pe = asleep(core, pe, now) ? NULL : actor(core, pe, now);
 		if (pe) {
 			*slot = at;
 			return pe;
@@ -620,6 +653,7 @@ int64_t slots_donate(uint32_t id, bool wake)
 			continue;
 		if (wake)
 			pe->wait_deadline = 0;
+		slots_ready(pe);
 		core->donee = actor(core, pe, machine_tsc());
 		result = core->donee ? 0 : -EXO_EAGAIN;
 	}
@@ -661,16 +695,24 @@ int64_t slots_call_wait(struct call *call)
 	return 0;
 }
 
-/* Looks once at what came meanwhile before it goes to sleep: under load nobody is switched. */
+/* Looks once at what came meanwhile before it goes to sleep: under load nobody is switched, and
+ * NICs need not interrupt. */
 int64_t slots_call_ring_wait(struct call *call)
 {
+	const uint32_t *events = &call->pe->machine.events;
+	struct core *core = this_core();
 	int64_t error = net_call_send(call->env, call->arg[1]);
 
 	call->arg[1] = call->arg[2] = 0;
 	if (error)
 		return error;
-	if (__atomic_load_n(&call->pe->machine.events, __ATOMIC_RELAXED) == 0)
-		(void)poll(this_core());
+	if (__atomic_load_n(events, __ATOMIC_RELAXED) == 0) {
+		core->listened = poll(core);
+		if (__atomic_load_n(events, __ATOMIC_RELAXED) != 0) {
+			begin_deaf(core, core->listened);
+			arm(core, call->pe);
+		}
+	}
 	return slots_call_wait(call);
 }
 

@@ -58,6 +58,9 @@ int64_t slots_donate(uint32_t id, bool wake);
 /* Another PE of this core has the rest of the slot, or has it back; it is entered. */
 void slots_switch(struct pe *to);
 
+/* A PE may be able to run, by an event that it has got. Lock-free, any core. */
+void slots_ready(struct pe *pe);
+
 /* A PE that has been set up appears on its core; one that goes disappears, with its slots'
  * reference to it. Core lock held. */
 void slots_add(struct pe *pe);

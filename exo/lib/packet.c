@@ -335,3 +335,11 @@ void exo_tx_flush(struct exo_tx *tx)
 	tx->unflushed = false;
 	exo_ring_doorbell(&tx->ring);
 }
+
+int64_t exo_tx_wait(struct exo_tx *tx, uint64_t deadline)
+{
+	bool unflushed = tx->unflushed;
+
+	tx->unflushed = false;
+	return unflushed ? exo_ring_wait(&tx->ring, deadline) : exo_wait(deadline);
+}

@@ -101,6 +101,8 @@ int exo_tx_send(struct exo_tx *tx, const struct exo_tx_buffer *buffer, uint32_t 
 
 /* Tells the polling core, where something was sent since the last flush. */
 void exo_tx_flush(struct exo_tx *tx);
+/* The same, and sleeps like exo_wait (libexo/call.h), for one crossing of the border. */
+int64_t exo_tx_wait(struct exo_tx *tx, uint64_t deadline);
 
 /* Takes completions; exo_tx_take does so by itself when it runs out of buffers. → how many. */
 uint32_t exo_tx_reclaim(struct exo_tx *tx);

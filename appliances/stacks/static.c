@@ -34,6 +34,7 @@ static struct exo_ring tx;
 static struct exo_pages headers; /* HEADERS_SIZE for each descriptor of the ring */
 static struct exo_pages content; /* the site's */
 static uint32_t queued, room;    /* descriptors written, not published; free, as seen last */
+static bool unheard;             /* the doorbell is to be rung for what was published */
 static struct static_site site;
 static struct static_stack *stack;
 static uint64_t no_buffer; /* frames that were not sent: TCP sends them again */
@@ -97,7 +98,24 @@ static void flush(void)
 	exo_ring_publish(&tx, queued);
 	room -= queued;
 	queued = 0;
-	exo_ring_doorbell(&tx);
+	unheard = true;
+}
+
+/* The kernel hears of it; or with the call that sleeps. */
+static void tell(void)
+{
+	if (unheard)
+		exo_ring_doorbell(&tx);
+	unheard = false;
+}
+
+static void rest(uint64_t deadline)
+{
+	if (unheard)
+		exo_ring_wait(&tx, deadline);
+	else
+		exo_wait(deadline);
+	unheard = false;
 }
 
 static int open_sender(void)
@@ -245,8 +263,10 @@ static _Noreturn void serve(void)
 		uint64_t now, due;
 
 		/* What comes from now on wakes us. */
-		if (poll() == BURST)
+		if (poll() == BURST) {
+			tell();
 			continue;
+		}
 		now = exo_time_now_ns();
 		due = static_stack_run(stack, now);
 		flush();
@@ -262,7 +282,7 @@ static _Noreturn void serve(void)
 				due = told + STATS_PERIOD_NS;
 			}
 		}
-		exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
+		rest(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
 	}
 }
 

@@ -201,8 +201,8 @@ static _Noreturn void serve(void)
 		uint32_t taken = tcp_exo_poll(&net);
 		uint64_t deadline = video_run(&video, exo_time_now_ns()), now;
 
-		/* What the server sent leaves with the next poll. */
-		taken += tcp_exo_poll(&net) + shelf_step(&shelf);
+		/* What the server sent leaves with the wait, or the next poll. */
+		taken += udp_exo_turn(&net.driver) + shelf_step(&shelf);
 		now = exo_time_now_ns();
 		if (taken == 0 && deadline > now)
 			tcp_exo_wait(&net, deadline - now);

@@ -149,12 +149,15 @@ static void say_ready(int files)
 		exo_mailbox_send(&end, EXO_CHANNEL_HELLO, NULL, 0);
 }
 
+/* The kernel hears of what is to be sent; of the first net's with the call that sleeps. */
 static void wait(uint64_t due)
 {
-	for (unsigned i = 0; i < n_nets; i++)
+	for (unsigned i = 1; i < n_nets; i++) {
+		udp_exo_tell(&nets[i].driver);
 		if (nets[i].driver.deadline < due)
 			due = nets[i].driver.deadline;
-	exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
+	}
+	udp_exo_wait_until(&nets[0].driver, due);
 }
 
 static bool more_came(void)
@@ -172,9 +175,12 @@ static _Noreturn void serve(void)
 	for (;;) {
 		(void)http_server_run(server, exo_time_now_ns(), wall_seconds());
 		for (unsigned i = 0; i < n_nets; i++)
-			(void)tcp_exo_poll(&nets[i]);
+			(void)udp_exo_turn(&nets[i].driver);
 		if (!more_came())
 			wait(http_server_deadline(server));
+		else
+			for (unsigned i = 0; i < n_nets; i++)
+				udp_exo_tell(&nets[i].driver);
 	}
 }
 

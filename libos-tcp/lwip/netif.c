@@ -92,7 +92,8 @@ static void input(struct lwip_exo *port, const struct exo_rx_frame *frame)
 		pbuf_free(packet);
 }
 
-uint32_t lwip_exo_poll(struct lwip_exo *port)
+/* A poll, but that the kernel hears of what is sent later. */
+static uint32_t turn(struct lwip_exo *port)
 {
 	static struct exo_rx_frame frames[BURST];
 	uint32_t n = exo_rx_burst(&port->net.rx, frames, BURST);
@@ -105,6 +106,13 @@ uint32_t lwip_exo_poll(struct lwip_exo *port)
 	exo_rx_release(&port->net.rx, frames, n);
 	sys_check_timeouts();
 	port->due = handing_over ? exo_handover_run(&port->handover) : UINT64_MAX;
+	return n;
+}
+
+uint32_t lwip_exo_poll(struct lwip_exo *port)
+{
+	uint32_t n = turn(port);
+
 	exo_tx_flush(&port->net.tx);
 	return n;
 }
@@ -116,14 +124,19 @@ void lwip_exo_wait(struct lwip_exo *port)
 
 	if (ms != SYS_TIMEOUTS_SLEEPTIME_INFINITE && now + ms * 1000000ull < due)
 		due = now + ms * 1000000ull;
-	exo_wait(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
+	exo_tx_wait(&port->net.tx,
+	            due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
 }
 
 _Noreturn void lwip_exo_serve(struct lwip_exo *port)
 {
-	for (;;)
-		if (lwip_exo_poll(port) == 0)
+	for (;;) {
+		turn(port);
+		if (exo_ring_ready(&port->net.rx.ring))
+			exo_tx_flush(&port->net.tx);
+		else
 			lwip_exo_wait(port);
+	}
 }
 
 /* ---- Handing over ---- */

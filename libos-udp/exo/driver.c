@@ -472,25 +472,27 @@ static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 {
 	const uint32_t room = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
 	uint32_t size = desc->length < room ? desc->length : room;
+	uint64_t cookie = desc->cookie;
+	uint16_t flags = desc->flags, port = desc->port;
 	struct udp_buffer *buffer;
 
-	if (!was_in(driver, desc->cookie, PLACE_FILLED))
+	if (!was_in(driver, cookie, PLACE_FILLED))
 		return;
 	driver->n_filled--;
 	if (desc->timestamp != driver->stamp) { /* a burst has one */
 		driver->stamp = desc->timestamp;
 		driver->stamp_ns = exo_time_ns(driver->stamp - exo_info()->tsc_boot);
 	}
-	buffer = &driver->buffers[desc->cookie];
+	buffer = &driver->buffers[cookie];
 	*buffer = (struct udp_buffer){
-	        .data = bytes_of(driver, (uint32_t)desc->cookie) + UDP_HEADROOM,
+	        .data = bytes_of(driver, (uint32_t)cookie) + UDP_HEADROOM,
 	        .size = size,
 	        .head = UDP_HEADROOM,
 	        .tail = room - size,
-	        .flags = desc->flags == 0 ? 0 : flags_of(desc->flags),
+	        .flags = flags == 0 ? 0 : flags_of(flags),
 	        .time = driver->stamp_ns,
 	};
-	buffer->interface = interface_of(driver, desc->port, driver->tagged ? untag(buffer) : 0);
+	buffer->interface = interface_of(driver, port, driver->tagged ? untag(buffer) : 0);
 	udp_stack_input(driver->stack, buffer);
 }
 
@@ -513,7 +515,7 @@ static void publish(struct udp_exo *driver)
 	driver->unheard = true;
 }
 
-static void ring_bell(struct udp_exo *driver)
+void udp_exo_tell(struct udp_exo *driver)
 {
 	if (driver->unheard)
 		driver->unheard = exo_ring_doorbell(&driver->tx) < 0;
@@ -549,8 +551,7 @@ static __attribute__((noinline)) void do_due(struct udp_exo *driver, bool handin
 	driver->due = tsc_of(driver->deadline);
 }
 
-/* A poll, but for the bell. */
-static uint32_t turn(struct udp_exo *driver)
+uint32_t udp_exo_turn(struct udp_exo *driver)
 {
 	bool handing_over = driver->handover != NULL && exo_handover_active(driver->handover);
 	uint32_t n;
@@ -571,9 +572,9 @@ static uint32_t turn(struct udp_exo *driver)
 
 uint32_t udp_exo_poll(struct udp_exo *driver)
 {
-	uint32_t n = turn(driver);
+	uint32_t n = udp_exo_turn(driver);
 
-	ring_bell(driver);
+	udp_exo_tell(driver);
 	return n;
 }
 
@@ -593,12 +594,17 @@ void udp_exo_wait(struct udp_exo *driver, uint64_t ns)
 	rest(driver, ns == 0 ? driver->due : earlier(driver->due, exo_tsc() + exo_time_ticks(ns)));
 }
 
+void udp_exo_wait_until(struct udp_exo *driver, uint64_t ns)
+{
+	rest(driver, earlier(driver->due, tsc_of(ns)));
+}
+
 _Noreturn void udp_exo_serve(struct udp_exo *driver)
 {
 	for (;;) {
-		turn(driver);
+		udp_exo_turn(driver);
 		if (exo_ring_ready(&driver->rx))
-			ring_bell(driver);
+			udp_exo_tell(driver);
 		else
 			rest(driver, driver->due);
 	}

@@ -212,7 +212,16 @@ void flow_keep_transport(const struct packet *packet, const struct udp_transport
 /* What the application may change about a socket at any time. */
 static uint32_t manner_of(const struct udp_socket *socket)
 {
-	return socket->ttl | (uint32_t)socket->tos << 8 | (uint32_t)socket->dont_fragment << 16;
+	uint32_t manner;
+
+	_Static_assert(offsetof(struct udp_socket, ttl) ==
+	                               offsetof(struct udp_socket, only_family) + 1 &&
+	                       offsetof(struct udp_socket, dont_fragment) ==
+	                               offsetof(struct udp_socket, only_family) + 3,
+	               "they lie in one word");
+	memcpy(&manner, (const uint8_t *)socket + offsetof(struct udp_socket, only_family),
+	       sizeof manner);
+	return manner;
 }
 
 /* What an answer's headers have of the socket's manner. */

@@ -108,9 +108,15 @@ int udp_exo_open_bare(struct udp_exo *driver, const struct udp_exo_options *opti
 int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages);
 /* Takes what has arrived, does what is due, sends. → frames taken; 0: there is time to wait. */
 uint32_t udp_exo_poll(struct udp_exo *driver);
+/* The same in two halves: all of it, but that the kernel does not hear yet of what is to be sent;
+ * and telling it, which udp_exo_wait does, too, for one crossing of the border. */
+uint32_t udp_exo_turn(struct udp_exo *driver);
+void udp_exo_tell(struct udp_exo *driver);
 /* Sleeps until something arrives, the stack's deadline, or at most `ns` nanoseconds (0: no such
  * bound). */
 void udp_exo_wait(struct udp_exo *driver, uint64_t ns);
+/* Likewise, at most until that time of the stack's clock. */
+void udp_exo_wait_until(struct udp_exo *driver, uint64_t ns);
 /* Serves for ever. */
 _Noreturn void udp_exo_serve(struct udp_exo *driver);
 

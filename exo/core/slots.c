@@ -285,31 +285,6 @@ static struct pe *choose(struct core *core, uint64_t now)
 	return NULL;
 }
 
-/* Enters a PE's environment, and those of all who wait for its reply; a caller that has ended is
- * left to its end. */
-static bool enter_chain(struct pe *pe)
-{
-	if (!env_enter(pe->env))
-		return false;
-	while (pe->machine.caller && env_enter(pe_of(pe->machine.caller)->env))
-		pe = pe_of(pe->machine.caller);
-	if (pe->machine.caller)
-		transfer_abandon(pe_of(pe->machine.caller), 0);
-	return true;
-}
-
-/* The last to be left first knows who comes next. */
-static void leave_chain(struct pe *pe)
-{
-	while (pe) {
-		struct machine_pe *caller = pe->machine.caller;
-		struct env *env = pe->env;
-
-		pe = caller ? pe_of(caller) : NULL;
-		env_leave(env);
-	}
-}
-
 /* The next PE to run, entered; NULL: nobody can run now. */
 static struct pe *pick(struct core *core, uint64_t now)
 {
@@ -319,7 +294,7 @@ static struct pe *pick(struct core *core, uint64_t now)
 	machine_lock(&core->lock);
 	pe = choose(core, now);
 	if (pe)
-		entered = enter_chain(pe);
+		entered = transfer_enter(pe);
 	machine_unlock(&core->lock);
 	return entered ? pe : NULL;
 }
@@ -516,7 +491,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	core->last_work = started;
 	if (passes_on(core, payer, started)) {
 		core->current = NULL;
-		leave_chain(pe);
+		transfer_leave(pe);
 		if (held)
 			env_leave(payer);
 		return;
@@ -537,7 +512,7 @@ static void run_slot(struct core *core, struct pe *pe)
 	started = machine_tsc() - started;
 	core_raise(payer, EXO_EXT_SLOT_END, machine_core(), started, 0);
 	payer->account->ticks_used += started;
-	leave_chain(core->current);
+	transfer_leave(core->current);
 	core->current = NULL;
 	if (held)
 		env_leave(payer);

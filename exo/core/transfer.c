@@ -78,6 +78,29 @@ void transfer_unlink(struct pe *pe)
 		transfer_abandon(pe_of(pe->machine.caller), -EXO_ENOENT);
 }
 
+bool transfer_enter(struct pe *pe)
+{
+	if (!env_enter(pe->env))
+		return false;
+	while (pe->machine.caller && env_enter(pe_of(pe->machine.caller)->env))
+		pe = pe_of(pe->machine.caller);
+	if (pe->machine.caller)
+		transfer_abandon(pe_of(pe->machine.caller), 0);
+	return true;
+}
+
+/* The last to be left first knows who comes next. */
+void transfer_leave(struct pe *pe)
+{
+	while (pe) {
+		struct machine_pe *caller = pe->machine.caller;
+		struct env *env = pe->env;
+
+		pe = caller ? pe_of(caller) : NULL;
+		env_leave(env);
+	}
+}
+
 static int try_invoke(const struct call *call, struct pe *to)
 {
 	if (to->core != machine_core())

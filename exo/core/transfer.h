@@ -22,6 +22,10 @@
 void transfer_unlink(struct pe *pe);
 /* Lets `pe` go on without the reply that it waits for. Scheduling lock. */
 void transfer_abandon(struct pe *pe, int64_t result);
+/* Enters a PE's environment, and those of all who wait for its reply; a caller that has ended is
+ * left to its end. false: it has ended itself. Scheduling lock. And leaves them. */
+bool transfer_enter(struct pe *pe);
+void transfer_leave(struct pe *pe);
 /* Delivers the oldest letter as a REMOTE upcall, if the PE is ready. Whether more wait. */
 bool transfer_deliver(struct pe *pe, bool *delivered);
 

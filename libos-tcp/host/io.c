@@ -37,6 +37,18 @@ static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, in
 	return got ? got : -1;
 }
 
+static void tell_beside(struct sock *sock, struct msghdr *message, const struct sock_origin *origin)
+{
+	bool cut = false;
+
+	message->msg_controllen =
+	        message->msg_control == NULL
+	                ? 0
+	                : sock_control_write(sock, origin, NULL, 0, message->msg_control,
+	                                     message->msg_controllen, &cut);
+	message->msg_flags |= cut ? MSG_CTRUNC : 0;
+}
+
 ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, int flags)
 {
 	struct sock_data to = {.pieces = message->msg_iov, .n = message->msg_iovlen};
@@ -45,12 +57,15 @@ ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, i
 
 	net_enter(net);
 	int64_t got = read_all(net, fd, &to, flags, &origin);
-	message->msg_controllen = 0;
 	message->msg_flags = 0;
+	entry = sock_entry_of(net, fd);
+	if (got >= 0 && entry)
+		tell_beside(entry->sock, message, &origin);
+	else
+		message->msg_controllen = 0;
 	if (got >= 0 && origin.datagram && origin.from.ip.family != 0) {
 		if ((uint64_t)got < origin.size)
 			message->msg_flags |= MSG_TRUNC;
-		entry = sock_entry_of(net, fd);
 		if (entry && message->msg_name)
 			sock_address_put(entry->sock, &origin.from, message->msg_name,
 			                 &message->msg_namelen);
@@ -104,6 +119,13 @@ ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *mess
 	int64_t put = 0, part = -1;
 
 	net_enter(net);
+	entry = sock_entry_of(net, fd);
+	if (entry && message->msg_control &&
+	    (part = sock_control_read(entry->sock, message->msg_control, message->msg_controllen,
+	                              &from, NULL)) < 0) {
+		net_leave(net);
+		return net_result(part);
+	}
 	while ((entry = sock_entry_of(net, fd))) {
 		part = sock_send(entry->sock, &from, flags, message->msg_name,
 		                 message->msg_namelen);

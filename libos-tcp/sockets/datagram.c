@@ -51,11 +51,13 @@ static void on_receive(struct udp_socket *socket, struct udp_datagram *datagram)
 		block->total = datagram->size;
 		block->from = datagram->from;
 		block->to = datagram->to.ip;
+		block->ttl = datagram->ttl;
+		block->tos = datagram->tos;
 		memcpy(block->bytes, datagram->data + at, block->size);
 		at += block->size;
 		queue_add(&sock->queue, block);
 	}
-	sock->edges++;
+	sock_news(sock);
 }
 
 /* Only who is connected hears of errors (udp(7)). */
@@ -72,7 +74,7 @@ static void on_failure(struct udp_socket *socket, enum udp_failure failure,
 	if (!sock->connected || (unsigned)failure >= sizeof(errors) / sizeof(errors[0]))
 		return;
 	sock->error = errors[failure];
-	sock->edges++;
+	sock_news(sock);
 }
 
 int datagram_bind(struct sock *sock)
@@ -156,6 +158,8 @@ int64_t datagram_receive(struct sock *sock, const struct sock_data *to, int flag
 	origin->from = block->from;
 	origin->to = (struct udp_endpoint){.ip = block->to, .port = sock->local.port};
 	origin->size = left = block->total;
+	origin->ttl = block->ttl;
+	origin->tos = block->tos;
 	for (n = blocks_for(left); n > 0; n--, block = block->next)
 		got += cursor_put(&at, block->bytes, block->size);
 	if ((flags & MSG_PEEK) == 0)
@@ -197,8 +201,11 @@ int64_t datagram_send(struct sock *sock, const struct sock_data *from,
 		return error;
 	sock->udp.ttl = sock->options.ttl;
 	sock->udp.tos = sock->options.tos;
+	if (from->source.family != 0)
+		sock->udp.local.ip = from->source;
 	error = error_of(udp_socket_send_copy(&sock->udp, gather(sock, from, (uint32_t)size),
 	                                      (uint32_t)size, where));
+	sock->udp.local.ip = sock->local.ip;
 	return error < 0 ? error : (int64_t)size;
 }
 

@@ -16,6 +16,9 @@ struct sock_block {
 	struct sock_block *next;
 	uint32_t begin, size; /* bytes not read yet */
 	uint32_t total;       /* of the datagram that begins here */
+	uint16_t rights;      /* lie at the end of bytes, and before them … */
+	uint8_t name;         /* … so many bytes of the sender's name */
+	uint8_t ttl, tos;
 	struct udp_endpoint from;
 	struct udp_ip to;
 	uint8_t bytes[BLOCK_ROOM];
@@ -26,6 +29,11 @@ _Static_assert(sizeof(struct sock_block) <= SOCK_BLOCK_BYTES + 32, "a block is w
 /* ---- sock.c ---- */
 struct sock *sock_take(struct socks *set, enum sock_kind kind, int domain);
 int sock_take_error(struct sock *sock); /* clears it */
+static inline void sock_news(struct sock *sock)
+{
+	sock->edges++;
+	sock->set->news++;
+}
 
 /* ---- queue.c ---- */
 struct sock_block *queue_block(struct socks *set); /* NULL: none */
@@ -34,6 +42,11 @@ void queue_clear(struct socks *set, struct sock_queue *queue);
 void queue_add(struct sock_queue *queue, struct sock_block *block);
 /* Takes the first block off and frees it. */
 void queue_drop_first(struct socks *set, struct sock_queue *queue);
+
+/* Bytes of data that it holds at most. Its i-th right; one more, before there is anything else. */
+uint32_t block_room(const struct sock_block *block);
+uint16_t block_right(const struct sock_block *block, unsigned i);
+void block_put_right(struct sock_block *block, uint16_t right);
 
 /* Where a copy from or to pieces stands. */
 struct cursor {
@@ -74,11 +87,19 @@ int64_t datagram_send(struct sock *sock, const struct sock_data *from,
 unsigned datagram_poll(struct sock *sock);
 int datagram_group(struct sock *sock, const struct udp_ip *group, bool join);
 
-/* ---- pair.c ---- */
-int pair_shutdown(struct sock *sock, int how);
-void pair_close(struct sock *sock);
-int64_t pair_receive(struct sock *sock, const struct sock_data *to, int flags);
-int64_t pair_send(struct sock *sock, const struct sock_data *from);
-unsigned pair_poll(struct sock *sock);
+/* ---- control.c ---- */
+/* What is told beside the data that is received; NULL: the option is none of those. */
+bool *control_wanted(struct sock *sock, int level, int name);
+
+/* ---- local.c ---- */
+int local_listen(struct sock *sock, int backlog);
+int local_accept(struct sock *sock, struct sock **made);
+int local_shutdown(struct sock *sock, int how);
+void local_close(struct sock *sock);
+int64_t local_receive(struct sock *sock, const struct sock_data *to, int flags,
+                      struct sock_origin *origin);
+int64_t local_send(struct sock *sock, const struct sock_data *from);
+unsigned local_poll(const struct sock *sock);
+int local_name(const struct sock *sock, bool peer, void *address, socklen_t *size);
 
 #endif

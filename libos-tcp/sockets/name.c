@@ -22,7 +22,6 @@ void sock_address_put(const struct sock *sock, const struct udp_endpoint *endpoi
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(endpoint->port)};
 	struct sockaddr_in6 in6;
-	sa_family_t local = AF_UNIX;
 	const void *from = &in;
 	socklen_t full = sizeof(in);
 
@@ -31,9 +30,6 @@ void sock_address_put(const struct sock *sock, const struct udp_endpoint *endpoi
 	if (sock->domain == AF_INET6) {
 		from = &in6;
 		full = sizeof(in6);
-	} else if (sock->domain == AF_UNIX) {
-		from = &local;
-		full = sizeof(local);
 	}
 	memcpy(address, from, *size < full ? *size : full);
 	*size = full;

@@ -35,7 +35,6 @@ static const struct kept {
         {SOL_SOCKET, SO_TIMESTAMP, 1, 0},
         {SOL_SOCKET, SO_ZEROCOPY, 0, 1},
         {SOL_SOCKET, SO_BUSY_POLL, 0, INT32_MAX},
-        {IPPROTO_TCP, TCP_INQ, 0, 1},
         {IPPROTO_TCP, TCP_FASTOPEN, 0, INT32_MAX},
         {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1},
         {IPPROTO_IP, IP_RECVERR, 1, 0},
@@ -297,15 +296,26 @@ static bool is_group(int level, int name, bool *join)
 	       (level == IPPROTO_IPV6 && name == IPV6_LEAVE_GROUP);
 }
 
+static int set_wanted(bool *wanted, int level, int number)
+{
+	if (level == IPPROTO_TCP && !within(number, 0, 1))
+		return EINVAL;
+	*wanted = number != 0;
+	return 0;
+}
+
 /* Options whose value is one number. */
 static int set_number(struct sock *sock, int level, int name, int number)
 {
+	bool *wanted = control_wanted(sock, level, name);
 	const struct kept *kept = find_kept(level, name);
 	struct tcp_options options = options_of(sock);
 	int error = ENOPROTOOPT;
 
 	if (kept != NULL)
 		return set_kept(sock, kept, number);
+	if (wanted != NULL)
+		return set_wanted(wanted, level, number);
 	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
 		sock->only_six = number != 0;
 	if (level == IPPROTO_TCP && name == TCP_WINDOW_CLAMP && number == 0 && sock->bound)
@@ -325,6 +335,14 @@ static int set_number(struct sock *sock, int level, int name, int number)
 	return error != 0 ? error : set_options(sock, &options);
 }
 
+/* Levels that a socket does not know at all. */
+static bool knows_level(const struct sock *sock, int level)
+{
+	return level == SOL_SOCKET ||
+	       (sock->kind != SOCK_KIND_LOCAL && (level == IPPROTO_IP || level == IPPROTO_IPV6 ||
+	                                          level == IPPROTO_TCP || level == IPPROTO_UDP));
+}
+
 int sock_set_option(struct sock *sock, int level, int name, const void *value, socklen_t size)
 {
 	struct tcp_options options = options_of(sock);
@@ -332,6 +350,8 @@ int sock_set_option(struct sock *sock, int level, int name, const void *value, s
 	uint8_t byte = 0;
 	bool join;
 
+	if (!knows_level(sock, level))
+		return sock->kind == SOCK_KIND_LOCAL ? -EOPNOTSUPP : -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return -set_linger(sock, value, size);
 	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
@@ -490,7 +510,9 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 			*value = stream_soft_error(sock);
 		return 0;
 	case SO_TYPE:
-		*value = sock->kind == SOCK_KIND_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
+		*value = sock->kind == SOCK_KIND_LOCAL      ? sock->type
+		         : sock->kind == SOCK_KIND_DATAGRAM ? SOCK_DGRAM
+		                                            : SOCK_STREAM;
 		return 0;
 	case SO_DOMAIN:
 		*value = sock->domain;
@@ -501,7 +523,7 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 		                                          : 0;
 		return 0;
 	case SO_ACCEPTCONN:
-		*value = sock->listener != NULL;
+		*value = sock->listener != NULL || sock->listening;
 		return 0;
 	case SO_RCVBUF:
 		*value = (int)(sock->kind == SOCK_KIND_STREAM ? receive_buffer(options)
@@ -627,10 +649,11 @@ static int give(void *value, socklen_t *size, const void *from, socklen_t full)
 static int get_number(struct sock *sock, int level, int name, int *number)
 {
 	const struct kept *kept = find_kept(level, name);
+	const bool *wanted = control_wanted(sock, level, name);
 	struct tcp_options options = options_of(sock);
 
-	if (kept != NULL) {
-		*number = sock->kept[kept - kept_options];
+	if (kept != NULL || wanted != NULL) {
+		*number = kept != NULL ? sock->kept[kept - kept_options] : *wanted;
 		return 0;
 	}
 	if (level == SOL_SOCKET)
@@ -655,6 +678,8 @@ int sock_get_option(struct sock *sock, int level, int name, void *value, socklen
 {
 	int number = 0, error;
 
+	if (!knows_level(sock, level))
+		return sock->domain == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
 	if (level == SOL_SOCKET && name == SO_LINGER) {
 		struct linger linger = {sock->linger, sock->linger_s};
 		return give(value, size, &linger, sizeof(linger));

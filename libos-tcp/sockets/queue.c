@@ -12,7 +12,27 @@ struct sock_block *queue_block(struct socks *set)
 	set->blocks_free--;
 	block->next = NULL;
 	block->begin = block->size = block->total = 0;
+	block->rights = block->name = 0;
 	return block;
+}
+
+uint32_t block_room(const struct sock_block *block)
+{
+	return BLOCK_ROOM - (uint32_t)block->rights * 2 - block->name;
+}
+
+uint16_t block_right(const struct sock_block *block, unsigned i)
+{
+	uint16_t right;
+
+	memcpy(&right, block->bytes + BLOCK_ROOM - 2 * (size_t)(i + 1), sizeof(right));
+	return right;
+}
+
+void block_put_right(struct sock_block *block, uint16_t right)
+{
+	block->rights++;
+	memcpy(block->bytes + BLOCK_ROOM - 2 * (size_t)block->rights, &right, sizeof(right));
 }
 
 static void give(struct socks *set, struct sock_block *block)
@@ -42,6 +62,9 @@ void queue_drop_first(struct socks *set, struct sock_queue *queue)
 		queue->last = NULL;
 	queue->blocks--;
 	queue->bytes -= block->size;
+	for (unsigned i = 0; i < block->rights; i++)
+		if (set->drop_right != NULL)
+			set->drop_right(block_right(block, i));
 	give(set, block);
 }
 

@@ -91,8 +91,8 @@ void sock_close(struct sock *sock)
 		stream_close(sock);
 	else if (sock->kind == SOCK_KIND_DATAGRAM)
 		datagram_close(sock);
-	else if (sock->kind == SOCK_KIND_PAIR)
-		pair_close(sock);
+	else if (sock->kind == SOCK_KIND_LOCAL)
+		local_close(sock);
 	queue_clear(sock->set, &sock->queue);
 	*sock = (struct sock){.kind = SOCK_KIND_FREE};
 }
@@ -128,8 +128,8 @@ int sock_bind(struct sock *sock, const void *address, socklen_t size)
 	struct udp_endpoint local;
 	int error;
 
-	if (sock->kind == SOCK_KIND_PAIR)
-		return -EOPNOTSUPP;
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return -EINVAL;
 	if (sock->bound || sock->conn != NULL || sock->listener != NULL)
 		return -EINVAL;
 	error = sock_address_get(sock, address, size, &local);
@@ -145,11 +145,15 @@ int sock_bind(struct sock *sock, const void *address, socklen_t size)
 
 int sock_listen(struct sock *sock, int backlog)
 {
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return local_listen(sock, backlog);
 	return sock->kind == SOCK_KIND_STREAM ? stream_listen(sock, backlog) : -EOPNOTSUPP;
 }
 
 int sock_accept(struct sock *sock, struct sock **made)
 {
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return local_accept(sock, made);
 	return sock->kind == SOCK_KIND_STREAM ? stream_accept(sock, made) : -EOPNOTSUPP;
 }
 
@@ -159,8 +163,8 @@ int sock_connect(struct sock *sock, const void *address, socklen_t size)
 	sa_family_t family = AF_UNSPEC;
 	int error;
 
-	if (sock->kind == SOCK_KIND_PAIR)
-		return -EISCONN;
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return -EINVAL;
 	if (size >= sizeof(family))
 		memcpy(&family, address, sizeof(family));
 	if (sock->kind == SOCK_KIND_DATAGRAM && size >= sizeof(family) && family == AF_UNSPEC)
@@ -185,11 +189,11 @@ int sock_shutdown(struct sock *sock, int how)
 		return -EINVAL;
 	if (sock->kind == SOCK_KIND_STREAM)
 		return stream_shutdown(sock, how);
-	if (sock->kind == SOCK_KIND_PAIR)
-		return pair_shutdown(sock, how);
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return local_shutdown(sock, how);
 	sock->no_read |= how != SHUT_WR;
 	sock->no_write |= how != SHUT_RD;
-	sock->edges++;
+	sock_news(sock);
 	return sock->connected ? 0 : -ENOTCONN;
 }
 
@@ -197,6 +201,8 @@ int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size)
 {
 	struct udp_endpoint endpoint = peer ? sock->remote : sock->local;
 
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return local_name(sock, peer, address, size);
 	if (peer && !sock->connected)
 		return -ENOTCONN;
 	if (sock->conn != NULL)
@@ -213,8 +219,8 @@ int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
 	*origin = (struct sock_origin){.datagram = sock->kind == SOCK_KIND_DATAGRAM};
 	if (sock->kind == SOCK_KIND_STREAM)
 		return stream_receive(sock, to, flags);
-	return sock->kind == SOCK_KIND_PAIR ? pair_receive(sock, to, flags)
-	                                    : datagram_receive(sock, to, flags, origin);
+	return sock->kind == SOCK_KIND_LOCAL ? local_receive(sock, to, flags, origin)
+	                                     : datagram_receive(sock, to, flags, origin);
 }
 
 int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, const void *address,
@@ -225,8 +231,8 @@ int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, co
 
 	if (sock->kind == SOCK_KIND_STREAM)
 		return stream_send(sock, from, flags);
-	if (sock->kind == SOCK_KIND_PAIR)
-		return pair_send(sock, from);
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return local_send(sock, from);
 	if (address == NULL || size == 0)
 		return sock->connected ? datagram_send(sock, from, NULL) : -EDESTADDRREQ;
 	error = sock_address_get(sock, address, size, &to);
@@ -239,15 +245,16 @@ unsigned sock_poll(struct sock *sock)
 {
 	if (sock->kind == SOCK_KIND_STREAM)
 		return stream_poll(sock);
-	return sock->kind == SOCK_KIND_PAIR ? pair_poll(sock) : datagram_poll(sock);
+	return sock->kind == SOCK_KIND_LOCAL ? local_poll(sock) : datagram_poll(sock);
 }
 
 int sock_ioctl(struct sock *sock, unsigned long request, int *value)
 {
 	if (request == FIONREAD && sock->kind != SOCK_KIND_STREAM) {
-		*value = sock->queue.first == NULL          ? 0
-		         : sock->kind == SOCK_KIND_DATAGRAM ? (int)sock->queue.first->total
-		                                            : (int)sock->queue.bytes;
+		*value = sock->queue.first == NULL ? 0
+		         : sock->kind == SOCK_KIND_DATAGRAM || sock->type != SOCK_STREAM
+		                 ? (int)sock->queue.first->total
+		                 : (int)sock->queue.bytes;
 		return 0;
 	}
 	if (request != FIONREAD && request != SIOCOUTQ && request != SIOCOUTQNSD &&

@@ -50,7 +50,7 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 {
 	struct sock *sock = tcp_conn_context(conn);
 
-	sock->edges++;
+	sock_news(sock);
 	if (events & TCP_EVENT_URGENT)
 		sock->urgent_taken = false;
 	if (events & TCP_EVENT_OPENED) {
@@ -66,7 +66,7 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 
 static void on_ready(struct tcp_listener *listener)
 {
-	((struct sock *)tcp_listener_context(listener))->edges++;
+	sock_news(tcp_listener_context(listener));
 }
 
 int stream_listen(struct sock *sock, int backlog)
@@ -156,7 +156,7 @@ static void give_up_connect(struct sock *sock)
 	sock->conn = NULL;
 	sock->connecting = false;
 	sock->error = ECONNRESET;
-	sock->edges++;
+	sock_news(sock);
 }
 
 int stream_shutdown(struct sock *sock, int how)
@@ -166,7 +166,7 @@ int stream_shutdown(struct sock *sock, int how)
 			return 0;
 		tcp_listener_close(sock->listener);
 		sock->listener = NULL;
-		sock->edges++;
+		sock_news(sock);
 		return 0;
 	}
 	if (sock->connecting) {
@@ -183,7 +183,7 @@ int stream_shutdown(struct sock *sock, int how)
 		sock->no_write = true;
 		(void)tcp_shutdown(sock->conn);
 	}
-	sock->edges++;
+	sock_news(sock);
 	return 0;
 }
 

@@ -208,6 +208,19 @@ def check_busybox(report):
             process.wait()
 
 
+def check_sockets(report):
+    """Local sockets, control messages, epoll, options, ends: the same program says the same on Linux."""
+    entries = Programs()
+    entries.add("checks", "sockets", [])
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns, \
+            Machine(payload=entries.build(folder, ["appliances/tests"]), nics=[Nic(tap("tap0"))], within=ns, limit=100,
+                    memory="512M", append=entries.append()) as machine, report.test("sockets: they are like Linux's"):
+        native = ns.run(os.path.join(paths.BUILD, "appliances", "tests", "sockets"), seconds=60).stdout.splitlines()
+        machine.wait_for(r"\] checks: sockets: (not )?all", 80)
+        lines = [line for line in programs.said(machine, "checks") if line.startswith("sockets: ")]
+        assert lines == native and native[-1] == "sockets: all is well", "\n".join(lines)
+
+
 def check_six(report):
     """One environment with an IPv6 address only: a fork per connection, both ways."""
     entries = Programs()
@@ -284,6 +297,7 @@ def main():
         skip_all("needs root")
     report = Report()
     check_busybox(report)
+    check_sockets(report)
     check_six(report)
     check_lease(report)
     check_programs(report)

@@ -86,6 +86,7 @@ enum node_type {
 	NODE_FOLDER,
 	NODE_LINK,   /* content: the path */
 	NODE_DEVICE, /* first: enum file_type */
+	NODE_SOCKET, /* the name of a local socket */
 };
 
 struct node {
@@ -220,6 +221,12 @@ struct file *fd_file(uint64_t fd);
 /* Opens a file; the descriptor is at least `least`. → descriptor, or -EMFILE, -ENFILE. */
 int64_t fd_open(uint8_t type, uint16_t object, uint32_t flags, uint64_t least);
 int64_t fd_close(uint64_t fd);
+/* The file of a descriptor with one reference more, which may go to another process (SCM_RIGHTS);
+ * NONE: there is no such descriptor. fd_release gives it back; fd_adopt makes a descriptor of this
+ * process of it, or gives -EMFILE, and then it is still the caller's. */
+uint16_t fd_hold(uint64_t fd);
+void fd_release(uint16_t file);
+int64_t fd_adopt(uint16_t file, bool close_on_exec);
 /* st_mode of a file that is no node. */
 uint32_t fd_mode(const struct file *file);
 /* In a new process: one more reference to each. In one that ends: none. At execve: what is marked.
@@ -237,6 +244,9 @@ linux_call linux_read, linux_write, linux_readv, linux_writev, linux_pread64, li
 /* The POLL* bits of `wanted` that hold now for a file, and errors. */
 unsigned fd_poll(struct file *file, unsigned wanted);
 uint32_t fd_edges(struct file *file);
+
+/* ---- device.c ---- */
+extern const struct file_type_operations null_operations, zero_operations, random_operations;
 
 /* ---- epoll.c, event.c ---- */
 extern const struct file_type_operations epoll_operations, event_operations, timer_operations;
@@ -286,6 +296,8 @@ struct walk {
 
 /* Copies a path of the program's in and walks it. 0, or a negative errno. */
 int path_walk(struct walk *walk, uint64_t fd, uint64_t address, bool follow);
+/* The same for a path that has been copied in already, from this process's folder. */
+int path_walk_text(struct walk *walk, const char *path, bool follow);
 /* st_mode of a node. */
 uint32_t path_mode(const struct node *node);
 /* The node that a call names by descriptor and path. Negative: errno. */

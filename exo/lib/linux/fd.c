@@ -49,36 +49,8 @@ static void node_close(struct file *file)
 	tree_closed(file->object);
 }
 
-static int64_t null_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
-{
-	return 0;
-}
-
-static int64_t null_write(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
-{
-	return (int64_t)size;
-}
-
-static int64_t zero_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
-{
-	memset((void *)address, 0, size);
-	return (int64_t)size;
-}
-
-static int64_t random_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
-{
-	random_fill((void *)address, size);
-	return (int64_t)size;
-}
-
 static const struct file_type_operations node_operations = {
         .read = node_read, .write = node_write, .close = node_close, .seeks = true};
-static const struct file_type_operations null_operations = {
-        .read = null_read, .write = null_write, .mode = S_IFCHR | 0666};
-static const struct file_type_operations zero_operations = {
-        .read = zero_read, .write = null_write, .mode = S_IFCHR | 0666};
-static const struct file_type_operations random_operations = {
-        .read = random_read, .write = null_write, .mode = S_IFCHR | 0666};
 
 static const struct file_type_operations *types[FILE_TYPES_MAX] = {
         [FILE_NODE] = &node_operations,       [FILE_CONSOLE] = &console_operations,
@@ -147,12 +119,53 @@ int64_t fd_close(uint64_t fd)
 		return -EBADF;
 	epoll_forget((uint16_t)(fds[fd].file - 1), fd);
 	fds[fd].file = 0;
-	if (--file->references == 0) {
+	fd_release((uint16_t)(file - family->files));
+	return 0;
+}
+
+uint16_t fd_hold(uint64_t fd)
+{
+	struct file *file = fd_file(fd);
+
+	if (file == NULL)
+		return NONE;
+	file->references++;
+	return (uint16_t)(file - family->files);
+}
+
+int64_t fd_adopt(uint16_t file, bool close_on_exec)
+{
+	int64_t fd = free_fd(0);
+
+	if (fd < 0)
+		return fd;
+	fds[fd].file = (uint16_t)(file + 1);
+	fds[fd].close_on_exec = close_on_exec;
+	return fd;
+}
+
+/* A socket that ends may hold the last references to others: they wait for their turns, so that no
+ * chain of them grows the stack. */
+void fd_release(uint16_t index)
+{
+	static uint16_t gone[FILES_MAX];
+	static unsigned n;
+	static bool busy;
+
+	if (--family->files[index].references != 0)
+		return;
+	gone[n++] = index;
+	if (busy)
+		return;
+	busy = true;
+	while (n > 0) {
+		struct file *file = &family->files[gone[--n]];
+
 		if (type_of(file)->close != NULL)
 			type_of(file)->close(file);
 		file->type = FILE_FREE;
 	}
-	return 0;
+	busy = false;
 }
 
 void fd_init(void)

@@ -27,7 +27,7 @@
  *     fd.c        descriptors: tables of operations per type of file
  *     tree.c      the file tree: content files, read-only, and what is made in memory
  *     path.c      calls that name files by paths
- *     pipe.c, console.c, event.c
+ *     pipe.c, console.c, event.c, device.c
  *                 more types of files
  *     epoll.c     epoll
  *     clock.c     time and sleep

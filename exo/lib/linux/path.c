@@ -156,6 +156,12 @@ int path_walk(struct walk *walk, uint64_t fd, uint64_t address, bool follow)
 	return walk_path(walk, path, follow);
 }
 
+int path_walk_text(struct walk *walk, const char *path, bool follow)
+{
+	*walk = (struct walk){.folder = path[0] == '/' ? ROOT : path_cwd};
+	return walk_path(walk, path, follow);
+}
+
 int path_node(uint64_t fd, uint64_t address, bool follow)
 {
 	struct walk walk;
@@ -187,6 +193,8 @@ static int64_t open_node(uint16_t index, uint32_t flags)
 		return fd_open((uint8_t)node->first, NONE, flags, 0);
 	if (node->type == NODE_LINK)
 		return -ELOOP;
+	if (node->type == NODE_SOCKET)
+		return -ENXIO;
 	if (node->type == NODE_FOLDER ? writes : (flags & O_DIRECTORY) != 0)
 		return writes ? -EISDIR : -ENOTDIR;
 	if (writes && node->read_only)
@@ -240,7 +248,8 @@ uint32_t path_mode(const struct node *node)
 	static const uint32_t types[] = {[NODE_FILE] = S_IFREG,
 	                                 [NODE_FOLDER] = S_IFDIR,
 	                                 [NODE_LINK] = S_IFLNK,
-	                                 [NODE_DEVICE] = S_IFCHR};
+	                                 [NODE_DEVICE] = S_IFCHR,
+	                                 [NODE_SOCKET] = S_IFSOCK};
 
 	return types[node->type] | node->mode;
 }

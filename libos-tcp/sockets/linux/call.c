@@ -75,6 +75,12 @@ static int64_t call_socket(linux_regs *regs)
 	struct sock *sock;
 	int error;
 
+	if (regs->rdi == AF_UNIX) {
+		if (regs->rdx != 0)
+			return -EPROTONOSUPPORT;
+		error = sock_open_local(net_sockets, (int)(regs->rsi & ~flags), &sock);
+		return error < 0 ? error : put_file(sock, flags);
+	}
 	if (!net_there())
 		return -EAFNOSUPPORT;
 	error = sock_open(net_sockets, (int)regs->rdi, (int)(regs->rsi & ~flags), (int)regs->rdx,
@@ -119,6 +125,8 @@ static int64_t call_bind(linux_regs *regs)
 
 	if (sock == NULL)
 		return error;
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return local_bind(sock, regs->rsi, regs->rdx);
 	error = address_in(address, regs->rsi, regs->rdx, &size);
 	return error < 0 ? error : sock_bind(sock, address, size);
 }
@@ -177,6 +185,17 @@ static int64_t call_accept4(linux_regs *regs)
 	return accept_one(regs, (uint32_t)regs->r10);
 }
 
+static int64_t connect_local(linux_regs *regs, const struct file *file, struct sock *sock)
+{
+	struct sock_name name;
+	int error = local_name_in(regs->rsi, regs->rdx, &name);
+
+	if (error == 0)
+		error = sock_connect_local(sock, &name);
+	net_run();
+	return error == -EAGAIN ? sock_wait(file, 0, sock->send_ns) : error;
+}
+
 static int64_t call_connect(linux_regs *regs)
 {
 	uint8_t address[ADDRESS_BYTES];
@@ -187,6 +206,8 @@ static int64_t call_connect(linux_regs *regs)
 
 	if (sock == NULL)
 		return error;
+	if (sock->kind == SOCK_KIND_LOCAL)
+		return connect_local(regs, file, sock);
 	net_run();
 	if (task_self->retry) {
 		error = sock_connected(sock);
@@ -266,6 +287,8 @@ static int64_t call_getsockopt(linux_regs *regs)
 		return error;
 	if (copy_in(&room, regs->r8, sizeof(room)) < 0)
 		return -EFAULT;
+	if ((int32_t)room < 0)
+		return -EINVAL;
 	size = room < OPTION_BYTES ? room : OPTION_BYTES;
 	net_run();
 	error = sock_get_option(sock, (int)regs->rsi, (int)regs->rdx, value, &size);

@@ -26,30 +26,111 @@ static int prepare(const struct iovec *pieces, size_t n, bool write)
 	return 0;
 }
 
+/* ---- Rights: files on their way, each with a reference of its own ---- */
+
+/* Nobody else uses these two while the family's lock is held, and they are large. */
+static struct sock_rights sent, received;
+
+static int hold(struct sock_rights *rights, int fd)
+{
+	uint16_t file = fd_hold((uint32_t)fd);
+
+	if (file == NONE)
+		return -EBADF;
+	rights->files[rights->n++] = file;
+	return 0;
+}
+
+static void release_all(struct sock_rights *rights)
+{
+	while (rights->n > 0)
+		fd_release(rights->files[--rights->n]);
+}
+
+/* As many as fit become descriptors of this process; the others are given back. */
+static uint32_t adopt(size_t room, bool close_on_exec, int fds[SOCK_RIGHTS_MAX])
+{
+	size_t most = room < CMSG_LEN(0) ? 0 : (room - CMSG_LEN(0)) / sizeof(int);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < received.n; i++) {
+		int64_t fd = n < most ? fd_adopt(received.files[i], close_on_exec) : -EMFILE;
+
+		if (fd >= 0)
+			fds[n++] = (int)fd;
+		else
+			fd_release(received.files[i]);
+	}
+	received.n = 0;
+	return n;
+}
+
 /* ---- Sending ---- */
 
-static int64_t send_pieces(uint64_t fd, const struct iovec *pieces, size_t n, uint64_t flags,
-                           uint64_t address, uint64_t address_size)
+/* What goes beside the data: its address and control messages. */
+static int beside(const struct sock *sock, const struct msghdr *message, struct sock_data *data,
+                  uint8_t to[ADDRESS_BYTES], struct sock_name *name)
 {
-	struct sock_data from = {.pieces = pieces, .n = n, .skip = task_self->progress};
+	enum { CONTROL_MOST = 65536 };
+	socklen_t size;
+
+	if (message->msg_name != NULL && sock->kind != SOCK_KIND_LOCAL) {
+		if (address_in(to, (uintptr_t)message->msg_name, message->msg_namelen, &size) < 0)
+			return -EFAULT;
+	} else if (message->msg_name != NULL && sock->type == SOCK_DGRAM) {
+		int error = local_name_in((uintptr_t)message->msg_name, message->msg_namelen, name);
+
+		if (error < 0)
+			return error;
+		data->name = name;
+	}
+	/* What went with the first bytes is not sent again with the rest. */
+	if (message->msg_control == NULL || message->msg_controllen == 0 || data->skip > 0)
+		return 0;
+	if (message->msg_controllen > CONTROL_MOST)
+		return -ENOBUFS;
+	if (!vm_prepare((uintptr_t)message->msg_control, message->msg_controllen, false))
+		return -EFAULT;
+	data->rights = &sent;
+	return sock_control_read(sock, message->msg_control, message->msg_controllen, data, hold);
+}
+
+static int64_t send_all(struct sock *sock, const struct msghdr *message, uint64_t flags)
+{
+	struct sock_data from = {
+	        .pieces = message->msg_iov, .n = message->msg_iovlen, .skip = task_self->progress};
 	uint8_t to[ADDRESS_BYTES];
-	socklen_t size = 0;
+	struct sock_name name;
+	int64_t result;
+
+	sent.n = 0;
+	result = beside(sock, message, &from, to, &name);
+	if (result == 0)
+		net_run();
+	while (result >= 0) {
+		result = sock_send(sock, &from, (int)flags, message->msg_name != NULL ? to : NULL,
+		                   message->msg_namelen);
+		if (result > 0)
+			task_self->progress += (uint64_t)result;
+		from.skip = task_self->progress;
+		if (result <= 0 || sock_data_bytes(&from) == 0)
+			break;
+	}
+	release_all(&sent);
+	net_run();
+	return result;
+}
+
+/* Its pieces have been prepared. */
+static int64_t send_message(uint64_t fd, const struct msghdr *message, uint64_t flags)
+{
 	struct file *file;
 	int64_t result;
 	struct sock *sock = sock_of(fd, &file, &result);
 
 	if (sock == NULL)
 		return result;
-	if (address != 0 && address_in(to, address, address_size, &size) < 0)
-		return -EFAULT;
-	net_run();
-	do {
-		result = sock_send(sock, &from, (int)flags, address != 0 ? to : NULL, size);
-		if (result > 0)
-			task_self->progress += (uint64_t)result;
-		from.skip = task_self->progress;
-	} while (result > 0 && sock_data_bytes(&from) > 0);
-	net_run();
+	result = send_all(sock, message, flags);
 	if (result == -EAGAIN)
 		result = sock_wait(file, flags, sock->send_ns);
 	if (result == LINUX_WAIT)
@@ -65,29 +146,30 @@ static int64_t send_pieces(uint64_t fd, const struct iovec *pieces, size_t n, ui
 int64_t call_sendto(linux_regs *regs)
 {
 	struct iovec piece = {(void *)regs->rsi, regs->rdx};
+	struct msghdr message = {.msg_iov = &piece,
+	                         .msg_iovlen = 1,
+	                         .msg_name = (void *)regs->r8,
+	                         .msg_namelen = (socklen_t)regs->r9};
 
 	if (!vm_prepare(regs->rsi, regs->rdx, false))
 		return -EFAULT;
-	return send_pieces(regs->rdi, &piece, 1, regs->r10, regs->r8, regs->r9);
+	return send_message(regs->rdi, &message, regs->r10);
 }
 
-static int64_t send_message(uint64_t fd, const struct msghdr *message, uint64_t flags)
+static int64_t send_at(uint64_t fd, uint64_t at, uint64_t flags)
 {
-	int error = prepare(message->msg_iov, message->msg_iovlen, false);
+	struct msghdr message;
+	int error;
 
-	if (error < 0)
-		return error;
-	return send_pieces(fd, message->msg_iov, message->msg_iovlen, flags,
-	                   (uintptr_t)message->msg_name, message->msg_namelen);
+	if (copy_in(&message, at, sizeof(message)) < 0)
+		return -EFAULT;
+	error = prepare(message.msg_iov, message.msg_iovlen, false);
+	return error < 0 ? error : send_message(fd, &message, flags);
 }
 
 int64_t call_sendmsg(linux_regs *regs)
 {
-	struct msghdr message;
-
-	if (copy_in(&message, regs->rsi, sizeof(message)) < 0)
-		return -EFAULT;
-	return send_message(regs->rdi, &message, regs->rdx);
+	return send_at(regs->rdi, regs->rsi, regs->rdx);
 }
 
 /* ---- Receiving ---- */
@@ -98,10 +180,13 @@ struct arrival {
 	struct sock_origin origin;
 };
 
-static int64_t receive_pieces(uint64_t fd, const struct iovec *pieces, size_t n, uint64_t flags,
+static int64_t receive_pieces(uint64_t fd, const struct msghdr *message, uint64_t flags,
                               struct arrival *arrival)
 {
-	struct sock_data to = {.pieces = pieces, .n = n, .skip = task_self->progress};
+	struct sock_data to = {.pieces = message->msg_iov,
+	                       .n = message->msg_iovlen,
+	                       .skip = task_self->progress,
+	                       .rights = message->msg_control != NULL ? &received : NULL};
 	bool all = (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0;
 	struct file *file;
 	int64_t result;
@@ -109,13 +194,14 @@ static int64_t receive_pieces(uint64_t fd, const struct iovec *pieces, size_t n,
 	arrival->sock = sock_of(fd, &file, &result);
 	if (arrival->sock == NULL)
 		return result;
+	received.n = 0;
 	net_run();
 	do {
 		result = sock_receive(arrival->sock, &to, (int)flags, &arrival->origin);
 		if (result > 0)
 			task_self->progress += (uint64_t)result;
 		to.skip = task_self->progress;
-		all = all && !arrival->origin.datagram;
+		all = all && !arrival->origin.datagram && received.n == 0;
 	} while (all && result > 0 && sock_data_bytes(&to) > 0);
 	net_run();
 	if (result == -EAGAIN && (task_self->progress == 0 || all))
@@ -130,26 +216,43 @@ static socklen_t name_of(const struct arrival *arrival, uint8_t address[ADDRESS_
 {
 	socklen_t size = ADDRESS_BYTES;
 
-	if (!arrival->origin.datagram || arrival->origin.from.ip.family == 0)
+	if (arrival->origin.name.size > 0)
+		local_name_put(&arrival->origin.name, address, &size);
+	else if (arrival->origin.datagram && arrival->origin.from.ip.family != 0)
+		sock_address_put(arrival->sock, &arrival->origin.from, address, &size);
+	else
 		return 0;
-	sock_address_put(arrival->sock, &arrival->origin.from, address, &size);
 	return size;
 }
 
 int64_t call_recvfrom(linux_regs *regs)
 {
 	struct iovec piece = {(void *)regs->rsi, regs->rdx};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 	uint8_t address[ADDRESS_BYTES];
 	struct arrival arrival;
 	int64_t result;
 
 	if (!vm_prepare(regs->rsi, regs->rdx, true))
 		return -EFAULT;
-	result = receive_pieces(regs->rdi, &piece, 1, regs->r10, &arrival);
+	result = receive_pieces(regs->rdi, &message, regs->r10, &arrival);
 	if (result >= 0 && regs->r8 != 0 &&
 	    address_out(regs->r8, regs->r9, address, name_of(&arrival, address)) < 0)
 		return -EFAULT;
 	return result;
+}
+
+/* Control messages; the room for them has been prepared. */
+static void tell_beside(struct msghdr *message, struct arrival *arrival, uint64_t flags)
+{
+	static int fds[SOCK_RIGHTS_MAX];
+	size_t room = message->msg_control != NULL ? message->msg_controllen : 0;
+	uint32_t got = received.n, n = adopt(room, (flags & MSG_CMSG_CLOEXEC) != 0, fds);
+	bool cut;
+
+	message->msg_controllen = sock_control_write(arrival->sock, &arrival->origin, fds, n,
+	                                             message->msg_control, room, &cut);
+	message->msg_flags |= cut || n < got ? MSG_CTRUNC : 0;
 }
 
 /* `at`: where the program's struct msghdr is. */
@@ -164,8 +267,11 @@ static int64_t receive_message(uint64_t fd, uint64_t at, uint64_t flags)
 	if (copy_in(&message, at, sizeof(message)) < 0)
 		return -EFAULT;
 	result = prepare(message.msg_iov, message.msg_iovlen, true);
+	if (result == 0 && message.msg_control != NULL &&
+	    !vm_prepare((uintptr_t)message.msg_control, message.msg_controllen, true))
+		result = -EFAULT;
 	if (result == 0)
-		result = receive_pieces(fd, message.msg_iov, message.msg_iovlen, flags, &arrival);
+		result = receive_pieces(fd, &message, flags, &arrival);
 	if (result < 0)
 		return result;
 	size = name_of(&arrival, address);
@@ -174,9 +280,9 @@ static int64_t receive_message(uint64_t fd, uint64_t at, uint64_t flags)
 	             size < message.msg_namelen ? size : message.msg_namelen) < 0)
 		return -EFAULT;
 	message.msg_namelen = size;
-	message.msg_controllen = 0;
 	message.msg_flags =
 	        arrival.origin.datagram && arrival.origin.size > (uint64_t)result ? MSG_TRUNC : 0;
+	tell_beside(&message, &arrival, flags);
 	return copy_out(at, &message, sizeof(message)) < 0 ? -EFAULT : result;
 }
 
@@ -189,14 +295,6 @@ int64_t call_recvmsg(linux_regs *regs)
 
 /* The i-th message is moved; the first may wait, the others not. */
 typedef int64_t move_fn(uint64_t fd, uint64_t at, uint64_t flags);
-
-static int64_t send_at(uint64_t fd, uint64_t at, uint64_t flags)
-{
-	struct msghdr message;
-
-	return copy_in(&message, at, sizeof(message)) < 0 ? -EFAULT
-	                                                  : send_message(fd, &message, flags);
-}
 
 static int64_t move_all(linux_regs *regs, move_fn *move)
 {

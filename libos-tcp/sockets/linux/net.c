@@ -30,6 +30,8 @@ struct net {
 	struct tcp_exo exo;
 	struct socks set;
 	bool there;
+	const struct process *first; /* whose rings they are */
+	uint32_t told;               /* of the set's news */
 };
 
 static struct net *net;
@@ -127,6 +129,7 @@ static const char *open_stacks(const struct exo_start_cap *flow)
 		return "no loopback interface";
 	net->set.tcp = net->exo.stack;
 	net->set.udp = driver->stack;
+	net->first = self;
 	net->there = true;
 	task_hear();
 	return NULL;
@@ -143,15 +146,30 @@ static bool make_set(void)
 		return false;
 	socks_init(&net->set, memory, FILES_MAX, BLOCKS);
 	net_sockets = &net->set;
+	net_sockets->drop_right = fd_release;
+	net_sockets->drop_name = local_drop_name;
 	return true;
 }
 
 /* ---- Running ---- */
 
+/* What became of sockets may be what other processes wait for. And only the first process may ring
+ * the bell: where another one has sent something, it is woken to do so. */
+static void tell(void)
+{
+	bool mute = net_there() && net->exo.driver.unheard && self != net->first;
+
+	if (net->told == net->set.news && !mute)
+		return;
+	net->told = net->set.news;
+	family_changed();
+}
+
 void net_run(void)
 {
 	if (net_there())
 		(void)tcp_exo_poll(&net->exo);
+	tell();
 }
 
 static uint64_t run(void)
@@ -160,6 +178,7 @@ static uint64_t run(void)
 		return UINT64_MAX;
 	while (tcp_exo_poll(&net->exo) > 0)
 		;
+	tell();
 	return net->exo.driver.deadline;
 }
 

@@ -7,6 +7,7 @@
  *     net.c      opening by what the start page grants; running
  *     call.c     the socket calls
  *     message.c  the calls that move data
+ *     local.c    names of local sockets as files
  *     etc.c      files that resolvers read
  */
 #ifndef SOCKETS_LINUX_NET_H
@@ -41,6 +42,12 @@ void call_register(void);
 enum { ADDRESS_BYTES = 128 };
 /* A sockaddr of the program's, copied; what is longer than any address of ours is cut. */
 int address_in(uint8_t to[ADDRESS_BYTES], uint64_t address, uint64_t size, socklen_t *bytes);
+/* A local socket's name, copied; a path's file must be there. 0 or an errno. */
+int local_name_in(uint64_t address, uint64_t size, struct sock_name *name);
+/* Binds one to a name of the program's, and makes the file. */
+int local_bind(struct sock *sock, uint64_t address, uint64_t size);
+/* Of the set: the file of a socket that has ended may go. */
+void local_drop_name(uint32_t key);
 /* Copies one out, and its whole size to `size_address` (0: nowhere). */
 int address_out(uint64_t to, uint64_t size_address, const void *from, socklen_t bytes);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sockets as Linux means them, on the two stacks: streams (TCP), datagrams (UDP), both of IPv4 and
- * IPv6, and pairs of connected local streams.
+ * IPv6, and local sockets (unix(7)): streams, records and datagrams, in pairs or by name.
  *
  * Nothing in here waits, and nothing knows descriptors or processes: a function does what can be
  * done now and says -EAGAIN where it would have to wait. Whoever offers the socket calls (the Linux
@@ -11,6 +11,10 @@
  *
  * Errors: 0 or more, or a negative errno. Addresses and option values are untrusted bytes of the
  * sizes that are said.
+ *
+ * Local sockets carry rights: numbers that mean open files to whoever offers the calls
+ * (SCM_RIGHTS). Rights in a queue are the set's; those that nobody receives are given back by
+ * socks->drop_right.
  *
  * Interface: socks_init; sock_open or sock_pair, then the calls by their usual names; sock_close.
  * What changes on the way is seen by sock_poll; sock->edges grows with each piece of news.
@@ -29,29 +33,44 @@
 enum {
 	SOCK_BLOCK_BYTES = 2048, /* one datagram of the usual MTU, with what is known of it */
 	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
-	SOCK_KEPT = 11,          /* options that are kept, and without effect */
+	SOCK_KEPT = 10,          /* options that are kept, and without effect */
+	SOCK_NAME_BYTES = 108,   /* of a local socket's name (unix(7)) */
+	SOCK_RIGHTS_MAX = 253,   /* with one message, as Linux's SCM_MAX_FD */
 };
 
 enum sock_kind {
 	SOCK_KIND_FREE = 0,
 	SOCK_KIND_STREAM,
 	SOCK_KIND_DATAGRAM,
-	SOCK_KIND_PAIR,
+	SOCK_KIND_LOCAL,
 };
 
 struct sock_block;
 
-/* Blocks in order: datagrams, or a pair's bytes. */
+/* Blocks in order: datagrams, or a local stream's bytes. */
 struct sock_queue {
 	struct sock_block *first, *last;
 	uint32_t blocks, bytes;
+};
+
+/* A local socket's name: a path's bytes and NUL, or NUL and an abstract name's. */
+struct sock_name {
+	uint8_t size; /* 0: none */
+	char bytes[SOCK_NAME_BYTES];
+	uint32_t key; /* which file a path means; 0: an abstract name */
+};
+
+struct sock_rights {
+	uint32_t n;
+	uint16_t files[SOCK_RIGHTS_MAX];
 };
 
 struct sock {
 	uint8_t kind; /* enum sock_kind */
 	uint8_t groups_n;
 	bool bound, connecting, connected, ended, no_read, no_write;
-	bool reuse, broadcast, only_six, linger, wants_info;
+	bool reuse, broadcast, only_six, linger;
+	bool wants_to, wants_ttl, wants_tos, wants_inq; /* with what is received */
 	uint32_t receive_low; /* bytes that make it readable (SO_RCVLOWAT); 0: one */
 	bool told;            /* connect has said that it is connected */
 	/* Of streams: the urgent byte stays in the stream (SO_OOBINLINE); it was taken out. */
@@ -70,12 +89,18 @@ struct sock {
 	struct tcp_conn *conn;
 	struct tcp_listener *listener;
 	uint32_t backlog; /* the listener's, as it was told */
-	/* Datagrams and pairs. */
+	/* Datagrams and local sockets. */
 	struct udp_socket udp; /* open: udp.stack is set */
 	struct sock_queue queue;
 	uint32_t queue_most; /* bytes of memory (SO_RCVBUF); what comes beyond is dropped */
 	uint32_t dropped;
-	struct sock *peer; /* of a pair; NULL: it was closed */
+	/* Local sockets. */
+	int type;          /* SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM */
+	struct sock *peer; /* NULL: none, or it was closed */
+	bool named, listening;
+	struct sock_name name;            /* its own, or its listener's */
+	struct sock *waiting, *wait_next; /* a listener's connections that nobody has accepted */
+	uint32_t waits;
 	struct udp_ip groups[SOCK_GROUPS_MAX];
 	int kept[SOCK_KEPT]; /* option.c says whose */
 };
@@ -88,6 +113,11 @@ struct socks {
 	struct sock_block *free;
 	uint32_t blocks_free;
 	uint8_t *gather; /* UDP_DATAGRAM_MAX6 bytes */
+	uint32_t news;   /* grows with every socket's edges */
+	uint32_t names;  /* that were made up */
+	/* Rights that were not received; the file of a name that is free again. NULL: nothing. */
+	void (*drop_right)(uint16_t file);
+	void (*drop_name)(uint32_t key);
 };
 
 /* Bytes of memory for so many sockets and blocks. */
@@ -100,7 +130,16 @@ uint32_t sock_index(const struct sock *sock);
 
 /* -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENFILE. */
 int sock_open(struct socks *set, int domain, int type, int protocol, struct sock **made);
-/* Two local streams, each the other's end. */
+/* Local: SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM. -ESOCKTNOSUPPORT, -ENFILE. */
+int sock_open_local(struct socks *set, int type, struct sock **made);
+/* Names one (size 0: a name is made up). -EINVAL: it has one, -EADDRINUSE. */
+int sock_bind_local(struct sock *sock, const struct sock_name *name);
+/* Connects to who has that name; -EAGAIN: too many wait to be accepted. -ECONNREFUSED, -EPROTOTYPE.
+ */
+int sock_connect_local(struct sock *sock, const struct sock_name *name);
+/* A local name as POSIX has it, cut to *size. */
+void local_name_put(const struct sock_name *name, void *address, socklen_t *size);
+/* Two local ones, each the other's end. */
 int sock_pair(struct socks *set, int type, struct sock *made[2]);
 void sock_close(struct sock *sock);
 
@@ -119,14 +158,34 @@ struct sock_data {
 	const struct iovec *pieces;
 	size_t n;
 	uint64_t skip;
+	/* Of local sockets. Sent: what goes with the first byte; the queue's where bytes were
+	   taken. Received: where they go, the receiver's afterwards; without it they are dropped.
+	 */
+	struct sock_rights *rights;
+	const struct sock_name *name; /* sent to; NULL: the peer */
+	/* Sent by datagrams from this address (family 0: as bound). */
+	struct udp_ip source;
 };
 
 /* What is known of what was received. */
 struct sock_origin {
 	struct udp_endpoint from, to; /* of a datagram; a stream tells neither: family 0 */
 	uint32_t size;                /* of the whole datagram */
+	uint8_t ttl, tos;             /* or hop limit and traffic class */
 	bool datagram;
+	bool lost_rights;      /* there was no room for all */
+	struct sock_name name; /* of a local sender */
 };
+
+/* Control messages (cmsg(3)). Those that go with a message that is sent: IP_PKTINFO and
+ * IPV6_PKTINFO set data->source; of SCM_RIGHTS each descriptor is given to `right`, which adds to
+ * data->rights or gives an errno. 0, -EINVAL, or right's. */
+int sock_control_read(const struct sock *sock, const void *control, size_t size,
+                      struct sock_data *data, int (*right)(struct sock_rights *rights, int fd));
+/* Writes those that tell of what was received and were asked for; `fds` are the descriptors of its
+ * rights. → bytes; *cut: not all fit. */
+size_t sock_control_write(struct sock *sock, const struct sock_origin *origin, const int *fds,
+                          uint32_t n, void *control, size_t room, bool *cut);
 
 uint64_t sock_data_bytes(const struct sock_data *data);
 /* Bytes that are there now, of one datagram at most; 0: the end. MSG_PEEK, MSG_TRUNC. */

@@ -135,6 +135,89 @@ static void distrusts_the_table(void **state)
 	assert_int_equal(sharer.n_tray, 0);
 }
 
+/* ---- The same over IPv6 (RFC 4861) ---- */
+
+static struct udp_ip us6, peer6;
+
+static struct udp_ip ip_of(const char *text)
+{
+	struct udp_ip ip;
+
+	assert_true(udp_ip_parse(text, &ip));
+	return ip;
+}
+
+static int setup6(void **state)
+{
+	(void)setup(state);
+	us6 = ip_of("fd51::1");
+	peer6 = ip_of("fd51::2");
+	assert_int_equal(udp_address_add(host.stack, 0, &us6, 64), 0);
+	assert_int_equal(udp_address_add(sharer.stack, 0, &us6, 64), 0);
+	bench_pass(&host, 10000 * MS);
+	bench_pass(&sharer, 10000 * MS);
+	bench_empty_tray(&host);
+	bench_empty_tray(&sharer);
+	return 0;
+}
+
+static void send_six(void)
+{
+	struct udp_endpoint to = {.ip = peer6, .port = 9};
+
+	assert_int_equal(udp_socket_send_copy(&sender, "hello", 5, &to), 0);
+}
+
+/* The peer asks for us (a solicitation), or answers (an advertisement), at the host. */
+static void nd_arrives(uint8_t type, const struct udp_ip *target, const uint8_t *mac)
+{
+	struct bench_ip6 ip = {.src = peer6, .dst = us6, .next = PROTOCOL_ICMP6, .hops = ND_HOPS};
+	uint8_t message[ND_SIZE + ND_OPTION_SIZE] = {[ICMP_TYPE] = type}, frame[256];
+	bool asks = type == ICMP6_NEIGHBOUR_SOLICIT;
+
+	message[ND_FLAGS] = asks ? 0 : ND_SOLICITED | ND_OVERRIDE;
+	memcpy(message + ND_TARGET, target->bytes, 16);
+	message[ND_SIZE] = asks ? ND_OPTION_SOURCE : ND_OPTION_TARGET;
+	message[ND_SIZE + 1] = 1;
+	memcpy(message + ND_SIZE + 2, mac, UDP_MAC_BYTES);
+	bench_icmp6_sum(message, sizeof(message), &ip);
+	bench_input(&host, frame, bench_ip6(frame, &ip, message, sizeof(message)));
+}
+
+/* → whether one frame left, a UDP datagram to this neighbour. */
+static bool left6(const uint8_t *mac)
+{
+	bool right = sharer.n_tray == 1 && memcmp(sharer.tray[0].data, mac, UDP_MAC_BYTES) == 0 &&
+	             wire_get16(sharer.tray[0].data + 12) == ETHERTYPE_IP6 &&
+	             sharer.tray[0].data[14 + 6] == PROTOCOL_UDP;
+
+	bench_empty_tray(&sharer);
+	return right;
+}
+
+static void known_to_the_host6(void **state)
+{
+	static const uint8_t other[UDP_MAC_BYTES] = {2, 0, 0, 0, 0, 77};
+
+	nd_arrives(ICMP6_NEIGHBOUR_SOLICIT, &us6, bench_peer);
+	send_six();
+	assert_true(left6(bench_peer));
+	nd_arrives(ICMP6_NEIGHBOUR_SOLICIT, &us6, other);
+	send_six();
+	assert_true(left6(other));
+}
+
+static void asked_for6(void **state)
+{
+	send_six();
+	assert_int_equal(sharer.n_tray, 1);
+	assert_int_equal(sharer.tray[0].data[14 + IP6_SIZE + ICMP_TYPE], ICMP6_NEIGHBOUR_SOLICIT);
+	bench_empty_tray(&sharer);
+	nd_arrives(ICMP6_NEIGHBOUR_ADVERT, &peer6, bench_peer);
+	bench_pass(&sharer, 100 * MS);
+	assert_true(left6(bench_peer));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +226,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(nobody_answers, setup, teardown),
 	        cmocka_unit_test_setup_teardown(follows_the_host, setup, teardown),
 	        cmocka_unit_test_setup_teardown(distrusts_the_table, setup, teardown),
+	        cmocka_unit_test_setup_teardown(known_to_the_host6, setup6, teardown),
+	        cmocka_unit_test_setup_teardown(asked_for6, setup6, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

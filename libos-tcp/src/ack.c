@@ -150,10 +150,15 @@ static void clean(struct tcp_conn *conn, struct ack *ack)
 		ack->flags |= A_RENEGED;
 	if (seq_lt(conn->act->fack, conn->snd_una))
 		conn->act->fack = conn->snd_una;
-	if (!conn->sack)
+	if (!conn->sack) {
 		eat_duplicates(conn, ack->acked);
-	else if (seq_lt(cleaning.reorder, ack->prior_fack))
+		/* Without SACK nobody knows whether it was the retransmission that filled the hole,
+		   behind which everything had been waiting: no sign of a spurious timeout. */
+		if (ack->flags & A_RETRANS_ACKED)
+			ack->flags &= ~(unsigned)A_ORIGINAL;
+	} else if (seq_lt(cleaning.reorder, ack->prior_fack)) {
 		sack_reordering(conn, cleaning.reorder, ack);
+	}
 	measure(conn, &cleaning, ack);
 }
 

@@ -331,14 +331,16 @@ static bool is_emulated(const struct sending *sending)
 	return !strncmp(sending->options.to, "qemu:", 5);
 }
 
-/* Where there are deadlines. A trace that is read meanwhile has a thread of its own. */
+/* Where there are deadlines. A trace that is read meanwhile has a thread of its own, and who sends
+ * back what we listen for may be on this computer. */
 static const char *be_punctual(const struct sending *sending)
 {
 	if (sending->options.sender.schedule.kind == SCHEDULE_TOP)
 		return "ordinary: there are no deadlines";
 	if (is_emulated(sending))
 		return "ordinary: the machine is emulated by this computer";
-	return punctual_begin(sending->trace->account.streamed ? 2 : 1);
+	bool others = sending->trace->account.streamed || sending->options.sender.listen;
+	return punctual_begin(others ? 2 : 1);
 }
 
 static int send_trace(struct sending *sending)

@@ -43,8 +43,10 @@ enum {
 	TURN_MS = 20,      /* between two turns of a driver's own thread, while there is a link */
 	UNLINKED_US = 200, /* between two looks for a link */
 	START_TRIES = 20,
-	START_MS = 50,         /* between two of them */
-	RECONNECT_MS = 500,    /* a memif server may not know yet that its last client has gone */
+	START_MS = 50,       /* between two of them */
+	RECONNECT_MS = 500,  /* between two looks for a memif server */
+	HANDSHAKE_MS = 5000, /* for one that was found; it may not know yet that its last client has
+	                        gone */
 	STUCK_NS = 1000000000, /* without a frame taken, before the link is looked at */
 };
 
@@ -109,6 +111,8 @@ static void note_link(struct dpdk_port *own, bool linked)
 		own->stale_n += own->taken_n;
 		own->taken_n = 0;
 	}
+	if (!linked && own->linked)
+		own->again = 0;
 	own->linked = linked;
 }
 
@@ -119,9 +123,9 @@ static void connect_again(struct dpdk_port *own)
 
 	if (own->serves || now < own->again)
 		return;
-	own->again = now + rte_get_tsc_hz() / 1000 * RECONNECT_MS;
 	(void)rte_eth_dev_stop(own->id);
-	(void)rte_eth_dev_start(own->id);
+	bool reached = !rte_eth_dev_start(own->id);
+	own->again = now + rte_get_tsc_hz() / 1000 * (reached ? HANDSHAKE_MS : RECONNECT_MS);
 }
 
 /* Whether the device's queues may be used now: memif's only while its thread stands. */
@@ -608,7 +612,7 @@ struct ports_port *port_dpdk_open(unsigned i, const char *name, const struct por
 	own->pool = make_pool(i, options->longest);
 	status = !own->pool ? -rte_errno : find_device(i, name, &own->id);
 	own->serves = own->memif && served[i];
-	own->again = rte_rdtsc() + rte_get_tsc_hz() / 1000 * RECONNECT_MS;
+	own->again = rte_rdtsc() + rte_get_tsc_hz() / 1000 * HANDSHAKE_MS;
 	if (!status && own->memif)
 		status = driver_turns_begin();
 	if (!status)

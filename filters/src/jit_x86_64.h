@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The just-in-time compiler for x86-64 (System V calling convention, so helpers are called as they
- * are), between its two files: jit_x86_64.c lays out the program, its entry and its exits;
- * jit_x86_64_insn.c turns one instruction into machine code.
+ * are), between its files: jit_x86_64.c lays out the program, its entry and its exits;
+ * jit_x86_64_insn.c turns one instruction into machine code, jit_x86_64_alu.c one that computes.
  *
  *   R0 rax   R1 rdi   R2 rsi   R3 rdx   R4 rcx   R5 r8
  *   R6 rbx   R7 r13   R8 r14   R9 r15   R10 rbp      scratch: r10 r11
@@ -43,8 +43,26 @@ static inline uint32_t flt_jit_reg(uint32_t r)
 	return regs[r];
 }
 
+static inline uint32_t dst_reg(const struct flt_insn *insn)
+{
+	return flt_jit_reg(insn_dst(insn));
+}
+
+static inline uint32_t src_reg(const struct flt_insn *insn)
+{
+	return flt_jit_reg(insn_src(insn));
+}
+
+static inline bool is_wide_alu(const struct flt_insn *insn)
+{
+	return (insn->code & BPF_CLASS_MASK) == BPF_ALU64;
+}
+
 /* The code of instruction i; entry: it belongs to the entry function, not to a local one. */
 void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry);
+
+/* One of classes ALU and ALU64. */
+void flt_jit_emit_alu(struct jit *j, const struct flt_insn *insn);
 
 /* Classic programs: data and length of the frame to r8 and r9. */
 void flt_jit_emit_frame(struct jit *j, uint32_t frame);

@@ -84,7 +84,8 @@ void early_advance(struct tcp_conn *conn)
 	struct arrival *arrival;
 	bool fin;
 
-	while ((arrival = conn->act->early) != NULL && seq_le(arrival->seq, conn->rcv_nxt)) {
+	while ((arrival = conn->act->early) != NULL &&
+	       (conn->fin_received || seq_le(arrival->seq, conn->rcv_nxt))) {
 		uint32_t skip = conn->rcv_nxt - arrival->seq, size = arrival->size;
 
 		conn->act->early = arrival->next;
@@ -93,6 +94,11 @@ void early_advance(struct tcp_conn *conn)
 		conn->act->n_early--;
 		conn->act->held -= size;
 		fin = arrival->fin;
+		/* A peer that goes on behind its own end is not heard. */
+		if (conn->fin_received) {
+			receive_free(conn->stack, arrival);
+			continue;
+		}
 		/* Of several that came twice the first is told (RFC 2883, 4). */
 		if (skip > 0 && !conn->dsack)
 			sack_note_duplicate(conn, arrival->seq, arrival->seq + min_u32(skip, size));

@@ -69,6 +69,7 @@ enum {
 	MARKS_MAX = 1 << 16,
 	MARK_BYTES = 7, /* 0f 1f 80 and 32 bits */
 	MARK = 0x5ace,  /* the upper half of those */
+	WORK_MAX = 8,
 };
 
 static struct mark {
@@ -80,7 +81,7 @@ static uint64_t switches, exits;
 
 static uint64_t executed[HALVES], repeats;
 static uint64_t base[HALVES], base_repeats; /* at the start */
-static uint64_t turn_address, work_addresses[4], last_turn, empty, empty_polls;
+static uint64_t turn_address, work_addresses[WORK_MAX], last_turn, empty, empty_polls;
 static unsigned n_work;
 static uint64_t start_address, first_user;
 static int started, user_seen;
@@ -438,7 +439,7 @@ static int read_option(const char *text)
 		sent_address = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "turn=", 5))
 		turn_address = strtoull(text + 5, NULL, 16);
-	else if (!strncmp(text, "work=", 5) && n_work < 4)
+	else if (!strncmp(text, "work=", 5) && n_work < WORK_MAX)
 		work_addresses[n_work++] = strtoull(text + 5, NULL, 16);
 	else if (!strncmp(text, "apart=", 6))
 		return read_ranges(text + 6, ranges, &n_ranges);

@@ -96,7 +96,10 @@ def running(namespace, *words):
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=120)
+        finally:
+            process.kill()  # what does not end would hold its ports against all that follow
 
 
 def heard(process, word):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 180
+# timeout: 300
+# alone: a sender with real-time priority takes a core from whatever runs beside it
 """Bad traces, bad ports and people who end things early: each is named, with the record's number, and
 counted; nothing is skipped in silence. Each trace is played from memory and streamed."""
 import contextlib

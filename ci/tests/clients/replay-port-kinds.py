@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 240
+# timeout: 300
+# alone: a sender with real-time priority takes a core from whatever runs beside it
 """Every kind of port that sluice-replay names, each opened and each frame compared with the trace's:
 by the kernel's capture where the kernel sees them, else by what the other end took down.
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 240
+# timeout: 300
+# alone: a sender with real-time priority takes a core from whatever runs beside it
 """sluice-replay over a virtual cable, with the kernel's own capture as the truth.
 
     namespace: sluice-replay send ── va ═══ vb ── tcpdump, or sluice-replay reflect

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 400
+# alone: the firmware's PXE gives up where answers take their time, and then tries HTTP for minutes
 """A rack on a network whose DHCP server is somebody else's: serve-rack adds what boots to its answers.
 
       ┌ namespace ───────────────────────────────────┐   ┌ namespace ─────────────────┐

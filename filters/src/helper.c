@@ -200,7 +200,7 @@ static uint64_t help_load_bytes(uint64_t context, uint64_t offset, uint64_t to, 
 		memset(pointer(to), 0, size);
 		return result(HELP_EINVAL);
 	}
-	memcpy(pointer(to), buff->data + offset, size);
+	memmove(pointer(to), buff->data + offset, size); /* it may be the packet itself */
 	return 0;
 }
 

@@ -55,7 +55,11 @@ static int check_sized(struct flt_verifier *v, const struct flt_helper *helper, 
 			return flt_vrefuse(v, "NULL in r%u with a size that may not be 0", r);
 		return 0;
 	}
-	return flt_vmemory_arg(v, r, (uint32_t)size->range.umax, kind == FLT_ARG_WRITABLE);
+	/* What is filled to a length that is not known keeps the rest of what was there before. */
+	if (kind == FLT_ARG_WRITABLE && !flt_range_is_const(&size->range))
+		code = flt_vmemory_arg(v, r, (uint32_t)size->range.umax, false);
+	return code ? code
+	            : flt_vmemory_arg(v, r, (uint32_t)size->range.umax, kind == FLT_ARG_WRITABLE);
 }
 
 static int check_argument(struct flt_verifier *v, const struct flt_helper *helper, uint32_t i,

@@ -309,7 +309,13 @@ static void piece_helper(struct program *p)
 		PUT(MOV_K(2, 0));
 		PUT(MOV_X(3, 10));
 		PUT(ALU64_K(BPF_ADD, 3, -32));
-		PUT(MOV_K(4, (int32_t)below(40)));
+		if (below(2)) { /* up to so many */
+			PUT(MOV_X(4, 0));
+			PUT(ALU64_K(BPF_AND, 4, (int32_t)below(32)));
+			PUT(ALU64_K(BPF_ADD, 4, 1));
+		} else {
+			PUT(MOV_K(4, (int32_t)below(40)));
+		}
 		PUT(CALL(189));
 		break;
 	default:

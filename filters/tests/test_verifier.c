@@ -31,6 +31,10 @@ struct verifier_case {
 /* r0 = a value of the array (48 bytes) or NULL; the key is not known. */
 #define LOOKUP                                                                                     \
 	RANDOM, STORE(BPF_W, 10, -4, 0), MOV_X(2, 10), ALU64_K(BPF_ADD, 2, -4), MAP(1, 0), CALL(1)
+/* Arguments of xdp_load_bytes: 1 to 8 bytes to the highest slot of the stack. */
+#define UNKNOWN_SIZE                                                                               \
+	MOV_X(6, 1), CALL(5), ALU64_K(BPF_AND, 0, 7), ALU64_K(BPF_ADD, 0, 1), MOV_X(4, 0),         \
+	        MOV_X(1, 6), MOV_K(2, 0), MOV_X(3, 10), ALU64_K(BPF_ADD, 3, -8)
 /* r0 = such a value; the jump leaves by the program's second exit, n instructions on. */
 #define VALUE(n) LOOKUP, JUMP_K(BPF_JEQ, 0, 0, n)
 
@@ -354,6 +358,18 @@ static const struct verifier_case cases[] = {
          0,
          {MOV_K(2, 0), MOV_X(3, 10), ALU64_K(BPF_ADD, 3, -8), MOV_K(4, 8), CALL(189),
           LOAD(BPF_DW, 0, 10, -8), EXIT}},
+        {"what is filled to an unknown length must be written before",
+         "never written",
+         0,
+         {UNKNOWN_SIZE, CALL(189), LOAD(BPF_DW, 0, 10, -8), EXIT}},
+        {"a pointer under what is filled to an unknown length",
+         "saved pointer",
+         0,
+         {STORE(BPF_DW, 10, -8, 10), UNKNOWN_SIZE, CALL(189), LOAD(BPF_DW, 0, 10, -8), EXIT}},
+        {"numbers under what is filled to an unknown length",
+         NULL,
+         0,
+         {STORE_K(BPF_DW, 10, -8, 0), UNKNOWN_SIZE, CALL(189), LOAD(BPF_DW, 0, 10, -8), EXIT}},
         {"size without an upper bound",
          "no upper bound",
          0,

@@ -1,10 +1,111 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who owns which time slots, and the calls that change it: slots.h. */
-#include "slots.h"
+/* PEs and slots of each core: who owns which, and the calls that change it: slots.h. */
+#include "slots_core.h"
 
 #include "core.h"
 #include "cap.h"
 #include "env.h"
+#include "transfer.h"
+
+struct core slots_cores[EXO_CORES_MAX];
+
+void slots_init(void)
+{
+	for (unsigned i = 0; i < EXO_CORES_MAX; i++)
+		slots_cores[i] = (struct core){.slot = EXO_SLOTS_PER_CORE - 1};
+}
+
+void core_send_soon(unsigned core)
+{
+	if (core != machine_core() &&
+	    __atomic_exchange_n(&slots_cores[core].send_wanted, 1, __ATOMIC_SEQ_CST) == 0)
+		machine_nudge(core);
+}
+
+static void assign(struct core *core, unsigned index, struct pe *pe)
+{
+	struct pe *before = core->slots[index];
+
+	if (before)
+		__atomic_and_fetch(&before->slots, ~(1ull << index), __ATOMIC_RELAXED);
+	core->slots[index] = pe;
+	if (!pe) {
+		core->owned &= ~(1ull << index);
+		return;
+	}
+	__atomic_or_fetch(&pe->slots, 1ull << index, __ATOMIC_RELAXED);
+	core->owned |= 1ull << index;
+	slots_ready(pe);
+}
+
+static struct exo_slot_info *slots_of(unsigned core)
+{
+	return core_info_slots() + (size_t)core * EXO_SLOTS_PER_CORE;
+}
+
+void slots_add(struct pe *pe)
+{
+	struct core *core = &slots_cores[pe->core];
+	const struct exo_slot_info *slots = slots_of(pe->core);
+
+	machine_lock(&core->lock);
+	pe->next_on_core = core->pes;
+	core->pes = pe;
+	for (unsigned i = 0; i < EXO_SLOTS_PER_CORE; i++) {
+		if (slots[i].owner == pe->env->id)
+			assign(core, i, pe);
+	}
+	machine_unlock(&core->lock);
+	if (pe->core != machine_core())
+		machine_nudge(pe->core);
+}
+
+void slots_remove(struct pe *pe)
+{
+	struct core *core = &slots_cores[pe->core];
+	struct pe **link = &core->pes;
+
+	machine_lock(&core->lock);
+	transfer_unlink(pe);
+	while (*link != pe)
+		link = &(*link)->next_on_core;
+	*link = pe->next_on_core;
+	for (unsigned i = 0; i < EXO_SLOTS_PER_CORE; i++) {
+		if (core->slots[i] == pe)
+			assign(core, i, NULL);
+	}
+	if (core->donee == pe)
+		core->donee = NULL;
+	machine_unlock(&core->lock);
+}
+
+static void set_owner(uint64_t unit, uint32_t owner)
+{
+	__atomic_store_n(&core_info_slots()[unit].owner, owner, __ATOMIC_RELAXED);
+}
+
+void slots_move(uint64_t unit, struct env *to)
+{
+	unsigned number = (unsigned)(unit / EXO_SLOTS_PER_CORE);
+	struct core *core = &slots_cores[number];
+	struct pe *pe = to ? env_pe(to, number) : NULL;
+	struct env *from = env_find_live(core_info_slots()[unit].owner);
+
+	/* It is an environment's right to give its last slot away; but who made it may want to
+	 * know why it is silent. */
+	if (from && --from->account->slots == 0 && from->state == EXO_ENV_RUNNING)
+		env_tell_parent(from);
+	if (to)
+		to->account->slots++;
+	machine_lock(&core->lock);
+	set_owner(unit, to ? to->id : 0);
+	assign(core, unit % EXO_SLOTS_PER_CORE, pe && pe->started ? pe : NULL);
+	machine_unlock(&core->lock);
+	if (number != machine_core())
+		machine_nudge(number);
+}
+
+/* ---- Ranges of the vector ---- */
 
 static int check_range(uint64_t first, uint64_t count)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Time slots and the loop of each core: slots.h. */
-#include "slots.h"
+#include "slots_core.h"
 
 #include "core.h"
 #include "hooks.h"
@@ -13,137 +13,7 @@
 #include "transfer.h"
 #include "upcall.h"
 
-struct core {
-	/* Under `lock`; changed by any core that also holds the core lock. */
-	struct machine_lock lock;
-	struct pe *pes;
-	struct pe *slots[EXO_SLOTS_PER_CORE]; /* the owners' PEs on this core */
-	uint64_t owned;                       /* bit i: slots[i] is not NULL */
-	uint64_t ready; /* atomic: of those, all whose PEs may be able to run before `due` */
-
-	/* This core's own. */
-	struct pe *current;          /* NULL: none */
-	struct pe *donee;            /* gets the rest of the slot */
-	bool passed;                 /* the slot went on to a donee before anybody ran in it */
-	unsigned slot;               /* index in the vector */
-	uint64_t slot_end, save_end; /* save_end 0: the PE was not told of the end */
-	uint64_t listen_at;          /* when NICs may interrupt who runs; UINT64_MAX: they may */
-	uint64_t listened;           /* when they could last, or the core halted */
-	uint64_t last_work;          /* TSC at which there was something to do */
-	uint64_t due;                /* when the others may by time alone, at the earliest */
-	bool watching;               /* see net_watch */
-
-	uint32_t send_wanted; /* atomic: rings' bells have rung */
-} __attribute__((aligned(64)));
-
-static struct core cores[EXO_CORES_MAX];
 static uint64_t next_update; /* of the information pages, on core 0 */
-
-static struct core *this_core(void)
-{
-	struct core *core = &cores[machine_core()];
-
-	__asm__("" : "+r"(core)); /* so that it is not reckoned anew at each use */
-	return core;
-}
-
-void slots_init(void)
-{
-	for (unsigned i = 0; i < EXO_CORES_MAX; i++)
-		cores[i] = (struct core){.slot = EXO_SLOTS_PER_CORE - 1};
-}
-
-void core_send_soon(unsigned core)
-{
-	if (core != machine_core() &&
-	    __atomic_exchange_n(&cores[core].send_wanted, 1, __ATOMIC_SEQ_CST) == 0)
-		machine_nudge(core);
-}
-
-/* ---- PEs and slots of a core ---- */
-
-static void assign(struct core *core, unsigned index, struct pe *pe)
-{
-	struct pe *before = core->slots[index];
-
-	if (before)
-		__atomic_and_fetch(&before->slots, ~(1ull << index), __ATOMIC_RELAXED);
-	core->slots[index] = pe;
-	if (!pe) {
-		core->owned &= ~(1ull << index);
-		return;
-	}
-	__atomic_or_fetch(&pe->slots, 1ull << index, __ATOMIC_RELAXED);
-	core->owned |= 1ull << index;
-	slots_ready(pe);
-}
-
-static struct exo_slot_info *slots_of(unsigned core)
-{
-	return core_info_slots() + (size_t)core * EXO_SLOTS_PER_CORE;
-}
-
-void slots_add(struct pe *pe)
-{
-	struct core *core = &cores[pe->core];
-	const struct exo_slot_info *slots = slots_of(pe->core);
-
-	machine_lock(&core->lock);
-	pe->next_on_core = core->pes;
-	core->pes = pe;
-	for (unsigned i = 0; i < EXO_SLOTS_PER_CORE; i++) {
-		if (slots[i].owner == pe->env->id)
-			assign(core, i, pe);
-	}
-	machine_unlock(&core->lock);
-	if (pe->core != machine_core())
-		machine_nudge(pe->core);
-}
-
-void slots_remove(struct pe *pe)
-{
-	struct core *core = &cores[pe->core];
-	struct pe **link = &core->pes;
-
-	machine_lock(&core->lock);
-	transfer_unlink(pe);
-	while (*link != pe)
-		link = &(*link)->next_on_core;
-	*link = pe->next_on_core;
-	for (unsigned i = 0; i < EXO_SLOTS_PER_CORE; i++) {
-		if (core->slots[i] == pe)
-			assign(core, i, NULL);
-	}
-	if (core->donee == pe)
-		core->donee = NULL;
-	machine_unlock(&core->lock);
-}
-
-static void set_owner(uint64_t unit, uint32_t owner)
-{
-	__atomic_store_n(&core_info_slots()[unit].owner, owner, __ATOMIC_RELAXED);
-}
-
-void slots_move(uint64_t unit, struct env *to)
-{
-	unsigned number = (unsigned)(unit / EXO_SLOTS_PER_CORE);
-	struct core *core = &cores[number];
-	struct pe *pe = to ? env_pe(to, number) : NULL;
-	struct env *from = env_find_live(core_info_slots()[unit].owner);
-
-	/* It is an environment's right to give its last slot away; but who made it may want to
-	 * know why it is silent. */
-	if (from && --from->account->slots == 0 && from->state == EXO_ENV_RUNNING)
-		env_tell_parent(from);
-	if (to)
-		to->account->slots++;
-	machine_lock(&core->lock);
-	set_owner(unit, to ? to->id : 0);
-	assign(core, unit % EXO_SLOTS_PER_CORE, pe && pe->started ? pe : NULL);
-	machine_unlock(&core->lock);
-	if (number != machine_core())
-		machine_nudge(number);
-}
 
 /* ---- Who can run ---- */
 
@@ -174,8 +44,8 @@ static bool runnable(struct pe *pe, uint64_t now)
 
 void slots_ready(struct pe *pe)
 {
-	__atomic_or_fetch(&cores[pe->core].ready, __atomic_load_n(&pe->slots, __ATOMIC_RELAXED),
-	                  __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&slots_cores[pe->core].ready,
+	                  __atomic_load_n(&pe->slots, __ATOMIC_RELAXED), __ATOMIC_SEQ_CST);
 }
 
 /* What needs no closer look: it waits, and for something that has not come. It is looked at again

@@ -304,3 +304,16 @@ void kit_verify(void)
 	if (wrong)
 		fail_msg("%s", wrong);
 }
+
+int kit_teardown(void **state)
+{
+	kit_verify();
+	kit_stop();
+	return 0;
+}
+
+void kit_turns(int n)
+{
+	while (n-- > 0)
+		slots_turn();
+}

@@ -72,8 +72,13 @@ void kit_program(host_program *program);
 struct env *kit_env(uint32_t id);
 struct pe *kit_pe(uint32_t id);
 
+/* So many turns of the loop. */
+void kit_turns(int n);
+
 /* Fails where the ledger is inconsistent. */
 void kit_verify(void);
+/* For cmocka: verifies, and stops. */
+int kit_teardown(void **state);
 
 #define KIT_DATA_PAGE(n) (KIT_DATA + (uint64_t)(n)*4096)
 

@@ -14,13 +14,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 /* The vector of the paper's appendix A. */
 static void siphash_vector(void **state)
 {
@@ -202,17 +195,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(siphash_vector),
-	        cmocka_unit_test_setup_teardown(every_changed_bit_is_a_forgery, setup, teardown),
-	        cmocka_unit_test_setup_teardown(stolen, setup, teardown),
-	        cmocka_unit_test_setup_teardown(widened, setup, teardown),
-	        cmocka_unit_test_setup_teardown(grantee_maps_with_the_key_only, setup, teardown),
-	        cmocka_unit_test_setup_teardown(authority_is_no_key_to_content, setup, teardown),
+	        cmocka_unit_test_setup_teardown(every_changed_bit_is_a_forgery, setup,
+	                                        kit_teardown),
+	        cmocka_unit_test_setup_teardown(stolen, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(widened, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(grantee_maps_with_the_key_only, setup,
+	                                        kit_teardown),
+	        cmocka_unit_test_setup_teardown(authority_is_no_key_to_content, setup,
+	                                        kit_teardown),
 	        cmocka_unit_test_setup_teardown(revocation_breaks_what_was_granted, setup,
-	                                        teardown),
-	        cmocka_unit_test_setup_teardown(freed_frames_leave_stale_keys, setup, teardown),
+	                                        kit_teardown),
+	        cmocka_unit_test_setup_teardown(freed_frames_leave_stale_keys, setup, kit_teardown),
 	        cmocka_unit_test_setup_teardown(an_authority_is_revoked_as_a_whole, setup,
-	                                        teardown),
-	        cmocka_unit_test_setup_teardown(wild_pointers, setup, teardown),
+	                                        kit_teardown),
+	        cmocka_unit_test_setup_teardown(wild_pointers, setup, kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,13 +27,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static int64_t make(uint64_t first, uint32_t count, uint32_t owner, struct exo_cap *out)
 {
 	struct exo_extent_alloc block = {
@@ -286,15 +279,15 @@ static void listed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(moves, setup, teardown),
-	        cmocka_unit_test_setup_teardown(refuses, setup, teardown),
-	        cmocka_unit_test_setup_teardown(overlapping, setup, teardown),
-	        cmocka_unit_test_setup_teardown(freed_and_revoked, setup, teardown),
-	        cmocka_unit_test_setup_teardown(bounded, setup, teardown),
-	        cmocka_unit_test_setup_teardown(end_in_the_middle, setup, teardown),
-	        cmocka_unit_test_setup_teardown(saves, setup, teardown),
-	        cmocka_unit_test_setup_teardown(saves_all_that_is_taken, setup, teardown),
-	        cmocka_unit_test_setup_teardown(listed, setup, teardown),
+	        cmocka_unit_test_setup_teardown(moves, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(refuses, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(overlapping, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(freed_and_revoked, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(bounded, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(end_in_the_middle, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(saves, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(saves_all_that_is_taken, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(listed, setup, kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,13 +26,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static int64_t make(const struct exo_cap *from, uint32_t by, struct exo_rect rect, uint32_t owner,
                     struct exo_cap *out)
 {
@@ -226,12 +219,12 @@ static void ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(clips, setup, teardown),
-	        cmocka_unit_test_setup_teardown(right_pixels, setup, teardown),
-	        cmocka_unit_test_setup_teardown(refuses, setup, teardown),
-	        cmocka_unit_test_setup_teardown(parts, setup, teardown),
-	        cmocka_unit_test_setup_teardown(nested_deep, setup, teardown),
-	        cmocka_unit_test_setup_teardown(ends, setup, teardown),
+	        cmocka_unit_test_setup_teardown(clips, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(right_pixels, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(refuses, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(parts, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(nested_deep, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(ends, setup, kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

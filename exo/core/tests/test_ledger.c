@@ -17,13 +17,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static int64_t alloc(struct exo_frame_alloc *block)
 {
 	block->authority = kit_cap(EXO_USE_FRAMES);
@@ -227,7 +220,7 @@ static void listing_covers_every_frame_once(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
 	const struct CMUnitTest tests[] = {
 	        TEST(by_name),
 	        TEST(contiguous_and_aligned),

@@ -38,13 +38,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static int64_t ask(enum exo_start_use use, uint32_t kind, uint64_t first, uint64_t count,
                    uint64_t deadline)
 {
@@ -371,7 +364,7 @@ static void bad_seeds_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
 	const struct CMUnitTest tests[] = {
 	        TEST(it_is_told),
 	        TEST(who_gives_in_time_loses_nothing),

@@ -23,13 +23,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static int64_t map(const struct exo_mapping *m)
 {
 	kit_put(a, KIT_DATA_PAGE(1), m, sizeof(*m));
@@ -396,7 +389,7 @@ static void single_pages(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
 	const struct CMUnitTest tests[] = {
 	        TEST(table),
 	        TEST(replacing_leaves_one_binding),

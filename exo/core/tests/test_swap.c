@@ -25,13 +25,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static bool swap(uint64_t from, uint64_t to)
 {
 	const struct frame_swap one = {.out = from, .in = to};
@@ -165,15 +158,15 @@ static void stands_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(shows_the_new_frame, setup, teardown),
-	        cmocka_unit_test_setup_teardown(goes_back_and_forth, setup, teardown),
-	        cmocka_unit_test_setup_teardown(needs_no_mapping, setup, teardown),
-	        cmocka_unit_test_setup_teardown(swaps_all_or_none, setup, teardown),
-	        cmocka_unit_test_setup_teardown(refuses_what_is_in_use, setup, teardown),
-	        cmocka_unit_test_setup_teardown(refuses_what_is_shared, setup, teardown),
-	        cmocka_unit_test_setup_teardown(refuses_others, setup, teardown),
-	        cmocka_unit_test_setup_teardown(goes_without_a_key, setup, teardown),
-	        cmocka_unit_test_setup_teardown(stands_back, setup, teardown),
+	        cmocka_unit_test_setup_teardown(shows_the_new_frame, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(goes_back_and_forth, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(needs_no_mapping, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(swaps_all_or_none, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(refuses_what_is_in_use, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(refuses_what_is_shared, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(refuses_others, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(goes_without_a_key, setup, kit_teardown),
+	        cmocka_unit_test_setup_teardown(stands_back, setup, kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

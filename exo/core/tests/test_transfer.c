@@ -137,23 +137,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
-static void turns(int n)
-{
-	while (n-- > 0)
-		slots_turn();
-}
-
 /* A server without a slot serves on its caller's, asleep or not. */
 static void a_round_trip(void **state)
 {
-	turns(3);
+	kit_turns(3);
 	assert_int_equal(served, 1);
 	assert_int_equal(answer, client + 11 + 12 + 13 + 14);
 	assert_int_equal(seen.rsi, EXO_UPCALL_REMOTE);
@@ -167,13 +154,13 @@ static void a_round_trip(void **state)
 
 static void again_while_parked(void **state)
 {
-	turns(2);
+	kit_turns(2);
 	assert_true(kit_pe(server)->machine.parked && kit_pe(server)->machine.open);
 	for (unsigned i = 2; i < 5; i++) {
 		kit_pe(client)->machine.page->saved.rbx = 0;
 		pe_post(kit_pe(client), EXO_EVENT_LINK);
 		kit_pe(client)->machine.setup.entry[EXO_UPCALL_INTERRUPT] = 0;
-		turns(2);
+		kit_turns(2);
 		assert_int_equal(answers, i);
 		assert_int_equal(served, i);
 	}
@@ -188,7 +175,7 @@ static void a_transfer_ends_the_sleep(void **state)
 	assert_true(pe->machine.parked && pe->machine.waiting && pe->machine.open);
 	pe->machine.page->saved.rbx = 0x77;
 	pe->machine.page->saved.rax = 0x99;
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answers, 1);
 	assert_false(pe->machine.waiting);
 	assert_true(pe->machine.parked);
@@ -208,7 +195,7 @@ static void a_parked_page_stays(void **state)
 	        kit_call(ENV_INIT, EXO_CALL_PE_SET, KIT_DATA_PAGE(2), KIT_DATA_PAGE(1), 0, 0),
 	        -EXO_EBUSY);
 	assert_non_null(kit_pe(server)->machine.page);
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answers, 1);
 }
 
@@ -226,7 +213,7 @@ static void only_with_a_key(void **state)
 	assert_int_equal(kit_call(client, EXO_CALL_INVOKE, EXO_GATES, 0, 0, 0), -EXO_ENOENT);
 	assert_int_equal(kit_call(client, EXO_CALL_SEND, UINT64_MAX, 0, 0, 0), -EXO_ENOENT);
 	open_gate(NULL, 3, 0);
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answer, -EXO_ENOENT);
 }
 
@@ -234,7 +221,7 @@ static void a_revoked_key_closes_its_gates(void **state)
 {
 	kit_put(ENV_INIT, KIT_DATA_PAGE(1), &server_key, sizeof(server_key));
 	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_REVOKE, KIT_DATA_PAGE(1), 0, 0, 0), 0);
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answer, -EXO_ESTALE);
 	assert_int_equal(served, 0);
 }
@@ -242,7 +229,7 @@ static void a_revoked_key_closes_its_gates(void **state)
 static void a_busy_server_is_not_entered(void **state)
 {
 	kit_pe(server)->machine.page->masked = 1;
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answer, -EXO_EAGAIN);
 	assert_int_equal(served, 0);
 	kit_pe(server)->machine.setup.entry[EXO_UPCALL_REMOTE] = 0;
@@ -270,7 +257,7 @@ static void never_replying(void **state)
 	server_play = spins;
 	kit_child("other", 0, 0, 1, true, NULL);
 	kit_call(client, EXO_CALL_TIMER, machine_tsc() + 20 * SLOT, 0, 0, 0);
-	turns(1);
+	kit_turns(1);
 	assert_ptr_equal(kit_pe(client)->machine.callee, &kit_pe(server)->machine);
 	assert_int_equal(answers, 0);
 	for (int i = 0; i < 60 && answers == 0; i++)
@@ -288,9 +275,9 @@ static void never_replying_alone(void **state)
 	server_play = spins;
 	kit_call(client, EXO_CALL_TIMER, machine_tsc() + 3 * SLOT, 0, 0, 0);
 	for (int i = 0; i < 9 && answers == 0; i++)
-		turns(1);
+		kit_turns(1);
 	assert_int_equal(answer, -EXO_EAGAIN);
-	turns(1);
+	kit_turns(1);
 	assert_int_equal(kit_env(client)->cores | kit_env(server)->cores, 0);
 }
 
@@ -308,7 +295,7 @@ static void giving_time_to_its_caller(void **state)
 	server_play = donates;
 	kit_call(client, EXO_CALL_TIMER, machine_tsc() + SLOT / 2, 0, 0, 0);
 	for (int i = 0; i < 1000 && answers == 0; i++) {
-		turns(1);
+		kit_turns(1);
 		assert_int_equal(kit_env(client)->cores | kit_env(server)->cores, 0);
 	}
 	assert_int_equal(answer, -EXO_EAGAIN);
@@ -325,7 +312,7 @@ static void exits(struct pe *pe)
 static void a_dying_server_lets_its_caller_go_on(void **state)
 {
 	server_play = exits;
-	turns(3);
+	kit_turns(3);
 	assert_int_equal(answers, 1);
 	assert_int_equal(answer, -EXO_ENOENT);
 	assert_true(kit_env(server)->reaped);
@@ -356,7 +343,7 @@ static void killed_while_serving(void **state)
 {
 	server_play = kills;
 	victim = server;
-	turns(3);
+	kit_turns(3);
 	assert_true(kit_env(server)->reaped);
 	assert_int_equal(answer, -EXO_ENOENT);
 	assert_int_equal(kit_env(client)->cores, 0);
@@ -366,7 +353,7 @@ static void killed_while_waiting(void **state)
 {
 	server_play = kills;
 	victim = client;
-	turns(3);
+	kit_turns(3);
 	assert_true(kit_env(client)->reaped);
 	assert_int_equal(answers, 0);
 	assert_int_equal(kit_env(server)->state, EXO_ENV_RUNNING);
@@ -381,7 +368,7 @@ static void cut_off_while_serving(void **state)
 	server_play = spins;
 	kit_child("other", 0, 0, 1, true, NULL);
 	server_play = spins;
-	turns(1);
+	kit_turns(1);
 	assert_int_equal(kit_env(client)->cores, 0);
 	env_stop(kit_env(client), EXO_ENV_KILLED, 0, 0, 0);
 	assert_true(kit_env(client)->reaped);
@@ -398,7 +385,7 @@ static void recycled_names_lead_nowhere(void **state)
 	assert_int_equal(kit_call(ENV_INIT, EXO_CALL_ENV_END, KIT_DATA_PAGE(2), 0, 0, 0), 0);
 	assert_null(kit_env(old));
 	server = kit_child("another", 0, 0, 0, true, &key); /* in the same memory */
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answer, -EXO_ENOENT);
 	assert_int_equal(served, 0);
 	assert_int_equal(kit_env(server)->cores, 0);
@@ -423,9 +410,9 @@ static void leaves_handlers(struct pe *pe)
 
 static void to_another_core(void **state)
 {
-	teardown(state);
+	kit_teardown(state);
 	start(1, 1, 1);
-	turns(2);
+	kit_turns(2);
 	assert_int_equal(answer, -EXO_EBUSY);
 	for (int i = 0; i < PE_LETTERS; i++)
 		assert_int_equal(kit_call(client, EXO_CALL_SEND, 3, 0, (uint64_t)i, 0), 0);
@@ -433,7 +420,7 @@ static void to_another_core(void **state)
 	assert_int_equal(host_nudges(1) != 0, 1);
 	server_play = leaves_handlers;
 	host_core_set(1);
-	turns(2);
+	kit_turns(2);
 	host_core_set(0);
 	assert_int_equal(served, PE_LETTERS);
 	assert_int_equal(seen.rdx, PE_LETTERS - 1);
@@ -442,13 +429,13 @@ static void to_another_core(void **state)
 
 static void letters_come_in_order(void **state)
 {
-	teardown(state);
+	kit_teardown(state);
 	start(1, 1, 0);
 	client_play = waits;
 	server_play = leaves_handlers;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(kit_call(client, EXO_CALL_SEND, 3, 0, 20 + (uint64_t)i, 0), 0);
-	turns(4);
+	kit_turns(4);
 	assert_int_equal(served, 3);
 	assert_int_equal(seen.rdx, 22);
 	assert_int_equal(kit_pe(server)->n_inbox, 0);
@@ -456,7 +443,7 @@ static void letters_come_in_order(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
 	const struct CMUnitTest tests[] = {
 	        TEST(a_round_trip),
 	        TEST(again_while_parked),

@@ -26,13 +26,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	kit_verify();
-	kit_stop();
-	return 0;
-}
-
 static bool page_fault(uint64_t address)
 {
 	struct machine_trap trap = {
@@ -248,7 +241,7 @@ static void fs_base_stays_below_the_kernel(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
 	const struct CMUnitTest tests[] = {
 	        TEST(page_fault_enters_the_handler),
 	        TEST(exceptions_name_their_vector),

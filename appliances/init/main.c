@@ -115,6 +115,25 @@ static void check_addresses(void)
 	}
 }
 
+/* Before anybody has a ring: these ports start anew. */
+static void merge_ports(void)
+{
+	const struct exo_cap *machine = exo_start_cap(EXO_USE_MACHINE);
+
+	for (unsigned port = 0; port < EXO_PORTS_MAX; port++) {
+		int result;
+
+		if ((init.payload.manifest->merges >> port & 1) == 0)
+			continue;
+		result = machine == NULL ? -EXO_EPERM : exo_port_merge(machine, port);
+		if (result < 0)
+			exo_printf("lro: port %u can't merge segments of TCP: %s\n", port,
+			           exo_error_text(result));
+		else
+			exo_printf("port %u may merge segments of TCP\n", port);
+	}
+}
+
 static void make_services(void)
 {
 	const struct exo_manifest *m = init.payload.manifest;
@@ -199,6 +218,7 @@ int exo_main(void)
 {
 	read_options();
 	payload_open(&init.payload);
+	merge_ports();
 	check_addresses();
 	lease_open();
 	make_services();

@@ -355,7 +355,7 @@ static void read_envs(struct model *model, const config_setting_t *root)
 static const config_setting_t *read_file(config_t *config, const char *path)
 {
 	static const char *const known[] = {"name",      "init",         "control_port",
-	                                    "power_off", "environments", NULL};
+	                                    "power_off", "environments", "lro", NULL};
 	config_init(config);
 	char *copy = must_copy(path);
 	config_set_include_dir(config, dirname(copy));
@@ -382,6 +382,7 @@ void model_read(struct model *model, const char *path, const char *with)
 	model->power_off = get_bool(root, "power_off");
 	model->control_port =
 	        (uint32_t)get_number(root, "control_port", 0, EXO_PORTS_MAX - 1, UINT32_MAX);
+	model->merges = get_set(root, "lro", EXO_PORTS_MAX);
 	const config_setting_t *init = config_setting_get_member(root, "init");
 	model->init = model_add_file(model, init ? place_of(init) : place, "init",
 	                             init ? text_of(init) : "init");
@@ -389,6 +390,7 @@ void model_read(struct model *model, const char *path, const char *with)
 	if (first) {
 		model->control_port = (uint32_t)get_number(first, "control_port", 0,
 		                                           EXO_PORTS_MAX - 1, model->control_port);
+		model->merges |= get_set(first, "lro", EXO_PORTS_MAX);
 		read_envs(model, first);
 	}
 	read_envs(model, root);

@@ -213,6 +213,7 @@ static void assemble(struct buffer *out, struct tables *tables, const struct mod
 	        .name = add_string(tables, model->name),
 	        .flags = model->power_off ? EXO_MANIFEST_POWER_OFF : 0,
 	        .control_port = model->control_port,
+	        .merges = model->merges,
 	};
 	buffer_append(out, NULL, sizeof(header));
 	header.files = place_table(out, &tables->files, sizeof(struct exo_manifest_file));

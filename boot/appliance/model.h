@@ -69,6 +69,7 @@ struct model {
 	const char *name;
 	bool power_off;
 	uint32_t control_port; /* ~0: none */
+	uint32_t merges;       /* bit set of ports */
 	int init;              /* index in files: always 0 */
 	struct model_file *files;
 	size_t n_files;

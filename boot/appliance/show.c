@@ -113,6 +113,9 @@ static void show_manifest(const struct exo_manifest *manifest)
 	       manifest->flags & EXO_MANIFEST_POWER_OFF ? ", powers off when all have ended" : "");
 	if (manifest->control_port != UINT32_MAX)
 		printf(", host channel on port %u", manifest->control_port);
+	for (unsigned port = 0; port < EXO_PORTS_MAX; port++)
+		if (manifest->merges >> port & 1)
+			printf(", port %u merges segments of TCP", port);
 	puts("");
 	for (uint32_t i = 0; i < manifest->envs.n; i++)
 		show_env(manifest, &exo_manifest_envs(manifest)[i]);

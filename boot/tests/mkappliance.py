@@ -13,7 +13,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOOL = os.path.abspath(sys.argv[1])
 GOOD = """
-name = "good"; control_port = 1; power_off = true;
+name = "good"; control_port = 1; power_off = true; lro = [ 2, 0 ];
 environments = (
   { name = "host"; image = "prog"; frames = 16; arguments = [ "-v", "x y" ]; may = [ "console" ];
     content = ( "page.html", { name = "index.html"; file = "page.html"; },
@@ -76,7 +76,7 @@ class Manifest:
     def __init__(self, data):
         self.data = data
         (self.magic, self.version, self.size, name, *tables) = struct.unpack_from("<4I12I", data)
-        self.flags, self.control = struct.unpack_from("<2I", data, 64)
+        self.flags, self.control, self.merges = struct.unpack_from("<2IQ", data, 64)
         (self.files, self.envs, self.flows, self.conjunctions, self.relocations,
          self.strings) = [tuple(tables[2 * i:2 * i + 2]) for i in range(6)]
         self.name = self.string(name)

@@ -183,6 +183,11 @@ static int64_t call_doorbell(struct call *call)
 	return net_call_send(call->env, call->arg[0]);
 }
 
+static int64_t call_port_merge(struct call *call)
+{
+	return net_call_port_merge(call->arg[1]);
+}
+
 static int64_t call_ext(struct call *call)
 {
 	return core_hooks ? core_hooks->call(call) : -EXO_ENOSYS;
@@ -272,6 +277,7 @@ static const struct row {
         ROW(EXO_CALL_FACT, call_fact, FREE, KEY(MACHINE, READ)),
         ROW(EXO_CALL_EXT, call_ext, FREE),
         ROW(EXO_CALL_RING_WAIT, slots_call_ring_wait, FREE),
+        ROW(EXO_CALL_PORT_MERGE, call_port_merge, FREE, KEY(MACHINE, CONTROL)),
 #undef ROW
 #undef BLOCK
 #undef KEYED

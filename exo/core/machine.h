@@ -169,6 +169,9 @@ unsigned machine_dma_slots(unsigned port);
  * arrives for it is stopped and counted. false: no memory; never for a slot that led somewhere. */
 bool machine_dma_map(unsigned port, unsigned slot, uint64_t frame);
 void machine_dma_flush(unsigned port);
+/* Starts a port anew that may merge segments of TCP from now on; nobody is in its queues. 0, or
+ * -EXO_ENOSYS: it can't. */
+int machine_port_merge(unsigned port);
 /* Accesses of devices to memory that were stopped. */
 uint64_t machine_dma_faults(void);
 /* Kernel heap: zeroed, aligned to 64 bytes. NULL where its bound is reached. Any core, no vector

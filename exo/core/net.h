@@ -66,6 +66,9 @@ int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap);
 int64_t net_call_send(struct env *caller, uint64_t id);
 int64_t net_call_doorbell(struct env *caller, uint64_t id);
 
+/* EXO_CALL_PORT_MERGE. */
+int64_t net_call_port_merge(uint64_t port);
+
 /* EXO_CALL_REVOKE for EXO_KIND_FLOW, EXO_KIND_BINDING and EXO_KIND_RING; rights are checked
  * already. A flow space ends with everything derived from it: spaces, bindings, transmit rings'
  * authority. 0 or -EXO_ESTALE. */

@@ -100,15 +100,22 @@ static uint16_t send_shared(void *from, struct rte_mbuf **mbufs, uint16_t n)
 	return (uint16_t)port_send(queue->core, queue->port, mbufs, n);
 }
 
+/* What the driver has of the queue now; with on = false nothing is received any more. */
+static void join_driver(struct net_queue *at, bool on)
+{
+	const struct rte_eth_fp_ops *driver = &rte_eth_fp_ops[at->port];
+	bool shared = ports[at->port].locks != NULL;
+
+	at->received = driver->rxq.data[at->queue];
+	at->send = shared ? send_shared : driver->tx_pkt_burst;
+	at->sent = shared ? at : driver->txq.data[at->core % ports[at->port].tx_queues];
+	/* Release: what it is called with comes before it. */
+	__atomic_store_n(&at->receive, on ? driver->rx_pkt_burst : receive_none, __ATOMIC_RELEASE);
+}
+
 static void make_queue(struct net_queue *at, unsigned core, unsigned id, unsigned queue)
 {
-	const struct rte_eth_fp_ops *driver = &rte_eth_fp_ops[id];
-
 	*at = (struct net_queue){
-	        .receive = driver->rx_pkt_burst,
-	        .send = driver->tx_pkt_burst,
-	        .received = driver->rxq.data[queue],
-	        .sent = driver->txq.data[core % ports[id].tx_queues],
 	        .tables = net.ports[id].bound,
 	        .cache = &net.cores[core].verdicts[id],
 	        .mac = ports[id].mac,
@@ -117,10 +124,7 @@ static void make_queue(struct net_queue *at, unsigned core, unsigned id, unsigne
 	        .queue = (uint16_t)queue,
 	        .buff.ingress_ifindex = id,
 	};
-	if (ports[id].locks) {
-		at->send = send_shared;
-		at->sent = at;
-	}
+	join_driver(at, true);
 }
 
 /* What a core polls: queues in turn, since ports may have fewer or more of them than there are
@@ -184,6 +188,37 @@ int port_start(void)
 		if (make_queues(core))
 			return -EXO_ENOMEM;
 	return port_pool && shells ? attach_start(2 * buffers) : -EXO_ENOMEM;
+}
+
+static void join_all(uint16_t id, bool on)
+{
+	for (unsigned core = 0; core < net.n_cores; core++)
+		for (struct net_queue *at = net.cores[core].queues; at->receive; at++)
+			if (at->port == id && at->tables)
+				join_driver(at, on);
+}
+
+/* Who has no ring sends nothing: only receiving has to stop meanwhile. */
+int64_t net_call_port_merge(uint64_t id)
+{
+	struct rte_eth_conf conf;
+	int error = -EXO_EBUSY;
+
+	if (id >= net.n_ports)
+		return -EXO_ENOENT;
+	machine_lock(&net.lock);
+	if (!net.rings) {
+		join_all((uint16_t)id, false);
+		net_quiesce();
+		machine_vector_begin();
+		error = machine_port_merge((unsigned)id);
+		if (!error && rte_eth_dev_conf_get((uint16_t)id, &conf) == 0)
+			ports[id].rx_offloads = conf.rxmode.offloads;
+		join_all((uint16_t)id, true);
+		machine_vector_end();
+	}
+	machine_unlock(&net.lock);
+	return error;
 }
 
 /* Of one segment, which nobody else has a share in and whose memory is its own: it can go back to

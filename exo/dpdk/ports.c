@@ -22,6 +22,7 @@ enum {
 };
 
 static struct dpdk_port ports[RTE_MAX_ETHPORTS];
+static struct dpdk_ports_wish wished; /* of all that were started together */
 static struct rte_mempool *pool;
 static uint16_t ports_end;
 
@@ -162,12 +163,16 @@ static void plan_frames(struct plan *plan, const struct dpdk_ports_wish *wish)
 }
 
 /* Segments that the device merges are longer than one mbuf. */
+static bool can_merge(const struct rte_eth_dev_info *info)
+{
+	return (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0 && can_scatter(info);
+}
+
 static void plan_merging(uint16_t id, struct plan *plan, const struct dpdk_ports_wish *wish)
 {
 	if (id >= 64 || (wish->merge >> id & 1) == 0)
 		return;
-	if ((plan->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) == 0 ||
-	    !can_scatter(&plan->info)) {
+	if (!can_merge(&plan->info)) {
 		complain(id, "merge segments of TCP", -ENOTSUP);
 		return;
 	}
@@ -264,8 +269,8 @@ static void describe(uint16_t id, const struct plan *plan)
 {
 	struct dpdk_port *port = &ports[id];
 
-	port->started = true;
 	port->queues = plan->queues;
+	port->common = plan->pool == pool;
 	port->max_frame = plan->conf.rxmode.mtu + HEADERS_MAX;
 	port->rx_offloads = plan->conf.rxmode.offloads;
 	port->tx_offloads = plan->conf.txmode.offloads;
@@ -311,6 +316,7 @@ static int start(uint16_t id, const struct dpdk_ports_wish *wish)
 	listen_to_all(id, wish->own == NULL);
 	describe(id, &plan);
 	ports[id].rx_interrupts = interrupts_work(id, &plan);
+	__atomic_store_n(&ports[id].started, true, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -320,6 +326,7 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish)
 
 	if (rte_eth_dev_count_avail() == 0)
 		return 0;
+	wished = *wish;
 	pool = make_pool(wish);
 	if (pool == NULL) {
 		fprintf(stderr, "dpdk: no memory for %u mbufs\n", count_mbufs(wish));
@@ -338,9 +345,28 @@ void dpdk_port_start(uint16_t id, const struct dpdk_ports_wish *wish)
 		rte_eth_dev_close(id);
 }
 
+int dpdk_port_merge(uint16_t id)
+{
+	struct rte_eth_dev_info info;
+	bool known = dpdk_port(id) != NULL && ports[id].common && id < 64;
+
+	if (!known || rte_eth_dev_info_get(id, &info) != 0 || !can_merge(&info))
+		return -ENOTSUP;
+	ports[id].started = false; /* to who looks meanwhile */
+	(void)rte_eth_dev_stop(id);
+	wished.merge |= 1ull << id;
+	if (start(id, &wished) == 0)
+		return 0;
+	wished.merge &= ~(1ull << id);
+	(void)start(id, &wished);
+	return -ENOTSUP;
+}
+
 const struct dpdk_port *dpdk_port(uint16_t id)
 {
-	return id < RTE_MAX_ETHPORTS && ports[id].started ? &ports[id] : NULL;
+	return id < RTE_MAX_ETHPORTS && __atomic_load_n(&ports[id].started, __ATOMIC_ACQUIRE)
+	               ? &ports[id]
+	               : NULL;
 }
 
 uint16_t dpdk_ports_end(void)

@@ -42,6 +42,7 @@ struct dpdk_ports_wish {
 /* What a port gave. */
 struct dpdk_port {
 	bool started;
+	bool common; /* of those that were started together */
 	bool rx_interrupts; /* rte_eth_dev_rx_intr_enable works; disabled at first */
 	uint16_t queues;
 	uint32_t max_frame; /* a longer frame is dropped by the device */
@@ -60,6 +61,10 @@ unsigned dpdk_ports_start(const struct dpdk_ports_wish *wish);
 
 /* Likewise one port that was probed later, with a pool of its own. */
 void dpdk_port_start(uint16_t id, const struct dpdk_ports_wish *wish);
+
+/* Starts a port of dpdk_ports_start anew, which may merge from now on, where it can; nobody is to
+ * be in its queues, which may be others then. 0 or -ENOTSUP, after which it is as it was. */
+int dpdk_port_merge(uint16_t id);
 
 /* A pool of n mbufs that point to a page each of `pages` (NULL: who reads them says where they
  * are), which the device knows by the addresses from `iova` on. NULL: no memory. */

@@ -20,15 +20,15 @@
 
 enum { POLL_US = 200 }; /* how long a core may stay away from a queue that can't interrupt */
 
-/* By core; written by that core only. */
+/* By core; written by that core only, but where a port starts anew. */
 static struct sleeper {
-	bool armed;
+	bool armed; /* atomic */
 	bool may_halt; /* every queue can interrupt */
 } __attribute__((aligned(64))) sleepers[X86_CORES_MAX];
 
 static void disarm(unsigned core)
 {
-	sleepers[core].armed = false;
+	__atomic_store_n(&sleepers[core].armed, false, __ATOMIC_RELAXED);
 	machine_vector_begin();
 	for (uint16_t port = 0; port < dpdk_ports_end(); port++) {
 		const struct dpdk_port *p = dpdk_port(port);
@@ -53,7 +53,10 @@ static void arm(unsigned core)
 	struct sleeper *sleeper = &sleepers[core];
 
 	dpdk_msix_received = disarm;
-	sleeper->armed = sleeper->may_halt = true;
+	sleeper->may_halt = true;
+	/* Before ports are looked at: one that starts meanwhile takes it back (machine_port_merge).
+	 */
+	(void)__atomic_exchange_n(&sleeper->armed, true, __ATOMIC_SEQ_CST);
 	machine_vector_begin();
 	for (uint16_t port = 0; port < dpdk_ports_end(); port++)
 		sleeper->may_halt &= arm_port(port, core);
@@ -62,11 +65,24 @@ static void arm(unsigned core)
 
 uint64_t dpdk_sleep(unsigned core, uint64_t deadline)
 {
-	if (!sleepers[core].armed) {
+	if (!__atomic_load_n(&sleepers[core].armed, __ATOMIC_RELAXED)) {
 		arm(core);
 		return 0;
 	}
 	if (!sleepers[core].may_halt)
 		deadline = RTE_MIN(deadline, dpdk_after_us(POLL_US));
 	return core == 0 ? RTE_MIN(deadline, dpdk_threads_due()) : deadline;
+}
+
+/* Queues that were armed are others now: every core arms them again before it halts. */
+int machine_port_merge(unsigned port)
+{
+	int error = dpdk_port_merge((uint16_t)port);
+
+	for (unsigned core = 0; core < machine_cores(); core++) {
+		(void)__atomic_exchange_n(&sleepers[core].armed, false, __ATOMIC_SEQ_CST);
+		if (core != machine_core())
+			machine_nudge(core);
+	}
+	return error ? -EXO_ENOSYS : 0;
 }

@@ -116,6 +116,8 @@ static bool check_header(struct check *check, size_t size)
 		return refuse(check, "unknown flags %#x", m->flags);
 	if (m->control_port != (uint32_t)NONE && m->control_port >= EXO_PORTS_MAX)
 		return refuse(check, "control port %u", m->control_port);
+	if (m->merges >> EXO_PORTS_MAX != 0)
+		return refuse(check, "ports that merge: %#llx", (unsigned long long)m->merges);
 	return true;
 }
 

@@ -82,6 +82,9 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 
 	if (result < 0)
 		return result;
+	/* A NIC's own buffers are few, and half of them must stay with it. */
+	if (net->driver.slots != 0 && config.arrivals > net->driver.slots / 4)
+		config.arrivals = net->driver.slots / 4;
 	if (size == 0)
 		return failed(net, "configuration of TCP", -EXO_EINVAL);
 	result = exo_pages_alloc(&net->memory, exo_pages_for(size));

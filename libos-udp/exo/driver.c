@@ -44,7 +44,12 @@ static uint32_t index_of(const struct udp_exo *driver, const struct udp_buffer *
 
 static uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
 {
-	return (uint8_t *)driver->frames.address + (size_t)index * UDP_EXO_BUFFER_BYTES;
+	return (uint8_t *)driver->frames.address + ((size_t)index << driver->shift);
+}
+
+static uint32_t bytes_each(const struct udp_exo *driver)
+{
+	return 1u << driver->shift;
 }
 
 /* Out of line: few buffers have pieces. */
@@ -53,10 +58,27 @@ static __attribute__((noinline)) void done(struct udp_buffer *buffer)
 	udp_buffer_done(buffer);
 }
 
+/* A NIC's own buffer is the NIC's again. */
+static __attribute__((noinline)) void give_slot(struct udp_exo *driver, uint32_t index)
+{
+	struct exo_desc desc = {.address = exo_pages_physical(&driver->frames,
+	                                                      bytes_of(driver, index)),
+	                        .length = bytes_each(driver),
+	                        .cookie = index};
+
+	driver->buffers[index].place = PLACE_FILLED;
+	driver->n_filled++;
+	exo_ring_put(&driver->rx, &desc, 1); /* which has room for all that there are */
+}
+
 static void give(struct udp_exo *driver, uint32_t index)
 {
 	if (driver->buffers[index].payload != NULL)
 		done(&driver->buffers[index]);
+	if (__builtin_expect(index < driver->slots, 0)) {
+		give_slot(driver, index);
+		return;
+	}
 	driver->buffers[index].place = PLACE_FREE;
 	driver->free[driver->n_free++] = index;
 }
@@ -394,6 +416,13 @@ const struct udp_ops driver_ops = {.allocate = op_allocate,
 
 /* ---- Rings ---- */
 
+void driver_lend(struct udp_exo *driver)
+{
+	for (uint32_t i = 0; i < driver->slots; i++)
+		driver->buffers[i].place = PLACE_FILLED;
+	driver->n_filled = driver->slots;
+}
+
 void driver_fill(struct udp_exo *driver)
 {
 	struct udp_buffer *buffers = driver->buffers;
@@ -403,7 +432,7 @@ void driver_fill(struct udp_exo *driver)
 	struct exo_desc *queue = driver->rx.request->desc;
 	uint64_t base;
 
-	if (missing < driver->n_buffers / 16 || driver->n_free == 0)
+	if (missing < driver->n_buffers / 16 || driver->n_free == 0 || driver->slots != 0)
 		return;
 	missing = missing < driver->n_free ? missing : driver->n_free;
 	room = exo_ring_room(&driver->rx);
@@ -414,8 +443,8 @@ void driver_fill(struct udp_exo *driver)
 		struct exo_desc *desc = &queue[(head + n) & mask];
 
 		desc->cookie = index;
-		desc->length = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
-		desc->address = base + (uint64_t)index * UDP_EXO_BUFFER_BYTES;
+		desc->length = bytes_each(driver) - UDP_HEADROOM;
+		desc->address = base + ((uint64_t)index << driver->shift);
 		buffers[index].place = PLACE_FILLED;
 	}
 	driver->n_free = n_free;
@@ -463,21 +492,25 @@ static uint16_t flags_of(uint16_t desc)
 		flags |= UDP_BUFFER_L4_OK;
 	if (desc & EXO_DESC_LOCAL)
 		flags |= UDP_BUFFER_LOCAL;
-	if (desc & (EXO_DESC_SUM_BAD | EXO_DESC_CUT | EXO_DESC_MORE))
+	if (desc & (EXO_DESC_SUM_BAD | EXO_DESC_CUT))
 		flags |= UDP_BUFFER_BAD;
 	return flags;
 }
 
-static void receive(struct udp_exo *driver, const struct exo_desc *desc)
+/* The buffer that a descriptor speaks of; NULL: none that was filled in. */
+static inline __attribute__((always_inline)) struct udp_buffer *
+take_buffer(struct udp_exo *driver, const struct exo_desc *desc)
 {
-	const uint32_t room = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM;
+	/* Where the NIC has put it, or we have said; its length is believed as far as it fits. */
+	const uint32_t head = desc->address & (bytes_each(driver) - 1);
+	const uint32_t room = bytes_each(driver) - head;
 	uint32_t size = desc->length < room ? desc->length : room;
 	uint64_t cookie = desc->cookie;
-	uint16_t flags = desc->flags, port = desc->port;
+	uint16_t flags = desc->flags;
 	struct udp_buffer *buffer;
 
 	if (!was_in(driver, cookie, PLACE_FILLED))
-		return;
+		return NULL;
 	driver->n_filled--;
 	if (desc->timestamp != driver->stamp) { /* a burst has one */
 		driver->stamp = desc->timestamp;
@@ -485,13 +518,54 @@ static void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	}
 	buffer = &driver->buffers[cookie];
 	*buffer = (struct udp_buffer){
-	        .data = bytes_of(driver, (uint32_t)cookie) + UDP_HEADROOM,
+	        .data = bytes_of(driver, (uint32_t)cookie) + head,
 	        .size = size,
-	        .head = UDP_HEADROOM,
+	        .head = head,
 	        .tail = room - size,
 	        .flags = flags == 0 ? 0 : flags_of(flags),
 	        .time = driver->stamp_ns,
 	};
+	return buffer;
+}
+
+/* A part of a packet that no buffer holds as a whole. */
+static __attribute__((noinline)) void receive_part(struct udp_exo *driver,
+                                                   const struct exo_desc *desc)
+{
+	struct udp_exo_merged *merged = &driver->merged;
+	struct udp_buffer *buffer = take_buffer(driver, desc);
+	bool first = !merged->inside;
+
+	merged->inside = (desc->flags & EXO_DESC_MORE) != 0;
+	if (first)
+		merged->header = 0;
+	if (buffer == NULL) {
+		merged->header = 0; /* what comes behind it has no place */
+		return;
+	}
+	if (first)
+		merged->interface =
+		        interface_of(driver, desc->port, driver->tagged ? untag(buffer) : 0);
+	buffer->interface = merged->interface;
+	if (first ? merged_begin(merged, buffer, desc->flags)
+	          : merged_go_on(merged, buffer, desc->flags))
+		udp_stack_input(driver->stack, buffer);
+	else
+		give(driver, (uint32_t)desc->cookie);
+}
+
+static inline void receive(struct udp_exo *driver, const struct exo_desc *desc)
+{
+	const uint16_t port = desc->port;
+	struct udp_buffer *buffer;
+
+	if (__builtin_expect((desc->flags & EXO_DESC_MORE) | driver->merged.inside, 0)) {
+		receive_part(driver, desc);
+		return;
+	}
+	buffer = take_buffer(driver, desc);
+	if (buffer == NULL)
+		return;
 	buffer->interface = interface_of(driver, port, driver->tagged ? untag(buffer) : 0);
 	udp_stack_input(driver->stack, buffer);
 }
@@ -529,7 +603,7 @@ static void show_handover(struct udp_exo *driver, uint32_t n)
 		uint64_t cookie = desc->cookie;
 		uint32_t length = desc->length;
 
-		if (cookie < driver->n_buffers && length <= UDP_EXO_BUFFER_BYTES - UDP_HEADROOM)
+		if (cookie < driver->n_buffers && length <= bytes_each(driver) - UDP_HEADROOM)
 			exo_handover_frame(driver->handover,
 			                   bytes_of(driver, (uint32_t)cookie) + UDP_HEADROOM,
 			                   length);

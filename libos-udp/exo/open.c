@@ -18,8 +18,12 @@ enum {
 	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE -
 	          4, /* with a tag; what a buffer holds */
 	FRAME_MAX = EXO_FRAME_BYTES_MAX - UDP_SEGMENTS_MAX * 2, /* the sums count */
-	PORT_SEGMENTS = 1 << 5, /* RTE_ETH_TX_OFFLOAD_TCP_TSO, as DPDK numbers it */
+	PORT_SEGMENTS = 1 << 5, /* RTE_ETH_TX_OFFLOAD_TCP_TSO, as DPDK numbers it, */
+	PORT_MERGES = 1 << 4,   /* and RTE_ETH_RX_OFFLOAD_TCP_LRO */
+	SHIFT_USUAL = 11,
 };
+
+_Static_assert(1 << SHIFT_USUAL == UDP_EXO_BUFFER_BYTES, "the usual buffer");
 
 _Static_assert((int)UDP_EXO_ERROR_MAX >= (int)EXO_NET_ERROR_MAX, "the kernel's reason fits");
 
@@ -45,21 +49,55 @@ static size_t aligned(size_t size)
 	return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
+static bool is_of_flow(const struct udp_exo *driver, const struct exo_start_bind *bind)
+{
+	return driver->flow != NULL &&
+	       strncmp(bind->name, driver->flow->name, sizeof bind->name) == 0;
+}
+
+/* What the NIC ports of the flow make of buffers: a function's own queue has frames of its own, and
+ * packets that are merged should lie in few. */
+static void ask_ports(struct udp_exo *driver)
+{
+	unsigned n;
+	const struct exo_start_bind *binds = exo_start_binds(&n);
+
+	driver->shift = SHIFT_USUAL;
+	for (unsigned i = 0; i < EXO_START_ADDRESSES_MAX; i++) {
+		const struct exo_start_address *address = exo_start_address(i);
+		const struct exo_port_info *port =
+		        address == NULL ? NULL : exo_port_info(address->port);
+
+		if (port != NULL && (port->rx_offloads & PORT_MERGES) != 0)
+			driver->shift = EXO_PAGE_SHIFT;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct exo_port_info *port = exo_port_info(binds[i].port);
+
+		if (!is_of_flow(driver, &binds[i]) || (binds[i].flags & EXO_START_FUNCTION) == 0 ||
+		    port == NULL || port->slots == 0)
+			continue;
+		driver->slots = port->slots;
+		driver->shift = EXO_PAGE_SHIFT;
+	}
+}
+
+/* The NIC's own are with the NIC. */
 static void make_buffers(struct udp_exo *driver)
 {
 	uint8_t *bytes = driver->frames.address;
 
+	for (uint32_t i = driver->slots; i < driver->n_buffers; i++)
+		driver->free[driver->n_free++] = i;
 	for (uint32_t i = 0; i < driver->n_buffers; i++)
-		driver->free[i] = i;
-	driver->n_free = driver->n_buffers;
-	for (uint32_t i = 0; i < driver->n_buffers; i++)
-		driver->buffers[i].data = bytes + (size_t)i * UDP_EXO_BUFFER_BYTES;
+		driver->buffers[i].data = bytes + ((size_t)i << driver->shift);
+	driver_lend(driver);
 }
 
 /* One run of pages for all tables: struct udp_buffer[], free list, counters, then the stack. */
 static int take_memory(struct udp_exo *driver, const struct udp_exo_options *options)
 {
-	uint32_t n = 2 * options->ring_size;
+	uint32_t n = driver->slots + (driver->slots == 0 ? 2 : 1) * options->ring_size;
 	size_t stack = udp_stack_bytes(&options->config);
 	size_t buffers = aligned(n * sizeof(struct udp_buffer));
 	size_t list = aligned(n * sizeof(uint32_t));
@@ -70,7 +108,7 @@ static int take_memory(struct udp_exo *driver, const struct udp_exo_options *opt
 	if (stack == 0)
 		return -EXO_EINVAL;
 	result =
-	        exo_pages_alloc(&driver->frames, exo_pages_for((uint64_t)n * UDP_EXO_BUFFER_BYTES));
+	        exo_pages_alloc(&driver->frames, exo_pages_for((uint64_t)n << driver->shift));
 	if (result == 0)
 		result = exo_pages_alloc(&driver->memory,
 		                         exo_pages_for(buffers + list + counters + stack));
@@ -87,10 +125,24 @@ static int take_memory(struct udp_exo *driver, const struct udp_exo_options *opt
 	return driver->stack != NULL ? 0 : -EXO_EINVAL;
 }
 
+/* The queue's frames are the first of all. */
+static int open_queue(struct udp_exo *driver, const struct exo_cap *space)
+{
+	struct exo_pages slots = driver->frames;
+	uint32_t size = EXO_RING_SIZE_MIN;
+
+	while (size < driver->slots)
+		size *= 2;
+	slots.count = driver->slots;
+	return exo_ring_open_queue(&driver->rx, size, &slots, exo_start_page()->core, space);
+}
+
 static int open_rings(struct udp_exo *driver, const struct exo_cap *space, uint32_t size)
 {
-	uint32_t core = exo_start_page()->core;
-	int result = exo_ring_open(&driver->rx, EXO_RING_RECEIVE, EXO_RING_COPY, size, core, NULL);
+	int result = driver->slots != 0
+	                     ? open_queue(driver, space)
+	                     : exo_ring_open(&driver->rx, EXO_RING_RECEIVE, EXO_RING_COPY, size,
+	                                     exo_start_page()->core, NULL);
 
 	if (result < 0)
 		return failed(driver, "receive ring", result);
@@ -126,7 +178,7 @@ static int bind_all(struct udp_exo *driver)
 	int result = 0;
 
 	for (unsigned i = 0; i < n && result == 0; i++)
-		if (strncmp(binds[i].name, driver->flow->name, sizeof binds[i].name) == 0 &&
+		if (is_of_flow(driver, &binds[i]) && driver->slots == 0 &&
 		    (binds[i].flags & EXO_START_STANDBY) == 0)
 			result = bind_one(driver, &binds[i]);
 	return result;
@@ -219,6 +271,7 @@ static int prepare(struct udp_exo *driver, const struct udp_exo_options *options
 	if (options->ring_size > RING_SIZE_MAX)
 		return failed(driver, "ring size", -EXO_EINVAL);
 	driver->notice = options->notice;
+	ask_ports(driver);
 	result = take_memory(driver, options);
 	if (result < 0)
 		return failed(driver, "memory", result);

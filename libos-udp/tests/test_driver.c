@@ -59,7 +59,8 @@ static int setup(void **state)
 	struct udp_ip ip = udp_ip4(US);
 	size_t bytes = udp_stack_bytes(&config);
 
-	driver = (struct udp_exo){.n_buffers = 2 * SIZE, .ports = {3}, .n_interfaces = 1};
+	driver = (struct udp_exo){
+	        .n_buffers = 2 * SIZE, .shift = 11, .ports = {3}, .n_interfaces = 1};
 	exo_ring_layout(&driver.rx, zeroed(exo_ring_bytes(SIZE)), SIZE);
 	exo_ring_layout(&driver.tx, zeroed(exo_ring_bytes(SIZE)), SIZE);
 	driver.frames.address = zeroed((size_t)driver.n_buffers * UDP_EXO_BUFFER_BYTES);

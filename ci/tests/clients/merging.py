@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 90
-"""Segments of TCP arrive one by one, as they were sent, but at a port that `lro=` names: there one long frame.
+"""Segments of TCP arrive one by one, as they were sent, but at a port that `lro=` or the manifest names: there one long
+frame.
 
-    namespace: tap0 ── port 0 (as ever)     tap1 ── port 1 (lro=1)     what both receive is captured by port 2
+    namespace: tap0 ── port 0 (as ever)   tap1 ── port 1 (lro=1)   tap2 ── port 2 (manifest)   captured by port 3
 
 Linux hands a tap a TCP stream's bytes in one piece where the machine behind it has said that it takes such, and
 cuts them before where it has not."""
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -26,11 +28,12 @@ KEY = "00112233445566778899aabbccddeeff"
 NAME = "merging.pcapng"
 BYTES, SEGMENT = 12000, 1448
 CONF = f"""name = "merging";
-control_port = 2;
+control_port = 3;
+lro = [ 2 ];
 environments = ( {{
   name = "capture"; image = "capture"; frames = 2048; may = [ "console" ];
   arguments = [ "file={NAME}", "snap=16384", "ring=64" ];
-  flows = ( {{ name = "stream"; receive = "tcp dst port 9"; ports = [ 0, 1 ]; tap = true; }} );
+  flows = ( {{ name = "stream"; receive = "tcp dst port 9"; ports = [ 0, 1, 2 ]; tap = true; }} );
 }} );
 """
 # Sends a frame that is to be cut, as a NIC would be asked to: packet(7), PACKET_VNET_HDR.
@@ -88,17 +91,17 @@ def main():
         skip_all("needs root")
     report = Report()
     wanted = b"".join(struct.pack(">I", i) for i in range(BYTES // 4))
-    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace(taps=2) as ns:
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace(taps=3) as ns:
         path, file = os.path.join(folder, "channel"), os.path.join(folder, "file")
         receiver = channel.Receiver(path, KEY, None, say=lambda text: None, files={NAME: file})
         with Machine(payload=payload(folder), within=ns, memory="128M", limit=80,
-                     nics=[Nic(tap("tap0")), Nic(tap("tap1")), Nic(stream(path))],
+                     nics=[*(Nic(tap(f"tap{i}")) for i in range(3)), Nic(stream(path))],
                      append=f"channel={KEY} lro=1") as machine:
             machine.wait_for("environments started", 40)
-            with report.test("the console names the port that may merge, and no other"):
+            with report.test("the console names the ports that may merge, and no other"):
                 said = machine.console()
-                assert said.count("may merge segments of TCP") == 1 and "port 1 may merge" in said, said[-2000:]
-            for port, what in ((0, "as they were sent"), (1, "in one piece")):
+                assert re.findall(r"port (\d) may merge segments of TCP", said) == ["1", "2"], said[-2000:]
+            for port, what in ((0, "as they were sent"), (1, "in one piece"), (2, "in one piece")):
                 ns.run("python3", "-c", SENDER, f"tap{port}", str(BYTES), str(SEGMENT))
                 with report.test(f"at port {port} segments arrive {what}"):
                     parts = arrived(file, port)

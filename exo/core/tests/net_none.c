@@ -60,6 +60,11 @@ int64_t net_call_send(struct env *caller, uint64_t id)
 	return 0;
 }
 
+int64_t net_call_port_merge(uint64_t port)
+{
+	return -EXO_ENOENT;
+}
+
 int net_revoke(const struct exo_cap *cap)
 {
 	return -EXO_ESTALE;

@@ -281,6 +281,47 @@ static void nothing_comes_without_end_and_all_goes(void **state)
 	assert_true(world_env(BOB)->account->rx_dropped > 0);
 }
 
+/* What LRO needs: the port's queues are others afterwards, and polled. */
+static int restarts;
+
+int machine_port_merge(unsigned port)
+{
+	if (port != RING)
+		return -EXO_ENOSYS;
+	restarts++;
+	assert_int_equal(rte_eth_dev_stop((uint16_t)port), 0);
+	assert_int_equal(rte_eth_dev_start((uint16_t)port), 0);
+	return 0;
+}
+
+static void a_port_starts_anew_while_nobody_has_a_ring(void **state)
+{
+	struct flt_conjunction flow;
+	struct world_ring tx, here;
+	uint32_t length = 0;
+
+	world_udp_from(&flow, ADDRESS, 7);
+	tx = sender(ALICE, 1 << RING, &flow);
+	assert_int_equal(net_call_port_merge(RING), -EXO_EBUSY);
+	world_leave(ALICE, BOB);
+	assert_int_equal(restarts, 0);
+	assert_int_equal(net_call_port_merge(PORTS), -EXO_ENOENT);
+	assert_int_equal(net_call_port_merge(UINT64_MAX), -EXO_ENOENT);
+	assert_int_equal(net_call_port_merge(NOTHING), -EXO_ENOSYS);
+	assert_int_equal(net_call_port_merge(RING), 0);
+	assert_int_equal(restarts, 1);
+	tx = sender(ALICE, 1 << RING, &flow);
+	world_udp_to(&flow, PEER, 9);
+	here = receiver(BOB, RING, &flow);
+	assert_int_equal(send_frame(&tx, ALICE, RING, 0), 0);
+	assert_int_equal(received(&here, RING, &length), 1);
+	/* And the one that can't goes on as it was. */
+	world_any(&flow);
+	here = receiver(BOB, NOTHING, &flow);
+	poll();
+	assert_true(received(&here, NOTHING, &length) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +331,7 @@ int main(void)
 	        cmocka_unit_test_teardown(a_capture_is_written_of_the_sender_s_vlan_alone,
 	                                  tear_down),
 	        cmocka_unit_test_teardown(nothing_comes_without_end_and_all_goes, tear_down),
+	        cmocka_unit_test_teardown(a_port_starts_anew_while_nobody_has_a_ring, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

@@ -40,6 +40,12 @@ void machine_dma_flush(unsigned port)
 	memcpy(active, entered, sizeof(active));
 }
 
+/* Of ports that can't; a test may have its own. */
+__attribute__((weak)) int machine_port_merge(unsigned port)
+{
+	return -EXO_ENOSYS;
+}
+
 uint64_t machine_dma_faults(void)
 {
 	return stopped;

@@ -187,6 +187,10 @@ enum exo_call {
 	   look at. → as WAIT; as
 	   DOORBELL where that is refused, and then nothing was waited for. */
 	EXO_CALL_RING_WAIT,
+	/* (cap *machine with CONTROL, port) From now on the port may merge segments of a TCP stream
+	   into frames longer than its MTU (LRO). It starts anew for that: EXO_EBUSY where anybody
+	   has a ring, EXO_ENOENT: no such port, EXO_ENOSYS: it can't. */
+	EXO_CALL_PORT_MERGE,
 	EXO_CALL_LAST
 };
 

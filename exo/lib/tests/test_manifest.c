@@ -132,6 +132,7 @@ static void test_damaged_header_and_tables(void **state)
 	DAMAGE(head.size = 8, "says");
 	DAMAGE(head.flags = 2, "unknown flags");
 	DAMAGE(head.control_port = EXO_PORTS_MAX, "control port");
+	DAMAGE(head.merges = 1u << EXO_PORTS_MAX, "ports that merge");
 	DAMAGE(head.files.offset = 4, "multiple of 8");
 	DAMAGE(head.files.n = 1u << 30, "files");
 	DAMAGE(head.envs.offset = 0xfffffff8, "environments");

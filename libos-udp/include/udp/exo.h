@@ -9,6 +9,10 @@
  * or has the NIC make them; pieces of packets may lie in the buffers, and in memory of which
  * udp_exo_reach has told.
  *
+ * Where the NIC merges segments of TCP (LRO), what came in one is taken apart again: each buffer's
+ * part becomes a segment. A flow space that is all of a NIC's function is received from that
+ * function's own queue, into the environment's frames, where the port has one (EXO_RING_QUEUE).
+ *
  * Interface: udp_exo_open, then sockets, then udp_exo_serve (or a loop of one's own over
  * udp_exo_poll and udp_exo_wait).
  */
@@ -35,6 +39,17 @@ struct udp_exo;
 typedef void udp_exo_notice_fn(struct udp_exo *driver, enum udp_notice notice,
                                const struct udp_ip *ip, const uint8_t *mac);
 
+/* A packet whose parts are arriving (udp/exo/merged.c). */
+struct udp_exo_merged {
+	bool inside;       /* there are more parts to come */
+	uint8_t interface; /* where it came from */
+	uint8_t l4;         /* where TCP's header lies */
+	uint8_t header;    /* bytes of all headers; 0: the packet can't be taken apart */
+	uint32_t done;     /* bytes of payload in the parts before */
+	uint64_t lost;     /* packets that could not be taken apart */
+	uint8_t bytes[UDP_HEADROOM]; /* its headers */
+};
+
 struct udp_exo_options {
 	const char *flow;          /* name of the flow space; NULL: the first */
 	uint8_t family;            /* 4 or 6: addresses of that family only; 0: all */
@@ -54,6 +69,9 @@ struct udp_exo {
 	struct udp_buffer *buffers;
 	uint32_t *free;
 	uint32_t n_buffers, n_free;
+	uint32_t shift;           /* a buffer's bytes, as a power of two */
+	uint32_t slots;           /* the first buffers are a NIC's own (EXO_RING_QUEUE); 0: none */
+	struct udp_exo_merged merged;
 	uint32_t n_filled;        /* in the fill queue, or on their way back from it */
 	uint32_t queued;          /* descriptors to send that the kernel was not told of */
 	uint32_t tx_room;         /* there is at least so much, with the queued ones */

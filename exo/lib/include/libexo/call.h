@@ -310,6 +310,12 @@ static inline int exo_ledger(struct exo_listing *block)
 	return (int)exo_call3(EXO_CALL_LEDGER, (uintptr_t)block, 0, 0);
 }
 
+/* Lets a port merge segments of TCP (EXO_CALL_PORT_MERGE). 0 or a negative enum exo_error. */
+static inline int exo_port_merge(const struct exo_cap *machine, unsigned port)
+{
+	return (int)exo_call2(EXO_CALL_PORT_MERGE, (uintptr_t)machine, port);
+}
+
 /* → of EXO_FACT_PCI the register, else 0; or a negative enum exo_error. */
 static inline int64_t exo_fact(const struct exo_cap *machine, enum exo_fact_kind kind,
                                uint64_t index, struct exo_fact *fact)

@@ -54,7 +54,7 @@ def marks(path):
 
 
 # Where frames have come (several, or a lone one), and are sent.
-GOT, SENT = ("net_poll_queue", "net_poll.lone"), "virtio_xmit_pkts"
+GOT, SENT = ("net_poll_queue", "net_poll.lone"), "dpdk_virtio_send"
 
 Span = collections.namedtuple("Span", "total repeats apart switches")
 

@@ -172,6 +172,8 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	dpdk_ports_start(&wish);
 	dpdk_functions_start();
 	*n_ports = dpdk_ports_end();
+	for (unsigned id = 0; id < *n_ports; id++)
+		dpdk_virtio_quicken((uint16_t)id);
 	say_queues(*n_ports);
 	dpdk_say_unclaimed(*n_ports);
 	return 0;

@@ -14,6 +14,7 @@
 enum {
 	POOL_MIN = 1023, /* mbufs, whatever the ports ask for */
 	POOL_CACHE = 64, /* mbufs that a core may keep for itself */
+	POOL_STOCK = 64, /* and what receives from a queue (virtio.c) */
 	POOL_SPARE =
 	        256, /* mbufs on their way through the kernel, besides what receive queues hold */
 	FRAME_BYTES = 4096,
@@ -55,7 +56,7 @@ static unsigned mbufs_per_descriptor(const struct rte_eth_dev_info *info)
 }
 
 /* Every descriptor of every receive queue holds an mbuf, those of transmit queues one that arrived
- * and was answered by a handler, and every core may keep a cache of them.
+ * and was answered by a handler, and every core may keep a cache of them, every receive queue some.
  * Frames to be sent have a pool of the sender's. */
 static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 {
@@ -67,7 +68,7 @@ static unsigned count_mbufs(const struct dpdk_ports_wish *wish)
 	{
 		if (rte_eth_dev_info_get(id, &info) == 0)
 			n += (wish->rx_descriptors * mbufs_per_descriptor(&info) +
-			      wish->tx_descriptors) *
+			      wish->tx_descriptors + POOL_STOCK) *
 			     queues_of(&info, wish);
 	}
 	return n;

@@ -124,11 +124,11 @@ def echo(wire, number, size):
     check(is_echo_reply(answer, request), f"echo {number} of {size} bytes came back wrong: {answer[:64].hex()}")
 
 
-def burst(wire, first, n, size):
-    """n echoes at once, as many as queues hold; answers come in order on one queue."""
+def burst(wire, first, n, *sizes):
+    """n echoes at once, as many as queues hold, of these sizes in turn; answers come in order on one queue."""
     requests = {}
     for number in range(first, first + n):
-        requests[number] = echo_request(number, size)
+        requests[number] = echo_request(number, sizes[number % len(sizes)])
         wire.send(requests[number])
     for _ in range(n):
         answer = wire.receive(5)
@@ -144,6 +144,9 @@ def converse(wire, longest):
         echo(wire, number, size)
     for number in range(100, 100 + ROUNDS, 20):
         burst(wire, number, 20, 60 + number % 1400)
+    # Frames of one buffer and of several (or the longest that there are) behind each other.
+    for number in range(100 + ROUNDS, 200 + ROUNDS, 20):
+        burst(wire, number, 20, 60, 600 + number % 500, longest if number % 40 else 1514)
     # A frame for somebody else must come in, too: who gets it is not the NIC's decision.
     wire.send(echo_request(1, 98, to=bytes.fromhex("02deadbeef00")))
     check(wire.receive(5) is not None, "a frame with a foreign address was not received")

@@ -53,17 +53,11 @@ bool segment_parse(struct tcp_stack *stack, const struct tcp_arrival *arrival,
 	uint64_t *reason = check_header(stack, arrival, segment);
 	const uint8_t *at = arrival->segment;
 
-	if (reason == NULL) {
-		segment->flags = at[H_FLAGS];
-		if (wire_get16(at + H_SRC) == 0 || wire_get16(at + H_DST) == 0 ||
-		    !may_send(&arrival->src, &arrival->dst) ||
-		    arrival->src.family != arrival->dst.family)
-			reason = &stack->count.drop_address;
-	}
-	if (reason != NULL) {
+	if (unlikely(reason != NULL)) {
 		(*reason)++;
 		return false;
 	}
+	segment->flags = at[H_FLAGS];
 	segment->seq = wire_get32(at + H_SEQ);
 	segment->ack = wire_get32(at + H_ACK);
 	segment->window = wire_get16(at + H_WINDOW);
@@ -91,19 +85,21 @@ static bool predict_options(const struct tcp_conn *conn, struct segment *segment
 	return seq_ge(segment->options.ts_value, conn->ts_recent);
 }
 
-/* An acknowledgement alone means the same whether or not more can come, or is wanted; but not that
- * of our FIN. */
+/* An acknowledgement alone means the same whether or not more can come, or is wanted; so does the
+ * peer's end. */
 static bool predict_state(const struct tcp_conn *conn, const struct segment *segment)
 {
 	if (segment->size == 0)
-		return may_transmit(conn) && !(conn->fin_sent && segment->ack == conn->snd_nxt);
+		return may_transmit(conn) && !((segment->flags & F_FIN) && conn->fin_received);
+	if (segment->flags & F_FIN)
+		return false;
 	return conn->state == TCP_STATE_ESTABLISHED && !conn->read_shut &&
 	       segment->size <= offered_window(conn);
 }
 
 static bool predict(const struct tcp_conn *conn, struct segment *segment)
 {
-	return (segment->flags & ~F_PSH) == F_ACK && segment->seq == conn->rcv_nxt &&
+	return (segment->flags & ~(F_PSH | F_FIN)) == F_ACK && segment->seq == conn->rcv_nxt &&
 	       predict_state(conn, segment) && conn->act->early == NULL &&
 	       segment->ack - conn->snd_una <= conn->snd_nxt - conn->snd_una && !conn->ecn &&
 	       predict_options(conn, segment);
@@ -120,12 +116,18 @@ static void fast_path(struct tcp_conn *conn, struct segment *segment)
 			conn->ts_recent_ms = conn->stack->ms;
 		}
 	}
-	/* Data alone, in a stream that goes one way, acknowledges nothing. */
-	if (segment->size == 0 || segment->ack != conn->snd_una ||
-	    segment->window << conn->snd_scale != conn->snd_wnd)
+	/* Data alone, in a stream that goes one way, acknowledges nothing, nor does an end alone.
+	 */
+	if ((segment->size == 0 && !(segment->flags & F_FIN)) || segment->ack != conn->snd_una ||
+	    segment->window << conn->snd_scale != conn->snd_wnd) {
 		(void)ack_input(conn, segment, true);
-	else
+		if (conn->fin_acked && !state_acked_fin(conn))
+			return;
+	} else {
 		conn->last_ack_ms = conn->stack->ms;
+	}
+	if (segment->flags & F_FIN)
+		receive_fin(conn);
 	if (segment->size == 0)
 		return;
 	if (!receive_append(conn, segment, 0)) {
@@ -150,7 +152,8 @@ static void leave(struct tcp_conn *conn, const struct segment *segment)
 static bool may_be_late(const struct tcp_conn *conn, const struct segment *segment)
 {
 	return segment->size == 0 && conn->packets_out > 2 && conn->stack->config.gather &&
-	       seq_gt(segment->ack, conn->snd_una) && conn->recovery == TCP_RECOVERY_OPEN;
+	       !(segment->flags & F_FIN) && seq_gt(segment->ack, conn->snd_una) &&
+	       conn->recovery == TCP_RECOVERY_OPEN;
 }
 
 static void keep_late(struct tcp_conn *conn, const struct segment *segment)
@@ -162,8 +165,8 @@ static void keep_late(struct tcp_conn *conn, const struct segment *segment)
 /* Whether this segment makes the late one of its connection superfluous. */
 static bool supersedes(const struct tcp_conn *conn, struct segment *segment)
 {
-	return segment->size == 0 && seq_gt(segment->ack, conn->stack->late.ack) &&
-	       predict(conn, segment);
+	return segment->size == 0 && !(segment->flags & F_FIN) &&
+	       seq_gt(segment->ack, conn->stack->late.ack) && predict(conn, segment);
 }
 
 void input_late(struct tcp_stack *stack)
@@ -178,13 +181,29 @@ void input_late(struct tcp_stack *stack)
 	leave(conn, &stack->late);
 }
 
+static __attribute__((noinline)) void conn_input_else(struct tcp_conn *conn,
+                                                      struct segment *segment)
+{
+	if (!flags_valid(segment->flags)) {
+		conn->stack->count.drop_flags++;
+		return;
+	}
+	conn->segments_in++;
+	conn->data_in += segment->size > 0;
+	conn_enter(conn);
+	options_parse(&segment->options, segment->arrival->segment + H_SIZE, segment->data,
+	              segment->flags & F_SYN);
+	state_input(conn, segment);
+	conn_leave(conn);
+}
+
 static void conn_input(struct tcp_conn *conn, struct segment *segment)
 {
 	const struct tcp_arrival *arrival = segment->arrival;
 
-	conn->segments_in++;
-	conn->data_in += segment->size > 0;
 	if (likely(predict(conn, segment))) {
+		conn->segments_in++;
+		conn->data_in += segment->size > 0;
 		conn->route = arrival->route;
 		if (may_be_late(conn, segment)) {
 			keep_late(conn, segment);
@@ -195,22 +214,47 @@ static void conn_input(struct tcp_conn *conn, struct segment *segment)
 		leave(conn, segment);
 		return;
 	}
-	conn_enter(conn);
-	options_parse(&segment->options, arrival->segment + H_SIZE, segment->data,
-	              segment->flags & F_SYN);
-	state_input(conn, segment);
-	conn_leave(conn);
+	conn_input_else(conn, segment);
 }
 
-/* Nobody's connection: half-open, in TIME-WAIT, a listener's, or nobody's at all. */
-static void other_input(struct tcp_stack *stack, struct segment *segment,
-                        const struct endpoints *at, uint32_t hash)
+/* No connection has such ends. */
+static bool ends_valid(const struct endpoints *at)
+{
+	return at->local_port != 0 && at->remote_port != 0 &&
+	       at->remote.family == at->local.family && may_send(&at->remote, &at->local);
+}
+
+/* Flags that make no sense together, from anyone to nobody's connection. */
+static void odd_input(struct tcp_stack *stack, const struct segment *segment,
+                      const struct endpoints *at, uint32_t hash)
+{
+	bool somebody = lookup_request(stack, at, hash) != NULL ||
+	                lookup_timewait(stack, at, hash) != NULL ||
+	                lookup_listener(stack, at) != NULL;
+
+	stack->count.drop_flags++;
+	if (!somebody)
+		transmit_refusal(stack, segment);
+}
+
+/* Nobody's connection: half-open, in TIME-WAIT, a listener's, or nobody's at all. Out of line, so
+ * that the usual way needs few registers. */
+static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struct segment *segment,
+                                                  const struct endpoints *at, uint32_t hash)
 {
 	struct tcp_listener *listener;
 	struct timewait *timewait;
 	struct request *request;
 	uint32_t iss = 0, *chosen = NULL;
 
+	if (!ends_valid(at)) {
+		stack->count.drop_address++;
+		return;
+	}
+	if (!flags_valid(segment->flags)) {
+		odd_input(stack, segment, at, hash);
+		return;
+	}
 	options_parse(&segment->options, segment->arrival->segment + H_SIZE, segment->data,
 	              segment->flags & F_SYN);
 	request = lookup_request(stack, at, hash);
@@ -233,19 +277,6 @@ static void other_input(struct tcp_stack *stack, struct segment *segment,
 	transmit_refusal(stack, segment);
 }
 
-/* Flags that make no sense together, from anyone to anyone. */
-static void odd_input(struct tcp_stack *stack, const struct segment *segment,
-                      const struct endpoints *at, uint32_t hash)
-{
-	bool somebody =
-	        lookup_conn(stack, at, hash) != NULL || lookup_request(stack, at, hash) != NULL ||
-	        lookup_timewait(stack, at, hash) != NULL || lookup_listener(stack, at) != NULL;
-
-	stack->count.drop_flags++;
-	if (!somebody)
-		transmit_refusal(stack, segment);
-}
-
 bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 {
 	struct segment segment;
@@ -261,10 +292,6 @@ bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 	at.local_port = wire_get16(arrival->segment + H_DST);
 	at.remote_port = wire_get16(arrival->segment + H_SRC);
 	hash = lookup_hash(stack, &at);
-	if (unlikely(!flags_valid(segment.flags))) {
-		odd_input(stack, &segment, &at, hash);
-		return false;
-	}
 	conn = lookup_conn(stack, &at, hash);
 	if (stack->late_conn != NULL && !(stack->late_conn == conn && supersedes(conn, &segment))) {
 		input_late(stack); /* whereupon the application may end any connection */

@@ -303,6 +303,8 @@ void state_input(struct tcp_conn *conn, struct segment *segment);
 /* Options of the peer's SYN. */
 void state_adopt(struct tcp_conn *conn, const struct options *options);
 void state_established(struct tcp_conn *conn);
+/* What follows if our FIN is acknowledged. true: the connection goes on. */
+bool state_acked_fin(struct tcp_conn *conn);
 
 /* ---- listen.c, cookies.c, timewait.c ---- */
 

@@ -288,8 +288,7 @@ static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
 	return true;
 }
 
-/* true: the connection goes on. */
-static bool acked_fin(struct tcp_conn *conn)
+bool state_acked_fin(struct tcp_conn *conn)
 {
 	if (!conn->fin_acked)
 		return true;
@@ -379,7 +378,7 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 	}
 	if (ack_input(conn, segment, true) != 0)
 		return;
-	if (!acked_fin(conn))
+	if (!state_acked_fin(conn))
 		return;
 	if (segment->flags & F_URG)
 		urgent_input(conn, segment);

@@ -10,8 +10,8 @@ static bool on_input(void *context, const struct udp_transport_packet *packet)
 	struct tcp_arrival arrival;
 
 	/* One by one: to zero it before costs as much again, for each packet. */
-	arrival.src = packet->src;
-	arrival.dst = packet->dst;
+	arrival.src = *packet->src;
+	arrival.dst = *packet->dst;
 	arrival.segment = packet->data;
 	arrival.size = packet->size;
 	arrival.tail = packet->tail;

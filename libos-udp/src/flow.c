@@ -118,8 +118,8 @@ static void to_transport(struct udp_stack *stack, const struct flow *flow,
 	struct udp_transport_packet
 	        handed; /* assigned one by one: zeroing it costs as much again */
 
-	handed.src = flow->datagram.from.ip;
-	handed.dst = flow->datagram.to.ip;
+	handed.src = &flow->datagram.from.ip;
+	handed.dst = &flow->datagram.to.ip;
 	handed.data = buffer->data + UDP;
 	handed.size = size;
 	handed.tail = buffer->tail + buffer->size - UDP - size;

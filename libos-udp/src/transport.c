@@ -34,8 +34,8 @@ void transport_input(struct packet *packet)
 	struct udp_stack *stack = packet->stack;
 	struct udp_buffer *buffer = packet->buffer;
 	struct udp_transport_packet handed = {
-	        .src = packet->src,
-	        .dst = packet->dst,
+	        .src = &packet->src,
+	        .dst = &packet->dst,
 	        .data = packet->payload,
 	        .size = packet->size,
 	        .tos = packet->tos,

@@ -15,8 +15,8 @@ typedef uint64_t udp_way;
 
 /* A packet of the protocol, whole and checked as far as IP goes. */
 struct udp_transport_packet {
-	struct udp_ip src, dst;
-	uint8_t *data; /* the transport header */
+	const struct udp_ip *src, *dst; /* for as long as the call lasts */
+	uint8_t *data;                  /* the transport header */
 	uint32_t size;
 	uint32_t tail; /* writable bytes behind, in the same buffer */
 	uint8_t tos, ttl;

@@ -188,10 +188,37 @@ static void schedule(struct tcp_stack *stack, struct request *request)
 	          stack->now + min_u64(wait, config->rto_max_ms) * NS_PER_MS);
 }
 
+static bool has_place(const struct tcp_listener *listener)
+{
+	return listener->n_ready < listener->backlog && listener->stack->conn_pool.free != NULL;
+}
+
+/* The peer says nothing: its connection is made of what it said before. */
+static void complete_silent(struct request *request)
+{
+	struct tcp_arrival arrival = {.route = request->route};
+	struct segment segment = {
+	        .arrival = &arrival,
+	        .seq = request->irs + 1,
+	        .ack = request->iss + 1,
+	        .window = request->ack_window,
+	        .flags = F_ACK,
+	        .options = {.seen = request->timestamps ? O_TIMESTAMPS : 0,
+	                    .ts_value = request->ts_recent},
+	};
+
+	listen_complete(request, &segment);
+}
+
 void listen_timer(struct request *request)
 {
 	struct tcp_stack *stack = request->listener->stack;
 
+	if (request->awaits && has_place(request->listener)) {
+		complete_silent(request);
+		return;
+	}
+	request->awaits = 0;
 	if (request->tries >= stack->config.synack_retries) {
 		stack->count.requests_expired++;
 		listen_forget(request);
@@ -357,6 +384,26 @@ static void request_reset(struct request *request, const struct segment *segment
 	}
 }
 
+/* Whether the listener need not hear of a connection before its data. */
+static bool may_wait(const struct request *request)
+{
+	const struct tcp_options *options = &request->listener->options;
+
+	if (options->defer_accept)
+		return request->tries < request->listener->stack->config.synack_retries;
+	return options->peer_first && request->tries == 0 && (!request->acked || request->awaits);
+}
+
+static void await_data(struct request *request, const struct segment *segment)
+{
+	if (!request->awaits)
+		request->rtt_us = request->listener->stack->us - request->sent_us;
+	request->awaits = 1;
+	request->ack_window = segment->window;
+	if (request->timestamps && (segment->options.seen & O_TIMESTAMPS))
+		request->ts_recent = segment->options.ts_value;
+}
+
 /* SYN-RECEIVED (RFC 9293, 3.10.7.4). */
 void listen_request(struct request *request, struct segment *segment, uint32_t hash)
 {
@@ -394,12 +441,13 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		transmit_refusal(stack, segment);
 		return;
 	}
-	if (request->listener->options.defer_accept && segment->size == 0 &&
-	    !(segment->flags & F_FIN) && request->tries < stack->config.synack_retries) {
-		request->acked = 1;
+	if (segment->size > 0 || (segment->flags & F_FIN) || !may_wait(request)) {
+		listen_complete(request, segment);
 		return;
 	}
-	listen_complete(request, segment);
+	request->acked = 1;
+	if (!request->listener->options.defer_accept)
+		await_data(request, segment);
 }
 
 static void adopt_request(struct tcp_conn *conn, const struct request *request)
@@ -426,7 +474,8 @@ static void adopt_request(struct tcp_conn *conn, const struct request *request)
 	conn->ts_offset = request->ts_offset;
 	conn->advertised_mss = request->advertised_mss;
 	conn->path_mtu = request->path_mtu;
-	conn->syn_us = request->sent_us;
+	conn->syn_us =
+	        request->awaits ? request->listener->stack->us - request->rtt_us : request->sent_us;
 	conn->retransmits = request->tries;
 	conn->total_retrans = request->tries;
 	conn->timestamps = conn->sack = conn->scaling = 1;
@@ -439,6 +488,7 @@ void listen_complete(struct request *request, struct segment *segment)
 {
 	struct tcp_listener *listener = request->listener;
 	struct tcp_stack *stack = listener->stack;
+	uint32_t awaited = request->awaits;
 	struct tcp_conn *conn;
 
 	if (listener->n_ready >= listener->backlog) {
@@ -462,7 +512,7 @@ void listen_complete(struct request *request, struct segment *segment)
 	conn->listener = listener;
 	conn->waiting = 1;
 	conn_enter(conn);
-	conn->segments_in = 2; /* the SYN, and this one */
+	conn->segments_in = 2 + awaited; /* the SYN, its acknowledgement, and this one */
 	lookup_insert(conn);
 	conn->hashed = 1;
 	conn->announce = 1;

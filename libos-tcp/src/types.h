@@ -372,10 +372,12 @@ struct request {
 	struct tcp_listener *listener;
 	uint32_t iss, irs, ts_recent, ts_offset, window, rcv_wnd, sent_us;
 	uint32_t challenge_ms;
+	uint32_t rtt_us, ack_window; /* peer_first: what its acknowledgement told */
 	uint16_t mss, advertised_mss, path_mtu;
 	uint64_t route;
 	uint8_t scale, rcv_scale, tries, tos;
-	uint8_t timestamps : 1, sack : 1, scaling : 1, ecn : 1, acked : 1, cookie : 1;
+	uint8_t timestamps : 1, sack : 1, scaling : 1, ecn : 1, acked : 1, cookie : 1,
+	        awaits : 1; /* acknowledged, and not made yet: the peer will speak (peer_first) */
 };
 
 struct timewait {

@@ -184,6 +184,27 @@ static void accept_waits_for_data(void **state)
 	            "+0 peek 10");
 }
 
+/* A connection that waits for its data is made with it, at the peer's end, or after a second. */
+static void peer_speaks_first(void **state)
+{
+	SCRIPT_WITH(o->peer_first = true, "+0 < S 0:0(0) win 1000 <mss 1000>",
+	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 1 win 1000",
+	            "+.1 < P. 1:11(10) ack 1 win 1000", "+0 accept", "+0 > . 1:1(0) ack 11",
+	            "+0 peek 10");
+	SCRIPT_WITH(o->peer_first = true, "+0 < S 0:0(0) win 1000 <mss 1000>",
+	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 1 win 2000", "+.9 nothing",
+	            "+.01 accept",
+	            "+0 write 1500", /* in the window that it told of, not the SYN's */
+	            "+0 > . 1:1001(1000) ack 1", "+0 > P. 1001:1501(500) ack 1");
+	SCRIPT_WITH(o->peer_first = true, "+0 < S 0:0(0) win 1000 <mss 1000>",
+	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 1 win 1000",
+	            "+.1 < F. 1:1(0) ack 1 win 1000", "+0 accept", "+0 close",
+	            "+0 > F. 1:1(0) ack 2", "+0 < . 2:2(0) ack 2 win 1000");
+	SCRIPT_WITH(o->peer_first = true, "+0 < S 0:0(0) win 1000 <mss 1000>",
+	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 1 win 1000", "+.1 < R 1:1(0) win 0",
+	            "+3 nothing");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +228,7 @@ int main(void)
 	        cmocka_unit_test(abort_resets),
 	        cmocka_unit_test(cookies_remember_nothing),
 	        cmocka_unit_test(accept_waits_for_data),
+	        cmocka_unit_test(peer_speaks_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <http/server.h>
 
 #include "internal.h"
+#include "whole.h"
 
 #define SECOND_NS 1000000000ull
 
@@ -126,16 +127,6 @@ static int queue_status(struct http_conn *conn)
 	return result;
 }
 
-/* The prepared fields that an answer has. */
-static const char *fixed_fields(const struct http_answer *answer,
-                                const struct http_resource *resource, uint32_t *size)
-{
-	uint32_t skip = answer->close ? 0 : resource->fixed_keep;
-
-	*size = resource->fixed_size - skip;
-	return resource->fixed + skip;
-}
-
 /* Sums up what will be answered to a known head, once. → whether the sums hold. */
 static bool summed(struct http_known *known, const struct http_answer *answer,
                    const struct http_resource *resource)
@@ -148,7 +139,7 @@ static bool summed(struct http_known *known, const struct http_answer *answer,
 		return false;
 	if (known->answered == resource && known->close == answer->close)
 		return true;
-	fixed = fixed_fields(answer, resource, &size);
+	fixed = http_fixed_fields(answer, resource, &size);
 	known->answered = resource;
 	known->close = answer->close;
 	known->fixed_sum = tcp_content_sum(fixed, size);
@@ -166,7 +157,7 @@ static int queue_head(struct http_conn *conn, const struct http_answer *answer,
 	int64_t copied;
 
 	if (answer->prepared) {
-		fixed = fixed_fields(answer, resource, &size);
+		fixed = http_fixed_fields(answer, resource, &size);
 		if (queue_status(conn) != 0)
 			return -TCP_ENOBUFS;
 		return known != NULL ? tcp_send_summed(conn->tcp, fixed, size, known->fixed_sum,
@@ -219,6 +210,14 @@ static void count(struct http_counters *counters, uint16_t status)
 		counters->answers_5xx++;
 }
 
+/* -TCP_EPIPE: the peer has gone. What is left of an answer cannot be told apart from a whole one:
+ * the connection must not end in order. */
+static void give_up(struct http_conn *conn, int result)
+{
+	conn->server->counters.no_memory += result == -TCP_ENOBUFS;
+	abort_now(conn);
+}
+
 /* Queues all of it. false: the connection is gone. */
 static bool queue(struct http_conn *conn, const struct http_answer *answer,
                   const struct http_resource *resource, struct http_known *known)
@@ -229,6 +228,8 @@ static bool queue(struct http_conn *conn, const struct http_answer *answer,
 
 	if (!summed(known, answer, resource))
 		known = NULL;
+	else if (body)
+		http_whole_make(conn->server, known, answer, resource);
 	result = queue_head(conn, answer, resource, known, body ? TCP_SEND_MORE : end);
 
 	count(&conn->server->counters, answer->status);
@@ -238,16 +239,21 @@ static bool queue(struct http_conn *conn, const struct http_answer *answer,
 		result = queue_body(conn, answer, resource, known, end);
 	if (result == 0)
 		return true;
-	/* -TCP_EPIPE: the peer has gone. What is left of an answer cannot be told apart from a
-	   whole one: the connection must not end in order. */
-	conn->server->counters.no_memory += result == -TCP_ENOBUFS;
-	abort_now(conn);
+	give_up(conn, result);
 	return false;
 }
 
 static const char *date_of(const struct http_server *server)
 {
 	return server->wall != 0 ? server->date : NULL;
+}
+
+/* Behind an answer. `close`: it was the last. */
+static bool go_on(struct http_conn *conn, bool close)
+{
+	if (close)
+		linger(conn);
+	return !close;
 }
 
 /* `known`: where the request was found; NULL: it is new. false: the connection is gone, or reads no
@@ -258,18 +264,24 @@ static bool answer_request(struct http_conn *conn, const struct http_request *re
 	struct http_server *server = conn->server;
 	const struct http_resource *resource = NULL;
 	struct http_answer answer;
+	int result;
 
 	server->counters.requests++;
 	if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
 		resource = server->config.find(server->config.context, request);
+	if (known != NULL && resource != NULL) {
+		result = http_whole_send(server, conn->tcp, known, resource);
+		if (result > 0)
+			return go_on(conn, known->whole->close);
+		if (result < 0) {
+			give_up(conn, result);
+			return false;
+		}
+	}
 	http_answer(&answer, request, resource, date_of(server));
 	if (!queue(conn, &answer, resource, known))
 		return false;
-	if (answer.close) {
-		linger(conn);
-		return false;
-	}
-	return true;
+	return go_on(conn, answer.close);
 }
 
 static void answer_wrong(struct http_conn *conn, uint16_t status)
@@ -322,6 +334,7 @@ static void remember(struct http_server *server, const struct http_request *requ
 	known->size = size;
 	known->request = *request;
 	known->answered = NULL;
+	known->whole = NULL;
 }
 
 /* ---- Reading ---- */
@@ -471,6 +484,7 @@ int http_server_listen(struct http_server *server, struct tcp_stack *stack,
 	if (server->n_listeners == HTTP_LISTENERS_MAX)
 		return -TCP_ENOSPC;
 	options.no_delay = true; /* an answer is complete when it is queued */
+	options.peer_first = true;
 	result = tcp_listen(stack, local, BACKLOG, &options, on_accept, server,
 	                    &server->listeners[server->n_listeners]);
 	server->n_listeners += result == 0;
@@ -506,6 +520,7 @@ static void tell_second(struct http_server *server, uint64_t wall)
 		http_line_text(&text, "\r\n");
 	}
 	line->size = text.size;
+	server->second++;
 	line->sum = tcp_content_sum(line->text, line->size);
 }
 

@@ -64,6 +64,8 @@ enum {
 	HTTP_LISTENERS_MAX = 4,
 	HTTP_KNOWN = 8, /* a power of two */
 	HTTP_KNOWN_BYTES = 512,
+	HTTP_WHOLES = 16,
+	HTTP_WHOLE_BYTES = 1448, /* one segment of Ethernet's, with timestamps */
 };
 
 /* "HTTP/1.1 200 OK" and Date of one second; it stays while answers with it are in flight. */
@@ -71,6 +73,17 @@ struct http_clock_line {
 	uint32_t users, size;
 	uint16_t sum; /* tcp_content_sum of the text */
 	char text[56];
+};
+
+/* All of an answer to a known head, as it is in one second: status, date, fields and content. It
+ * stays while answers are in flight. */
+struct http_whole {
+	uint32_t users, size, body; /* the latter: bytes of content */
+	uint64_t second;            /* server->second when it was made */
+	const struct http_resource *resource;
+	bool close;
+	uint16_t sum; /* tcp_content_sum of the bytes */
+	uint8_t bytes[HTTP_WHOLE_BYTES];
 };
 
 /* A head without a body that has come before, and what the parser made of it: who asks for the same
@@ -83,6 +96,7 @@ struct http_known {
 	const struct http_resource *answered; /* NULL: nothing yet */
 	bool close;
 	uint16_t fixed_sum, body_sum;
+	struct http_whole *whole; /* NULL: none was made, or it is another's */
 };
 
 struct http_list {
@@ -100,9 +114,12 @@ struct http_server {
 	struct tcp_listener *listeners[HTTP_LISTENERS_MAX];
 	uint32_t n_listeners, in_use;
 	struct http_clock_line lines[HTTP_CLOCK_LINES];
-	uint32_t line; /* the one of this second */
-	char date[32]; /* the same as a text */
+	uint32_t line;   /* the one of this second */
+	uint64_t second; /* counts the lines that were made */
+	char date[32];   /* the same as a text */
 	struct http_known known[HTTP_KNOWN];
+	struct http_whole wholes[HTTP_WHOLES];
+	uint32_t next_whole;
 };
 
 /* 1,024 connections, 10 s, 60 s, 5 s. */

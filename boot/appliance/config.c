@@ -354,8 +354,8 @@ static void read_envs(struct model *model, const config_setting_t *root)
 /* The configuration stays: places in the model point to its file names. */
 static const config_setting_t *read_file(config_t *config, const char *path)
 {
-	static const char *const known[] = {"name",      "init",         "control_port",
-	                                    "power_off", "environments", "lro", NULL};
+	static const char *const known[] = {
+	        "name", "init", "control_port", "power_off", "environments", "lro", NULL};
 	config_init(config);
 	char *copy = must_copy(path);
 	config_set_include_dir(config, dirname(copy));

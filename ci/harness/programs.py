@@ -28,9 +28,14 @@ def environment(name, program, arguments, content=(), frames=16384, flow=""):
 
 def build(folder, entries, include=()):
     """Makes the payload. `include`: further folders, below the build or absolute, where files lie."""
+    return build_text(folder, 'name = "programs";\nenvironments = (\n' + ",\n".join(entries) + "\n);\n", include)
+
+
+def build_text(folder, text, include=()):
+    """The same of a whole manifest."""
     conf, payload = os.path.join(folder, "programs.conf"), os.path.join(folder, "programs.cpio")
     with open(conf, "w", encoding="utf-8") as file:
-        file.write('name = "programs";\nenvironments = (\n' + ",\n".join(entries) + "\n);\n")
+        file.write(text)
     words = [os.path.join(paths.BUILD, "boot", "mkappliance")]
     for path in ["libos-tcp/sockets", "appliances/init", *include, os.path.dirname(shutil.which("busybox"))]:
         words += ["-I", os.path.join(paths.BUILD, path)]

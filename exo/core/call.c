@@ -185,7 +185,10 @@ static int64_t call_doorbell(struct call *call)
 
 static int64_t call_port_merge(struct call *call)
 {
-	return net_call_port_merge(call->arg[1]);
+	int64_t result = net_call_port_merge(call->arg[1]);
+
+	info_update(); /* who starts next is to know */
+	return result;
 }
 
 static int64_t call_ext(struct call *call)

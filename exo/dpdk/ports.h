@@ -42,7 +42,7 @@ struct dpdk_ports_wish {
 /* What a port gave. */
 struct dpdk_port {
 	bool started;
-	bool common; /* of those that were started together */
+	bool common;        /* of those that were started together */
 	bool rx_interrupts; /* rte_eth_dev_rx_intr_enable works; disabled at first */
 	uint16_t queues;
 	uint32_t max_frame; /* a longer frame is dropped by the device */

@@ -22,7 +22,7 @@ enum { POLL_US = 200 }; /* how long a core may stay away from a queue that can't
 
 /* By core; written by that core only, but where a port starts anew. */
 static struct sleeper {
-	bool armed; /* atomic */
+	bool armed;    /* atomic */
 	bool may_halt; /* every queue can interrupt */
 } __attribute__((aligned(64))) sleepers[X86_CORES_MAX];
 

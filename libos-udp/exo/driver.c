@@ -61,10 +61,10 @@ static __attribute__((noinline)) void done(struct udp_buffer *buffer)
 /* A NIC's own buffer is the NIC's again. */
 static __attribute__((noinline)) void give_slot(struct udp_exo *driver, uint32_t index)
 {
-	struct exo_desc desc = {.address = exo_pages_physical(&driver->frames,
-	                                                      bytes_of(driver, index)),
-	                        .length = bytes_each(driver),
-	                        .cookie = index};
+	struct exo_desc desc = {
+	        .address = exo_pages_physical(&driver->frames, bytes_of(driver, index)),
+	        .length = bytes_each(driver),
+	        .cookie = index};
 
 	driver->buffers[index].place = PLACE_FILLED;
 	driver->n_filled++;
@@ -498,8 +498,8 @@ static uint16_t flags_of(uint16_t desc)
 }
 
 /* The buffer that a descriptor speaks of; NULL: none that was filled in. */
-static inline __attribute__((always_inline)) struct udp_buffer *
-take_buffer(struct udp_exo *driver, const struct exo_desc *desc)
+static inline __attribute__((always_inline)) struct udp_buffer *take_buffer(
+        struct udp_exo *driver, const struct exo_desc *desc)
 {
 	/* Where the NIC has put it, or we have said; its length is believed as far as it fits. */
 	const uint32_t head = desc->address & (bytes_each(driver) - 1);

@@ -6,8 +6,8 @@
 #include <udp/exo.h>
 
 extern const struct udp_ops driver_ops;
-/* The first part of a packet in several buffers, and the next: makes it a segment of its own. false:
- * it is none. */
+/* The first part of a packet in several buffers, and the next: makes it a segment of its own.
+ * false: it is none. */
 bool merged_begin(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags);
 bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags);
 /* The first buffers are a NIC's own, and with it. */

@@ -48,12 +48,13 @@ static void tell_part(const struct udp_exo_merged *merged, uint8_t *frame, uint3
 	uint8_t *ip = frame + ETH_SIZE, *tcp = frame + merged->l4;
 
 	if (wire_get16(frame + ETH_TYPE) == ETHERTYPE_IP6)
-		wire_put16(ip + IP6_LENGTH, (uint16_t)(merged->header - ETH_SIZE - IP6_SIZE + size));
+		wire_put16(ip + IP6_LENGTH,
+		           (uint16_t)(merged->header - ETH_SIZE - IP6_SIZE + size));
 	else
 		wire_put16(ip + IP4_LENGTH, (uint16_t)(merged->header - ETH_SIZE + size));
 	wire_put32(tcp + TCP_SEQUENCE, wire_get32(tcp + TCP_SEQUENCE) + merged->done);
 	if (more)
-		tcp[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (merged->done > 0)
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 }
@@ -90,7 +91,8 @@ bool merged_begin(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint
 
 bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags)
 {
-	if (merged->header == 0 || buffer->size == 0 || udp_buffer_push(buffer, merged->header) == NULL)
+	if (merged->header == 0 || buffer->size == 0 ||
+	    udp_buffer_push(buffer, merged->header) == NULL)
 		return false;
 	memcpy(buffer->data, merged->bytes, merged->header);
 	give_part(merged, buffer, flags);

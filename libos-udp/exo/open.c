@@ -18,8 +18,7 @@ enum {
 	MTU_MAX = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM - ETH_SIZE -
 	          4, /* with a tag; what a buffer holds */
 	FRAME_MAX = EXO_FRAME_BYTES_MAX - UDP_SEGMENTS_MAX * 2, /* the sums count */
-	PORT_SEGMENTS = 1 << 5, /* RTE_ETH_TX_OFFLOAD_TCP_TSO, as DPDK numbers it, */
-	PORT_MERGES = 1 << 4,   /* and RTE_ETH_RX_OFFLOAD_TCP_LRO */
+	PORT_SEGMENTS = 1 << 5, /* RTE_ETH_TX_OFFLOAD_TCP_TSO, as DPDK numbers it */
 	SHIFT_USUAL = 11,
 };
 
@@ -68,7 +67,7 @@ static void ask_ports(struct udp_exo *driver)
 		const struct exo_port_info *port =
 		        address == NULL ? NULL : exo_port_info(address->port);
 
-		if (port != NULL && (port->rx_offloads & PORT_MERGES) != 0)
+		if (port != NULL && (port->rx_offloads & EXO_PORT_MERGES) != 0)
 			driver->shift = EXO_PAGE_SHIFT;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -107,8 +106,7 @@ static int take_memory(struct udp_exo *driver, const struct udp_exo_options *opt
 
 	if (stack == 0)
 		return -EXO_EINVAL;
-	result =
-	        exo_pages_alloc(&driver->frames, exo_pages_for((uint64_t)n << driver->shift));
+	result = exo_pages_alloc(&driver->frames, exo_pages_for((uint64_t)n << driver->shift));
 	if (result == 0)
 		result = exo_pages_alloc(&driver->memory,
 		                         exo_pages_for(buffers + list + counters + stack));

@@ -402,6 +402,172 @@ static void pieces_that_cannot_go_are_done_with(void **state)
 	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
 }
 
+/* ---- What a NIC has merged ---- */
+
+enum { TCP_SIZE = 32, SENT_SEQ = 0xfffff000, MERGED = 4500 };
+enum { TCP_FIN = 1, TCP_PSH = 8, TCP_ACK = 16, TCP_CWR = 128 };
+
+/* What TCP got: bytes in order, and the flags of each segment. */
+static uint8_t arrived[MERGED], arrived_flags[8];
+static uint32_t n_arrived, n_segments;
+
+static bool take_segment(void *context, const struct udp_transport_packet *packet)
+{
+	uint32_t size = packet->size - TCP_SIZE;
+
+	assert_true(packet->checksum_ok);
+	assert_int_equal(wire_get32(packet->data + 4), (uint32_t)(SENT_SEQ + n_arrived));
+	assert_in_range(size, 1, MERGED - n_arrived);
+	memcpy(arrived + n_arrived, packet->data + TCP_SIZE, size);
+	n_arrived += size;
+	arrived_flags[n_segments++] = packet->data[13];
+	return false;
+}
+
+static uint64_t run_nothing(void *context, uint64_t now)
+{
+	return UINT64_MAX;
+}
+
+/* A frame with all of `size` bytes of payload. → its length. */
+static uint32_t merged_frame(uint8_t *frame, uint32_t size)
+{
+	static const struct udp_transport transport = {.input = take_segment, .run = run_nothing};
+	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_TCP};
+	static uint8_t packet[TCP_SIZE + MERGED];
+
+	memset(packet, 0, TCP_SIZE);
+	wire_put16(packet, 1000);
+	wire_put16(packet + 2, 80);
+	wire_put32(packet + 4, SENT_SEQ);
+	packet[12] = TCP_SIZE / 4 << 4;
+	packet[13] = TCP_ACK | TCP_PSH | TCP_FIN | TCP_CWR;
+	for (uint32_t i = 0; i < size; i++)
+		packet[TCP_SIZE + i] = (uint8_t)(i * 7 + i / 256);
+	skip_announcement();
+	assert_int_equal(udp_transport_set(driver.stack, PROTOCOL_TCP, &transport, NULL), 0);
+	n_arrived = n_segments = 0;
+	return bench_ip4(frame, &ip, packet, TCP_SIZE + size);
+}
+
+/* As the kernel does: into as many buffers as it takes. */
+static void deliver_parts(const uint8_t *frame, uint32_t size, uint16_t flags)
+{
+	while (size > 0) {
+		struct exo_desc desc = take(driver.rx.request);
+		uint32_t part = size < desc.length ? size : desc.length;
+
+		memcpy(memory_at(&desc), frame, part);
+		frame += part;
+		size -= part;
+		desc.length = part;
+		desc.port = 3;
+		desc.flags = flags | (size > 0 ? EXO_DESC_MORE : 0);
+		respond(driver.rx.response, &desc);
+	}
+	udp_exo_poll(&driver);
+}
+
+static void merged_segments_are_taken_apart(void **state)
+{
+	uint8_t frame[MERGED + 100];
+	uint32_t size = merged_frame(frame, MERGED);
+
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK);
+	assert_int_equal(n_segments, 3);
+	assert_int_equal(n_arrived, MERGED);
+	assert_memory_equal(arrived, frame + ETH_SIZE + IP4_SIZE + TCP_SIZE, MERGED);
+	assert_int_equal(arrived_flags[0], TCP_ACK | TCP_CWR);
+	assert_int_equal(arrived_flags[1], TCP_ACK);
+	assert_int_equal(arrived_flags[2], TCP_ACK | TCP_PSH | TCP_FIN);
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+	assert_int_equal(driver.merged.lost, 0);
+	/* Its end is missing: nobody may believe that it is there. */
+	n_arrived = n_segments = 0;
+	deliver_parts(frame, size - 100, EXO_DESC_L4_SUM_OK | EXO_DESC_CUT);
+	assert_int_equal(n_segments, 3);
+	assert_int_equal(n_arrived, MERGED - 100);
+	assert_int_equal(arrived_flags[2], TCP_ACK);
+}
+
+/* A packet in several buffers that can't be taken apart is dropped whole, and no part of it is
+ * taken for a packet. */
+static void other_long_packets_are_lost(void **state)
+{
+	uint8_t frame[MERGED + 100], *ip = frame + ETH_SIZE;
+	uint32_t size = merged_frame(frame, MERGED), inner;
+
+	/* What begins with a frame of its own in the second buffer. */
+	inner = question(frame + UDP_EXO_BUFFER_BYTES - UDP_HEADROOM);
+	deliver_parts(frame, UDP_EXO_BUFFER_BYTES - UDP_HEADROOM + inner, 0); /* not checked */
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK | EXO_DESC_SUM_BAD);
+	wire_put16(ip + IP4_FRAGMENT, IP4_MF);
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK | EXO_DESC_L3_SUM_OK);
+	wire_put16(ip + IP4_FRAGMENT, 0);
+	ip[IP4_CHECKSUM] ^= 1;
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK);
+	ip[IP4_CHECKSUM] ^= 1;
+	ip[IP4_PROTOCOL] = PROTOCOL_UDP;
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK | EXO_DESC_L3_SUM_OK);
+	ip[IP4_PROTOCOL] = PROTOCOL_TCP;
+	ip[IP4_SIZE + 12] = 4 << 4; /* TCP's header is too short */
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK | EXO_DESC_L3_SUM_OK);
+	assert_int_equal(n_segments, 0);
+	assert_int_equal(driver.merged.lost, 6);
+	assert_int_equal(driver.tx.request->head,
+	                 driver.tx.request->tail); /* nothing was answered */
+	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+	ip[IP4_SIZE + 12] = TCP_SIZE / 4 << 4;
+	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK);
+	assert_int_equal(n_segments, 3);
+}
+
+/* ---- A NIC's own buffers ---- */
+
+/* The first buffers are the NIC's: answered in place, and filled in again when they have left. */
+static void a_queue_s_buffers_go_back_to_it(void **state)
+{
+	uint8_t frame[200];
+	uint32_t size = question(frame);
+
+	/* Nothing was filled in: the NIC has them from the beginning. */
+	driver.slots = SIZE;
+	driver.rx.request->tail = driver.rx.request->head;
+	driver.n_free = 0;
+	for (uint32_t i = SIZE; i < 2 * SIZE; i++) {
+		driver.free[driver.n_free++] = i;
+		driver.buffers[i].place = 0;
+	}
+	driver_lend(&driver);
+	skip_announcement();
+	assert_int_equal(driver.n_filled, SIZE);
+	for (uint32_t i = 0; i < 10 * SIZE; i++) {
+		const size_t slot = i % SIZE, at = 128 + i % 3;
+		struct exo_desc desc = {.address = FRAME_BASE + slot * UDP_EXO_BUFFER_BYTES + at,
+		                        .length = size,
+		                        .cookie = slot,
+		                        .port = 3};
+
+		memcpy((uint8_t *)driver.frames.address + slot * UDP_EXO_BUFFER_BYTES + at, frame,
+		       size);
+		respond(driver.rx.response, &desc);
+		assert_int_equal(udp_exo_poll(&driver), 1);
+		assert_int_equal(driver.n_filled, SIZE - 1);
+		assert_int_equal(driver.rx.request->head, driver.rx.request->tail);
+		desc = take(driver.tx.request);
+		assert_int_equal((uint32_t)desc.cookie, slot);
+		assert_int_equal(desc.length, size);
+		udp_exo_poll(&driver);
+		desc = take(driver.rx.request);
+		assert_int_equal(desc.cookie, slot);
+		assert_int_equal(desc.address / UDP_EXO_BUFFER_BYTES,
+		                 FRAME_BASE / UDP_EXO_BUFFER_BYTES + slot);
+		assert_int_equal(driver.n_filled, SIZE);
+		assert_int_equal(driver.n_free, SIZE);
+	}
+	assert_int_equal(driver.strange, 0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -414,6 +580,9 @@ int main(void)
 	        T(impossible_lengths_are_cut),
 	        T(pieces_go_out_from_where_they_lie),
 	        T(pieces_that_cannot_go_are_done_with),
+	        T(merged_segments_are_taken_apart),
+	        T(other_long_packets_are_lost),
+	        T(a_queue_s_buffers_go_back_to_it),
 	};
 
 	return cmocka_run_group_tests(tests, map_info, NULL);

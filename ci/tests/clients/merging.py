@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 90
+# timeout: 180
 """Segments of TCP arrive one by one, as they were sent, but at a port that `lro=` or the manifest names: there one long
 frame.
 
@@ -9,6 +9,7 @@ frame.
 Linux hands a tap a TCP stream's bytes in one piece where the machine behind it has said that it takes such, and
 cuts them before where it has not."""
 import os
+import random
 import re
 import struct
 import subprocess
@@ -17,7 +18,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from harness import paths  # noqa: E402
+from harness import paths, programs  # noqa: E402
 from harness.machine import Machine, Nic, stream, tap  # noqa: E402
 from harness.netns import Namespace  # noqa: E402
 from harness.pcapng import Capture  # noqa: E402
@@ -27,10 +28,15 @@ import channel  # noqa: E402
 KEY = "00112233445566778899aabbccddeeff"
 NAME = "merging.pcapng"
 BYTES, SEGMENT = 12000, 1448
+ADDRESS, UPLOAD = "10.51.0.2", 300000
+# What it is sent comes back: all that a port of merged segments gave to a stack.
+ECHO = programs.environment("echo", "busybox", "nc -ll -p 9 -e /busybox cat".split(), flow='{ name = "own"; receive = '
+                            '"arp dst host $addr or (ip and dst host $addr)"; transmit = "ether src $mac and ((arp and '
+                            '(src host $addr or src host 0.0.0.0)) or (ip and src host $addr))"; }')
 CONF = f"""name = "merging";
 control_port = 3;
 lro = [ 2 ];
-environments = ( {{
+environments = ( {ECHO}, {{
   name = "capture"; image = "capture"; frames = 2048; may = [ "console" ];
   arguments = [ "file={NAME}", "snap=16384", "ring=64" ];
   flows = ( {{ name = "stream"; receive = "tcp dst port 9"; ports = [ 0, 1, 2 ]; tap = true; }} );
@@ -60,13 +66,22 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
 """
 
 
+# Sends what it reads, and writes what comes back meanwhile.
+TALK = """
+import socket, sys, threading
+data = sys.stdin.buffer.read()
+s = socket.create_connection(("{address}", 9), 30)
+s.settimeout(60)
+threading.Thread(target=s.sendall, args=(data,), daemon=True).start()
+got = b""
+while len(got) < {size} and (part := s.recv(65536)):
+    got += part
+sys.stdout.buffer.write(got)
+"""
+
+
 def payload(folder):
-    path = os.path.join(folder, "merging")
-    with open(path + ".conf", "w", encoding="utf-8") as file:
-        file.write(CONF)
-    subprocess.run([os.path.join(paths.TOP, "boot", "mkappliance"), "--payload-only", "-o", path + ".cpio",
-                    path + ".conf"], check=True)
-    return path + ".cpio"
+    return programs.build_text(folder, CONF, ["appliances/capture"])
 
 
 def arrived(path, port, seconds=20):
@@ -86,6 +101,15 @@ def arrived(path, port, seconds=20):
         time.sleep(0.2)
 
 
+def echoes(ns, machine):
+    """A stream to the port that merges, and the same back."""
+    machine.wait_for("port 2 may merge", 20)
+    data = random.Random(3).randbytes(UPLOAD)
+    program = TALK.format(address=ADDRESS, size=UPLOAD)
+    done = subprocess.run(ns.prefix() + ["python3", "-c", program], input=data, capture_output=True, timeout=90, check=False)
+    assert done.stdout == data, f"{len(done.stdout)} bytes came back, {done.stderr[-500:]}\n{machine.console()[-2000:]}"
+
+
 def main():
     if not Namespace.possible():
         skip_all("needs root")
@@ -94,9 +118,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace(taps=3) as ns:
         path, file = os.path.join(folder, "channel"), os.path.join(folder, "file")
         receiver = channel.Receiver(path, KEY, None, say=lambda text: None, files={NAME: file})
-        with Machine(payload=payload(folder), within=ns, memory="128M", limit=80,
+        with Machine(payload=payload(folder), within=ns, memory="256M", limit=160,
                      nics=[*(Nic(tap(f"tap{i}")) for i in range(3)), Nic(stream(path))],
-                     append=f"channel={KEY} lro=1") as machine:
+                     append=f"channel={KEY} lro=1 ip={ADDRESS}/24@2") as machine:
             machine.wait_for("environments started", 40)
             with report.test("the console names the ports that may merge, and no other"):
                 said = machine.console()
@@ -107,6 +131,10 @@ def main():
                     parts = arrived(file, port)
                     assert b"".join(parts) == wanted, [len(part) for part in parts]
                     assert len(parts) == (1 if port else -(-BYTES // SEGMENT)), [len(part) for part in parts]
+            with report.test("a stack is given what was merged, and answers right"):
+                echoes(ns, machine)
+                longest = max(map(len, arrived(file, 2)[1:]))
+                assert longest > SEGMENT, f"no frame of the upload was longer than {longest} bytes of payload"
         receiver.close()
     report.exit()
 

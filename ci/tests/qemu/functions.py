@@ -5,6 +5,8 @@
 one; its DMA keeps to its environment's frames, also to those of them that are taken away; its environment's death frees all.
 Without an IOMMU a function is refused, unless the manifest wants it all the same. Skips where QEMU 10 can't be had.
 """
+import concurrent.futures
+import http.client
 import os
 import re
 import sys
@@ -42,6 +44,37 @@ def serves(report, newer, name, payload, before, expect):
             time.sleep(pause)
             right = ask("127.0.0.1", port, 24)
             assert right == 24, f"{right} of 24 answers\n{running.console()}"
+        assert not running.has("iommu: .* kept from"), running.console()
+
+
+def fetch(port, page, wanted, times):
+    """One connection, kept; as often as `times`."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for number in range(times):
+        client.request("GET", page)
+        got = client.getresponse().read()
+        assert got == wanted, f"request {number}: {len(got)} bytes, not the {len(wanted)} of {page}"
+    client.close()
+
+
+def serves_pages(report, newer):
+    """libos-tcp on a second function: requests enough for its buffers to go round several times, pages of many segments, a
+    pause, two at once."""
+    port = free_port()
+    with open(os.path.join(paths.TOP, "appliances", "stacks", "page.png"), "rb") as file:
+        picture = file.read()
+    with open(os.path.join(paths.TOP, "appliances", "web", "pages", "index.html"), "rb") as file:
+        page = file.read()
+    with report.test("behind an IOMMU libos-tcp serves pages on a function, in the NIC's own buffers"), \
+            machine(newer, user_net() + f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.16:80", IOMMU, payload=paths.payload("function"),
+                    append="functions=2 ip=10.0.2.15/24,10.0.2.2@1 ip=10.0.2.16/24,10.0.2.2@2") as running:
+        running.wait_for("web: ready", 90)
+        fetch(port, "/page.png", picture, 5)
+        fetch(port, "/", page, 300)
+        time.sleep(1)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(fetch, port, "/page.png", picture, 10) for _ in range(2)]:
+                done.result()
         assert not running.has("iommu: .* kept from"), running.console()
 
 
@@ -129,6 +162,7 @@ def main():
     report = Report()
     serves(report, newer, "behind an IOMMU a stack serves on the function", "function", IOMMU,
            [r"iommu: VT-d", r"net: .*: a function: port 1$"])
+    serves_pages(report, newer)
     refused(report, newer)
     serves(report, newer, "no IOMMU: a function that may be unprotected is given, and said so", "function-unprotected",
            [], [r"port 1, unprotected: there is no IOMMU", r"flow function: port 1 is a function that is unprotected"])

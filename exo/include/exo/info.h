@@ -47,6 +47,8 @@ struct exo_port_info {
 	uint64_t reserved;
 };
 
+enum { EXO_PORT_MERGES = 1 << 4 }; /* in rx_offloads: it merges segments of TCP (LRO) */
+
 enum exo_port_flags {
 	EXO_PORT_FUNCTION = 1 << 0, /* a virtual function: the NIC gives it what is for its MAC
 	                               address alone. With no slots, nothing keeps its DMA from any

@@ -41,7 +41,7 @@ struct exo_manifest {
 	struct exo_manifest_table strings;      /* bytes; the last is NUL */
 	uint32_t flags;                         /* enum exo_manifest_flags */
 	uint32_t control_port;                  /* NIC port of the host channel; ~0: none */
-	uint64_t merges;                        /* bit set of NIC ports that may merge segments of TCP */
+	uint64_t merges; /* bit set of NIC ports that may merge segments of TCP */
 	uint64_t reserved[3];
 };
 

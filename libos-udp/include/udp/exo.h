@@ -41,12 +41,12 @@ typedef void udp_exo_notice_fn(struct udp_exo *driver, enum udp_notice notice,
 
 /* A packet whose parts are arriving (udp/exo/merged.c). */
 struct udp_exo_merged {
-	bool inside;       /* there are more parts to come */
-	uint8_t interface; /* where it came from */
-	uint8_t l4;         /* where TCP's header lies */
-	uint8_t header;    /* bytes of all headers; 0: the packet can't be taken apart */
-	uint32_t done;     /* bytes of payload in the parts before */
-	uint64_t lost;     /* packets that could not be taken apart */
+	bool inside;                 /* there are more parts to come */
+	uint8_t interface;           /* where it came from */
+	uint8_t l4;                  /* where TCP's header lies */
+	uint8_t header;              /* bytes of all headers; 0: the packet can't be taken apart */
+	uint32_t done;               /* bytes of payload in the parts before */
+	uint64_t lost;               /* packets that could not be taken apart */
 	uint8_t bytes[UDP_HEADROOM]; /* its headers */
 };
 
@@ -69,8 +69,8 @@ struct udp_exo {
 	struct udp_buffer *buffers;
 	uint32_t *free;
 	uint32_t n_buffers, n_free;
-	uint32_t shift;           /* a buffer's bytes, as a power of two */
-	uint32_t slots;           /* the first buffers are a NIC's own (EXO_RING_QUEUE); 0: none */
+	uint32_t shift; /* a buffer's bytes, as a power of two */
+	uint32_t slots; /* the first buffers are a NIC's own (EXO_RING_QUEUE); 0: none */
 	struct udp_exo_merged merged;
 	uint32_t n_filled;        /* in the fill queue, or on their way back from it */
 	uint32_t queued;          /* descriptors to send that the kernel was not told of */

@@ -36,9 +36,9 @@ def argument(path, start, turn=0, *work):
 
 def sluice_places():
     """argument()'s places: the kernel's start, its poll, and what makes one no empty poll: an environment
-    runs, or a ring is sent from."""
+    runs, or goes on, or a ring is sent from."""
     known = starts(paths.KERNEL)
-    return [known[name] for name in ("boot_start", "net_poll", "machine_run", "ring_transmit")]
+    return [known[name] for name in ("boot_start", "net_poll", "machine_run", "machine_leaf_end", "ring_transmit")]
 
 
 Mark = collections.namedtuple("Mark", "id kernel user repeats switches exits")

@@ -301,6 +301,7 @@ machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS] = {
         [EXO_CALL_MAP_PAGE - EXO_CALL_BASE] = space_leaf_map,
         [EXO_CALL_UNMAP_PAGE - EXO_CALL_BASE] = space_leaf_unmap,
         [EXO_CALL_NULL - EXO_CALL_BASE] = leaf_null,
+        [EXO_CALL_RING_WAIT - EXO_CALL_BASE] = slots_leaf_ring_wait,
 };
 
 static int64_t handle(struct call *call, const struct row *row)

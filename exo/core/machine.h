@@ -111,6 +111,11 @@ enum {
 };
 typedef int64_t machine_leaf_call(struct machine_pe *pe, uint64_t a, uint64_t b, uint64_t c);
 extern machine_leaf_call *const core_leaf_calls[MACHINE_LEAF_CALLS];
+/* A handler that does what takes more (machine_vector_begin, machine_idle) puts vector state and FS
+ * base away before, and takes them back when it is done, whether it declines or not. false: it
+ * can't, and has to decline. */
+bool machine_leaf_begin(struct machine_pe *pe);
+void machine_leaf_end(struct machine_pe *pe);
 
 /* ---- Address spaces. Rights are EXO_RIGHT_READ, WRITE, EXEC; writable and executable together
  * never happens. Calls for one space never overlap: the core holds the space's lock. ---- */

@@ -49,15 +49,12 @@ void slots_ready(struct pe *pe)
 }
 
 /* What needs no closer look: it waits, and for something that has not come. It is looked at again
- * when an event says so, or at its time; what is parked, each time: who transfers control to it
- * tells nobody. */
+ * when an event says so, or a transfer (who_trapped, run_slot), or at its time. */
 static inline bool asleep(struct core *core, struct pe *pe, uint64_t now)
 {
 	if (!pe->machine.waiting || now >= pe->wait_deadline || now >= pe->timer ||
 	    __atomic_load_n(&pe->machine.events, __ATOMIC_SEQ_CST) != 0)
 		return false;
-	if (pe->machine.parked)
-		return true;
 	core->due = pe->wait_deadline < core->due ? pe->wait_deadline : core->due;
 	core->due = pe->timer < core->due ? pe->timer : core->due;
 	__atomic_and_fetch(&core->ready, ~pe->slots, __ATOMIC_SEQ_CST);
@@ -65,6 +62,13 @@ static inline bool asleep(struct core *core, struct pe *pe, uint64_t now)
 		return true;
 	slots_ready(pe); /* an event came in between */
 	return false;
+}
+
+/* Everybody may be able to run, for all that is known. */
+static void look_at_all(struct core *core)
+{
+	__atomic_or_fetch(&core->ready, __atomic_load_n(&core->owned, __ATOMIC_RELAXED),
+	                  __ATOMIC_SEQ_CST);
 }
 
 static bool timer_passed(struct pe *pe, uint64_t now)
@@ -121,7 +125,7 @@ static struct pe *next_runnable(struct core *core, unsigned *slot, uint64_t now)
 
 	if (now >= core->due) {
 		core->due = UINT64_MAX;
-		__atomic_or_fetch(&core->ready, core->owned, __ATOMIC_SEQ_CST);
+		look_at_all(core);
 	}
 	ready = __atomic_load_n(&core->ready, __ATOMIC_SEQ_CST) & core->owned;
 	ready = ready >> first | ready << -first % EXO_SLOTS_PER_CORE;
@@ -187,30 +191,6 @@ static bool next_is_same(struct core *core, const struct pe *pe, uint64_t now)
 
 /* ---- A slot ---- */
 
-/* For the slot's end, and the timers of who runs and who waits for it. */
-static void arm(const struct core *core, struct pe *pe)
-{
-	uint64_t end = core->save_end ? core->save_end : core->slot_end;
-
-	if (core->listen_at < end)
-		end = core->listen_at;
-	for (struct machine_pe *p = &pe->machine; p; p = p->caller)
-		end = pe_of(p)->timer < end ? pe_of(p)->timer : end;
-	machine_timer(end);
-}
-
-/*
- * To have NICs interrupt, and to poll once more before, costs more than a short run: so they may
- * not at first. Once a slot they may at once, for who runs again and again.
- */
-static void begin_deaf(struct core *core, uint64_t now)
-{
-	bool due = now - core->listened > SLOTS_DEAF_MAX * core_info->slot_ticks;
-
-	core->listen_at = due ? now : now + core_info->slot_ticks / SLOTS_DEAF_PART;
-	machine_listen(false);
-}
-
 static void listen(struct core *core, uint64_t now)
 {
 	if (now < core->listen_at)
@@ -218,21 +198,6 @@ static void listen(struct core *core, uint64_t now)
 	core->listen_at = UINT64_MAX;
 	core->listened = now;
 	machine_listen(true);
-}
-
-/* → when. */
-static uint64_t poll(struct core *core)
-{
-	unsigned n;
-	uint64_t now;
-
-	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
-	extent_poll();
-	n = net_poll(machine_core(), SLOTS_POLL_BUDGET);
-	now = machine_tsc();
-	if (n != 0)
-		core->last_work = now;
-	return now;
 }
 
 /* The slot is over. Whether the PE may go on. */
@@ -259,11 +224,6 @@ static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
 	return false;
 }
 
-static bool is_running(const struct env *env)
-{
-	return __atomic_load_n(&env->state, __ATOMIC_ACQUIRE) == EXO_ENV_RUNNING;
-}
-
 /* Timer, NIC or nudge. Whether the PE may go on. */
 static bool interrupted(struct core *core, struct pe *pe)
 {
@@ -274,10 +234,10 @@ static bool interrupted(struct core *core, struct pe *pe)
 	if (now >= core->listen_at && now < core->slot_end) {
 		/* machine_run asks for a poll behind it. */
 		listen(core, now);
-		arm(core, pe);
+		slots_arm(core, pe);
 		return true;
 	}
-	now = poll(core);
+	now = slots_poll(core);
 	ring_timer(pe, now);
 	for (struct machine_pe *p = pe->machine.caller; p; p = p->caller)
 		more = more && !timer_passed(pe_of(p), now) && is_running(pe_of(p)->env);
@@ -285,7 +245,7 @@ static bool interrupted(struct core *core, struct pe *pe)
 	if (more && now >= core->slot_end)
 		more = slot_over(core, pe, now);
 	listen(core, now);
-	arm(core, pe);
+	slots_arm(core, pe);
 	return more;
 }
 
@@ -321,12 +281,15 @@ static void begin(struct pe *pe)
 	upcall_unpark(pe);
 }
 
-/* What the machine did on its own until this trap. */
+/* What the machine did on its own until this trap. Who control was transferred to does not sleep
+ * any more. */
 static struct pe *who_trapped(struct core *core, const struct machine_trap *trap)
 {
 	struct pe *pe = pe_of(trap->pe);
 	struct exo_account *account = pe->env->account;
 
+	if (pe->machine.invoked)
+		look_at_all(core);
 	core->current = pe;
 	account->faults += pe->machine.delivered;
 	account->upcalls += pe->machine.delivered;
@@ -338,6 +301,7 @@ static struct pe *who_trapped(struct core *core, const struct machine_trap *trap
 void slots_switch(struct pe *to)
 {
 	this_core()->current = to;
+	slots_ready(to);
 }
 
 /* Tells that the slot begins. Whether a handler gave it to another strand, which it may once. */
@@ -357,8 +321,9 @@ static void run_slot(struct core *core, struct pe *pe)
 	bool held = pe->machine.caller && env_enter(payer), more = true;
 
 	core->current = pe;
+	core->payer = payer;
+	core->started = core->last_work = started;
 	core->save_end = 0;
-	core->last_work = started;
 	if (passes_on(core, payer, started)) {
 		core->current = NULL;
 		transfer_leave(pe);
@@ -367,9 +332,9 @@ static void run_slot(struct core *core, struct pe *pe)
 		return;
 	}
 	begin(pe);
-	begin_deaf(core, started);
+	slots_deafen(core, started);
 	listen(core, started);
-	arm(core, pe);
+	slots_arm(core, pe);
 	while (more && is_running(core->current->env)) {
 		struct machine_trap trap;
 
@@ -379,9 +344,11 @@ static void run_slot(struct core *core, struct pe *pe)
 		more = handle(core, pe, &trap);
 		pe->cut = trap.kind == MACHINE_TRAP_INTERRUPT;
 	}
-	started = machine_tsc() - started;
+	started = machine_tsc() - core->started;
 	core_raise(payer, EXO_EXT_SLOT_END, machine_core(), started, 0);
 	payer->account->ticks_used += started;
+	for (struct machine_pe *p = &core->current->machine; p; p = p->caller)
+		slots_ready(pe_of(p));
 	transfer_leave(core->current);
 	core->current = NULL;
 	if (held)
@@ -392,7 +359,7 @@ static void run_slot(struct core *core, struct pe *pe)
 
 /* When somebody may be able to run though nothing interrupts; 0: somebody can already, by what the
  * last poll brought. What has no timer comes with a nudge, which machine_idle does not lose. */
-static uint64_t next_deadline(struct core *core, uint64_t now)
+uint64_t slots_next_deadline(struct core *core, uint64_t now)
 {
 	uint64_t deadline = now + SLOTS_IDLE_MAX * core_info->slot_ticks;
 	unsigned slot = core->slot;
@@ -434,19 +401,19 @@ static struct pe *idle(struct core *core)
 	core->watching = __atomic_load_n(&core->owned, __ATOMIC_RELAXED) == 0;
 	if (core->watching)
 		(void)net_watch(machine_core(), true);
-	now = poll(core);
+	now = slots_poll(core);
 	if (now == core->last_work)
 		return pick(core, now);
 	if (now - core->last_work < core_info->slot_ticks / SLOTS_SPIN_PART)
 		return NULL;
-	deadline = next_deadline(core, now);
+	deadline = slots_next_deadline(core, now);
 	if (deadline != 0 && !stop_watching(core))
 		machine_idle(deadline);
 	core->listened = machine_tsc();
 	return NULL;
 }
 
-static void housekeeping(uint64_t now)
+void slots_keep_house(uint64_t now)
 {
 	revoke_tick(now);
 	if (core_hooks)
@@ -473,10 +440,10 @@ void slots_turn(void)
 	if (!pe)
 		pe = idle(core);
 	if (pe && stop_watching(core))
-		(void)poll(core);
+		(void)slots_poll(core);
 	if (pe)
 		run_slot(core, pe);
-	housekeeping(machine_tsc());
+	slots_keep_house(machine_tsc());
 }
 
 void slots_run(void)
@@ -540,30 +507,9 @@ int64_t slots_call_wait(struct call *call)
 	return 0;
 }
 
-/* Looks once at what came meanwhile before it goes to sleep: under load nobody is switched, and
- * NICs need not interrupt. */
-int64_t slots_call_ring_wait(struct call *call)
-{
-	const uint32_t *events = &call->pe->machine.events;
-	struct core *core = this_core();
-	int64_t error = net_call_send(call->env, call->arg[1]);
-
-	call->arg[1] = call->arg[2] = 0;
-	if (error)
-		return error;
-	if (__atomic_load_n(events, __ATOMIC_RELAXED) == 0) {
-		core->listened = poll(core);
-		if (__atomic_load_n(events, __ATOMIC_RELAXED) != 0) {
-			begin_deaf(core, core->listened);
-			arm(core, call->pe);
-		}
-	}
-	return slots_call_wait(call);
-}
-
 int64_t slots_call_timer(struct call *call)
 {
 	set_timer(call->pe, call->arg[0] ? call->arg[0] : UINT64_MAX);
-	arm(this_core(), call->pe);
+	slots_arm(this_core(), call->pe);
 	return 0;
 }

@@ -12,6 +12,10 @@
  * slot ends in a row has its environment ended (the abort protocol). The slots of a PE that waits
  * for another's reply (transfer.h) are the other's.
  *
+ * Who waits for rings while nobody else has use for the core is not left (slot_wait.c): its slot is
+ * over, nobody pays, and the next one begins where it stands once something comes. Somebody else's
+ * event, its own timer, deadline or end, or SLOTS_IDLE_MAX slots send it the long way.
+ *
  * The network is polled on each interrupt inside a slot (of NICs: from SLOTS_DEAF_PART of one on),
  * and for as long as nobody can run, and once where somebody has sent and is about to sleep; a
  * doorbell only has its ring sent from. A core halts after
@@ -31,6 +35,7 @@
 struct env;
 struct pe;
 struct call;
+struct machine_pe;
 
 enum {
 	SLOTS_PER_SECOND = 1000,
@@ -78,6 +83,8 @@ void slots_move(uint64_t unit, struct env *to);
 int64_t slots_call_yield(struct call *call);
 int64_t slots_call_wait(struct call *call);
 int64_t slots_call_ring_wait(struct call *call);
+int64_t slots_leaf_ring_wait(struct machine_pe *machine, uint64_t deadline, uint64_t ring,
+                             uint64_t c);
 int64_t slots_call_timer(struct call *call);
 int64_t slots_call_take(struct call *call);
 int64_t slots_call_free(struct call *call);

@@ -5,7 +5,10 @@
 
 #include "slots.h"
 
-#include "machine.h"
+#include "core.h"
+#include "env.h"
+#include "extent.h"
+#include "net.h"
 
 struct core {
 	/* Under `lock`; changed by any core that also holds the core lock. */
@@ -17,6 +20,10 @@ struct core {
 
 	/* This core's own. */
 	struct pe *current;          /* NULL: none */
+	struct env *payer;           /* who pays for the slot: its beginner */
+	uint64_t started;            /* when the slot began; what is before is paid */
+	uint64_t idle_since;         /* when `current` began to wait in place; 0: it does not */
+	const struct pe *asked;      /* whose RING_WAIT, declined as a leaf, has sent and polled */
 	struct pe *donee;            /* gets the rest of the slot */
 	bool passed;                 /* the slot went on to a donee before anybody ran in it */
 	unsigned slot;               /* index in the vector */
@@ -39,5 +46,54 @@ static inline struct core *this_core(void)
 	__asm__("" : "+r"(core)); /* so that it is not reckoned anew at each use */
 	return core;
 }
+
+static inline bool is_running(const struct env *env)
+{
+	return __atomic_load_n(&env->state, __ATOMIC_ACQUIRE) == EXO_ENV_RUNNING;
+}
+
+/* For the slot's end, and the timers of who runs and who waits for it. */
+static inline void slots_arm(const struct core *core, const struct pe *pe)
+{
+	uint64_t end = core->save_end ? core->save_end : core->slot_end;
+
+	if (core->listen_at < end)
+		end = core->listen_at;
+	for (const struct pe *p = pe; p; p = p->machine.caller ? pe_of(p->machine.caller) : NULL)
+		end = p->timer < end ? p->timer : end;
+	machine_timer(end);
+}
+
+/*
+ * To have NICs interrupt, and to poll once more before, costs more than a short run: so they may
+ * not at first. Once a slot they may at once, for who runs again and again.
+ */
+static inline void slots_deafen(struct core *core, uint64_t now)
+{
+	bool due = now - core->listened > SLOTS_DEAF_MAX * core_info->slot_ticks;
+
+	core->listen_at = due ? now : now + core_info->slot_ticks / SLOTS_DEAF_PART;
+	machine_listen(false);
+}
+
+/* → when. */
+static inline uint64_t slots_poll(struct core *core)
+{
+	unsigned n;
+	uint64_t now;
+
+	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
+	extent_poll();
+	n = net_poll(machine_core(), SLOTS_POLL_BUDGET);
+	now = machine_tsc();
+	if (n != 0)
+		core->last_work = now;
+	return now;
+}
+
+/* When somebody may be able to run though nothing interrupts; 0: somebody can already. */
+uint64_t slots_next_deadline(struct core *core, uint64_t now);
+/* What a core does for everybody between its turns. */
+void slots_keep_house(uint64_t now);
 
 #endif

@@ -291,6 +291,15 @@ void machine_vector_begin(void)
 {
 }
 
+bool machine_leaf_begin(struct machine_pe *pe)
+{
+	return true;
+}
+
+void machine_leaf_end(struct machine_pe *pe)
+{
+}
+
 void machine_release_cores(void)
 {
 }

@@ -143,6 +143,27 @@ __attribute__((weak)) void core_leave(volatile uint32_t *users)
 {
 }
 
+/* The PE runs, and no other core ends it now: no lock. GS base and the rest are nobody else's. */
+bool machine_leaf_begin(struct machine_pe *pe)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (!cpu_has(EXO_FEATURE_FSGSBASE))
+		return false;
+	__asm__ volatile("rdfsbase %0" : "=r"(pe->regs.fs_base));
+	__asm__ volatile("wrfsbase %0" ::"r"(cpu->thread_pointer) : "memory");
+	save_vectors(pe->vector);
+	cpu->vector_owner = NULL;
+	return true;
+}
+
+void machine_leaf_end(struct machine_pe *pe)
+{
+	cpu_this()->vector_owner = pe;
+	load_vectors(pe->vector);
+	__asm__ volatile("wrfsbase %0" ::"r"(pe->regs.fs_base) : "memory");
+}
+
 static bool is_canonical(uint64_t address)
 {
 	return (uint64_t)((int64_t)(address << 16) >> 16) == address;

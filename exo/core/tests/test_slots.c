@@ -10,7 +10,8 @@
 #define STEP 50000ull /* ticks of one visit to ring 3; a slot is a million */
 #define SLOT ((uint64_t)HOST_TSC_HZ / (uint64_t)SLOTS_PER_SECOND)
 
-static uint64_t ran[8]; /* ticks in ring 3, by environment */
+static uint64_t ran[8];     /* ticks in ring 3, by environment */
+static int64_t last_result; /* of who is in ring 3 */
 static void (*extra)(struct machine_pe *pe, struct machine_trap *trap, uint32_t id);
 
 static uint32_t id_of(struct machine_space *space)
@@ -27,6 +28,7 @@ static void spin(struct machine_pe *pe, struct machine_space *space, struct mach
 {
 	uint32_t id = id_of(space);
 
+	last_result = (int64_t)pe->regs.rax;
 	trap->kind = MACHINE_TRAP_CALL;
 	pe->regs.rax = id == ENV_INIT ? EXO_CALL_WAIT : EXO_CALL_NULL;
 	pe->regs.rdi = 0;
@@ -230,6 +232,275 @@ static void what_comes_meanwhile_keeps_awake(void **state)
 	assert_false(kit_pe(polled_for)->machine.waiting);
 }
 
+/* ---- Waiting in place ---- */
+
+enum { LATER = 8 }; /* the poll that brings something */
+
+static uint32_t waiter, other;
+static unsigned polled; /* while the waiter waits */
+static uint64_t until, woken_at;
+static int64_t woken_by;
+
+/* The waiter waits, and exits where it goes on. */
+static void waits_at_its_ring(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
+{
+	if (id == waiter && ran[id] == STEP) {
+		polled = 0;
+		pe->regs.rax = EXO_CALL_RING_WAIT;
+		pe->regs.rdi = until;
+		pe->regs.rsi = net_none.bell;
+	} else if (id == waiter) {
+		woken_at = machine_tsc() - STEP;
+		woken_by = last_result;
+		pe->regs.rax = EXO_CALL_EXIT;
+		pe->regs.rdi = 0;
+	} else {
+		stop_after(pe, trap, id);
+	}
+}
+
+static void start_waiting(unsigned (*on_poll)(unsigned core), uint64_t deadline)
+{
+	other = kit_child("other", 0, 0, 1, false, NULL);
+	kit_call(other, EXO_CALL_WAIT, 0, 0, 0, 0);
+	turns(1);
+	waiter = kit_child("waiter", 0, 0, 1, false, NULL);
+	net_none.bell = 5;
+	net_none.on_poll = on_poll;
+	until = deadline;
+	woken_at = 0;
+	woken_by = -1;
+	extra = waits_at_its_ring;
+}
+
+static unsigned brings_something(unsigned core)
+{
+	if (++polled != LATER)
+		return 0;
+	assert_true(kit_pe(waiter)->machine.waiting);
+	env_post(kit_env(waiter), core, EXO_EVENT_RING);
+	return 1;
+}
+
+/* Who has the core alone is not left, and does not pay for the time either. */
+static void the_only_one_waits_in_place(void **state)
+{
+	uint64_t begun = machine_tsc();
+
+	start_waiting(brings_something, 0);
+	turns(1);
+	assert_int_equal(polled, LATER);
+	assert_int_equal(woken_by, EXO_EVENT_RING);
+	assert_int_equal(kit_env(waiter)->state, EXO_ENV_EXITED);
+	assert_in_range(kit_env(waiter)->account->ticks_used, 2 * STEP, 2 * STEP + 10000);
+	assert_true(machine_tsc() - begun > 2 * STEP + (LATER - 1) * 10000ull);
+}
+
+static unsigned brings_another(unsigned core)
+{
+	if (++polled == LATER)
+		env_post(kit_env(other), core, EXO_EVENT_RING);
+	return 0;
+}
+
+static void others_end_waiting_in_place(void **state)
+{
+	start_waiting(brings_another, 0);
+	turns(1);
+	assert_int_equal(polled, LATER);
+	assert_int_equal(ran[other], 0);
+	assert_true(kit_pe(waiter)->machine.waiting);
+	assert_int_equal(kit_env(waiter)->cores, 0);
+	turns(1);
+	assert_int_equal(ran[other], 10 * SLOT);
+	assert_int_equal(woken_by, -1);
+}
+
+static unsigned brings_both(unsigned core)
+{
+	if (++polled == LATER) {
+		env_post(kit_env(waiter), core, EXO_EVENT_RING);
+		env_post(kit_env(other), core, EXO_EVENT_RING);
+	}
+	return 0;
+}
+
+static void waits_once(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
+{
+	if (ran[waiter] == STEP)
+		waits_at_its_ring(pe, trap, id);
+}
+
+/* Where somebody else comes at the same time the slot has no length. */
+static void another_has_its_turn(void **state)
+{
+	start_waiting(brings_both, 0);
+	extra = waits_once;
+	turns(1);
+	assert_int_equal(polled, LATER + 1);
+	assert_int_equal(ran[waiter], STEP);
+	assert_int_equal(ran[other], 0);
+	turns(1);
+	assert_int_equal(ran[waiter], STEP);
+	assert_int_equal(ran[other] / SLOT, 1);
+	turns(2);
+	assert_int_equal(ran[waiter] / SLOT, 1);
+}
+
+static unsigned brings_nothing(unsigned core)
+{
+	polled++;
+	return 0;
+}
+
+/* It is left in the end, wakes as ever, and a deadline is one in place as well. */
+static void waiting_in_place_is_bounded(void **state)
+{
+	start_waiting(brings_nothing, 0);
+	turns(1);
+	assert_true(kit_pe(waiter)->machine.waiting);
+	assert_int_equal(kit_env(waiter)->cores, 0);
+	assert_true(machine_tsc() > SLOTS_IDLE_MAX * SLOT);
+	turns(3);
+	assert_int_equal(ran[waiter], STEP);
+	env_post(kit_env(waiter), 0, EXO_EVENT_LINK);
+	turns(2);
+	assert_int_equal(woken_by, EXO_EVENT_LINK);
+}
+
+static void a_deadline_ends_waiting_in_place(void **state)
+{
+	uint64_t deadline = machine_tsc() + 3 * SLOT;
+
+	start_waiting(brings_nothing, deadline);
+	turns(1);
+	assert_int_equal(woken_by, 0);
+	assert_in_range(woken_at, deadline, deadline + SLOT);
+	assert_in_range(kit_env(waiter)->account->ticks_used, 2 * STEP, 2 * STEP + 20000);
+}
+
+static void a_timer_ends_waiting_in_place(void **state)
+{
+	uint64_t timer = machine_tsc() + 3 * SLOT;
+
+	start_waiting(brings_nothing, 0);
+	kit_call(waiter, EXO_CALL_TIMER, timer, 0, 0, 0);
+	turns(2);
+	assert_int_equal(woken_by, EXO_EVENT_TIMER);
+	assert_in_range(woken_at, timer, timer + SLOT);
+}
+
+static unsigned brings_the_end(unsigned core)
+{
+	if (++polled != LATER)
+		return 0;
+	host_core_set(1);
+	env_stop(kit_env(waiter), EXO_ENV_KILLED, 0, 0, 0);
+	host_core_set(0);
+	assert_false(kit_env(waiter)->reaped);
+	return 0;
+}
+
+static void killed_while_waiting_in_place(void **state)
+{
+	start_waiting(brings_the_end, 0);
+	turns(1);
+	assert_int_equal(polled, LATER);
+	assert_true(kit_env(waiter)->reaped);
+	assert_int_equal(ran[waiter], STEP);
+}
+
+static unsigned takes_its_slot(unsigned core)
+{
+	if (++polled != LATER)
+		return 0;
+	core_lock();
+	slots_free_all(kit_env(waiter));
+	core_unlock();
+	env_post(kit_env(waiter), core, EXO_EVENT_RING);
+	return 0;
+}
+
+static void without_a_slot_nobody_waits_in_place(void **state)
+{
+	start_waiting(takes_its_slot, 0);
+	turns(3);
+	assert_int_equal(ran[waiter], STEP);
+	assert_int_equal(ran[other], 0);
+}
+
+static int64_t leaf;
+static uint32_t brought; /* events */
+
+/* As the machine does: first the leaf, then, where that declines, the call. */
+static void waits_by_a_leaf(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
+{
+	uint64_t calls = kit_env(waiter)->account->calls;
+
+	waits_at_its_ring(pe, trap, id);
+	if (id != waiter || ran[id] != STEP)
+		return;
+	leaf = core_leaf_calls[EXO_CALL_RING_WAIT - EXO_CALL_BASE](pe, until, until ? 77 : 5, 0);
+	assert_int_equal(kit_env(waiter)->account->calls, calls + (leaf != MACHINE_NOT_LEAF));
+	if (leaf != MACHINE_NOT_LEAF)
+		pe->regs.rax = EXO_CALL_NULL;
+}
+
+static unsigned brings_events(unsigned core)
+{
+	if (++polled != LATER)
+		return 0;
+	env_post(kit_env(waiter), core, brought);
+	return 1;
+}
+
+static void a_leaf_answers_what_is_plain(void **state)
+{
+	start_waiting(brings_events, 0);
+	extra = waits_by_a_leaf;
+	brought = EXO_EVENT_RING;
+	turns(1);
+	assert_int_equal(leaf, EXO_EVENT_RING);
+	assert_int_equal(polled, LATER);
+	assert_int_equal(net_none.sends, 1);
+	assert_int_equal(kit_env(waiter)->state, EXO_ENV_EXITED);
+}
+
+/* What it declines has been sent, and is not sent again. */
+static void a_leaf_leaves_the_rest_to_the_call(void **state)
+{
+	start_waiting(brings_events, 0);
+	extra = waits_by_a_leaf;
+	brought = EXO_EVENT_RING | EXO_EVENT_LINK;
+	turns(1);
+	assert_int_equal(leaf, MACHINE_NOT_LEAF);
+	assert_int_equal(woken_by, EXO_EVENT_RING | EXO_EVENT_LINK);
+	assert_int_equal(polled, LATER);
+	assert_int_equal(net_none.sends, 1);
+}
+
+/* Whom it has transferred control to may be able to run: the core has to look. */
+static void a_leaf_comes_after_transfers(void **state)
+{
+	start_waiting(brings_events, 0);
+	extra = waits_by_a_leaf;
+	brought = EXO_EVENT_RING;
+	kit_pe(waiter)->machine.invoked = 1;
+	turns(LATER + 2);
+	assert_int_equal(leaf, MACHINE_NOT_LEAF);
+	assert_int_equal(woken_by, EXO_EVENT_RING);
+	assert_int_equal(net_none.sends, 1);
+}
+
+static void a_leaf_waits_for_no_ring_of_others(void **state)
+{
+	start_waiting(brings_events, 1);
+	extra = waits_by_a_leaf;
+	turns(1);
+	assert_int_equal(leaf, -EXO_ENOENT);
+	assert_int_equal(polled, 0);
+}
+
 /* A sleep ends by given time where that is wanted, and does not begin where a word has changed. */
 static void given_time_wakes(void **state)
 {
@@ -353,6 +624,18 @@ int main(void)
 	        TEST(an_event_before_the_wait_is_not_lost),
 	        TEST(rings_and_waits),
 	        TEST(what_comes_meanwhile_keeps_awake),
+	        TEST(the_only_one_waits_in_place),
+	        TEST(others_end_waiting_in_place),
+	        TEST(another_has_its_turn),
+	        TEST(waiting_in_place_is_bounded),
+	        TEST(a_deadline_ends_waiting_in_place),
+	        TEST(a_timer_ends_waiting_in_place),
+	        TEST(killed_while_waiting_in_place),
+	        TEST(without_a_slot_nobody_waits_in_place),
+	        TEST(a_leaf_answers_what_is_plain),
+	        TEST(a_leaf_leaves_the_rest_to_the_call),
+	        TEST(a_leaf_comes_after_transfers),
+	        TEST(a_leaf_waits_for_no_ring_of_others),
 	        TEST(given_time_wakes),
 	        TEST(the_timer_is_an_event),
 	        TEST(a_slot_is_donated),

@@ -41,6 +41,12 @@ def sluice_places():
     return [known[name] for name in ("boot_start", "net_poll", "machine_run", "machine_leaf_end", "ring_transmit")]
 
 
+def answering_places():
+    """The same for machines whose kernel answers by itself: a frame that comes is no empty poll, either."""
+    known = starts(paths.KERNEL)
+    return sluice_places() + [known[name] for name in GOT]
+
+
 Mark = collections.namedtuple("Mark", "id kernel user repeats switches exits")
 
 

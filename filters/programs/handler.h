@@ -27,11 +27,16 @@ static long (*exo_arena_load)(void *arena, __u64 offset, struct xdp_md *context,
                               __u64 size) = (void *)0x7804;
 /* The one's complement sum (RFC 1071) of part of the packet, in the packet's byte order. */
 static long (*exo_sum)(struct xdp_md *context, __u64 at, __u64 size) = (void *)0x7805;
+/* Ends the packet behind its first `at` bytes, 14 at least, and `size` bytes of the arena. 0,
+ * -EINVAL, -EFAULT. */
+static long (*exo_arena_tail)(void *arena, __u64 offset, struct xdp_md *context, __u64 at,
+                              __u64 size) = (void *)0x7807;
 /* Exchanges two parts of the packet of at most 64 bytes each. */
 static long (*exo_swap)(struct xdp_md *context, __u64 a, __u64 b, __u64 size) = (void *)0x7806;
 
-/* Added to a result: EXO_EVENT_HANDLER for the environment. */
-enum { WAKE = 0x100 };
+/* Added to a result: EXO_EVENT_HANDLER for the environment; the transport checksum of what is sent
+ * is complete. */
+enum { WAKE = 0x100, SUMMED = 0x800 };
 
 /* Words of an Ethernet frame with IPv4 in it (RFC 791, header without options). */
 enum {

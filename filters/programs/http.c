@@ -25,8 +25,8 @@ struct {
 static __always_inline int respond(struct xdp_md *context, __u32 sequence, __u32 acknowledged)
 {
 	__u32 zero = 0, *n = bpf_map_lookup_elem(&length, &zero), size = n ? *n : 0;
-	if (!size || size > RESPONSE_MAX || fit(context, HEADER_BYTES, size) ||
-	    exo_arena_load(&response, 0, context, AT_TCP + HEADER_BYTES, size) < 0)
+	if (!size || size > RESPONSE_MAX ||
+	    exo_arena_tail(&response, 0, context, AT_TCP + HEADER_BYTES, size))
 		return XDP_DROP;
 	return reply(context, HEADER_BYTES, size, ACK | PSH | FIN, sequence, acknowledged);
 }

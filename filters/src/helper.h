@@ -15,6 +15,7 @@ enum {
 	FLT_HELP_ARENA_LOAD,
 	FLT_HELP_SUM,
 	FLT_HELP_SWAP,
+	FLT_HELP_ARENA_TAIL,
 };
 
 /* Called with r1 to r5; the result goes to r0. */
@@ -63,7 +64,7 @@ struct flt_helper {
 
 /* helper_message.c: parts of a message to and from an arena, sums, swaps. */
 flt_helper_fn flt_help_arena_write, flt_help_arena_read, flt_help_arena_store, flt_help_arena_load,
-        flt_help_sum, flt_help_swap;
+        flt_help_arena_tail, flt_help_sum, flt_help_swap;
 
 /* What redirect() was last called with on the running core. */
 struct flt_redirect {

@@ -15,6 +15,7 @@ enum {
 	HELP_EINVAL = -22,
 	SIZE_MAX_MESSAGE = 0xffff,
 	SWAP_MAX = 64,
+	ETHERNET_HEADER = 14, /* what must be left of a packet */
 };
 
 static uint64_t result(int value)
@@ -117,6 +118,28 @@ uint64_t flt_help_arena_load(uint64_t map, uint64_t offset, uint64_t context, ui
 		return result(HELP_EINVAL);
 	return copy(pointer(map), offset, part, size, false, &sum) ? fold(sum)
 	                                                           : result(HELP_EFAULT);
+}
+
+/* Ends the packet behind its first `at` bytes and `size` bytes of the arena. Nobody sums them. */
+uint64_t flt_help_arena_tail(uint64_t map, uint64_t offset, uint64_t context, uint64_t at,
+                             uint64_t size)
+{
+	struct flt_xdp_buff *buff = pointer(context);
+	uint8_t *to = packet_part(context, at, 0);
+	if (!to || at < ETHERNET_HEADER || size > (uint64_t)(buff->hard_end - to))
+		return result(HELP_EINVAL);
+	if (!flt_map_arena_holds(pointer(map), offset, size))
+		return result(HELP_EFAULT);
+	buff->data_end = to + size;
+	while (size) {
+		uint64_t part = FLT_MAP_FRAME - offset % FLT_MAP_FRAME;
+		part = part < size ? part : size;
+		memcpy(to, flt_map_arena_at(pointer(map), offset), part);
+		offset += part;
+		to += part;
+		size -= part;
+	}
+	return 0;
 }
 
 /* The one's complement sum of the packet's bytes, as they would be added to a checksum in the

@@ -84,7 +84,7 @@ void demux_put(unsigned core, const struct net_packet *packet, struct net_bindin
 static inline void give(unsigned core, struct net_packet *packet, struct net_binding *binding,
                         uint32_t accept, uint16_t flags)
 {
-	struct net_handler *handler = __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
+	struct net_handler *handler = net_handler_of(binding);
 
 	if (packet->sender == binding->env)
 		return; /* a group hears its sender, the sender not itself */
@@ -121,7 +121,7 @@ static inline unsigned give_run(unsigned core, const struct net_packet *packets,
 {
 	uint64_t matched = 0, delivered = 0;
 
-	if (!part->ring || __atomic_load_n(&part->binding->handler, __ATOMIC_ACQUIRE))
+	if (!part->ring || net_handler_of(part->binding))
 		return 0;
 	n = ring_deliver_run(part->ring, packets, n, accept, part->binding->id);
 	for (unsigned i = 0; i < n; i++) {
@@ -362,6 +362,15 @@ static inline bool put_lone(const struct net_queue *queue, struct rte_mbuf *mbuf
 	return true;
 }
 
+/* Frames of handlers are better off where they were taken from. */
+static inline bool is_handled(const struct flt_verdict *verdict, const void *before)
+{
+	const struct net_binding_core *part = verdict->owner;
+
+	return net_quick_of(verdict) ||
+	       (part != before && part->binding && net_handler_of(part->binding));
+}
+
 static __attribute__((noinline)) unsigned demux_many(const struct net_queue *queue,
                                                      struct rte_mbuf **mbufs, unsigned n,
                                                      uint64_t generation,
@@ -380,7 +389,7 @@ static __attribute__((noinline)) unsigned demux_many(const struct net_queue *que
 	do {
 		if (!verdict && n_late == 0 && mbufs[i]->nb_segs == 1)
 			verdict = known_verdict(queue, generation, mbufs[i]);
-		if (i > 0 && verdict && net_quick_of(verdict))
+		if (i > 0 && verdict && is_handled(verdict, run.owner))
 			break;
 		if (n_run > 0 &&
 		    (!verdict || verdict->owner != run.owner || verdict->accept != run.accept)) {

@@ -253,6 +253,11 @@ static inline struct net_quick *net_quick_of(const struct flt_verdict *verdict)
 	return __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE);
 }
 
+static inline struct net_handler *net_handler_of(const struct net_binding *binding)
+{
+	return __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
+}
+
 /* What handlers left to do behind frames. */
 static inline void net_finish(unsigned core)
 {

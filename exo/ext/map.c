@@ -14,7 +14,7 @@ struct access {
 	struct exo_ext_map arg;
 	struct flt_map *map;
 	uint8_t key[FLT_MAP_KEY_MAX];
-	uint8_t *value; /* FLT_MAP_VALUE_MAX bytes */
+	uint8_t *value; /* room_of(map) bytes */
 };
 
 static int map_error(int code)
@@ -36,6 +36,16 @@ static int map_error(int code)
 static bool is_ring(const struct access *a)
 {
 	return flt_map_spec(a->map)->type == FLT_MAP_RINGBUF;
+}
+
+/* Bytes for whatever it gives: a value, the next key, a record. */
+static size_t room_of(const struct flt_map *map)
+{
+	const struct flt_map_spec *spec = flt_map_spec(map);
+
+	if (spec->type == FLT_MAP_RINGBUF)
+		return FLT_MAP_VALUE_MAX;
+	return spec->value_size > spec->key_size ? spec->value_size : spec->key_size;
 }
 
 static int check_sizes(const struct access *a)
@@ -134,7 +144,7 @@ int64_t ext_op_map(struct call *call, uint64_t block)
 	if (result)
 		return result;
 	a.map = flt_object_map(domain->object, a.arg.map);
-	a.value = machine_alloc(FLT_MAP_VALUE_MAX);
+	a.value = a.map ? machine_alloc(room_of(a.map)) : NULL;
 	result = !a.map ? -EXO_ENOENT : !a.value ? -EXO_ENOMEM : access_map(&a);
 	machine_free(a.value);
 	ext_let_go(domain);

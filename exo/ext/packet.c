@@ -218,18 +218,30 @@ static __attribute__((noinline)) bool clear_flags(struct rte_mbuf *mbuf, uint16_
 	return !open || offload_checksum(port, mbuf, EXO_DESC_L4_SUM) == 0;
 }
 
-/* The mbuf is the packet's own, or a copy that stays the caller's. */
-static inline void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
-                          struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port)
+/* Whether the mbuf may leave; it then asks for what is left to do. `action`: the handler's. */
+static inline bool may_leave(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                             struct rte_mbuf *mbuf, uint32_t port, uint32_t action)
 {
 	if (!may_send(h, count, core, port, mbuf)) {
 		report(h, count, (uint16_t)port, mbuf);
-		return;
+		return false;
 	}
+	if (action & EXO_HANDLER_SUMMED)
+		mbuf->ol_flags = 0;
 	if (mbuf->ol_flags != 0 && !clear_flags(mbuf, (uint16_t)port)) {
 		count->lost++;
-		return;
+		return false;
 	}
+	return true;
+}
+
+/* The mbuf is the packet's own, or a copy that stays the caller's; direct, in one piece. */
+static inline void answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                          struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port,
+                          uint32_t action)
+{
+	if (!may_leave(core, h, count, mbuf, port, action))
+		return;
 	if (packet->own && mbuf == packet->mbuf)
 		packet->own = false;
 	else
@@ -307,10 +319,10 @@ static __attribute__((noinline)) bool act(unsigned core, const struct ext_handle
 	switch (action & EXO_HANDLER_ACTION) {
 	case FLT_XDP_REDIRECT:
 		flt_program_redirected(buff);
-		answer(core, h, count, packet, mbuf, buff->redirect_ifindex);
+		answer(core, h, count, packet, mbuf, buff->redirect_ifindex, action);
 		return false;
 	case FLT_XDP_TX:
-		answer(core, h, count, packet, mbuf, packet->port);
+		answer(core, h, count, packet, mbuf, packet->port, action);
 		return false;
 	case FLT_XDP_PASS:
 		count->passed++;
@@ -331,7 +343,7 @@ static inline bool run_and_act(unsigned core, const struct ext_handler *h, struc
 	action = run(h, count, mbuf, &buff);
 	if (action != FLT_XDP_TX)
 		return act(core, h, count, packet, mbuf, action, &buff);
-	answer(core, h, count, packet, mbuf, packet->port);
+	answer(core, h, count, packet, mbuf, packet->port, action);
 	return false;
 }
 
@@ -391,16 +403,15 @@ _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, r
                "one comparison");
 _Static_assert(offsetof(struct ext_count, quick) == 0, "one is found by the other");
 
-/* Whether the mbuf and its memory are nobody else's, in one piece, and what is known of the frame
- * asks for nothing when it leaves. */
-static inline bool is_plain(const struct rte_mbuf *mbuf)
+/* Whether the mbuf and its memory are nobody else's, in one piece, and none of these flags stands
+ * there. */
+static inline bool is_own(const struct rte_mbuf *mbuf, uint64_t flags)
 {
 	uint32_t shares;
 
 	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
 	return shares == 0x00010001 &&
-	       (mbuf->ol_flags &
-	        (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_L4_CKSUM_BAD)) == 0;
+	       (mbuf->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | flags)) == 0;
 }
 
 /* What is left to do where quick code did not answer, or not as it did before. Verdicts that are
@@ -433,7 +444,8 @@ static inline __attribute__((always_inline)) struct net_quick *run_quick(
 	struct net_quick *quick;
 
 	*verdict = NULL;
-	if (!is_plain(mbuf))
+	/* What is known of the frame asks for nothing when it leaves. */
+	if (!is_own(mbuf, RTE_MBUF_F_RX_L4_CKSUM_BAD))
 		return NULL;
 	*verdict = search ? flt_cache_find(queue->cache, generation, data, length)
 	                  : flt_cache_last(queue->cache, generation, data, length);
@@ -465,8 +477,52 @@ static inline __attribute__((always_inline)) bool is_answer(const struct net_que
 	return true;
 }
 
-/* Frames of handlers with quick code are answered in one go: those from `first` on that are behind
- * it, which leave together. */
+/* Beside FLT_XDP_TX: a checksum is to be filled in. No handler's result means anything by it. */
+enum { ACTION_OPEN = 1 << 16 };
+
+/* Likewise a handler whose code calls something, or of a frame whose checksum was left open.
+ * *action says FLT_XDP_TX alone where what is sent asks for nothing. */
+static inline struct net_quick *run_here(struct net_queue *queue, uint64_t generation,
+                                         const struct flt_verdict *verdict, struct rte_mbuf *mbuf,
+                                         uint32_t *action)
+{
+	struct net_binding_core *part;
+	struct ext_handler *h;
+	struct ext_count *count;
+
+	if (!is_own(mbuf, 0))
+		return NULL;
+	if (!verdict)
+		verdict = flt_cache_find(queue->cache, generation,
+		                         rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->pkt_len);
+	part = verdict ? verdict->owner : NULL;
+	h = part && part->binding ? (struct ext_handler *)net_handler_of(part->binding) : NULL;
+	if (!h)
+		return NULL;
+	count = &h->counts[queue->core];
+	queue->buff.ingress_ifindex = queue->port;
+	*action = run(h, count, mbuf, &queue->buff);
+	count->runs--; /* who takes it counts it */
+	if (*action == (FLT_XDP_TX | EXO_HANDLER_SUMMED)) {
+		mbuf->ol_flags = 0;
+		*action = FLT_XDP_TX;
+	} else if (*action == FLT_XDP_TX && (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD)) {
+		*action |= ACTION_OPEN;
+	}
+	return &count->quick;
+}
+
+/* The handler wants nothing of it. */
+static inline void drop(const struct net_queue *queue, struct net_quick *quick,
+                        struct rte_mbuf *mbuf)
+{
+	((struct ext_count *)quick)->runs++;
+	net_count_matched(quick->part, 1, mbuf->pkt_len);
+	rte_pktmbuf_free_seg(mbuf);
+}
+
+/* Frames of handlers are answered in one go: those that leave like others before are gathered at
+ * the front of the list, and leave together before something else can be sent. */
 static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
                                                     struct rte_mbuf **mbufs, unsigned n)
 {
@@ -480,13 +536,19 @@ static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
 		struct net_quick *quick =
 		        run_quick(queue, generation, *mbufs, true, &verdict, &action);
 
+		if (!quick)
+			quick = run_here(queue, generation, verdict, *mbufs, &action);
 		if (__builtin_expect(
 		            quick && action == FLT_XDP_TX && is_answer(queue, quick, *mbufs), 1)) {
+			first[last - of] = *mbufs++;
 			*last++ = quick;
-			mbufs++;
 			continue;
 		}
-		if (last != of) /* before something else can be sent */
+		if (quick && action == FLT_XDP_DROP) {
+			drop(queue, quick, *mbufs++);
+			continue;
+		}
+		if (last != of)
 			send_answers(queue, first, of, (unsigned)(last - of));
 		if (quick)
 			finish_quick(queue, quick, *mbufs++, action);

@@ -21,6 +21,9 @@
  *                        transmit guard saw. A refusal is counted, and told on the console
  *     XDP_REDIRECT       likewise, by the port that redirect() named
  *     + EXO_HANDLER_WAKE besides, the environment gets EXO_EVENT_HANDLER
+ *     + EXO_HANDLER_SUMMED the transport checksum of what is sent is complete. Without that it is
+ *                        filled in where the frame came with its checksum left open, as hosts send
+ *                        them to each other, and what the handler made of it would be open, too
  *
  * Frames sent to the machine's own address come in as from rings (exo/ring.h), at most
  * EXO_HANDLER_HOPS times in a row: handlers that answer each other end there.
@@ -98,6 +101,7 @@ enum {
 	EXO_HANDLER_DONE = 0x400, /* faults: mended, the access is tried again; EXO_EXT_DISK: the
 	                             environment need not be told. Counts where the handler's maker
 	                             is the event's environment, or controls it */
+	EXO_HANDLER_SUMMED = 0x800,
 	EXO_HANDLER_ACTION = 0xff,
 };
 

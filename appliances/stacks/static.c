@@ -14,7 +14,7 @@
 #include <http/resource.h>
 #include <static/stack.h>
 
-#include "stats.h"
+#include "download.h"
 
 #define STATS_PERIOD_NS 500000000ull
 
@@ -141,11 +141,33 @@ static void write_stats(void)
 	                      .segments_in = count->frames_in,
 	                      .segments_out = count->frames_out,
 	                      .retransmits = count->retransmitted};
-	int size = stats_write(stats_text, sizeof stats_text, &stats);
+	int size;
 
+	download_add(&stats);
+	size = stats_write(stats_text, sizeof stats_text, &stats);
 	if (size < STATS_BYTES)
 		memset(stats_text + size, '\n', (size_t)(STATS_BYTES - size));
 	static_site_replace(&site, "/stats", stats_text, sizeof stats_text);
+}
+
+/*
+ * The counters' page is renewed when somebody comes, who may ask for it, and later if that was too
+ * soon; and only while nothing of it may be on its way to the kernel. → ns: when it is due,
+ * UINT64_MAX: it is new.
+ */
+static uint64_t renew_stats(uint64_t now, bool came)
+{
+	static uint64_t written, told; /* when; the requests that were counted by then */
+	uint64_t requests = static_stack_counters(stack)->requests;
+
+	if ((!came && requests == told) || exo_ring_room(&tx) != TX_SIZE)
+		return UINT64_MAX;
+	if (now - written < STATS_PERIOD_NS)
+		return written + STATS_PERIOD_NS;
+	written = now;
+	told = requests;
+	write_stats();
+	return UINT64_MAX;
 }
 
 /* Each file, the counters, and the way to `index.html` that ends with a slash. */
@@ -233,8 +255,12 @@ static uint32_t poll(void)
 
 	if (n > BURST)
 		n = BURST;
-	if (n > 0)
-		static_stack_clock(stack, exo_time_now_ns());
+	if (n > 0) {
+		uint64_t now = exo_time_now_ns();
+
+		static_stack_clock(stack, now);
+		(void)renew_stats(now, true);
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct exo_desc *desc = exo_ring_response(ring, i);
 		struct exo_desc *fill = exo_ring_slot(ring, filled);
@@ -257,10 +283,8 @@ static uint32_t poll(void)
 
 static _Noreturn void serve(void)
 {
-	uint64_t told = 0, told_requests = 0;
-
 	for (;;) {
-		uint64_t now, due;
+		uint64_t now, due, other;
 
 		/* What comes from now on wakes us. */
 		if (poll() == BURST) {
@@ -270,18 +294,10 @@ static _Noreturn void serve(void)
 		now = exo_time_now_ns();
 		due = static_stack_run(stack, now);
 		flush();
-		/* The counters' page changes while nothing of it may be on its way to the kernel.
-		 */
-		if (static_stack_counters(stack)->requests != told_requests &&
-		    exo_ring_room(&tx) == TX_SIZE) {
-			if (now - told >= STATS_PERIOD_NS) {
-				told = now;
-				told_requests = static_stack_counters(stack)->requests;
-				write_stats();
-			} else if (told + STATS_PERIOD_NS < due) {
-				due = told + STATS_PERIOD_NS;
-			}
-		}
+		other = download_run(stack, now);
+		due = other < due ? other : due;
+		other = renew_stats(now, false);
+		due = other < due ? other : due;
 		rest(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
 	}
 }
@@ -299,6 +315,7 @@ int exo_main(void)
 		return complain("the files make no site");
 	if (open_stack() != 0)
 		return complain("no IPv4 address, or no memory");
+	download_open(&net, stack);
 	write_stats();
 	exo_printf("ready: %u answers on port %u, by libos-tcp/static\n", site.n, STATIC_PORT);
 	if (exo_mailbox_open(&mailbox) == 0)

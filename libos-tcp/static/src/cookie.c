@@ -12,9 +12,10 @@
 
 #include <exo/siphash.h>
 
-enum { PERIOD_MS = 64000, MAC_MASK = 0x7fffff, TIME_SHIFT = 30, MSS_SHIFT = 27, SCALE_SHIFT = 23 };
+enum { MAC_MASK = 0x7fffff, TIME_SHIFT = 30, MSS_SHIFT = 27, SCALE_SHIFT = 23 };
 
-static const uint16_t sizes[8] = {MSS_LEAST, 536, 1024, 1220, 1300, 1440, 1460, 8960};
+const uint16_t static_cookie_sizes[COOKIE_SIZES] = {MSS_LEAST, 536,  1024, 1220,
+                                                    1300,      1440, 1460, 8960};
 
 /* `period` whole, so that a cookie does not come true again after four of them. */
 static uint32_t mac(const struct static_stack *stack, const struct segment *segment, uint32_t irs,
@@ -28,11 +29,11 @@ static uint32_t mac(const struct static_stack *stack, const struct segment *segm
 
 uint32_t static_cookie_make(const struct static_stack *stack, const struct segment *segment)
 {
-	uint32_t period = stack->ms / PERIOD_MS, index = 7, said;
+	uint32_t period = stack->ms / COOKIE_PERIOD_MS, index = COOKIE_SIZES - 1, said;
 
 	uint16_t mss = segment->mss == 0 ? MSS_DEFAULT : segment->mss;
 
-	while (index > 0 && sizes[index] > mss)
+	while (index > 0 && static_cookie_sizes[index] > mss)
 		index--;
 	said = index << 4 | segment->scale;
 	return period << TIME_SHIFT | said << SCALE_SHIFT |
@@ -43,12 +44,12 @@ bool static_cookie_check(const struct static_stack *stack, const struct segment 
                          uint16_t *mss, uint8_t *scale)
 {
 	uint32_t cookie = segment->ack - 1, said = cookie >> SCALE_SHIFT & 0x7f;
-	uint32_t now = stack->ms / PERIOD_MS, age = (now - (cookie >> TIME_SHIFT)) & 3;
+	uint32_t now = stack->ms / COOKIE_PERIOD_MS, age = (now - (cookie >> TIME_SHIFT)) & 3;
 
 	if (age > 1 ||
 	    (cookie & MAC_MASK) != mac(stack, segment, segment->seq - 1, now - age, said))
 		return false;
-	*mss = sizes[said >> 4];
+	*mss = static_cookie_sizes[said >> 4];
 	*scale = said & 15;
 	return true;
 }

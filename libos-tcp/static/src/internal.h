@@ -96,14 +96,13 @@ struct static_stack {
 	static_output_fn *output;
 	void *context;
 	struct static_counters count;
-	uint32_t ms, tick; /* now; what the wheel has seen */
-	uint64_t origin;   /* ns of ms 0 */
-	uint32_t local;    /* address */
-	uint16_t identification;
+	uint32_t ms, tick;                   /* now; what the wheel has seen */
+	uint64_t origin;                     /* ns of ms 0 */
+	uint32_t local;                      /* address */
 	uint32_t second, challenges, resets; /* of this second */
 	uint32_t n_conns, hand;
 	uint32_t free, mask; /* free list; of the hash */
-	struct static_known known[STATIC_KNOWN];
+	struct static_memory known;
 	uint64_t used[WHEEL_SLOTS /
 	              64]; /* slots in which somebody has stood since this was looked at */
 	uint32_t wheel[WHEEL_SLOTS];
@@ -140,6 +139,10 @@ void static_packet_reset(struct static_stack *stack, const struct segment *segme
 
 /* cookie.c */
 uint32_t static_cookie_make(const struct static_stack *stack, const struct segment *segment);
+/* Milliseconds for which one kind of cookie is made. */
+enum { COOKIE_PERIOD_MS = 64000 };
+enum { COOKIE_SIZES = 8 };
+extern const uint16_t static_cookie_sizes[COOKIE_SIZES];
 bool static_cookie_check(const struct static_stack *stack, const struct segment *segment,
                          uint16_t *mss, uint8_t *scale);
 

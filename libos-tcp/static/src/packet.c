@@ -161,8 +161,8 @@ static void write_ip(struct static_stack *stack, uint8_t *ip, uint32_t remote, u
 	ip[0] = 4 << 4 | IPV4 / 4;
 	ip[1] = 0;
 	store16(ip + 2, IPV4 + size);
-	store16(ip + 4, stack->identification++);
-	store16(ip + 6, 0x4000); /* don't fragment (RFC 1191) */
+	store16(ip + 4, 0);
+	store16(ip + 6, 0x4000); /* don't fragment (RFC 1191): the number is free (RFC 6864) */
 	ip[8] = TTL;
 	ip[9] = PROTOCOL_TCP;
 	store16(ip + 10, 0);

@@ -346,7 +346,7 @@ uint32_t static_request_take(struct static_request *request, const struct static
 }
 
 /* Where a request that begins so is kept; NULL: too short to tell. */
-static struct static_known *place_of(struct static_known *known, const uint8_t *bytes,
+static struct static_known *place_of(struct static_memory *memory, const uint8_t *bytes,
                                      uint32_t size)
 {
 	uint64_t words[4];
@@ -355,14 +355,14 @@ static struct static_known *place_of(struct static_known *known, const uint8_t *
 		return NULL;
 	memcpy(words, bytes, sizeof words);
 	words[0] = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) * 0x9e3779b97f4a7c15;
-	return &known[words[0] >> 32 & (STATIC_KNOWN - 1)];
+	return &memory->places[words[0] >> 32 & (STATIC_KNOWN - 1)];
 }
 
-uint32_t static_request_recall(struct static_request *request, struct static_known *known,
+uint32_t static_request_recall(struct static_request *request, struct static_memory *memory,
                                const struct static_site *site, const uint8_t *bytes, uint32_t size,
                                bool *done, struct static_asked *asked)
 {
-	struct static_known *place = request->size == 0 ? place_of(known, bytes, size) : NULL;
+	struct static_known *place = request->size == 0 ? place_of(memory, bytes, size) : NULL;
 	uint32_t used;
 
 	if (place != NULL && place->size != 0 && place->size <= size &&
@@ -376,6 +376,8 @@ uint32_t static_request_recall(struct static_request *request, struct static_kno
 		memcpy(place->bytes, bytes, used);
 		place->size = (uint16_t)used;
 		place->asked = *asked;
+		place->told = false;
+		memory->untold++;
 	}
 	return used;
 }

@@ -39,7 +39,13 @@ struct static_asked {
 struct static_known {
 	uint16_t size; /* 0: none yet */
 	struct static_asked asked;
+	bool told; /* to who wants to know what is known */
 	uint8_t bytes[STATIC_KNOWN_BYTES];
+};
+
+struct static_memory {
+	uint32_t untold; /* places that have changed since somebody asked */
+	struct static_known places[STATIC_KNOWN];
 };
 
 void static_request_reset(struct static_request *request, const struct static_site *site);
@@ -48,8 +54,8 @@ void static_request_reset(struct static_request *request, const struct static_si
 uint32_t static_request_take(struct static_request *request, const struct static_site *site,
                              const uint8_t *bytes, uint32_t size, bool *done,
                              struct static_asked *asked);
-/* The same, looking first among known[STATIC_KNOWN], which belong to the site. */
-uint32_t static_request_recall(struct static_request *request, struct static_known *known,
+/* The same, looking first among those that are known, which belong to the site. */
+uint32_t static_request_recall(struct static_request *request, struct static_memory *memory,
                                const struct static_site *site, const uint8_t *bytes, uint32_t size,
                                bool *done, struct static_asked *asked);
 

@@ -216,7 +216,7 @@ static uint32_t take_requests(struct static_stack *stack, struct conn *conn, con
 		struct static_asked asked;
 		bool done;
 
-		used += static_request_recall(&conn->request, stack->known, &stack->site,
+		used += static_request_recall(&conn->request, &stack->known, &stack->site,
 		                              data + used, size - used, &done, &asked);
 		if (done)
 			ask(stack, conn, &asked);

@@ -12,7 +12,7 @@
 #include "request.h"
 
 static struct static_site site;
-static struct static_known known[STATIC_KNOWN];
+static struct static_memory known;
 
 enum { ROOT = STATIC_ERRORS, A, AB, B };
 
@@ -63,7 +63,7 @@ static void check(unsigned i, size_t piece)
 	while (at < size && !done) {
 		uint32_t n = (uint32_t)(size - at < piece ? size - at : piece);
 
-		at += static_request_recall(&request, known, &site,
+		at += static_request_recall(&request, &known, &site,
 		                            (const uint8_t *)cases[i].text + at, n, &done, &asked);
 	}
 	if (cases[i].answer < 0) {

@@ -69,6 +69,27 @@ uint16_t tcp_packet_sum(const struct tcp_packet *packet)
 	return udp_sum_finish(sum);
 }
 
+/* Copies a header, a multiple of four bytes, and adds it up on the way, with the carries (RFC 1071,
+ * 2(C)). The result leaves room for more. */
+static inline uint64_t copy_header(uint8_t *to, const uint8_t *from, uint32_t size, uint64_t sum)
+{
+	uint64_t word;
+	uint32_t half;
+
+	for (; size >= 8; size -= 8, to += 8, from += 8) {
+		memcpy(&word, from, sizeof word);
+		memcpy(to, &word, sizeof word);
+		sum += word;
+		sum += sum < word;
+	}
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	if (size == 0)
+		return sum;
+	memcpy(&half, from, sizeof half);
+	memcpy(to, &half, sizeof half);
+	return sum + half;
+}
+
 void tcp_packet_copy(const struct tcp_packet *packet, uint8_t *to)
 {
 	uint8_t *at = to + packet->header_size;
@@ -77,8 +98,7 @@ void tcp_packet_copy(const struct tcp_packet *packet, uint8_t *to)
 	bool odd = false;
 	uint16_t check;
 
-	memcpy(to, packet->header, packet->header_size);
-	sum = udp_sum_add(sum, to, packet->header_size);
+	sum = copy_header(to, packet->header, packet->header_size, sum);
 	for (unsigned i = 0; i < packet->n_pieces; i++) {
 		const struct tcp_piece *piece = &packet->pieces[i];
 

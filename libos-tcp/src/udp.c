@@ -70,7 +70,13 @@ static struct udp_transport_send describe(const struct tcp_packet *packet)
 
 static void send_copy(struct tcp_udp *glue, const struct tcp_packet *packet)
 {
-	struct udp_transport_send send = describe(packet);
+	struct udp_transport_brief brief = {.src = packet->src,
+	                                    .dst = packet->dst,
+	                                    .protocol = PROTOCOL_TCP,
+	                                    .ttl = packet->ttl,
+	                                    .tos = packet->tos,
+	                                    .dont_fragment = packet->dont_fragment,
+	                                    .way = packet->route};
 	struct udp_buffer *buffer =
 	        udp_transport_reserve(glue->udp, packet->header_size + packet->size);
 
@@ -79,7 +85,7 @@ static void send_copy(struct tcp_udp *glue, const struct tcp_packet *packet)
 		return;
 	}
 	tcp_packet_copy(packet, buffer->data);
-	if (udp_transport_send(glue->udp, &send, buffer) != 0)
+	if (udp_transport_send_brief(glue->udp, &brief, buffer) != 0)
 		glue->drops++;
 }
 

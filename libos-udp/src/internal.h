@@ -165,6 +165,19 @@ struct way_kept {
 	uint32_t mtu;
 };
 
+/* The headers of what udp_transport_send_brief sent last, which the next packet to the same host
+ * has but for length, identification and sum; worth nothing in another era, and where paths differ.
+ */
+struct brief_kept {
+	uint64_t era, way; /* 0: none */
+	uint32_t src, dst, manner;
+	uint32_t most; /* bytes behind the headers that the link takes */
+	uint64_t sum;  /* of IP's header, without length, identification and sum */
+	uint16_t *id;  /* the next identification */
+	uint8_t header[ETH_SIZE + IP4_SIZE];
+	uint8_t interface;
+};
+
 /* What was sent to ourselves and has not come in yet. */
 enum { LOOP_QUEUE = 64 };
 
@@ -194,6 +207,7 @@ struct udp_stack {
 	uint16_t *id_at;              /* the last one that was asked for; NULL: none yet */
 	uint8_t id_dst[4];            /* … and its destination */
 	struct way_kept way_kept;
+	struct brief_kept brief_kept;
 	bool stirred;           /* something may be due before `deadline` */
 	uint64_t deadline;      /* of all timers, when they were looked at last */
 	uint64_t era, era_ends; /* see flow.c; UINT64_MAX: no flow is known */

@@ -134,6 +134,27 @@ static int add_payload(struct udp_buffer *buffer, const struct udp_transport_sen
 	return 0;
 }
 
+/* Headers of Ethernet and IPv4; length, identification and sum are left 0. */
+static void write_headers(uint8_t *frame, const struct udp_transport_send *request,
+                          const struct interface *interface)
+{
+	uint8_t *at = frame + ETH_SIZE;
+
+	memcpy(frame + ETH_DST, &request->way, UDP_MAC_BYTES);
+	memcpy(frame + ETH_SRC, interface->mac, UDP_MAC_BYTES);
+	wire_put16(frame + ETH_TYPE, ETHERTYPE_IP4);
+	at[IP4_VERSION_IHL] = 0x45;
+	at[IP4_TOS] = request->tos;
+	wire_put16(at + IP4_LENGTH, 0);
+	wire_put16(at + IP4_ID, 0);
+	wire_put16(at + IP4_FRAGMENT, request->dont_fragment ? IP4_DF : 0);
+	at[IP4_TTL] = request->ttl;
+	at[IP4_PROTOCOL] = request->protocol;
+	wire_put16(at + IP4_CHECKSUM, 0);
+	memcpy(at + IP4_SRC, request->src.bytes, 4);
+	memcpy(at + IP4_DST, request->dst.bytes, 4);
+}
+
 /* Headers in one go where the neighbour is known and no path is smaller than its link: IPv4 without
  * options. false: the long way, nothing has happened. */
 static bool send_short(struct udp_stack *stack, const struct udp_transport_send *request,
@@ -142,9 +163,9 @@ static bool send_short(struct udp_stack *stack, const struct udp_transport_send 
 	const struct udp_payload *payload = buffer->payload;
 	uint32_t whole = udp_buffer_whole(buffer), most = interface->mtu - IP4_SIZE;
 	bool cut = payload != NULL && payload->segment_size != 0;
-	uint16_t word = request->dont_fragment ? IP4_DF : 0, sum;
 	uint32_t words[IP4_SIZE / 4];
 	uint8_t *frame, *at;
+	uint16_t sum;
 
 	if (request->src.family != 4 || interface->loop || stack->paths.used != 0 ||
 	    (cut ? buffer->size + payload->segment_size > most ||
@@ -154,20 +175,10 @@ static bool send_short(struct udp_stack *stack, const struct udp_transport_send 
 	frame = udp_buffer_push(buffer, ETH_SIZE + IP4_SIZE);
 	if (frame == NULL)
 		return false;
-	memcpy(frame + ETH_DST, &request->way, UDP_MAC_BYTES);
-	memcpy(frame + ETH_SRC, interface->mac, UDP_MAC_BYTES);
-	wire_put16(frame + ETH_TYPE, ETHERTYPE_IP4);
+	write_headers(frame, request, interface);
 	at = frame + ETH_SIZE;
-	at[IP4_VERSION_IHL] = 0x45;
-	at[IP4_TOS] = request->tos;
 	wire_put16(at + IP4_LENGTH, (uint16_t)(whole + IP4_SIZE));
 	wire_put16(at + IP4_ID, (*ip4_id(stack, &request->dst))++);
-	wire_put16(at + IP4_FRAGMENT, word);
-	at[IP4_TTL] = request->ttl;
-	at[IP4_PROTOCOL] = request->protocol;
-	wire_put16(at + IP4_CHECKSUM, 0);
-	memcpy(at + IP4_SRC, request->src.bytes, 4);
-	memcpy(at + IP4_DST, request->dst.bytes, 4);
 	memcpy(words, at, sizeof words);
 	sum = udp_sum_finish((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4]);
 	memcpy(at + IP4_CHECKSUM, &sum, sizeof sum);
@@ -206,6 +217,97 @@ int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send 
 		memcpy(send.mac, &request->way, UDP_MAC_BYTES);
 	}
 	return ip_send(stack, &send, buffer);
+}
+
+/* ---- Brief ones ---- */
+
+static uint32_t word_at(const void *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
+_Static_assert(offsetof(struct udp_transport_brief, dont_fragment) ==
+                       offsetof(struct udp_transport_brief, protocol) + 3,
+               "protocol, TTL, TOS and DF lie in one word");
+
+static bool is_kept(const struct udp_stack *stack, const struct udp_transport_brief *brief,
+                    const struct udp_buffer *buffer)
+{
+	const struct brief_kept *kept = &stack->brief_kept;
+
+	return kept->era == stack->era && kept->way == brief->way &&
+	       ((kept->src ^ word_at(brief->src->bytes)) |
+	        (kept->dst ^ word_at(brief->dst->bytes)) |
+	        (kept->manner ^ word_at(&brief->protocol)) | (brief->src->family ^ 4u)) == 0 &&
+	       buffer->size <= kept->most && stack->paths.used == 0 &&
+	       buffer->head >= sizeof kept->header;
+}
+
+static void send_kept(struct udp_stack *stack, struct udp_buffer *buffer)
+{
+	const struct brief_kept *kept = &stack->brief_kept;
+	uint8_t *frame = buffer->data - sizeof kept->header, *ip = frame + ETH_SIZE;
+	uint16_t length = __builtin_bswap16((uint16_t)(buffer->size + IP4_SIZE));
+	uint16_t id = __builtin_bswap16((*kept->id)++);
+	uint16_t sum = udp_sum_finish(kept->sum + length + id);
+
+	memcpy(frame, kept->header, sizeof kept->header);
+	memcpy(ip + IP4_LENGTH, &length, sizeof length);
+	memcpy(ip + IP4_ID, &id, sizeof id);
+	memcpy(ip + IP4_CHECKSUM, &sum, sizeof sum);
+	buffer->data = frame;
+	buffer->size += sizeof kept->header;
+	buffer->head -= sizeof kept->header;
+	buffer->interface = kept->interface;
+	buffer->flags = 0;
+	stack->count.frames_out++;
+	stack->ops.output(stack->context, buffer);
+}
+
+/* For the next packet like this one. */
+static void keep(struct udp_stack *stack, const struct udp_transport_brief *brief,
+                 const struct udp_transport_send *send)
+{
+	unsigned number = (uint8_t)(brief->way >> 48);
+	const struct interface *interface = &stack->interfaces[number];
+	struct brief_kept *kept = &stack->brief_kept;
+
+	if ((brief->way & WAY_KNOWN) == 0 || number >= stack->n_interfaces || interface->loop ||
+	    brief->src->family != 4)
+		return;
+	*kept = (struct brief_kept){.era = stack->era,
+	                            .way = brief->way,
+	                            .src = word_at(brief->src->bytes),
+	                            .dst = word_at(brief->dst->bytes),
+	                            .manner = word_at(&brief->protocol),
+	                            .most = interface->mtu - IP4_SIZE,
+	                            .id = ip4_id(stack, brief->dst),
+	                            .interface = (uint8_t)number};
+	write_headers(kept->header, send, interface);
+	kept->sum = udp_sum_add(0, kept->header + ETH_SIZE, IP4_SIZE);
+}
+
+int udp_transport_send_brief(struct udp_stack *stack, const struct udp_transport_brief *brief,
+                             struct udp_buffer *buffer)
+{
+	struct udp_transport_send send;
+
+	if (is_kept(stack, brief, buffer)) {
+		send_kept(stack, buffer);
+		return 0;
+	}
+	send = (struct udp_transport_send){.src = *brief->src,
+	                                   .dst = *brief->dst,
+	                                   .protocol = brief->protocol,
+	                                   .ttl = brief->ttl,
+	                                   .tos = brief->tos,
+	                                   .dont_fragment = brief->dont_fragment,
+	                                   .way = brief->way};
+	keep(stack, brief, &send);
+	return udp_transport_send(stack, &send, buffer);
 }
 
 uint64_t udp_transport_now(struct udp_stack *stack)

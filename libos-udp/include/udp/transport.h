@@ -60,6 +60,14 @@ struct udp_transport_send {
 	void (*done)(void *owner);      /* as in struct udp_payload */
 };
 
+/* What a packet without any of that is sent by: as above. */
+struct udp_transport_brief {
+	const struct udp_ip *src, *dst;
+	uint8_t protocol, ttl, tos;
+	bool dont_fragment;
+	udp_way way;
+};
+
 /* What the interface of one of our addresses can do; flags 0: nothing, or it is not ours. */
 struct udp_offload udp_transport_offload(struct udp_stack *stack, const struct udp_ip *local);
 /* Whether payload can be sent from there. */
@@ -82,6 +90,9 @@ struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size)
  * transport's header. */
 int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *send,
                        struct udp_buffer *buffer);
+/* The same of buffer->data alone, from whom and to whom most often went before: quicker. */
+int udp_transport_send_brief(struct udp_stack *stack, const struct udp_transport_brief *brief,
+                             struct udp_buffer *buffer);
 /* The driver's clock and random numbers. */
 uint64_t udp_transport_now(struct udp_stack *stack);
 uint64_t udp_transport_random(struct udp_stack *stack);

@@ -260,10 +260,66 @@ static void begin_ack(const struct tcp_conn *conn, struct ack *ack, const struct
 	                    .sample = {.prior_in_flight = in_flight(conn), .rtt_us = -1}};
 }
 
+/* ---- The usual one: all that was sent, in one segment or burst, has arrived at the first try ----
+ */
+
+static bool is_plain(const struct tcp_conn *conn, const struct segment *segment)
+{
+	const struct record *record = conn->act->records;
+
+	return segment->ack == conn->snd_nxt && record != NULL && record->next == NULL &&
+	       (record->flags & (R_EVER | R_SACKED | R_LOST)) == 0 && conn->sack &&
+	       segment->options.n_sacks == 0 && conn->recovery == TCP_RECOVERY_OPEN &&
+	       conn->act->tlp_high == 0 && !conn->dsack_seen && !conn->ecn &&
+	       congestion_of(conn)->control == NULL;
+}
+
+/* What the functions below come to, where none of their questions has an unusual answer. */
+static void take_plain(struct tcp_conn *conn, const struct segment *segment)
+{
+	const struct congestion *congestion = congestion_of(conn);
+	uint32_t window = segment->window << conn->snd_scale, rtt;
+	struct record *record = conn->act->records;
+	uint32_t n = record->segments;
+
+	if (seq_lt(segment->ack + window, conn->snd_una + conn->snd_wnd))
+		conn->stack->count.window_shrunk++;
+	conn->snd_wl1 = segment->seq;
+	conn->snd_wnd = window;
+	conn->snd_max_wnd = max_u32(conn->snd_max_wnd, window);
+	conn->answering = 1;
+	advance(conn, segment->ack);
+	conn->delivered += n;
+	conn->packets_out = 0;
+	rack_advance(conn, record, conn->stack->us);
+	if (conn->rack_persist == 0)
+		conn->rack_steps = 1;
+	rtt = conn->stack->us - record->sent_us;
+	rtt_sample(conn, rtt);
+	rate_single(conn, record);
+	if (record->flags & R_FIN)
+		conn->fin_acked = 1;
+	record_remove_single(conn, record);
+	conn->act->fack = conn->snd_una;
+	rtx_stop(conn);
+	if (congestion->acked != NULL)
+		congestion->acked(conn, (int32_t)min_u32(rtt, INT32_MAX));
+	congestion->avoid(conn, n);
+	conn->cwnd_ms = conn->stack->ms;
+	chunks_acked(conn);
+}
+
 int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challenge)
 {
 	struct ack ack;
 
+	if (likely(is_plain(conn, segment))) {
+		take_plain(conn, segment);
+		conn->probes = 0;
+		conn->last_ack_ms = conn->stack->ms;
+		conn->soft = TCP_FAILURE_NONE;
+		return 0;
+	}
 	begin_ack(conn, &ack, segment);
 	if (unlikely(seq_lt(segment->ack, conn->snd_una)))
 		return old_ack(conn, segment, &ack, challenge);

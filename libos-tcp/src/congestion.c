@@ -118,7 +118,7 @@ void congestion_control(struct tcp_conn *conn, struct ack *ack)
 	uint32_t progress = conn->reordering > REORDERING_DEFAULT ? A_ACKED | A_SACKED : A_ACKED;
 
 	if (congestion->acked != NULL && (ack->flags & A_ACKED))
-		congestion->acked(conn, ack);
+		congestion->acked(conn, ack->sample.rtt_us);
 	if (congestion->control != NULL) {
 		congestion->control(conn, ack);
 		return;

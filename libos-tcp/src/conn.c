@@ -304,8 +304,7 @@ int tcp_connect(struct tcp_stack *stack, const struct udp_endpoint *local,
 	conn->event = event;
 	conn->context = context;
 	begin_active(conn, mtu);
-	lookup_insert(conn);
-	conn->hashed = 1;
+	lookup_insert(conn, lookup_hash(stack, &conn->at));
 	transmit_syn(conn);
 	rtx_set(conn, RTX_TIMEOUT, stack->now + (uint64_t)conn->rto_us * NS_PER_US);
 	*out = conn;

@@ -159,14 +159,14 @@ static void hystart(struct tcp_conn *conn, struct cubic *cubic, uint32_t rtt)
 	}
 }
 
-static void acked(struct tcp_conn *conn, const struct ack *ack)
+static void acked(struct tcp_conn *conn, int32_t rtt_us)
 {
 	struct cubic *cubic = state_of(conn);
 	uint32_t rtt;
 
-	if (ack->sample.rtt_us < 0)
+	if (rtt_us < 0)
 		return;
-	rtt = max_u32((uint32_t)ack->sample.rtt_us, 1);
+	rtt = max_u32((uint32_t)rtt_us, 1);
 	cubic->rtt_min_us = min_u32(cubic->rtt_min_us, rtt);
 	if (!cubic->found && in_slow_start(conn) && conn->cwnd >= HYSTART_WINDOW)
 		hystart(conn, cubic, rtt);

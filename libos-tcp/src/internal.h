@@ -42,7 +42,7 @@ uint32_t timestamp_offset(struct tcp_stack *stack, const struct endpoints *at);
 
 uint32_t lookup_hash(const struct tcp_stack *stack, const struct endpoints *at);
 struct tcp_conn *lookup_conn(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash);
-void lookup_insert(struct tcp_conn *conn);
+void lookup_insert(struct tcp_conn *conn, uint32_t hash);
 void lookup_remove(struct tcp_conn *conn);
 struct request *lookup_request(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash);
 struct timewait *lookup_timewait(struct tcp_stack *stack, const struct endpoints *at,
@@ -129,6 +129,8 @@ void retransmit_lost(struct tcp_conn *conn);
 
 struct record *record_append(struct tcp_conn *conn, uint32_t end, uint8_t flags);
 void record_remove(struct tcp_conn *conn, struct record *record);
+/* The same of the only one in flight. */
+void record_remove_single(struct tcp_conn *conn, struct record *record);
 /* Cuts a record so that its first part has `size` bytes. false: no record left. */
 bool record_split(struct tcp_conn *conn, struct record *record, uint32_t size);
 void record_time_append(struct tcp_conn *conn, struct record *record);
@@ -240,6 +242,8 @@ void rtx_stop(struct tcp_conn *conn);
 void rate_sent(struct tcp_conn *conn, struct record *record);
 void rate_delivered(struct tcp_conn *conn, const struct record *record, struct sample *sample);
 void rate_finish(struct tcp_conn *conn, struct ack *ack);
+/* All of it for the only record in flight, which is delivered now. */
+void rate_single(struct tcp_conn *conn, const struct record *record);
 void rate_check_limited(struct tcp_conn *conn);
 
 /* ---- congestion.c, newreno.c, cubic.c, bbr.c ---- */
@@ -300,6 +304,8 @@ void early_advance(struct tcp_conn *conn);
 
 /* Everything that header prediction does not take (RFC 9293, 3.10.7). */
 void state_input(struct tcp_conn *conn, struct segment *segment);
+/* The same of the first segment of a connection that a listener made. */
+void state_first(struct tcp_conn *conn, struct segment *segment);
 /* Options of the peer's SYN. */
 void state_adopt(struct tcp_conn *conn, const struct options *options);
 void state_established(struct tcp_conn *conn);

@@ -169,8 +169,7 @@ void listen_ready(struct tcp_conn *conn)
 void listen_forget(struct request *request)
 {
 	struct tcp_stack *stack = request->listener->stack;
-	struct request **at =
-	        &stack->requests[lookup_hash(stack, &request->at) & stack->request_mask];
+	struct request **at = &stack->requests[request->hash & stack->request_mask];
 
 	while (*at != request)
 		at = &(*at)->hash_next;
@@ -300,18 +299,20 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
 		stack->count.backlog_full++;
 		return;
 	}
-	if (!fill(listener, &scratch, segment, at, iss))
-		return;
 	request =
 	        stack->config.cookies == TCP_COOKIES_ALWAYS ? NULL : pool_get(&stack->request_pool);
 	if (request == NULL) {
-		if (stack->config.cookies != TCP_COOKIES_OFF)
-			send_cookie(stack, &scratch);
-		else
+		if (stack->config.cookies == TCP_COOKIES_OFF)
 			stack->count.requests_full++;
+		else if (fill(listener, &scratch, segment, at, iss))
+			send_cookie(stack, &scratch);
 		return;
 	}
-	*request = scratch;
+	if (!fill(listener, request, segment, at, iss)) {
+		pool_put(&stack->request_pool, request);
+		return;
+	}
+	request->hash = hash;
 	request->hash_next = stack->requests[hash & stack->request_mask];
 	stack->requests[hash & stack->request_mask] = request;
 	transmit_syn_ack(stack, request);
@@ -335,6 +336,7 @@ void listen_syn(struct tcp_listener *listener, struct segment *segment, const st
 	if ((segment->flags & (F_SYN | F_ACK)) == F_ACK &&
 	    cookie_check(stack, segment, at, &request)) {
 		request.listener = listener;
+		request.hash = hash;
 		stack->count.cookies_good++;
 		listen_complete(&request, segment);
 		return;
@@ -488,7 +490,7 @@ void listen_complete(struct request *request, struct segment *segment)
 {
 	struct tcp_listener *listener = request->listener;
 	struct tcp_stack *stack = listener->stack;
-	uint32_t awaited = request->awaits;
+	uint32_t awaited = request->awaits, hash = request->hash;
 	struct tcp_conn *conn;
 
 	if (listener->n_ready >= listener->backlog) {
@@ -513,10 +515,9 @@ void listen_complete(struct request *request, struct segment *segment)
 	conn->waiting = 1;
 	conn_enter(conn);
 	conn->segments_in = 2 + awaited; /* the SYN, its acknowledgement, and this one */
-	lookup_insert(conn);
-	conn->hashed = 1;
+	lookup_insert(conn, hash);
 	conn->announce = 1;
-	state_input(conn, segment);
+	state_first(conn, segment);
 	if (conn->state == TCP_STATE_CLOSED && conn->announce) {
 		/* It never came to be. */
 		conn->waiting = 0;

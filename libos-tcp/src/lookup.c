@@ -74,14 +74,17 @@ static struct tcp_conn **chain_of(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
 
-	return &stack->conns[lookup_hash(stack, &conn->at) & stack->conn_mask];
+	return &stack->conns[conn->hash & stack->conn_mask];
 }
 
-void lookup_insert(struct tcp_conn *conn)
+void lookup_insert(struct tcp_conn *conn, uint32_t hash)
 {
-	struct tcp_conn **at = chain_of(conn);
+	struct tcp_conn **at;
 
+	conn->hash = hash;
+	at = chain_of(conn);
 	conn->hash_next = *at;
+	conn->hashed = 1;
 	*at = conn;
 }
 

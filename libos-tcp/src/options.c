@@ -16,6 +16,7 @@ enum {
 	OPT_SACK = 5,
 	OPT_TIMESTAMPS = 8,
 	OPT_SACK_BLOCK = 8, /* bytes of a block */
+	SYN_USUAL = 20,     /* bytes of all options of a SYN */
 };
 
 static void parse_sacks(struct options *options, const uint8_t *at, uint32_t size)
@@ -61,6 +62,23 @@ static void parse_one(struct options *options, const uint8_t *at, uint32_t size,
 	}
 }
 
+/* The SYN of Linux, and of whoever does as it does: all options, in the order in which we write
+ * them. false: it is another. */
+static bool parse_usual_syn(struct options *options, const uint8_t *at)
+{
+	if (wire_get16(at) != (OPT_MSS << 8 | 4) ||
+	    wire_get32(at + 4) != (OPT_SACK_OK << 24 | 2 << 16 | OPT_TIMESTAMPS << 8 | 10) ||
+	    wire_get16(at + 16) != (OPT_NOP << 8 | OPT_SCALE) || at[18] != 3)
+		return false;
+	options->mss = wire_get16(at + 2);
+	options->ts_value = wire_get32(at + 8);
+	options->ts_echo = wire_get32(at + 12);
+	options->scale = at[19] < SCALE_MAX ? at[19] : SCALE_MAX;
+	options->seen =
+	        (uint8_t)(O_SACK_OK | O_TIMESTAMPS | O_SCALE | (options->mss != 0 ? O_MSS : 0));
+	return true;
+}
+
 void options_parse(struct options *options, const uint8_t *at, const uint8_t *end, bool syn)
 {
 	options->seen = 0;
@@ -70,6 +88,8 @@ void options_parse(struct options *options, const uint8_t *at, const uint8_t *en
 		parse_one(options, at + 2, 10, false);
 		return;
 	}
+	if (syn && end - at == SYN_USUAL && parse_usual_syn(options, at))
+		return;
 	while (at < end && *at != OPT_END) {
 		uint32_t size;
 

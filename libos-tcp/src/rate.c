@@ -43,13 +43,29 @@ void rate_delivered(struct tcp_conn *conn, const struct record *record, struct s
 	conn->act->first_us = record->sent_us;
 }
 
+static void check_until(struct tcp_conn *conn)
+{
+	if (conn->limited_until != 0 && (int32_t)(conn->delivered - conn->limited_until) > 0)
+		conn->limited_until = 0;
+}
+
+/* A sample: so many segments in so many microseconds. */
+static void take_rate(struct tcp_conn *conn, uint32_t delivered, uint32_t interval, bool limited)
+{
+	if (limited && (uint64_t)delivered * conn->rate_interval_us <
+	                       (uint64_t)conn->rate_delivered * interval)
+		return;
+	conn->rate_delivered = delivered;
+	conn->rate_interval_us = interval;
+	conn->limited = limited;
+}
+
 void rate_finish(struct tcp_conn *conn, struct ack *ack)
 {
 	struct sample *sample = &ack->sample;
 	uint32_t ack_us;
 
-	if (conn->limited_until != 0 && (int32_t)(conn->delivered - conn->limited_until) > 0)
-		conn->limited_until = 0;
+	check_until(conn);
 	sample->acked_sacked = conn->delivered - ack->prior_delivered;
 	if (sample->acked_sacked > 0)
 		conn->act->delivered_us = conn->stack->us;
@@ -64,13 +80,20 @@ void rate_finish(struct tcp_conn *conn, struct ack *ack)
 		sample->interval_us = -1;
 		return;
 	}
-	if (!sample->limited ||
-	    (uint64_t)sample->delivered * conn->rate_interval_us >=
-	            (uint64_t)conn->rate_delivered * (uint64_t)sample->interval_us) {
-		conn->rate_delivered = sample->delivered;
-		conn->rate_interval_us = (uint32_t)sample->interval_us;
-		conn->limited = sample->limited;
-	}
+	take_rate(conn, sample->delivered, (uint32_t)sample->interval_us, sample->limited);
+}
+
+void rate_single(struct tcp_conn *conn, const struct record *record)
+{
+	uint32_t us = conn->stack->us, interval;
+
+	interval = max_u32(record->sent_us - record->first_us, us - record->delivered_us);
+	conn->act->first_us = record->sent_us;
+	conn->act->delivered_us = us;
+	check_until(conn);
+	if (interval >= conn->min_rtt_us && interval != 0)
+		take_rate(conn, conn->delivered - record->delivered, interval,
+		          record->flags & R_LIMITED);
 }
 
 void rate_check_limited(struct tcp_conn *conn)

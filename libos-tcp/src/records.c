@@ -113,6 +113,15 @@ void record_remove(struct tcp_conn *conn, struct record *record)
 	pool_put(&conn->stack->record_pool, record);
 }
 
+void record_remove_single(struct tcp_conn *conn, struct record *record)
+{
+	struct active *act = conn->act;
+
+	act->records = act->records_last = act->oldest = act->newest = NULL;
+	act->lost_hint = act->sack_hint = NULL;
+	pool_put(&conn->stack->record_pool, record);
+}
+
 /* Puts `second` behind `first` by time as by number: they were sent together. */
 static void link_second(struct tcp_conn *conn, struct record *first, struct record *second)
 {

@@ -387,3 +387,28 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 	if (!data_for_nobody(conn, segment))
 		receive_data(conn, segment);
 }
+
+/* Nearly always an acknowledgement of our SYN, with or without data that is next: none of the other
+ * questions has another answer than the usual. */
+static bool is_usual_first(const struct tcp_conn *conn, const struct segment *segment)
+{
+	return (segment->flags & ~F_PSH) == F_ACK && segment->seq == conn->rcv_nxt &&
+	       segment->ack == conn->snd_nxt && segment->size <= offered_window(conn) && !conn->ecn;
+}
+
+void state_first(struct tcp_conn *conn, struct segment *segment)
+{
+	if (!is_usual_first(conn, segment)) {
+		state_input(conn, segment);
+		return;
+	}
+	note_timestamp(conn, segment);
+	conn->route = segment->arrival->route;
+	(void)acked_syn(conn, segment);
+	if (segment->size == 0)
+		return;
+	if (receive_append(conn, segment, 0))
+		delay_received(conn, segment);
+	else
+		conn->ack_pending = conn->ack_now = 1;
+}

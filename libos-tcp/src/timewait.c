@@ -33,14 +33,14 @@ static void age_remove(struct tcp_stack *stack, struct timewait *timewait)
 		stack->timewait_newest = timewait->prev;
 }
 
-static struct timewait **chain(struct tcp_stack *stack, const struct endpoints *at)
+static struct timewait **chain(struct tcp_stack *stack, uint32_t hash)
 {
-	return &stack->timewaits[lookup_hash(stack, at) & stack->timewait_mask];
+	return &stack->timewaits[hash & stack->timewait_mask];
 }
 
 void timewait_remove(struct tcp_stack *stack, struct timewait *timewait)
 {
-	struct timewait **at = chain(stack, &timewait->at);
+	struct timewait **at = chain(stack, timewait->hash);
 
 	while (*at != timewait)
 		at = &(*at)->hash_next;
@@ -64,11 +64,12 @@ void timewait_enter(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
 	struct timewait *timewait = make(stack);
-	struct timewait **at = chain(stack, &conn->at);
+	struct timewait **at = chain(stack, conn->hash);
 
 	*timewait = (struct timewait){.hash_next = *at,
 	                              .stack = stack,
 	                              .at = conn->at,
+	                              .hash = conn->hash,
 	                              .rcv_nxt = conn->rcv_nxt,
 	                              .snd_nxt = conn->snd_nxt,
 	                              .rcv_wnd = conn->rcv_wnd,

@@ -361,6 +361,7 @@ struct tcp_conn {
 	uint32_t total_retrans;
 	uint16_t duplicates_seen, reorderings_seen;
 	uint32_t segments_in, segments_out, data_in, data_out;
+	uint32_t hash; /* lookup_hash of its ends, once it is in the table */
 	uint64_t bytes_acked, bytes_received, bytes_retrans;
 };
 
@@ -372,6 +373,7 @@ struct request {
 	struct tcp_listener *listener;
 	uint32_t iss, irs, ts_recent, ts_offset, window, rcv_wnd, sent_us;
 	uint32_t challenge_ms;
+	uint32_t hash;               /* lookup_hash of its ends */
 	uint32_t rtt_us, ack_window; /* peer_first: what its acknowledgement told */
 	uint16_t mss, advertised_mss, path_mtu;
 	uint64_t route;
@@ -386,6 +388,7 @@ struct timewait {
 	struct tcp_stack *stack;
 	struct endpoints at;
 	uint32_t rcv_nxt, snd_nxt, rcv_wnd, ts_recent, ts_recent_ms, ts_offset, oow_ms;
+	uint32_t hash; /* lookup_hash of its ends */
 	uint8_t rcv_scale, timestamps;
 	uint64_t expires;
 };
@@ -500,12 +503,13 @@ struct ack {
 struct congestion {
 	const char *name;
 	void (*init)(struct tcp_conn *conn);
-	uint32_t (*ssthresh)(struct tcp_conn *conn);                 /* after a loss */
-	void (*avoid)(struct tcp_conn *conn, uint32_t acked);        /* grow cwnd */
-	void (*acked)(struct tcp_conn *conn, const struct ack *ack); /* may be NULL */
-	void (*state)(struct tcp_conn *conn, uint8_t recovery);      /* may be NULL */
-	uint32_t (*undo)(struct tcp_conn *conn);                     /* cwnd before the loss */
-	void (*restart)(struct tcp_conn *conn); /* sends after idle; may be NULL */
+	uint32_t (*ssthresh)(struct tcp_conn *conn);          /* after a loss */
+	void (*avoid)(struct tcp_conn *conn, uint32_t acked); /* grow cwnd */
+	/* Data was acknowledged, after so many microseconds, -1: nobody knows; may be NULL. */
+	void (*acked)(struct tcp_conn *conn, int32_t rtt_us);
+	void (*state)(struct tcp_conn *conn, uint8_t recovery); /* may be NULL */
+	uint32_t (*undo)(struct tcp_conn *conn);                /* cwnd before the loss */
+	void (*restart)(struct tcp_conn *conn);                 /* sends after idle; may be NULL */
 	/* Replaces all growth and reduction; may be NULL. */
 	void (*control)(struct tcp_conn *conn, const struct ack *ack);
 };

@@ -11,7 +11,7 @@
  * completion is written when no piece of it, nor of any before it, is with a NIC. Tickets lie in a
  * *flight*, which lives as long as the ring or a hold.
  */
-#include "net_packet.h"
+#include "net_send.h"
 
 #include <rte_mempool.h>
 

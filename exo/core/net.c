@@ -14,6 +14,7 @@
 #include "log.h"
 
 enum {
+	PATIENCE_MAX = 63,     /* polls from one attempt to the next while a port is full */
 	RECLAIM_TURN = 32,     /* polls under load from one reclaim to the next */
 	RECLAIM_PATIENCE = 64, /* polls in vain before the core may halt, */
 	RECLAIM_HZ = 5000,     /* and how often it looks then */
@@ -322,6 +323,7 @@ static void publish_bindings(unsigned core)
 /* Sends from a ring; its bell rings by itself while there is more. */
 static inline unsigned send_from(unsigned core, struct net_ring *ring, struct net_bell *bell)
 {
+	struct net_core *me = &net.cores[core];
 	bool more;
 	unsigned n = ring_transmit(ring, core, &more);
 
@@ -331,10 +333,17 @@ static inline unsigned send_from(unsigned core, struct net_ring *ring, struct ne
 		net_mark_ring_anew(core, ring, false);
 	else
 		publish_ring(ring);
+	if (n)
+		me->patience = 0;
 	if (!more)
 		return n;
 	__atomic_store_n(&bell->rung, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&net.cores[core].rung, 1, __ATOMIC_RELAXED);
+	if (n)
+		__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
+	else
+		me->full = me->patience =
+		        (uint8_t)(me->patience < PATIENCE_MAX ? 2 * me->patience + 1
+		                                              : PATIENCE_MAX);
 	return n ? n : 1; /* the port is full: still something to do */
 }
 
@@ -425,6 +434,8 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 	tap_look(core, NULL); /* answers of handlers */
 	if (me->watching)
 		watch_rings(me);
+	if (me->full && --me->full == 0)
+		__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
 	n += poll_rings(core, budget);
 	net_finish(core);
 	tap_look(core, NULL);
@@ -437,7 +448,7 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 	publish_bindings(core);
 	publish_rings(core);
 	me->marked = queue_any; /* those queues are looked at here */
-	return n;
+	return n ? n : me->full != 0;
 }
 
 unsigned net_poll_rest(struct net_core *me, unsigned n)

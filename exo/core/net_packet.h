@@ -183,7 +183,8 @@ extern bool queue_any;
 /* ---- ring_transmit.c ---- */
 
 /* Sends at most NET_BURST packets of a ring, and completes what has been sent. → how many
- * descriptors it took. *more: it is not empty, or something of it waits for the port. */
+ * descriptors it took, and segments that had waited. *more: it is not empty, or something of it
+ * waits for the port. */
 unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
 
 /* ---- ring_plain.c ---- */
@@ -198,28 +199,11 @@ bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned c
  * The header lies in the first segment. 0, or the enum exo_error of a header that can't be parsed
  * that far. */
 unsigned offload_checksum(uint16_t port, struct rte_mbuf *mbuf, unsigned flags);
-/* Prepares a TCP or UDP packet to be cut into segments of `size` payload bytes, all checksums
- * included, by the port where it can and may. *pieces: into how many offload_cut has to cut it; 1:
- * it goes out as it is. 0; EXO_EINVAL: not a whole TCP or UDP packet; EXO_E2BIG: more than
- * EXO_PIECES_MAX segments, or longer ones than the port sends; EXO_ENOSYS: the port sends frames in
- * one segment only. */
-unsigned offload_segment(uint16_t port, struct rte_mbuf *mbuf, uint16_t size, bool by_port,
-                         unsigned *pieces);
-/* Cuts it; `whole` stays the caller's, its header spent. `sums`: of each segment's payload; NULL:
- * they are to be made. false: no mbufs now, nothing was cut. */
-bool offload_cut(uint16_t port, struct rte_mbuf *whole, uint16_t size, unsigned pieces,
-                 const uint16_t *sums, struct rte_mbuf *out[]);
 
 /* ---- attach.c ---- */
 
 /* Makes room for n pieces. 0 or -EXO_ENOMEM. */
 int attach_start(unsigned n);
-/* Appends `length` bytes of the environment's memory to a chain, without copying them. 0;
- * EXO_EAGAIN (no mbufs now), EXO_EFAULT (not the environment's), EXO_E2BIG (more than
- * segments_max); what was attached goes with the chain. */
-unsigned attach_payload(const struct net_ring *ring, struct net_ticket *ticket,
-                        struct rte_mbuf *head, unsigned segments_max, uint64_t address,
-                        uint32_t length);
 
 /* ---- net.c ---- */
 
@@ -371,9 +355,18 @@ void port_free_own(const struct net_packet *packets, unsigned n);
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);
 /* An mbuf without memory, to be attached to some; NULL: none now. */
 struct rte_mbuf *port_shell(void);
-/* n of those, for `length` bytes each but the last one, for `last`. false: not so many now. */
+/* n buffers, for `length` bytes each but the last one, for `last`; what fits into one buffer is yet
+ * to be given its length. false: not so many now. */
 bool port_buffers(uint16_t port, struct rte_mbuf *out[], unsigned n, uint32_t length,
                   uint32_t last);
+/* The length of a frame in one buffer, as it lay in its pool. */
+static inline void mbuf_set_length(struct rte_mbuf *mbuf, uint32_t length)
+{
+	mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+	mbuf->ol_flags = 0;
+	mbuf->pkt_len = length;
+	mbuf->data_len = (uint16_t)length;
+}
 /* Has this core's queues give back what has been sent. */
 void port_reclaim(unsigned core);
 /* Statistics and link into *info. */

@@ -291,19 +291,12 @@ struct rte_mbuf *port_shell(void)
 
 bool port_buffers(uint16_t id, struct rte_mbuf *out[], unsigned n, uint32_t length, uint32_t last)
 {
-	bool small = length <= RTE_MBUF_DEFAULT_DATAROOM;
-
 	/* As they lie in their pool: in one piece, nobody else's. */
-	if (small && rte_mempool_get_bulk(ports[id].pool, (void **)out, n))
-		return false;
+	if (length <= RTE_MBUF_DEFAULT_DATAROOM)
+		return rte_mempool_get_bulk(ports[id].pool, (void **)out, n) == 0;
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t own = i + 1 < n ? length : last;
-
-		if (small) {
-			out[i]->data_off = RTE_PKTMBUF_HEADROOM;
-			out[i]->ol_flags = 0;
-			out[i]->pkt_len = out[i]->data_len = (uint16_t)own;
-		} else if (!(out[i] = port_buffer(id, own))) {
+		out[i] = port_buffer(id, i + 1 < n ? length : last);
+		if (!out[i]) {
 			rte_pktmbuf_free_bulk(out, i);
 			return false;
 		}

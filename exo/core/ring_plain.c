@@ -134,14 +134,6 @@ static inline __attribute__((always_inline)) bool add(uint8_t *to, struct piece 
 	return true;
 }
 
-static inline void set_length(struct rte_mbuf *mbuf, uint32_t length)
-{
-	mbuf->data_off = RTE_PKTMBUF_HEADROOM;
-	mbuf->ol_flags = 0;
-	mbuf->pkt_len = length;
-	mbuf->data_len = (uint16_t)length;
-}
-
 /* Puts packets into the burst's buffers, `pieces` descriptors each, as long as they are of its
  * sort. */
 static inline __attribute__((always_inline)) void put_all(struct burst *burst,
@@ -176,7 +168,7 @@ static inline __attribute__((always_inline)) void put_all(struct burst *burst,
 		     !add(data + first.length, second, &burst->known[1], env)) ||
 		    !guard_knows(&ring->guard, data, length) || loop_way_of(mac, data) != LOOP_NOT)
 			return;
-		set_length(mbuf, length);
+		mbuf_set_length(mbuf, length);
 		burst->bytes += length;
 		burst->n++;
 	}
@@ -232,7 +224,7 @@ static __attribute__((noinline)) bool send_lone(struct net_ring *ring,
 	data = (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
 	copy(data, (const uint8_t *)machine_frame(piece.address / 4096) + piece.address % 4096,
 	     piece.length, room);
-	set_length(mbuf, piece.length);
+	mbuf_set_length(mbuf, piece.length);
 	if (!guard_knows(&ring->guard, data, piece.length) ||
 	    loop_way_of(ports[id].mac, data) != LOOP_NOT || !port_send(core, id, &mbuf, 1)) {
 		rte_mempool_put(ports[id].pool, mbuf);

@@ -2,24 +2,21 @@
 /*
  * Transmit rings. A packet's way out, unless it is plain (ring_plain.c): its descriptors are copied
  * and checked; its bytes are copied into buffers of the kernel's, or only the header is and the
- * payload is attached (attach.c); checksums are filled in; the guard looks at the header as it now
- * stands in the buffer, which nobody else can change any more; then the port gets it, whole or in
- * segments (offload.c).
+ * payload is attached (attach.c); checksums are filled in (offload.c); the guard looks at the
+ * header as it now stands in the buffer, which nobody else can change any more; then the port gets
+ * it, whole or in segments (cut.c).
  *
  * Packets go to the port in batches. tail moves only when the port has taken them, in order; what
  * it has no room for stays in the ring and is read anew next time. But the segments of one packet
  * wait beside the ring (struct net_rest): they are not cut twice. A packet that fails is done with
- * at its place in that order, too. Completions: struct net_ticket.
+ * at its place in that order, too (completion.c).
  */
-#include "net_packet.h"
-#include "ring_queue.h"
+#include "net_send.h"
 
 #include <string.h>
 
-#include <rte_ether.h>
-
 #include "ledger.h"
-#include "log.h"
+#include "ring_queue.h"
 
 enum {
 	PLAIN_MIN = 14, /* bytes of a packet that take_plain takes: an Ethernet header, */
@@ -28,32 +25,6 @@ enum {
 
 _Static_assert((int)PLAIN_MAX < (int)NET_HEADER_BYTES + (int)NET_ATTACH_MIN,
                "what is longer may be attached");
-
-/* A packet as its descriptors describe it. */
-struct outgoing {
-	uint32_t n;      /* descriptors */
-	uint32_t parts;  /* those of its bytes: all, but for that of EXO_DESC_SUMS */
-	uint32_t length; /* bytes of all segments */
-	uint32_t status; /* 0, or the enum exo_error of why it can't be sent */
-	struct exo_desc first;
-	uint64_t sums; /* EXO_DESC_SUMS: the last descriptor's */
-	uint32_t sums_length;
-	struct rte_mbuf *mbuf;
-	unsigned pieces;                     /* segments that it is to be cut into */
-	enum loop_way way;                   /* of mbuf */
-	uint8_t ethernet[RTE_ETHER_HDR_LEN]; /* refused: its header, for the console */
-};
-
-/* Packets of one port, ready to be sent. */
-struct batch {
-	unsigned core;
-	const struct net_space *space; /* NULL: it was revoked */
-	unsigned n, reported;          /* packets, and those of them that want a completion */
-	unsigned plain;                /* those that take_plain took */
-	uint16_t port;
-	struct rte_mbuf *mbufs[NET_BURST];
-	struct outgoing packets[NET_BURST];
-};
 
 /* ---- Reading descriptors ---- */
 
@@ -175,9 +146,9 @@ static uint32_t bytes_to_copy(const struct outgoing *packet)
 	return NET_HEADER_BYTES;
 }
 
-/* Makes packet->mbuf: `copy` bytes are copied, the others attached. */
+/* Makes packet->mbuf of the packet's first `copy` bytes. */
 static uint32_t fill(const struct net_ring *ring, const struct exo_desc desc[],
-                     struct outgoing *packet, uint32_t copy, struct net_ticket *ticket)
+                     struct outgoing *packet, uint32_t copy)
 {
 	struct sink to = {port_buffer(packet->first.port, copy), 0};
 	uint32_t status = 0;
@@ -185,15 +156,28 @@ static uint32_t fill(const struct net_ring *ring, const struct exo_desc desc[],
 	packet->mbuf = to.segment;
 	if (!packet->mbuf)
 		return EXO_EAGAIN;
-	for (uint32_t i = 0; i < packet->parts && !status; i++) {
+	for (uint32_t i = 0; copy > 0 && !status; i++) {
 		uint32_t part = desc[i].length < copy ? desc[i].length : copy;
 
 		status = copy_segment(ring, &to, desc[i].address, part);
 		copy -= part;
-		if (!status)
-			status = attach_payload(ring, ticket, packet->mbuf,
-			                        port_attachable(packet->first.port),
-			                        desc[i].address + part, desc[i].length - part);
+	}
+	return status;
+}
+
+/* Attaches what lies behind the bytes that were copied. */
+static uint32_t attach(const struct net_ring *ring, const struct exo_desc desc[],
+                       const struct outgoing *packet, struct net_ticket *ticket)
+{
+	uint32_t skip = packet->mbuf->pkt_len, status = 0;
+
+	for (uint32_t i = 0; i < packet->parts && !status; i++) {
+		uint32_t part = desc[i].length < skip ? desc[i].length : skip;
+
+		status = attach_payload(ring, ticket, packet->mbuf,
+		                        port_attachable(packet->first.port), desc[i].address + part,
+		                        desc[i].length - part);
+		skip -= part;
 	}
 	return status;
 }
@@ -204,18 +188,57 @@ static void discard(struct outgoing *packet)
 	packet->mbuf = NULL;
 }
 
-/* Makes packet->mbuf. What stays on this machine is copied whole: filters judge all of it. */
+/* Completes packet->mbuf, of which `copy` bytes are there. What stays on this machine is copied
+ * whole: filters judge all of it. */
+static uint32_t fill_rest(const struct net_ring *ring, const struct exo_desc desc[],
+                          struct outgoing *packet, uint32_t copy, struct net_ticket *ticket)
+{
+	uint32_t status = EXO_E2BIG;
+
+	if (copy == packet->length)
+		return 0;
+	if (packet->way == LOOP_NOT && bytes_to_copy(packet) < packet->length)
+		status = attach(ring, desc, packet, ticket);
+	if (status != EXO_E2BIG)
+		return status;
+	discard(packet);
+	return fill(ring, desc, packet, packet->length);
+}
+
+/* A packet as it is. */
 static uint32_t gather(const struct net_ring *ring, const struct exo_desc desc[],
                        struct outgoing *packet, struct net_ticket *ticket)
 {
-	uint32_t copy = bytes_to_copy(packet);
-	uint32_t status = fill(ring, desc, packet, copy, ticket);
+	uint32_t copy = bytes_to_copy(packet), status = fill(ring, desc, packet, copy);
 
-	if (copy == packet->length || (status && status != EXO_E2BIG) ||
-	    (!status && loop_way(packet->first.port, packet->mbuf) == LOOP_NOT))
+	if (status)
 		return status;
-	discard(packet);
-	return fill(ring, desc, packet, packet->length, ticket);
+	packet->way = loop_way(packet->first.port, packet->mbuf);
+	status = fill_rest(ring, desc, packet, copy, ticket);
+	return status ? status
+	              : offload_checksum(packet->first.port, packet->mbuf, packet->first.flags);
+}
+
+/* A packet that is to become segments: its header, which says who cuts it; the rest of it for the
+ * port alone. */
+static uint32_t gather_long(const struct net_ring *ring, const struct exo_desc desc[],
+                            struct outgoing *packet, struct net_ticket *ticket)
+{
+	const uint16_t port = packet->first.port, size = packet->first.segment_size;
+	uint32_t copy = RTE_MIN(packet->length, (uint32_t)NET_HEADER_BYTES);
+	uint32_t status = fill(ring, desc, packet, copy);
+
+	if (status)
+		return status;
+	packet->way = loop_way(port, packet->mbuf);
+	if (packet->way == LOOP_BESIDES)
+		return EXO_EINVAL; /* a stream to a group */
+	status = offload_plan(port, packet->mbuf, packet->length, size, packet->way == LOOP_NOT,
+	                      &packet->headers, &packet->pieces);
+	if (status || packet->pieces > 1)
+		return status;
+	status = fill_rest(ring, desc, packet, copy, ticket);
+	return status ? status : offload_whole(port, packet->mbuf, size, &packet->headers);
 }
 
 /* ---- Guarding ---- */
@@ -238,36 +261,22 @@ static uint32_t guard(struct net_ring *ring, const struct net_space *space, stru
 	return EXO_EPERM;
 }
 
-/* Copies the sums of a packet that is to be cut: a NIC makes its own. */
-static uint32_t read_sums(struct net_ring *ring, const struct outgoing *packet)
+/* The sums of a packet that is to be cut lie in a frame of the environment's. A NIC makes its own.
+ */
+static uint32_t find_sums(const struct net_ring *ring, struct outgoing *packet)
 {
 	uint64_t frame = packet->sums / 4096, offset = packet->sums % 4096;
 
-	ring->rest.summed = packet->first.flags & EXO_DESC_SUMS && packet->pieces > 1;
-	if (!ring->rest.summed)
+	packet->known = NULL;
+	if (!(packet->first.flags & EXO_DESC_SUMS) || packet->pieces == 1)
 		return 0;
 	if (packet->sums_length != packet->pieces * sizeof(uint16_t) || offset % 2 ||
 	    packet->sums_length > 4096 - offset)
 		return EXO_EINVAL;
 	if (!ledger_frame_owned(ring->env->id, frame))
 		return EXO_EFAULT;
-	memcpy(ring->rest.sums, (const uint8_t *)machine_frame(frame) + offset,
-	       packet->sums_length);
+	packet->known = (const volatile uint16_t *)machine_frame(frame) + offset / 2;
 	return 0;
-}
-
-static uint32_t offload(struct net_ring *ring, struct outgoing *packet)
-{
-	const struct exo_desc *first = &packet->first;
-	uint32_t status;
-
-	if (!(first->flags & EXO_DESC_SEGMENT))
-		return offload_checksum(first->port, packet->mbuf, first->flags);
-	if (packet->way == LOOP_BESIDES)
-		return EXO_EINVAL; /* a stream to a group */
-	status = offload_segment(first->port, packet->mbuf, first->segment_size,
-	                         packet->way == LOOP_NOT, &packet->pieces);
-	return status ? status : read_sums(ring, packet);
 }
 
 /* Makes the frame that will be sent. EXO_EAGAIN: no buffers now, nothing has happened. */
@@ -277,13 +286,13 @@ static uint32_t build(struct net_ring *ring, const struct batch *batch,
 	struct net_flight *flight = ring->flight;
 	struct net_ticket *ticket =
 	        &flight->tickets[(flight->head + batch->reported) & (flight->size - 1)];
-	uint32_t status = gather(ring, desc, packet, ticket);
+	uint32_t status;
 
 	packet->pieces = 1;
-	if (!status) {
-		packet->way = loop_way(packet->first.port, packet->mbuf);
-		status = offload(ring, packet);
-	}
+	status = packet->first.flags & EXO_DESC_SEGMENT ? gather_long(ring, desc, packet, ticket)
+	                                                : gather(ring, desc, packet, ticket);
+	if (!status)
+		status = find_sums(ring, packet);
 	if (!status)
 		status = guard(ring, batch->space, packet);
 	if (status)
@@ -291,141 +300,7 @@ static uint32_t build(struct net_ring *ring, const struct batch *batch,
 	return status;
 }
 
-/* ---- Completing ---- */
-
-/* The packet's place among the completions, which build gave it. */
-static void push_ticket(const struct net_ring *ring, const struct outgoing *packet, uint32_t status)
-{
-	struct net_flight *flight = ring->flight;
-	struct net_ticket *ticket = &flight->tickets[flight->head & (flight->size - 1)];
-
-	if (!status && !(packet->first.flags & EXO_DESC_REPORT))
-		return;
-	ticket->address = packet->first.address;
-	ticket->cookie = packet->first.cookie;
-	ticket->length = packet->length;
-	ticket->status = (uint16_t)status;
-	ticket->port = packet->first.port;
-	flight->head++;
-}
-
-static void complete(struct net_ring *ring, const struct net_ticket *ticket)
-{
-	struct exo_desc desc = {
-	        .address = ticket->address,
-	        .cookie = ticket->cookie,
-	        .length = ticket->length,
-	        .status = ticket->status,
-	        .timestamp = machine_tsc(),
-	        .port = ticket->port,
-	};
-
-	if (ring_room(ring) == 0) {
-		ring->counters.completions_lost++;
-		return;
-	}
-	ring_respond(ring, 0, &desc);
-	ring_publish(ring, 1);
-	ring->wake = true;
-}
-
-static bool is_full(const struct net_flight *flight, unsigned besides)
-{
-	return flight->head + besides - flight->tail >= flight->size;
-}
-
-/* Completes what no NIC holds any more, in order. */
-static __attribute__((noinline)) void settle_all(struct net_ring *ring)
-{
-	struct net_flight *flight = ring->flight;
-
-	while (flight->tail != flight->head) {
-		const struct net_ticket *ticket =
-		        &flight->tickets[flight->tail & (flight->size - 1)];
-
-		/* Acquire: its frames are unpinned. */
-		if (__atomic_load_n(&ticket->left, __ATOMIC_ACQUIRE) != 0)
-			return;
-		complete(ring, ticket);
-		flight->tail++;
-	}
-}
-
-static inline void settle(struct net_ring *ring)
-{
-	if (ring->flight->tail != ring->flight->head)
-		settle_all(ring);
-}
-
-/* One line a second and environment at most, whatever rings it makes. */
-static void report_refusal(struct net_ring *ring, const struct outgoing *packet)
-{
-	const uint8_t *bytes = packet->ethernet;
-	uint64_t now = machine_tsc();
-
-	if (now < __atomic_load_n(&ring->env->report_after, __ATOMIC_RELAXED))
-		return;
-	__atomic_store_n(&ring->env->report_after, now + machine_info()->tsc_hz, __ATOMIC_RELAXED);
-	log_env(ring->env,
-	        "refused to send a frame outside its flow space on port %u: %u bytes from "
-	        "%02x:%02x:%02x:%02x:%02x:%02x, type %02x%02x (%llu refused on this ring)",
-	        packet->first.port, packet->length, bytes[6], bytes[7], bytes[8], bytes[9],
-	        bytes[10], bytes[11], bytes[12], bytes[13],
-	        (unsigned long long)ring->counters.refused);
-}
-
-/* A packet that can't be sent, all before it being done with. */
-static void fail(struct net_ring *ring, const struct outgoing *packet)
-{
-	if (packet->status == EXO_EPERM) {
-		ring->counters.refused++;
-		report_refusal(ring, packet);
-	} else {
-		ring->counters.bad_descriptor++;
-	}
-	ring_consume(ring, packet->n);
-	push_ticket(ring, packet, packet->status);
-}
-
-static void sent(struct net_ring *ring, const struct outgoing *packet)
-{
-	ring->counters.packets++;
-	ring->counters.bytes += packet->length;
-	ring_consume(ring, packet->n);
-	push_ticket(ring, packet, 0);
-}
-
-/* What a plain packet has: one descriptor, and a completion right away. */
-static void settle_plain(struct net_ring *ring, const struct batch *batch, unsigned n)
-{
-	uint64_t now = machine_tsc(), bytes = 0;
-	uint32_t room = batch->reported ? ring_room(ring) : 0, done = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct outgoing *packet = &batch->packets[i];
-
-		bytes += packet->length;
-		if (!(packet->first.flags & EXO_DESC_REPORT))
-			continue;
-		if (done == room) {
-			ring->counters.completions_lost++;
-			continue;
-		}
-		ring->response->desc[(ring->response_head + done++) & (ring->size - 1)] =
-		        (struct exo_desc){.address = packet->first.address,
-		                          .cookie = packet->first.cookie,
-		                          .length = packet->length,
-		                          .timestamp = now,
-		                          .port = batch->port};
-	}
-	if (done) {
-		ring_publish(ring, done);
-		ring->wake = true;
-	}
-	ring->counters.packets += n;
-	ring->counters.bytes += bytes;
-	ring_consume(ring, n);
-}
+/* ---- Batches ---- */
 
 static unsigned send_batch(struct batch *batch)
 {
@@ -438,7 +313,7 @@ static bool flush_plain(struct net_ring *ring, struct batch *batch)
 	unsigned n = send_batch(batch);
 	bool all = n == batch->n;
 
-	settle_plain(ring, batch, n);
+	completion_plain(ring, batch, n);
 	if (!all) {
 		rte_pktmbuf_free_bulk(&batch->mbufs[n], batch->n - n);
 		ring->counters.nic_full++;
@@ -463,7 +338,7 @@ static bool flush(struct net_ring *ring, struct batch *batch)
 	all = n == batch->n;
 	for (unsigned i = 0; i < batch->n; i++) {
 		if (i < n)
-			sent(ring, &batch->packets[i]);
+			completion_sent(ring, &batch->packets[i]);
 		else
 			rte_pktmbuf_free(batch->mbufs[i]);
 		loop_release(batch->core, ring, batch->port, batch->packets[i].mbuf,
@@ -492,7 +367,7 @@ static bool stay(struct net_ring *ring, struct batch *batch, const struct outgoi
 	*at = 0;
 	going = flush(ring, batch);
 	if (going)
-		sent(ring, packet);
+		completion_sent(ring, packet);
 	loop_release(batch->core, ring, packet->first.port, packet->mbuf, LOOP_ONLY, going);
 	return going;
 }
@@ -529,32 +404,31 @@ static void stay_rest(struct net_ring *ring, unsigned core)
 }
 
 /* A packet that is to be cut, when all before it is done with. It counts as sent once it is cut. */
-static bool cut(struct net_ring *ring, struct batch *batch, struct outgoing *packet, uint32_t *at)
+static bool cut(struct net_ring *ring, struct batch *batch, const struct exo_desc desc[],
+                struct outgoing *packet, uint32_t *at)
 {
-	struct net_rest *rest = &ring->rest;
-	bool done;
-
 	*at = 0;
-	done = flush(ring, batch) &&
-	       offload_cut(packet->first.port, packet->mbuf, packet->first.segment_size,
-	                   packet->pieces, rest->summed ? rest->sums : NULL, rest->mbufs);
-	if (done) {
-		rest->port = packet->first.port;
-		rest->first = 0;
-		rest->n = (uint16_t)packet->pieces;
-		sent(ring, packet);
-	}
+	packet->status =
+	        flush(ring, batch) ? cut_packet(ring, desc, packet, packet->known) : EXO_EAGAIN;
 	discard(packet);
-	if (done && packet->way == LOOP_ONLY)
+	if (packet->status == EXO_EAGAIN)
+		return false;
+	if (packet->status) {
+		completion_failed(ring, packet);
+		return true;
+	}
+	completion_sent(ring, packet);
+	if (packet->way == LOOP_ONLY)
 		stay_rest(ring, batch->core);
-	return done && send_rest(ring, batch->core);
+	return send_rest(ring, batch->core);
 }
 
 /* A packet that was built, on its way. */
-static bool go(struct net_ring *ring, struct batch *batch, struct outgoing *packet, uint32_t *at)
+static bool go(struct net_ring *ring, struct batch *batch, const struct exo_desc desc[],
+               struct outgoing *packet, uint32_t *at)
 {
 	if (packet->pieces > 1)
-		return cut(ring, batch, packet, at);
+		return cut(ring, batch, desc, packet, at);
 	if (packet->way == LOOP_ONLY)
 		return stay(ring, batch, packet, at);
 	append(batch, packet);
@@ -618,6 +492,11 @@ static inline bool take_plain(struct net_ring *ring, struct batch *batch, uint32
 	return true;
 }
 
+static bool is_full(const struct net_flight *flight, unsigned besides)
+{
+	return flight->head + besides - flight->tail >= flight->size;
+}
+
 /* Takes the packet at descriptor *at, relative to tail, and moves *at behind it; what is flushed
  * moves tail instead. false: no more can be done now. */
 static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint32_t *available)
@@ -649,11 +528,11 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 	}
 	*available -= packet.n;
 	if (!packet.status)
-		return go(ring, batch, &packet, at);
+		return go(ring, batch, desc, &packet, at);
 	*at = 0;
 	if (!flush(ring, batch))
 		return false;
-	fail(ring, &packet);
+	completion_failed(ring, &packet);
 	return true;
 }
 
@@ -672,16 +551,17 @@ static __attribute__((noinline)) void transmit_else(struct net_ring *ring,
 	for (unsigned i = 0; i < NET_BURST && available > 0 && going; i++)
 		going = take(ring, &batch, &at, &available);
 	(void)flush(ring, &batch);
-	settle(ring);
+	completion_settle(ring);
 }
 
 unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 {
 	const struct net_space *space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
-	uint32_t available, before = ring->request_tail;
+	uint32_t available, before = ring->request_tail, waited = ring->rest.n;
 	bool going = send_rest(ring, core);
 
-	settle(ring);
+	waited -= ring->rest.n;
+	completion_settle(ring);
 	if (going && space)
 		going = !ring_plain(ring, space, core);
 	available = ring_requests(ring);
@@ -691,5 +571,5 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 	}
 	/* Where nothing more may be under way, the bell rings when something has come back. */
 	*more = (available > 0 && !is_full(ring->flight, 0)) || ring->rest.n > 0;
-	return ring->request_tail - before;
+	return ring->request_tail - before + waited;
 }

@@ -218,6 +218,50 @@ static void cuts(void **state)
 	}
 }
 
+/* Puts want[] in parts, which lie apart from each other and across frames' borders; the `bad`-th in
+ * somebody else's memory. → the completion's status. */
+static int send_parts(const struct shape *shape, uint32_t length, unsigned bad)
+{
+	static const uint32_t sizes[] = {20, 34, 13, 1, 5000, 1434, 3};
+	uint64_t at = buffers + 4090;
+	struct exo_desc desc;
+
+	for (unsigned i = 0; length > 0; i++) {
+		uint32_t part = i < sizeof(sizes) / sizeof(sizes[0]) && sizes[i] < length ? sizes[i]
+		                                                                          : length;
+		uint64_t to = i == bad ? world_frames(BOB, 8, 0) * 4096 + 7 : at;
+		uint32_t done = data_of(shape) + shape->payload - length;
+
+		memcpy(world_memory(to), want + done, part);
+		length -= part;
+		at += part + 11;
+		world_put(&ring, (struct exo_desc){.address = to,
+		                                   .length = part,
+		                                   .flags = EXO_DESC_REPORT | EXO_DESC_SEGMENT |
+		                                            (length ? EXO_DESC_MORE : 0),
+		                                   .port = PORT,
+		                                   .segment_size = shape->size});
+	}
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	world_poll();
+	return world_get(&ring, &desc) ? desc.status : -1;
+}
+
+static void gathers_parts(void **state)
+{
+	const struct shape shape = {.tcp = true, .flags = 0x18, .payload = 20000, .size = 1448};
+	uint64_t pins = world_pins();
+
+	assert_int_equal(send_parts(&shape, make(&shape), UINT32_MAX), 0);
+	assert_int_equal(check_all(&shape), 14);
+	for (unsigned bad = 0; bad < 8; bad++) {
+		assert_int_equal(send_parts(&shape, make(&shape), bad), EXO_EFAULT);
+		assert_int_equal(ring.counters->bad_descriptor, bad + 1);
+		assert_int_equal(world_waiting(PORT), 0);
+	}
+	assert_int_equal(world_pins(), pins);
+}
+
 /* Puts want[] and the sums of its segments; the latter `bytes` long at `at`. → the completion's
  * status. */
 static int send_summed(const struct shape *shape, uint64_t at, uint32_t bytes, uint16_t flags)
@@ -417,6 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	        TEST(cuts),
+	        TEST(gathers_parts),
 	        TEST(takes_known_sums),
 	        TEST(refuses_sums),
 	        TEST(refuses),

@@ -336,9 +336,6 @@ static void rejects_bad_descriptors(void **state)
 	        {"segments of a part",
 	         {.address = buffers, .length = 141, .flags = EXO_DESC_SEGMENT, .segment_size = 50},
 	         EXO_EINVAL},
-	        {"segments, where a frame is one piece",
-	         {.address = buffers, .length = 142, .flags = EXO_DESC_SEGMENT, .segment_size = 50},
-	         EXO_ENOSYS},
 	        {"goes on, but not there",
 	         {.address = buffers, .length = 60, .flags = EXO_DESC_MORE},
 	         EXO_EINVAL},
@@ -356,6 +353,24 @@ static void rejects_bad_descriptors(void **state)
 		assert_int_equal(ring.counters->bad_descriptor, i + 1);
 		assert_int_equal(world_sent(0, got, sizeof(got)), 0);
 	}
+}
+
+/* Segments are made where a frame is one piece, too. */
+static void cuts_for_any_port(void **state)
+{
+	uint32_t length = world_udp(buffer(0), ADDRESS, 7, PEER, 99, 100);
+
+	world_put(&ring, (struct exo_desc){.address = buffers,
+	                                   .length = length,
+	                                   .flags = EXO_DESC_SEGMENT,
+	                                   .segment_size = 50});
+	ring_bell();
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(world_sent(0, got, sizeof(got)), length - 50);
+		assert_memory_equal(got + length - 100, buffer(0) + length - 100 + (size_t)i * 50,
+		                    50);
+	}
+	assert_int_equal(world_sent(0, got, sizeof(got)), 0);
 }
 
 static void rejects_too_many_segments(void **state)
@@ -555,6 +570,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(guards, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(refuses_what_it_cannot_see, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(rejects_bad_descriptors, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(cuts_for_any_port, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(rejects_too_many_segments, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(stops_at_wild_indices, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(waits_for_the_port, set_up, tear_down),

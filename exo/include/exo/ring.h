@@ -52,8 +52,7 @@
  * that completion; without it, buffers are free again as soon as tail has passed them. status:
  * EXO_EPERM outside the flow space, EXO_EINVAL malformed, EXO_EFAULT a frame is not the
  * environment's, EXO_E2BIG longer than the port sends or more segments than EXO_PIECES_MAX,
- * EXO_ENOENT no such port in the flow space, EXO_ENOSYS segments on a port whose frames can't
- * consist of parts, EXO_ESTALE the flow space was revoked.
+ * EXO_ENOENT no such port in the flow space, EXO_ESTALE the flow space was revoked.
  *
  * With REPORT, what lies behind the first 256 bytes of a long packet is sent from the environment's
  * frames, without a copy: they are pinned until the NIC has given them back, also when ring or

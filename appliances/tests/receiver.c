@@ -9,7 +9,8 @@
  * first: datagrams, those of them whose frame was exchanged, those that were wrong, and answers
  * that the kernel refused to send. What came with a VLAN tag is answered with it; but where it
  * begins with
- * '!', with the id after that, which the guard has to refuse.
+ * '!', with the id after that, which the guard has to refuse. Its flow space may be a function's,
+ * port 1: then the NIC's own buffers are looked at.
  */
 #include <libexo/call.h>
 #include <libexo/lib.h>
@@ -17,7 +18,16 @@
 #include <libexo/printf.h>
 #include <libexo/start.h>
 
-enum { HEADERS = 42, TAG = 4, TAG_ID = 15, RUN = 8, MARKS = 0xa0, BURST = 16, RING = 64 };
+enum {
+	HEADERS = 42,
+	TAG = 4,
+	TAG_ID = 15,
+	RUN = 8,
+	MARKS = 0xa0,
+	BURST = 16,
+	RING = 64,
+	FUNCTION = 1
+};
 
 static struct exo_net net;
 static struct {
@@ -116,6 +126,15 @@ static void take(const struct exo_rx_frame *frame, bool check)
 		counts.wrong += is_wrong(frame);
 }
 
+/* The address of a function nobody else tells. */
+static void say_ready(const struct exo_net_options *options)
+{
+	const uint8_t *mac = exo_port_info(net.binds[0] == NULL ? FUNCTION : 0)->mac;
+
+	exo_printf("ready: from %u bytes on, at %02x:%02x:%02x:%02x:%02x:%02x\n",
+	           options->exchange_least, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 int exo_main(void)
 {
 	const char *least = exo_start_arg(1);
@@ -129,7 +148,7 @@ int exo_main(void)
 		exo_printf("%s\n", net.error);
 		return 1;
 	}
-	exo_printf("ready: from %u bytes on\n", options.exchange_least);
+	say_ready(&options);
 	for (;;) {
 		uint32_t n = exo_rx_burst(&net.rx, frames, BURST);
 

@@ -11,10 +11,10 @@ from . import paths
 Count = collections.namedtuple("Count", "total kernel user repeats first_user empty empty_polls")
 
 
-def plugin():
-    """The plugin, built where it is missing or older than its source."""
+def plugin(newer=False):
+    """The plugin, built where it is missing or older than its source; for harness/newer's QEMU, or the installed one."""
     source = os.path.join(paths.TOP, "ci", "plugin", "count.c")
-    target = os.path.join(paths.BUILD, "bench", "count.so")
+    target = os.path.join(paths.BUILD, "bench", "count-newer.so" if newer else "count.so")
     if os.path.exists(target) and os.path.getmtime(target) > os.path.getmtime(source):
         return target
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -22,15 +22,15 @@ def plugin():
                              "include/qemu/qemu-plugin.h"], check=True, capture_output=True,
                             text=True).stdout.strip()
     subprocess.run(["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
-                    "-fPIC", "-shared", "-I", os.path.join(header, "include", "qemu"), source,
+                    "-fPIC", "-shared", *["-DCOUNT_QEMU_10"] * newer, "-I", os.path.join(header, "include", "qemu"), source,
                     "-o", target, "-pthread"], check=True)
     return target
 
 
-def argument(path, start, turn=0, *work):
+def argument(path, start, turn=0, *work, newer=False):
     """QEMU's -plugin argument: count from the instruction at `start` on, answer at the socket; count
     apart what lies between two times at `turn` without one of `work`."""
-    return f"{plugin()},socket={path},start={start:#x}" + f",turn={turn:#x}" * (turn != 0) + \
+    return f"{plugin(newer)},socket={path},start={start:#x}" + f",turn={turn:#x}" * (turn != 0) + \
         "".join(f",work={place:#x}" for place in work)
 
 

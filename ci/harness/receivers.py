@@ -13,6 +13,12 @@ ADDRESS, ASKER = "10.51.0.2", "10.51.0.1"
 COPIED, EXCHANGED, MIXED, TAGGED = 0x40a2, 0x40a3, 0x40a4, 0x40a5
 UNTAGGED, MIX_LEAST, HEADERS, VLAN = (COPIED, EXCHANGED, MIXED), 1000, 42, 5
 READY = 4
+QUEUED = 0x40a6  # a NIC function's own queue, port 1
+QUEUE = """environments = ( {
+  name = "queued"; image = "receiver"; arguments = [ "0" ]; frames = 1024; may = [ "console" ];
+  flows = ( { name = "queued"; receive = ""; transmit = "ether src $mac and ip and udp src port 16550"; ports = [ 1 ];
+    function = true; } );
+},"""
 
 
 def payload(folder, replace=()):

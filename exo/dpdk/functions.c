@@ -316,10 +316,30 @@ static const struct function *function_of(uint16_t id)
 	return NULL;
 }
 
+/*
+ * ethdev's start of a port sets its address again, which net_e1000_igb enters for the first pool:
+ * the first function's, where the NIC's own queue has the pool behind the functions'. Before
+ * anybody has a function, what is for the NIC becomes the NIC's again.
+ */
+static void take_own_address(uint16_t id)
+{
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+
+	if (rte_eth_dev_info_get(id, &info) != 0 || info.device == NULL ||
+	    strcmp(info.driver_name, "net_e1000_igb") != 0 || !dpdk_functions_share(info.device))
+		return;
+	if (rte_eth_macaddr_get(id, &mac) != 0 ||
+	    rte_eth_dev_mac_addr_add(id, &mac, RTE_DEV_TO_PCI_CONST(info.device)->max_vfs) != 0)
+		x86_print("net: port %u does not hear its own address\n", id);
+}
+
 void dpdk_functions_start(void)
 {
 	uint16_t id;
 
+	RTE_ETH_FOREACH_DEV(id)
+	take_own_address(id);
 	for (unsigned i = 0; i < n_parents; i++)
 		switch_on(&parents[i]);
 	if (n_functions == 0)

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from harness import paths  # noqa: E402
+from harness import paths, receivers  # noqa: E402
 from harness.machine import Machine, MachineError, stream, user_net  # noqa: E402
 from harness.newer import newer_qemu  # noqa: E402
 from harness.report import Report, skip_all  # noqa: E402
@@ -155,6 +155,30 @@ def trials(report, newer, cores):
             assert len(results) == 3, running.console()[-3000:]
 
 
+def keeps_apart(report, newer):
+    """The NIC's own port and a function beside each other: each hears its own address, in every way to receive."""
+    with tempfile.TemporaryDirectory() as folder, Wire(os.path.join(folder, "wire")) as wire, \
+            machine(newer, stream(wire.path), IOMMU, append=f"functions=2 ip={receivers.ADDRESS}/24",
+                    payload=receivers.payload(folder, [("environments = (", receivers.QUEUE)])) as running:
+        wire.connect()
+        own = running.wait_for(r"queued: ready: .* at (\S+)", 90)
+        running.wait_for("ready: from", 30, count=receivers.READY + 1)
+        nic, function = wire.arp(receivers.ADDRESS, receivers.ASKER, seconds=30), mac_of(own)
+        with report.test("what is for the NIC's own address comes to its port, and to no function"):
+            before = receivers.counts(wire, function, receivers.QUEUED)[0]
+            for port in (receivers.COPIED, receivers.EXCHANGED):
+                for _ in range(20):
+                    wire.send(receivers.marked(nic, port, 1000))
+                found = receivers.counts(wire, nic, port)
+                assert (found[0], found[2]) == (20, 0), f"port {port}: {found}\n{running.console()}"
+            assert receivers.counts(wire, function, receivers.QUEUED)[0] == before
+        with report.test("what is for a function comes to it, and not to the NIC's port"):
+            for _ in range(20):
+                wire.send(receivers.marked(function, receivers.COPIED, 1000))
+            assert receivers.counts(wire, function, receivers.QUEUED)[0] == before + 20
+            assert receivers.counts(wire, nic, receivers.COPIED)[0] == 20
+
+
 def main():
     newer = newer_qemu()
     if newer is None:
@@ -166,6 +190,7 @@ def main():
     refused(report, newer)
     serves(report, newer, "no IOMMU: a function that may be unprotected is given, and said so", "function-unprotected",
            [], [r"port 1, unprotected: there is no IOMMU", r"flow function: port 1 is a function that is unprotected"])
+    keeps_apart(report, newer)
     trials(report, newer, 2)
     report.exit()
 

@@ -202,6 +202,9 @@ void machine_timer(uint64_t deadline);
 /* Halts this core until an interrupt, a nudge or `deadline`. A nudge that came before is not lost.
  */
 void machine_idle(uint64_t deadline);
+/* Does what other cores and drivers wait for, as ring 3 and halts do by themselves: for who goes on
+ * looking for work where neither comes for long. */
+void machine_serve(void);
 void machine_random(void *to, size_t size);
 
 /* What there is to know at start, filled in before core_main. */

@@ -415,6 +415,7 @@ static struct pe *idle(struct core *core)
 
 void slots_keep_house(uint64_t now)
 {
+	machine_serve();
 	revoke_tick(now);
 	if (core_hooks)
 		core_hooks->keep(machine_core());

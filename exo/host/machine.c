@@ -273,6 +273,10 @@ void machine_idle(uint64_t deadline)
 	host.nudged[core_here] = 0;
 }
 
+void machine_serve(void)
+{
+}
+
 /* The same numbers in every run: xorshift64*. */
 void machine_random(void *to, size_t size)
 {

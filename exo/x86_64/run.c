@@ -236,6 +236,12 @@ void machine_run(struct machine_pe *pe, struct machine_trap *trap)
 		describe(cpu, &exit, trap);
 }
 
+void machine_serve(void)
+{
+	serve_drivers(cpu_this());
+	space_serve_flush();
+}
+
 void machine_idle(uint64_t deadline)
 {
 	struct cpu *cpu = cpu_this();

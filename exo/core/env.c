@@ -121,10 +121,10 @@ void pe_post(struct pe *pe, uint32_t events)
 
 void env_post(struct env *env, uint32_t core, uint32_t events)
 {
-	struct pe *pe = env_pe(env, core);
+	struct pe *pe = env->pes, *there;
 
-	if (!pe)
-		pe = env->pes;
+	if (pe && pe->core != core && (there = env_pe(env, core)))
+		pe = there;
 	if (pe)
 		pe_post(pe, events);
 }

@@ -12,7 +12,7 @@ struct core slots_cores[EXO_CORES_MAX];
 void slots_init(void)
 {
 	for (unsigned i = 0; i < EXO_CORES_MAX; i++)
-		slots_cores[i] = (struct core){.slot = EXO_SLOTS_PER_CORE - 1};
+		slots_cores[i] = (struct core){.number = i, .slot = EXO_SLOTS_PER_CORE - 1};
 }
 
 void core_send_soon(unsigned core)

@@ -123,7 +123,7 @@ int64_t slots_leaf_ring_wait(struct machine_pe *machine, uint64_t deadline, uint
                              uint64_t c)
 {
 	struct pe *pe = pe_of(machine);
-	struct core *core = this_core();
+	struct core *core = &slots_cores[pe->core];
 	int64_t result;
 
 	if (pe != core->current || machine->invoked || !machine_leaf_begin(machine))

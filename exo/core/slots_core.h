@@ -19,12 +19,13 @@ struct core {
 	uint64_t ready; /* atomic: of those, all whose PEs may be able to run before `due` */
 
 	/* This core's own. */
-	struct pe *current;          /* NULL: none */
-	struct env *payer;           /* who pays for the slot: its beginner */
-	uint64_t started;            /* when the slot began; what is before is paid */
-	uint64_t idle_since;         /* when `current` began to wait in place; 0: it does not */
-	const struct pe *asked;      /* whose RING_WAIT, declined as a leaf, has sent and polled */
-	struct pe *donee;            /* gets the rest of the slot */
+	struct pe *current;     /* NULL: none */
+	struct env *payer;      /* who pays for the slot: its beginner */
+	uint64_t started;       /* when the slot began; what is before is paid */
+	uint64_t idle_since;    /* when `current` began to wait in place; 0: it does not */
+	const struct pe *asked; /* whose RING_WAIT, declined as a leaf, has sent and polled */
+	struct pe *donee;       /* gets the rest of the slot */
+	unsigned number;
 	bool passed;                 /* the slot went on to a donee before anybody ran in it */
 	unsigned slot;               /* index in the vector */
 	uint64_t slot_end, save_end; /* save_end 0: the PE was not told of the end */
@@ -84,7 +85,7 @@ static inline uint64_t slots_poll(struct core *core)
 
 	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
 	extent_poll();
-	n = net_poll(machine_core(), SLOTS_POLL_BUDGET);
+	n = net_poll(core->number, SLOTS_POLL_BUDGET);
 	now = machine_tsc();
 	if (n != 0)
 		core->last_work = now;

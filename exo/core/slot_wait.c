@@ -26,17 +26,21 @@ static void begin_waiting(struct core *core, struct pe *pe, uint64_t deadline, u
 	pe->machine.waiting = true;
 }
 
-/* NICs that polls have looked at until now stay silent for a while yet. Done again where that while
- * is half over alone: the timer is dear. */
-static inline void stay_deaf(struct core *core, const struct pe *pe, uint64_t now)
+static __attribute__((noinline)) void deafen(struct core *core, const struct pe *pe, uint64_t now)
 {
-	uint64_t deaf = core_info->slot_ticks / SLOTS_DEAF_PART;
-
-	if (core->listen_at - now - deaf / 2 <= deaf / 2)
-		return;
 	core->listened = now;
 	slots_deafen(core, now);
 	slots_arm(core, pe);
+}
+
+/* NICs that polls have looked at until now stay silent for a while yet. Done again only where a
+ * `part` of it is over: the timer is dear. */
+static inline void stay_deaf(struct core *core, const struct pe *pe, uint64_t now, unsigned part)
+{
+	uint64_t deaf = core_info->slot_ticks / SLOTS_DEAF_PART, some = deaf / part;
+
+	if (__builtin_expect(core->listen_at - now - (deaf - some) > some, 0))
+		deafen(core, pe, now);
 }
 
 /* After a poll in vain. Whether the PE goes on waiting here: for what the slots' loop need not look
@@ -62,7 +66,7 @@ static __attribute__((noinline)) bool stay(struct core *core, struct pe *pe, uin
 	now = machine_tsc();
 	slots_keep_house(now);
 	core->slot_end = now + core_info->slot_ticks; /* what comes finds the timer set */
-	stay_deaf(core, pe, now);
+	stay_deaf(core, pe, now, 8);
 	slots_arm(core, pe);
 	return true;
 }
@@ -88,7 +92,7 @@ static inline void wait_here(struct core *core, struct pe *pe, uint64_t deadline
 			slots_arm(core, pe);
 		}
 	}
-	stay_deaf(core, pe, now);
+	stay_deaf(core, pe, now, 2);
 }
 
 /*

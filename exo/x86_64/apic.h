@@ -10,8 +10,8 @@
  * at 32 … 47. */
 enum {
 	VECTOR_DEVICES = 48,
-	VECTOR_TIMER = 240,
-	VECTOR_NUDGE = 241,
+	VECTOR_NUDGE = 239,
+	VECTOR_TIMER = 240, /* of higher priority class than all above: x86_take_timer */
 	VECTOR_ERROR = 254,
 	VECTOR_SPURIOUS = 255,
 };

@@ -619,6 +619,19 @@ x86_idle:
 	cli
 	ret
 
+/* void x86_take_timer(void): interrupts of the timer's priority class alone. The kernel runs with
+ * task priority 0. */
+	.globl x86_take_timer
+x86_take_timer:
+	movl $14, %eax
+	movq %rax, %cr8
+	sti
+	nop
+	cli
+	xorl %eax, %eax
+	movq %rax, %cr8
+	ret
+
 /* void x86_start_on(void *stack_top, void (*start)(void *), void *argument): leaves the old stack
  * for good. */
 	.globl x86_start_on

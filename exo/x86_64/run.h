@@ -14,6 +14,8 @@ struct x86_exit x86_enter(struct exo_regs *regs);
 void x86_switch(struct machine_pe *from, struct machine_pe *to);
 int x86_copy_user(void *to, const void *from, size_t size);
 void x86_idle(void);
+/* Takes the timer's interrupt, and no other one of consequence, where it has come. */
+void x86_take_timer(void);
 void x86_start_on(void *stack_top, void (*start)(void *), void *argument) __attribute__((noreturn));
 
 /* A trap taken in the kernel; `regs` may be changed, and are gone back to. */

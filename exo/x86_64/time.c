@@ -4,6 +4,7 @@
 #include "start.h"
 
 #include "apic.h"
+#include "run.h"
 #include "space.h"
 
 enum {
@@ -174,6 +175,9 @@ void machine_timer(uint64_t deadline)
 
 	if (deadline == cpu->timer_deadline)
 		return;
+	/* One that passed meanwhile would interrupt who runs next, in vain. */
+	if (x86_tsc() >= cpu->timer_deadline)
+		x86_take_timer();
 	cpu->timer_deadline = deadline;
 	if (apic_hz == 0)
 		apic_timer_deadline(deadline == UINT64_MAX ? 0 : deadline);

@@ -88,13 +88,13 @@ struct handler {
 };
 
 static struct machine_lock handlers_lock;
-static struct handler handlers[X86_CORES_MAX][VECTOR_TIMER - VECTOR_DEVICES];
+static struct handler handlers[X86_CORES_MAX][VECTOR_NUDGE - VECTOR_DEVICES];
 
 void interrupts_note(struct cpu *cpu, unsigned vector)
 {
 	if (vector == VECTOR_TIMER)
 		cpu->timer_deadline = UINT64_MAX;
-	else if (vector >= VECTOR_DEVICES && vector < VECTOR_TIMER)
+	else if (vector >= VECTOR_DEVICES && vector < VECTOR_NUDGE)
 		cpu->interrupts[vector / 64] |= 1ull << vector % 64;
 	if (vector >= VECTOR_DEVICES && vector < VECTOR_SPURIOUS)
 		apic_end_of_interrupt();
@@ -123,7 +123,7 @@ int x86_interrupt_alloc(unsigned core, void (*function)(void *), void *argument,
 	if (core >= X86_CORES_MAX)
 		return -EXO_ENOMEM;
 	machine_lock(&handlers_lock);
-	for (unsigned i = 0; i < VECTOR_TIMER - VECTOR_DEVICES && vector < 0; i++) {
+	for (unsigned i = 0; i < VECTOR_NUDGE - VECTOR_DEVICES && vector < 0; i++) {
 		if (handlers[core][i].function != NULL)
 			continue;
 		handlers[core][i] = (struct handler){function, argument};

@@ -114,43 +114,44 @@ static inline void deliver(unsigned core, struct net_packet *packet, struct flt_
 		net.cores[core].drops[packet->port].unmatched++;
 }
 
-/* Gives the first frames of a burst to the one who bound them, where only its ring is to be asked.
- * → how many. */
-static inline unsigned give_run(unsigned core, const struct net_packet *packets, unsigned n,
-                                struct net_binding_core *part, uint32_t accept)
+/* Gives frames to the one who bound them, where only its ring is to be asked. → how many. */
+static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, unsigned n,
+                                struct net_binding_core *part, struct net_run *run)
 {
-	uint64_t matched = 0, delivered = 0;
-
 	if (!part->ring || net_handler_of(part->binding))
 		return 0;
-	n = ring_deliver_run(part->ring, packets, n, accept, part->binding->id);
-	for (unsigned i = 0; i < n; i++) {
-		matched += packets[i].length;
-		delivered += accepted(&packets[i], accept);
-	}
+	run->binding = part->binding->id;
+	n = ring_deliver_run(part->ring, mbufs, n, run);
 	if (n == 0)
 		return 0;
-	net_count_matched(part, n, matched);
+	net_count_matched(part, n, run->matched);
 	part->counters.delivered_packets += n;
-	part->counters.delivered_bytes += delivered;
+	part->counters.delivered_bytes += run->delivered;
 	net_mark_binding(core, part);
 	net_mark_ring(core, part->ring, true);
 	return n;
 }
 
-/* Delivers the first frames of a burst, which are nobody else's, by a verdict of the cache, and
- * frees them. */
-static void deliver_run(struct burst *burst, unsigned n, struct flt_verdict verdict)
+/* Delivers frames, which are nobody else's, by a verdict of the cache, and frees them. */
+static void deliver_run(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
+                        struct flt_verdict verdict, uint64_t now)
 {
+	struct net_run run = {.timestamp = now, .accept = verdict.accept, .port = queue->port};
 	struct net_binding_core *part = verdict.owner;
-	unsigned given = n > 1 ? give_run(burst->core, burst->packets, n, part, verdict.accept) : 0;
+	unsigned given = give_run(queue->core, mbufs, n, part, &run);
 
-	if (n == 0)
-		return;
+	if (given > 0)
+		port_free(mbufs, given);
 	verdict.owner = part->binding;
-	for (unsigned i = given; i < n; i++)
-		deliver(burst->core, &burst->packets[i], verdict);
-	port_free_own(burst->packets, n);
+	for (; given < n; given++) {
+		struct net_packet packet;
+
+		net_describe(&packet, mbufs[given], queue->port, now);
+		packet.own = true;
+		deliver(queue->core, &packet, verdict);
+		if (packet.own)
+			port_free(&mbufs[given], 1);
+	}
 }
 
 /* The verdict, or the host bindings' where nobody else wants the frame; a sender wants none back.
@@ -168,29 +169,9 @@ static struct flt_verdict or_host(const struct burst *burst, unsigned i,
 	return verdict;
 }
 
-static inline void describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port,
-                            uint64_t now)
-{
-	const uint64_t told =
-	        RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
-
-	packet->mbuf = mbuf;
-	packet->length = mbuf->pkt_len;
-	packet->hash = 0;
-	packet->timestamp = now;
-	packet->port = port;
-	packet->flags = 0;
-	packet->own = false;
-	packet->sender = NULL;
-	if (!(mbuf->ol_flags & told))
-		return;
-	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
-	packet->flags = checksum_flags(mbuf->ol_flags);
-}
-
 void demux_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port)
 {
-	describe(packet, mbuf, port, machine_tsc());
+	net_describe(packet, mbuf, port, machine_tsc());
 	packet->own = true;
 }
 
@@ -230,7 +211,7 @@ static void deliver_first(struct burst *burst, unsigned i, const struct flt_frag
 	for (uint32_t k = 0; k < n; k++) {
 		struct net_packet early;
 
-		describe(&early, held[k].packet, packet->port, held[k].arrived);
+		net_describe(&early, held[k].packet, packet->port, held[k].arrived);
 		deliver(burst->core, &early, verdict);
 		rte_pktmbuf_free(held[k].packet);
 	}
@@ -307,7 +288,7 @@ static void gather(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, ui
 	if (segmented)
 		flush(burst); /* in order, and alone: there is one scratch area */
 	mbuf->port = port;
-	describe(&burst->packets[burst->n], mbuf, port, now);
+	net_describe(&burst->packets[burst->n], mbuf, port, now);
 	frame = &burst->frames[burst->n++];
 	frame->data =
 	        segmented ? rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, net.cores[burst->core].scratch)
@@ -346,19 +327,15 @@ static inline const struct flt_verdict *known_verdict(const struct net_queue *qu
 	                      mbuf->data_len);
 }
 
-/* The frame that came by itself, of a known verdict. false: it goes the way of many. */
-static inline bool put_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
-                            const struct flt_verdict *verdict)
+bool demux_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
+                const struct flt_verdict *verdict)
 {
-	struct net_binding_core *part = verdict ? verdict->owner : NULL;
-	struct net_packet packet;
+	struct net_run run = {
+	        .timestamp = machine_tsc(), .accept = verdict->accept, .port = queue->port};
 
-	if (!part)
+	if (give_run(queue->core, &mbuf, 1, verdict->owner, &run) == 0)
 		return false;
-	describe(&packet, mbuf, queue->port, machine_tsc());
-	if (give_run(queue->core, &packet, 1, part, verdict->accept) == 0)
-		return false;
-	rte_pktmbuf_free_seg(mbuf);
+	port_free(&mbuf, 1);
 	return true;
 }
 
@@ -371,59 +348,62 @@ static inline bool is_handled(const struct flt_verdict *verdict, const void *bef
 	       (part != before && part->binding && net_handler_of(part->binding));
 }
 
-static __attribute__((noinline)) unsigned demux_many(const struct net_queue *queue,
-                                                     struct rte_mbuf **mbufs, unsigned n,
-                                                     uint64_t generation,
-                                                     const struct flt_verdict *verdict)
+/* Has tables asked for frames that are like none before, all at once, and frees them. */
+static __attribute__((noinline)) void demux_unknown(const struct net_queue *queue,
+                                                    struct rte_mbuf **mbufs, unsigned n,
+                                                    uint64_t generation, uint64_t now)
 {
 	struct burst burst;
-	struct flt_verdict run = {0}; /* of the n_run frames in front of the burst's */
-	uint64_t now = machine_tsc();
-	unsigned i = 0, n_run = 0, n_late = 0;
 
 	burst.core = queue->core;
 	burst.port = &net.ports[queue->port];
 	burst.cache = queue->cache;
 	burst.generation = generation;
 	burst.n = 0;
-	do {
-		if (!verdict && n_late == 0 && mbufs[i]->nb_segs == 1)
-			verdict = known_verdict(queue, generation, mbufs[i]);
-		if (i > 0 && verdict && is_handled(verdict, run.owner))
-			break;
-		if (n_run > 0 &&
-		    (!verdict || verdict->owner != run.owner || verdict->accept != run.accept)) {
-			deliver_run(&burst, n_run, run);
-			n_run = 0;
-		}
-		if (verdict) {
-			run = *verdict;
-			describe(&burst.packets[n_run], mbufs[i], queue->port, now);
-			burst.packets[n_run++].own = true;
-		} else {
-			gather_or_drop(&burst, mbufs[i], queue->port, queue->queue, now);
-			mbufs[n_late++] = mbufs[i];
-		}
-		verdict = NULL;
-	} while (++i < n);
-	deliver_run(&burst, n_run, run);
+	for (unsigned i = 0; i < n; i++)
+		gather_or_drop(&burst, mbufs[i], queue->port, queue->queue, now);
 	flush(&burst);
-	for (unsigned late = 0; late < n_late; late++)
-		rte_pktmbuf_free(mbufs[late]);
-	net_finish(queue->core); /* before what may be answered next */
-	return i;
+	for (unsigned i = 0; i < n; i++)
+		rte_pktmbuf_free(mbufs[i]);
+}
+
+/* The verdict for a frame that may be like one before, or NULL. */
+static inline const struct flt_verdict *find_verdict(const struct net_queue *queue,
+                                                     uint64_t generation,
+                                                     const struct rte_mbuf *mbuf)
+{
+	return mbuf->nb_segs == 1 ? known_verdict(queue, generation, mbuf) : NULL;
 }
 
 unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                     uint64_t generation, const struct flt_verdict *verdict)
 {
-	if (n == 1 && mbufs[0]->nb_segs == 1) {
-		if (!verdict)
-			verdict = known_verdict(queue, generation, mbufs[0]);
-		if (put_lone(queue, mbufs[0], verdict))
-			return 1;
+	const uint64_t now = machine_tsc();
+	unsigned i = 0;
+
+	if (!verdict)
+		verdict = find_verdict(queue, generation, mbufs[0]);
+	while (verdict) {
+		const struct flt_verdict run = *verdict;
+		unsigned first = i;
+
+		do {
+			i++;
+			verdict = i < n ? find_verdict(queue, generation, mbufs[i]) : NULL;
+		} while (verdict && verdict->owner == run.owner && verdict->accept == run.accept &&
+		         !is_handled(verdict, run.owner));
+		deliver_run(queue, &mbufs[first], i - first, run, now);
+		if (verdict && is_handled(verdict, run.owner)) {
+			n = i;
+			break;
+		}
 	}
-	return demux_many(queue, mbufs, n, generation, verdict);
+	if (i < n) {
+		demux_unknown(queue, &mbufs[i], n - i, generation, now);
+		i = n;
+	}
+	net_finish(queue->core); /* before what may be answered next */
+	return i;
 }
 
 void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n)
@@ -443,7 +423,7 @@ void demux_local(unsigned core, const struct env *sender, uint16_t port, struct 
 	burst.cache = NULL; /* its verdicts depend on the sender, too */
 	burst.n = 1;
 	mbuf->port = port;
-	describe(&burst.packets[0], mbuf, port, machine_tsc());
+	net_describe(&burst.packets[0], mbuf, port, machine_tsc());
 	burst.packets[0].sender = sender;
 	/* Nothing could damage it on the way, and the port may have been left to sum it up. */
 	burst.packets[0].flags = EXO_DESC_L3_SUM_OK | EXO_DESC_L4_SUM_OK | EXO_DESC_LOCAL;

@@ -47,6 +47,9 @@ struct net_queue {
 	struct flt_xdp_buff buff; /* the frame that quick code has */
 };
 
+/* Delivers a frame that came by itself, of a known verdict. false: it goes the way of many. */
+bool demux_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
+                const struct flt_verdict *verdict);
 /* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
 void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
 /* Delivers frames up to one whose handler may have quick code; `verdict`: of the first, or NULL. →
@@ -118,6 +121,27 @@ static inline uint16_t checksum_flags(uint64_t ol_flags)
 	return flags;
 }
 
+/* What there is to know of a frame that a driver gave; the mbuf stays the caller's. */
+static inline void net_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port,
+                                uint64_t now)
+{
+	const uint64_t told =
+	        RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	packet->mbuf = mbuf;
+	packet->length = mbuf->pkt_len;
+	packet->hash = 0;
+	packet->timestamp = now;
+	packet->port = port;
+	packet->flags = 0;
+	packet->own = false;
+	packet->sender = NULL;
+	if (!(mbuf->ol_flags & told))
+		return;
+	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
+	packet->flags = checksum_flags(mbuf->ol_flags);
+}
+
 /* ---- loop.c ---- */
 
 enum loop_way {
@@ -155,10 +179,19 @@ enum ring_outcome {
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
                                uint32_t accept, uint16_t flags, uint64_t binding);
 
-/* The same for packets in a row, as far as each fits into one buffer that is filled in already. →
- * how many; the next one is ring_deliver's. */
-unsigned ring_deliver_run(struct net_ring *ring, const struct net_packet *packets, unsigned n,
-                          uint32_t accept, uint64_t binding);
+/* Frames in a row for one binding. */
+struct net_run {
+	uint64_t timestamp, binding;
+	uint64_t matched,
+	        delivered; /* bytes of those that were delivered: on the wire, and of them */
+	uint32_t accept;
+	uint16_t port;
+};
+
+/* The same for frames of a driver's in a row, as far as each fits into one buffer that is filled in
+ * already. → how many; the next one is ring_deliver's. */
+unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
+                          struct net_run *run);
 
 /* The i-th buffer that was taken; takes one more. false: there is none. */
 struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i);
@@ -348,8 +381,8 @@ extern struct port ports[EXO_PORTS_MAX];
 
 /* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
 int port_start(void);
-/* Frees the packets that are `own`. */
-void port_free_own(const struct net_packet *packets, unsigned n);
+/* Frees mbufs of a driver's, which are likely to be of one pool and nobody else's. */
+void port_free(struct rte_mbuf **mbufs, unsigned n);
 
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);

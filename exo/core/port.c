@@ -223,29 +223,22 @@ int64_t net_call_port_merge(uint64_t id)
 
 /* Of one segment, which nobody else has a share in and whose memory is its own: it can go back to
  * its pool as it is. */
-static bool plain(const struct rte_mbuf *mbuf)
+static inline bool plain(const struct rte_mbuf *mbuf)
 {
 	return rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf);
 }
 
-void port_free_own(const struct net_packet *packets, unsigned n)
+void port_free(struct rte_mbuf **mbufs, unsigned n)
 {
-	void *same[NET_BURST]; /* of one pool */
-	struct rte_mempool *pool = NULL;
-	unsigned n_same = 0;
+	struct rte_mempool *pool = mbufs[0]->pool;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *mbuf = packets[i].mbuf;
-
-		if (packets[i].own && plain(mbuf) && (!pool || mbuf->pool == pool)) {
-			pool = mbuf->pool;
-			same[n_same++] = mbuf;
-		} else if (packets[i].own) {
-			rte_pktmbuf_free(mbuf);
-		}
-	}
-	if (n_same > 0)
-		rte_mempool_put_bulk(pool, same, n_same);
+	while (i < n && plain(mbufs[i]) && mbufs[i]->pool == pool)
+		i++;
+	if (i > 0)
+		rte_mempool_put_bulk(pool, (void **)mbufs, i);
+	for (; i < n; i++)
+		rte_pktmbuf_free(mbufs[i]);
 }
 
 /* ---- Transmit ---- */

@@ -244,56 +244,84 @@ static inline uint32_t usual_room(const struct net_ring *ring)
 	return there < ring->size - used ? there : ring->size - used;
 }
 
-/* A page of the environment's, as the kernel sees it. */
-struct page {
-	uint64_t number;
-	uint8_t *at;
+/* A page as the kernel sees it, NULL where it is not the environment's. */
+static __attribute__((noinline)) uint8_t *know(uint32_t env, uint64_t number)
+{
+	return frame_owned(env, number) ? machine_frame(number) : NULL;
+}
+
+/* A ring's queues as they are while usual frames are put: nothing that an environment writes. */
+struct view {
+	const struct exo_desc *fill;
+	struct exo_desc *response;
+	uint32_t tail, head, mask, env, shorter; /* than what is exchanged, less one */
+	uint64_t number;                         /* of the page that is known, */
+	uint8_t *page;                           /* which lies here; NULL: none is */
 };
 
-static __attribute__((noinline)) bool know(struct page *page, uint32_t env, uint64_t number)
+static inline struct view look_at(const struct net_ring *ring)
 {
-	if (!frame_owned(env, number))
-		return false;
-	*page = (struct page){number, machine_frame(number)};
-	return true;
+	return (struct view){
+	        .fill = ring->request->desc,
+	        .response = ring->response->desc,
+	        .tail = ring->request_tail,
+	        .head = ring->response_head,
+	        .mask = ring->size - 1,
+	        .env = ring->env->id,
+	        .shorter = ring->exchange_least - 1,
+	        .number = UINT64_MAX,
+	};
 }
 
 /*
- * The usual frame: one segment, into one buffer within one page, the i-th of those that there is
+ * The usual frame: one segment, into one buffer within one page, the next of those that there is
  * place for. Its owner can't change before the end of the poll, so it needs no pin, and a page that
  * is known stays so; its descriptor is read once. false: it is not so, or the page is not the
  * environment's; nothing has happened then.
  */
-static inline __attribute__((always_inline)) bool put_usual(const struct net_ring *ring, uint32_t i,
+static inline __attribute__((always_inline)) bool put_usual(struct view *view,
                                                             const struct net_packet *packet,
                                                             uint32_t length, uint16_t flags,
-                                                            uint64_t binding, struct page *page)
+                                                            uint64_t binding)
 {
-	uint32_t mask = ring->size - 1;
-	const struct exo_desc *fill = &ring->request->desc[(ring->request_tail + i) & mask];
+	const struct exo_desc *fill = &view->fill[view->tail & view->mask];
 	uint64_t address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
 	uint64_t cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
 	uint32_t room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED), offset = address % 4096;
 	const struct rte_mbuf *mbuf = packet->mbuf;
+	uint64_t *to;
 
-	if (mbuf->nb_segs > 1 || packet->length >= ring->exchange_least - 1 || room < length ||
-	    room > EXO_FRAME_BYTES_MAX || length > 4096 - offset ||
-	    (address / 4096 != page->number && !know(page, ring->env->id, address / 4096)))
+	if (mbuf->nb_segs > 1 || packet->length >= view->shorter || room < length ||
+	    room > EXO_FRAME_BYTES_MAX || length > 4096 - offset)
 		return false;
-	copy_few(page->at + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
-	ring->response->desc[(ring->response_head + i) & mask] = (struct exo_desc){
-	        .address = address,
-	        .length = length,
-	        .flags = flags,
-	        .cookie = cookie,
-	        .timestamp = packet->timestamp,
-	        .wire_length = packet->length,
-	        .port = packet->port,
-	        .binding = (uint32_t)binding,
-	        .hash = packet->hash,
-	};
+	if (address / 4096 != view->number) {
+		view->number = address / 4096;
+		view->page = know(view->env, view->number);
+		if (!view->page)
+			return false;
+	}
+	copy_few(view->page + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
+	to = (uint64_t *)&view->response[view->head & view->mask];
+	to[0] = address;
+	to[1] = length | (uint64_t)flags << 32;
+	to[2] = cookie;
+	to[3] = packet->timestamp;
+	to[4] = packet->length | (uint64_t)packet->port << 32;
+	to[5] = (uint32_t)binding | (uint64_t)packet->hash << 32;
+	to[6] = to[7] = 0;
+	view->tail++;
+	view->head++;
 	return true;
 }
+
+_Static_assert(offsetof(struct exo_desc, length) == 8 && offsetof(struct exo_desc, flags) == 12 &&
+                       offsetof(struct exo_desc, cookie) == 16 &&
+                       offsetof(struct exo_desc, timestamp) == 24 &&
+                       offsetof(struct exo_desc, wire_length) == 32 &&
+                       offsetof(struct exo_desc, port) == 36 &&
+                       offsetof(struct exo_desc, binding) == 40 &&
+                       offsetof(struct exo_desc, hash) == 44,
+               "written a word at a time");
 
 /* Shows the environment the first n that were put. */
 static inline void show_usual(struct net_ring *ring, uint32_t n, uint64_t bytes)
@@ -307,9 +335,9 @@ static inline void show_usual(struct net_ring *ring, uint32_t n, uint64_t bytes)
 static inline bool deliver_usual(struct net_ring *ring, const struct net_packet *packet,
                                  uint32_t length, uint16_t flags, uint64_t binding)
 {
-	struct page page = {.number = UINT64_MAX};
+	struct view view = look_at(ring);
 
-	if (usual_room(ring) == 0 || !put_usual(ring, 0, packet, length, flags, binding, &page))
+	if (usual_room(ring) == 0 || !put_usual(&view, packet, length, flags, binding))
 		return false;
 	show_usual(ring, 1, length);
 	return true;
@@ -369,36 +397,41 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 	return deliver_else(ring, packet, length, flags, binding);
 }
 
-static inline unsigned deliver_run(struct net_ring *ring, const struct net_packet *packets,
-                                   unsigned n, uint32_t accept, uint64_t binding)
+static inline unsigned deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
+                                   struct net_run *run)
 {
-	struct page page = {.number = UINT64_MAX};
-	uint32_t room = usual_room(ring);
-	uint64_t bytes = 0;
-	unsigned i;
+	struct view view = look_at(ring);
+	uint32_t room = usual_room(ring), i;
+	uint64_t matched = 0, delivered = 0;
 
 	n = n < room ? n : room;
 	for (i = 0; i < n; i++) {
-		const struct net_packet *packet = &packets[i];
-		uint32_t length = accept < packet->length ? accept : packet->length;
+		struct net_packet packet;
+		uint32_t length;
 
-		if (!put_usual(ring, i, packet, length, flags_of(packet, accept), binding, &page))
+		net_describe(&packet, mbufs[i], run->port, run->timestamp);
+		length = run->accept < packet.length ? run->accept : packet.length;
+		if (!put_usual(&view, &packet, length, flags_of(&packet, run->accept),
+		               run->binding))
 			break;
-		bytes += length;
+		matched += packet.length;
+		delivered += length;
 	}
 	if (i > 0)
-		show_usual(ring, i, bytes);
+		show_usual(ring, i, delivered);
+	run->matched = matched;
+	run->delivered = delivered;
 	return i;
 }
 
-unsigned ring_deliver_run(struct net_ring *ring, const struct net_packet *packets, unsigned n,
-                          uint32_t accept, uint64_t binding)
+unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
+                          struct net_run *run)
 {
 	bool shared = net.n_pollers > 1;
 
 	if (shared)
 		machine_lock(&ring->lock);
-	n = deliver_run(ring, packets, n, accept, binding);
+	n = deliver_run(ring, mbufs, n, run);
 	if (shared)
 		machine_unlock(&ring->lock);
 	return n;

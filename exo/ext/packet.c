@@ -429,7 +429,8 @@ static __attribute__((noinline)) void finish_quick(const struct net_queue *queue
 	demux_describe(&packet, mbuf, queue->port);
 	if (act(queue->core, h, &h->counts[queue->core], &packet, mbuf, action, &buff))
 		demux_put(queue->core, &packet, quick->part->binding, UINT32_MAX);
-	port_free_own(&packet, 1);
+	if (packet.own)
+		port_free(&mbuf, 1);
 	net_finish(queue->core); /* before what may be answered next */
 }
 
@@ -574,9 +575,10 @@ static inline __attribute__((always_inline)) void answer_lone(struct net_queue *
 	/* A name for who follows a machine from outside: a frame came. */
 	__asm__ volatile(".globl net_poll.lone\nnet_poll.lone:");
 	quick = run_quick(queue, generation, *mbufs, false, &verdict, &action);
-	if (__builtin_expect(!quick, 0))
-		answer_frames(queue, mbufs, one);
-	else if (__builtin_expect(action != FLT_XDP_TX, 0))
+	if (!quick) {
+		if (!verdict || !demux_lone(queue, *mbufs, verdict))
+			answer_frames(queue, mbufs, one);
+	} else if (__builtin_expect(action != FLT_XDP_TX, 0))
 		finish_quick(queue, quick, *mbufs, action);
 	else if (__builtin_expect(!is_answer(queue, quick, *mbufs), 0))
 		finish_quick(queue, quick, *mbufs, FLT_XDP_TX);

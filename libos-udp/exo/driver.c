@@ -152,12 +152,22 @@ int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages)
 	return 0;
 }
 
-/* Packets that were sent quietly and are behind the tail by now. */
+/* A cookie behind the tail that is not of a buffer of ours which was sent quietly. */
+static __attribute__((noinline)) void reclaim_other(struct udp_exo *driver, uint64_t cookie)
+{
+	if (cookie != NO_BUFFER && (cookie & QUIET) &&
+	    was_in(driver, (uint32_t)cookie, PLACE_QUIET))
+		give_slot(driver, (uint32_t)cookie);
+}
+
+/* Packets that were sent quietly and are behind the tail by now; they have no pieces. */
 static void reclaim_quiet(struct udp_exo *driver)
 {
 	struct exo_ring *ring = &driver->tx;
 	const struct exo_desc *queue = ring->request->desc;
-	const uint32_t mask = ring->size - 1;
+	const uint32_t mask = ring->size - 1, n_buffers = driver->n_buffers;
+	struct udp_buffer *const buffers = driver->buffers;
+	uint32_t *const free = driver->free, n_free = driver->n_free;
 	/* Acquire: the kernel has read what is given back. */
 	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
 
@@ -166,12 +176,19 @@ static void reclaim_quiet(struct udp_exo *driver)
 		return;
 	}
 	for (uint32_t at = driver->tx_tail; at != tail; at++) {
-		uint64_t cookie = queue[at & mask].cookie;
+		/* One that was not sent quietly, or of no buffer, has a high bit set now. */
+		const uint64_t index = queue[at & mask].cookie ^ QUIET;
 
-		if (cookie != NO_BUFFER && (cookie & QUIET) &&
-		    was_in(driver, (uint32_t)cookie, PLACE_QUIET))
-			give(driver, (uint32_t)cookie);
+		if (__builtin_expect(index >= n_buffers || index < driver->slots, 0)) {
+			reclaim_other(driver, index ^ QUIET);
+		} else if (__builtin_expect(buffers[index].place != PLACE_QUIET, 0)) {
+			driver->strange++;
+		} else {
+			buffers[index].place = PLACE_FREE;
+			free[n_free++] = (uint32_t)index;
+		}
 	}
+	driver->n_free = n_free;
 	driver->tx_tail = tail;
 }
 
@@ -430,6 +447,7 @@ void driver_fill(struct udp_exo *driver)
 	uint32_t n_free = driver->n_free, *free = driver->free;
 	uint32_t head = driver->rx.request_head, mask = driver->rx.size - 1;
 	struct exo_desc *queue = driver->rx.request->desc;
+	const uint32_t shift = driver->shift, length = bytes_each(driver) - UDP_HEADROOM;
 	uint64_t base;
 
 	if (missing < driver->n_buffers / 16 || driver->n_free == 0 || driver->slots != 0)
@@ -443,8 +461,8 @@ void driver_fill(struct udp_exo *driver)
 		struct exo_desc *desc = &queue[(head + n) & mask];
 
 		desc->cookie = index;
-		desc->length = bytes_each(driver) - UDP_HEADROOM;
-		desc->address = base + ((uint64_t)index << driver->shift);
+		desc->length = length;
+		desc->address = base + ((uint64_t)index << shift);
 		buffers[index].place = PLACE_FILLED;
 	}
 	driver->n_free = n_free;
@@ -528,9 +546,10 @@ static inline __attribute__((always_inline)) struct udp_buffer *take_buffer(
 	return buffer;
 }
 
-/* A part of a packet that no buffer holds as a whole. */
-static __attribute__((noinline)) void receive_part(struct udp_exo *driver,
-                                                   const struct exo_desc *desc)
+/* A part of a packet that no buffer holds as a whole. → what the stack is to have; NULL: nothing.
+ */
+static __attribute__((noinline)) struct udp_buffer *take_part(struct udp_exo *driver,
+                                                              const struct exo_desc *desc)
 {
 	struct udp_exo_merged *merged = &driver->merged;
 	struct udp_buffer *buffer = take_buffer(driver, desc);
@@ -541,7 +560,7 @@ static __attribute__((noinline)) void receive_part(struct udp_exo *driver,
 		merged->header = 0;
 	if (buffer == NULL) {
 		merged->header = 0; /* what comes behind it has no place */
-		return;
+		return NULL;
 	}
 	if (first)
 		merged->interface =
@@ -549,9 +568,9 @@ static __attribute__((noinline)) void receive_part(struct udp_exo *driver,
 	buffer->interface = merged->interface;
 	if (first ? merged_begin(merged, buffer, desc->flags)
 	          : merged_go_on(merged, buffer, desc->flags))
-		udp_stack_input(driver->stack, buffer);
-	else
-		give(driver, (uint32_t)desc->cookie);
+		return buffer;
+	give(driver, (uint32_t)desc->cookie);
+	return NULL;
 }
 
 static inline void receive(struct udp_exo *driver, const struct exo_desc *desc)
@@ -560,14 +579,15 @@ static inline void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	struct udp_buffer *buffer;
 
 	if (__builtin_expect((desc->flags & EXO_DESC_MORE) | driver->merged.inside, 0)) {
-		receive_part(driver, desc);
-		return;
+		buffer = take_part(driver, desc);
+	} else {
+		buffer = take_buffer(driver, desc);
+		if (buffer != NULL)
+			buffer->interface =
+			        interface_of(driver, port, driver->tagged ? untag(buffer) : 0);
 	}
-	buffer = take_buffer(driver, desc);
-	if (buffer == NULL)
-		return;
-	buffer->interface = interface_of(driver, port, driver->tagged ? untag(buffer) : 0);
-	udp_stack_input(driver->stack, buffer);
+	if (buffer != NULL)
+		udp_stack_input(driver->stack, buffer); /* called here alone: it becomes one */
 }
 
 static void take_burst(struct udp_exo *driver, uint32_t n)

@@ -285,6 +285,30 @@ void flow_run(struct udp_stack *stack, uint64_t now)
 		flow_forget(stack);
 }
 
+/* As udp_sum_add, which it spares for few bytes. */
+static inline uint64_t add_few(uint64_t sum, const uint8_t *at, uint32_t size)
+{
+	if (size >= 32)
+		return udp_sum_add(sum, at, size);
+	if (size & 16) {
+		sum += (uint64_t)load32(at) + load32(at + 4) + load32(at + 8) + load32(at + 12);
+		at += 16;
+	}
+	if (size & 8) {
+		sum += (uint64_t)load32(at) + load32(at + 4);
+		at += 8;
+	}
+	if (size & 4) {
+		sum += load32(at);
+		at += 4;
+	}
+	if (size & 2) {
+		sum += (uint64_t)at[0] | (uint64_t)at[1] << 8;
+		at += 2;
+	}
+	return size & 1 ? sum + *at : sum;
+}
+
 /* The header of an answer, over the question's. `size`: bytes of data. */
 static void turn_round(uint8_t *frame, struct flow *flow, const struct udp_socket *socket,
                        uint32_t size)
@@ -301,8 +325,7 @@ static void turn_round(uint8_t *frame, struct flow *flow, const struct udp_socke
 	store16(ip + IP4_ID, id);
 	store16(ip + IP4_CHECKSUM, udp_sum_finish(flow->ip_sum + length + id));
 	store16(udp + UDP_LENGTH, udp_length);
-	check = udp_sum_finish(
-	        udp_sum_add(flow->udp_sum + 2ull * udp_length, udp + UDP_SIZE, size));
+	check = udp_sum_finish(add_few(flow->udp_sum + 2ull * udp_length, udp + UDP_SIZE, size));
 	store16(udp + UDP_CHECKSUM, check != 0 ? check : 0xffff); /* 0 would mean: none */
 }
 

@@ -38,9 +38,9 @@ static int complain(const char *what)
 }
 
 /* 0 where the machine's clock was never set: better no date than a wrong one. */
-static uint64_t wall_seconds(void)
+static uint64_t wall_seconds(uint64_t now)
 {
-	uint64_t seconds = exo_time_wall_ns() / SECOND_NS;
+	uint64_t seconds = (exo_info()->wall_boot_ns + now) / SECOND_NS;
 
 	return seconds > YEAR_2020 ? seconds : 0;
 }
@@ -173,7 +173,9 @@ static bool more_came(void)
 static _Noreturn void serve(void)
 {
 	for (;;) {
-		(void)http_server_run(server, exo_time_now_ns(), wall_seconds());
+		uint64_t now = exo_time_now_ns();
+
+		(void)http_server_run(server, now, wall_seconds(now));
 		for (unsigned i = 0; i < n_nets; i++)
 			(void)udp_exo_turn(&nets[i].driver);
 		if (!more_came())
@@ -186,7 +188,7 @@ static _Noreturn void serve(void)
 
 int exo_main(void)
 {
-	int files = content_open(wall_seconds());
+	int files = content_open(wall_seconds(exo_time_now_ns()));
 
 	if (files < 0)
 		return complain(exo_error_text(files));

@@ -252,6 +252,12 @@ uint64_t tcp_stack_run(struct tcp_stack *stack)
 	return tcp_stack_deadline(stack);
 }
 
+bool tcp_stack_rests(const struct tcp_stack *stack, uint64_t told)
+{
+	return stack->n_gathered == 0 && stack->late_conn == NULL && stack->wheel.next >= told &&
+	       (stack->timewait_oldest == NULL || stack->timewait_oldest->expires >= told);
+}
+
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack)
 {
 	bool now = stack->n_gathered > 0 || stack->late_conn != NULL;

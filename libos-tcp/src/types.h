@@ -123,7 +123,8 @@ enum { WHEEL_LEVELS = 7, WHEEL_SLOTS = 64, WHEEL_TICK_BITS = 16 };
 
 struct wheel {
 	uint64_t tick; /* slots before this one have been run */
-	uint64_t next; /* nothing is due before; 0: not known */
+	uint64_t next; /* nothing is due before */
+	bool sure;     /* it is a timer's, or a slot's; else what it was of is gone */
 	uint64_t used[WHEEL_LEVELS];
 	struct timer *slots[WHEEL_LEVELS * WHEEL_SLOTS];
 };

@@ -24,6 +24,7 @@ static bool on_input(void *context, const struct udp_transport_packet *packet)
 	/* When it arrived is what the clock says while it is worked on. */
 	tcp_stack_clock(glue->tcp, packet->buffer->time != 0 ? packet->buffer->time
 	                                                     : udp_transport_now(glue->udp));
+	glue->clocked = true;
 	return tcp_stack_input(glue->tcp, &arrival);
 }
 
@@ -48,12 +49,24 @@ static uint64_t on_run(void *context, uint64_t now)
 	struct tcp_udp *glue = context;
 
 	tcp_stack_clock(glue->tcp, now);
-	return tcp_stack_run(glue->tcp);
+	glue->told = tcp_stack_run(glue->tcp);
+	return glue->told;
+}
+
+/* What the application does next is done by the clock that a segment has set, or on_run sets. */
+static bool on_rests(void *context)
+{
+	struct tcp_udp *glue = context;
+	bool clocked = glue->clocked;
+
+	glue->clocked = false;
+	return clocked && tcp_stack_rests(glue->tcp, glue->told);
 }
 
 _Static_assert((int)TCP_PIECES_MAX <= (int)UDP_PIECES_MAX, "a packet's pieces fit");
 
-static const struct udp_transport transport = {.input = on_input, .error = on_error, .run = on_run};
+static const struct udp_transport transport = {
+        .input = on_input, .error = on_error, .run = on_run, .rests = on_rests};
 
 enum { PIECES_MIN = 2048 }; /* bytes of payload below which a copy is cheaper than pins and frees */
 

@@ -16,6 +16,7 @@ void wheel_init(struct wheel *wheel, uint64_t now)
 	memset(wheel, 0, sizeof *wheel);
 	wheel->tick = now >> WHEEL_TICK_BITS;
 	wheel->next = UINT64_MAX;
+	wheel->sure = true;
 }
 
 static void place(struct wheel *wheel, struct timer *timer)
@@ -44,8 +45,10 @@ void wheel_add(struct wheel *wheel, struct timer *timer, uint64_t expires)
 	if (timer->link != NULL)
 		wheel_remove(wheel, timer);
 	timer->expires = expires;
-	if (expires < wheel->next)
+	if (expires < wheel->next) {
 		wheel->next = expires;
+		wheel->sure = true;
+	}
 	place(wheel, timer);
 }
 
@@ -58,7 +61,7 @@ void wheel_remove(struct wheel *wheel, struct timer *timer)
 		timer->next->link = timer->link;
 	timer->link = NULL;
 	if (timer->expires <= wheel->next)
-		wheel->next = 0;
+		wheel->sure = false;
 	if (wheel->slots[timer->slot] == NULL)
 		wheel->used[timer->slot / WHEEL_SLOTS] &= ~(1ull << timer->slot % WHEEL_SLOTS);
 }
@@ -160,15 +163,17 @@ struct timer *wheel_due(struct wheel *wheel, uint64_t now)
 {
 	struct timer *timer;
 
-	if (now < wheel->next)
+	if (now < wheel->next && wheel->sure)
 		return NULL;
 	timer = take_due(wheel, now);
-	if (timer == NULL)
+	if (timer == NULL) {
 		wheel->next = find_next(wheel);
+		wheel->sure = true;
+	}
 	return timer;
 }
 
 uint64_t wheel_deadline(const struct wheel *wheel)
 {
-	return wheel->next != 0 ? wheel->next : find_next(wheel);
+	return wheel->sure ? wheel->next : find_next(wheel);
 }

@@ -690,7 +690,7 @@ void udp_exo_wait(struct udp_exo *driver, uint64_t ns)
 
 void udp_exo_wait_until(struct udp_exo *driver, uint64_t ns)
 {
-	rest(driver, earlier(driver->due, tsc_of(ns)));
+	rest(driver, ns >= driver->deadline ? driver->due : tsc_of(ns));
 }
 
 _Noreturn void udp_exo_serve(struct udp_exo *driver)

@@ -575,6 +575,7 @@ int udp_send_raw(struct udp_stack *stack, const struct send *send, uint16_t from
 /* Only where stack->transport is set. */
 void transport_input(struct packet *packet);
 uint64_t transport_run(struct udp_stack *stack, uint64_t now);
+bool transport_rests(const struct udp_stack *stack);
 
 /* ---- udp_input.c, socket.c ---- */
 

@@ -164,7 +164,7 @@ uint64_t udp_stack_run(struct udp_stack *stack)
 
 bool udp_stack_rests(const struct udp_stack *stack)
 {
-	return !stack->stirred && stack->loop.n == 0 && stack->transport == NULL;
+	return !stack->stirred && stack->loop.n == 0 && transport_rests(stack);
 }
 
 const struct udp_counters *udp_stack_counters(const struct udp_stack *stack)

@@ -59,6 +59,14 @@ uint64_t transport_run(struct udp_stack *stack, uint64_t now)
 	                                : UINT64_MAX;
 }
 
+bool transport_rests(const struct udp_stack *stack)
+{
+	const struct udp_transport *transport = stack->transport;
+
+	return transport == NULL ||
+	       (transport->rests != NULL && transport->rests(stack->transport_context));
+}
+
 uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
                             struct udp_ip *local)
 {

@@ -174,6 +174,8 @@ void tcp_stack_error(struct tcp_stack *stack, const struct udp_ip *local,
 uint64_t tcp_stack_run(struct tcp_stack *stack);
 /* The same deadline, without doing anything. */
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack);
+/* Whether tcp_stack_run has nothing to do before `told`, a deadline that it returned. */
+bool tcp_stack_rests(const struct tcp_stack *stack, uint64_t told);
 
 const struct tcp_counters *tcp_stack_counters(const struct tcp_stack *stack);
 

@@ -16,6 +16,8 @@ struct tcp_udp {
 	struct udp_stack *udp;
 	struct tcp_stack *tcp;
 	uint64_t drops; /* segments for which the driver had no buffer */
+	uint64_t told;  /* the deadline that the stack said last */
+	bool clocked;   /* the stack's clock was set since somebody asked whether it rests */
 };
 
 /* Makes a stream stack in `memory` (as tcp_stack_create) above `udp`, from whose driver time,

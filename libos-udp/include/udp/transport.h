@@ -38,6 +38,9 @@ struct udp_transport {
 	              uint32_t value);
 	/* From udp_stack_run. → when to be called again at the latest. */
 	uint64_t (*run)(void *context, uint64_t now);
+	/* Whether `run` has nothing to do before the time that it told last, not even to look at
+	   the clock; NULL: nobody knows. */
+	bool (*rests)(void *context);
 };
 
 /* Hands the protocol (PROTOCOL_TCP; one only) to a transport; NULL: to nobody again. *transport

@@ -30,6 +30,7 @@ static struct tcp_exo nets[NETS_MAX];
 static unsigned n_nets;
 static struct http_server *server;
 static struct exo_pages memory; /* the server's: it sends from there too */
+static const char *stack_name;  /* to be told at /stats; NULL: nothing is told there */
 
 static int complain(const char *what)
 {
@@ -86,12 +87,11 @@ static int listen_all(struct tcp_stack *stack)
 
 static const struct http_resource *find(void *context, const struct http_request *request)
 {
-	const char *stack = argument("stack=", 0);
 	struct stats stats;
 
-	if (stack == NULL || !stats_wanted(request))
+	if (stack_name == NULL || !stats_wanted(request))
 		return content_find(context, request);
-	stats = (struct stats){.stack = stack,
+	stats = (struct stats){.stack = stack_name,
 	                       .connections = server->counters.accepted,
 	                       .open = server->in_use,
 	                       .requests = server->counters.requests,
@@ -190,6 +190,7 @@ int exo_main(void)
 {
 	int files = content_open(wall_seconds(exo_time_now_ns()));
 
+	stack_name = argument("stack=", 0);
 	if (files < 0)
 		return complain(exo_error_text(files));
 	if (sums_open() < 0)

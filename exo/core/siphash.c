@@ -16,7 +16,7 @@ static uint64_t rotate(uint64_t x, unsigned bits)
 	return x << bits | x >> (64 - bits);
 }
 
-static void round_once(struct state *s)
+static inline __attribute__((always_inline)) void round_once(struct state *s)
 {
 	s->v0 += s->v1;
 	s->v2 += s->v3;
@@ -41,10 +41,17 @@ static void absorb(struct state *s, uint64_t word)
 /* The last word: what is left of the data, and the length's low byte on top. */
 static uint64_t last_word(const uint8_t *rest, size_t size)
 {
-	uint64_t word = 0;
+	uint64_t word = (uint64_t)size << 56;
 
-	memcpy(&word, rest, size & 7);
-	return word | (uint64_t)size << 56;
+	for (unsigned i = size & 3; i > 0; i--)
+		word |= (uint64_t)rest[(size & 4) + i - 1] << 8 * ((size & 4) + i - 1);
+	if (size & 4) {
+		uint32_t half;
+
+		memcpy(&half, rest, sizeof half);
+		word |= half;
+	}
+	return word;
 }
 
 uint64_t exo_siphash(const uint64_t key[2], const void *data, size_t size)

@@ -66,18 +66,19 @@ void timewait_enter(struct tcp_conn *conn)
 	struct timewait *timewait = make(stack);
 	struct timewait **at = chain(stack, conn->hash);
 
-	*timewait = (struct timewait){.hash_next = *at,
-	                              .stack = stack,
-	                              .at = conn->at,
-	                              .hash = conn->hash,
-	                              .rcv_nxt = conn->rcv_nxt,
-	                              .snd_nxt = conn->snd_nxt,
-	                              .rcv_wnd = conn->rcv_wnd,
-	                              .rcv_scale = conn->rcv_scale,
-	                              .timestamps = conn->timestamps,
-	                              .ts_recent = conn->ts_recent,
-	                              .ts_recent_ms = conn->ts_recent_ms,
-	                              .ts_offset = conn->ts_offset};
+	timewait->hash_next = *at;
+	timewait->stack = stack;
+	timewait->at = conn->at;
+	timewait->hash = conn->hash;
+	timewait->rcv_nxt = conn->rcv_nxt;
+	timewait->snd_nxt = conn->snd_nxt;
+	timewait->rcv_wnd = conn->rcv_wnd;
+	timewait->rcv_scale = conn->rcv_scale;
+	timewait->timestamps = conn->timestamps;
+	timewait->ts_recent = conn->ts_recent;
+	timewait->ts_recent_ms = conn->ts_recent_ms;
+	timewait->ts_offset = conn->ts_offset;
+	timewait->oow_ms = 0;
 	*at = timewait;
 	age_append(stack, timewait);
 	conn_end(conn, TCP_CAUSE_FINISHED);

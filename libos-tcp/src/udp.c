@@ -158,7 +158,8 @@ static void send_pieces(struct tcp_udp *glue, const struct tcp_packet *packet, u
 		glue->drops++;
 }
 
-static void op_output(void *context, const struct tcp_packet *packet)
+/* What may leave in pieces, or has to be cut. */
+static __attribute__((noinline)) void output_large(void *context, const struct tcp_packet *packet)
 {
 	struct tcp_piece pieces[TCP_PIECES_MAX];
 	uint8_t header[TCP_HEADER_MAX];
@@ -175,6 +176,14 @@ static void op_output(void *context, const struct tcp_packet *packet)
 	}
 	for (uint32_t i = 0; tcp_packet_cut(packet, i, &segment, header, pieces); i++)
 		send_copy(context, &segment);
+}
+
+static void op_output(void *context, const struct tcp_packet *packet)
+{
+	if (packet->size < PIECES_MIN && packet->segment_size == 0)
+		send_copy(context, packet);
+	else
+		output_large(context, packet);
 }
 
 static void op_release(void *context, void *buffer)

@@ -365,8 +365,7 @@ static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *
 	uint32_t n;
 
 	*used = 0;
-	while (parsed == HTTP_HEAD ||
-	       (parsed == HTTP_END && *used < span->size && tcp_send_space(conn->tcp) > 0)) {
+	do {
 		const uint8_t *at = span->data + *used;
 		struct http_known *known = NULL;
 
@@ -382,7 +381,8 @@ static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *
 			http_request_reset(&conn->request);
 		if (known != NULL || parsed == HTTP_END)
 			next_request(conn);
-	}
+	} while (parsed == HTTP_HEAD ||
+	         (parsed == HTTP_END && *used < span->size && tcp_send_space(conn->tcp) > 0));
 	if (parsed == HTTP_WRONG) {
 		answer_wrong(conn, conn->request.status);
 		return false;

@@ -30,7 +30,7 @@ static inline __attribute__((always_inline)) void round_once(struct state *s)
 	s->v2 = rotate(s->v2, 32);
 }
 
-static void absorb(struct state *s, uint64_t word)
+static inline __attribute__((always_inline)) void absorb(struct state *s, uint64_t word)
 {
 	s->v3 ^= word;
 	round_once(s);

@@ -237,16 +237,27 @@ static void odd_input(struct tcp_stack *stack, const struct segment *segment,
 		transmit_refusal(stack, segment);
 }
 
+static void find_ends(const struct tcp_arrival *arrival, struct endpoints *at)
+{
+	at->local = arrival->dst;
+	at->remote = arrival->src;
+	at->local_port = wire_get16(arrival->segment + H_DST);
+	at->remote_port = wire_get16(arrival->segment + H_SRC);
+}
+
 /* Nobody's connection: half-open, in TIME-WAIT, a listener's, or nobody's at all. Out of line, so
  * that the usual way needs few registers. */
 static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struct segment *segment,
-                                                  const struct endpoints *at, uint32_t hash)
+                                                  uint32_t hash)
 {
+	struct endpoints ends;
+	const struct endpoints *at = &ends;
 	struct tcp_listener *listener;
 	struct timewait *timewait;
 	struct request *request;
 	uint32_t iss = 0, *chosen = NULL;
 
+	find_ends(segment->arrival, &ends);
 	if (!ends_valid(at)) {
 		stack->count.drop_address++;
 		return;
@@ -277,29 +288,54 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 	transmit_refusal(stack, segment);
 }
 
+/* The connection of a segment, if there is one; over IPv4 nothing is copied for the question. */
+static inline struct tcp_conn *find_conn(struct tcp_stack *stack, const struct tcp_arrival *arrival,
+                                         uint32_t *hash)
+{
+	uint32_t remote, local, ports;
+	struct tcp_conn *conn;
+	struct endpoints at;
+
+	if (unlikely(arrival->src.family != 4 || arrival->dst.family != 4)) {
+		find_ends(arrival, &at);
+		*hash = lookup_hash(stack, &at);
+		return lookup_conn(stack, &at, *hash);
+	}
+	remote = lookup_word(arrival->src.bytes);
+	local = lookup_word(arrival->dst.bytes);
+	ports = wire_get32(arrival->segment + H_SRC);
+	*hash = lookup_hash4(stack, remote, local, ports);
+	conn = stack->conns[*hash & stack->conn_mask];
+	while (conn != NULL &&
+	       ((lookup_word(conn->at.remote.bytes) ^ remote) |
+	        (lookup_word(conn->at.local.bytes) ^ local) |
+	        (lookup_word(&conn->at.local_port) ^ ports) | (conn->at.remote.family ^ 4u)) != 0)
+		conn = conn->hash_next;
+	return conn;
+}
+
+_Static_assert(offsetof(struct endpoints, remote_port) ==
+                       offsetof(struct endpoints, local_port) + sizeof(uint16_t),
+               "as a little-endian word: the remote port above the local one");
+
 bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 {
 	struct segment segment;
-	struct endpoints at;
 	struct tcp_conn *conn;
 	uint32_t hash;
 
 	stack->count.segments_in++;
 	if (unlikely(!segment_parse(stack, arrival, &segment)))
 		return false;
-	at.local = arrival->dst;
-	at.remote = arrival->src;
-	at.local_port = wire_get16(arrival->segment + H_DST);
-	at.remote_port = wire_get16(arrival->segment + H_SRC);
-	hash = lookup_hash(stack, &at);
-	conn = lookup_conn(stack, &at, hash);
-	if (stack->late_conn != NULL && !(stack->late_conn == conn && supersedes(conn, &segment))) {
+	conn = find_conn(stack, arrival, &hash);
+	if (unlikely(stack->late_conn != NULL) &&
+	    !(stack->late_conn == conn && supersedes(conn, &segment))) {
 		input_late(stack); /* whereupon the application may end any connection */
-		conn = lookup_conn(stack, &at, hash);
+		conn = find_conn(stack, arrival, &hash);
 	}
 	if (likely(conn != NULL))
 		conn_input(conn, &segment);
 	else
-		other_input(stack, &segment, &at, hash);
+		other_input(stack, &segment, hash);
 	return segment.kept;
 }

@@ -40,6 +40,29 @@ uint32_t timestamp_offset(struct tcp_stack *stack, const struct endpoints *at);
 
 /* ---- lookup.c ---- */
 
+static inline uint64_t lookup_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint32_t lookup_word(const void *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
+/* lookup_hash of IPv4's: addresses as they lie in memory; the remote port above the local one. */
+static inline uint32_t lookup_hash4(const struct tcp_stack *stack, uint32_t remote, uint32_t local,
+                                    uint32_t ports)
+{
+	return (uint32_t)lookup_fold(((uint64_t)local << 32 | remote) ^ stack->lookup_secret[0],
+	                             ports ^ stack->lookup_secret[1]);
+}
+
 uint32_t lookup_hash(const struct tcp_stack *stack, const struct endpoints *at);
 struct tcp_conn *lookup_conn(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash);
 void lookup_insert(struct tcp_conn *conn, uint32_t hash);
@@ -319,6 +342,8 @@ void listen_syn(struct tcp_listener *listener, struct segment *segment, const st
 /* A segment for a half-open connection. */
 void listen_request(struct request *request, struct segment *segment, uint32_t hash);
 void listen_timer(struct request *request);
+/* The first timeouts that are due. */
+void listen_run(struct tcp_stack *stack);
 void listen_forget(struct request *request);
 /* Makes a full connection of a request and lets it take the segment. */
 void listen_complete(struct request *request, struct segment *segment);

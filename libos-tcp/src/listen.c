@@ -119,6 +119,7 @@ int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_opt
 	if (options->congestion >= TCP_CONGESTIONS)
 		return -TCP_EINVAL;
 	listener->options = *options;
+	listener->offered_mss = 0;
 	return 0;
 }
 
@@ -166,6 +167,42 @@ void listen_ready(struct tcp_conn *conn)
 
 /* ---- Half-open connections ---- */
 
+static void age_append(struct tcp_stack *stack, struct request *request)
+{
+	const struct tcp_config *config = &stack->config;
+
+	request->expires =
+	        stack->now + min_u32(config->rto_initial_ms, config->rto_max_ms) * NS_PER_MS;
+	request->younger = NULL;
+	request->elder = stack->request_newest;
+	if (request->elder != NULL)
+		request->elder->younger = request;
+	else
+		stack->request_oldest = request;
+	stack->request_newest = request;
+}
+
+static void age_remove(struct tcp_stack *stack, struct request *request)
+{
+	request->expires = 0;
+	if (request->elder != NULL)
+		request->elder->younger = request->younger;
+	else
+		stack->request_oldest = request->younger;
+	if (request->younger != NULL)
+		request->younger->elder = request->elder;
+	else
+		stack->request_newest = request->elder;
+}
+
+static void unschedule(struct tcp_stack *stack, struct request *request)
+{
+	if (request->expires != 0)
+		age_remove(stack, request);
+	else
+		wheel_remove(&stack->wheel, &request->timer);
+}
+
 void listen_forget(struct request *request)
 {
 	struct tcp_stack *stack = request->listener->stack;
@@ -174,7 +211,7 @@ void listen_forget(struct request *request)
 	while (*at != request)
 		at = &(*at)->hash_next;
 	*at = request->hash_next;
-	wheel_remove(&stack->wheel, &request->timer);
+	unschedule(stack, request);
 	pool_put(&stack->request_pool, request);
 }
 
@@ -183,6 +220,11 @@ static void schedule(struct tcp_stack *stack, struct request *request)
 	const struct tcp_config *config = &stack->config;
 	uint64_t wait = (uint64_t)config->rto_initial_ms << min_u32(request->tries, 16);
 
+	/* Few are answered twice; for those who are not, a queue is timer enough. */
+	if (request->tries == 0) {
+		age_append(stack, request);
+		return;
+	}
 	wheel_add(&stack->wheel, &request->timer,
 	          stack->now + min_u64(wait, config->rto_max_ms) * NS_PER_MS);
 }
@@ -231,6 +273,30 @@ void listen_timer(struct request *request)
 	schedule(stack, request);
 }
 
+void listen_run(struct tcp_stack *stack)
+{
+	struct request *request;
+
+	while ((request = stack->request_oldest) != NULL && request->expires <= stack->now) {
+		age_remove(stack, request);
+		listen_timer(request);
+	}
+}
+
+/* The window that we offer: most often the one that was offered last. */
+static void offer(struct tcp_listener *listener, struct request *request)
+{
+	uint32_t mss = request->advertised_mss - (request->timestamps ? H_TIMESTAMPS : 0u);
+
+	if (mss != listener->offered_mss) {
+		window_initial(listener->stack, &listener->options, mss, &listener->offered_window,
+		               &listener->offered_scale);
+		listener->offered_mss = mss;
+	}
+	request->rcv_wnd = listener->offered_window;
+	request->rcv_scale = request->scaling ? listener->offered_scale : 0;
+}
+
 /* What the SYN says, and what we answer. false: there is no way back to the peer. */
 static bool fill(struct tcp_listener *listener, struct request *request,
                  const struct segment *segment, const struct endpoints *at, const uint32_t *iss)
@@ -268,11 +334,7 @@ static bool fill(struct tcp_listener *listener, struct request *request,
 	request->ts_offset = timestamp_offset(stack, at);
 	request->advertised_mss =
 	        (uint16_t)(own->max_segment != 0 ? min_u32(mss, own->max_segment) : mss);
-	window_initial(stack, own,
-	               request->advertised_mss - (request->timestamps ? H_TIMESTAMPS : 0u),
-	               &request->rcv_wnd, &request->rcv_scale);
-	if (!request->scaling)
-		request->rcv_scale = 0;
+	offer(listener, request);
 	return true;
 }
 
@@ -416,7 +478,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 	/* The SYN again: our answer was lost. */
 	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN && segment->seq == request->irs && !old) {
 		transmit_syn_ack(stack, request);
-		wheel_remove(&stack->wheel, &request->timer);
+		unschedule(stack, request);
 		schedule(stack, request);
 		return;
 	}

@@ -6,60 +6,29 @@
  */
 #include "internal.h"
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 uint32_t lookup_hash(const struct tcp_stack *stack, const struct endpoints *at)
 {
 	uint64_t words[2], local;
 	uint64_t ports = (uint64_t)at->remote_port << 16 | at->local_port;
 
-	if (at->remote.family == 4) {
-		memcpy(words, at->remote.bytes, 4);
-		memcpy((uint8_t *)words + 4, at->local.bytes, 4);
-		return (uint32_t)fold(words[0] ^ stack->lookup_secret[0],
-		                      ports ^ stack->lookup_secret[1]);
-	}
+	if (at->remote.family == 4)
+		return lookup_hash4(stack, lookup_word(at->remote.bytes),
+		                    lookup_word(at->local.bytes), (uint32_t)ports);
 	memcpy(words, at->remote.bytes, 16);
 	memcpy(&local, at->local.bytes + (at->local.family == 6 ? 8 : 0), 8);
-	ports = fold((ports << 32 | at->remote.family) ^ stack->lookup_secret[1],
-	             local ^ stack->lookup_secret[2]);
+	ports = lookup_fold((ports << 32 | at->remote.family) ^ stack->lookup_secret[1],
+	                    local ^ stack->lookup_secret[2]);
 	if (at->remote.family == 6)
-		ports = fold(ports, words[1] ^ stack->lookup_secret[0]);
-	return (uint32_t)fold(words[0] ^ stack->lookup_secret[0] ^ ports,
-	                      stack->lookup_secret[1] | 1);
+		ports = lookup_fold(ports, words[1] ^ stack->lookup_secret[0]);
+	return (uint32_t)lookup_fold(words[0] ^ stack->lookup_secret[0] ^ ports,
+	                             stack->lookup_secret[1] | 1);
 }
 
-static uint32_t word_at(const void *at)
+static bool same(const struct endpoints *a, const struct endpoints *b)
 {
-	uint32_t word;
-
-	memcpy(&word, at, sizeof word);
-	return word;
+	return a->remote_port == b->remote_port && a->local_port == b->local_port &&
+	       udp_ip_equal(&a->remote, &b->remote) && udp_ip_equal(&a->local, &b->local);
 }
-
-/* What tells two connections of IPv4 apart comes first, without a branch. */
-static inline bool same(const struct endpoints *a, const struct endpoints *b)
-{
-	uint32_t differ = (word_at(&a->local_port) ^ word_at(&b->local_port)) |
-	                  (word_at(a->remote.bytes) ^ word_at(b->remote.bytes)) |
-	                  (word_at(a->local.bytes) ^ word_at(b->local.bytes)) |
-	                  (uint32_t)(a->remote.family ^ b->remote.family) |
-	                  (uint32_t)(a->local.family ^ b->local.family);
-
-	if (differ != 0)
-		return false;
-	return (a->remote.family == 4 && a->local.family == 4) ||
-	       (udp_ip_equal(&a->remote, &b->remote) && udp_ip_equal(&a->local, &b->local));
-}
-
-_Static_assert(offsetof(struct endpoints, remote_port) ==
-                       offsetof(struct endpoints, local_port) + sizeof(uint16_t),
-               "the ports lie in one word");
 
 struct tcp_conn *lookup_conn(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash)
 {

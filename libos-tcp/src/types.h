@@ -369,7 +369,9 @@ struct tcp_conn {
 /* The least that must be remembered between a SYN and the ACK of our SYN/ACK. */
 struct request {
 	struct request *hash_next;
-	struct timer timer;
+	struct request *younger, *elder; /* while its first answer waits: by age */
+	struct timer timer;              /* afterwards */
+	uint64_t expires;                /* 0: it does not stand among the former */
 	struct endpoints at;
 	struct tcp_listener *listener;
 	uint32_t iss, irs, ts_recent, ts_offset, window, rcv_wnd, sent_us;
@@ -402,6 +404,8 @@ struct tcp_listener {
 	void *context;
 	struct tcp_conn *ready, *ready_last;
 	uint32_t n_ready, backlog;
+	uint32_t offered_mss, offered_window; /* window_initial's last answer; mss 0: none */
+	uint8_t offered_scale;
 	bool open;
 	struct tcp_options options;
 };
@@ -434,7 +438,8 @@ struct tcp_stack {
 	        arrival_pool, block_pool, active_pool;
 	struct tcp_conn *conn_memory;
 	struct timewait *timewait_oldest, *timewait_newest;
-	struct tcp_conn *starved, *starved_last; /* those longest first */
+	struct request *request_oldest, *request_newest; /* answered once: all wait as long */
+	struct tcp_conn *starved, *starved_last;         /* those longest first */
 	bool feeding;
 	struct wheel wheel;
 	struct tcp_conn *gathered[GATHERED_MAX]; /* with something to send at the burst's end */

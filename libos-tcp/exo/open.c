@@ -95,6 +95,7 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 		return failed(net, "TCP", -EXO_EINVAL);
 	net->stack = net->glue.tcp;
 	open_handover(net);
+	net->driver.skims = config.gather;
 	return udp_exo_reach(&net->driver, &net->memory); /* tcp_send_copy's blocks lie there */
 }
 

@@ -18,10 +18,6 @@
 
 enum {
 	BURST = 32,
-	ADDRESSES = 12,     /* bytes before the tag */
-	TAG = 4,            /* IEEE 802.1Q, 9.6: 0x8100, priority, VLAN */
-	TAG_TYPE = 0x81,    /* first byte */
-	VLAN_HIGH = 0x0f00, /* of the identifier */
 };
 
 /* Where a buffer is: a descriptor that comes back must be of one that was put in. */
@@ -40,16 +36,6 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint32_t index_of(const struct udp_exo *driver, const struct udp_buffer *buffer)
 {
 	return (uint32_t)(buffer - driver->buffers);
-}
-
-static uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
-{
-	return (uint8_t *)driver->frames.address + ((size_t)index << driver->shift);
-}
-
-static uint32_t bytes_each(const struct udp_exo *driver)
-{
-	return 1u << driver->shift;
 }
 
 /* Out of line: few buffers have pieces. */
@@ -275,42 +261,6 @@ static void put_first(const struct udp_exo *driver, const struct udp_buffer *buf
 	desc->port = driver->ports[buffer->interface];
 }
 
-/* Puts the interface's tag behind the addresses. */
-static __attribute__((noinline)) bool tag(const struct udp_exo *driver, struct udp_buffer *buffer)
-{
-	uint16_t vlan = driver->vlans[buffer->interface];
-
-	if (vlan == 0)
-		return true;
-	if (buffer->head < TAG)
-		return false;
-	buffer->data -= TAG;
-	buffer->head -= TAG;
-	buffer->size += TAG;
-	memmove(buffer->data, buffer->data + TAG, ADDRESSES);
-	buffer->data[ADDRESSES] = TAG_TYPE;
-	buffer->data[ADDRESSES + 1] = 0;
-	buffer->data[ADDRESSES + 2] = (uint8_t)(vlan >> 8);
-	buffer->data[ADDRESSES + 3] = (uint8_t)vlan;
-	return true;
-}
-
-/* Takes a tag away. → its VLAN; 0: there is none, or it tells a priority alone. */
-static __attribute__((noinline)) uint16_t untag(struct udp_buffer *buffer)
-{
-	const uint8_t *at = buffer->data + ADDRESSES;
-	uint16_t vlan;
-
-	if (buffer->size < ADDRESSES + TAG || at[0] != TAG_TYPE || at[1] != 0)
-		return 0;
-	vlan = (uint16_t)((at[2] << 8 & VLAN_HIGH) | at[3]);
-	memmove(buffer->data + TAG, buffer->data, ADDRESSES);
-	buffer->data += TAG;
-	buffer->head += TAG;
-	buffer->size -= TAG;
-	return vlan;
-}
-
 /* What is not sent quietly: it has pieces, or buffers run low, or there is no room. */
 static void output_reported(struct udp_exo *driver, struct udp_buffer *buffer)
 {
@@ -353,7 +303,7 @@ static bool is_quiet(const struct udp_exo *driver, const struct udp_buffer *buff
 /* What may have to be tagged, or is not sent quietly. */
 static __attribute__((noinline)) void output_else(struct udp_exo *driver, struct udp_buffer *buffer)
 {
-	if (driver->tagged && !tag(driver, buffer)) {
+	if (driver->tagged && !driver_tag(driver, buffer)) {
 		driver->tx_drops++;
 		give(driver, index_of(driver, buffer));
 	} else if (is_quiet(driver, buffer)) {
@@ -564,7 +514,7 @@ static __attribute__((noinline)) struct udp_buffer *take_part(struct udp_exo *dr
 	}
 	if (first)
 		merged->interface =
-		        interface_of(driver, desc->port, driver->tagged ? untag(buffer) : 0);
+		        interface_of(driver, desc->port, driver->tagged ? driver_untag(buffer) : 0);
 	buffer->interface = merged->interface;
 	if (first ? merged_begin(merged, buffer, desc->flags)
 	          : merged_go_on(merged, buffer, desc->flags))
@@ -583,18 +533,46 @@ static inline void receive(struct udp_exo *driver, const struct exo_desc *desc)
 	} else {
 		buffer = take_buffer(driver, desc);
 		if (buffer != NULL)
-			buffer->interface =
-			        interface_of(driver, port, driver->tagged ? untag(buffer) : 0);
+			buffer->interface = interface_of(driver, port,
+			                                 driver->tagged ? driver_untag(buffer) : 0);
 	}
 	if (buffer != NULL)
 		udp_stack_input(driver->stack, buffer); /* called here alone: it becomes one */
 }
 
+/* Leaves out what the next one makes needless, from the i-th on. → where to go on. */
+static __attribute__((noinline)) uint32_t skim(struct udp_exo *driver, uint32_t i, uint32_t n,
+                                               uint32_t *behind)
+{
+	uint32_t end = i + skim_count(driver, i, n, behind), *free = driver->free;
+
+	driver->skimmed += end - i;
+	for (; i < end; i++) {
+		uint64_t cookie = exo_ring_response(&driver->rx, i)->cookie;
+
+		if (!was_in(driver, cookie, PLACE_FILLED))
+			continue;
+		driver->n_filled--;
+		if (cookie < driver->slots) {
+			give_slot(driver, (uint32_t)cookie);
+			continue;
+		}
+		driver->buffers[cookie].place = PLACE_FREE;
+		free[driver->n_free++] = (uint32_t)cookie;
+	}
+	return end;
+}
+
 static void take_burst(struct udp_exo *driver, uint32_t n)
 {
+	uint32_t behind = driver->skims ? 0 : n; /* from where on it is worth trying */
+
 	driver->tx_room = tx_room(driver);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		if (i >= behind && i + 1 < n)
+			i = skim(driver, i, n, &behind);
 		receive(driver, exo_ring_response(&driver->rx, i));
+	}
 	exo_ring_taken(&driver->rx, n);
 }
 

@@ -522,6 +522,52 @@ static void other_long_packets_are_lost(void **state)
 	assert_int_equal(n_segments, 3);
 }
 
+/* ---- Acknowledgements in a row ---- */
+
+static uint32_t last_ack;
+
+static bool take_ack(void *context, const struct udp_transport_packet *packet)
+{
+	last_ack = wire_get32(packet->data + 8);
+	n_segments++;
+	return false;
+}
+
+/* TCP gets the last one where it said that this is enough, and its buffers come back. */
+static void needless_acknowledgements_are_left_out(void **state)
+{
+	static const struct udp_transport transport = {.input = take_ack, .run = run_nothing};
+	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_TCP};
+	const struct udp_ip peer = udp_ip4(PEER), us = udp_ip4(US);
+	uint8_t frame[200], packet[20] = {0};
+
+	skip_announcement();
+	assert_int_equal(udp_transport_set(driver.stack, PROTOCOL_TCP, &transport, NULL), 0);
+	packet[12] = 5 << 4;
+	packet[13] = TCP_ACK;
+	for (unsigned round = 0; round < 40; round++) {
+		n_segments = 0;
+		driver.skims = round % 2 == 1;
+		for (uint32_t i = 1; i <= 4; i++) {
+			uint64_t sum;
+			uint16_t check;
+
+			wire_put32(packet + 8, i * 1000);
+			wire_put16(packet + 16, 0);
+			sum = udp_sum_pseudo(0, &peer, &us, PROTOCOL_TCP, sizeof packet);
+			check = udp_sum_finish(udp_sum_add(sum, packet, sizeof packet));
+			memcpy(packet + 16, &check, sizeof check);
+			deliver(frame, bench_ip4(frame, &ip, packet, sizeof packet));
+		}
+		udp_exo_poll(&driver);
+		assert_int_equal(n_segments, driver.skims ? 1 : 4);
+		assert_int_equal(last_ack, 4000);
+		assert_int_equal(driver.skimmed, (round + 1) / 2 * 3);
+		assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+	}
+	assert_int_equal(driver.strange, 0);
+}
+
 /* ---- A NIC's own buffers ---- */
 
 /* The first buffers are the NIC's: answered in place, and filled in again when they have left. */
@@ -582,6 +628,7 @@ int main(void)
 	        T(pieces_that_cannot_go_are_done_with),
 	        T(merged_segments_are_taken_apart),
 	        T(other_long_packets_are_lost),
+	        T(needless_acknowledgements_are_left_out),
 	        T(a_queue_s_buffers_go_back_to_it),
 	};
 

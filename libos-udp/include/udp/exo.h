@@ -87,6 +87,9 @@ struct udp_exo {
 	uint16_t vlans[UDP_INTERFACES_MAX];          /* its tag; 0: frames without */
 	bool tagged;                                 /* some interface has one */
 	uint32_t n_interfaces;
+	bool skims; /* of TCP's acknowledgements in a row the stack gets the last one; set by who
+	               brings a TCP along that does not mind */
+	uint64_t skimmed;              /* frames that it did not get because of that */
 	struct exo_handover *handover; /* NULL: flows neither come nor go; set by who opens it */
 	uint64_t tx_drops;             /* the transmit ring was full */
 	uint64_t tx_refused; /* completed with an error: outside the flow space, most likely */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Acknowledgements of TCP that came in one burst, of one stream and with nothing else in them: the
+ * last one says all that those before it said (RFC 9293, 3.10.7.4), which need not be read, as if
+ * the network had lost them. A sender of long answers gets hundreds of them for each.
+ *
+ * One may be left out where the next one differs from it in nothing but what every acknowledgement
+ * has for itself (identification, the number, which must be higher, window, timestamps, checksums),
+ * and where the one that stays has right checksums. SACK blocks, data, flags, duplicates: all of
+ * that is read.
+ */
+#include <stddef.h>
+
+#include <udp/checksum.h>
+#include <udp/wire.h>
+
+#include "driver.h"
+
+enum {
+	TCP_SIZE = 20,
+	TCP_ACK = 8,
+	TCP_OFFSET = 12,
+	TCP_FLAGS = 13,
+	TCP_FLAG_ACK = 16,
+	TCP_TIMESTAMPS = 12,         /* bytes of options */
+	TIMESTAMP_WORD = 0x0101080a, /* RFC 7323, appendix A */
+	WORDS4 = 8,                  /* of 64 bits that are compared in any case */
+	BYTES = 96,                  /* that can be read for that */
+	LENGTH_MAX = ETH_SIZE + IP6_SIZE + TCP_SIZE + TCP_TIMESTAMPS,
+	USUAL = EXO_DESC_L3_SUM_OK | EXO_DESC_L4_SUM_OK, /* flags that may be there */
+};
+
+_Static_assert((int)LENGTH_MAX <= BYTES, "a frame is compared as a whole");
+
+/* What such frames look like. */
+struct shape {
+	uint32_t l4, size;
+	uint8_t same[BYTES]; /* 0xff: bytes that must be equal */
+};
+
+#define SAME 0xff
+/* Of TCP's header at `l4`, all but acknowledgement, window and checksum. */
+#define SAME_TCP(l4)                                                                               \
+	[(l4)...(l4) + 7] = SAME, [(l4) + 12 ...(l4) + 13] = SAME, [(l4) + 18 ...(l4) + 19] = SAME
+#define SAME_STAMPED(l4) SAME_TCP(l4), [(l4) + 20 ...(l4) + 23] = SAME
+#define SAME_IP4         [0 ... 17] = SAME, [20 ... 23] = SAME, [26 ... 33] = SAME
+#define SAME_IP6         [0 ... 53] = SAME
+
+static const struct shape shapes[] = {
+        {34, 54, {SAME_IP4, SAME_TCP(34)}},
+        {34, 66, {SAME_IP4, SAME_STAMPED(34)}},
+        {54, 74, {SAME_IP6, SAME_TCP(54)}},
+        {54, 86, {SAME_IP6, SAME_STAMPED(54)}},
+};
+
+/* Of an acknowledgement with no data in a frame of `length` bytes; NULL: it is something else. */
+static const struct shape *shape_of(const uint8_t *frame, uint32_t length)
+{
+	const uint8_t *ip = frame + ETH_SIZE, *tcp;
+	bool six = wire_get16(frame + ETH_TYPE) == ETHERTYPE_IP6, stamped;
+	const struct shape *shape = &shapes[six ? 2 : 0];
+	uint32_t end;
+
+	if (length < shape->size)
+		return NULL;
+	if (six ? ip[IP6_NEXT] != PROTOCOL_TCP
+	        : wire_get16(frame + ETH_TYPE) != ETHERTYPE_IP4 || ip[IP4_VERSION_IHL] != 0x45 ||
+	                    ip[IP4_PROTOCOL] != PROTOCOL_TCP ||
+	                    (wire_get16(ip + IP4_FRAGMENT) & (IP4_MF | IP4_OFFSET_MASK)) != 0)
+		return NULL;
+	end = six ? ETH_SIZE + IP6_SIZE + wire_get16(ip + IP6_LENGTH)
+	          : ETH_SIZE + wire_get16(ip + IP4_LENGTH);
+	tcp = frame + shape->l4;
+	stamped = tcp[TCP_OFFSET] == 0x80;
+	shape += stamped;
+	if (tcp[TCP_FLAGS] != TCP_FLAG_ACK || end != shape->size || length < end ||
+	    (stamped ? wire_get32(tcp + TCP_SIZE) != TIMESTAMP_WORD : tcp[TCP_OFFSET] != 0x50))
+		return NULL;
+	return shape;
+}
+
+/* Whether its checksums are right, which hardware may have said. */
+static bool is_sound(const struct shape *shape, const uint8_t *frame, uint16_t flags)
+{
+	const uint8_t *ip = frame + ETH_SIZE, *tcp = frame + shape->l4;
+	const bool six = shape->l4 != ETH_SIZE + IP4_SIZE;
+	const uint32_t addresses = six ? 32 : 8, size = shape->size - shape->l4;
+
+	if (!six && !(flags & EXO_DESC_L3_SUM_OK) &&
+	    udp_sum_finish(udp_sum_add(0, ip, IP4_SIZE)) != 0)
+		return false;
+	return (flags & EXO_DESC_L4_SUM_OK) ||
+	       udp_sum_finish(udp_sum_add((PROTOCOL_TCP << 8) + __builtin_bswap16((uint16_t)size),
+	                                  tcp - addresses, (size_t)addresses + size)) == 0;
+}
+
+/* The frame of a descriptor, all of whose bytes that are compared can be read; NULL: it is not so.
+ */
+static inline const uint8_t *frame_of(const struct udp_exo *driver, const struct exo_desc *desc)
+{
+	const uint64_t cookie = desc->cookie;
+	const uint32_t head = desc->address & (bytes_each(driver) - 1);
+
+	if (cookie >= driver->n_buffers || head > bytes_each(driver) - BYTES)
+		return NULL;
+	return bytes_of(driver, (uint32_t)cookie) + head;
+}
+
+/* Length, flags and status. */
+static inline uint64_t word_of(const struct exo_desc *desc)
+{
+	uint64_t word;
+
+	memcpy(&word, &desc->length, sizeof word);
+	return word;
+}
+
+_Static_assert(offsetof(struct exo_desc, length) + 6 == offsetof(struct exo_desc, status),
+               "they lie in one word");
+
+static inline uint64_t load64(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
+/* Whether what must be the same is. */
+static inline bool agree(const struct shape *shape, const uint8_t *a, const uint8_t *b)
+{
+	uint64_t differ = 0;
+
+#pragma GCC unroll 8
+	for (uint32_t at = 0; at < WORDS4 * 8; at += 8)
+		differ |= (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
+	for (uint32_t at = WORDS4 * 8; at < shape->size; at += 8)
+		differ |= (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
+	return differ == 0;
+}
+
+uint32_t skim_count(const struct udp_exo *driver, uint32_t i, uint32_t n, uint32_t *behind)
+{
+	const struct exo_desc *queue = driver->rx.response->desc;
+	const uint32_t mask = driver->rx.size - 1, at = driver->rx.response_tail + i;
+	const struct exo_desc *first = &queue[at & mask];
+	const uint8_t *last = frame_of(driver, first);
+	const uint64_t word = word_of(first);
+	const uint8_t *const model = last;
+	const struct shape *shape = NULL;
+	uint32_t count = 0, ack;
+
+	*behind = i + 1;
+	if (last != NULL && first->length <= LENGTH_MAX && (first->flags & ~USUAL) == 0)
+		shape = shape_of(last, first->length);
+	if (shape == NULL)
+		return 0;
+	ack = wire_get32(last + shape->l4 + TCP_ACK);
+	for (; i + count + 1 < n; count++) {
+		const struct exo_desc *desc = &queue[(at + count + 1) & mask];
+		const uint8_t *frame = frame_of(driver, desc);
+		uint32_t next;
+
+		if (frame == NULL || word_of(desc) != word || desc->port != first->port ||
+		    !agree(shape, model, frame))
+			break;
+		next = wire_get32(frame + shape->l4 + TCP_ACK);
+		if ((int32_t)(next - ack) <= 0)
+			break;
+		ack = next;
+		last = frame;
+	}
+	*behind += count;
+	return count > 0 && is_sound(shape, last, first->flags) ? count : 0;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A two-byte sum for each 64 bytes of a file: a thirty-second of what the files take. */
+/* A two-byte sum for each 64 bytes of a file, and for each segment of a longer one: a
+ * twenty-eighth of what the files take. */
 #include <libexo/memory.h>
 #include <tcp/conn.h>
 #include <udp/checksum.h>
@@ -7,9 +8,23 @@
 #include "content.h"
 #include "sums.h"
 
+enum {
+	SEGMENT_MIN = 512, /* bytes: of smaller segments no sums are kept, */
+	CUT_MIN = 4096,    /* nor of content that is not much longer */
+};
+
+/* Of one file: the content, then cuts, then sums. */
+static uint64_t bytes_for_cuts(const struct http_resource *file)
+{
+	return file->size < CUT_MIN
+	               ? 0
+	               : sizeof(struct tcp_cuts) + file->size / SEGMENT_MIN * sizeof(uint16_t);
+}
+
 static uint64_t bytes_for(const struct http_resource *file)
 {
-	uint64_t size = sizeof(struct tcp_content) + udp_sums_count(file->size) * sizeof(uint16_t);
+	uint64_t size = sizeof(struct tcp_content) + bytes_for_cuts(file) +
+	                udp_sums_count(file->size) * sizeof(uint16_t);
 
 	return (size + _Alignof(struct tcp_content) - 1) &
 	       ~(uint64_t)(_Alignof(struct tcp_content) - 1);
@@ -18,10 +33,15 @@ static uint64_t bytes_for(const struct http_resource *file)
 static void add_up(struct http_resource *file, uint8_t *at)
 {
 	struct tcp_content *content = (struct tcp_content *)(void *)at;
-	uint16_t *sums = (uint16_t *)(void *)(at + sizeof *content);
+	struct tcp_cuts *cuts = (struct tcp_cuts *)(void *)(content + 1);
+	uint16_t *sums = (uint16_t *)(void *)((uint8_t *)cuts + bytes_for_cuts(file));
 
 	udp_sums_make(sums, file->data, file->size);
 	*content = (struct tcp_content){.data = file->data, .size = file->size, .sums = sums};
+	if (bytes_for_cuts(file) > 0) {
+		content->cuts = cuts;
+		cuts->max = file->size / SEGMENT_MIN;
+	}
 	file->content = content;
 }
 

@@ -183,11 +183,16 @@ static void add_part(struct adder *adder, uint16_t own, uint32_t size)
 		finish(adder);
 }
 
-static void add_content(struct adder *adder, const struct tcp_piece *piece)
+/* What of a piece of content lies between two places. */
+static void add_content(struct adder *adder, const struct tcp_piece *piece, const uint8_t *at,
+                        const uint8_t *end)
 {
-	const uint8_t *at = piece->data, *end = at + piece->size, *data = piece->content->data;
-	uint16_t before = sum_to(piece, at);
+	const uint8_t *data = piece->content->data;
+	uint16_t before;
 
+	if (at == end)
+		return;
+	before = sum_to(piece, at);
 	while (at < end) {
 		uint32_t here = min_u32(adder->left, (uint32_t)(end - at));
 		uint16_t upto = sum_to(piece, at + here);
@@ -200,6 +205,50 @@ static void add_content(struct adder *adder, const struct tcp_piece *piece)
 		before = upto;
 		at += here;
 	}
+}
+
+/* n whole segments from `at` on: their sums are known from the last time, or kept for the next. */
+static const uint8_t *add_kept(struct adder *adder, const struct tcp_piece *piece,
+                               const uint8_t *at, uint32_t n)
+{
+	const uint32_t each = adder->each, from = (uint32_t)(at - (uint8_t *)piece->content->data);
+	const uint32_t index = from / each;
+	struct tcp_cuts *cuts = piece->content->cuts;
+	const uint8_t *end = at + (size_t)n * each;
+	uint32_t known;
+
+	if (index >= cuts->max || n > cuts->max - index)
+		return at;
+	if (cuts->each != each || cuts->first != from % each || index < cuts->from ||
+	    index > cuts->to) {
+		cuts->each = each;
+		cuts->first = from % each;
+		cuts->from = cuts->to = index;
+	}
+	known = min_u32(cuts->to - index, n);
+	memcpy(adder->sums + adder->n, cuts->sums + index, known * sizeof *cuts->sums);
+	adder->n += known;
+	if (known == n)
+		return end;
+	add_content(adder, piece, at + (size_t)known * each, end);
+	n -= known;
+	memcpy(cuts->sums + cuts->to, adder->sums + adder->n - n, n * sizeof *cuts->sums);
+	cuts->to += n;
+	return end;
+}
+
+static void add_known(struct adder *adder, const struct tcp_piece *piece)
+{
+	const uint8_t *at = piece->data, *end = at + piece->size;
+	uint32_t begun = adder->left % adder->each, n;
+
+	begun = min_u32(begun, piece->size);
+	n = (piece->size - begun) / adder->each;
+	if (piece->content->cuts != NULL && n > 0) {
+		add_content(adder, piece, at, at + begun);
+		at = add_kept(adder, piece, at + begun, n);
+	}
+	add_content(adder, piece, at, end);
 }
 
 static void add_other(struct adder *adder, const struct tcp_piece *piece)
@@ -232,7 +281,7 @@ uint32_t tcp_packet_sums(const struct tcp_packet *packet, uint16_t *sums, uint32
 		return 0;
 	for (unsigned i = 0; i < packet->n_pieces; i++)
 		if (packet->pieces[i].content != NULL)
-			add_content(&adder, &packet->pieces[i]);
+			add_known(&adder, &packet->pieces[i]);
 		else
 			add_other(&adder, &packet->pieces[i]);
 	if (adder.left != each)

@@ -114,7 +114,7 @@ static void sums_segments_from_content(void **state)
 	enum { SEGMENTS = 8 };
 	static uint8_t bytes[3000];
 	static uint16_t running[sizeof bytes / UDP_SUM_GRAIN + 1];
-	const struct tcp_content content = {bytes, sizeof bytes, running};
+	const struct tcp_content content = {bytes, sizeof bytes, running, NULL};
 	const struct udp_ip ip = {.family = 4, .bytes = {10, 0, 0, 1}};
 	uint8_t header[20] = {1}, cut[TCP_HEADER_MAX], copy[sizeof header + 500];
 	struct tcp_piece pieces[4], some[TCP_PIECES_MAX];
@@ -164,6 +164,52 @@ static void sums_segments_from_content(void **state)
 	packet.segment_size = 500;
 	pieces[3].content = NULL;
 	assert_int_equal(tcp_packet_sums(&packet, (uint16_t[SEGMENTS]){0}, SEGMENTS), 0);
+}
+
+/* Sums that were kept are those of the same segments, whatever was asked for in between. */
+static void keeps_sums_of_segments(void **state)
+{
+	enum { SIZE = 20000, MAX = 30, ROUNDS = 20000 };
+	static const uint32_t each[] = {1448, 1448, 1448, 1001, 512};
+	static const uint32_t begin[] = {0, 7, 7, 7, 1000};
+	static uint8_t bytes[SIZE];
+	static uint16_t running[SIZE / UDP_SUM_GRAIN + 1], kept[sizeof(struct tcp_cuts) / 2 + MAX];
+	struct tcp_cuts *cuts = memset(kept, 0, sizeof kept);
+	const struct tcp_content content = {bytes, SIZE, running, cuts};
+	const struct tcp_content plain = {bytes, SIZE, running, NULL};
+	struct tcp_piece pieces[2];
+	struct tcp_packet packet = {.pieces = pieces, .n_pieces = 2};
+	uint32_t random = 1, reused = 0;
+
+	for (unsigned i = 0; i < SIZE; i++)
+		bytes[i] = (uint8_t)(i * 7 + (i >> 8) + 1);
+	udp_sums_make(running, bytes, SIZE);
+	cuts->max = MAX;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		uint16_t sums[2][40];
+		uint32_t way, from, n, known;
+
+		random = random * 1103515245 + 12345;
+		way = (random >> 16) % 5;
+		n = 1 + (random >> 20) % 9;
+		from = begin[way] + (random >> 24) % 12 * each[way];
+		from = from < SIZE ? from : 0;
+		pieces[0] = (struct tcp_piece){.data = bytes, .size = random >> 30, .summed = true};
+		pieces[0].sum = tcp_content_sum(bytes, pieces[0].size);
+		pieces[1] = (struct tcp_piece){.data = bytes + from, .content = &content};
+		pieces[1].size = n * each[way] < SIZE - from ? n * each[way] : SIZE - from;
+		packet.segment_size = (uint16_t)each[way];
+		packet.size = pieces[0].size + pieces[1].size;
+		known = cuts->to - cuts->from;
+		n = tcp_packet_sums(&packet, sums[0], 40);
+		reused += known > 1 && cuts->to - cuts->from >= known;
+		pieces[1].content = &plain;
+		assert_int_equal(tcp_packet_sums(&packet, sums[1], 40), n);
+		assert_true(n > 0);
+		assert_memory_equal(sums[0], sums[1], n * sizeof sums[0][0]);
+		assert_true(cuts->to <= MAX && cuts->from <= cuts->to);
+	}
+	assert_true(reused > ROUNDS / 20);
 }
 
 static void nagle_holds_back_the_second_small_one(void **state)
@@ -345,6 +391,7 @@ int main(void)
 	        cmocka_unit_test(takes_late_acknowledgements),
 	        cmocka_unit_test(takes_known_sums),
 	        cmocka_unit_test(sums_segments_from_content),
+	        cmocka_unit_test(keeps_sums_of_segments),
 	        cmocka_unit_test(nagle_holds_back_the_second_small_one),
 	        cmocka_unit_test(slow_start_doubles),
 	        cmocka_unit_test(timeout_sends_the_first_again),

@@ -219,7 +219,17 @@ uint16_t tcp_content_sum(const void *data, uint32_t size);
 struct tcp_content {
 	const void *data;
 	uint32_t size;
-	const uint16_t *sums; /* [udp_sums_count(size)] */
+	const uint16_t *sums;  /* [udp_sums_count(size)] */
+	struct tcp_cuts *cuts; /* where sums of segments are kept; NULL: they are not */
+};
+
+/* Sums of content's segments. It leaves with the same borders most of the time: behind headers of
+ * the same length, in segments of the same size. The stack's, but for `max`; zeroed at first. */
+struct tcp_cuts {
+	uint32_t max;         /* there is room for */
+	uint32_t each, first; /* bytes of a segment; where the first whole one begins */
+	uint32_t from, to;    /* what is known */
+	uint16_t sums[];
 };
 
 /* tcp_send of `size` bytes from `from` on; *content stays as long as its bytes. */

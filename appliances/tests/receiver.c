@@ -10,7 +10,8 @@
  * that the kernel refused to send. What came with a VLAN tag is answered with it; but where it
  * begins with
  * '!', with the id after that, which the guard has to refuse. Its flow space may be a function's,
- * port 1: then the NIC's own buffers are looked at.
+ * port 1: then the NIC's own buffers are looked at. With `steer` it asks besides for a queue that
+ * port 0 has to spare; what comes there counts as exchanged.
  */
 #include <libexo/call.h>
 #include <libexo/lib.h>
@@ -30,6 +31,7 @@ enum {
 };
 
 static struct exo_net net;
+static struct exo_rx steered; /* a queue that the port has to spare */
 static struct {
 	uint64_t datagrams, exchanged, wrong, refused;
 } counts;
@@ -126,11 +128,30 @@ static void take(const struct exo_rx_frame *frame, bool check)
 		counts.wrong += is_wrong(frame);
 }
 
+static uint32_t serve(struct exo_rx *rx, bool check)
+{
+	struct exo_rx_frame frames[BURST];
+	uint32_t n = exo_rx_burst(rx, frames, BURST);
+
+	for (uint32_t i = 0; i < n; i++)
+		take(&frames[i], check);
+	exo_rx_release(rx, frames, n);
+	return n;
+}
+
 /* The address of a function nobody else tells. */
 static void say_ready(const struct exo_net_options *options)
 {
 	const uint8_t *mac = exo_port_info(net.binds[0] == NULL ? FUNCTION : 0)->mac;
 
+	/* Two ways to one environment: what the NIC's rule leads here, and what it does not. */
+	if (exo_start_arg(2) != NULL && strcmp(exo_start_arg(2), "steer") == 0) {
+		int result = exo_rx_open_queue(&steered, exo_port_info(0)->slots,
+		                               exo_start_page()->core, &net.flow->cap);
+
+		exo_printf("queue: %s\n",
+		           result == 0 ? "a rule leads to it" : exo_error_text(result));
+	}
 	exo_printf("ready: from %u bytes on, at %02x:%02x:%02x:%02x:%02x:%02x\n",
 	           options->exchange_least, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
@@ -140,7 +161,6 @@ int exo_main(void)
 	const char *least = exo_start_arg(1);
 	const bool check = exo_start_arg(2) != NULL;
 	struct exo_net_options options = {.rx_size = RING, .buffer_bytes = EXO_PAGE_SIZE};
-	struct exo_rx_frame frames[BURST];
 
 	for (; least != NULL && *least >= '0' && *least <= '9'; least++)
 		options.exchange_least = options.exchange_least * 10 + (uint32_t)(*least - '0');
@@ -149,12 +169,11 @@ int exo_main(void)
 		return 1;
 	}
 	say_ready(&options);
-	for (;;) {
-		uint32_t n = exo_rx_burst(&net.rx, frames, BURST);
+	while (true) {
+		uint32_t n = serve(&net.rx, check);
 
-		for (uint32_t i = 0; i < n; i++)
-			take(&frames[i], check);
-		exo_rx_release(&net.rx, frames, n);
+		if (steered.queue)
+			n += serve(&steered, check);
 		if (n == 0)
 			exo_wait(0);
 	}

@@ -197,15 +197,15 @@ static int check_authority(struct request *request)
 {
 	struct net_binding *binding = request->binding;
 	struct exo_bind *arg = request->arg;
+	const char *reason;
 	int error;
 
 	binding->space = flow_find(request->caller, &arg->space, rights_needed(arg->flags), &error);
 	if (!binding->space)
 		return refuse(request, error, "the flow space does not allow it");
-	if (binding->space->ports && machine_dma_slots(__builtin_ctzll(binding->space->ports)))
-		return refuse(request, -EXO_EINVAL,
-		              "its port is a NIC function: what comes there goes to a ring in "
-		              "queue mode");
+	error = queue_refuses(binding, &reason);
+	if (error)
+		return refuse(request, error, reason);
 	if (arg->priority > binding->space->priority_max)
 		return refuse(request, -EXO_EPERM, "priority is above the flow space's");
 	if (!flt_flow_subset(binding->flow, binding->space->receive))

@@ -174,6 +174,12 @@ unsigned machine_dma_slots(unsigned port);
  * arrives for it is stopped and counted. false: no memory; never for a slot that led somewhere. */
 bool machine_dma_map(unsigned port, unsigned slot, uint64_t frame);
 void machine_dma_flush(unsigned port);
+/* Whether that port is others', too: what lands there is what a rule leads to its queue behind all
+ * others. The rule for a conjunction; `loose`: it may take what has a VLAN tag before it. → 0, 1:
+ * it does, or -EXO_ENOSYS: there can be none. One at a time. */
+bool machine_dma_spare(unsigned port);
+int machine_dma_steer(unsigned port, const struct flt_conjunction *flow, bool loose);
+void machine_dma_steer_end(unsigned port);
 /* Starts a port anew that may merge segments of TCP from now on; nobody is in its queues. 0, or
  * -EXO_ENOSYS: it can't. */
 int machine_port_merge(unsigned port);

@@ -323,9 +323,13 @@ int ring_end(uint64_t id);
 
 /* Lets the slots of the port that ring->space is about lead to n frames from `first` on, which the
  * environment owns; from then on its packets come here. Under net.lock. 0; -EXO_EPERM: the space is
- * not all of one such port; -EXO_EINVAL: n is not its number of slots; -EXO_EBUSY: it has a ring;
+ * not all of one such port; -EXO_EINVAL: n is not its number of slots; -EXO_EBUSY: it has a ring,
+ * or others have bindings to what would come; -EXO_ENOSYS: the port has no rule for the flow;
  * -EXO_EPERM: the frames are somebody else's. */
 int queue_attach(struct net_ring *ring, uint64_t first, uint32_t n);
+/* -EXO_EINVAL, -EXO_EBUSY and *reason where a binding's frames come to a queue instead, else 0.
+ * Under net.lock. */
+int queue_refuses(const struct net_binding *binding, const char **reason);
 /* Ends that: for pollers, and, after net_quiesce, for the NIC. */
 void queue_hide(struct net_ring *ring);
 void queue_detach(struct net_ring *ring);

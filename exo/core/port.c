@@ -159,6 +159,10 @@ static int equip(uint16_t id)
 	snprintf(name, sizeof(name), "function-%u", id);
 	pool = rte_mempool_lookup(name);
 	ports[id].virtual = pool != NULL;
+	if (!pool) {
+		snprintf(name, sizeof(name), "spare-%u", id);
+		pool = rte_mempool_lookup(name);
+	}
 	return pool && machine_dma_slots(id) ? queue_start(id, pool) : 0;
 }
 
@@ -346,7 +350,7 @@ void port_info(uint16_t id, struct exo_port_info *info)
 	info->tx_queues = ports[id].tx_queues;
 	info->flags = ports[id].virtual ? EXO_PORT_FUNCTION : 0;
 	info->slots = machine_dma_slots(id);
-	if (info->slots)
+	if (info->slots && ports[id].virtual)
 		info->rx_queues = 1;
 	if (rte_eth_stats_get(id, &stats))
 		return;

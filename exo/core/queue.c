@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receive rings of EXO_RING_QUEUE: a NIC function's queue whose buffers are an environment's
- * frames. The NIC has demultiplexed already, so nobody looks at a frame and nothing is copied: the
- * poller turns what the driver says into descriptors, and fill descriptors into empty mbufs.
+ * Receive rings of EXO_RING_QUEUE: a NIC function's queue, or one that a NIC's port has to spare,
+ * whose buffers are an environment's frames. The NIC has demultiplexed already, so nobody looks at
+ * a frame and nothing is copied: the poller turns what the driver says into descriptors, and fill
+ * descriptors into empty mbufs.
  *
  * Every mbuf of such a port has a slot: addresses that the NIC knows and that never change
  * (machine_dma_map). While there is a ring they lead to its environment's frames, one each, which
@@ -10,6 +11,10 @@
  * frames are given and taken at once, whatever the driver and the NIC still hold: what is taken
  * away (a frame by force, or all at the ring's end) the NIC can't reach any more when it goes to
  * somebody else.
+ *
+ * A port's spare queue is led to by a rule of the NIC's, made from the space's only conjunction.
+ * What the rule takes nobody else gets: so no other environment may have a binding there, nor make
+ * one while the ring lives. Where the rule takes tagged frames as well, neither for any of these.
  *
  * The core lock guards which frames the slots lead to. `ring` alone is the poller's to read; it is
  * gone, and pollers are out (net_quiesce), before slots change at a ring's end.
@@ -23,7 +28,8 @@
 #include "ring_queue.h"
 
 struct net_function {
-	uint16_t port;
+	uint16_t port, queue;
+	bool spare;       /* the port is others', too */
 	uint32_t n;       /* slots */
 	uint64_t address; /* of slot 0, as the NIC knows it */
 	struct rte_mempool *pool;
@@ -32,6 +38,10 @@ struct net_function {
 	uint64_t first;        /* frame of slot 0; 0: there is no ring. Core lock */
 	bool *gone;            /* by slot: its frame was taken by force. Atomic */
 	struct net_ring *ring; /* atomic */
+
+	/* What the rule may take. Under net.lock. */
+	struct flt_conjunction taken[3];
+	uint32_t n_taken;
 
 	/* Around bursts: a ring's beginning throws away what came before. */
 	struct machine_lock lock;
@@ -91,25 +101,87 @@ int queue_start(uint16_t port, struct rte_mempool *pool)
 	if (!queue->mbufs || !queue->gone || !queue->out || !make_slots(queue))
 		return -EXO_ENOMEM;
 	ports[port].function = queue;
-	ports[port].rx_queues = 0; /* no others' than queue_poll's */
+	queue->spare = machine_dma_spare(port);
+	queue->queue = queue->spare ? --ports[port].rx_queues : 0;
+	if (!queue->spare)
+		ports[port].rx_queues = 0; /* no others' than queue_poll's */
 	queue_any = true;
 	return 0;
 }
 
 /* ---- Rings: their beginning and end ---- */
 
-/* The one port of a space in which everything may be received. NULL: it is another sort of space.
- */
+static bool takes(const struct net_function *queue, uint32_t n, const struct net_binding *binding)
+{
+	const struct flt_flow taken = {queue->taken, n};
+
+	return (binding->space->ports >> queue->port & 1) && !(binding->flags & EXO_BIND_HOST) &&
+	       !flt_flow_disjoint(taken, binding->flow);
+}
+
+static bool others_bind(const struct net_function *queue, uint32_t n, const struct env *env)
+{
+	for (const struct net_binding *other = net.bindings; other; other = other->next)
+		if (other->env != env && takes(queue, n, other))
+			return true;
+	return false;
+}
+
+int queue_refuses(const struct net_binding *binding, const char **reason)
+{
+	for (unsigned port = 0; port < net.n_ports; port++) {
+		const struct net_function *queue = ports[port].function;
+
+		if (!queue || !(binding->space->ports >> port & 1))
+			continue;
+		*reason = queue->spare ? "the NIC leads that to another environment's queue"
+		                       : "its port is a NIC function: what comes there goes to a "
+		                         "ring in queue mode";
+		if (!queue->spare)
+			return -EXO_EINVAL;
+		if (queue->ring && queue->ring->env != binding->env &&
+		    takes(queue, queue->n_taken, binding))
+			return -EXO_EBUSY;
+	}
+	return 0;
+}
+
+/* The rule that leads the space's flow to a spare queue. */
+static int steer(struct net_function *queue, const struct net_ring *ring)
+{
+	static const uint32_t tags[] = {0x8100, 0x88a8}; /* IEEE 802.1Q, 9.5.1 */
+	int result;
+
+	if (ring->space->receive.n != 1)
+		return -EXO_ENOSYS;
+	queue->taken[0] = ring->space->receive.conjunctions[0];
+	for (unsigned i = 0; i < 2; i++)
+		queue->taken[1 + i] = (struct flt_conjunction){
+		        .n_terms = 1,
+		        .terms = {{.width = 2, .offset = 12, .mask = 0xffff, .value = tags[i]}}};
+	if (others_bind(queue, 1, ring->env))
+		return -EXO_EBUSY;
+	machine_vector_begin(); /* drivers run so */
+	result =
+	        machine_dma_steer(queue->port, &queue->taken[0], !others_bind(queue, 3, ring->env));
+	machine_vector_end();
+	queue->n_taken = result > 0 ? 3 : 1;
+	return result < 0 ? result : 0;
+}
+
+/* The one port of a space that is all of a function's, or of a port with a queue to spare. NULL: it
+ * is another sort of space. */
 static struct net_function *find(const struct net_space *space)
 {
 	static const struct flt_conjunction everything;
 	const struct flt_flow all = {&everything, 1};
 	unsigned port = space->ports ? (unsigned)__builtin_ctzll(space->ports) : 0;
+	struct net_function *queue;
 
-	if (space->ports != 1ull << port || port >= net.n_ports ||
-	    !flt_flow_subset(all, space->receive))
+	if (space->ports != 1ull << port || port >= net.n_ports)
 		return NULL;
-	return ports[port].function;
+	queue = ports[port].function;
+	return queue && (queue->spare || flt_flow_subset(all, space->receive)) ? queue : NULL;
 }
 
 /* What came until now lies in nobody's frame, and goes. */
@@ -121,7 +193,7 @@ static void begin(struct net_function *queue, struct net_ring *ring)
 	machine_vector_begin();
 	machine_lock(&queue->lock);
 	do {
-		n = rte_eth_rx_burst(queue->port, 0, mbufs, NET_BURST);
+		n = rte_eth_rx_burst(queue->port, queue->queue, mbufs, NET_BURST);
 		rte_pktmbuf_free_bulk(mbufs, n);
 		all += n;
 	} while (n > 0 && all < queue->n);
@@ -141,6 +213,11 @@ int queue_attach(struct net_ring *ring, uint64_t first, uint32_t n)
 		return -EXO_EINVAL;
 	core_lock();
 	error = queue->first ? -EXO_EBUSY : ledger_frames_pin(ring->env->id, first, n);
+	if (!error && queue->spare) {
+		error = steer(queue, ring);
+		if (error)
+			ledger_frames_unpin(first, n);
+	}
 	for (uint32_t i = 0; !error && i < n; i++) {
 		queue->gone[i] = false;
 		point(queue, i, first + i);
@@ -166,6 +243,8 @@ void queue_detach(struct net_ring *ring)
 
 	machine_vector_begin();
 	core_lock();
+	if (queue->spare)
+		machine_dma_steer_end(queue->port);
 	for (uint32_t i = 0; i < queue->n; i++)
 		point(queue, i, sink);
 	machine_dma_flush(queue->port);
@@ -332,7 +411,7 @@ static unsigned burst(unsigned core, struct net_function *queue)
 	ring = __atomic_load_n(&queue->ring, __ATOMIC_ACQUIRE);
 	if (ring)
 		take_back(core, queue, ring);
-	n = rte_eth_rx_burst(queue->port, 0, mbufs, NET_BURST);
+	n = rte_eth_rx_burst(queue->port, queue->queue, mbufs, NET_BURST);
 	machine_unlock(&queue->lock);
 	if (ring && n > 0) {
 		give_all(queue, ring, mbufs, n);

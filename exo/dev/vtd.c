@@ -7,7 +7,8 @@
  *     no entry       the function reaches nothing; what it tries is counted and said
  *     pass-through   functions that a driver of the kernel's directs: all memory (x86_dma_trust),
  *                    and those that firmware goes on using (RMRR)
- *     a domain       a function that is an environment's: the pages that were entered
+ *     a domain       a function that is an environment's: the pages that were entered; or a NIC
+ * with a queue to spare: all memory, by large pages, and those that were entered
  *
  * Units share the tables. Tables only grow; entries are written whole, and flushed from the cache,
  * since a unit need not look there. Interrupts are not remapped: a function's own driver is the
@@ -54,6 +55,8 @@ enum {
 
 	CAP_WRITE_BUFFER = 1 << 4,
 	CAP_PROTECTED = 3 << 5,
+	LARGE_SHIFT = 21, /* of large pages, whose entries say so by */
+	LARGE_ENTRY = 1 << 7,
 	ECAP_PASS = 1 << 6,
 	COMMAND_WRITE_BUFFER = 1 << 27,
 	COMMAND_ROOT = 1 << 30,
@@ -63,6 +66,7 @@ enum {
 	DOMAIN_PASS = 1, /* 0 is the hardware's in caching mode */
 };
 
+#define CAP_LARGE         (1ull << 34)
 #define COMMAND_TRANSLATE 0x80000000u
 #define CONTEXT_ALL       (1ull << 63 | 1ull << 61)
 /* Invalidate and drain reads and writes, all of it or one domain (VT-d 11.4.8.1). */
@@ -191,13 +195,14 @@ static uint64_t *follow(uint64_t *entry, uint64_t flags)
 	return table;
 }
 
-static uint64_t *page_entry(const struct x86_domain *domain, uint64_t at)
+/* The entry of a page (level 1), or of a large one (2). */
+static uint64_t *page_entry(const struct x86_domain *domain, uint64_t at, unsigned last)
 {
 	uint64_t *table = domain->top;
 
-	for (unsigned level = levels; level > 1 && table != NULL; level--)
+	for (unsigned level = levels; level > last && table != NULL; level--)
 		table = follow(&table[at >> (3 + 9 * level) & 511], 3);
-	return table == NULL ? NULL : &table[at >> 12 & 511];
+	return table == NULL ? NULL : &table[at >> (3 + 9 * last) & 511];
 }
 
 /* Writes a function's entry, unless it has one. The second half first: the first says "present". */
@@ -248,6 +253,29 @@ struct x86_domain *x86_domain_make(unsigned bus, unsigned device, unsigned funct
 	return domain;
 }
 
+struct x86_domain *x86_domain_all(unsigned bus, unsigned device, unsigned function, uint64_t end)
+{
+	struct x86_domain *domain;
+	uint64_t *entry = NULL;
+
+	for (unsigned i = 0; i < n_units; i++)
+		if ((units[i].cap & CAP_LARGE) == 0)
+			return NULL;
+	domain = x86_domain_make(bus, device, function);
+	if (domain == NULL)
+		return NULL;
+	machine_lock(&lock);
+	for (uint64_t at = 0; at < end; at += 1ull << LARGE_SHIFT) {
+		entry = page_entry(domain, at, 2);
+		if (entry == NULL)
+			machine_panic("iommu: no memory for the tables of a NIC");
+		put_entry(entry, at | LARGE_ENTRY | X86_DOMAIN_READ | X86_DOMAIN_WRITE);
+	}
+	machine_unlock(&lock);
+	x86_domain_flush(domain);
+	return domain;
+}
+
 uint64_t x86_domain_window(void)
 {
 	return 1ull << (12 + 9 * levels - 1);
@@ -258,7 +286,7 @@ bool x86_domain_map(struct x86_domain *domain, uint64_t at, uint64_t physical, u
 	uint64_t *entry;
 
 	machine_lock(&lock);
-	entry = page_entry(domain, at);
+	entry = page_entry(domain, at, 1);
 	if (entry != NULL)
 		put_entry(entry, rights == 0 ? 0 : (physical & ADDRESS) | rights);
 	machine_unlock(&lock);

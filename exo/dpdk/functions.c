@@ -16,8 +16,11 @@
  *     its receive slots: a page's worth of addresses for each mbuf of its pool, which stay the same
  *     while the core says which frames they lead to (machine_dma_map)
  *
- * and nothing else. So frames are given to the NIC, and taken from it at once, without a word to
- * the driver. Without an IOMMU a function is an ordinary port, whose DMA reaches everything.
+ * and nothing else. A NIC with a queue to spare (`spare=1` asks for one of every NIC whose driver
+ * takes rules: steer.h) has such slots, too, in a domain that reaches all memory besides: the
+ * kernel's driver says where its other queues receive to, and that none but this one names a slot.
+ * So frames are given to the NIC, and taken from it at once, without a word to the driver. Without
+ * an IOMMU a function is an ordinary port, whose DMA reaches everything.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +39,7 @@
 #include "internal.h"
 #include "pci.h"
 #include "ports.h"
+#include "steer.h"
 #include "thread.h"
 
 enum {
@@ -78,6 +82,14 @@ static unsigned n_parents, n_wanted;
 static struct function functions[FUNCTIONS_MAX];
 static unsigned n_functions;
 static struct x86_domain *domains[RTE_MAX_ETHPORTS]; /* of ports */
+static struct rte_flow *rules[RTE_MAX_ETHPORTS];     /* what leads to their spare queues */
+
+static bool spare_wanted;
+static struct nic {
+	struct pci_function place;
+	struct x86_domain *domain;
+} nics[PARENTS_MAX]; /* with such a domain */
+static unsigned n_nics;
 
 static struct x86_domain *zones_of;
 static unsigned zones_rights;
@@ -90,6 +102,36 @@ void dpdk_functions_ask(const char *command_line)
 
 	if (dpdk_option(&command_line, "functions", value, sizeof(value)))
 		n_wanted = (unsigned)strtoul(value, NULL, 10);
+}
+
+void dpdk_spare_ask(const char *command_line)
+{
+	char value[8];
+
+	spare_wanted = dpdk_option(&command_line, "spare", value, sizeof(value)) && value[0] == '1';
+}
+
+/* Behind all memory that a driver may name. */
+static uint64_t memory_end(void)
+{
+	struct x86_region dma = x86_dma_region();
+	uint64_t end = dma.physical + dma.size;
+	struct machine_range range;
+
+	for (unsigned i = 0; machine_memory(i, &range); i++)
+		end = RTE_MAX(end, (range.first + range.count) * PAGE);
+	return end;
+}
+
+void dpdk_spare_plan(const struct pci_function *f)
+{
+	struct nic *nic = &nics[n_nics];
+
+	if (!spare_wanted || n_nics == PARENTS_MAX)
+		return;
+	*nic = (struct nic){*f, x86_domain_all(f->bus, f->device, f->function, memory_end())};
+	if (nic->domain != NULL)
+		n_nics++;
 }
 
 static unsigned find_extended(const struct pci_function *f, unsigned id)
@@ -264,14 +306,15 @@ static struct rte_mempool *make_sent_pool(uint16_t id, struct x86_domain *domain
 	return made;
 }
 
-static struct rte_mempool *make_received_pool(uint16_t id, const struct x86_domain *domain)
+static struct rte_mempool *make_received_pool(uint16_t id, const char *kind,
+                                              const struct x86_domain *domain)
 {
 	void *frames = domain == NULL ? dpdk_frames(SLOTS) : NULL;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	if (domain == NULL && frames == NULL)
 		return NULL;
-	snprintf(name, sizeof(name), "function-%u", id);
+	snprintf(name, sizeof(name), "%s-%u", kind, id);
 	return dpdk_ports_pool_of(name, SLOTS, frames,
 	                          domain == NULL ? rte_mem_virt2iova(frames) : x86_domain_window());
 }
@@ -287,7 +330,7 @@ static void start_port(uint16_t id, struct x86_domain *domain)
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
 	        .tx_offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
 	                       RTE_ETH_TX_OFFLOAD_UDP_CKSUM,
-	        .own = make_received_pool(id, domain),
+	        .own = make_received_pool(id, "function", domain),
 	};
 	const struct dpdk_port *port;
 
@@ -304,6 +347,21 @@ static void start_port(uint16_t id, struct x86_domain *domain)
 	if (port != NULL)
 		x86_print("net: %s: a function: port %u%s\n", port->device, id,
 		          domain == NULL ? ", unprotected: there is no IOMMU" : "");
+}
+
+struct rte_mempool *dpdk_spare_pool(uint16_t id, const struct rte_device *device)
+{
+	const struct rte_pci_addr *at = &RTE_DEV_TO_PCI_CONST(device)->addr;
+
+	for (unsigned i = 0; i < n_nics; i++) {
+		const struct pci_function *f = &nics[i].place;
+
+		if (f->bus != at->bus || f->device != at->devid || f->function != at->function)
+			continue;
+		domains[id] = nics[i].domain;
+		return make_received_pool(id, "spare", domains[id]);
+	}
+	return NULL;
 }
 
 static const struct function *function_of(uint16_t id)
@@ -358,9 +416,30 @@ void dpdk_functions_start(void)
 
 /* ---- What the core asks ---- */
 
+/* A NIC that has a domain, and whose driver takes no rules after all, has none. */
 unsigned machine_dma_slots(unsigned port)
 {
-	return port < RTE_MAX_ETHPORTS && domains[port] != NULL ? SLOTS : 0;
+	const struct dpdk_port *p = port < RTE_MAX_ETHPORTS ? dpdk_port((uint16_t)port) : NULL;
+
+	return p != NULL && domains[port] != NULL && (p->spare || !p->common) ? SLOTS : 0;
+}
+
+bool machine_dma_spare(unsigned port)
+{
+	return machine_dma_slots(port) != 0 && dpdk_port((uint16_t)port)->spare;
+}
+
+int machine_dma_steer(unsigned port, const struct flt_conjunction *flow, bool loose)
+{
+	int result = dpdk_steer((uint16_t)port, dpdk_port((uint16_t)port)->queues, flow, loose,
+	                        &rules[port]);
+
+	return result < 0 ? -EXO_ENOSYS : result;
+}
+
+void machine_dma_steer_end(unsigned port)
+{
+	dpdk_steer_end((uint16_t)port, rules[port]);
 }
 
 bool machine_dma_map(unsigned port, unsigned slot, uint64_t frame)

@@ -135,6 +135,8 @@ static void say_queues(unsigned n_ports)
 		if (port != NULL && port->queues > 1)
 			x86_print("net: %s: %u pairs of queues%s\n", port->device, port->queues,
 			          port->rx_interrupts ? "" : ", polled");
+		if (port != NULL && port->spare)
+			x86_print("net: %s: port %u has a queue to spare\n", port->device, id);
 		if (port != NULL && (port->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0)
 			x86_print("net: %s: port %u may merge segments of TCP (lro=)\n",
 			          port->device, id);
@@ -150,6 +152,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	        .frames = dpdk_frames,
 	        .rx_interrupts = true,
 	        .single = dpdk_functions_share,
+	        .spare = dpdk_spare_pool,
 	        .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM,
 	        .tx_offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
 	                       RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO,
@@ -160,6 +163,7 @@ int dpdk_init(const struct boot_info *boot, unsigned *n_ports)
 	add_devargs(boot->command_line);
 	dpdk_pci_find(boot->command_line);
 	dpdk_functions_ask(boot->command_line);
+	dpdk_spare_ask(boot->command_line);
 	for (size_t i = 0; i < RTE_DIM(steps); i++)
 		if (steps[i].run() != 0) {
 			x86_print("dpdk: can't set up %s\n", steps[i].name);

@@ -54,6 +54,12 @@ uint16_t dpdk_functions_plan(const struct pci_function *f);
 /* Whether a NIC has functions, and therefore one pair of queues for itself. */
 struct rte_device;
 bool dpdk_functions_share(const struct rte_device *device);
+
+/* `spare=` on the command line; a NIC's domain, before its driver runs; the pool of its spare
+ * queue, or NULL. */
+void dpdk_spare_ask(const char *command_line);
+void dpdk_spare_plan(const struct pci_function *f);
+struct rte_mempool *dpdk_spare_pool(uint16_t id, const struct rte_device *device);
 /* Switches them on and starts their ports, behind the NICs'. */
 void dpdk_functions_start(void);
 

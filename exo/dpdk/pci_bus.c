@@ -158,6 +158,7 @@ static void enable(const struct rte_pci_device *device)
 	struct pci_function f = place_of(device);
 	uint32_t command = dpdk_pci_read(&f, PCI_COMMAND, 2);
 
+	dpdk_spare_plan(&f);
 	x86_dma_trust(f.bus, f.device, f.function);
 	dpdk_pci_write(&f, PCI_COMMAND, 2,
 	               command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |

@@ -11,6 +11,8 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 
+#include "steer.h"
+
 enum {
 	POOL_MIN = 1023, /* mbufs, whatever the ports ask for */
 	POOL_CACHE = 64, /* mbufs that a core may keep for itself */
@@ -133,6 +135,7 @@ struct plan {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
 	struct rte_mempool *pool;
+	struct rte_mempool *spare; /* of a receive queue behind the others; NULL: there is none */
 	uint16_t queues, rx_descriptors, tx_descriptors;
 };
 
@@ -214,6 +217,9 @@ static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct pla
 		return complain(id, "get its limits", error);
 	plan->pool = wish->own != NULL ? wish->own : pool;
 	plan->queues = queues_of(&plan->info, wish);
+	if (wish->spare != NULL && wish->own == NULL && plan->info.max_rx_queues > plan->queues &&
+	    (wish->single == NULL || !wish->single(plan->info.device)))
+		plan->spare = wish->spare(id, plan->info.device);
 	plan->rx_descriptors = wish->rx_descriptors;
 	plan->tx_descriptors = wish->tx_descriptors;
 	plan_frames(plan, wish);
@@ -224,18 +230,26 @@ static int make_plan(uint16_t id, const struct dpdk_ports_wish *wish, struct pla
 	return 0;
 }
 
-static int set_up_queue(uint16_t id, uint16_t queue, const struct plan *plan)
+static int set_up_receiver(uint16_t id, uint16_t queue, const struct plan *plan)
 {
 	struct rte_eth_rxconf rx = plan->info.default_rxconf;
-	struct rte_eth_txconf tx = plan->info.default_txconf;
 	int node = rte_eth_dev_socket_id(id), error;
 
 	rx.offloads = plan->conf.rxmode.offloads;
-	tx.offloads = plan->conf.txmode.offloads;
 	error = rte_eth_rx_queue_setup(id, queue, plan->rx_descriptors,
-	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &rx, plan->pool);
+	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &rx,
+	                               queue < plan->queues ? plan->pool : plan->spare);
+	return error == 0 ? 0 : complain(id, "set up a receive queue", error);
+}
+
+static int set_up_queue(uint16_t id, uint16_t queue, const struct plan *plan)
+{
+	struct rte_eth_txconf tx = plan->info.default_txconf;
+	int node = rte_eth_dev_socket_id(id), error = set_up_receiver(id, queue, plan);
+
+	tx.offloads = plan->conf.txmode.offloads;
 	if (error != 0)
-		return complain(id, "set up a receive queue", error);
+		return error;
 	error = rte_eth_tx_queue_setup(id, queue, plan->tx_descriptors,
 	                               node < 0 ? SOCKET_ID_ANY : (unsigned)node, &tx);
 	return error == 0 ? 0 : complain(id, "set up a transmit queue", error);
@@ -243,7 +257,8 @@ static int set_up_queue(uint16_t id, uint16_t queue, const struct plan *plan)
 
 static int configure(uint16_t id, struct plan *plan)
 {
-	int error = rte_eth_dev_configure(id, plan->queues, plan->queues, &plan->conf);
+	uint16_t receivers = (uint16_t)(plan->queues + (plan->spare != NULL));
+	int error = rte_eth_dev_configure(id, receivers, plan->queues, &plan->conf);
 
 	if (error != 0)
 		return complain(id, "be configured", error);
@@ -252,7 +267,25 @@ static int configure(uint16_t id, struct plan *plan)
 		return complain(id, "size its queues", error);
 	for (uint16_t queue = 0; queue < plan->queues && error == 0; queue++)
 		error = set_up_queue(id, queue, plan);
+	if (error == 0 && plan->spare != NULL)
+		error = set_up_receiver(id, plan->queues, plan);
 	return error;
+}
+
+/* RSS spreads over the queues that cores poll, and not over the one behind them. */
+static bool keep_from_spare(uint16_t id, const struct plan *plan)
+{
+	struct rte_eth_rss_reta_entry64 table[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+
+	if (plan->queues == 1)
+		return true;
+	for (unsigned i = 0; i < RTE_DIM(table) * RTE_ETH_RETA_GROUP_SIZE; i++) {
+		table[i / RTE_ETH_RETA_GROUP_SIZE].mask = UINT64_MAX;
+		table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] =
+		        (uint16_t)(i % plan->queues);
+	}
+	return plan->info.reta_size != 0 && plan->info.reta_size <= RTE_ETH_RSS_RETA_SIZE_512 &&
+	       rte_eth_dev_rss_reta_update(id, table, plan->info.reta_size) == 0;
 }
 
 static void listen_to_all(uint16_t id, bool addresses)
@@ -271,6 +304,7 @@ static void describe(uint16_t id, const struct plan *plan)
 	struct dpdk_port *port = &ports[id];
 
 	port->queues = plan->queues;
+	port->spare = plan->spare != NULL;
 	port->common = plan->pool == pool;
 	port->max_frame = plan->conf.rxmode.mtu + HEADERS_MAX;
 	port->rx_offloads = plan->conf.rxmode.offloads;
@@ -283,9 +317,10 @@ static void describe(uint16_t id, const struct plan *plan)
 /* Whether every queue can be told to interrupt; leaves them told not to. */
 static bool interrupts_work(uint16_t id, const struct plan *plan)
 {
+	uint16_t receivers = (uint16_t)(plan->queues + (plan->spare != NULL));
 	bool good = plan->conf.intr_conf.rxq != 0;
 
-	for (uint16_t queue = 0; queue < plan->queues && good; queue++)
+	for (uint16_t queue = 0; queue < receivers && good; queue++)
 		good = rte_eth_dev_rx_intr_disable(id, queue) == 0;
 	return good;
 }
@@ -310,6 +345,12 @@ static int start(uint16_t id, const struct dpdk_ports_wish *wish)
 	error = try_to_start(id, &plan);
 	if (error != 0 && plan.conf.intr_conf.rxq != 0) {
 		plan.conf.intr_conf.rxq = 0;
+		error = try_to_start(id, &plan);
+	}
+	if (error == 0 && plan.spare != NULL &&
+	    (!keep_from_spare(id, &plan) || !dpdk_steer_possible(id, plan.queues))) {
+		(void)rte_eth_dev_stop(id);
+		plan.spare = NULL;
 		error = try_to_start(id, &plan);
 	}
 	if (error != 0)
@@ -351,7 +392,7 @@ int dpdk_port_merge(uint16_t id)
 	struct rte_eth_dev_info info;
 	bool known = dpdk_port(id) != NULL && ports[id].common && id < 64;
 
-	if (!known || rte_eth_dev_info_get(id, &info) != 0 || !can_merge(&info))
+	if (!known || ports[id].spare || rte_eth_dev_info_get(id, &info) != 0 || !can_merge(&info))
 		return -ENOTSUP;
 	ports[id].started = false; /* to who looks meanwhile */
 	(void)rte_eth_dev_stop(id);

@@ -34,6 +34,9 @@ struct dpdk_ports_wish {
 	bool (*single)(const struct rte_device *device);
 	/* By id: ports that may merge segments of a TCP stream into longer frames (LRO). */
 	uint64_t merge;
+	/* The pool of one receive queue more, that rules alone bring frames to (steer.h); NULL, or
+	 * NULL from it: there is none. */
+	struct rte_mempool *(*spare)(uint16_t id, const struct rte_device *device);
 	bool rx_interrupts; /* prepare queues for rte_eth_dev_rx_intr_enable */
 	/* Of one port alone: its receive queue's pool. It hears its own address and groups only. */
 	struct rte_mempool *own;
@@ -44,6 +47,7 @@ struct dpdk_port {
 	bool started;
 	bool common;        /* of those that were started together */
 	bool rx_interrupts; /* rte_eth_dev_rx_intr_enable works; disabled at first */
+	bool spare;         /* there is a receive queue behind the others for rules */
 	uint16_t queues;
 	uint32_t max_frame; /* a longer frame is dropped by the device */
 	uint64_t rx_offloads, tx_offloads;

@@ -35,6 +35,8 @@ static void disarm(unsigned core)
 
 		if (p != NULL && p->rx_interrupts && core < p->queues)
 			rte_eth_dev_rx_intr_disable(port, (uint16_t)core);
+		if (p != NULL && p->rx_interrupts && core == 0 && p->spare)
+			rte_eth_dev_rx_intr_disable(port, p->queues);
 	}
 	machine_vector_end();
 }
@@ -45,6 +47,8 @@ static bool arm_port(uint16_t port, unsigned core)
 
 	if (p == NULL || core >= p->queues)
 		return true; /* nothing comes from it to this core */
+	if (core == 0 && p->spare && rte_eth_dev_rx_intr_enable(port, p->queues) != 0)
+		return false;
 	return p->rx_interrupts && rte_eth_dev_rx_intr_enable(port, (uint16_t)core) == 0;
 }
 

@@ -147,6 +147,8 @@ void x86_dma_trust(unsigned bus, unsigned device, unsigned function);
  * or the function is trusted already. */
 struct x86_domain;
 struct x86_domain *x86_domain_make(unsigned bus, unsigned device, unsigned function);
+/* Likewise one that reaches all memory below `end` by its own addresses besides. */
+struct x86_domain *x86_domain_all(unsigned bus, unsigned device, unsigned function, uint64_t end);
 enum x86_domain_rights { X86_DOMAIN_READ = 1, X86_DOMAIN_WRITE = 2 };
 /* Page `at`, as the function names it, leads to the one at `physical`; with no rights nowhere.
  * false: no memory. What was there before counts until x86_domain_flush has returned. Any core. */

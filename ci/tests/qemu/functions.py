@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from harness import paths, receivers  # noqa: E402
+from harness import paths, programs, receivers  # noqa: E402
 from harness.machine import Machine, MachineError, stream, user_net  # noqa: E402
 from harness.newer import newer_qemu  # noqa: E402
 from harness.report import Report, skip_all  # noqa: E402
@@ -179,6 +179,32 @@ def keeps_apart(report, newer):
             assert receivers.counts(wire, nic, receivers.COPIED)[0] == 20
 
 
+STEERED = """name = "steered"; environments = ( {
+  name = "steered"; image = "receiver"; arguments = [ "0", "steer" ]; frames = 2048; may = [ "console" ]; flows = ( {
+    name = "steered"; receive = "ip and udp dst port 16546 and dst host $addr";
+    transmit = "ether src $mac and ip and udp src port 16546 and src host $addr"; } ); } );
+"""
+IGB_MAC = bytes.fromhex("525400123456")
+
+
+def spares_a_queue(report, newer, before, said):
+    """The NIC's own port with a queue to spare, in a domain that reaches all memory. QEMU's igb takes the driver's rule and steers
+    by none, so everything comes by the usual way, and has to: exo/core/tests/test_net_steer.c has a NIC that does."""
+    with tempfile.TemporaryDirectory() as folder, Wire(os.path.join(folder, "wire")) as wire, \
+            machine(newer, stream(wire.path), before, append=f"spare=1 ip={receivers.ADDRESS}/24",
+                    payload=programs.build_text(folder, STEERED, ["appliances/tests"])) as running:
+        wire.connect()
+        running.wait_for("ready: from", 90)
+        with report.test("a queue to spare: " + said):
+            assert running.has("steered: queue: " + said), running.console()
+            for _ in range(5):
+                for _ in range(20):
+                    wire.send(receivers.marked(IGB_MAC, receivers.COPIED, 1000))
+                found = receivers.counts(wire, IGB_MAC, receivers.COPIED)
+            assert (found[0], found[2]) == (100, 0), f"{found}\n{running.console()}"
+            assert not running.has("iommu: .* kept from"), running.console()
+
+
 def main():
     newer = newer_qemu()
     if newer is None:
@@ -191,6 +217,8 @@ def main():
     serves(report, newer, "no IOMMU: a function that may be unprotected is given, and said so", "function-unprotected",
            [], [r"port 1, unprotected: there is no IOMMU", r"flow function: port 1 is a function that is unprotected"])
     keeps_apart(report, newer)
+    spares_a_queue(report, newer, IOMMU, "a rule leads to it")
+    spares_a_queue(report, newer, [], "EXO_EINVAL")
     trials(report, newer, 2)
     report.exit()
 

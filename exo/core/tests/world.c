@@ -383,7 +383,7 @@ void log_line(const char *name, const char *format, ...)
 enum { PORT_ROOM = 1024 }; /* frames that a port's ring takes */
 
 static struct rte_mempool *arriving, *framed;
-static struct rte_ring *inward[WORLD_PORTS], *outward[WORLD_PORTS];
+static struct rte_ring *inward[WORLD_PORTS], *outward[WORLD_PORTS], *spare;
 
 static void start_port(unsigned port)
 {
@@ -392,6 +392,8 @@ static void start_port(unsigned port)
 	        .rxmode.mtu = port ? 9000 : 1500,
 	        .txmode.offloads = port ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0,
 	};
+	struct rte_ring *queues[2];
+	uint16_t n = 1;
 	char name[32];
 	int id;
 
@@ -399,11 +401,17 @@ static void start_port(unsigned port)
 	inward[port] = rte_ring_create(name, PORT_ROOM, 0, RING_F_EXACT_SZ);
 	snprintf(name, sizeof(name), "out%u", port);
 	outward[port] = rte_ring_create(name, PORT_ROOM, 0, RING_F_EXACT_SZ);
+	queues[0] = inward[port];
 	snprintf(name, sizeof(name), "port%u", port);
-	id = rte_eth_from_rings(name, &inward[port], 1, &outward[port], 1, 0);
+	if (world_spare && port == WORLD_PORTS - 1) {
+		spare = rte_ring_create("spare", PORT_ROOM, 0, RING_F_EXACT_SZ);
+		queues[n++] = spare;
+	}
+	id = rte_eth_from_rings(name, queues, n, &outward[port], 1, 0);
 	CHECK(id == (int)port);
-	CHECK(rte_eth_dev_configure((uint16_t)id, 1, 1, &conf) == 0);
-	CHECK(rte_eth_rx_queue_setup((uint16_t)id, 0, 128, 0, NULL, arriving) == 0);
+	CHECK(rte_eth_dev_configure((uint16_t)id, n, 1, &conf) == 0);
+	for (uint16_t queue = 0; queue < n; queue++)
+		CHECK(rte_eth_rx_queue_setup((uint16_t)id, queue, 128, 0, NULL, arriving) == 0);
 	CHECK(rte_eth_tx_queue_setup((uint16_t)id, 0, 128, 0, NULL) == 0);
 	CHECK(rte_eth_dev_start((uint16_t)id) == 0);
 }
@@ -527,6 +535,11 @@ void world_arrive_framed(unsigned port, const void *bytes, uint32_t length, uint
 unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n)
 {
 	return rte_ring_enqueue_burst(inward[port], (void **)mbufs, n, NULL);
+}
+
+unsigned world_offer_dma(unsigned port, struct rte_mbuf **mbufs, unsigned n)
+{
+	return rte_ring_enqueue_burst(spare ? spare : inward[port], (void **)mbufs, n, NULL);
 }
 
 unsigned world_waiting(unsigned port)

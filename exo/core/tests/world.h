@@ -67,12 +67,15 @@ uint32_t world_sent(unsigned port, void *bytes, uint32_t size);
 unsigned world_waiting(unsigned port);
 /* If set before the start, the last port is a NIC function with so many slots, at most 64. */
 extern unsigned world_slots;
+/* Then it is an ordinary port, with a queue to spare, which world_arrive_dma fills. */
+extern bool world_spare;
 void world_make_slots(void); /* the start does so */
 /* A frame arrives by the function's DMA. false: its driver had no empty buffer. */
 bool world_arrive_dma(const void *bytes, uint32_t length, uint32_t segment);
 /* Puts mbufs into what a port receives from. → how many. */
 struct rte_mbuf;
 unsigned world_offer(unsigned port, struct rte_mbuf **mbufs, unsigned n);
+unsigned world_offer_dma(unsigned port, struct rte_mbuf **mbufs, unsigned n);
 /* How many frames the port takes from now on; the others find it full. */
 void world_port_room(unsigned port, unsigned frames);
 /* mbufs in use, of all pools. */

@@ -19,12 +19,29 @@ enum { PORT = WORLD_PORTS - 1, SLOTS_MAX = 64 };
 #define BASE (1ull << 47)
 
 unsigned world_slots;
+bool world_spare;
 static uint64_t entered[SLOTS_MAX], active[SLOTS_MAX], stopped;
 static struct rte_mempool *pool;
 
 unsigned machine_dma_slots(unsigned port)
 {
 	return port == PORT ? world_slots : 0;
+}
+
+/* The last port's rules, where a test has any. */
+__attribute__((weak)) bool machine_dma_spare(unsigned port)
+{
+	return false;
+}
+
+__attribute__((weak)) int machine_dma_steer(unsigned port, const struct flt_conjunction *flow,
+                                            bool loose)
+{
+	return -EXO_ENOSYS;
+}
+
+__attribute__((weak)) void machine_dma_steer_end(unsigned port)
+{
 }
 
 bool machine_dma_map(unsigned port, unsigned slot, uint64_t frame)
@@ -72,7 +89,7 @@ void world_make_slots(void)
 
 	for (unsigned i = 0; i < SLOTS_MAX; i++)
 		entered[i] = active[i] = MACHINE_SPACE_NONE;
-	snprintf(name, sizeof(name), "function-%u", PORT);
+	snprintf(name, sizeof(name), "%s-%u", world_spare ? "spare" : "function", PORT);
 	pool = rte_mempool_create_empty(name, world_slots, sizeof(struct rte_mbuf), 0,
 	                                sizeof(about), 0, 0);
 	assert(pool);
@@ -127,5 +144,5 @@ bool world_arrive_dma(const void *bytes, uint32_t length, uint32_t segment)
 		else
 			head = mbuf;
 	} while (length > 0);
-	return world_offer(PORT, &head, 1) == 1;
+	return world_offer_dma(PORT, &head, 1) == 1;
 }

@@ -172,3 +172,7 @@ bool dpdk_option(const char **rest, const char *name, char *to, size_t size)
 {
 	return false;
 }
+
+void dpdk_spare_plan(const struct pci_function *f)
+{
+}

@@ -41,7 +41,8 @@ struct exo_port_info {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	struct exo_drops drops;
 	uint16_t rx_queues, tx_queues; /* core c polls receive queue c, and so on modulo n_cores */
-	uint32_t slots;      /* of a function behind an IOMMU: buffers of its EXO_RING_QUEUE */
+	uint32_t slots;      /* buffers of its EXO_RING_QUEUE: of a function behind an IOMMU, or (no
+	                        EXO_PORT_FUNCTION) of a queue to spare; 0: it has none */
 	uint64_t rx_busiest; /* of rx_packets, those that came by the busiest of 16 queues */
 	uint64_t flags;      /* enum exo_port_flags */
 	uint64_t reserved;

@@ -45,6 +45,13 @@
  * refused as above. Of those that are taken by force no more packets come. Revoking the space ends
  * the ring.
  *
+ * Likewise on a port that is no function and has slots: there the NIC leads what the space's one
+ * conjunction holds of to a queue of its own, and all else comes as ever. Refused where the NIC has
+ * no rule for it (EXO_ENOSYS) and where another environment has a binding, but a host's, that could
+ * lose by it (EXO_EBUSY); such bindings are refused while the ring lives. What is of the flow and
+ * the NIC does not lead there (fragments, options, as NICs are) goes to the caller's bindings: who
+ * wants to miss nothing has both.
+ *
  * Transmit: port, segment_size and the flags SUM, SEGMENT and REPORT count on a packet's first
  * descriptor. The kernel completes a packet with one descriptor: cookie of the packet's first
  * descriptor, length of the whole packet, status; always where it failed, and where REPORT was set

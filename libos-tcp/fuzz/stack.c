@@ -118,7 +118,13 @@ static uint32_t put_options(struct world *world, struct program *program, uint8_
 		memcpy(at + size, syn, sizeof syn);
 		size += sizeof syn;
 	}
-	if (how & 8)
+	if (how & 16 && size <= 28) { /* a Fast Open cookie, or the question for one */
+		at[size] = 34;
+		at[size + 1] = how & 32 ? 10 : 2;
+		memset(at + size + 2, 0, 10);
+		size += 12;
+	}
+	if (how & 8 && size <= 36)
 		for (unsigned i = 0; i < 4; i++)
 			at[size++] = (uint8_t)take(program, 1);
 	return size;
@@ -172,11 +178,15 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 static void open_one(struct world *world)
 {
 	struct udp_endpoint remote = {.ip = ip_of(world, 2), .port = PEER_PORT};
+	struct tcp_options options = tcp_options_default(world->stack);
+	uint32_t taken;
 
+	options.fast_open = TCP_FAST_ASK;
 	if (world->conn == NULL)
 		world->conn = tcp_accept(world->listener, on_event, world);
 	if (world->conn == NULL)
-		(void)tcp_connect(world->stack, NULL, &remote, NULL, on_event, world, &world->conn);
+		(void)tcp_connect_data(world->stack, NULL, &remote, &options, on_event, world,
+		                       world, 100, &taken, &world->conn);
 }
 
 static void set_options(struct world *world, uint32_t n)
@@ -312,6 +322,8 @@ static void *begin(struct world *world, struct program *program)
 	config.segment_max = how & 4 ? 20000 : 0;
 	config.ecn = how & 8 ? TCP_ECN_ON : TCP_ECN_OFF;
 	config.cookies = (uint8_t)(how >> 4 & 1);
+	config.fast_open = TCP_FAST_CLIENT | TCP_FAST_SERVER | TCP_FAST_SERVER_ALL |
+	                   (how & 32 ? TCP_FAST_SERVER_COOKIELESS | TCP_FAST_CLIENT_COOKIELESS : 0);
 	*world = (struct world){
 	        .now = 1000000, .random = 9, .port = PORT, .six = how & 1, .config = config};
 	size = tcp_stack_bytes(&config);

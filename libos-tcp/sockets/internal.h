@@ -10,6 +10,7 @@
 enum {
 	BLOCK_ROOM = SOCK_BLOCK_BYTES - 64,
 	QUEUE_DEFAULT = 212992, /* Linux: net.core.rmem_default */
+	LISTEN_MOST = 4096,     /* Linux: net.core.somaxconn */
 };
 
 struct sock_block {
@@ -63,6 +64,9 @@ uint32_t cursor_get(struct cursor *at, void *to, uint32_t size);
 int stream_listen(struct sock *sock, int backlog);
 int stream_accept(struct sock *sock, struct sock **made);
 int stream_connect(struct sock *sock, const struct udp_endpoint *remote);
+/* Likewise, with data; *taken: how much of it went with SYN. */
+int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const void *data,
+                 uint32_t size, uint32_t *taken);
 /* 0, -EAGAIN: not yet; or why it failed. */
 int stream_connected(struct sock *sock);
 int stream_shutdown(struct sock *sock, int how);
@@ -86,6 +90,26 @@ int64_t datagram_send(struct sock *sock, const struct sock_data *from,
                       const struct udp_endpoint *to);
 unsigned datagram_poll(struct sock *sock);
 int datagram_group(struct sock *sock, const struct udp_ip *group, bool join);
+
+/* ---- fast.c ---- */
+/* Connecting with the first data (TCP Fast Open): whether the stack does so at all. */
+bool stream_may_fast(const struct sock *sock);
+/* MSG_FASTOPEN, or the first data after a connect that was put off. Bytes; -EINPROGRESS: it
+ * connects, and has taken none. */
+int64_t stream_send_fast(struct sock *sock, const struct sock_data *from, int flags,
+                         const void *address, socklen_t size);
+/* Puts connecting off until there is something to send, where that may go with SYN. */
+bool stream_defer(struct sock *sock, const struct udp_endpoint *remote);
+
+/* ---- option.c ---- */
+enum { OPTION_NAME_BYTES = 16 }; /* Linux: TCP_CA_NAME_MAX */
+extern const char option_congestions[TCP_CONGESTIONS][OPTION_NAME_BYTES];
+/* Which of the options that are only kept; -1: none of those. */
+int option_kept(int level, int name);
+/* What a socket's options are now. */
+struct tcp_options options_of(const struct sock *sock);
+/* Whether a socket knows a level at all. */
+bool option_knows_level(const struct sock *sock, int level);
 
 /* ---- control.c ---- */
 /* What is told beside the data that is received; NULL: the option is none of those. */

@@ -229,6 +229,8 @@ int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, co
 	struct udp_endpoint to;
 	int error;
 
+	if (sock->kind == SOCK_KIND_STREAM && ((flags & MSG_FASTOPEN) || sock->deferred))
+		return stream_send_fast(sock, from, flags, address, size);
 	if (sock->kind == SOCK_KIND_STREAM)
 		return stream_send(sock, from, flags);
 	if (sock->kind == SOCK_KIND_LOCAL)

@@ -4,8 +4,6 @@
 
 #include "internal.h"
 
-enum { BACKLOG_MOST = 4096 }; /* Linux: net.core.somaxconn */
-
 static int error_of_cause(enum tcp_cause cause)
 {
 	switch (cause) {
@@ -71,6 +69,8 @@ static void on_ready(struct tcp_listener *listener)
 
 int stream_listen(struct sock *sock, int backlog)
 {
+	int error;
+
 	if (sock->conn != NULL)
 		return -EINVAL;
 	if (sock->listener != NULL)
@@ -78,10 +78,15 @@ int stream_listen(struct sock *sock, int backlog)
 	if (sock->local.ip.family == 0) /* any address: of IPv4, or of both */
 		sock->local.ip.family = sock->domain == AF_INET6 ? 6 : 4;
 	sock->options.only_family = sock->domain == AF_INET || sock->only_six;
-	sock->backlog = (uint32_t)backlog < BACKLOG_MOST ? (uint32_t)backlog : BACKLOG_MOST;
+	sock->backlog = (uint32_t)backlog < LISTEN_MOST ? (uint32_t)backlog : LISTEN_MOST;
 	/* Linux lets one more wait than it was told. */
-	return error_of(tcp_listen(sock->set->tcp, &sock->local, sock->backlog + 1, &sock->options,
-	                           on_ready, sock, &sock->listener));
+	error = error_of(tcp_listen(sock->set->tcp, &sock->local, sock->backlog + 1, &sock->options,
+	                            on_ready, sock, &sock->listener));
+	if (error < 0)
+		return error;
+	tcp_listener_set_fast_queue(sock->listener, sock->fast_queue);
+	(void)tcp_listener_set_fast_keys(sock->listener, sock->fast_keys, sock->fast_keys_n);
+	return 0;
 }
 
 int stream_accept(struct sock *sock, struct sock **made)
@@ -127,10 +132,23 @@ int stream_connected(struct sock *sock)
 	return -sock_take_error(sock);
 }
 
-int stream_connect(struct sock *sock, const struct udp_endpoint *remote)
+void sock_expect(struct sock *sock)
+{
+	struct tcp_options options;
+
+	if (sock->kind != SOCK_KIND_STREAM || !sock->connecting)
+		return;
+	tcp_conn_get_options(sock->conn, &options);
+	options.fast_open |= TCP_FAST_WRITER;
+	(void)tcp_conn_set_options(sock->conn, &options);
+}
+
+int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const void *data,
+                 uint32_t size, uint32_t *taken)
 {
 	int error;
 
+	*taken = 0;
 	if (sock->connecting)
 		return -EALREADY;
 	if (sock->connected && !sock->told && !sock->ended) {
@@ -141,12 +159,21 @@ int stream_connect(struct sock *sock, const struct udp_endpoint *remote)
 		return -EISCONN;
 	if (sock->conn != NULL)
 		return failed_connect(sock);
-	error = error_of(tcp_connect(sock->set->tcp, &sock->local, remote, &sock->options, on_event,
-	                             sock, &sock->conn));
+	error = error_of(tcp_connect_data(sock->set->tcp, &sock->local, remote, &sock->options,
+	                                  on_event, sock, data, size, taken, &sock->conn));
 	if (error < 0)
 		return error;
 	sock->connecting = sock->bound = true;
 	return -EINPROGRESS;
+}
+
+int stream_connect(struct sock *sock, const struct udp_endpoint *remote)
+{
+	uint32_t none;
+
+	if (sock->deferred)
+		return -EISCONN;
+	return stream_defer(sock, remote) ? 0 : stream_begin(sock, remote, NULL, 0, &none);
 }
 
 /* As Linux has it, shutting down what is not open yet ends it. */
@@ -315,6 +342,8 @@ int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
 
 	if (sock->listener == NULL && flags & MSG_OOB)
 		return urgent_receive(sock, to, flags);
+	if (sock->deferred)
+		return -EAGAIN;
 	if (sock->conn == NULL)
 		return sock->error != 0 ? -sock_take_error(sock) : -ENOTCONN;
 	if (sock->connecting && !sock->connected)
@@ -409,7 +438,7 @@ unsigned stream_poll(struct sock *sock)
 	if (sock->listener != NULL)
 		return tcp_listener_ready(sock->listener) != 0 ? POLLIN | POLLRDNORM : 0;
 	if (sock->conn == NULL)
-		return POLLOUT | POLLWRNORM | POLLHUP;
+		return POLLOUT | POLLWRNORM | (sock->deferred ? 0 : POLLHUP);
 	if (open && (sock->error != 0 || sock->ended || sock->no_read || is_readable(sock)))
 		events |= POLLIN | POLLRDNORM;
 	if (open &&

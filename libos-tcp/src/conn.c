@@ -127,7 +127,8 @@ static void tell(struct tcp_conn *conn)
 {
 	unsigned events = conn->events;
 
-	if (conn->announce && conn->waiting && conn->state != TCP_STATE_SYN_RECEIVED) {
+	if (conn->announce && conn->waiting &&
+	    (conn->state != TCP_STATE_SYN_RECEIVED || conn->fast)) {
 		conn->announce = 0;
 		listen_ready(conn);
 		events = conn->events;
@@ -202,6 +203,8 @@ void conn_end(struct tcp_conn *conn, enum tcp_cause cause)
 		return;
 	if (conn->stack->late_conn == conn)
 		conn->stack->late_conn = NULL;
+	if (unlikely(conn->fast))
+		fastopen_ended(conn);
 	conn->state = TCP_STATE_CLOSED;
 	conn->cause = (uint8_t)cause;
 	conn->events |= TCP_EVENT_CLOSED;
@@ -280,12 +283,23 @@ int tcp_connect(struct tcp_stack *stack, const struct udp_endpoint *local,
                 const struct udp_endpoint *remote, const struct tcp_options *options,
                 tcp_event_fn *event, void *context, struct tcp_conn **out)
 {
+	uint32_t none;
+
+	return tcp_connect_data(stack, local, remote, options, event, context, NULL, 0, &none, out);
+}
+
+int tcp_connect_data(struct tcp_stack *stack, const struct udp_endpoint *local,
+                     const struct udp_endpoint *remote, const struct tcp_options *options,
+                     tcp_event_fn *event, void *context, const void *data, uint32_t size,
+                     uint32_t *taken, struct tcp_conn **out)
+{
 	struct tcp_options chosen = options != NULL ? *options : tcp_options_default(stack);
 	struct endpoints at = {.remote = remote->ip, .remote_port = remote->port};
 	struct tcp_conn *conn;
 	uint32_t mtu;
 	int result;
 
+	*taken = 0;
 	if (!options_valid(&chosen))
 		return -TCP_EINVAL;
 	if (local != NULL) {
@@ -305,6 +319,8 @@ int tcp_connect(struct tcp_stack *stack, const struct udp_endpoint *local,
 	conn->context = context;
 	begin_active(conn, mtu);
 	lookup_insert(conn, lookup_hash(stack, &conn->at));
+	if (unlikely(chosen.fast_open != 0))
+		fastopen_begin(conn, data, size, taken);
 	transmit_syn(conn);
 	rtx_set(conn, RTX_TIMEOUT, stack->now + (uint64_t)conn->rto_us * NS_PER_US);
 	*out = conn;

@@ -41,7 +41,7 @@ static bool fail(struct tcp_conn *conn, enum tcp_failure failure, uint32_t value
 {
 	if (failure == TCP_FAILURE_TOO_BIG)
 		return too_big(conn, value);
-	if (!is_synchronised(conn)) {
+	if (!is_synchronised(conn) && !(is_fast_open(conn) && conn->owned)) {
 		conn->stack->count.open_failed++;
 		conn_end(conn, failure == TCP_FAILURE_REFUSED ? TCP_CAUSE_REFUSED
 		                                              : TCP_CAUSE_UNREACHABLE);

@@ -159,6 +159,9 @@ void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	                               .sack = conn->sack,
 	                               .window_scaling = conn->scaling,
 	                               .ecn = conn->ecn,
+	                               .syn_data = conn->fast &&
+	                                           conn->state != TCP_STATE_SYN_SENT &&
+	                                           (!conn->passive || conn->bytes_received > 0),
 	                               .ecn_seen = conn->ecn_seen};
 	fill_counts(conn, info);
 	fill_receive(conn, info);

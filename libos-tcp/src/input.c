@@ -90,7 +90,8 @@ static bool predict_options(const struct tcp_conn *conn, struct segment *segment
 static bool predict_state(const struct tcp_conn *conn, const struct segment *segment)
 {
 	if (segment->size == 0)
-		return may_transmit(conn) && !((segment->flags & F_FIN) && conn->fin_received);
+		return may_transmit(conn) && is_synchronised(conn) &&
+		       !((segment->flags & F_FIN) && conn->fin_received);
 	if (segment->flags & F_FIN)
 		return false;
 	return conn->state == TCP_STATE_ESTABLISHED && !conn->read_shut &&

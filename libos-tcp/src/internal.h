@@ -96,6 +96,7 @@ struct syn_options {
 	bool timestamps, sack, scaling;
 	uint8_t scale;
 	uint32_t ts_value, ts_echo;
+	const struct fast_cookie *fast; /* NULL: none */
 };
 
 /* Writes them in Linux's order and padding. → bytes. */
@@ -345,6 +346,8 @@ void listen_timer(struct request *request);
 /* The first timeouts that are due. */
 void listen_run(struct tcp_stack *stack);
 void listen_forget(struct request *request);
+/* What the request knows goes into the connection that it becomes. */
+void listen_adopt(struct tcp_conn *conn, const struct request *request);
 /* Makes a full connection of a request and lets it take the segment. */
 void listen_complete(struct request *request, struct segment *segment);
 /* A connection of this listener is established. */
@@ -365,6 +368,29 @@ bool timewait_input(struct timewait *timewait, struct segment *segment, bool lis
                     uint32_t *iss);
 void timewait_remove(struct tcp_stack *stack, struct timewait *timewait);
 uint64_t timewait_run(struct tcp_stack *stack);
+
+/* ---- fastopen.c ---- */
+
+/* A SYN that asks for a cookie or brings one. true: the connection is open; else the answer brings
+ * the cookie where one is due. */
+bool fastopen_try(struct request *request, struct segment *segment);
+/* The cookie that a SYN/ACK brings, the one that a SYN brings or asks for: written to *cookie or
+ * kept elsewhere; NULL: none. */
+const struct fast_cookie *fastopen_answer(const struct request *request,
+                                          struct fast_cookie *cookie);
+const struct fast_cookie *fastopen_ask(const struct tcp_conn *conn, struct fast_cookie *cookie);
+/* The SYN of a connection that is open by a cookie alone has come again. false: another segment. */
+bool fastopen_syn_again(struct tcp_conn *conn, const struct segment *segment);
+/* Our SYN/ACK has been acknowledged. */
+void fastopen_acked(struct tcp_conn *conn);
+/* A connection is about to end. */
+void fastopen_ended(struct tcp_conn *conn);
+/* Adopts the configured key, or makes one. */
+void fastopen_set_key(struct tcp_stack *stack);
+/* Before the first SYN: queues what goes with it. */
+void fastopen_begin(struct tcp_conn *conn, const void *data, uint32_t size, uint32_t *taken);
+/* SYN/ACK came; state_established was called. */
+void fastopen_opened(struct tcp_conn *conn, const struct segment *segment);
 
 /* ---- conn.c ---- */
 

@@ -354,6 +354,7 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
                         const struct endpoints *at, uint32_t hash, const uint32_t *iss)
 {
 	struct tcp_stack *stack = listener->stack;
+	bool fast = (segment->options.seen & O_FAST) || segment->size > 0;
 	struct request *request, scratch;
 
 	/* Who can't take more connections is better silent: the peer asks again. */
@@ -361,6 +362,9 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
 		stack->count.backlog_full++;
 		return;
 	}
+	if (unlikely(fast) &&
+	    (!fill(listener, &scratch, segment, at, iss) || fastopen_try(&scratch, segment)))
+		return;
 	request =
 	        stack->config.cookies == TCP_COOKIES_ALWAYS ? NULL : pool_get(&stack->request_pool);
 	if (request == NULL) {
@@ -373,6 +377,10 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
 	if (!fill(listener, request, segment, at, iss)) {
 		pool_put(&stack->request_pool, request);
 		return;
+	}
+	if (unlikely(fast)) {
+		request->fast = scratch.fast;
+		request->fast_experimental = scratch.fast_experimental;
 	}
 	request->hash = hash;
 	request->hash_next = stack->requests[hash & stack->request_mask];
@@ -514,7 +522,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		await_data(request, segment);
 }
 
-static void adopt_request(struct tcp_conn *conn, const struct request *request)
+void listen_adopt(struct tcp_conn *conn, const struct request *request)
 {
 	struct options options = {.mss = request->mss,
 	                          .scale = request->scale,
@@ -565,7 +573,7 @@ void listen_complete(struct request *request, struct segment *segment)
 		stack->count.connections_full++;
 		return;
 	}
-	adopt_request(conn, request);
+	listen_adopt(conn, request);
 	if (request->cookie) {
 		/* How long the peer took nobody knows any more. */
 		conn->retransmits = 1;

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 enum {
+	OPTIONS_MAX = 40,
 	OPT_END = 0,
 	OPT_NOP = 1,
 	OPT_MSS = 2,
@@ -15,8 +16,11 @@ enum {
 	OPT_SACK_OK = 4,
 	OPT_SACK = 5,
 	OPT_TIMESTAMPS = 8,
-	OPT_SACK_BLOCK = 8, /* bytes of a block */
-	SYN_USUAL = 20,     /* bytes of all options of a SYN */
+	OPT_FAST = 34,
+	OPT_EXPERIMENT = 254,
+	EXPERIMENT_FAST = 0xf989, /* RFC 7413, appendix */
+	OPT_SACK_BLOCK = 8,       /* bytes of a block */
+	SYN_USUAL = 20,           /* bytes of all options of a SYN */
 };
 
 static void parse_sacks(struct options *options, const uint8_t *at, uint32_t size)
@@ -33,6 +37,16 @@ static void parse_sacks(struct options *options, const uint8_t *at, uint32_t siz
 	options->seen |= O_SACK;
 }
 
+static void parse_fast(struct options *options, const uint8_t *at, uint32_t size, bool experiment)
+{
+	if (size % 2 != 0 || (size != 0 && (size < FAST_COOKIE_MIN || size > FAST_COOKIE_MAX)))
+		return;
+	options->seen |= O_FAST;
+	options->fast.size = (uint8_t)size;
+	options->fast.experimental = experiment;
+	memcpy(options->fast.bytes, at, size);
+}
+
 /* Options that count in a SYN alone. */
 static void parse_syn(struct options *options, uint8_t kind, const uint8_t *at, uint32_t size)
 {
@@ -44,6 +58,10 @@ static void parse_syn(struct options *options, uint8_t kind, const uint8_t *at, 
 		options->seen |= O_SCALE;
 	} else if (kind == OPT_SACK_OK && size == 2) {
 		options->seen |= O_SACK_OK;
+	} else if (kind == OPT_FAST) {
+		parse_fast(options, at + 2, size - 2, false);
+	} else if (kind == OPT_EXPERIMENT && size >= 4 && wire_get16(at + 2) == EXPERIMENT_FAST) {
+		parse_fast(options, at + 4, size - 4, true);
 	}
 }
 
@@ -123,6 +141,20 @@ static uint8_t *write_word(uint8_t *at, uint8_t a, uint8_t b, uint8_t c, uint8_t
 	return at + 4;
 }
 
+static uint8_t *write_fast(uint8_t *at, const struct fast_cookie *cookie)
+{
+	uint32_t head = cookie->experimental ? 4 : 2, size = head + cookie->size;
+
+	at[0] = cookie->experimental ? OPT_EXPERIMENT : OPT_FAST;
+	at[1] = (uint8_t)size;
+	if (cookie->experimental)
+		wire_put16(at + 2, EXPERIMENT_FAST);
+	memcpy(at + head, cookie->bytes, cookie->size);
+	for (; size % 4 != 0; size++)
+		at[size] = OPT_NOP;
+	return at + size;
+}
+
 uint32_t options_write_syn(uint8_t *to, const struct syn_options *options)
 {
 	uint8_t *at =
@@ -137,6 +169,8 @@ uint32_t options_write_syn(uint8_t *to, const struct syn_options *options)
 	}
 	if (options->scaling)
 		at = write_word(at, OPT_NOP, OPT_SCALE, 3, options->scale);
+	if (options->fast != NULL && at - to + 4u + options->fast->size <= OPTIONS_MAX)
+		at = write_fast(at, options->fast);
 	return (uint32_t)(at - to);
 }
 

@@ -88,6 +88,9 @@ void rtx_arm(struct tcp_conn *conn)
 {
 	uint64_t wait;
 
+	/* While SYN is unanswered the timer is its own. */
+	if (conn->state == TCP_STATE_SYN_RECEIVED)
+		return;
 	if (conn->packets_out == 0) {
 		rtx_stop(conn);
 		return;

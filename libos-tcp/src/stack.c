@@ -46,6 +46,7 @@ struct tcp_config tcp_config_default(void)
 	        .congestion = TCP_CONGESTION_CUBIC,
 	        .ecn = TCP_ECN_PASSIVE,
 	        .cookies = TCP_COOKIES_NEEDED,
+	        .fast_open = TCP_FAST_CLIENT | TCP_FAST_SERVER,
 	        .timestamps = true,
 	        .window_scaling = true,
 	        .sack = true,
@@ -203,6 +204,7 @@ struct tcp_stack *tcp_stack_create(void *memory, size_t size, const struct tcp_c
 	draw(stack, stack->ts_secret, 2);
 	draw(stack, stack->cookie_secret, 2);
 	draw(stack, stack->port_secret, 2);
+	fastopen_set_key(stack);
 	wheel_init(&stack->wheel, now);
 	tcp_stack_clock(stack, now);
 	return stack;
@@ -270,6 +272,21 @@ uint64_t tcp_stack_deadline(const struct tcp_stack *stack)
 	if (stack->request_oldest != NULL)
 		deadline = min_u64(deadline, stack->request_oldest->expires);
 	return deadline;
+}
+
+const struct tcp_config *tcp_stack_config(const struct tcp_stack *stack)
+{
+	return &stack->config;
+}
+
+int tcp_stack_configure(struct tcp_stack *stack, const struct tcp_config *config)
+{
+	if (!config_valid(config) || tcp_stack_bytes(config) != tcp_stack_bytes(&stack->config) ||
+	    config->block_bytes != stack->config.block_bytes)
+		return -TCP_EINVAL;
+	stack->config = *config;
+	fastopen_set_key(stack);
+	return 0;
 }
 
 const struct tcp_counters *tcp_stack_counters(const struct tcp_stack *stack)

@@ -5,6 +5,8 @@
  */
 #include "internal.h"
 
+#define SYN_AGAIN_NS (4 * NS_PER_MS) /* a tick or two of Linux */
+
 /* ---- SYN-SENT (3.10.7.3) ---- */
 
 void state_adopt(struct tcp_conn *conn, const struct options *options)
@@ -88,6 +90,8 @@ static void opened(struct tcp_conn *conn, struct segment *segment)
 	conn->snd_una = segment->ack;
 	syn_sent_rtt(conn, segment);
 	state_established(conn);
+	if (unlikely(conn->fast))
+		fastopen_opened(conn, segment);
 	stack->count.opened_active++;
 	conn->events |= TCP_EVENT_OPENED;
 	/* Data on a SYN/ACK is rare, but nothing forbids it. */
@@ -97,7 +101,7 @@ static void opened(struct tcp_conn *conn, struct segment *segment)
 		receive_data(conn, segment);
 	}
 	conn->ack_pending = 1;
-	if (!has_unsent(conn))
+	if (!has_unsent(conn) && !(conn->options.fast_open & TCP_FAST_WRITER))
 		conn->ack_now = 1;
 }
 
@@ -107,6 +111,8 @@ static void simultaneous(struct tcp_conn *conn, const struct segment *segment)
 	const struct tcp_config *config = &conn->stack->config;
 
 	take_syn(conn, segment);
+	conn->fast = 0;
+	conn->snd_nxt = conn->iss + 1; /* what went with SYN is sent when all is open */
 	conn->ecn =
 	        config->ecn != TCP_ECN_OFF && (segment->flags & (F_ECE | F_CWR)) == (F_ECE | F_CWR);
 	conn->state = TCP_STATE_SYN_RECEIVED;
@@ -117,9 +123,13 @@ static void syn_sent_input(struct tcp_conn *conn, struct segment *segment)
 {
 	bool acks = segment->flags & F_ACK;
 
-	if (acks && segment->ack != conn->snd_nxt) {
+	if (acks && (seq_le(segment->ack, conn->iss) || seq_gt(segment->ack, conn->snd_nxt))) {
 		conn->stack->count.drop_ack++;
 		transmit_refusal(conn->stack, segment);
+		/* The peer has an old connection, which our reset ends: SYN is worth another try.
+		 */
+		if (conn->retransmits == 0)
+			rtx_set(conn, RTX_TIMEOUT, conn->stack->now + SYN_AGAIN_NS);
 		return;
 	}
 	/* A timestamp that no SYN of ours had: somebody guesses. */
@@ -280,7 +290,10 @@ static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
 	conn->snd_wl1 = segment->seq;
 	if (conn->retransmits == 0 && !conn->rtt_seen)
 		rtt_sample(conn, conn->stack->us - conn->syn_us);
-	state_established(conn);
+	if (conn->fast)
+		fastopen_acked(conn);
+	else
+		state_established(conn);
 	if (!conn->passive) {
 		conn->stack->count.opened_active++;
 		conn->events |= TCP_EVENT_OPENED;
@@ -364,6 +377,8 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 		syn_sent_input(conn, segment);
 		return;
 	}
+	if (unlikely(is_fast_open(conn)) && fastopen_syn_again(conn, segment))
+		return;
 	if (!validate(conn, segment))
 		return;
 	note_timestamp(conn, segment);

@@ -110,8 +110,9 @@ static void double_rto(struct tcp_conn *conn)
 static void syn_timeout(struct tcp_conn *conn)
 {
 	const struct tcp_config *config = &conn->stack->config;
-	uint32_t most =
-	        conn->options.syn_retries != 0 ? conn->options.syn_retries : config->syn_retries;
+	uint32_t most = is_fast_open(conn)               ? config->synack_retries
+	                : conn->options.syn_retries != 0 ? conn->options.syn_retries
+	                                                 : config->syn_retries;
 
 	if (conn->retransmits >= most || gave_up(conn)) {
 		conn->stack->count.open_failed++;

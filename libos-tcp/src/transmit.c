@@ -174,7 +174,9 @@ void transmit_syn(struct tcp_conn *conn)
 	        .ts_echo = answer ? conn->ts_recent : 0,
 	};
 	uint8_t flags = answer ? F_SYN | F_ACK : F_SYN;
-	struct tcp_packet packet = {.size = 0};
+	struct tcp_piece pieces[TCP_PIECES_MAX];
+	struct tcp_packet packet = {.pieces = pieces};
+	struct fast_cookie cookie;
 	struct header header;
 
 	/* Tried again without ECN, should something on the way dislike it (RFC 3168, 6.1.1.1). */
@@ -184,7 +186,12 @@ void transmit_syn(struct tcp_conn *conn)
 		flags |= F_ECE;
 	write_fixed(header.bytes, &conn->at, conn->iss, answer ? conn->rcv_nxt : 0, flags,
 	            (uint16_t)min_u32(conn->rcv_wnd, WINDOW_MAX));
+	options.fast = fastopen_ask(conn, &cookie);
 	set_size(&header, H_SIZE + options_write_syn(header.bytes + H_SIZE, &options));
+	/* With Fast Open SYN brings data, the first time. */
+	if (!answer && conn->retransmits == 0 && conn->snd_nxt != conn->iss + 1)
+		packet.size = chunks_gather(conn, conn->iss + 1, conn->snd_nxt - conn->iss - 1,
+		                            pieces, &packet.n_pieces);
 	conn->last_ack_sent = conn->rcv_nxt;
 	emit_conn(conn, &header, &packet);
 }
@@ -205,6 +212,7 @@ void transmit_syn_ack(struct tcp_stack *stack, struct request *request)
 	                            .route = request->route,
 	                            .tos = chosen->tos & (uint8_t)~ECN_MASK,
 	                            .dont_fragment = !chosen->no_pmtu};
+	struct fast_cookie cookie;
 	struct header header;
 
 	if (request->cookie && request->timestamps) {
@@ -216,6 +224,7 @@ void transmit_syn_ack(struct tcp_stack *stack, struct request *request)
 
 		options.ts_value = (value > stack->ms ? value - 64 : value) + request->ts_offset;
 	}
+	options.fast = fastopen_answer(request, &cookie);
 	write_fixed(header.bytes, &request->at, request->iss, request->irs + 1,
 	            F_SYN | F_ACK | (request->ecn ? F_ECE : 0),
 	            (uint16_t)min_u32(request->rcv_wnd, WINDOW_MAX));

@@ -191,7 +191,16 @@ struct range {
 };
 
 /* The parsed options of a segment. */
-enum { O_MSS = 1, O_SCALE = 2, O_SACK_OK = 4, O_TIMESTAMPS = 8, O_SACK = 16 };
+enum { O_MSS = 1, O_SCALE = 2, O_SACK_OK = 4, O_TIMESTAMPS = 8, O_SACK = 16, O_FAST = 32 };
+
+enum { FAST_COOKIE_MIN = 4, FAST_COOKIE_MAX = 16, FAST_COOKIE = 8 /* of ours */ };
+
+/* A Fast Open option (RFC 7413, 4.1.1); size 0: a cookie is asked for. */
+struct fast_cookie {
+	uint8_t size;
+	bool experimental; /* as the drafts had it: kind 254 and a magic number */
+	uint8_t bytes[FAST_COOKIE_MAX];
+};
 
 struct options {
 	uint8_t seen;
@@ -200,6 +209,7 @@ struct options {
 	uint16_t mss;
 	uint32_t ts_value, ts_echo;
 	struct range sacks[SACKS_MAX];
+	struct fast_cookie fast;
 };
 
 /* A segment on its way up, checked and in host order. */
@@ -299,10 +309,10 @@ struct tcp_conn {
 	uint8_t undo_on : 1, tlp_retrans : 1, urgent_in : 1, urgent_out : 1, urgent_told : 1,
 	        passive : 1, rack_advanced : 1, tlp_left : 1;
 	uint8_t hashed : 1, announce : 1, waiting : 1, starved : 1, gathered : 1, refuses : 1,
-	        answering : 1;
-	uint8_t events; /* enum tcp_events not told yet */
-	uint8_t cause;  /* enum tcp_cause */
-	uint8_t soft;   /* enum tcp_failure */
+	        answering : 1, fast : 1; /* fast: fastopen.c says what it means */
+	uint8_t events;                  /* enum tcp_events not told yet */
+	uint8_t cause;                   /* enum tcp_cause */
+	uint8_t soft;                    /* enum tcp_failure */
 	uint8_t retransmits, backoff, probes;
 	uint8_t n_sacks;
 	uint8_t dsack : 1, probing : 1, space_told : 1, rack_reordered : 1, rtt_seen : 1,
@@ -383,6 +393,7 @@ struct request {
 	uint8_t scale, rcv_scale, tries, tos;
 	uint8_t timestamps : 1, sack : 1, scaling : 1, ecn : 1, acked : 1, cookie : 1,
 	        awaits : 1; /* acknowledged, and not made yet: the peer will speak (peer_first) */
+	uint8_t fast : 1, fast_experimental : 1; /* the answer brings a Fast Open cookie */
 };
 
 struct timewait {
@@ -408,7 +419,23 @@ struct tcp_listener {
 	uint8_t offered_scale;
 	bool open;
 	struct tcp_options options;
+	uint32_t fast_queue;
+	uint8_t fast_keys_n;
+	uint64_t fast_keys[TCP_FAST_KEYS_MAX][2];
 };
+
+/* What is remembered of a peer for the next connection to it (RFC 7413, 4.1.3). */
+struct fast_peer {
+	struct udp_ip remote; /* family 0: none */
+	uint16_t mss;
+	uint8_t form; /* enum fast_form */
+	struct fast_cookie cookie;
+};
+
+/* In which form to ask for a cookie, by what the last attempt came to. */
+enum fast_form { FORM_STANDARD = 0, FORM_EXPERIMENTAL = 1, FORM_NEITHER = 2 };
+
+enum { FAST_PEERS = 64 };
 
 enum { LISTENER_BUCKETS = 64 };
 
@@ -456,6 +483,10 @@ struct tcp_stack {
 	uint32_t cookie_ms; /* when the last cookie went out */
 	bool cookies_used;
 	struct limiter challenges, resets;
+	uint64_t fast_key[2];
+	uint32_t fast_pending; /* open by a cookie alone */
+	uint32_t fast_next;    /* whose place the next peer takes */
+	struct fast_peer fast_peers[FAST_PEERS];
 	struct tcp_config config;
 };
 
@@ -561,10 +592,17 @@ static inline bool is_synchronised(const struct tcp_conn *conn)
 	return conn->state >= TCP_STATE_ESTABLISHED;
 }
 
+/* Open by a cookie alone: the peer has not acknowledged our SYN yet. */
+static inline bool is_fast_open(const struct tcp_conn *conn)
+{
+	return conn->state == TCP_STATE_SYN_RECEIVED && conn->fast;
+}
+
 /* Data may still be sent, or sent again. */
 static inline bool may_transmit(const struct tcp_conn *conn)
 {
-	return conn->state >= TCP_STATE_ESTABLISHED && conn->state <= TCP_STATE_LAST_ACK;
+	return (conn->state >= TCP_STATE_ESTABLISHED && conn->state <= TCP_STATE_LAST_ACK) ||
+	       is_fast_open(conn);
 }
 
 static inline uint32_t timestamp_now(const struct tcp_stack *stack, uint32_t offset)

@@ -54,9 +54,10 @@ static void refused_and_unacceptable(void **state)
 {
 	SCRIPT("+0 connect", "+0 > S 0:0(0)", "+.1 < R. 0:0(0) ack 1 win 0", "+0 state CLOSED",
 	       "+0 cause REFUSED", "+0 close");
-	/* An acknowledgement of what was never sent is answered by a reset, and changes nothing. */
+	/* An acknowledgement of what was never sent is answered by a reset, which ends
+	   whatever the peer had: SYN is tried again. */
 	SCRIPT("+0 connect", "+0 > S 0:0(0)", "+.1 < S. 0:0(0) ack 7 win 100", "+0 > R 7:7(0)",
-	       "+0 state SYN_SENT", "+.1 < S. 0:0(0) ack 1 win 100 <mss 500>",
+	       "+0 state SYN_SENT", "+.004 > S 0:0(0)", "+.1 < S. 0:0(0) ack 1 win 100 <mss 500>",
 	       "+0 > . 1:1(0) ack 1");
 }
 

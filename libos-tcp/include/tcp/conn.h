@@ -108,6 +108,14 @@ struct tcp_options {
 	bool only_family;  /* listener on any address: of its own family only */
 	bool no_pmtu;      /* let routers fragment (no DF) */
 	bool reuse;        /* listener: others may listen to the same endpoint and share arrivals */
+	uint8_t fast_open; /* enum tcp_fast_option */
+};
+
+/* Of one that connects (RFC 7413; the last of any). */
+enum tcp_fast_option {
+	TCP_FAST_ASK = 1 << 0, /* uses the cookie of an earlier connection, or asks for one */
+	TCP_FAST_COOKIELESS = 1 << 1, /* data goes with SYN, cookie or not; listener: is taken */
+	TCP_FAST_WRITER = 1 << 2,     /* data follows at once, and acknowledges SYN/ACK */
 };
 
 /* What the configuration says. */
@@ -140,6 +148,27 @@ struct tcp_conn *tcp_accept(struct tcp_listener *listener, tcp_event_fn *event, 
 int tcp_connect(struct tcp_stack *stack, const struct udp_endpoint *local,
                 const struct udp_endpoint *remote, const struct tcp_options *options,
                 tcp_event_fn *event, void *context, struct tcp_conn **conn);
+
+/*
+ * The same with `size` bytes of `data` to be sent. As much of it goes with SYN as options.fast_open
+ * and what is known of the peer allow: *taken bytes (0: none), which are copied; they are sent
+ * again if the peer did not take them. The rest is for tcp_send and its like.
+ */
+int tcp_connect_data(struct tcp_stack *stack, const struct udp_endpoint *local,
+                     const struct udp_endpoint *remote, const struct tcp_options *options,
+                     tcp_event_fn *event, void *context, const void *data, uint32_t size,
+                     uint32_t *taken, struct tcp_conn **conn);
+/* Whether data may go with SYN to that peer. */
+bool tcp_fast_ready(const struct tcp_stack *stack, const struct tcp_options *options,
+                    const struct udp_ip *remote);
+/* The key that is used where a listener has none. */
+void tcp_stack_fast_key(const struct tcp_stack *stack, uint8_t key[16]);
+/* So many connections to a listener may be open by a cookie alone; 0: as the configuration says. */
+void tcp_listener_set_fast_queue(struct tcp_listener *listener, uint32_t n);
+/* Keys of a listener's own for its cookies, newest first: n of 16 bytes; 0: the configured one.
+ * -TCP_EINVAL: too many. */
+int tcp_listener_set_fast_keys(struct tcp_listener *listener, const uint8_t (*keys)[16],
+                               unsigned n);
 
 /* Changes who hears of events. */
 void tcp_conn_set_event(struct tcp_conn *conn, tcp_event_fn *event, void *context);
@@ -273,6 +302,7 @@ struct tcp_conn_info {
 	uint8_t state, recovery, congestion;  /* enum tcp_state, tcp_recovery, tcp_congestion */
 	uint8_t retransmits, probes, backoff; /* timeouts in a row */
 	bool timestamps, sack, window_scaling, ecn, ecn_seen;
+	bool syn_data; /* data came or went with SYN, and was taken */
 	uint8_t send_scale, receive_scale;
 	uint32_t rto_us, ato_us, rtt_us, rtt_variance_us, rtt_min_us, receive_rtt_us;
 	uint32_t send_mss, receive_mss, advertised_mss, path_mtu;

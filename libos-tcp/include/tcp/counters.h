@@ -30,6 +30,7 @@
 	X(challenges_limited)                                                                      \
 	X(opened_active)                                                                           \
 	X(opened_passive)                                                                          \
+	X(opened_fast) /* by a cookie alone, with data in SYN (RFC 7413) */                        \
 	X(open_failed)                                                                             \
 	X(requests_full) /* a SYN found no place (cookies aside) */                                \
 	X(requests_expired)                                                                        \

@@ -53,6 +53,18 @@ enum tcp_ecn {
 	TCP_ECN_PASSIVE = 2 /* granted to peers that ask */
 };
 
+/* TCP Fast Open (RFC 7413), for those who ask for it (struct tcp_options); numbers as Linux's
+ * net.ipv4.tcp_fastopen. */
+enum tcp_fast_open {
+	TCP_FAST_CLIENT = 1 << 0,
+	TCP_FAST_SERVER = 1 << 1,
+	TCP_FAST_CLIENT_COOKIELESS = 1 << 2, /* data goes with SYN without a cookie */
+	TCP_FAST_SERVER_COOKIELESS = 1 << 9, /* and is taken without one */
+	TCP_FAST_SERVER_ALL = 1 << 10,       /* every listener, as far as its backlog goes */
+};
+
+enum { TCP_FAST_KEYS_MAX = 2 }; /* of a listener's cookies: those that are given out, older ones */
+
 enum tcp_cookies {
 	TCP_COOKIES_OFF = 0,
 	TCP_COOKIES_NEEDED = 1, /* RFC 4987: when no half-open connection fits any more */
@@ -79,9 +91,11 @@ struct tcp_config {
 	/* What connections begin with; see struct tcp_options for the meaning of buffers. */
 	uint32_t receive_buffer, receive_buffer_max; /* grows up to the second by itself */
 	uint32_t send_buffer, send_buffer_max;
-	uint8_t congestion;                    /* enum tcp_congestion */
-	uint8_t ecn;                           /* enum tcp_ecn */
-	uint8_t cookies;                       /* enum tcp_cookies */
+	uint8_t congestion;   /* enum tcp_congestion */
+	uint8_t ecn;          /* enum tcp_ecn */
+	uint8_t cookies;      /* enum tcp_cookies */
+	uint16_t fast_open;   /* of enum tcp_fast_open */
+	uint8_t fast_key[16]; /* of the cookies that listeners give out; zero: one is drawn */
 	bool timestamps, window_scaling, sack; /* RFC 7323, RFC 2018 */
 	bool slow_start_after_idle;            /* RFC 5681, 4.1 */
 	bool black_holes; /* smaller segments where full ones never arrive (RFC 2923, 2.1) */
@@ -176,6 +190,11 @@ uint64_t tcp_stack_run(struct tcp_stack *stack);
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack);
 /* Whether tcp_stack_run has nothing to do before `told`, a deadline that it returned. */
 bool tcp_stack_rests(const struct tcp_stack *stack, uint64_t told);
+
+const struct tcp_config *tcp_stack_config(const struct tcp_stack *stack);
+/* Changes what the configuration says of behaviour, for connections to come; the pools stay as
+ * they are. 0 or -TCP_EINVAL. */
+int tcp_stack_configure(struct tcp_stack *stack, const struct tcp_config *config);
 
 const struct tcp_counters *tcp_stack_counters(const struct tcp_stack *stack);
 

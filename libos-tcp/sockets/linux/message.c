@@ -107,6 +107,8 @@ static int64_t send_all(struct sock *sock, const struct msghdr *message, uint64_
 	result = beside(sock, message, &from, to, &name);
 	if (result == 0)
 		net_run();
+	if (sock->connecting) /* made again: it has begun to connect */
+		flags &= ~(uint64_t)MSG_FASTOPEN;
 	while (result >= 0) {
 		result = sock_send(sock, &from, (int)flags, message->msg_name != NULL ? to : NULL,
 		                   message->msg_namelen);
@@ -131,9 +133,8 @@ static int64_t send_message(uint64_t fd, const struct msghdr *message, uint64_t 
 	if (sock == NULL)
 		return result;
 	result = send_all(sock, message, flags);
-	if (result == -EAGAIN)
-		result = sock_wait(file, flags, sock->send_ns);
-	if (result == LINUX_WAIT)
+	if ((result == -EAGAIN || result == -EINPROGRESS) &&
+	    sock_wait(file, flags, sock->send_ns) == LINUX_WAIT)
 		return LINUX_WAIT;
 	if (result < 0 && task_self->progress == 0) {
 		if (result == -EPIPE && (flags & MSG_NOSIGNAL) == 0)

@@ -33,7 +33,7 @@
 enum {
 	SOCK_BLOCK_BYTES = 2048, /* one datagram of the usual MTU, with what is known of it */
 	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
-	SOCK_KEPT = 10,          /* options that are kept, and without effect */
+	SOCK_KEPT = 9,           /* options that are kept, and without effect */
 	SOCK_NAME_BYTES = 108,   /* of a local socket's name (unix(7)) */
 	SOCK_RIGHTS_MAX = 253,   /* with one message, as Linux's SCM_MAX_FD */
 };
@@ -89,6 +89,11 @@ struct sock {
 	struct tcp_conn *conn;
 	struct tcp_listener *listener;
 	uint32_t backlog; /* the listener's, as it was told */
+	/* Fast Open: connect waits for data; it does so now, for `remote`. */
+	bool fast_connect, deferred;
+	uint32_t fast_queue; /* a listener: so many may be open by a cookie alone */
+	uint8_t fast_keys_n;
+	uint8_t fast_keys[TCP_FAST_KEYS_MAX][16];
 	/* Datagrams and local sockets. */
 	struct udp_socket udp; /* open: udp.stack is set */
 	struct sock_queue queue;
@@ -149,6 +154,8 @@ int sock_accept(struct sock *sock, struct sock **made);
 /* Streams: -EINPROGRESS; sock_connected says how it ends: -EAGAIN (not yet), 0, an error. */
 int sock_connect(struct sock *sock, const void *address, socklen_t size);
 int sock_connected(struct sock *sock);
+/* Somebody waits for it to be connected in order to write. */
+void sock_expect(struct sock *sock);
 int sock_shutdown(struct sock *sock, int how);
 /* Whose address a name is: copies as much as *size takes, and sets it to the whole. */
 int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size);
@@ -191,7 +198,9 @@ uint64_t sock_data_bytes(const struct sock_data *data);
 /* Bytes that are there now, of one datagram at most; 0: the end. MSG_PEEK, MSG_TRUNC. */
 int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
                      struct sock_origin *origin);
-/* Bytes that found room now. `address` NULL: to whom it is connected. MSG_MORE, MSG_OOB. */
+/* Bytes that found room now. `address` NULL: to whom it is connected. MSG_MORE, MSG_OOB,
+ * MSG_FASTOPEN: connects a stream, and sends what goes with that: -EINPROGRESS where nothing does.
+ * Whoever waits goes on without it, once sock_connected says so. */
 int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, const void *address,
                   socklen_t size);
 

@@ -184,7 +184,7 @@ int sluice_epoll_wait(struct sluice_net *net, int fd, struct epoll_event *events
 	while ((epoll = epoll_of(net, fd)) && !(found = collect(net, epoll, events, n)) &&
 	       net->now_ns < end) {
 		found = -1;
-		if (!net_wait(net))
+		if (!net_wait_until(net, end))
 			break;
 	}
 	net_leave(net);

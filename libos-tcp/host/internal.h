@@ -37,9 +37,11 @@ struct out_packet {
 
 struct sluice_net {
 	pthread_mutex_t lock;
-	pthread_cond_t moved;
+	pthread_cond_t moved, caught_up;
 	bool closing;
-	unsigned waiting; /* threads in net_wait */
+	uint64_t turn;            /* grows with each move */
+	unsigned waiting, behind; /* threads in net_wait; woken, and still on their way */
+	uint64_t wake_ns;         /* when the patience of one that waits ends */
 	uint64_t now_ns, random;
 	uint32_t mtu;
 	uint16_t ip_id;
@@ -84,8 +86,14 @@ void net_leave(struct sluice_net *net);
 void net_settle(struct sluice_net *net);
 /* Numbers for the stacks. */
 uint64_t net_random(void *net);
+/* The congestion control of that name; NULL: the usual one. false: there is none. */
+bool net_congestion(const char *name, uint8_t *congestion);
 /* Waits until something moved; false: the net is being closed (ECANCELED). */
 bool net_wait(struct sluice_net *net);
+/* … or until that time: EAGAIN. */
+bool net_wait_until(struct sluice_net *net, uint64_t end_ns);
+/* When so much time will have passed; 0: never. */
+uint64_t net_end(const struct sluice_net *net, uint64_t ns);
 int net_fail(int error); /* errno, and -1 */
 /* A result or a negative errno of the sockets' → the result, or -1 with errno. */
 ssize_t net_result(int64_t result);

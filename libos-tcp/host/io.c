@@ -18,7 +18,8 @@ static bool waits(const struct entry *entry, int flags)
 static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, int flags,
                         struct sock_origin *origin)
 {
-	const struct entry *entry;
+	const struct entry *entry = sock_entry_of(net, fd);
+	uint64_t end = entry ? net_end(net, entry->sock->receive_ns) : 0;
 	int64_t got = 0;
 
 	while ((entry = sock_entry_of(net, fd))) {
@@ -31,7 +32,7 @@ static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, in
 		    (got &&
 		     (origin->datagram || sock_data_bytes(to) == 0 || !(flags & MSG_WAITALL))))
 			return got ? got : net_result(part);
-		if (part < 0 && !net_wait(net))
+		if (part < 0 && !net_wait_until(net, end))
 			break;
 	}
 	return got ? got : -1;
@@ -112,14 +113,33 @@ ssize_t sluice_readv(struct sluice_net *net, int fd, const struct iovec *to, int
 
 /* ---- Writing ---- */
 
+/* Sending began to connect: whoever waits waits for that, too. → what sending goes on with, or why
+ * it has ended. */
+static int64_t await_opening(struct sluice_net *net, int fd, uint64_t end)
+{
+	const struct entry *entry;
+
+	while ((entry = sock_entry_of(net, fd))) {
+		int error = sock_connected(entry->sock);
+		if (error != -EAGAIN)
+			return error;
+		sock_expect(entry->sock);
+		if (!net_wait_until(net, end))
+			return -errno;
+	}
+	return -EBADF;
+}
+
 ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *message, int flags)
 {
 	struct sock_data from = {.pieces = message->msg_iov, .n = message->msg_iovlen};
 	const struct entry *entry;
 	int64_t put = 0, part = -1;
+	uint64_t end;
 
 	net_enter(net);
 	entry = sock_entry_of(net, fd);
+	end = entry ? net_end(net, entry->sock->send_ns) : 0;
 	if (entry && message->msg_control &&
 	    (part = sock_control_read(entry->sock, message->msg_control, message->msg_controllen,
 	                              &from, NULL)) < 0) {
@@ -127,6 +147,7 @@ ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *mess
 		return net_result(part);
 	}
 	while ((entry = sock_entry_of(net, fd))) {
+		bool opens = entry->sock->kind == SOCK_KIND_STREAM && !entry->sock->connecting;
 		part = sock_send(entry->sock, &from, flags, message->msg_name,
 		                 message->msg_namelen);
 		if (part > 0) {
@@ -134,11 +155,20 @@ ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *mess
 			from.skip += (uint64_t)part;
 		}
 		net_settle(net);
+		flags &= ~MSG_FASTOPEN;
+		if (opens && entry->sock->connecting && waits(entry, flags)) {
+			part = await_opening(net, fd, end);
+			if (part == 0 && sock_data_bytes(&from) > 0)
+				continue;
+			put = part < 0 ? 0 : put;
+			break;
+		}
 		if ((part < 0 && part != -EAGAIN) || sock_data_bytes(&from) == 0 ||
 		    !waits(entry, flags))
 			break;
-		if (!net_wait(net)) {
-			part = -ECANCELED;
+		sock_expect(entry->sock);
+		if (!net_wait_until(net, end)) {
+			part = -errno;
 			break;
 		}
 	}
@@ -205,7 +235,7 @@ int sluice_poll(struct sluice_net *net, struct pollfd *fds, nfds_t n, int timeou
 	net_enter(net);
 	uint64_t end = timeout_ms < 0 ? UINT64_MAX : net->now_ns + (uint64_t)timeout_ms * 1000000u;
 	while (!(ready = look(net, fds, n)) && net->now_ns < end)
-		if (!net_wait(net)) {
+		if (!net_wait_until(net, end)) {
 			ready = -1;
 			break;
 		}

@@ -27,10 +27,39 @@ void net_enter(struct sluice_net *net)
 	tcp_stack_clock(net->stack, net->now_ns);
 }
 
+/* This thread has been woken, and whoever moved the net waits until it has done what it can. */
+static _Thread_local bool owing;
+
+static void settle_debt(struct sluice_net *net)
+{
+	if (owing && --net->behind == 0)
+		(void)pthread_cond_broadcast(&net->caught_up);
+	owing = false;
+}
+
+static void wake_all(struct sluice_net *net)
+{
+	net->turn++;
+	net->behind += net->waiting;
+	net->waiting = 0;
+	net->wake_ns = UINT64_MAX;
+	(void)pthread_cond_broadcast(&net->moved);
+}
+
 void net_leave(struct sluice_net *net)
 {
-	(void)pthread_cond_broadcast(&net->moved);
+	settle_debt(net);
+	wake_all(net);
 	(void)pthread_mutex_unlock(&net->lock);
+}
+
+/* Calls that wait go on as far as they can before the clock does. */
+static void hand_over(struct sluice_net *net)
+{
+	wake_all(net);
+	while (net->behind > 0)
+		(void)pthread_cond_wait(&net->caught_up, &net->lock);
+	tcp_stack_clock(net->stack, net->now_ns);
 }
 
 void net_settle(struct sluice_net *net)
@@ -39,20 +68,60 @@ void net_settle(struct sluice_net *net)
 		;
 }
 
-bool net_wait(struct sluice_net *net)
+/* A thread that is cancelled while it waits leaves nothing behind. */
+struct waiter {
+	struct sluice_net *net;
+	uint64_t turn; /* as it began to wait */
+};
+
+static void cancelled(void *context)
 {
+	const struct waiter *waiter = context;
+	struct sluice_net *net = waiter->net;
+
+	if (net->turn == waiter->turn)
+		net->waiting--;
+	else if (--net->behind == 0)
+		(void)pthread_cond_broadcast(&net->caught_up);
+	(void)pthread_mutex_unlock(&net->lock);
+}
+
+static void await_turn(struct sluice_net *net)
+{
+	struct waiter waiter = {net, net->turn};
+
+	net->waiting++;
+	pthread_cleanup_push(cancelled, &waiter);
+	while (net->turn == waiter.turn)
+		(void)pthread_cond_wait(&net->moved, &net->lock);
+	pthread_cleanup_pop(0);
+	owing = true;
+}
+
+bool net_wait_until(struct sluice_net *net, uint64_t end_ns)
+{
+	if (!net->closing && net->now_ns >= end_ns)
+		return net_fail(EAGAIN) == 0;
+	if (!net->closing) {
+		settle_debt(net);
+		if (end_ns < net->wake_ns)
+			net->wake_ns = end_ns;
+		await_turn(net);
+	}
 	if (net->closing)
 		return net_fail(ECANCELED) == 0;
-	net->waiting++;
-	(void)pthread_cond_broadcast(&net->moved);
-	(void)pthread_cond_wait(&net->moved, &net->lock);
-	net->waiting--;
-	if (net->closing) {
-		(void)pthread_cond_broadcast(&net->moved);
-		return net_fail(ECANCELED) == 0;
-	}
 	tcp_stack_clock(net->stack, net->now_ns);
 	return true;
+}
+
+bool net_wait(struct sluice_net *net)
+{
+	return net_wait_until(net, UINT64_MAX);
+}
+
+uint64_t net_end(const struct sluice_net *net, uint64_t ns)
+{
+	return ns == 0 || ns > UINT64_MAX - net->now_ns ? UINT64_MAX : net->now_ns + ns;
 }
 
 /* splitmix64 (Steele, Lea, Flood): nobody attacks a net of its own caller's. */
@@ -84,7 +153,7 @@ struct sluice_net_options sluice_net_options_default(void)
 	return (struct sluice_net_options){.ecn = TCP_ECN_PASSIVE};
 }
 
-static bool parse_congestion(const char *name, uint8_t *congestion)
+bool net_congestion(const char *name, uint8_t *congestion)
 {
 	if (!name || !strcmp(name, "cubic"))
 		*congestion = TCP_CONGESTION_CUBIC;
@@ -109,8 +178,9 @@ static bool configure(struct sluice_net *net, const struct sluice_net_options *o
 	net->mtu = options->mtu ? options->mtu : MTU;
 	net->now_ns = options->start_ns;
 	net->random = options->seed;
+	net->wake_ns = UINT64_MAX;
 	return net->mtu >= MTU_MIN && net->mtu <= PACKET_MAX && options->ecn >= 0 &&
-	       options->ecn <= 2 && parse_congestion(options->congestion, &config->congestion) &&
+	       options->ecn <= 2 && net_congestion(options->congestion, &config->congestion) &&
 	       udp_ip_parse(options->address4 ? options->address4 : "192.0.2.1", &net->address4) &&
 	       udp_ip_parse(options->address6 ? options->address6 : "2001:db8::1", &net->address6);
 }
@@ -160,6 +230,7 @@ struct sluice_net *sluice_net_open(const struct sluice_net_options *options)
 	}
 	(void)pthread_mutex_init(&net->lock, NULL);
 	(void)pthread_cond_init(&net->moved, NULL);
+	(void)pthread_cond_init(&net->caught_up, NULL);
 	return net;
 }
 
@@ -167,10 +238,7 @@ void sluice_net_close(struct sluice_net *net)
 {
 	(void)pthread_mutex_lock(&net->lock);
 	net->closing = true;
-	while (net->waiting) {
-		(void)pthread_cond_broadcast(&net->moved);
-		(void)pthread_cond_wait(&net->moved, &net->lock);
-	}
+	hand_over(net);
 	for (int i = 0; i < SOCKETS_MAX; i++)
 		if (net->fds[i].epoll)
 			epoll_free(net->fds[i].epoll);
@@ -183,17 +251,27 @@ void sluice_net_close(struct sluice_net *net)
 	}
 	(void)pthread_mutex_unlock(&net->lock);
 	(void)pthread_cond_destroy(&net->moved);
+	(void)pthread_cond_destroy(&net->caught_up);
 	(void)pthread_mutex_destroy(&net->lock);
 	free(net->sockets);
 	free(net->memory);
 	free(net);
 }
 
-/* → when the next thing is due. */
-static uint64_t run_stacks(struct sluice_net *net)
+/* Runs what is due, for calls that wait, too. → when the next thing is, or a call's patience ends.
+ */
+static uint64_t run_all(struct sluice_net *net)
 {
-	uint64_t tcp = tcp_stack_run(net->stack), udp = udp_stack_run(net->udp);
+	uint64_t tcp, udp;
 
+	net_settle(net);
+	if (net->waiting > 0) {
+		hand_over(net);
+		net_settle(net);
+	}
+	tcp = tcp_stack_run(net->stack);
+	udp = udp_stack_run(net->udp);
+	tcp = tcp < net->wake_ns ? tcp : net->wake_ns;
 	return tcp < udp ? tcp : udp;
 }
 
@@ -210,7 +288,7 @@ void sluice_net_advance(struct sluice_net *net, uint64_t to_ns)
 	uint64_t due;
 
 	net_enter(net);
-	while ((due = run_stacks(net)) <= to_ns) {
+	while ((due = run_all(net)) <= to_ns) {
 		if (due > net->now_ns)
 			net->now_ns = due;
 		tcp_stack_clock(net->stack, net->now_ns);
@@ -218,6 +296,8 @@ void sluice_net_advance(struct sluice_net *net, uint64_t to_ns)
 	if (to_ns > net->now_ns)
 		net->now_ns = to_ns;
 	tcp_stack_clock(net->stack, net->now_ns);
+	if (net->waiting > 0)
+		hand_over(net);
 	net_leave(net);
 }
 
@@ -225,7 +305,8 @@ uint64_t sluice_net_deadline(struct sluice_net *net)
 {
 	net_enter(net);
 	uint64_t due = tcp_stack_deadline(net->stack), udp = udp_stack_run(net->udp);
-	net_leave(net);
+	due = due < net->wake_ns ? due : net->wake_ns;
+	(void)pthread_mutex_unlock(&net->lock); /* nothing has moved */
 	return due < udp ? due : udp;
 }
 
@@ -233,7 +314,7 @@ int sluice_net_input(struct sluice_net *net, const void *packet, size_t size)
 {
 	net_enter(net);
 	int status = packet_in(net, packet, size);
-	net_settle(net);
+	(void)run_all(net);
 	net_leave(net);
 	return status ? net_fail(-status) : 0;
 }

@@ -5,7 +5,8 @@
  * packet, to when the stack sends one.
  *
  * --so_flags: words with commas between: local=ADDRESS, local6=ADDRESS, mtu=N, seed=N, ecn=N,
- * burst=N, congestion=NAME, cookies, black-holes.
+ * burst=N, congestion=NAME, cookies, black-holes; and settings by Linux's names, tcp_sack=0
+ * (sluice_net_sysctl).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -178,17 +179,33 @@ static void take_word(struct sluice_net_options *options, const char *word)
 		options->black_holes = true;
 }
 
+/* A setting of the net that has been opened. */
+static void take_setting(struct sluice_net *net, char *word)
+{
+	char *value = strchr(word, '=');
+
+	if (value) {
+		*value = 0;
+		(void)sluice_net_sysctl(net, word, value + 1);
+	}
+}
+
 static struct sluice_net *open_net(const char *flags)
 {
 	struct sluice_net_options options = sluice_net_options_default();
-	char words[FLAGS_MAX] = "", *rest = words;
-	const char *word;
+	char words[FLAGS_MAX] = "", again[FLAGS_MAX], *rest = words, *word;
+	struct sluice_net *net;
 
 	if (flags)
 		strncpy(words, flags, sizeof(words) - 1);
+	memcpy(again, words, sizeof(words));
 	while ((word = strsep(&rest, ",")))
 		take_word(&options, word);
-	return sluice_net_open(&options);
+	net = sluice_net_open(&options);
+	rest = again;
+	while (net && (word = strsep(&rest, ",")))
+		take_setting(net, word);
+	return net;
 }
 
 /* A net is what packetdrill hands back as userdata: the functions fit by themselves. */

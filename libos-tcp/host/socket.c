@@ -89,13 +89,14 @@ int sluice_listen(struct sluice_net *net, int fd, int backlog)
 /* Waits for a connection; its descriptor, or -1 with errno. */
 static int accept_one(struct sluice_net *net, int fd, struct sock **made)
 {
-	const struct entry *entry;
+	const struct entry *entry = sock_entry_of(net, fd);
+	uint64_t end = entry ? net_end(net, entry->sock->receive_ns) : 0;
 
 	while ((entry = sock_entry_of(net, fd))) {
 		int error = sock_accept(entry->sock, made);
 		if (error != -EAGAIN || (entry->flags & O_NONBLOCK))
 			return error ? (int)net_result(error) : put_fd(net, *made, 0);
-		if (!net_wait(net))
+		if (!net_wait_until(net, end))
 			break;
 	}
 	return -1;
@@ -116,14 +117,15 @@ int sluice_accept(struct sluice_net *net, int fd, struct sockaddr *address, sock
 /* The end of connecting, which another thread brings about. */
 static int await_connection(struct sluice_net *net, int fd)
 {
-	const struct entry *entry;
+	const struct entry *entry = sock_entry_of(net, fd);
+	uint64_t end = entry ? net_end(net, entry->sock->send_ns) : 0;
 
 	while ((entry = sock_entry_of(net, fd))) {
 		int error = sock_connected(entry->sock);
 		if (error != -EAGAIN)
 			return (int)net_result(error);
-		if (!net_wait(net))
-			break;
+		if (!net_wait_until(net, end))
+			return errno == EAGAIN ? net_fail(EINPROGRESS) : -1;
 	}
 	return -1;
 }

@@ -14,8 +14,9 @@
  *
  * Socket calls are POSIX's (and Linux's, for options): the same arguments, results and errno.
  * Descriptors are the net's own, from 3 on. A call on a blocking socket waits until another thread
- * moves the net by sluice_net_input, sluice_net_advance or sluice_net_close; with O_NONBLOCK it
- * never waits. All functions may be called from several threads.
+ * moves the net by sluice_net_input, sluice_net_advance or sluice_net_close, which return when all
+ * calls that could end have ended, at their own time each (SO_RCVTIMEO and SO_SNDTIMEO are of that
+ * time, too); with O_NONBLOCK it never waits. All functions may be called from several threads.
  *
  * Every destination address is ours, so that any script's addresses work.
  */
@@ -61,6 +62,13 @@ struct sluice_net_options sluice_net_options_default(void);
 struct sluice_net *sluice_net_open(const struct sluice_net_options *options);
 /* Calls that wait end with ECANCELED before anything is freed. */
 void sluice_net_close(struct sluice_net *net);
+
+/* A setting by Linux's name and in its words, for connections to come: "net.ipv4.tcp_ecn", "1"; the
+ * prefix may be missing. tcp_challenge_ack_limit, tcp_congestion_control, tcp_ecn, tcp_fastopen,
+ * tcp_fastopen_key, tcp_fin_timeout, tcp_mtu_probing, tcp_orphan_retries, tcp_retries2, tcp_rmem,
+ * tcp_sack, tcp_slow_start_after_idle, tcp_syn_retries, tcp_synack_retries, tcp_syncookies,
+ * tcp_timestamps, tcp_window_scaling, tcp_wmem. 0, or -1: ENOENT (no such setting), EINVAL. */
+int sluice_net_sysctl(struct sluice_net *net, const char *name, const char *value);
 
 /* The clock in ns. */
 uint64_t sluice_net_now(struct sluice_net *net);

@@ -17,7 +17,8 @@ NAMES.update(O_NONBLOCK=0o4000, O_RDWR=2, SIOCINQ=termios.FIONREAD, FIONREAD=ter
              TCP_USER_TIMEOUT=18, TCP_FASTOPEN=23, TCP_ESTABLISHED=1, TCP_SYN_SENT=2, TCP_SYN_RECV=3, TCP_FIN_WAIT1=4,
              TCP_FIN_WAIT2=5, TCP_TIME_WAIT=6, TCP_CLOSE=7, TCP_CLOSE_WAIT=8, TCP_LAST_ACK=9, TCP_LISTEN=10, TCP_CLOSING=11,
              SHUT_RD=0, SHUT_WR=1, SHUT_RDWR=2, INADDR_ANY="0.0.0.0")
-NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x2000, EPOLLET=1 << 31, TCP_TIMESTAMP=24)
+NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x2000, EPOLLET=1 << 31, TCP_TIMESTAMP=24, MSG_FASTOPEN=0x20000000, TCP_FASTOPEN_CONNECT=30,
+             TCP_FASTOPEN_KEY=33, TCP_FASTOPEN_NO_COOKIE=34, TCPI_OPT_SYN_DATA=32, TCPI_OPT_TIMESTAMPS=1, TCPI_OPT_SACK=2)
 NAMES = {name: int(value) if isinstance(value, int) else value for name, value in NAMES.items()}
 
 INFO = ("state:B ca_state:B retransmits:B probes:B backoff:B options:B wscale:B limited:B rto ato snd_mss rcv_mss unacked sacked"
@@ -54,7 +55,7 @@ class Calls:
         """(result, errno's name)"""
         ctypes.set_errno(0)
         result = self.function(name)(*arguments)
-        return result, errno.errorcode.get(ctypes.get_errno(), "?") if result < 0 else ""
+        return result, errno.errorcode.get(ctypes.get_errno(), "?").replace("ENOTSUP", "EOPNOTSUPP") if result < 0 else ""
 
     def run(self, name, arguments):
         """→ (result, errno's name, what came out: a value, or None)"""
@@ -95,6 +96,11 @@ class Calls:
 
     def do_send(self, fd, data, size, flags):
         return (*self.raw("send", self.live(fd), bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"]), None)
+
+    def do_sendto(self, fd, data, size, flags, address=..., length=...):
+        at = sockaddr(*(self.there if address is ... else address))
+        return (*self.raw("sendto", self.live(fd), bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"], at, len(at)),
+                None)
 
     def do_setsockopt(self, fd, level, name, value, size):
         if isinstance(value, dict):

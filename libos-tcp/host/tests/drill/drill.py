@@ -10,7 +10,8 @@ A line is a time and an event. Times: `0.1` since the beginning, `+.1` after the
 waits. Events: `< SEGMENT` arrives, `> SEGMENT` must leave, at that time give or take four milliseconds and in that order; a
 call with its result, `read(4, ..., 1000) = -1 EAGAIN`; `%{ assert tcpi_cwnd == 10 }%` about TCP_INFO of descriptor 4 (or the
 client's, 3); `icmp CODE MTU` quotes the last packet that left. A segment that nothing expects fails the script. `//` begins a
-comment; in the first ones `// net: mtu=1500 congestion=reno ecn=1 probing=1 cookies=1` says what the net is to be.
+comment; in the first ones `// net: mtu=1500 congestion=reno ecn=1 probing=1 cookies=1 tcp_sack=0` says what the net is to be, the
+last by Linux's name of a setting.
 
 What a packet leaves out (window, options) is not compared. Sequence numbers count from each side's SYN; our timestamps
 from what the script says at the first.

@@ -31,6 +31,8 @@ class Segment:
 def option_text(name, *values):
     if name == "TS":
         return f"TS val {values[0]} ecr {values[1]}"
+    if name in ("FO", "FOEXP"):
+        return f"{name} {values[0]}".rstrip()
     if name == "sack":
         return "sack " + " ".join(f"{a}:{b}" for a, b in values)
     return " ".join([name] + [str(v) for v in values])
@@ -42,6 +44,8 @@ def parse_option(text):
         return ("TS", int(words[2]), int(words[4]))
     if words[0] == "sack":
         return ("sack", *[tuple(map(int, w.split(":"))) for w in words[1:]])
+    if words[0] in ("FO", "FOEXP"):
+        return (words[0], words[1] if len(words) > 1 else "")
     return (words[0], *map(int, words[1:]))
 
 
@@ -90,6 +94,9 @@ def option_bytes(name, *values):
     if name == "sack":
         return struct.pack("!BB", 5, 2 + 8 * len(values)) + b"".join(struct.pack("!II", a & 0xffffffff, b & 0xffffffff)
                                                                      for a, b in values)
+    if name in ("FO", "FOEXP"):
+        value = (b"\xf9\x89" if name == "FOEXP" else b"") + bytes.fromhex(values[0])
+        return struct.pack("!BB", 34 if name == "FO" else 254, 2 + len(value)) + value
     if name == "TS":
         return struct.pack("!BBII", 8, 10, *[v & 0xffffffff for v in values])
     raise ValueError(f"option {name}")
@@ -131,6 +138,10 @@ def read_options(data):
             options.append(("wscale", value[0]))
         elif kind == 8:
             options.append(("TS", *struct.unpack("!II", value)))
+        elif kind == 34:
+            options.append(("FO", value.hex()))
+        elif kind == 254 and value[:2] == b"\xf9\x89":
+            options.append(("FOEXP", value[2:].hex()))
         elif kind == 5:
             numbers = struct.unpack(f"!{len(value) // 4}I", value)
             options.append(("sack", *zip(numbers[::2], numbers[1::2])))

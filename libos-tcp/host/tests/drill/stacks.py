@@ -22,16 +22,18 @@ class Options(ctypes.Structure):
 
 
 class Library(Calls):
-    def __init__(self, path, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0):
+    def __init__(self, path, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0, **settings):
         self.lib = ctypes.CDLL(path, use_errno=True)
         for name in ("sluice_net_open", "sluice_net_now", "sluice_net_deadline", "sluice_net_output"):
             getattr(self.lib, name).restype = ctypes.c_void_p if name.endswith("open") else ctypes.c_uint64
-        for name in ("read", "write", "recv", "send"):
+        for name in ("read", "write", "recv", "send", "sendto"):
             getattr(self.lib, "sluice_" + name).restype = ctypes.c_ssize_t
         options = Options(HERE[0].encode(), None, mtu, 1, 0, 0, congestion.encode(), bool(cookies), ecn,
                           burst, bool(probing))
         self.net = ctypes.c_void_p(self.lib.sluice_net_open(ctypes.byref(options)))
         assert self.net, "no net"
+        for name, value in settings.items():
+            assert self.lib.sluice_net_sysctl(self.net, name.encode(), str(value).encode()) == 0, name
         Calls.__init__(self, self._function, HERE, THERE)
 
     def _function(self, name):
@@ -72,7 +74,7 @@ class Library(Calls):
 
 
 class Linux(Calls):
-    def __init__(self, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0):  # never in bursts: TUN has no offload
+    def __init__(self, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0, **settings):  # never in bursts: TUN has no offload
         libc = ctypes.CDLL(None, use_errno=True)
         libc.unshare(0x40000000)
         self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
@@ -83,7 +85,7 @@ class Linux(Calls):
         # Of the machine's settings those that scripts count on; which may not be changed stay.
         for name, value in {"tcp_ecn": ecn, "tcp_mtu_probing": probing, "tcp_syncookies": 1 + cookies,
                             "tcp_no_metrics_save": 1, "tcp_min_tso_segs": 4, "tcp_rmem": "4096 131072 6291456",
-                            "tcp_wmem": "4096 16384 4194304"}.items():
+                            "tcp_wmem": "4096 16384 4194304", **settings}.items():
             try:
                 with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
                     file.write(str(value))

@@ -37,15 +37,19 @@ def read_info(data):
     return info
 
 
-def sockaddr(address, port):
-    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(address) + bytes(8)
+def sockaddr(address, port, six=False):
+    """As POSIX has it; where sockets are of IPv6, IPv4's addresses are mapped."""
+    if not six:
+        return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(address) + bytes(8)
+    text = address if ":" in address else "::" if address == "0.0.0.0" else "::ffff:" + address
+    return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) + socket.inet_pton(socket.AF_INET6, text) + bytes(4)
 
 
 class Calls:
     """`function(name)` gives a C function without the net; `here` and `there` are what `...` stands for."""
 
-    def __init__(self, function, here, there):
-        self.function, self.here, self.there = function, here, there
+    def __init__(self, function, here, there, six=False):
+        self.function, self.here, self.there, self.six = function, here, there, six
         self.fds = {}
 
     def live(self, fd):
@@ -65,11 +69,11 @@ class Calls:
         return (*self.raw(name, self.live(arguments[0]), *arguments[1:]), None)
 
     def do_socket(self, domain, kind, protocol):
-        return (*self.raw("socket", socket.AF_INET, socket.SOCK_STREAM if kind is ... else kind,
+        return (*self.raw("socket", socket.AF_INET6 if self.six else socket.AF_INET, socket.SOCK_STREAM if kind is ... else kind,
                           6 if protocol is ... else protocol), None)
 
     def with_address(self, name, fd, where, data=b""):
-        at = sockaddr(*where)
+        at = sockaddr(*where, self.six)
         return (*self.raw(name, self.live(fd), at, len(at)), None)
 
     def do_bind(self, fd, address, size):
@@ -98,7 +102,7 @@ class Calls:
         return (*self.raw("send", self.live(fd), bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"]), None)
 
     def do_sendto(self, fd, data, size, flags, address=..., length=...):
-        at = sockaddr(*(self.there if address is ... else address))
+        at = sockaddr(*(self.there if address is ... else address), self.six)
         return (*self.raw("sendto", self.live(fd), bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"], at, len(at)),
                 None)
 

@@ -4,6 +4,7 @@
 
     drill.py LIBRARY SCRIPT…             each script; exit status 1 where one fails
     drill.py --trace LIBRARY SCRIPT      prints what happens; packets that the script expects are not compared
+    drill.py --ip 6 …, --ip mapped …     over IPv6; by sockets of IPv6 that speak IPv4. `// ip: 4` in a script: only that way
     drill.py [--trace] --linux SCRIPT…   the same against the kernel of this computer (root), to try a script itself
 
 A line is a time and an event. Times: `0.1` since the beginning, `+.1` after the line before, `+0...+.2` of a call that
@@ -23,10 +24,10 @@ import threading
 
 from calls import NAMES
 from packets import build, build_unreachable, parse_words, read
-from stacks import HERE, THERE, Library, Linux
+from stacks import Library, Linux
 
 TOLERANCE = 0.004
-CLIENT_PORT = 40000
+CLIENT_PORT, LOCAL_PORT = 40000, 8080
 EVENT = re.compile(r"(?P<from>\+?\d*\.?\d+)(?:\.\.\.(?P<to>\+?\d*\.?\d+))?\s+(?P<what>.*)$")
 CALL = re.compile(r"(?P<name>[a-z_]+)\((?P<arguments>.*)\)\s*=\s*(?P<result>-?\w+|\.\.\.)(?:\s+(?P<error>E\w+))?(?:\s*\(.*\))?\s*$")
 
@@ -39,17 +40,24 @@ class Connection:
     """The peer's side of what is under way: where sequence numbers and timestamps begin."""
 
     def __init__(self):
-        self.remote_port, self.local_port = CLIENT_PORT, HERE[1]
+        self.remote_port, self.local_port = CLIENT_PORT, LOCAL_PORT
         self.iss = self.ts_live = self.ts_script = None
         self.peer_iss = 0
 
 
+# What servers of the key that scripts set give to THERE.
+COOKIES = {"4": "3021b9d889017eeb", "6": "e7041978eab92f14"}
+COOKIES["mapped"] = COOKIES["4"]
+
+
 class Script:
-    def __init__(self, text):
-        self.net, self.lines = {}, []
-        for number, line in enumerate(text.splitlines(), 1):
+    def __init__(self, text, ip):
+        self.net, self.lines, self.ip = {}, [], None
+        for number, line in enumerate(text.replace("TFO_COOKIE", COOKIES[ip]).splitlines(), 1):
             if line.startswith("// net:"):
                 self.net = {k: int(v) if v.isdigit() else v for k, v in (w.split("=") for w in line[7:].split())}
+            if line.startswith("// ip:"):
+                self.ip = line[6:].split()
             line = line.split("//")[0].strip()
             if line:
                 self.lines.append((number, line))
@@ -82,7 +90,7 @@ class Run:
         packet, when = got
         read_ = read(packet)
         if read_ is None:
-            self.say(f"> protocol {packet[9]}, {len(packet)} bytes")
+            self.say(f"> no TCP, {len(packet)} bytes")
             return self.take(until)
         segment, source, target, right = read_
         if not right:
@@ -119,7 +127,7 @@ class Run:
                 s.options[i] = ("TS", option[1], option[2] - (peer.ts_script or 0) + peer.ts_live)
             if option[0] == "sack":
                 s.options[i] = ("sack", *[(a + (peer.iss or 0), b + (peer.iss or 0)) for a, b in option[1:]])
-        self.stack.inject(build(s, (THERE[0], peer.remote_port), (HERE[0], peer.local_port)))
+        self.stack.inject(build(s, (self.stack.there[0], peer.remote_port), (self.stack.here[0], peer.local_port)))
 
     def expect(self, wanted):
         got = self.take(self.at + TOLERANCE + (0.03 if isinstance(self.stack, Linux) else 0))
@@ -264,7 +272,7 @@ class Run:
             self.drain(self.at)
             self.say(what)
             code, mtu = (int(w) for w in what.split()[1:])
-            self.stack.inject(build_unreachable(self.last_out, code, mtu, THERE[0], HERE[0]))
+            self.stack.inject(build_unreachable(self.last_out, code, mtu, self.stack.there[0], self.stack.here[0]))
         elif what.startswith("new"):
             self.peer = Connection()
             self.peer.remote_port = int(what.split()[1])
@@ -286,14 +294,17 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--trace", action="store_true")
     arguments.add_argument("--linux", action="store_true")
+    arguments.add_argument("--ip", choices=["4", "6", "mapped"], default="4")
     arguments.add_argument("files", nargs="+")
     options = arguments.parse_args()
     library = None if options.linux else options.files.pop(0)
     failed = 0
     for path in options.files:
         with open(path, encoding="utf-8") as file:
-            script = Script(file.read())
-        stack = Linux(**script.net) if options.linux else Library(library, **script.net)
+            script = Script(file.read(), options.ip)
+        if script.ip and options.ip not in script.ip:
+            continue
+        stack = Linux(options.ip, **script.net) if options.linux else Library(library, options.ip, **script.net)
         try:
             Run(stack, script, options.trace).run()
         except Failed as why:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""TCP segments: from the words of a script to bytes of bare IPv4, and back.
+"""TCP segments: from the words of a script to bytes of bare IPv4 or IPv6, and back.
 
     < S. 0:0(0) ack 1 win 65535 <mss 1000,sackOK,TS val 1 ecr 2,nop,wscale 7>
 """
@@ -102,6 +102,14 @@ def option_bytes(name, *values):
     raise ValueError(f"option {name}")
 
 
+def address_bytes(text):
+    return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+
+
+def pseudo(ends, size, protocol=6):
+    return ends + (struct.pack("!II", size, protocol) if len(ends) == 32 else struct.pack("!BBH", 0, protocol, size))
+
+
 def build(s, source, target):
     """The bytes of a segment between two (address, port)."""
     options = b"".join(option_bytes(*o) for o in s.options or [])
@@ -109,22 +117,27 @@ def build(s, source, target):
     header = struct.pack("!HHIIBBHHH", source[1], target[1], s.seq & 0xffffffff, (s.ack or 0) & 0xffffffff,
                          (20 + len(options)) << 2, s.flags, s.win or 0, 0, s.urgent) + options
     body = bytes(i & 0xff for i in range(s.size))
-    ends = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
-    total = checksum(ends + struct.pack("!BBH", 0, 6, len(header) + s.size) + header + body)
+    ends = address_bytes(source[0]) + address_bytes(target[0])
+    total = checksum(pseudo(ends, len(header) + s.size) + header + body)
     header = header[:16] + struct.pack("!H", total) + header[18:]
     return ip_bytes(6, s.ecn or 0, ends, header + body)
 
 
 def ip_bytes(protocol, tos, ends, payload):
+    if len(ends) == 32:
+        return struct.pack("!IHBB", 6 << 28 | tos << 20, len(payload), protocol, 64) + ends + payload
     ip = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(payload), 1, 0x4000, 64, protocol, 0) + ends
     return ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + payload
 
 
 def build_unreachable(packet, code, mtu, source, target):
-    """An ICMP error of type 3 that quotes `packet`."""
-    body = struct.pack("!BBHHH", 3, code, 0, 0, mtu) + packet[:28]
-    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-    return ip_bytes(1, 0, socket.inet_aton(source) + socket.inet_aton(target), body)
+    """An ICMP error that quotes `packet`: type 3 of IPv4, or what IPv6 says instead."""
+    ends = address_bytes(source) + address_bytes(target)
+    six = packet[0] >> 4 == 6
+    kind, code = {4: (2, 0), 3: (1, 4), 1: (1, 3)}.get(code, (1, 0)) if six else (3, code)
+    body = struct.pack("!BBHHH", kind, code, 0, 0, mtu + 20 if six and mtu else mtu) + packet[:48 if six else 28]
+    total = checksum((pseudo(ends, len(body), 58) if six else b"") + body)
+    return ip_bytes(58 if six else 1, 0, ends, body[:2] + struct.pack("!H", total) + body[4:])
 
 
 def read_options(data):
@@ -152,13 +165,13 @@ def read_options(data):
 
 
 def read(packet):
-    """(segment, source port, target port, sum is right) of a bare IPv4 packet; None: no TCP."""
-    if packet[0] != 0x45 or packet[9] != 6:
+    """(segment, source port, target port, sum is right) of a bare IP packet; None: no TCP."""
+    six = packet[0] >> 4 == 6
+    if packet[6 if six else 9] != 6:
         return None
-    tcp = packet[20:]
+    ends, tcp = (packet[8:40], packet[40:]) if six else (packet[12:20], packet[20:])
     source, target, seq, ack, offset, flags, win, _, urgent = struct.unpack("!HHIIBBHHH", tcp[:20])
     s = Segment()
     s.flags, s.seq, s.size, s.ack, s.win, s.urgent = flags, seq, len(tcp) - (offset >> 2), ack, win, urgent
-    s.options, s.ecn = read_options(tcp[20:offset >> 2]), packet[1] & 3
-    right = checksum(packet[12:20] + struct.pack("!BBH", 0, 6, len(tcp)) + tcp) == 0
-    return s, source, target, right
+    s.options, s.ecn = read_options(tcp[20:offset >> 2]), (packet[1] >> 4 if six else packet[1]) & 3
+    return s, source, target, checksum(pseudo(ends, len(tcp)) + tcp) == 0

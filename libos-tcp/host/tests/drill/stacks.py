@@ -11,7 +11,10 @@ import time
 
 from calls import Calls
 
-HERE, THERE = ("192.168.0.1", 8080), ("192.0.2.1", 8080)
+# What `...` is: our end and the peer's, by way of addressing. Packets of IPv6 are allowed 20 bytes more, so that segments are the same.
+ENDS = {"4": (("192.168.0.1", 8080), ("192.0.2.1", 8080)), "6": (("fd3d:fa7b:d17d::1", 8080), ("2001:db8::1", 8080))}
+ENDS["mapped"] = ENDS["4"]
+IP6_MORE = 20
 PACKET_MAX = 70000
 
 
@@ -22,19 +25,21 @@ class Options(ctypes.Structure):
 
 
 class Library(Calls):
-    def __init__(self, path, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0, **settings):
+    def __init__(self, path, ip, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0, **settings):
         self.lib = ctypes.CDLL(path, use_errno=True)
         for name in ("sluice_net_open", "sluice_net_now", "sluice_net_deadline", "sluice_net_output"):
             getattr(self.lib, name).restype = ctypes.c_void_p if name.endswith("open") else ctypes.c_uint64
         for name in ("read", "write", "recv", "send", "sendto"):
             getattr(self.lib, "sluice_" + name).restype = ctypes.c_ssize_t
-        options = Options(HERE[0].encode(), None, mtu, 1, 0, 0, congestion.encode(), bool(cookies), ecn,
+        here, there = ENDS[ip]
+        address = here[0].encode()
+        options = Options(address if ip != "6" else None, address if ip == "6" else None, mtu + IP6_MORE * (ip == "6"), 1, 0, 0, congestion.encode(), bool(cookies), ecn,
                           burst, bool(probing))
         self.net = ctypes.c_void_p(self.lib.sluice_net_open(ctypes.byref(options)))
         assert self.net, "no net"
         for name, value in settings.items():
             assert self.lib.sluice_net_sysctl(self.net, name.encode(), str(value).encode()) == 0, name
-        Calls.__init__(self, self._function, HERE, THERE)
+        Calls.__init__(self, self._function, here, there, ip != "4")
 
     def _function(self, name):
         function = getattr(self.lib, "sluice_" + name)
@@ -74,13 +79,15 @@ class Library(Calls):
 
 
 class Linux(Calls):
-    def __init__(self, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0, **settings):  # never in bursts: TUN has no offload
+    def __init__(self, ip, congestion="cubic", mtu=1500, ecn=2, burst=0, probing=0, cookies=0, **settings):  # never in bursts: TUN has no offload
         libc = ctypes.CDLL(None, use_errno=True)
         libc.unshare(0x40000000)
         self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self.tun, 0x400454ca, struct.pack("16sH", b"drill0", 0x1001))
-        for words in (f"addr add {HERE[0]}/16 dev drill0", f"link set drill0 mtu {mtu} up", "route add default dev drill0",
-                      "link set lo up"):
+        here, there = ENDS[ip]
+        for words in (f"addr add {here[0]}/{48 if ip == '6' else 16} dev drill0" + (" nodad" if ip == "6" else ""),
+                      f"link set drill0 mtu {mtu + IP6_MORE * (ip == '6')} up",
+                      ("-6 " if ip == "6" else "") + "route add default dev drill0", "link set lo up"):
             subprocess.run(["ip", *words.split()], check=True)
         # Of the machine's settings those that scripts count on; which may not be changed stay.
         for name, value in {"tcp_ecn": ecn, "tcp_mtu_probing": probing, "tcp_syncookies": 1 + cookies,
@@ -91,7 +98,7 @@ class Linux(Calls):
                     file.write(str(value))
             except OSError:
                 pass
-        Calls.__init__(self, lambda name: getattr(libc, name), HERE, THERE)
+        Calls.__init__(self, lambda name: getattr(libc, name), here, there, ip != "4")
         self.congestion = congestion
         self.start = time.monotonic()
 
@@ -112,7 +119,7 @@ class Linux(Calls):
             if not select.select([self.tun], [], [], max(left, 0))[0]:
                 return None
             packet = os.read(self.tun, PACKET_MAX)
-            if packet[0] == 0x45 and packet[9] == 6:
+            if packet[0] == 0x45 and packet[9] == 6 or packet[0] >> 4 == 6 and packet[6] == 6:
                 return packet, self.now()
 
     def wait_until(self, when):

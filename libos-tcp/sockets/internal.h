@@ -76,6 +76,8 @@ int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags);
 unsigned stream_poll(struct sock *sock);
 /* What there is to read before the urgent byte, if there is one. */
 uint32_t stream_unread(const struct sock *sock);
+/* Bytes that are not acknowledged; FIN counts as one. */
+uint32_t stream_unacknowledged(const struct sock *sock);
 bool stream_at_mark(const struct sock *sock);
 /* What ICMP said of an open connection since the last time: an errno, or 0. */
 int stream_soft_error(struct sock *sock);

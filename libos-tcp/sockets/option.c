@@ -194,6 +194,18 @@ static int set_fast_keys(struct sock *sock, const void *value, socklen_t size)
 	return 0;
 }
 
+/* Linux defers by repetitions of SYN/ACK: seconds up to the end of one. */
+static int whole_rounds(int seconds)
+{
+	int sum = 1, wait = 1;
+
+	while (sum < seconds && sum < 30000) {
+		wait = wait < 60 ? wait * 2 : 120;
+		sum += wait;
+	}
+	return seconds > 0 ? sum : 0;
+}
+
 static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int value)
 {
 	switch (name) {
@@ -211,7 +223,8 @@ static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int
 		options->quick_ack = value;
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		options->defer_accept = value;
+		options->defer_accept = value > 0;
+		sock->defer_s = whole_rounds(value);
 		return 0;
 	case TCP_MAXSEG:
 		options->max_segment = (uint16_t)value;
@@ -220,7 +233,7 @@ static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int
 		options->syn_retries = (uint8_t)value;
 		return within(value, 1, 127) ? 0 : EINVAL;
 	case TCP_LINGER2:
-		options->fin_wait_s = (uint16_t)(value < 0                 ? 0
+		options->fin_wait_s = (uint16_t)(value < 0                 ? TCP_FIN_WAIT_NOT
 		                                 : value > FIN_WAIT_MOST_S ? FIN_WAIT_MOST_S
 		                                                           : value);
 		return 0;
@@ -243,7 +256,7 @@ static int set_ip(struct tcp_options *options, int level, int name, int value)
 
 	if (name == (six ? IPV6_TCLASS : IP_TOS)) {
 		options->tos = (uint8_t)value;
-		return within(value, six ? -1 : 0, 255) ? 0 : EINVAL;
+		return !six || within(value, -1, 255) ? 0 : EINVAL;
 	}
 	if (name == (six ? IPV6_UNICAST_HOPS : IP_TTL)) {
 		options->ttl = (uint8_t)(value > 0 ? value : 0);

@@ -216,9 +216,11 @@ static int get_tcp(const struct sock *sock, const struct tcp_options *options, i
 	        {TCP_NODELAY, options->no_delay},
 	        {TCP_CORK, options->cork},
 	        {TCP_QUICKACK, options->quick_ack},
-	        {TCP_DEFER_ACCEPT, options->defer_accept},
+	        {TCP_DEFER_ACCEPT, sock->defer_s},
 	        {TCP_SYNCNT, options->syn_retries != 0 ? options->syn_retries : 6},
-	        {TCP_LINGER2, options->fin_wait_s != 0 ? options->fin_wait_s : 60},
+	        {TCP_LINGER2, options->fin_wait_s == TCP_FIN_WAIT_NOT ? -1
+	                      : options->fin_wait_s != 0              ? options->fin_wait_s
+	                                                              : 60},
 	        {TCP_KEEPIDLE, options->keepalive_idle},
 	        {TCP_KEEPINTVL, options->keepalive_interval},
 	        {TCP_KEEPCNT, options->keepalive_count},
@@ -232,6 +234,13 @@ static int get_tcp(const struct sock *sock, const struct tcp_options *options, i
 
 	if (name == TCP_MAXSEG) {
 		*value = get_segment(sock, options);
+		return 0;
+	}
+	if (name == TCP_WINDOW_CLAMP && sock->conn != NULL && !sock->connecting) {
+		struct tcp_conn_info info;
+
+		tcp_conn_info(sock->conn, &info);
+		*value = (int)info.receive_clamp;
 		return 0;
 	}
 	if (name == TCP_TIMESTAMP && sock->conn != NULL) {

@@ -267,7 +267,7 @@ int sock_ioctl(struct sock *sock, unsigned long request, int *value)
 	*value = request == FIONREAD     ? (int)stream_unread(sock)
 	         : request == SIOCATMARK ? stream_at_mark(sock)
 	         : sock->conn == NULL    ? 0
-	         : request == SIOCOUTQ   ? (int)tcp_unacknowledged(sock->conn)
+	         : request == SIOCOUTQ   ? (int)stream_unacknowledged(sock)
 	                                 : (int)tcp_unsent(sock->conn);
 	return 0;
 }

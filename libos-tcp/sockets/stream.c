@@ -59,6 +59,9 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 		sock->connecting = false;
 		sock->ended = true;
 		sock->error = error_of_cause(tcp_conn_cause(conn));
+		/* The peer had ended, and we had not: there is nothing to be read, nor written. */
+		if (sock->error == ECONNRESET && tcp_peer_ended(conn) && !sock->no_write)
+			sock->error = EPIPE;
 	}
 }
 
@@ -315,6 +318,15 @@ uint32_t stream_unread(const struct sock *sock)
 	return offset >= 0 && (uint32_t)offset < unread ? (uint32_t)offset : unread;
 }
 
+uint32_t stream_unacknowledged(const struct sock *sock)
+{
+	enum tcp_state state = tcp_conn_state(sock->conn);
+
+	if (state == TCP_STATE_SYN_SENT || state == TCP_STATE_SYN_RECEIVED)
+		return 0;
+	return tcp_unacknowledged(sock->conn) + (state == TCP_STATE_FIN_WAIT_1);
+}
+
 static int64_t urgent_receive(struct sock *sock, const struct sock_data *to, int flags)
 {
 	struct cursor at = cursor_of(to);
@@ -354,7 +366,7 @@ int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
 	if (ahead > 0)
 		return flags & MSG_PEEK ? peek(sock->conn, &at, ahead)
 		                        : take(sock->conn, to, ahead);
-	error = sock_take_error(sock);
+	error = tcp_peer_ended(sock->conn) ? 0 : sock_take_error(sock);
 	if (error != 0)
 		return -error;
 	return tcp_at_end(sock->conn) || sock->no_read || sock->ended ? 0 : -EAGAIN;

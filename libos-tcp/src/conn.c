@@ -371,6 +371,20 @@ static void let_go(struct tcp_conn *conn)
 	conn->want_space = 0;
 }
 
+bool conn_orphan(struct tcp_conn *conn)
+{
+	uint32_t wait = conn->options.fin_wait_s;
+
+	if (wait == TCP_FIN_WAIT_NOT) {
+		conn_reset(conn, TCP_CAUSE_ABORTED);
+		return false;
+	}
+	conn->keep_at = conn->stack->now +
+	                (wait != 0 ? wait * NS_PER_S : conn->stack->config.fin_wait_ms * NS_PER_MS);
+	timer_update(conn);
+	return true;
+}
+
 void tcp_close(struct tcp_conn *conn)
 {
 	bool busy = conn->busy, lost = tcp_unread(conn) > 0;
@@ -386,10 +400,7 @@ void tcp_close(struct tcp_conn *conn)
 		(void)tcp_shutdown(conn);
 		conn->keep_at = 0;
 		if (conn->state == TCP_STATE_FIN_WAIT_2)
-			conn->keep_at = conn->stack->now +
-			                (conn->options.fin_wait_s != 0
-			                         ? conn->options.fin_wait_s * NS_PER_S
-			                         : conn->stack->config.fin_wait_ms * NS_PER_MS);
+			(void)conn_orphan(conn);
 	}
 	if (!busy)
 		conn_leave(conn);

@@ -116,6 +116,7 @@ static void fill_receive(const struct tcp_conn *conn, struct tcp_conn_info *info
 	info->receive_window = offered_window(conn);
 	info->receive_ssthresh = conn->rcv_ssthresh;
 	info->receive_space = conn->tune_space;
+	info->receive_clamp = conn->window_clamp;
 	info->receive_scale = conn->rcv_scale;
 	info->unread = tcp_unread(conn);
 	info->last_data_received_ms = conn->stack->ms - conn->last_received_ms;

@@ -416,6 +416,8 @@ void conn_scatter(struct tcp_stack *stack);
 void conn_kick(struct tcp_conn *conn);
 /* The connection is over: timers, queues; tells the application. */
 void conn_end(struct tcp_conn *conn, enum tcp_cause cause);
+/* In FIN-WAIT-2 without an owner: how long it stays. false: it has ended. */
+bool conn_orphan(struct tcp_conn *conn);
 /* Answers with a reset and ends it. */
 void conn_reset(struct tcp_conn *conn, enum tcp_cause cause);
 

@@ -2,7 +2,7 @@
 /* The application's side of sending: a queue of references to its bytes. */
 #include "internal.h"
 
-enum { SPACE_FACTOR = 2 }; /* congestion windows that the send buffer grows to */
+enum { BURST_MAX = 65000, SPACE_FACTOR = 2 }; /* congestion windows that the send buffer grows to */
 
 static struct tcp_chunk *chunk_append(struct tcp_conn *conn, const void *data, uint32_t size)
 {
@@ -224,6 +224,22 @@ static uint32_t buffer_size(const struct tcp_conn *conn)
 	               config->send_buffer_max);
 }
 
+/* What Linux would put into one buffer: whole segments, of half the peer's window at most. */
+static uint32_t burst_size(const struct tcp_conn *conn)
+{
+	uint32_t most = min_u32(max_u32(conn->snd_max_wnd / 2, MSS_DEFAULT), BURST_MAX);
+
+	return max_u32(most / conn->mss, 1) * conn->mss;
+}
+
+/* Room in the buffer that was begun, which is filled however much waits (TCP_NOTSENT_LOWAT). */
+static uint32_t burst_room(const struct tcp_conn *conn)
+{
+	uint32_t size = burst_size(conn), begun = unsent(conn) % size;
+
+	return begun != 0 ? size - begun : 0;
+}
+
 static uint32_t space(const struct tcp_conn *conn)
 {
 	uint32_t used = conn->snd_end - conn->snd_una, size = buffer_size(conn);
@@ -257,29 +273,51 @@ bool tcp_send_ready(struct tcp_conn *conn)
 	return false;
 }
 
+/* How much may be copied before something must be sent. */
+static uint32_t next_room(const struct tcp_conn *conn)
+{
+	uint32_t begun = burst_room(conn), used = conn->snd_end - conn->snd_una;
+	uint32_t left = buffer_size(conn) > used ? buffer_size(conn) - used : 0;
+
+	if (conn->options.not_sent_low == 0)
+		return left;
+	return min_u32(left, begun != 0 ? begun : space(conn) != 0 ? burst_size(conn) : 0);
+}
+
+static uint32_t copy_all(struct tcp_conn *conn, const uint8_t *data, uint32_t size)
+{
+	uint32_t done = 0, n;
+
+	while (done < size && (n = copy_some(conn, data + done, size - done)) > 0)
+		done += n;
+	if (done < size)
+		starve(conn);
+	return done;
+}
+
 int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags)
 {
-	const uint8_t *at = data;
+	unsigned more = (flags & ~(unsigned)TCP_SEND_END) | TCP_SEND_MORE;
 	int result = check_sendable(conn);
-	uint32_t left, n;
+	uint32_t done = 0, n;
 
 	if (result != 0)
 		return result;
-	left = min_u32(size, space(conn));
-	while (left > 0 && (n = copy_some(conn, at, left)) > 0) {
-		at += n;
-		left -= n;
+	n = copy_all(conn, data, min_u32(size, next_room(conn)));
+	while ((done += n) < size && n > 0 && conn->options.not_sent_low != 0) {
+		queued(conn, more);
+		if (check_sendable(conn) != 0)
+			return done;
+		n = copy_all(conn, (const uint8_t *)data + done,
+		             min_u32(size - done, next_room(conn)));
 	}
-	n = (uint32_t)(at - (const uint8_t *)data);
-	if (left > 0)
-		starve(conn);
-	if (n < size) {
+	if (done < size) {
 		conn->want_space = 1;
 		flags &= ~(unsigned)TCP_SEND_END;
 	}
-	if (n > 0 || (flags & TCP_SEND_END))
+	if (done > 0 || (flags & TCP_SEND_END))
 		queued(conn, flags);
-	return n;
+	return done;
 }
 
 uint32_t tcp_unacknowledged(const struct tcp_conn *conn)

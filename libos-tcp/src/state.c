@@ -308,15 +308,7 @@ bool state_acked_fin(struct tcp_conn *conn)
 	switch (conn->state) {
 	case TCP_STATE_FIN_WAIT_1:
 		conn->state = TCP_STATE_FIN_WAIT_2;
-		if (!conn->owned) {
-			uint32_t ms = conn->options.fin_wait_s != 0
-			                      ? conn->options.fin_wait_s * 1000u
-			                      : conn->stack->config.fin_wait_ms;
-
-			conn->keep_at = conn->stack->now + ms * NS_PER_MS;
-			timer_update(conn);
-		}
-		return true;
+		return conn->owned || conn_orphan(conn);
 	case TCP_STATE_CLOSING:
 		timewait_enter(conn);
 		return false;

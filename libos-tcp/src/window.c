@@ -49,6 +49,17 @@ static void set_clamp(struct tcp_conn *conn)
 		conn->window_clamp = min_u32(conn->window_clamp, conn->options.window_clamp);
 }
 
+/* As in Linux, the last segment of room stays free until the buffer grows. */
+static void reserve_segment(struct tcp_conn *conn)
+{
+	uint32_t mss = conn->advertised_mss, all = full_space(conn);
+
+	if (conn->timestamps && !conn->passive)
+		mss -= H_TIMESTAMPS;
+	if (conn->window_clamp > 2 * mss && conn->window_clamp + mss > all)
+		conn->window_clamp = max_u32(2 * mss, all - mss);
+}
+
 void window_begin(struct tcp_conn *conn)
 {
 	const struct tcp_options *options = &conn->options;
@@ -56,6 +67,7 @@ void window_begin(struct tcp_conn *conn)
 	conn->rcv_buffer = options->receive_buffer != 0 ? options->receive_buffer
 	                                                : conn->stack->config.receive_buffer;
 	set_clamp(conn);
+	reserve_segment(conn);
 	conn->rcv_ssthresh = min_u32(conn->rcv_wnd, conn->window_clamp);
 	conn->tune_space =
 	        min_u32(conn->rcv_wnd, INITIAL_SEGMENTS * (conn->advertised_mss -

@@ -82,6 +82,8 @@ typedef void tcp_event_fn(struct tcp_conn *conn, unsigned events);
 /* A connection is ready: take it by tcp_accept, now or later. */
 typedef void tcp_accept_fn(struct tcp_listener *listener);
 
+enum { TCP_FIN_WAIT_NOT = UINT16_MAX };
+
 /* Options of a connection; a listener's are those of the connections that it makes. */
 struct tcp_options {
 	uint32_t receive_buffer; /* bytes; 0: begins with the configured size and grows by itself.
@@ -93,7 +95,8 @@ struct tcp_options {
 	uint32_t user_timeout_ms; /* RFC 5482: unacknowledged for so long, the connection ends; 0 */
 	uint16_t max_segment;     /* MSS at most, in and out; 0: what the path takes */
 	uint16_t keepalive_idle, keepalive_interval; /* seconds */
-	uint16_t fin_wait_s; /* FIN-WAIT-2 after tcp_close; 0: as configured */
+	uint16_t fin_wait_s; /* FIN-WAIT-2 after tcp_close; 0: as configured; TCP_FIN_WAIT_NOT: a
+	                        reset instead */
 	uint8_t keepalive_count;
 	uint8_t congestion;  /* enum tcp_congestion */
 	uint8_t ttl, tos;    /* 0: 64; the lower two bits of tos are ignored */
@@ -308,7 +311,7 @@ struct tcp_conn_info {
 	uint32_t send_mss, receive_mss, advertised_mss, path_mtu;
 	uint32_t cwnd, ssthresh; /* segments; ssthresh UINT32_MAX: none */
 	uint32_t unacked, sacked, lost, retrans, reordering; /* segments */
-	uint32_t receive_window, receive_ssthresh, receive_space, send_window;
+	uint32_t receive_window, receive_ssthresh, receive_space, receive_clamp, send_window;
 	uint32_t unread, unsent, unacknowledged; /* bytes */
 	uint32_t total_retrans, duplicates_seen, reorderings_seen, delivered;
 	uint32_t segments_in, segments_out, data_segments_in, data_segments_out;

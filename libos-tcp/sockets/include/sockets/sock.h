@@ -88,6 +88,7 @@ struct sock {
 	/* Streams: at most one of these two. */
 	struct tcp_conn *conn;
 	struct tcp_listener *listener;
+	int defer_s;      /* TCP_DEFER_ACCEPT, as it is told again */
 	uint32_t backlog; /* the listener's, as it was told */
 	/* Fast Open: connect waits for data; it does so now, for `remote`. */
 	bool fast_connect, deferred;

@@ -225,6 +225,9 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
 /* Sends from a ring's front the packets that ask for nothing, NET_BURST at most. true: there were
  * as many, or the port is full; that is enough for one turn. */
 bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core);
+/* The only packet of a ring, where it has one descriptor, within one page: what answers one that
+ * came by itself. false: it is not so, or the port is full, and nothing has happened. */
+bool ring_lone(struct net_ring *ring, const struct net_space *space, unsigned core);
 
 /* ---- offload.c ---- */
 

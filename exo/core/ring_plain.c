@@ -201,19 +201,21 @@ static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core
 	return sent < burst->n || sent == NET_BURST;
 }
 
-/* A packet of one descriptor within one page, by itself: what answers one that came by itself.
- * false: it is not so, or the port is full, and nothing has happened. */
-static __attribute__((noinline)) bool send_lone(struct net_ring *ring,
-                                                const struct net_space *space, unsigned core)
+bool ring_lone(struct net_ring *ring, const struct net_space *space, unsigned core)
 {
 	const volatile struct exo_desc *desc =
 	        &ring->request->desc[ring->request_tail & (ring->size - 1)];
-	struct piece piece = read_piece(desc);
-	uint16_t id = desc->port;
-	uint32_t room = 4096 - piece.address % 4096;
 	struct rte_mbuf *mbuf;
+	struct piece piece;
 	uint8_t *data;
+	uint32_t room;
+	uint16_t id;
 
+	if (ring_requests(ring) != 1)
+		return false;
+	piece = read_piece(desc);
+	id = desc->port;
+	room = 4096 - piece.address % 4096;
 	if (desc->flags != 0 || id >= net.n_ports || !(space->ports >> id & 1) ||
 	    piece.length < RTE_ETHER_HDR_LEN || piece.length > length_max(id) ||
 	    piece.length > room || !frame_owned(ring->env->id, piece.address / 4096))
@@ -270,7 +272,5 @@ bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned c
 {
 	uint32_t available = ring_requests(ring);
 
-	if (available == 0 || (available == 1 && send_lone(ring, space, core)))
-		return false;
-	return send_many(ring, space, core, available);
+	return available != 0 && send_many(ring, space, core, available);
 }

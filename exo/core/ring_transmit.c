@@ -378,8 +378,6 @@ static bool send_rest(struct net_ring *ring, unsigned core)
 	struct net_rest *rest = &ring->rest;
 	unsigned n;
 
-	if (rest->n == 0)
-		return true;
 	n = port_send(core, rest->port, &rest->mbufs[rest->first], rest->n);
 	rest->first += n;
 	rest->n -= n;
@@ -558,10 +556,13 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 {
 	const struct net_space *space = __atomic_load_n(&ring->space, __ATOMIC_ACQUIRE);
 	uint32_t available, before = ring->request_tail, waited = ring->rest.n;
-	bool going = send_rest(ring, core);
+	bool going = ring->rest.n == 0 || send_rest(ring, core);
 
 	waited -= ring->rest.n;
 	completion_settle(ring);
+	*more = false;
+	if (going && space && ring_lone(ring, space, core))
+		return 1 + waited;
 	if (going && space)
 		going = !ring_plain(ring, space, core);
 	available = ring_requests(ring);

@@ -22,7 +22,7 @@ static void begin_waiting(struct core *core, struct pe *pe, uint64_t deadline, u
 	core->started = core->idle_since = now;
 	core->save_end = 0;
 	pe->overruns = 0;
-	pe->wait_deadline = deadline;
+	pe->wait_deadline = deadline ? deadline : UINT64_MAX;
 	pe->machine.waiting = true;
 }
 
@@ -55,7 +55,7 @@ static __attribute__((noinline)) bool stay(struct core *core, struct pe *pe, uin
 	if (!core->idle_since)
 		begin_waiting(core, pe, deadline, now);
 	if (!is_running(env) || !has_core(core, pe, now) || pe->debt || pe->blocked ||
-	    now >= deadline || now >= pe->timer ||
+	    now >= pe->wait_deadline || now >= pe->timer ||
 	    now - core->idle_since > SLOTS_IDLE_MAX * core_info->slot_ticks)
 		return false;
 	if (now - core->last_work >= core_info->slot_ticks / SLOTS_SPIN_PART) {
@@ -105,7 +105,7 @@ static inline int64_t send_and_wait(struct core *core, struct pe *pe, uint64_t d
 	int64_t error = net_call_send(pe->env, ring);
 
 	if (!error && __atomic_load_n(&pe->machine.events, __ATOMIC_RELAXED) == 0)
-		wait_here(core, pe, deadline ? deadline : UINT64_MAX);
+		wait_here(core, pe, deadline);
 	return error;
 }
 

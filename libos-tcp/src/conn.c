@@ -75,7 +75,7 @@ struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at
 
 	if (conn == NULL)
 		return NULL;
-	memset(conn, 0, sizeof *conn);
+	memset(&conn->state, 0, offsetof(struct tcp_conn, cc) - offsetof(struct tcp_conn, state));
 	conn->stack = stack;
 	conn->act = (struct active *)&active_none;
 	conn->at = *at;

@@ -225,13 +225,12 @@ static bool ends_valid(const struct endpoints *at)
 	       at->remote.family == at->local.family && may_send(&at->remote, &at->local);
 }
 
-/* Flags that make no sense together, from anyone to nobody's connection. */
+/* Flags that make no sense together, from anyone to nobody's connection, open or half-open. */
 static void odd_input(struct tcp_stack *stack, const struct segment *segment,
                       const struct endpoints *at, uint32_t hash)
 {
-	bool somebody = lookup_request(stack, at, hash) != NULL ||
-	                lookup_timewait(stack, at, hash) != NULL ||
-	                lookup_listener(stack, at) != NULL;
+	bool somebody =
+	        lookup_timewait(stack, at, hash) != NULL || lookup_listener(stack, at) != NULL;
 
 	stack->count.drop_flags++;
 	if (!somebody)
@@ -259,17 +258,20 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 	uint32_t iss = 0, *chosen = NULL;
 
 	find_ends(segment->arrival, &ends);
-	if (!ends_valid(at)) {
+	request = lookup_request(stack, at, hash);
+	if (request == NULL && !ends_valid(at)) {
 		stack->count.drop_address++;
 		return;
 	}
 	if (!flags_valid(segment->flags)) {
-		odd_input(stack, segment, at, hash);
+		if (request == NULL)
+			odd_input(stack, segment, at, hash);
+		else
+			stack->count.drop_flags++;
 		return;
 	}
 	options_parse(&segment->options, segment->arrival->segment + H_SIZE, segment->data,
 	              segment->flags & F_SYN);
-	request = lookup_request(stack, at, hash);
 	if (request != NULL) {
 		listen_request(request, segment, hash);
 		return;

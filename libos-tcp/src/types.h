@@ -341,8 +341,8 @@ struct tcp_conn {
 	uint32_t delivered, limited_until;
 	uint32_t rate_delivered, rate_interval_us;
 	uint32_t cwnd_used, cwnd_counter, cwnd_ms, max_packets_out, max_packets_seq;
+	uint32_t hash;        /* lookup_hash of its ends, once it is in the table */
 	uint64_t pacing_rate; /* bytes a second; 0: none */
-	uint64_t cc[CC_WORDS];
 
 	/* Window tuning. */
 	uint32_t tune_read, tune_space, tune_us;
@@ -366,14 +366,16 @@ struct tcp_conn {
 	struct tcp_stack *stack;
 	struct tcp_conn *starved_next; /* waits for a chunk or a block to come back */
 	uint64_t route;
-	struct tcp_options options;
 
 	/* Counted for tcp_conn_info. */
 	uint32_t total_retrans;
 	uint16_t duplicates_seen, reorderings_seen;
 	uint32_t segments_in, segments_out, data_in, data_out;
-	uint32_t hash; /* lookup_hash of its ends, once it is in the table */
 	uint64_t bytes_acked, bytes_received, bytes_retrans;
+
+	/* Written whole before they are read; all between `state` and here begins as zeros. */
+	uint64_t cc[CC_WORDS]; /* the congestion module's */
+	struct tcp_options options;
 };
 
 /* The least that must be remembered between a SYN and the ACK of our SYN/ACK. */

@@ -30,8 +30,8 @@ static struct rte_mempool *holds;
 
 int attach_start(unsigned n)
 {
-	holds = rte_mempool_create("net_holds", n, sizeof(struct hold), 0, 0, NULL, NULL, NULL,
-	                           NULL, SOCKET_ID_ANY, 0);
+	holds = rte_mempool_create("net_holds", n, sizeof(struct hold), NET_BURST, 0, NULL, NULL,
+	                           NULL, NULL, SOCKET_ID_ANY, 0);
 	return holds ? 0 : -EXO_ENOMEM;
 }
 

@@ -145,8 +145,8 @@ static uint16_t flags_of(const struct cutter *cutter, bool first, bool last)
 /* A sum of fewer than 2^16 words, as a checksum. */
 static inline uint16_t check_of(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t) ~(sum + (sum >> 16));
+	sum += sum << 16 | sum >> 16; /* both halves and the carry of their sum in the upper one */
+	return (uint16_t) ~(sum >> 16);
 }
 
 /* What the segments in the middle share, and the first and the last have for themselves: lengths
@@ -290,12 +290,16 @@ static uint32_t make_usual(struct cutter *cutter, struct rte_mbuf *const out[], 
 	            f = model[5];
 	uint32_t seq = cutter->seq + index * n, id = cutter->id + index;
 	struct source *source = &cutter->source;
-	const uint8_t *at = source->at, *last = at + source->here;
+	const uint32_t some = RTE_MIN(end - index, source->here / n), stop = index + some;
+	const uint8_t *from = source->at;
 
-	for (; index < end && (size_t)(last - at) >= n; index++, seq += n, id++, at += n) {
+	source->at += (size_t)some * n;
+	source->here -= some * n;
+	for (; index < stop; index++, seq += n, id++) {
 		struct rte_mbuf *mbuf = out[index];
 		uint8_t *to = (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
 		block *header = (block *)(void *)to;
+		struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(void *)(to + l4);
 		uint32_t number = rte_cpu_to_be_32(seq);
 
 		mbuf_set_length(mbuf, data + n);
@@ -308,37 +312,44 @@ static uint32_t make_usual(struct cutter *cutter, struct rte_mbuf *const out[], 
 			ip->packet_id = own;
 			ip->hdr_checksum = check_of(l3_sum + own);
 		}
-		((struct rte_tcp_hdr *)(void *)(to + l4))->sent_seq = number;
-		((struct rte_tcp_hdr *)(void *)(to + l4))->cksum =
-		        check_of(l4_sum + (number & 0xffff) + (number >> 16) + sums[index]);
-		copy_many(to + data, at, n);
+		tcp->sent_seq = number;
+		tcp->cksum = check_of(l4_sum + (number & 0xffff) + (number >> 16) + sums[index]);
+		from = copy_words(to + data, from, n);
 	}
-	source->at = at;
-	source->here = (uint32_t)(last - at);
 	return index;
 }
 
+/* All of them: the first and the last one are alike to those in the middle but for flags that they
+ * rarely have, and for the last one's length. */
 static bool make_segments(struct cutter *cutter, struct outgoing *packet,
                           const volatile uint16_t *sums, struct rte_mbuf *const out[])
 {
-	const uint32_t header = cutter->headers.data, end = packet->pieces - 1;
-	const uint32_t length = header + cutter->size, last = packet->length - end * cutter->size;
+	const uint32_t header = cutter->headers.data, last = packet->pieces - 1;
+	const uint32_t length = header + cutter->size, end = packet->length - last * cutter->size;
 	const bool usual = sums && cutter->headers.tcp && header <= HEADER_USUAL &&
-	                   length <= RTE_MBUF_DEFAULT_DATAROOM;
-	uint32_t of[2];
+	                   cutter->size >= sizeof(uint64_t) && length <= RTE_MBUF_DEFAULT_DATAROOM;
+	const bool same_first = flags_of(cutter, true, false) == flags_of(cutter, false, false);
+	const bool same_last =
+	        end == length && flags_of(cutter, false, true) == flags_of(cutter, false, false);
+	uint32_t of[2], i = 0;
 
-	patch_model(cutter, packet->mbuf, length, true, false, of);
-	if (!make_segment(cutter, out[0], 0, length, sums, of))
-		return false;
+	if (!same_first) {
+		patch_model(cutter, packet->mbuf, length, true, false, of);
+		if (!make_segment(cutter, out[i], i, length, sums, of))
+			return false;
+		i++;
+	}
 	patch_model(cutter, packet->mbuf, length, false, false, of);
-	for (uint32_t i = 1; i < end; i++) {
+	for (; i < last + same_last; i++) {
 		if (usual)
-			i = make_usual(cutter, out, i, end, sums, of);
-		if (i < end && !make_segment(cutter, out[i], i, length, sums, of))
+			i = make_usual(cutter, out, i, last + same_last, sums, of);
+		if (i < last + same_last && !make_segment(cutter, out[i], i, length, sums, of))
 			return false;
 	}
-	patch_model(cutter, packet->mbuf, last, false, true, of);
-	return make_segment(cutter, out[end], end, last, sums, of);
+	if (same_last)
+		return true;
+	patch_model(cutter, packet->mbuf, end, false, true, of);
+	return make_segment(cutter, out[last], last, end, sums, of);
 }
 
 unsigned cut_packet(struct net_ring *ring, const struct exo_desc desc[], struct outgoing *packet,

@@ -88,20 +88,26 @@ static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
 	rte_mov32(last - 32, end - 32); /* some of them again */
 }
 
-/* Copies many, by words, the last of which may overlap the one before it. */
-static inline void copy_many(uint8_t *to, const uint8_t *from, uint32_t n)
+/* Copies many, 8 at least, by words, the last of which may overlap the one before it. → behind what
+ * was copied. */
+static inline const uint8_t *copy_words(uint8_t *to, const uint8_t *from, uint32_t n)
 {
 	typedef uint64_t word __attribute__((aligned(1), may_alias));
 	const uint8_t *end = from + n;
 	uint8_t *to_end = to + n;
 	size_t words = n / 8;
 
-	if (words == 0) {
-		copy_few(to, from, n);
-		return;
-	}
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 	*(word *)(void *)(to_end - 8) = *(const word *)(const void *)(end - 8);
+	return end;
+}
+
+static inline void copy_many(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+	if (n < 8)
+		copy_few(to, from, n);
+	else
+		(void)copy_words(to, from, n);
 }
 
 /* What hardware said of the checksums. A virtio peer leaves them open for frames that never were
@@ -398,10 +404,14 @@ bool port_buffers(uint16_t port, struct rte_mbuf *out[], unsigned n, uint32_t le
 /* The length of a frame in one buffer, as it lay in its pool. */
 static inline void mbuf_set_length(struct rte_mbuf *mbuf, uint32_t length)
 {
+	const uint64_t lengths = length | (uint64_t)length << 32;
+
+	_Static_assert(offsetof(struct rte_mbuf, data_len) ==
+	                       offsetof(struct rte_mbuf, pkt_len) + 4,
+	               "they lie in one word, with the VLAN, which is none");
 	mbuf->data_off = RTE_PKTMBUF_HEADROOM;
 	mbuf->ol_flags = 0;
-	mbuf->pkt_len = length;
-	mbuf->data_len = (uint16_t)length;
+	memcpy(&mbuf->pkt_len, &lengths, sizeof(lengths));
 }
 /* Has this core's queues give back what has been sent. */
 void port_reclaim(unsigned core);

@@ -34,6 +34,7 @@ _Static_assert((int)LENGTH_MAX <= BYTES, "a frame is compared as a whole");
 
 /* What such frames look like. */
 struct shape {
+	bool six;
 	uint32_t l4, size;
 	uint8_t same[BYTES]; /* 0xff: bytes that must be equal */
 };
@@ -47,10 +48,10 @@ struct shape {
 #define SAME_IP6         [0 ... 53] = SAME
 
 static const struct shape shapes[] = {
-        {34, 54, {SAME_IP4, SAME_TCP(34)}},
-        {34, 66, {SAME_IP4, SAME_STAMPED(34)}},
-        {54, 74, {SAME_IP6, SAME_TCP(54)}},
-        {54, 86, {SAME_IP6, SAME_STAMPED(54)}},
+        {false, 34, 54, {SAME_IP4, SAME_TCP(34)}},
+        {false, 34, 66, {SAME_IP4, SAME_STAMPED(34)}},
+        {true, 54, 74, {SAME_IP6, SAME_TCP(54)}},
+        {true, 54, 86, {SAME_IP6, SAME_STAMPED(54)}},
 };
 
 /* Of an acknowledgement with no data in a frame of `length` bytes; NULL: it is something else. */
@@ -83,10 +84,9 @@ static const struct shape *shape_of(const uint8_t *frame, uint32_t length)
 static bool is_sound(const struct shape *shape, const uint8_t *frame, uint16_t flags)
 {
 	const uint8_t *ip = frame + ETH_SIZE, *tcp = frame + shape->l4;
-	const bool six = shape->l4 != ETH_SIZE + IP4_SIZE;
-	const uint32_t addresses = six ? 32 : 8, size = shape->size - shape->l4;
+	const uint32_t addresses = shape->six ? 32 : 8, size = shape->size - shape->l4;
 
-	if (!six && !(flags & EXO_DESC_L3_SUM_OK) &&
+	if (!shape->six && !(flags & EXO_DESC_L3_SUM_OK) &&
 	    udp_sum_finish(udp_sum_add(0, ip, IP4_SIZE)) != 0)
 		return false;
 	return (flags & EXO_DESC_L4_SUM_OK) ||
@@ -134,7 +134,7 @@ static inline bool agree(const struct shape *shape, const uint8_t *a, const uint
 #pragma GCC unroll 8
 	for (uint32_t at = 0; at < WORDS4 * 8; at += 8)
 		differ |= (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
-	for (uint32_t at = WORDS4 * 8; at < shape->size; at += 8)
+	for (uint32_t at = WORDS4 * 8; shape->six && at < BYTES; at += 8)
 		differ |= (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
 	return differ == 0;
 }

@@ -56,6 +56,8 @@ uint8_t relocate_family(const struct exo_manifest *manifest, const struct exo_ma
 static const char *symbol_bytes(const struct exo_manifest_relocation *r, uint8_t family,
                                 const struct symbols *symbols, struct bytes *bytes)
 {
+	/* RFC 4291, 2.7.1: the last three bytes are the address's. */
+	static const uint8_t group[13] = {0xff, 2, [11] = 1, 0xff};
 	const struct exo_start_address *address = symbols->address;
 
 	memset(bytes->mask, 0xff, sizeof(bytes->mask));
@@ -73,6 +75,8 @@ static const char *symbol_bytes(const struct exo_manifest_relocation *r, uint8_t
 		network_of(address, bytes);
 	else
 		memcpy(bytes->value, address->address, sizeof(bytes->value));
+	if (r->symbol == EXO_SYMBOL_GROUP)
+		memcpy(bytes->value, group, sizeof(group));
 	return NULL;
 }
 

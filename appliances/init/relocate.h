@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Relocations: $addr, $net and $mac of a manifest's flows become this machine's.
+ * Relocations: $addr, $net, $group and $mac of a manifest's flows become this machine's.
  */
 #ifndef INIT_RELOCATE_H
 #define INIT_RELOCATE_H

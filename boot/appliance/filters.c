@@ -16,7 +16,7 @@
 static _Noreturn void refuse_shape(struct place place, const char *what)
 {
 	refuse(place,
-	       "the filter depends on $addr, $net or $mac in a way that cannot be filled in "
+	       "the filter depends on $addr, $net, $group or $mac in a way that cannot be filled in "
 	       "when the machine starts (%s)",
 	       what);
 }

@@ -19,7 +19,7 @@ struct standin {
 };
 
 struct set {
-	struct standin addr4, net4, addr6, net6, mac;
+	struct standin addr4, net4, addr6, net6, group6, mac;
 };
 
 #define ONES 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
@@ -37,6 +37,10 @@ static const struct set sets[STANDINS] = {
                          16,
                          {0x2a, 0x5c, 0x1d, 0xb8, 0x5a, 0x17, 0x9c, 0x41},
                          {ONES}},
+                .group6 = {"ff02::1:fff3:1e65",
+                           16,
+                           {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, 0xf3, 0x1e, 0x65},
+                           {0}},
                 .mac = {"52:3e:97:b4:c8:a3", 6, {0x52, 0x3e, 0x97, 0xb4, 0xc8, 0xa3}, {0}},
         },
         {
@@ -51,6 +55,10 @@ static const struct set sets[STANDINS] = {
                          16,
                          {0x3f, 0x02, 0x4c, 0x7d, 0x61, 0xe9, 0xb3, 0x5a},
                          {ONES}},
+                .group6 = {"ff02::1:ffd0:c23b",
+                           16,
+                           {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, 0xd0, 0xc2, 0x3b},
+                           {0}},
                 .mac = {"6a:8b:d2:1f:71:ec", 6, {0x6a, 0x8b, 0xd2, 0x1f, 0x71, 0xec}, {0}},
         },
         {
@@ -65,6 +73,10 @@ static const struct set sets[STANDINS] = {
                          16,
                          {0xfd, 0x15, 0x20, 0xa6, 0x3b, 0x44, 0x77, 0x18},
                          {ONES}},
+                .group6 = {"ff02::1:ffba:5907",
+                           16,
+                           {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, 0xba, 0x59, 0x07},
+                           {0}},
                 .mac = {"0e:27:4d:63:15:89", 6, {0x0e, 0x27, 0x4d, 0x63, 0x15, 0x89}, {0}},
         },
 };
@@ -76,6 +88,8 @@ static const struct standin *standin_of(int family, unsigned symbol, int set)
 		return family == 4 ? &sets[set].addr4 : &sets[set].addr6;
 	case EXO_SYMBOL_NET:
 		return family == 4 ? &sets[set].net4 : &sets[set].net6;
+	case EXO_SYMBOL_GROUP:
+		return &sets[set].group6;
 	default:
 		return &sets[set].mac;
 	}
@@ -86,8 +100,11 @@ static unsigned symbol_named(const char *name, size_t length)
 	static const struct {
 		const char *name;
 		unsigned symbol;
-	} names[] = {{"addr", EXO_SYMBOL_ADDR}, {"net", EXO_SYMBOL_NET}, {"mac", EXO_SYMBOL_MAC}};
-	for (size_t i = 0; i < 3; i++)
+	} names[] = {{"addr", EXO_SYMBOL_ADDR},
+	             {"net", EXO_SYMBOL_NET},
+	             {"group", EXO_SYMBOL_GROUP},
+	             {"mac", EXO_SYMBOL_MAC}};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strlen(names[i].name) == length && !strncmp(names[i].name, name, length))
 			return names[i].symbol;
 	return 0;
@@ -107,8 +124,10 @@ char *symbols_fill(struct place place, const char *text, int family, int set)
 			length++;
 		unsigned symbol = symbol_named(text + 1, length);
 		if (!symbol)
-			refuse(place, "there is no '$%.*s'; there are $addr, $net and $mac",
+			refuse(place, "there is no '$%.*s'; there are $addr, $net, $group and $mac",
 			       (int)length, text + 1);
+		if (symbol == EXO_SYMBOL_GROUP && family != 6)
+			refuse(place, "'$group' is of IPv6 addresses; the flow's family is 4");
 		const char *value = standin_of(family, symbol, set)->text;
 		buffer_append(&out, value, strlen(value));
 		text += 1 + length;
@@ -142,7 +161,7 @@ bool symbols_find(int family, unsigned width, uint32_t a, uint32_t b, struct ori
 	for (unsigned w = 4; w; w /= 2) {
 		if (width && w != width)
 			continue;
-		for (unsigned symbol = EXO_SYMBOL_ADDR; symbol <= EXO_SYMBOL_MAC; symbol++) {
+		for (unsigned symbol = EXO_SYMBOL_ADDR; symbol <= EXO_SYMBOL_GROUP; symbol++) {
 			unsigned size = standin_of(family, symbol, 0)->size;
 			for (unsigned byte = 0; byte + w <= size; byte++)
 				for (unsigned mask = 0; mask < 2; mask++) {

@@ -44,6 +44,10 @@ static void symbols_filled(void **state)
 	char *text = symbols_fill(place, "src $addr and $mac($net)", 4, 0);
 	assert_string_equal(text, "src 172.27.101.73 and 52:3e:97:b4:c8:a3(172.27.96.0/20)");
 	free(text);
+	text = symbols_fill(place, "dst $addr or dst $group", 6, 2);
+	assert_string_equal(
+	        text, "dst fd15:20a6:3b44:7718:6d93:14ce:2fba:5907 or dst ff02::1:ffba:5907");
+	free(text);
 	text = symbols_fill(place, "plain", 6, 1);
 	assert_string_equal(text, "plain");
 	free(text);
@@ -58,9 +62,11 @@ static void symbols_found(void **state)
 		int family;
 		unsigned width, byte;
 	} pieces[] = {
-	        {EXO_SYMBOL_ADDR, 4, 4, 0}, {EXO_SYMBOL_NET, 4, 4, 0},   {EXO_SYMBOL_MAC, 4, 4, 2},
-	        {EXO_SYMBOL_MAC, 4, 2, 0},  {EXO_SYMBOL_ADDR, 6, 4, 0},  {EXO_SYMBOL_ADDR, 6, 4, 4},
-	        {EXO_SYMBOL_ADDR, 6, 4, 8}, {EXO_SYMBOL_ADDR, 6, 4, 12}, {EXO_SYMBOL_MAC, 6, 2, 0},
+	        {EXO_SYMBOL_ADDR, 4, 4, 0}, {EXO_SYMBOL_NET, 4, 4, 0},
+	        {EXO_SYMBOL_MAC, 4, 4, 2},  {EXO_SYMBOL_MAC, 4, 2, 0},
+	        {EXO_SYMBOL_ADDR, 6, 4, 0}, {EXO_SYMBOL_ADDR, 6, 4, 4},
+	        {EXO_SYMBOL_ADDR, 6, 4, 8}, {EXO_SYMBOL_ADDR, 6, 4, 12},
+	        {EXO_SYMBOL_MAC, 6, 2, 0},  {EXO_SYMBOL_GROUP, 6, 4, 12},
 	};
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		struct origin wanted = {pieces[i].symbol, (uint16_t)pieces[i].byte,

@@ -291,7 +291,7 @@ static bool check_relocation(struct check *check, uint32_t i, const struct exo_m
 	        &exo_manifest_relocations(check->m)[flow->first_relocation + i];
 	unsigned limit = r->symbol == EXO_SYMBOL_MAC ? 6 : 16;
 
-	if (r->symbol < EXO_SYMBOL_ADDR || r->symbol > EXO_SYMBOL_MAC)
+	if (r->symbol < EXO_SYMBOL_ADDR || r->symbol > EXO_SYMBOL_GROUP)
 		return refuse(check, "relocation %u: unknown symbol %u", i, r->symbol);
 	if (r->width != 1 && r->width != 2 && r->width != 4)
 		return refuse(check, "relocation %u: width %u", i, r->width);

@@ -25,7 +25,7 @@ OWN = ('{ name = "own"; address = %d; receive = "arp dst host $addr or (ip and d
        ' and ((arp and (src host $addr or src host 0.0.0.0)) or (ip and src host $addr))"; }')
 
 
-OWN6 = ('{ name = "own"; address = %d; family = 6; receive = "ip6 and (dst host $addr or (icmp6 and ip6[40] == 135))";'
+OWN6 = ('{ name = "own"; address = %d; family = 6; receive = "ip6 and (dst host $addr or (icmp6 and dst host $group))";'
         ' transmit = "ether src $mac and ip6 and src host $addr"; }')
 
 
@@ -222,19 +222,21 @@ def check_sockets(report):
 
 
 def check_six(report):
-    """One environment with an IPv6 address only: a fork per connection, both ways."""
+    """Two environments on one port with an IPv6 address each, and nothing else: a fork per connection, both ways."""
     entries = Programs()
-    entries.add("six", "busybox", ["httpd", "-f", "-p", "[::]:80", "-h", "/www"], list(CONTENT), 32768, OWN6)
+    for name in ("six", "other"):
+        entries.add(name, "busybox", ["httpd", "-f", "-p", "[::]:80", "-h", "/www"], list(CONTENT), 32768, OWN6)
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder, Namespace() as ns:
         write_content(folder)
         with Machine(payload=entries.build(folder, [folder]), nics=[Nic(tap("tap0"))], within=ns, limit=100,
-                     memory="512M", append="ip=fd51::9/64") as machine, report.test("busybox: httpd over IPv6"):
-            machine.wait_for("1 of 1 environments started", 30)
+                     memory="512M", append="ip=fd51::9/64 ip=fd51::a/64") as machine, report.test("busybox: httpd over IPv6"):
+            machine.wait_for("2 of 2 environments started", 30)
             path = os.path.join(folder, "got")
-            done = curl(ns, "http://[fd51::9]/big", "-o", path)
-            assert done.returncode == 0, done.stderr + machine.console()
-            with open(path, "rb") as file:
-                assert file.read() == CONTENT["www/big"]
+            for address in ("fd51::9", "fd51::a"):
+                done = curl(ns, f"http://[{address}]/big", "-o", path)
+                assert done.returncode == 0, done.stderr + machine.console()
+                with open(path, "rb") as file:
+                    assert file.read() == CONTENT["www/big"]
 
 
 def check_lease(report):

@@ -120,6 +120,8 @@ enum exo_manifest_symbol {
 	EXO_SYMBOL_ADDR = 1, /* the address: 4 bytes, or 16 for IPv6 */
 	EXO_SYMBOL_NET = 2,  /* the network: address & mask as value, mask as mask */
 	EXO_SYMBOL_MAC = 3,  /* the port's MAC address */
+	EXO_SYMBOL_GROUP =
+	        4, /* the IPv6 address's solicited-node group (RFC 4291, 2.7.1): 16 bytes */
 };
 
 enum exo_manifest_place {

@@ -184,7 +184,7 @@ static void test_damaged_flows(void **state)
 	DAMAGE(conjunctions[1].terms[0].mask = 0; s.conjunctions[1].terms[0].value = 1, "term 0");
 	DAMAGE(conjunctions[1].terms[0].width = 2, "term 0"); /* the mask is too wide then */
 	DAMAGE(relocations[0].symbol = 0, "relocation 0: unknown symbol");
-	DAMAGE(relocations[0].symbol = 4, "unknown symbol");
+	DAMAGE(relocations[0].symbol = 5, "unknown symbol");
 	DAMAGE(relocations[0].place = 4, "unknown place");
 	DAMAGE(relocations[0].index = 2, "conjunction 2 of 2");
 	DAMAGE(relocations[0].term = 1, "term 1 of 1");

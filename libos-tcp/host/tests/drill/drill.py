@@ -253,7 +253,7 @@ class Run:
         until = self.when(match["to"]) if match["to"] else None
         self.at = self.when(match["from"])
         what = match["what"]
-        if self.waiting is not None and self.at > self.waiting[4]:
+        if self.waiting is not None and self.at > self.waiting[4] + 1e-6:
             self.join()
         if what.startswith(">"):
             if not self.trace:

@@ -50,12 +50,36 @@ static void tell_beside(struct sock *sock, struct msghdr *message, const struct 
 	message->msg_flags |= cut ? MSG_CTRUNC : 0;
 }
 
+/* MSG_ERRQUEUE: what is told beside, and no data. Never waits. */
+static ssize_t read_errors(struct sluice_net *net, int fd, struct msghdr *message)
+{
+	const struct entry *entry;
+	size_t used = 0;
+	bool cut = false;
+	int error = -EBADF;
+
+	net_enter(net);
+	entry = sock_entry_of(net, fd);
+	if (entry)
+		error = sock_errors(entry->sock, message->msg_control, message->msg_controllen,
+		                    &used, &cut);
+	net_leave(net);
+	if (error < 0)
+		return net_fail(-error);
+	message->msg_controllen = used;
+	message->msg_namelen = 0;
+	message->msg_flags = MSG_ERRQUEUE | (cut ? MSG_CTRUNC : 0);
+	return 0;
+}
+
 ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, int flags)
 {
 	struct sock_data to = {.pieces = message->msg_iov, .n = message->msg_iovlen};
 	struct sock_origin origin;
 	const struct entry *entry;
 
+	if (flags & MSG_ERRQUEUE)
+		return read_errors(net, fd, message);
 	net_enter(net);
 	int64_t got = read_all(net, fd, &to, flags, &origin);
 	message->msg_flags = 0;

@@ -141,6 +141,16 @@ static void put(struct writer *to, int level, int type, const void *data, size_t
 	                                                         : to->room - to->used;
 }
 
+size_t control_put(void *control, size_t room, int level, int type, const void *data, size_t size,
+                   bool *cut)
+{
+	struct writer to = {.at = control, .room = control != NULL ? room : 0};
+
+	put(&to, level, type, data, size);
+	*cut = to.cut;
+	return to.used;
+}
+
 static void put_address(struct writer *to, const struct sock *sock, const struct udp_ip *ip)
 {
 	if (sock->domain == AF_INET) {

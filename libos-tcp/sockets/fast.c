@@ -53,5 +53,6 @@ int64_t stream_send_fast(struct sock *sock, const struct sock_data *from, int fl
 	error = stream_begin(sock, &remote, sock->set->gather, (uint32_t)bytes, &taken);
 	if (error == 0) /* it was open, and nobody had been told */
 		return stream_send(sock, from, flags);
+	sock->queued += taken;
 	return error == -EINPROGRESS && taken > 0 ? (int64_t)taken : error;
 }

@@ -93,6 +93,16 @@ int64_t datagram_send(struct sock *sock, const struct sock_data *from,
 unsigned datagram_poll(struct sock *sock);
 int datagram_group(struct sock *sock, const struct udp_ip *group, bool join);
 
+/* ---- zerocopy.c ---- */
+/* Whether a send with these flags is to be told of. */
+bool zerocopy_may(const struct sock *sock, int flags);
+/* Whether one more may be under way. */
+bool zerocopy_room(struct sock *sock);
+/* One was queued; or more of the last one (`again`). */
+void zerocopy_sent(struct sock *sock, bool again);
+/* There is something to be told. */
+bool zerocopy_waits(struct sock *sock);
+
 /* ---- fast.c ---- */
 /* Connecting with the first data (TCP Fast Open): whether the stack does so at all. */
 bool stream_may_fast(const struct sock *sock);
@@ -114,6 +124,9 @@ struct tcp_options options_of(const struct sock *sock);
 bool option_knows_level(const struct sock *sock, int level);
 
 /* ---- control.c ---- */
+/* Writes one. → bytes; *cut: not all fit. */
+size_t control_put(void *control, size_t room, int level, int type, const void *data, size_t size,
+                   bool *cut);
 /* What is told beside the data that is received; NULL: the option is none of those. */
 bool *control_wanted(struct sock *sock, int level, int name);
 

@@ -408,6 +408,7 @@ static int64_t give(struct tcp_conn *conn, const struct sock_data *from, int fla
 
 int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags)
 {
+	bool told = zerocopy_may(sock, flags);
 	int64_t put;
 
 	if (sock->connecting)
@@ -416,7 +417,12 @@ int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags)
 		return -sock_take_error(sock);
 	if (sock->conn == NULL || sock->no_write || sock->ended)
 		return -EPIPE;
+	if (told && from->skip == 0 && !zerocopy_room(sock))
+		return -ENOBUFS;
 	put = give(sock->conn, from, flags);
+	sock->queued += put > 0 ? (uint32_t)put : 0;
+	if (told && put > 0)
+		zerocopy_sent(sock, from->skip > 0);
 	return put == 0 && sock_data_bytes(from) > 0 ? -EAGAIN : put;
 }
 
@@ -462,5 +468,5 @@ unsigned stream_poll(struct sock *sock)
 		events |= POLLRDHUP;
 	if (sock->ended || (sock->no_write && (sock->no_read || tcp_peer_ended(sock->conn))))
 		events |= POLLHUP;
-	return events | (sock->error != 0 ? POLLERR : 0);
+	return events | (sock->error != 0 || zerocopy_waits(sock) ? POLLERR : 0);
 }

@@ -13,6 +13,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -553,6 +556,105 @@ static void test_epoll(void **state)
 	close_pair(&pair);
 }
 
+/* What the error queue says next: numbers first to last; false: nothing. */
+static bool told(struct sluice_net *net, int fd, uint32_t *first, uint32_t *last)
+{
+	char control[128];
+	struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};
+	struct sock_extended_err error;
+	ssize_t got = sluice_recvmsg(net, fd, &message, MSG_ERRQUEUE);
+	const struct cmsghdr *beside = CMSG_FIRSTHDR(&message);
+
+	if (got < 0) {
+		assert_int_equal(errno, EAGAIN);
+		return false;
+	}
+	assert_int_equal(got, 0);
+	assert_true(message.msg_flags & MSG_ERRQUEUE);
+	assert_int_equal(beside->cmsg_level, SOL_IP);
+	assert_int_equal(beside->cmsg_type, IP_RECVERR);
+	memcpy(&error, CMSG_DATA(beside), sizeof(error));
+	assert_int_equal(error.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
+	*first = error.ee_info;
+	*last = error.ee_data;
+	return true;
+}
+
+static void test_zerocopy(void **state)
+{
+	struct pair pair = open_pair();
+	struct ends ends = connect_pair(&pair);
+	struct pollfd look = {.fd = ends.client, .events = POLLIN};
+	uint32_t first, last;
+	int on = 1;
+
+	assert_int_equal(sluice_send(pair.client, ends.client, "ab", 2, MSG_ZEROCOPY), 2);
+	run(&pair, 10);
+	assert_false(told(pair.client, ends.client, &first, &last)); /* nobody asked */
+	assert_int_equal(sluice_setsockopt(pair.client, ends.client, SOL_SOCKET, SO_ZEROCOPY, &on,
+	                                   sizeof(on)),
+	                 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sluice_send(pair.client, ends.client, "ab", 2, MSG_ZEROCOPY), 2);
+	assert_false(told(pair.client, ends.client, &first, &last));
+	run(&pair, 100);
+	assert_int_equal(sluice_poll(pair.client, &look, 1, 0), 1);
+	assert_int_equal(look.revents, POLLERR);
+	assert_true(told(pair.client, ends.client, &first, &last));
+	assert_int_equal(first, 0);
+	assert_int_equal(last, 2);
+	assert_int_equal(sluice_poll(pair.client, &look, 1, 0), 0);
+	assert_int_equal(sluice_send(pair.client, ends.client, "ab", 2, MSG_ZEROCOPY), 2);
+	run(&pair, 100);
+	assert_true(told(pair.client, ends.client, &first, &last));
+	assert_int_equal(first, 3);
+	assert_int_equal(last, 3);
+	close_pair(&pair);
+}
+
+static void test_settings(void **state)
+{
+	struct sluice_net *net = sluice_net_open(NULL);
+
+	assert_int_equal(sluice_net_sysctl(net, "net.ipv4.tcp_ecn", "1"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "/proc/sys/net/ipv4/tcp_timestamps", "0"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_rmem", "4096 540000 15728640"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_fastopen", "0x70403"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_congestion_control", "reno"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_nothing", "1"), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_ecn", "3"), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_rmem", "4096 540000"), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_fastopen_key", "1-2-3"), -1);
+	assert_int_equal(errno, EINVAL);
+	sluice_net_close(net);
+}
+
+static void *wait_for_ever(void *context)
+{
+	struct pollfd none = {.fd = -1};
+
+	(void)sluice_poll(context, &none, 1, -1);
+	return NULL;
+}
+
+/* A thread that is cancelled in a call does not hold up whoever moves the net. */
+static void test_cancelled_call(void **state)
+{
+	struct sluice_net *net = sluice_net_open(NULL);
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_ever, net), 0);
+	sluice_net_advance(net, 1000 * (uint64_t)MS);
+	assert_int_equal(pthread_cancel(thread), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	sluice_net_advance(net, 2000 * (uint64_t)MS);
+	assert_int_equal(sluice_net_now(net), 2000 * (uint64_t)MS);
+	sluice_net_close(net);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +665,8 @@ int main(void)
 	        cmocka_unit_test(test_packetdrill_table), cmocka_unit_test(test_datagrams),
 	        cmocka_unit_test(test_long_datagrams),    cmocka_unit_test(test_refused_datagrams),
 	        cmocka_unit_test(test_bounded_queue),     cmocka_unit_test(test_epoll),
+	        cmocka_unit_test(test_zerocopy),          cmocka_unit_test(test_settings),
+	        cmocka_unit_test(test_cancelled_call),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

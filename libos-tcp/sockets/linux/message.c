@@ -256,6 +256,24 @@ static void tell_beside(struct msghdr *message, struct arrival *arrival, uint64_
 	message->msg_flags |= cut || n < got ? MSG_CTRUNC : 0;
 }
 
+/* MSG_ERRQUEUE. The room for control messages has been prepared. */
+static int64_t receive_errors(uint64_t fd, struct msghdr *message)
+{
+	struct file *file;
+	int64_t result;
+	struct sock *sock = sock_of(fd, &file, &result);
+	bool cut;
+
+	if (sock == NULL)
+		return result;
+	net_run();
+	result = sock_errors(sock, message->msg_control, message->msg_controllen,
+	                     &message->msg_controllen, &cut);
+	message->msg_namelen = 0;
+	message->msg_flags = MSG_ERRQUEUE | (result == 0 && cut ? MSG_CTRUNC : 0);
+	return result;
+}
+
 /* `at`: where the program's struct msghdr is. */
 static int64_t receive_message(uint64_t fd, uint64_t at, uint64_t flags)
 {
@@ -271,6 +289,11 @@ static int64_t receive_message(uint64_t fd, uint64_t at, uint64_t flags)
 	if (result == 0 && message.msg_control != NULL &&
 	    !vm_prepare((uintptr_t)message.msg_control, message.msg_controllen, true))
 		result = -EFAULT;
+	if (result == 0 && (flags & MSG_ERRQUEUE) != 0) {
+		result = receive_errors(fd, &message);
+		return result == 0 && copy_out(at, &message, sizeof(message)) < 0 ? -EFAULT
+		                                                                  : result;
+	}
 	if (result == 0)
 		result = receive_pieces(fd, &message, flags, &arrival);
 	if (result < 0)

@@ -93,7 +93,8 @@ int sluice_close(struct sluice_net *net, int fd);
 int sluice_getsockname(struct sluice_net *net, int fd, struct sockaddr *address, socklen_t *size);
 int sluice_getpeername(struct sluice_net *net, int fd, struct sockaddr *address, socklen_t *size);
 
-/* Control messages: IP_PKTINFO, IPV6_PKTINFO, IP_TTL, IP_TOS and their like of IPv6, TCP_CM_INQ. */
+/* MSG_FASTOPEN; MSG_ZEROCOPY and MSG_ERRQUEUE, whose notices say that the data was copied.
+ * Control messages: IP_PKTINFO, IPV6_PKTINFO, IP_TTL, IP_TOS and their like of IPv6, TCP_CM_INQ. */
 ssize_t sluice_read(struct sluice_net *net, int fd, void *to, size_t size);
 ssize_t sluice_readv(struct sluice_net *net, int fd, const struct iovec *to, int n);
 ssize_t sluice_recv(struct sluice_net *net, int fd, void *to, size_t size, int flags);

@@ -35,6 +35,7 @@ enum {
 	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
 	SOCK_KEPT = 9,           /* options that are kept, and without effect */
 	SOCK_NAME_BYTES = 108,   /* of a local socket's name (unix(7)) */
+	SOCK_ZEROCOPIES = 32,    /* sends that wait to be told of (MSG_ZEROCOPY) */
 	SOCK_RIGHTS_MAX = 253,   /* with one message, as Linux's SCM_MAX_FD */
 };
 
@@ -90,6 +91,11 @@ struct sock {
 	struct tcp_listener *listener;
 	int defer_s;      /* TCP_DEFER_ACCEPT, as it is told again */
 	uint32_t backlog; /* the listener's, as it was told */
+	uint32_t queued;  /* bytes ever written, modulo 2^32 */
+	/* MSG_ZEROCOPY: numbers of the next one, the first not acknowledged, the first not told of;
+	   and where each ends in the stream. */
+	uint32_t zero_next, zero_done, zero_told;
+	uint32_t zero_ends[SOCK_ZEROCOPIES];
 	/* Fast Open: connect waits for data; it does so now, for `remote`. */
 	bool fast_connect, deferred;
 	uint32_t fast_queue; /* a listener: so many may be open by a cookie alone */
@@ -204,6 +210,10 @@ int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
  * Whoever waits goes on without it, once sock_connected says so. */
 int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, const void *address,
                   socklen_t size);
+
+/* The error queue (MSG_ERRQUEUE): what became of sends with MSG_ZEROCOPY, as one control message.
+ * 0, -EAGAIN: nothing is there. */
+int sock_errors(struct sock *sock, void *control, size_t room, size_t *used, bool *cut);
 
 /* The POLL* bits that hold now. */
 unsigned sock_poll(struct sock *sock);

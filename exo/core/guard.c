@@ -7,6 +7,9 @@
  * (flt's extraction does), so later fragments pass only where a conjunction grants the address
  * without ports.
  *
+ * Of a packet that becomes segments the header is judged once, so it is what must let it pass
+ * (ring_transmit.c).
+ *
  * A space never changes. So the conjunction that let a frame pass lets all pass that are like it
  * under the conjunction's digest, and most are like the one before.
  */

@@ -243,19 +243,25 @@ static uint32_t gather_long(const struct net_ring *ring, const struct exo_desc d
 
 /* ---- Guarding ---- */
 
+/* What lets a packet pass is said of each segment only where it lies in what they all have: the
+ * headers. */
+static bool says_all(const struct net_guard *guard, const struct outgoing *packet)
+{
+	return !(packet->first.flags & EXO_DESC_SEGMENT) || guard->least - 1 < packet->headers.data;
+}
+
 static uint32_t guard(struct net_ring *ring, const struct net_space *space, struct outgoing *packet)
 {
 	const uint8_t *data = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *);
 	uint32_t length = RTE_MIN(packet->mbuf->data_len, (uint32_t)NET_HEADER_BYTES);
-	struct flt_frame frame;
+	struct flt_frame frame = {.data = data,
+	                          .len = length,
+	                          .wire_len = packet->length,
+	                          .port = packet->first.port};
 
-	if (guard_knows(&ring->guard, data, length))
-		return 0;
-	frame = (struct flt_frame){.data = data,
-	                           .len = length,
-	                           .wire_len = packet->length,
-	                           .port = packet->first.port};
-	if (guard_search(space, &frame, &ring->guard))
+	if ((guard_knows(&ring->guard, data, length) ||
+	     guard_search(space, &frame, &ring->guard)) &&
+	    says_all(&ring->guard, packet))
 		return 0;
 	memcpy(packet->ethernet, data, sizeof(packet->ethernet));
 	return EXO_EPERM;

@@ -372,6 +372,39 @@ static void refuses(void **state)
 }
 
 /* The port takes two segments at first: the others follow, in order, before the next packet. */
+/* A guard that looks into the payload can't be asked for each segment: one that begins otherwise
+ * would leave behind one that may. */
+static void refuses_what_payload_lets_pass(void **state)
+{
+	const struct shape shape = {"guarded", .payload = 4000, .size = 1400};
+	const uint32_t length = make(&shape), data = data_of(&shape);
+	struct flt_conjunction flow;
+	struct exo_cap space;
+	struct exo_desc desc;
+
+	for (unsigned behind = 0; behind < 2; behind++) {
+		world_any(&flow);
+		world_term(&flow, (uint16_t)(behind ? data : data - 8), 1, 0xff,
+		           want[behind ? data : data - 8]);
+		space = world_grant_ports(ALICE, EXO_RIGHT_SEND, 1 << PORT, NULL, &flow);
+		assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &ring), 0);
+		assert_int_equal(send_it(&shape, length), behind ? EXO_EPERM : 0);
+		assert_int_equal(world_waiting(PORT), behind ? 0 : 3);
+		world_drain(PORT);
+	}
+	/* One by itself may leave. */
+	memcpy(world_memory(buffers), want, 1400);
+	world_put(&ring, (struct exo_desc){.address = buffers,
+	                                   .length = 1400,
+	                                   .flags = EXO_DESC_REPORT,
+	                                   .port = PORT});
+	assert_int_equal(net_call_doorbell(world_env(ALICE), ring.cap.first), 0);
+	world_poll();
+	assert_true(world_get(&ring, &desc));
+	assert_int_equal(desc.status, 0);
+	assert_int_equal(world_waiting(PORT), 1);
+}
+
 static void waits_for_the_port(void **state)
 {
 	struct shape shape = {.tcp = true, .payload = 10000, .size = 1000};
@@ -465,6 +498,7 @@ int main(void)
 	        TEST(takes_known_sums),
 	        TEST(refuses_sums),
 	        TEST(refuses),
+	        TEST(refuses_what_payload_lets_pass),
 	        TEST(waits_for_the_port),
 	        TEST(ring_ends_meanwhile),
 	        TEST(cuts_what_stays_here),

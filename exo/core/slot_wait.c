@@ -33,13 +33,13 @@ static __attribute__((noinline)) void deafen(struct core *core, const struct pe 
 	slots_arm(core, pe);
 }
 
-/* NICs that polls have looked at until now stay silent for a while yet. Done again only where a
- * `part` of it is over: the timer is dear. */
-static inline void stay_deaf(struct core *core, const struct pe *pe, uint64_t now, unsigned part)
+/* NICs that polls have looked at until now stay silent for a while yet. Done again only where fewer
+ * than `eighths` of it are left: the timer is dear. */
+static inline void stay_deaf(struct core *core, const struct pe *pe, uint64_t now, unsigned eighths)
 {
-	uint64_t deaf = core_info->slot_ticks / SLOTS_DEAF_PART, some = deaf / part;
+	uint64_t eighth = core_info->slot_ticks / SLOTS_DEAF_PART / 8, least = eighth * eighths;
 
-	if (__builtin_expect(core->listen_at - now - (deaf - some) > some, 0))
+	if (__builtin_expect(core->listen_at - now - least > 8 * eighth - least, 0))
 		deafen(core, pe, now);
 }
 
@@ -63,10 +63,10 @@ static __attribute__((noinline)) bool stay(struct core *core, struct pe *pe, uin
 		if (deadline != 0)
 			machine_idle(deadline);
 	}
+	slots_keep_house(machine_tsc());
 	now = machine_tsc();
-	slots_keep_house(now);
 	core->slot_end = now + core_info->slot_ticks; /* what comes finds the timer set */
-	stay_deaf(core, pe, now, 8);
+	stay_deaf(core, pe, now, 7);
 	slots_arm(core, pe);
 	return true;
 }
@@ -92,7 +92,7 @@ static inline void wait_here(struct core *core, struct pe *pe, uint64_t deadline
 			slots_arm(core, pe);
 		}
 	}
-	stay_deaf(core, pe, now, 2);
+	stay_deaf(core, pe, now, 4);
 }
 
 /*

@@ -114,12 +114,10 @@ static inline void deliver(unsigned core, struct net_packet *packet, struct flt_
 		net.cores[core].drops[packet->port].unmatched++;
 }
 
-/* Gives frames to the one who bound them, where only its ring is to be asked. → how many. */
-static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, unsigned n,
-                                struct net_binding_core *part, struct net_run *run)
+/* Gives frames to the ring of the one who bound them, who has one. → how many. */
+static inline unsigned give_some(unsigned core, struct rte_mbuf *const *mbufs, unsigned n,
+                                 struct net_binding_core *part, struct net_run *run)
 {
-	if (!part->ring || net_handler_of(part->binding))
-		return 0;
 	run->binding = part->binding->id;
 	n = ring_deliver_run(part->ring, mbufs, n, run);
 	if (n == 0)
@@ -130,6 +128,26 @@ static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, un
 	net_mark_binding(core, part);
 	net_mark_ring(core, part->ring, true);
 	return n;
+}
+
+/* The same where only its ring is to be asked. */
+static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, unsigned n,
+                                struct net_binding_core *part, struct net_run *run)
+{
+	if (!part->ring || net_handler_of(part->binding))
+		return 0; /* nobody has neither */
+	return give_some(core, mbufs, n, part, run);
+}
+
+bool demux_give(const struct net_queue *queue, struct rte_mbuf *mbuf, struct net_binding_core *part)
+{
+	struct net_run run = {
+	        .timestamp = machine_tsc(), .accept = UINT32_MAX, .port = queue->port};
+
+	if (!part->ring || give_some(queue->core, &mbuf, 1, part, &run) == 0)
+		return false;
+	port_free(&mbuf, 1);
+	return true;
 }
 
 /* Delivers frames, which are nobody else's, by a verdict of the cache, and frees them. */

@@ -513,13 +513,25 @@ static inline struct net_quick *run_here(struct net_queue *queue, uint64_t gener
 	return &count->quick;
 }
 
-/* The handler wants nothing of it. */
-static inline void drop(const struct net_queue *queue, struct net_quick *quick,
-                        struct rte_mbuf *mbuf)
+/* What is left to do of a frame that its handler wants dropped, or delivered, which may be easy.
+ * false: it is all left to do. */
+static inline bool drop_or_give(const struct net_queue *queue, struct net_quick *quick,
+                                struct rte_mbuf *mbuf, uint32_t action)
 {
-	((struct ext_count *)quick)->runs++;
-	net_count_matched(quick->part, 1, mbuf->pkt_len);
-	rte_pktmbuf_free_seg(mbuf);
+	struct ext_count *count = (struct ext_count *)quick;
+
+	if (action == FLT_XDP_PASS) {
+		if (!demux_give(queue, mbuf, quick->part))
+			return false;
+		count->passed++;
+	} else if (action == FLT_XDP_DROP) {
+		net_count_matched(quick->part, 1, mbuf->pkt_len);
+		rte_pktmbuf_free_seg(mbuf);
+	} else {
+		return false;
+	}
+	count->runs++;
+	return true;
 }
 
 /* Frames of handlers are answered in one go: those that leave like others before are gathered at
@@ -545,8 +557,8 @@ static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
 			*last++ = quick;
 			continue;
 		}
-		if (quick && action == FLT_XDP_DROP) {
-			drop(queue, quick, *mbufs++);
+		if (quick && drop_or_give(queue, quick, *mbufs, action)) {
+			mbufs++;
 			continue;
 		}
 		if (last != of)

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <rte_mbuf.h>
+
 #include "common.h"
 
 enum { ALICE = 2, BOB = 3 };
@@ -369,6 +371,101 @@ static void answers_a_burst_in_order(void **state)
 	assert_int_equal(line_of(id).passed, 6);
 }
 
+/* All that comes and all that leaves. */
+static int64_t handle_widely(const char *object, const char *function)
+{
+	struct flt_conjunction in, out;
+	struct exo_cap wide;
+	struct exo_bind other = {.priority = 1};
+
+	world_udp_to(&in, ADDRESS, 7);
+	in.n_terms--;
+	world_udp_from(&out, ADDRESS, 7);
+	out.n_terms--;
+	wide = world_grant(ALICE, RIGHTS, &in, &out);
+	assert_int_equal(world_bind(ALICE, &wide, &in, &ring, &other), 0);
+	return test_handle(ALICE, test_create(ALICE, object), function, &other.out, &wide, 0);
+}
+
+/* Of a handler whose code calls something, and passes some of it. */
+static void runs_calls_in_order(void **state)
+{
+	int64_t id = handle_widely("tally", "tally");
+	struct exo_desc desc;
+
+	for (unsigned burst = 0; burst < 10; burst++) {
+		for (unsigned i = 0; i < 16; i++) {
+			uint32_t length =
+			        world_udp(frame, PEER, 1234, ADDRESS, i % 4 == 3 ? 8 : 9100, 20);
+
+			frame[42] = (uint8_t)i;
+			world_arrive(0, frame, length, 0);
+		}
+		world_poll();
+		for (unsigned i = 0; i < 16; i++) {
+			if (i % 4 == 3) {
+				assert_true(world_get(&ring, &desc));
+				assert_int_equal(((uint8_t *)world_memory(desc.address))[42], i);
+				world_fill(ALICE, &ring, 1, 2048, 0xaa);
+			} else {
+				assert_int_equal(world_sent(0, answer, sizeof(answer)), 62);
+				assert_int_equal(answer[42], i);
+			}
+		}
+		assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	}
+	assert_false(world_get(&ring, &desc));
+	assert_int_equal(line_of(id).runs, 160);
+	assert_int_equal(line_of(id).answered, 120);
+	assert_int_equal(line_of(id).passed, 40);
+}
+
+/* Frames for nobody, alone and again, beside a handler's. */
+static void leaves_what_is_nobodys(void **state)
+{
+	int64_t id = test_handle(ALICE, test_create(ALICE, "udp_echo"), "", &bound.out, &space, 0);
+
+	for (unsigned i = 0; i < 6; i++) {
+		world_arrive(0, frame, world_udp(frame, PEER, 1234, ADDRESS, 8, 20), 0);
+		world_poll();
+		assert_int_equal(world_sent(0, answer, sizeof(answer)), 0);
+	}
+	is_echo(arrive(1234, 100, 0));
+	assert_int_equal(line_of(id).runs, 1);
+}
+
+/* As from a host on the same machine: the checksum field has the pseudo header's sum. */
+static void arrive_open(uint32_t payload)
+{
+	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, payload);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rte_mempool_lookup("arriving"));
+	uint32_t sum = world_sum(frame + 26, 8, 17 + 8 + payload);
+
+	frame[40] = (uint8_t)(sum >> 8);
+	frame[41] = (uint8_t)sum;
+	memset(frame + 42, 0x5a, payload);
+	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)length), frame, length);
+	mbuf->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE;
+	assert_int_equal(world_offer(0, &mbuf, 1), 1);
+	world_poll();
+}
+
+static void fills_in_open_checksums(void **state)
+{
+	int64_t id = test_handle(ALICE, test_create(ALICE, "udp_echo"), "", &bound.out, &space, 0);
+
+	for (uint32_t i = 0; i < 70; i++) {
+		uint32_t udp = 8 + 40;
+
+		arrive_open(40);
+		assert_int_equal(world_sent(0, answer, sizeof(answer)), 34 + udp);
+		assert_int_equal(world_sum(answer + 34, udp, world_sum(answer + 26, 8, 17 + udp)),
+		                 0xffff);
+	}
+	assert_int_equal(line_of(id).runs, 70);
+	assert_int_equal(line_of(id).answered, 70);
+}
+
 /* What the guard lets pass is no excuse for what it does not, or where it goes. */
 static void looks_at_each_answer_of_a_burst(void **state)
 {
@@ -438,6 +535,9 @@ int main(void)
 	        CASE(pins_its_own_frames_only),
 	        CASE(takes_so_much_memory_only),
 	        CASE(answers_a_burst_in_order),
+	        CASE(leaves_what_is_nobodys),
+	        CASE(runs_calls_in_order),
+	        CASE(fills_in_open_checksums),
 	        CASE(looks_at_each_answer_of_a_burst),
 	        CASE(full_port_loses_answers),
 	};

@@ -28,15 +28,14 @@
 enum state { FREE, ASKED, ANSWERED, ENDED, PASSED };
 
 struct record {
-	__u32 remote;
-	__u16 port;
-	__u8 state;
-	__u8 period;  /* its low bits, when the record was made */
+	__u64 peer;   /* its address and port as they lie in a frame, state, period */
 	__u32 theirs; /* the next number from them */
 	__u32 ours;   /* the number that acknowledges all of ours */
 };
 
 enum {
+	STATE_AT = 48,
+	PERIOD_AT = 56,      /* of a record's: its low bits */
 	CHANGES_MAX = 16384, /* replies of one period to segments that should not be */
 	BACK_MAX = 8192,     /* how far back a request that comes again may lie */
 	PERIOD_SHIFT = 30,   /* libos-tcp/static/src/cookie.c says what a cookie is */
@@ -44,7 +43,6 @@ enum {
 	NO_SCALE = 15,
 	MSS_DEFAULT = 536,
 	SCALE_MAX = 14,
-	OPTIONS_MAX = 8,
 };
 
 struct front_rules rules SEC(".data.rules") = {.period = 0};
@@ -60,24 +58,46 @@ struct {
 	__uint(max_entries, FRONT_PLACES);
 } answers SEC(".maps");
 
-/* A segment, in the machine's byte order. */
+/* A segment, in the machine's byte order but for who sent it. */
 struct segment {
-	__u32 remote, sequence, ack, n, header;
-	__u16 port, window;
+	__u64 peer;
+	__u32 sequence, ack, n, header;
+	__u16 window;
 	__u8 flags;
 };
 
-static __always_inline struct record *record_of(const struct segment *s)
+static __always_inline __u64 peer_of(__u16 *w)
 {
-	__u64 key = ((__u64)s->remote << 16 | s->port) * rules.spread;
-	return &records[key >> 52];
+	return *long_at(w, W_SOURCE) | (__u64)w[W_L4] << 32;
+}
+
+static __always_inline struct record *record_of(__u64 peer)
+{
+	return &records[peer * rules.spread >> 52];
 }
 
 _Static_assert(FRONT_RECORDS == 1 << (64 - 52), "a record for each value");
 
-static __always_inline int is_old(const struct record *r)
+static __always_inline int is_old(__u64 kept)
 {
-	return (__u8)(rules.period - r->period) >= FRONT_LIFE;
+	return (__u8)(rules.period - (__u32)(kept >> PERIOD_AT)) >= FRONT_LIFE;
+}
+
+static __always_inline __u32 state_of(__u64 kept)
+{
+	return (__u8)(kept >> STATE_AT);
+}
+
+/* The state of a record that was read, for that peer; FREE: it is somebody else's, or too old. */
+static __always_inline __u32 state_for(__u64 kept, __u64 peer)
+{
+	return (kept ^ peer) << (64 - STATE_AT) || is_old(kept) ? FREE : state_of(kept);
+}
+
+/* The period stays. */
+static __always_inline void set_state(struct record *r, __u64 state)
+{
+	r->peer = (r->peer & ~(0xffull << STATE_AT)) | state << STATE_AT;
 }
 
 static __always_inline int before(__u32 a, __u32 b)
@@ -93,7 +113,7 @@ static __always_inline int count(__u64 *counter, int action)
 
 static __always_inline int give_up(struct record *r)
 {
-	r->state = PASSED;
+	set_state(r, PASSED);
 	return XDP_PASS;
 }
 
@@ -112,54 +132,49 @@ static __always_inline int is_right(struct xdp_md *context, __u16 *w, const stru
 {
 	__u32 n = s->header + s->n;
 	__u64 ends = sum_of_ends(w), pseudo = ends + bpf_htons(TCP) + bpf_htons((__u16)n);
-	__u64 ip = ends + *long_at(w, W_IP) + *long_at(w, W_IP + 2) + *long_at(w, W_IP + 4);
-	long sum = exo_sum(context, AT_TCP, n);
-	return fold_64(ip) == 0xffff && sum >= 0 &&
-	       (fold_64(pseudo + (__u64)sum) == 0xffff || w[T_SUM] == fold_64(pseudo));
+	__u64 ip = ends + *long_at(w, W_IP) + *long_at(w, W_IP + 2) + *long_at(w, W_IP + 4), sum;
+	if (fold_64(ip) != 0xffff)
+		return 0;
+	if (w[T_SUM] == fold_64(pseudo))
+		return 1;
+	if (n == HEADER_BYTES)
+		sum = (__u64)*long_at(w, W_L4) + *long_at(w, T_SEQUENCE) + *long_at(w, T_ACK) +
+		      *long_at(w, T_FLAGS) + *long_at(w, T_SUM);
+	else
+		sum = (__u64)exo_sum(context, AT_TCP, n);
+	return fold_64(pseudo + sum) == 0xffff;
 }
 
 /* An address that is some host's (RFC 1122, 3.2.1.3), and a frame that is for this one. */
-static __always_inline int is_between_hosts(__u16 *w, __u32 remote)
+static __always_inline int is_between_hosts(__u16 *w)
 {
-	__u32 first = remote >> 24;
+	__u32 first = *(__u8 *)(w + W_SOURCE);
 	const __u16 *mac = (const __u16 *)rules.mac;
 	return first != 0 && first != 127 && first < 224 && w[0] == mac[0] && w[1] == mac[1] &&
 	       w[2] == mac[2];
 }
 
-/* The options of a SYN, OPTIONS_MAX at most. 0: more, or they are not well-formed. */
+/* The options of a SYN in the layouts that hosts use, word by word. 0: another one. */
 static __always_inline int take_options(__u16 *w, const __u16 *end, __u32 header, __u32 *mss,
                                         __u32 *scale)
 {
-	__u32 at = HEADER_BYTES;
-	for (int i = 0; i < OPTIONS_MAX && at < header; i++) {
-		__u8 *option = (__u8 *)w + AT_TCP + at;
-		__u32 size;
-		if (option + 1 > (__u8 *)end)
+	for (__u32 at = HEADER_BYTES; at < 60 && at < header; at += 4) {
+		__u32 *option = (__u32 *)((__u8 *)w + AT_TCP + at), word;
+		if ((__u8 *)(option + 1) > (__u8 *)end)
 			return 0;
-		if (option[0] == 0)
+		word = bpf_ntohl(*option);
+		if (word >> 16 == 0x0204)
+			*mss = word & 0xffff;
+		else if (word >> 8 == 0x010303)
+			*scale = (word & 0xff) < SCALE_MAX ? word & 0xff : SCALE_MAX;
+		else if (word == 0x0402080a || word == 0x0101080a)
+			at += 8; /* timestamps */
+		else if (word == 0x04020000 || word == 0)
 			return 1;
-		if (option[0] == 1) {
-			at++;
-			continue;
-		}
-		if (option + 2 > (__u8 *)end)
+		else if (word != 0x01010402)
 			return 0;
-		size = option[1];
-		if (size < 2 || size > header - at)
-			return 0;
-		if (option[0] == 2 && size == 4) {
-			if (option + 4 > (__u8 *)end)
-				return 0;
-			*mss = (__u32)option[2] << 8 | option[3];
-		} else if (option[0] == 3 && size == 3) {
-			if (option + 3 > (__u8 *)end)
-				return 0;
-			*scale = option[2] < SCALE_MAX ? option[2] : SCALE_MAX;
-		}
-		at += size;
 	}
-	return at >= header;
+	return 1;
 }
 
 /* ---- Out ---- */
@@ -234,28 +249,34 @@ static __always_inline int challenge(struct xdp_md *context, const struct segmen
 static __always_inline __u32 cookie(const struct segment *s, __u32 mss, __u32 scale)
 {
 	__u32 index = 7, period = rules.period, said;
+	__u64 end = (__u64)bpf_ntohl((__u32)s->peer) << 32 | bpf_ntohs((__u16)(s->peer >> 32));
 	while (index > 0 && rules.sizes[index & 7] > mss)
 		index--;
 	said = index << 4 | scale;
 	return period << PERIOD_SHIFT | said << SAID_SHIFT |
-	       ((__u32)sip(2, 4, rules.key, (__u64)s->remote << 32 | s->port,
-	                   (__u64)s->sequence << 32 | (period << 7 | said)) &
+	       ((__u32)sip(1, 3, rules.key, end, (__u64)s->sequence << 32 | (period << 7 | said)) &
 	        ((1u << SAID_SHIFT) - 1));
 }
 
-/* Nobody else's who may still want it. */
-static __always_inline int is_free(const struct record *r)
+/* Not over somebody else's who still has to hear an answer, or to end. */
+static __always_inline void record(const struct segment *s, struct record *r, __u32 state,
+                                   __u32 ours)
 {
-	return r->state != ANSWERED || is_old(r);
+	__u64 kept = r->peer;
+	if (state == FREE && state_of(kept) == ANSWERED && !is_old(kept))
+		return;
+	r->peer = s->peer | (__u64)ASKED << STATE_AT | (__u64)rules.period << PERIOD_AT;
+	r->theirs = s->sequence + 1;
+	r->ours = ours + 1;
 }
 
 static __always_inline int answer_syn(struct xdp_md *context, const struct segment *s,
-                                      struct record *r, int mine)
+                                      struct record *r, __u32 state)
 {
 	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	__u32 mss = MSS_DEFAULT, scale = NO_SCALE, ours, header;
 	__u64 rest;
-	if (w + T_OPTIONS > end || s->n || !is_between_hosts(w, s->remote) ||
+	if (w + T_OPTIONS > end || s->n || !is_between_hosts(w) ||
 	    !take_options(w, end, s->header, &mss, &scale) || !is_right(context, w, s))
 		return XDP_PASS;
 	ours = cookie(s, mss, scale);
@@ -274,31 +295,29 @@ static __always_inline int answer_syn(struct xdp_md *context, const struct segme
 		*long_at(w, T_OPTIONS + 2) = bpf_htonl(1 << 24 | 3 << 16 | 3 << 8);
 		rest += *long_at(w, T_OPTIONS + 2);
 	}
-	if (mine || is_free(r)) {
-		r->remote = s->remote;
-		r->port = s->port;
-		r->state = ASKED;
-		r->period = (__u8)rules.period;
-		r->theirs = s->sequence + 1;
-		r->ours = ours + 1;
-	}
+	record(s, r, state, ours);
 	return count(&counts.asked,
 	             say(context, s, SYN | ACK, ours, s->sequence + 1, header, 0, rest));
 }
 
 static __always_inline int on_syn(struct xdp_md *context, const struct segment *s, struct record *r,
-                                  int mine)
+                                  __u32 state)
 {
-	if (mine && r->state == PASSED)
+	if (state == PASSED)
 		return XDP_PASS;
 	/* RFC 5961, 4.2; after the end a newer one begins anew (RFC 6191). */
-	if (mine &&
-	    (r->state == ANSWERED || (r->state == ENDED && !before(r->theirs, s->sequence))))
+	if (state == ANSWERED || (state == ENDED && !before(r->theirs, s->sequence)))
 		return challenge(context, s, r);
-	return answer_syn(context, s, r, mine);
+	return answer_syn(context, s, r, state);
 }
 
 /* ---- Requests ---- */
+
+static __always_inline int is_same(const __u8 *text, const __u8 *bytes)
+{
+	const __u64 *a = (const __u64 *)text, *b = (const __u64 *)bytes;
+	return a[0] == b[0] && a[1] == b[1];
+}
 
 /* The place of the request that the segment is; -1: it is none that is known. */
 static __always_inline int find_known(__u16 *w, const __u16 *end, const struct segment *s)
@@ -313,12 +332,12 @@ static __always_inline int find_known(__u16 *w, const __u16 *end, const struct s
 	k = &known[place];
 	if (k->size != n)
 		return -1;
-	for (__u32 i = 0; i + 8 <= FRONT_REQUEST_MAX && i + 8 <= n; i += 8) {
-		if (text + i + 8 > (__u8 *)end || *(__u64 *)(text + i) != *(__u64 *)(k->bytes + i))
+	for (__u32 i = 0; i + 16 <= FRONT_REQUEST_MAX && i + 16 <= n; i += 16) {
+		if (text + i + 16 > (__u8 *)end || !is_same(text + i, k->bytes + i))
 			return -1;
 	}
-	last = text + (n - 8);
-	if (last + 8 > (__u8 *)end || *(__u64 *)last != *(__u64 *)(k->bytes + (n - 8)))
+	last = text + (n - 16);
+	if (last + 16 > (__u8 *)end || !is_same(last, k->bytes + (n - 16)))
 		return -1;
 	return (int)place;
 }
@@ -334,10 +353,11 @@ static __always_inline int takes(const struct segment *s, __u32 size)
 
 /* The request is as it was understood once, and follows what only the peer can know: so no bit of
  * the segment that matters is damaged, whatever its checksum. */
-static __always_inline int answer(struct xdp_md *context, const struct segment *s, struct record *r)
+static __always_inline int answer(struct xdp_md *context, const struct segment *s, struct record *r,
+                                  int again)
 {
 	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	int again = r->state == ANSWERED, place = find_known(w, end, s);
+	int place = find_known(w, end, s);
 	__u32 size, theirs = s->sequence + s->n;
 	struct front_known *k;
 	if (place < 0)
@@ -349,13 +369,10 @@ static __always_inline int answer(struct xdp_md *context, const struct segment *
 		return give_up(r);
 	r->theirs = theirs;
 	r->ours = s->ack + size + 1;
-	r->state = ANSWERED;
+	set_state(r, ANSWERED);
 	if (exo_arena_tail(&answers, (__u64)place << 12, context, AT_TCP + HEADER_BYTES, size))
 		return XDP_DROP;
-	if (again)
-		count(&counts.again, 0);
-	else
-		count(&counts.answered, 0);
+	count(again ? &counts.again : &counts.answered, 0);
 	if (!again)
 		__sync_fetch_and_add(&counts.bytes, size);
 	return say(context, s, ACK | PSH | FIN, s->ack, theirs, HEADER_BYTES, size, k->sum);
@@ -365,69 +382,81 @@ static __always_inline int answer(struct xdp_md *context, const struct segment *
 
 /* In order: what follows the request is thrown away, as the answer said that it would be. */
 static __always_inline int on_more(struct xdp_md *context, const struct segment *s,
-                                   struct record *r)
+                                   struct record *r, __u32 state)
 {
 	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	int fin = s->flags & FIN;
 	/* They'll say it again when they have the answer. */
-	if ((!s->n && !fin) || s->ack != r->ours || r->state == ENDED)
+	if ((!s->n && !fin) || s->ack != r->ours || state == ENDED)
 		return count(&counts.taken, XDP_DROP);
 	if (w + T_OPTIONS > end || !is_right(context, w, s))
 		return XDP_PASS; /* the stack drops and counts it */
 	r->theirs = s->sequence + s->n + fin;
 	if (!fin)
 		return count(&counts.replied, say_ack(context, s, r));
-	r->state = ENDED;
+	set_state(r, ENDED);
 	return count(&counts.ended, say_ack(context, s, r));
 }
 
-static __always_inline int on_rest(struct xdp_md *context, const struct segment *s,
-                                   struct record *r)
+/* The request again, alone or with what follows it: the answer was lost. */
+static __always_inline int comes_again(const struct segment *s, const struct record *r)
 {
-	if (s->sequence == r->theirs)
-		return on_more(context, s, r);
-	if (s->ack == r->ours)
-		return challenge(context, s, r);
-	/* The request again, alone or with what follows it: the answer was lost. */
-	if (r->state == ANSWERED && s->n && r->theirs - s->sequence <= BACK_MAX &&
-	    r->ours - s->ack <= FRONT_ANSWER_MAX + 1) {
-		if (s->sequence + s->n == r->theirs && !(s->flags & FIN))
-			return answer(context, s, r);
-		return give_up(r);
-	}
-	return count(&counts.taken, XDP_DROP);
+	return s->n && r->theirs - s->sequence <= BACK_MAX &&
+	       r->ours - s->ack <= FRONT_ANSWER_MAX + 1;
 }
 
 /* ---- All together ---- */
 
-static __always_inline int on_reset(const struct segment *s, struct record *r)
+static __always_inline int on_reset(const struct segment *s, struct record *r, __u32 state)
 {
-	if (s->sequence == r->theirs && r->state != ENDED) /* RFC 5961, 3.2; RFC 1337 */
-		r->state = FREE;
+	if (s->sequence == r->theirs && state != ENDED) /* RFC 5961, 3.2; RFC 1337 */
+		set_state(r, FREE);
 	return count(&counts.taken, XDP_DROP);
-}
-
-static __always_inline int on_asked(struct xdp_md *context, const struct segment *s,
-                                    struct record *r)
-{
-	if (s->sequence != r->theirs || s->ack != r->ours || s->flags & FIN)
-		return give_up(r);
-	return s->n ? answer(context, s, r) : count(&counts.taken, XDP_DROP);
 }
 
 static __always_inline int on_segment(struct xdp_md *context, const struct segment *s)
 {
-	struct record *r = record_of(s);
-	int mine = r->remote == s->remote && r->port == s->port && r->state != FREE && !is_old(r);
+	struct record *r = record_of(s->peer);
+	__u32 state = state_for(r->peer, s->peer);
+	int fin = s->flags & FIN, again = state == ANSWERED;
 	if (s->flags == SYN)
-		return on_syn(context, s, r, mine);
-	if (!mine || r->state == PASSED)
+		return on_syn(context, s, r, state);
+	if (state == FREE || state == PASSED)
 		return XDP_PASS;
 	if (s->flags & RST)
-		return on_reset(s, r);
+		return on_reset(s, r, state);
 	if ((s->flags & ~(PSH | FIN)) != ACK)
-		return r->state == ASKED ? give_up(r) : count(&counts.taken, XDP_DROP);
-	return r->state == ASKED ? on_asked(context, s, r) : on_rest(context, s, r);
+		return state == ASKED ? give_up(r) : count(&counts.taken, XDP_DROP);
+	if (state == ASKED) {
+		if (s->sequence != r->theirs || s->ack != r->ours || fin || !s->n)
+			return give_up(r);
+	} else {
+		if (s->sequence == r->theirs)
+			return on_more(context, s, r, state);
+		if (s->ack == r->ours)
+			return challenge(context, s, r);
+		if (!again || !comes_again(s, r))
+			return count(&counts.taken, XDP_DROP);
+		if (s->sequence + s->n != r->theirs || fin)
+			return give_up(r);
+	}
+	return answer(context, s, r, again);
+}
+
+/* Most of what comes: an acknowledgement with nothing else, in a header without options. */
+static __always_inline int on_ack(struct xdp_md *context, __u16 *w, struct segment *s)
+{
+	struct record *r = record_of(s->peer);
+	__u32 state = state_for(r->peer, s->peer), theirs = r->theirs;
+	if (state == FREE || state == PASSED)
+		return XDP_PASS;
+	s->sequence = bpf_ntohl(*long_at(w, T_SEQUENCE));
+	s->ack = bpf_ntohl(*long_at(w, T_ACK));
+	if (state == ASKED && (s->sequence != theirs || s->ack != r->ours))
+		return give_up(r);
+	if (s->sequence != theirs && s->ack == r->ours)
+		return challenge(context, s, r);
+	return count(&counts.taken, XDP_DROP);
 }
 
 SEC("xdp")
@@ -438,11 +467,12 @@ int front(struct xdp_md *context)
 	int n;
 	if (!is_segment(w, end))
 		return XDP_PASS;
+	s.peer = peer_of(w);
+	if (w[T_FLAGS] == bpf_htons(0x5000 | ACK) && w[W_LENGTH] == bpf_htons(40))
+		return on_ack(context, w, &s);
 	n = segment_bytes(w);
 	if (n < 0 || frame_bytes(context) < 14 + bpf_ntohs(w[W_LENGTH]))
 		return XDP_PASS;
-	s.remote = bpf_ntohl(*long_at(w, W_SOURCE));
-	s.port = bpf_ntohs(w[W_L4]);
 	s.sequence = bpf_ntohl(*long_at(w, T_SEQUENCE));
 	s.ack = bpf_ntohl(*long_at(w, T_ACK));
 	s.n = (__u32)n;

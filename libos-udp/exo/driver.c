@@ -540,26 +540,34 @@ static inline void receive(struct udp_exo *driver, const struct exo_desc *desc)
 		udp_stack_input(driver->stack, buffer); /* called here alone: it becomes one */
 }
 
-/* Leaves out what the next one makes needless, from the i-th on. → where to go on. */
+/* Leaves out what the next one makes needless, from the i-th on; their buffers are filled in again.
+ * → where to go on. */
 static __attribute__((noinline)) uint32_t skim(struct udp_exo *driver, uint32_t i, uint32_t n,
                                                uint32_t *behind)
 {
-	uint32_t end = i + skim_count(driver, i, n, behind), *free = driver->free;
+	const uint64_t base = exo_pages_physical(&driver->frames, driver->frames.address);
+	const uint32_t shift = driver->shift, length = bytes_each(driver) - UDP_HEADROOM;
+	uint32_t end = i + skim_count(driver, i, n, behind), back = 0;
 
 	driver->skimmed += end - i;
 	for (; i < end; i++) {
 		uint64_t cookie = exo_ring_response(&driver->rx, i)->cookie;
+		struct exo_desc *desc = exo_ring_slot(&driver->rx, back);
 
 		if (!was_in(driver, cookie, PLACE_FILLED))
 			continue;
-		driver->n_filled--;
 		if (cookie < driver->slots) {
-			give_slot(driver, (uint32_t)cookie);
+			driver->n_filled--;
+			give(driver, (uint32_t)cookie);
 			continue;
 		}
-		driver->buffers[cookie].place = PLACE_FREE;
-		free[driver->n_free++] = (uint32_t)cookie;
+		desc->cookie = cookie;
+		desc->length = length;
+		desc->address = base + UDP_HEADROOM + (cookie << shift);
+		back++;
 	}
+	if (back > 0) /* there is room for as many as came out */
+		exo_ring_publish(&driver->rx, back);
 	return end;
 }
 

@@ -199,7 +199,7 @@ static inline __attribute__((always_inline)) uint16_t take_from(struct virtnet_r
 	taken = take(vq, mbufs, fresh, n);
 	stock->n -= (uint32_t)taken;
 	if (unlikely(taken < n)) /* the rest stays */
-		memmove(fresh, fresh + taken, (n - taken) * sizeof(fresh[0]));
+		memmove(fresh, fresh + taken, (n - taken) * sizeof(void *));
 	if (likely(taken > 0))
 		tell(vq);
 	return (uint16_t)taken;

@@ -20,7 +20,7 @@ BUILD = os.environ.get("SLUICE_BUILD", os.path.join(TOP, "build"))
 CACHE = os.path.join(BUILD, "tidy")
 # gcc's own flags that clang knows not, or knows under another name.
 GCC_ONLY = ("-specs=", "-fno-tree-", "-fconserve-stack", "-Werror", "-W", "-M", "-fcf-protection",
-            "-falign-", "-fno-ipa-", "-mindirect-branch", "-fno-delete-null")
+            "-falign-", "-fno-ipa-", "-mindirect-branch", "-mno-stv", "-fno-delete-null")
 MUSL = ["-nostdinc", "-isystem", "/usr/include/x86_64-linux-musl"]
 
 

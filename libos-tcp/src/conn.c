@@ -157,7 +157,8 @@ void conn_leave(struct tcp_conn *conn)
 	active_put(conn);
 	if (conn->state == TCP_STATE_CLOSED && !held(conn) && !conn->gathered)
 		conn_free(conn);
-	else
+	else if (conn->timer.link == NULL || conn->pace_at != 0)
+		/* Else it has its place; whoever sets an earlier deadline moves it. */
 		timer_update(conn);
 	if (unlikely(stack->starved != NULL))
 		starve_feed(stack);

@@ -80,7 +80,8 @@ static void pace(struct tcp_conn *conn, uint32_t size)
 	conn->pace_at = max_u64(conn->pace_at, now - min_u64(now, PACE_CREDIT_NS)) + gap;
 }
 
-static bool send_piece(struct tcp_conn *conn, uint32_t size)
+/* *arm becomes true where the retransmission timer has to begin anew. */
+static bool put_piece(struct tcp_conn *conn, uint32_t size, bool *arm)
 {
 	bool fin = conn->fin_queued && conn->snd_nxt + size == conn->snd_end &&
 	           seq_lt(conn->snd_nxt + size, window_end(conn));
@@ -109,9 +110,17 @@ static bool send_piece(struct tcp_conn *conn, uint32_t size)
 	pace(conn, size);
 	if (conn->recovery == TCP_RECOVERY_CWR || conn->recovery == TCP_RECOVERY_RECOVERY)
 		conn->act->prr_out += record->segments;
-	if (prior == 0 || conn->rtx == RTX_PROBE)
-		rtx_arm(conn);
+	*arm |= prior == 0 || conn->rtx == RTX_PROBE;
 	return true;
+}
+
+static bool send_piece(struct tcp_conn *conn, uint32_t size)
+{
+	bool arm = false, sent = put_piece(conn, size, &arm);
+
+	if (arm)
+		rtx_arm(conn);
+	return sent;
 }
 
 /* Whether the next segment's turn is still to come. */
@@ -131,7 +140,7 @@ static void check_idle(struct tcp_conn *conn)
 void output_push(struct tcp_conn *conn)
 {
 	uint32_t sent = 0;
-	bool limited = false;
+	bool limited = false, arm = false;
 
 	if (!has_unsent(conn) || !may_transmit(conn))
 		return;
@@ -145,13 +154,14 @@ void output_push(struct tcp_conn *conn)
 			break;
 		}
 		size = next_size(conn, conn->cwnd - flying);
-		if (size < 0 || !send_piece(conn, (uint32_t)size))
+		if (size < 0 || !put_piece(conn, (uint32_t)size, &arm))
 			break;
 		sent++;
 	}
 	if (sent > 0) {
 		limited |= in_flight(conn) >= conn->cwnd;
-		(void)tlp_arm(conn);
+		if (!tlp_arm(conn) && arm)
+			rtx_arm(conn);
 		congestion_validate(conn, limited);
 	} else if (limited) {
 		congestion_validate(conn, true);

@@ -575,17 +575,28 @@ uint64_t http_server_deadline(const struct http_server *server)
 	return earlier(due(&server->heads), earlier(due(&server->waits), due(&server->lingers)));
 }
 
-uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall)
+/* Who comes into a list later is not overdue before its patience has passed. */
+static void end_overdue(struct http_server *server)
 {
-	server->now = now;
-	if (wall != server->wall)
-		tell_second(server, wall);
+	uint64_t least = earlier(server->heads.patience,
+	                         earlier(server->waits.patience, server->lingers.patience));
+
 	while (overdue(server, &server->heads))
 		end_head(server->heads.first);
 	while (overdue(server, &server->waits))
 		end_waiting(server->waits.first);
 	while (overdue(server, &server->lingers))
 		close_now(server->lingers.first);
+	server->look = earlier(http_server_deadline(server), server->now + least);
+}
+
+uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall)
+{
+	server->now = now;
+	if (wall != server->wall)
+		tell_second(server, wall);
+	if (now >= server->look)
+		end_overdue(server);
 	for (uint32_t i = 0; i < server->n_listeners; i++)
 		accept_from(server, server->listeners[i]);
 	return http_server_deadline(server);

@@ -108,6 +108,7 @@ struct http_server {
 	struct http_server_config config;
 	struct http_counters counters;
 	uint64_t now;
+	uint64_t look;          /* nothing is overdue before */
 	uint64_t wall;          /* seconds since 1970; 0: the machine has no clock */
 	struct http_conn *free; /* linked by `next` */
 	struct http_list heads, waits, lingers;

@@ -14,7 +14,8 @@
 #include "log.h"
 
 enum {
-	PATIENCE_MAX = 63,     /* polls from one attempt to the next while a port is full */
+	PATIENCE_MAX = 63,     /* polls from one attempt to the next while a port is full, or */
+	PATIENCE_HZ = 4096,    /* so much of a second, where polls are rare */
 	RECLAIM_TURN = 32,     /* polls under load from one reclaim to the next */
 	RECLAIM_PATIENCE = 64, /* polls in vain before the core may halt, */
 	RECLAIM_HZ = 5000,     /* and how often it looks then */
@@ -338,13 +339,14 @@ static inline unsigned send_from(unsigned core, struct net_ring *ring, struct ne
 	if (!more)
 		return n;
 	__atomic_store_n(&bell->rung, 1, __ATOMIC_RELAXED);
-	if (n)
+	if (n) {
 		__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
-	else
-		me->full = me->patience =
-		        (uint8_t)(me->patience < PATIENCE_MAX ? 2 * me->patience + 1
-		                                              : PATIENCE_MAX);
-	return n ? n : 1; /* the port is full: still something to do */
+		return n;
+	}
+	me->full = me->patience =
+	        (uint8_t)(me->patience < PATIENCE_MAX ? 2 * me->patience + 1 : PATIENCE_MAX);
+	me->full_until = machine_tsc() + machine_info()->tsc_hz / PATIENCE_HZ;
+	return 1; /* the port is full: still something to do */
 }
 
 static unsigned poll_ring(unsigned core, struct net_ring *ring)
@@ -434,8 +436,10 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 	tap_look(core, NULL); /* answers of handlers */
 	if (me->watching)
 		watch_rings(me);
-	if (me->full && --me->full == 0)
+	if (me->full && (--me->full == 0 || machine_tsc() >= me->full_until)) {
+		me->full = 0;
 		__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
+	}
 	n += poll_rings(core, budget);
 	net_finish(core);
 	tap_look(core, NULL);

@@ -218,7 +218,8 @@ struct net_core {
 			uint8_t rung;  /* some bell of this core has rung; any core sets it */
 			uint8_t watching; /* it looks at its rings without bells, see watch.c */
 			uint8_t marked; /* there is something in the lists, or to be done behind */
-			/* A port was full: polls until it is tried again, more each time. */
+			/* A port was full: polls until it is tried again, more each time; at
+			 * full_until at the latest. */
 			uint8_t full;
 		};
 		uint64_t more;
@@ -230,8 +231,9 @@ struct net_core {
 	struct net_binding_core *dirty; /* likewise */
 	void (*after)(unsigned core); /* what a handler left to do behind the poll; NULL: nothing */
 	uint64_t polls, polls_empty;
-	uint8_t patience;   /* what `full` began with last; 0: a port took something since */
-	uint32_t fruitless; /* polls since one of them came back */
+	uint64_t full_until; /* TSC */
+	uint8_t patience;    /* what `full` began with last; 0: a port took something since */
+	uint32_t fruitless;  /* polls since one of them came back */
 	struct exo_drops drops[EXO_PORTS_MAX];
 	struct net_heard
 	        *heard; /* frames that left, to be shown to taps; NULL: there are no such */

@@ -31,6 +31,7 @@ enum {
 	/* What a pair of queues takes: frames and mbufs for what it receives and answers, buffers
 	 * for what it sends, and half as much for all else. */
 	PAIR_BYTES = DESCRIPTORS * (2 * 4352 + 2560) * 3 / 2,
+	CORE_BYTES = 1 << 20, /* what a core may keep of both */
 };
 
 uint64_t get_tsc_freq(void)
@@ -120,7 +121,9 @@ static const struct step steps[] = {
 /* A pair of queues for every core, as far as there is memory for what they hold. */
 static uint16_t queues_each(void)
 {
-	const uint64_t pairs = x86_dma_region().size / PAIR_BYTES;
+	const uint64_t size = x86_dma_region().size,
+	               kept = (uint64_t)rte_lcore_count() * CORE_BYTES;
+	const uint64_t pairs = (size - RTE_MIN(size, kept)) / PAIR_BYTES;
 	const uint64_t each = pairs / RTE_MAX(rte_eth_dev_count_avail(), 1);
 
 	return (uint16_t)RTE_MAX(RTE_MIN(each, rte_lcore_count()), 1u);

@@ -16,8 +16,8 @@
 static _Noreturn void refuse_shape(struct place place, const char *what)
 {
 	refuse(place,
-	       "the filter depends on $addr, $net, $group or $mac in a way that cannot be filled in "
-	       "when the machine starts (%s)",
+	       "the filter depends on $addr, $net, $group or $mac in a way that cannot be filled "
+	       "in when the machine starts (%s)",
 	       what);
 }
 

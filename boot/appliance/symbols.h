@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a manifest can say of an address that the machine learns only when it starts: $addr, $net,
- * $group and $mac in expressions. They are compiled with stand-ins, several complete sets of plausible
- * values; in each set the address lies in its network, as it will in truth. No byte of a stand-in
- * is zero, and no two sets share one at the same place (but where all groups are alike), so that a constant of a compiled filter
- * tells by its value where it came from.
+ * $group and $mac in expressions. They are compiled with stand-ins, several complete sets of
+ * plausible values; in each set the address lies in its network, as it will in truth. No byte of a
+ * stand-in is zero, and no two sets share one at the same place (but where all groups are alike),
+ * so that a constant of a compiled filter tells by its value where it came from.
  */
 #ifndef BOOT_SYMBOLS_H
 #define BOOT_SYMBOLS_H

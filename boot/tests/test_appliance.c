@@ -45,8 +45,8 @@ static void symbols_filled(void **state)
 	assert_string_equal(text, "src 172.27.101.73 and 52:3e:97:b4:c8:a3(172.27.96.0/20)");
 	free(text);
 	text = symbols_fill(place, "dst $addr or dst $group", 6, 2);
-	assert_string_equal(
-	        text, "dst fd15:20a6:3b44:7718:6d93:14ce:2fba:5907 or dst ff02::1:ffba:5907");
+	assert_string_equal(text,
+	                    "dst fd15:20a6:3b44:7718:6d93:14ce:2fba:5907 or dst ff02::1:ffba:5907");
 	free(text);
 	text = symbols_fill(place, "plain", 6, 1);
 	assert_string_equal(text, "plain");

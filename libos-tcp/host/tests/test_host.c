@@ -612,6 +612,31 @@ static void test_zerocopy(void **state)
 	close_pair(&pair);
 }
 
+/* TCP_INQ: what is left to be read, beside what was. */
+static void test_unread_beside(void **state)
+{
+	enum { INQ = 36 /* linux/tcp.h: TCP_INQ, TCP_CM_INQ */ };
+	struct pair pair = open_pair();
+	struct ends ends = connect_pair(&pair);
+	char text[4], control[64];
+	struct iovec piece = {text, sizeof(text)};
+	struct msghdr message = {.msg_iov = &piece,
+	                         .msg_iovlen = 1,
+	                         .msg_control = control,
+	                         .msg_controllen = sizeof(control)};
+	int on = 1, left;
+
+	assert_int_equal(
+	        sluice_setsockopt(pair.server, ends.server, IPPROTO_TCP, INQ, &on, sizeof(on)), 0);
+	assert_int_equal(sluice_send(pair.client, ends.client, "abcdefgh", 7, 0), 7);
+	run(&pair, 10);
+	assert_int_equal(sluice_recvmsg(pair.server, ends.server, &message, 0), 4);
+	assert_int_equal(CMSG_FIRSTHDR(&message)->cmsg_type, INQ);
+	memcpy(&left, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(left));
+	assert_int_equal(left, 3);
+	close_pair(&pair);
+}
+
 static void test_settings(void **state)
 {
 	struct sluice_net *net = sluice_net_open(NULL);
@@ -665,8 +690,8 @@ int main(void)
 	        cmocka_unit_test(test_packetdrill_table), cmocka_unit_test(test_datagrams),
 	        cmocka_unit_test(test_long_datagrams),    cmocka_unit_test(test_refused_datagrams),
 	        cmocka_unit_test(test_bounded_queue),     cmocka_unit_test(test_epoll),
-	        cmocka_unit_test(test_zerocopy),          cmocka_unit_test(test_settings),
-	        cmocka_unit_test(test_cancelled_call),
+	        cmocka_unit_test(test_zerocopy),          cmocka_unit_test(test_unread_beside),
+	        cmocka_unit_test(test_settings),          cmocka_unit_test(test_cancelled_call),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

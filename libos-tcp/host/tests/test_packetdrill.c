@@ -114,7 +114,7 @@ static void leaves(struct trial *trial, uint8_t flags, unsigned bytes, long long
 
 	assert_int_equal(trial->call.netdev_receive(trial->call.net, packet, &size, &when), 0);
 	assert_int_equal(packet[20 + 13], flags);
-	assert_int_equal(size - 20 - (packet[20 + 12] >> 4) * 4ul, bytes);
+	assert_int_equal(size - 20 - (packet[20 + 12] >> 4) * (size_t)4, bytes);
 	assert_int_equal(when - trial->began, at);
 	if (flags & 2)
 		trial->peer_iss = wire_get32(packet + 24);

@@ -119,7 +119,8 @@ static inline unsigned give_some(unsigned core, struct rte_mbuf *const *mbufs, u
                                  struct net_binding_core *part, struct net_run *run)
 {
 	run->binding = part->binding->id;
-	n = ring_deliver_run(part->ring, mbufs, n, run);
+	n = n == 1 ? ring_deliver_lone(part->ring, mbufs[0], run)
+	           : ring_deliver_run(part->ring, mbufs, n, run);
 	if (n == 0)
 		return 0;
 	net_count_matched(part, n, run->matched);
@@ -353,7 +354,7 @@ bool demux_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
 
 	if (give_run(queue->core, &mbuf, 1, verdict->owner, &run) == 0)
 		return false;
-	port_free(&mbuf, 1);
+	port_free_lone(mbuf);
 	return true;
 }
 

@@ -202,6 +202,8 @@ struct net_run {
  * already. → how many; the next one is ring_deliver's. */
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
                           struct net_run *run);
+/* The same for one, in fewer steps. */
+unsigned ring_deliver_lone(struct net_ring *ring, struct rte_mbuf *mbuf, struct net_run *run);
 
 /* The i-th buffer that was taken; takes one more. false: there is none. */
 struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i);
@@ -394,8 +396,28 @@ extern struct port ports[EXO_PORTS_MAX];
 
 /* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
 int port_start(void);
+/* Of one segment, which nobody else has a share in and whose memory is its own: it can go back to
+ * its pool as it is. */
+static inline bool mbuf_is_plain(const struct rte_mbuf *mbuf)
+{
+	uint32_t shares; /* refcnt, nb_segs */
+
+	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
+	return shares == 0x00010001 && RTE_MBUF_DIRECT(mbuf);
+}
+
+_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+               "one comparison");
+
 /* Frees mbufs of a driver's, which are likely to be of one pool and nobody else's. */
 void port_free(struct rte_mbuf **mbufs, unsigned n);
+static inline void port_free_lone(struct rte_mbuf *mbuf)
+{
+	if (__builtin_expect(mbuf_is_plain(mbuf), 1))
+		rte_mempool_put(mbuf->pool, mbuf);
+	else
+		port_free(&mbuf, 1);
+}
 
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */
 struct rte_mbuf *port_buffer(uint16_t port, uint32_t length);

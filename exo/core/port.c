@@ -225,19 +225,12 @@ int64_t net_call_port_merge(uint64_t id)
 	return error;
 }
 
-/* Of one segment, which nobody else has a share in and whose memory is its own: it can go back to
- * its pool as it is. */
-static inline bool plain(const struct rte_mbuf *mbuf)
-{
-	return rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf);
-}
-
 void port_free(struct rte_mbuf **mbufs, unsigned n)
 {
 	struct rte_mempool *pool = mbufs[0]->pool;
 	unsigned i = 0;
 
-	while (i < n && plain(mbufs[i]) && mbufs[i]->pool == pool)
+	while (i < n && mbuf_is_plain(mbufs[i]) && mbufs[i]->pool == pool)
 		i++;
 	if (i > 0)
 		rte_mempool_put_bulk(pool, (void **)mbufs, i);

@@ -397,8 +397,9 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 	return deliver_else(ring, packet, length, flags, binding);
 }
 
-static inline unsigned deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
-                                   struct net_run *run)
+static inline __attribute__((always_inline)) unsigned deliver_run(struct net_ring *ring,
+                                                                  struct rte_mbuf *const *mbufs,
+                                                                  unsigned n, struct net_run *run)
 {
 	struct view view = look_at(ring);
 	uint32_t room = usual_room(ring), i;
@@ -435,4 +436,10 @@ unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, 
 	if (shared)
 		machine_unlock(&ring->lock);
 	return n;
+}
+
+unsigned ring_deliver_lone(struct net_ring *ring, struct rte_mbuf *mbuf, struct net_run *run)
+{
+	return net.n_pollers > 1 ? ring_deliver_run(ring, &mbuf, 1, run)
+	                         : deliver_run(ring, &mbuf, 1, run);
 }

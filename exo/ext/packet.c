@@ -435,26 +435,30 @@ static __attribute__((noinline)) void finish_quick(const struct net_queue *queue
 }
 
 /* Lets quick code have a frame. → that code; NULL: there is none, or this run is one to be timed,
- * or one has to `search` for it. *verdict: of the frame, or NULL. */
+ * or one has to `search` for it; *verdict is then that of the frame, or NULL. */
 static inline __attribute__((always_inline)) struct net_quick *run_quick(
         struct net_queue *queue, uint64_t generation, const struct rte_mbuf *mbuf, bool search,
         const struct flt_verdict **verdict, uint32_t *action)
 {
 	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint32_t length = mbuf->pkt_len;
+	const struct flt_verdict *found;
 	struct net_quick *quick;
 
 	*verdict = NULL;
 	/* What is known of the frame asks for nothing when it leaves. */
 	if (!is_own(mbuf, RTE_MBUF_F_RX_L4_CKSUM_BAD))
 		return NULL;
-	*verdict = search ? flt_cache_find(queue->cache, generation, data, length)
-	                  : flt_cache_last(queue->cache, generation, data, length);
-	if (!*verdict)
+	found = search ? flt_cache_find(queue->cache, generation, data, length)
+	               : flt_cache_last(queue->cache, generation, data, length);
+	if (!found)
 		return NULL;
-	quick = net_quick_of(*verdict);
-	if (!quick || --quick->turns < 0)
+	quick = net_quick_of(found);
+	if (!quick || --quick->turns < 0) {
+		__asm__("" : "+r"(found)); /* not to be worked out where it is of no use */
+		*verdict = found;
 		return NULL;
+	}
 	queue->buff.data = data;
 	queue->buff.data_end = data + length;
 	*action = (uint32_t)quick->code(&queue->buff);

@@ -58,7 +58,8 @@ static struct machine_pe ended;
 
 /* Saves whoever's state is in the registers and makes them `pe`'s (NULL: the kernel's). The lock
  * keeps machine_pe_fini on another core from freeing the area under us. */
-static __attribute__((noinline)) void own_vectors(struct cpu *cpu, struct machine_pe *pe)
+static inline __attribute__((always_inline)) void own_vectors(struct cpu *cpu,
+                                                              struct machine_pe *pe)
 {
 	machine_lock(&cpu->vector_lock);
 	if (cpu->vector_owner != NULL && cpu->vector_owner != &ended)

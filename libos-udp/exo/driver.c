@@ -78,6 +78,46 @@ static bool was_in(struct udp_exo *driver, uint64_t cookie, enum place place)
 	return false;
 }
 
+/* A cookie behind the tail that is not of a buffer of ours which was sent quietly. */
+static __attribute__((noinline)) void reclaim_other(struct udp_exo *driver, uint64_t cookie)
+{
+	if (cookie != NO_BUFFER && (cookie & QUIET) &&
+	    was_in(driver, (uint32_t)cookie, PLACE_QUIET))
+		give_slot(driver, (uint32_t)cookie);
+}
+
+/* Packets that were sent quietly and are behind the tail by now; they have no pieces. */
+static void reclaim_quiet(struct udp_exo *driver)
+{
+	struct exo_ring *ring = &driver->tx;
+	const struct exo_desc *queue = ring->request->desc;
+	const uint32_t mask = ring->size - 1, n_buffers = driver->n_buffers;
+	struct udp_buffer *const buffers = driver->buffers;
+	uint32_t *const free = driver->free, n_free = driver->n_free;
+	/* Acquire: the kernel has read what is given back. */
+	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
+
+	if (ring->request_head - tail > ring->size) {
+		ring->bad_index++;
+		return;
+	}
+	for (uint32_t at = driver->tx_tail; at != tail; at++) {
+		/* One that was not sent quietly, or of no buffer, has a high bit set now. */
+		const uint64_t index = queue[at & mask].cookie ^ QUIET;
+
+		if (__builtin_expect(index >= n_buffers || index < driver->slots, 0)) {
+			reclaim_other(driver, index ^ QUIET);
+		} else if (__builtin_expect(buffers[index].place != PLACE_QUIET, 0)) {
+			driver->strange++;
+		} else {
+			buffers[index].place = PLACE_FREE;
+			free[n_free++] = (uint32_t)index;
+		}
+	}
+	driver->n_free = n_free;
+	driver->tx_tail = tail;
+}
+
 /* ---- What the stack asks for ---- */
 
 static struct udp_buffer *op_allocate(void *context, uint32_t size)
@@ -86,6 +126,8 @@ static struct udp_buffer *op_allocate(void *context, uint32_t size)
 	struct udp_buffer *buffer;
 	uint32_t index;
 
+	if (driver->n_free == 0)
+		reclaim_quiet(driver);
 	if (driver->n_free == 0 || size > UDP_EXO_BUFFER_BYTES - UDP_HEADROOM)
 		return NULL;
 	index = driver->free[--driver->n_free];
@@ -136,46 +178,6 @@ int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages)
 		return -EXO_E2BIG;
 	driver->reaches[driver->n_reaches++] = *pages;
 	return 0;
-}
-
-/* A cookie behind the tail that is not of a buffer of ours which was sent quietly. */
-static __attribute__((noinline)) void reclaim_other(struct udp_exo *driver, uint64_t cookie)
-{
-	if (cookie != NO_BUFFER && (cookie & QUIET) &&
-	    was_in(driver, (uint32_t)cookie, PLACE_QUIET))
-		give_slot(driver, (uint32_t)cookie);
-}
-
-/* Packets that were sent quietly and are behind the tail by now; they have no pieces. */
-static void reclaim_quiet(struct udp_exo *driver)
-{
-	struct exo_ring *ring = &driver->tx;
-	const struct exo_desc *queue = ring->request->desc;
-	const uint32_t mask = ring->size - 1, n_buffers = driver->n_buffers;
-	struct udp_buffer *const buffers = driver->buffers;
-	uint32_t *const free = driver->free, n_free = driver->n_free;
-	/* Acquire: the kernel has read what is given back. */
-	uint32_t tail = __atomic_load_n(&ring->request->tail, __ATOMIC_ACQUIRE);
-
-	if (ring->request_head - tail > ring->size) {
-		ring->bad_index++;
-		return;
-	}
-	for (uint32_t at = driver->tx_tail; at != tail; at++) {
-		/* One that was not sent quietly, or of no buffer, has a high bit set now. */
-		const uint64_t index = queue[at & mask].cookie ^ QUIET;
-
-		if (__builtin_expect(index >= n_buffers || index < driver->slots, 0)) {
-			reclaim_other(driver, index ^ QUIET);
-		} else if (__builtin_expect(buffers[index].place != PLACE_QUIET, 0)) {
-			driver->strange++;
-		} else {
-			buffers[index].place = PLACE_FREE;
-			free[n_free++] = (uint32_t)index;
-		}
-	}
-	driver->n_free = n_free;
-	driver->tx_tail = tail;
 }
 
 /* Descriptors that may be written behind what was published. Those behind the tail that were not
@@ -437,7 +439,9 @@ static void reclaim(struct udp_exo *driver)
 	}
 	if (n > 0)
 		exo_ring_taken(&driver->tx, n);
-	reclaim_quiet(driver);
+	/* Many at once: few are not missed. */
+	if (driver->tx.request_head - driver->tx_tail >= driver->n_buffers / 16)
+		reclaim_quiet(driver);
 }
 
 /* The interface of a NIC port and VLAN; one that is not there makes the stack drop the frame. */

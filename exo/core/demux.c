@@ -140,15 +140,16 @@ static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, un
 	return give_some(core, mbufs, n, part, run);
 }
 
-bool demux_give(const struct net_queue *queue, struct rte_mbuf *mbuf, struct net_binding_core *part)
+unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
+                    struct net_binding_core *part)
 {
 	struct net_run run = {
 	        .timestamp = machine_tsc(), .accept = UINT32_MAX, .port = queue->port};
 
-	if (!part->ring || give_some(queue->core, &mbuf, 1, part, &run) == 0)
-		return false;
-	port_free(&mbuf, 1);
-	return true;
+	n = part->ring ? give_some(queue->core, mbufs, n, part, &run) : 0;
+	if (n > 0)
+		port_free(mbufs, n);
+	return n;
 }
 
 /* Delivers frames, which are nobody else's, by a verdict of the cache, and frees them. */

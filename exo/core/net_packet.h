@@ -61,10 +61,10 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 void demux_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port);
 void demux_put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
                uint32_t accept);
-/* Counts a frame for a binding, puts it into its ring and frees it, where that is easy; false: not
- * at all. */
-bool demux_give(const struct net_queue *queue, struct rte_mbuf *mbuf,
-                struct net_binding_core *part);
+/* Counts frames for a binding, puts them into its ring and frees them, as far as that is easy. →
+ * how many. */
+unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
+                    struct net_binding_core *part);
 /* Gives a tap its copy, but for the sender's own. */
 void demux_tap(unsigned core, struct net_packet *packet, struct net_binding *binding,
                uint32_t accept);

@@ -517,36 +517,74 @@ static inline struct net_quick *run_here(struct net_queue *queue, uint64_t gener
 	return &count->quick;
 }
 
-/* What is left to do of a frame that its handler wants dropped, or delivered, which may be easy.
- * false: it is all left to do. */
-static inline bool drop_or_give(const struct net_queue *queue, struct net_quick *quick,
-                                struct rte_mbuf *mbuf, uint32_t action)
+/* The handler wants nothing of it. */
+static inline void drop(struct net_quick *quick, struct rte_mbuf *mbuf)
 {
-	struct ext_count *count = (struct ext_count *)quick;
+	((struct ext_count *)quick)->runs++;
+	net_count_matched(quick->part, 1, mbuf->pkt_len);
+	rte_pktmbuf_free_seg(mbuf);
+}
 
-	if (action == FLT_XDP_PASS) {
-		if (!demux_give(queue, mbuf, quick->part))
-			return false;
-		count->passed++;
+/* Frames on their way through handlers. */
+struct round {
+	struct net_queue *queue;
+	unsigned n_answers, n_passed;
+	struct rte_mbuf **answers;       /* at the front of the list */
+	struct net_quick *of[NET_BURST]; /* whose they are */
+	struct net_quick *passes;        /* whose all of these are */
+	struct rte_mbuf *passed[NET_BURST];
+};
+
+/* Before something else can be sent or delivered. */
+static inline void flush(struct round *round)
+{
+	struct ext_count *count = (struct ext_count *)round->passes;
+	unsigned given;
+
+	if (round->n_answers > 0)
+		send_answers(round->queue, round->answers, round->of, round->n_answers);
+	round->n_answers = 0;
+	if (round->n_passed == 0)
+		return;
+	given = demux_give(round->queue, round->passed, round->n_passed, round->passes->part);
+	count->runs += given;
+	count->passed += given;
+	for (; given < round->n_passed; given++)
+		finish_quick(round->queue, round->passes, round->passed[given], FLT_XDP_PASS);
+	round->n_passed = 0;
+}
+
+/* What waits together. false: it does not. */
+static inline bool keep(struct round *round, struct net_quick *quick, struct rte_mbuf *mbuf,
+                        uint32_t action)
+{
+	if (__builtin_expect(action == FLT_XDP_TX && is_answer(round->queue, quick, mbuf), 1)) {
+		round->answers[round->n_answers] = mbuf;
+		round->of[round->n_answers++] = quick;
 	} else if (action == FLT_XDP_DROP) {
-		net_count_matched(quick->part, 1, mbuf->pkt_len);
-		rte_pktmbuf_free_seg(mbuf);
+		drop(quick, mbuf);
+	} else if (action == FLT_XDP_PASS && (round->n_passed == 0 || round->passes == quick)) {
+		round->passes = quick;
+		round->passed[round->n_passed++] = mbuf;
 	} else {
 		return false;
 	}
-	count->runs++;
 	return true;
 }
 
-/* Frames of handlers are answered in one go: those that leave like others before are gathered at
- * the front of the list, and leave together before something else can be sent. */
+/* Frames of handlers are answered in one go: those that leave like others before leave together,
+ * and those that are passed on are delivered together. */
 static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
                                                     struct rte_mbuf **mbufs, unsigned n)
 {
 	uint64_t generation = flt_table_generation(queue->tables);
-	struct rte_mbuf **first = mbufs, **end = mbufs + n;
-	struct net_quick *of[NET_BURST], **last = of;
+	struct rte_mbuf **end = mbufs + n;
+	struct round round;
 
+	round.queue = queue;
+	round.answers = mbufs;
+	round.n_answers = round.n_passed = 0;
+	round.passes = NULL;
 	while (mbufs < end) {
 		const struct flt_verdict *verdict;
 		uint32_t action;
@@ -555,28 +593,19 @@ static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
 
 		if (!quick)
 			quick = run_here(queue, generation, verdict, *mbufs, &action);
-		if (__builtin_expect(
-		            quick && action == FLT_XDP_TX && is_answer(queue, quick, *mbufs), 1)) {
-			first[last - of] = *mbufs++;
-			*last++ = quick;
-			continue;
-		}
-		if (quick && drop_or_give(queue, quick, *mbufs, action)) {
+		if (quick && keep(&round, quick, *mbufs, action)) {
 			mbufs++;
 			continue;
 		}
-		if (last != of)
-			send_answers(queue, first, of, (unsigned)(last - of));
+		flush(&round);
 		if (quick)
 			finish_quick(queue, quick, *mbufs++, action);
 		else
 			mbufs += demux_some(queue, mbufs, (unsigned)(end - mbufs), generation,
 			                    verdict);
-		first = mbufs;
-		last = of;
+		round.answers = mbufs;
 	}
-	if (last != of)
-		send_answers(queue, first, of, (unsigned)(last - of));
+	flush(&round);
 }
 
 /* The same for one frame, where all is as usual. */

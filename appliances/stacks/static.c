@@ -150,23 +150,27 @@ static void write_stats(void)
 	static_site_replace(&site, "/stats", stats_text, sizeof stats_text);
 }
 
-/*
- * The counters' page is renewed when somebody comes, who may ask for it, and later if that was too
- * soon; and only while nothing of it may be on its way to the kernel. → ns: when it is due,
- * UINT64_MAX: it is new.
- */
-static uint64_t renew_stats(uint64_t now, bool came)
-{
-	static uint64_t written, told; /* when; the requests that were counted by then */
-	uint64_t requests = static_stack_counters(stack)->requests;
+static uint64_t stats_written, stats_told; /* when (ns); the requests that were counted by then */
 
-	if ((!came && requests == told) || exo_ring_room(&tx) != TX_SIZE)
-		return UINT64_MAX;
-	if (now - written < STATS_PERIOD_NS)
-		return written + STATS_PERIOD_NS;
-	written = now;
-	told = requests;
+/* The counters' page is made anew, unless something of it may be on its way to the kernel. */
+static void renew_stats(uint64_t now)
+{
+	if (exo_ring_room(&tx) != TX_SIZE)
+		return;
+	stats_written = now;
+	stats_told = static_stack_counters(stack)->requests;
 	write_stats();
+}
+
+/* Renews it where it is old and of other requests. → ns: when that will be; UINT64_MAX: it is not.
+ */
+static uint64_t refresh_stats(uint64_t now)
+{
+	if (static_stack_counters(stack)->requests == stats_told)
+		return UINT64_MAX;
+	if (now - stats_written < STATS_PERIOD_NS)
+		return stats_written + STATS_PERIOD_NS;
+	renew_stats(now);
 	return UINT64_MAX;
 }
 
@@ -259,7 +263,8 @@ static uint32_t poll(void)
 		uint64_t now = exo_time_now_ns();
 
 		static_stack_clock(stack, now);
-		(void)renew_stats(now, true);
+		if (now - stats_written >= STATS_PERIOD_NS) /* who comes may ask for it */
+			renew_stats(now);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct exo_desc *desc = exo_ring_response(ring, i);
@@ -296,7 +301,7 @@ static _Noreturn void serve(void)
 		flush();
 		other = download_run(stack, now);
 		due = other < due ? other : due;
-		other = renew_stats(now, false);
+		other = refresh_stats(now);
 		due = other < due ? other : due;
 		rest(due == UINT64_MAX ? 0 : exo_info()->tsc_boot + exo_time_ticks(due));
 	}

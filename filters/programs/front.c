@@ -414,15 +414,12 @@ static __always_inline int on_reset(const struct segment *s, struct record *r, _
 	return count(&counts.taken, XDP_DROP);
 }
 
-static __always_inline int on_segment(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_segment(struct xdp_md *context, const struct segment *s,
+                                      struct record *r, __u32 state)
 {
-	struct record *r = record_of(s->peer);
-	__u32 state = state_for(r->peer, s->peer);
 	int fin = s->flags & FIN, again = state == ANSWERED;
 	if (s->flags == SYN)
 		return on_syn(context, s, r, state);
-	if (state == FREE || state == PASSED)
-		return XDP_PASS;
 	if (s->flags & RST)
 		return on_reset(s, r, state);
 	if ((s->flags & ~(PSH | FIN)) != ACK)
@@ -444,17 +441,12 @@ static __always_inline int on_segment(struct xdp_md *context, const struct segme
 }
 
 /* Most of what comes: an acknowledgement with nothing else, in a header without options. */
-static __always_inline int on_ack(struct xdp_md *context, __u16 *w, struct segment *s)
+static __always_inline int on_ack(struct xdp_md *context, struct segment *s, struct record *r,
+                                  __u32 state)
 {
-	struct record *r = record_of(s->peer);
-	__u32 state = state_for(r->peer, s->peer), theirs = r->theirs;
-	if (state == FREE || state == PASSED)
-		return XDP_PASS;
-	s->sequence = bpf_ntohl(*long_at(w, T_SEQUENCE));
-	s->ack = bpf_ntohl(*long_at(w, T_ACK));
-	if (state == ASKED && (s->sequence != theirs || s->ack != r->ours))
+	if (state == ASKED && (s->sequence != r->theirs || s->ack != r->ours))
 		return give_up(r);
-	if (s->sequence != theirs && s->ack == r->ours)
+	if (s->sequence != r->theirs && s->ack == r->ours)
 		return challenge(context, s, r);
 	return count(&counts.taken, XDP_DROP);
 }
@@ -463,23 +455,29 @@ SEC("xdp")
 int front(struct xdp_md *context)
 {
 	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
+	struct record *r;
 	struct segment s;
+	__u32 state;
 	int n;
 	if (!is_segment(w, end))
 		return XDP_PASS;
 	s.peer = peer_of(w);
-	if (w[T_FLAGS] == bpf_htons(0x5000 | ACK) && w[W_LENGTH] == bpf_htons(40))
-		return on_ack(context, w, &s);
-	n = segment_bytes(w);
-	if (n < 0 || frame_bytes(context) < 14 + bpf_ntohs(w[W_LENGTH]))
+	s.flags = *((__u8 *)(w + T_FLAGS) + 1);
+	r = record_of(s.peer);
+	state = state_for(r->peer, s.peer);
+	if ((state == FREE || state == PASSED) && s.flags != SYN)
 		return XDP_PASS;
 	s.sequence = bpf_ntohl(*long_at(w, T_SEQUENCE));
 	s.ack = bpf_ntohl(*long_at(w, T_ACK));
+	if (w[T_FLAGS] == bpf_htons(0x5000 | ACK) && w[W_LENGTH] == bpf_htons(40))
+		return on_ack(context, &s, r, state);
+	n = segment_bytes(w);
+	if (n < 0 || frame_bytes(context) < 14 + bpf_ntohs(w[W_LENGTH]))
+		return XDP_PASS;
 	s.n = (__u32)n;
 	s.header = (__u32)header_bytes(w);
 	s.window = bpf_ntohs(w[T_WINDOW]);
-	s.flags = (__u8)bpf_ntohs(w[T_FLAGS]);
-	return on_segment(context, &s);
+	return on_segment(context, &s, r, state);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -38,6 +38,8 @@ static void retire(struct static_stack *stack, struct conn *conn)
 	if (gone == 0)
 		return;
 	conn->queued = (uint8_t)(conn->queued - gone);
+	if (conn->queued == 0)
+		return;
 	memmove(conn->queue, conn->queue + gone, conn->queued * sizeof conn->queue[0]);
 	memmove(conn->head, conn->head + gone, conn->queued * sizeof conn->head[0]);
 }

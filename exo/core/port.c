@@ -16,8 +16,8 @@
 
 enum {
 	DESCRIPTORS_DEFAULT = 256, /* of a queue whose driver does not say: what was asked for */
-	BUFFERS_CACHE = 256,   /* transmit buffers that a core keeps: as many as a queue holds */
-	SEGMENTS_DEFAULT = 40, /* of a frame, likewise */
+	BUFFERS_CACHE = 64,        /* transmit buffers that a core keeps */
+	SEGMENTS_DEFAULT = 40,     /* of a frame, likewise */
 	VLAN_TAGS_MAX = 2,
 };
 

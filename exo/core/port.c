@@ -184,7 +184,7 @@ int port_start(void)
 	                                    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	/* Pieces of payload on their way at once: no more fit into the queues, and as many are left
 	 * for packets that wait to. */
-	shells = rte_pktmbuf_pool_create("net_shells", 2 * buffers, NET_BURST, 0, 0, SOCKET_ID_ANY);
+	shells = rte_pktmbuf_pool_create("net_shells", 2 * buffers, 0, 0, 0, SOCKET_ID_ANY);
 	for (unsigned id = 0; port_pool && id < net.n_ports; id++)
 		if (equip((uint16_t)id))
 			return -EXO_ENOMEM;

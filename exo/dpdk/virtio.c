@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The usual frame through net_virtio's queues, in a sixth of the driver's own instructions: one
+ * The usual frame through net_virtio's queues, in a third of the driver's own instructions: one
  * that lies in one buffer, and asks for nothing but that its bytes be moved.
  *
  * Everything else is the driver's: it finds, configures, starts and stops the device, and its own

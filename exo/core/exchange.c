@@ -11,6 +11,11 @@
  * The packet's frame held others' packets before, so everything around this one is cleared. The
  * environment's frame may hold anything of its own: nobody is shown more of it than what the NIC
  * writes there.
+ *
+ * Another core may be at work in the environment's frame at this moment, for another ring of it: it
+ * found it to be the environment's, and pinned nothing, since owners don't change before the end of
+ * a poll (ring_plain.c, ring_receive.c). So the mbuf that the frame has come to is kept until every
+ * core has left the poll that it was in; only then can the NIC write there what is somebody else's.
  */
 #include "net_packet.h"
 
@@ -20,6 +25,69 @@
 
 #include "ledger.h"
 #include "ring_queue.h"
+
+enum { HELD_MAX = NET_BURST }; /* a power of two; what is more is copied */
+
+/* Packets whose frames wait for other cores, the longest first. */
+static struct {
+	struct machine_lock lock;
+	uint32_t head, tail;
+	struct {
+		struct rte_mbuf *mbuf;
+		uint64_t token;
+	} held[HELD_MAX];
+} waiting;
+
+static void free_due(void)
+{
+	for (; waiting.tail != waiting.head; waiting.tail++) {
+		uint32_t at = waiting.tail & (HELD_MAX - 1);
+
+		if (rte_rcu_qsbr_check(retire_readers, waiting.held[at].token, false) != 1)
+			return;
+		rte_pktmbuf_free(waiting.held[at].mbuf);
+	}
+}
+
+void exchange_settle(void)
+{
+	if (__atomic_load_n(&waiting.head, __ATOMIC_RELAXED) ==
+	            __atomic_load_n(&waiting.tail, __ATOMIC_RELAXED) ||
+	    !machine_trylock(&waiting.lock))
+		return;
+	free_due();
+	machine_unlock(&waiting.lock);
+}
+
+/* Whether one more can wait; it then does, or hold_end is called without it. */
+static bool hold_begin(void)
+{
+	if (net.n_cores == 1)
+		return true;
+	if (!machine_trylock(&waiting.lock))
+		return false;
+	free_due();
+	if (waiting.head - waiting.tail < HELD_MAX)
+		return true;
+	machine_unlock(&waiting.lock);
+	return false;
+}
+
+/* NULL: nothing has changed hands. */
+static void hold_end(struct rte_mbuf *mbuf)
+{
+	if (net.n_cores == 1)
+		return;
+	if (mbuf) {
+		uint32_t at = waiting.head & (HELD_MAX - 1);
+
+		rte_pktmbuf_refcnt_update(mbuf, 1);
+		waiting.held[at].mbuf = mbuf;
+		waiting.held[at].token = rte_rcu_qsbr_start(retire_readers);
+		waiting.head++;
+	}
+	machine_unlock(&waiting.lock);
+}
 
 /* Whether it points to a frame that only this packet lies in. */
 static bool is_frame(const struct rte_mbuf *mbuf)
@@ -83,17 +151,20 @@ bool exchange_deliver(struct net_ring *ring, const struct net_packet *packet,
 	    (desc.flags & (EXO_DESC_TAP | EXO_DESC_LOCAL | EXO_DESC_CUT)))
 		return false;
 	n = pair(ring, packet->mbuf, swaps);
-	if (n == 0)
+	if (n == 0 || !hold_begin())
 		return false;
 	for (mbuf = packet->mbuf; mbuf; mbuf = mbuf->next)
 		clear_around(mbuf);
-	if (!ledger_frames_swap(ring->env, swaps, n))
+	if (!ledger_frames_swap(ring->env, swaps, n)) {
+		hold_end(NULL);
 		return false;
+	}
 	for (mbuf = packet->mbuf; mbuf; mbuf = mbuf->next, i++) {
 		desc.flags = like->flags | (mbuf->next ? EXO_DESC_MORE : 0);
 		hand_over(ring, i, mbuf, &swaps[i], &desc);
 		desc.wire_length = 0;
 	}
+	hold_end(packet->mbuf);
 	ring_publish(ring, n);
 	ring->buffer_first += n;
 	ring->n_buffers -= n;

@@ -449,6 +449,7 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 		flt_fragments_expire(net.fragments, machine_tsc());
 		me->polls_empty++;
 	}
+	exchange_settle();
 	publish_bindings(core);
 	publish_rings(core);
 	me->marked = queue_any; /* those queues are looked at here */

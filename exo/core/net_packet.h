@@ -215,6 +215,8 @@ bool ring_take_buffer(struct net_ring *ring);
  * like *like. false: it is to be copied. */
 bool exchange_deliver(struct net_ring *ring, const struct net_packet *packet,
                       const struct exo_desc *like);
+/* Lets NICs have the frames that no core can be reading or writing any more. */
+void exchange_settle(void);
 
 /* ---- queue.c ---- */
 

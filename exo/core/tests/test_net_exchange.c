@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../ledger.h"
+#include "../net_packet.h"
 #include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, CAROL = 4, FIRST = ALICE, LAST = CAROL, PORT = 1 };
@@ -42,7 +43,7 @@ static void fill(uint32_t env, unsigned n)
 		                            .cookie = i});
 }
 
-static void bind(uint32_t env)
+static void bind_ring(uint32_t env)
 {
 	struct flt_conjunction flow;
 	struct exo_bind arg = {0};
@@ -60,7 +61,7 @@ static int set_up(void **state)
 	assert_int_equal(world_exchange_ring(BOB, SIZE, 0, &rings[BOB]), 0);
 	assert_int_equal(world_ring(CAROL, EXO_RING_RECEIVE, SIZE, NULL, &rings[CAROL]), 0);
 	for (uint32_t env = FIRST; env <= LAST; env++)
-		bind(env);
+		bind_ring(env);
 	return 0;
 }
 
@@ -90,6 +91,50 @@ static void is_zero(const uint8_t *bytes, uint32_t length)
 }
 
 /* ---- What is exchanged ---- */
+
+/* Another core is in the middle of a poll: it may have found the frame to be Alice's, and still
+ * copy out of it what she sends, or into it what she receives. No NIC gets it before that is over.
+ */
+static void waits_for_other_cores(void **state)
+{
+	enum { OTHER = 1 };
+	uint64_t given = world_frames(ALICE, 1, mark(ALICE));
+	struct exo_desc desc;
+
+	world_put(&rings[ALICE], (struct exo_desc){.address = given * 4096, .length = 4096});
+	retire_online(net.each[OTHER]);
+	arrive(ALICE, 1000, 0);
+	assert_true(world_get(&rings[ALICE], &desc));
+	assert_int_equal(world_frame_owner(given), WORLD_KERNEL);
+	world_poll();
+	assert_int_equal(world_mbufs(), 1);
+	retire_offline(net.each[OTHER]);
+	world_poll();
+	assert_int_equal(world_mbufs(), 0);
+}
+
+/* As many as may wait; what is more is copied. */
+static void copies_what_has_no_room_to_wait(void **state)
+{
+	enum { OTHER = 1, MORE = 48 };
+	unsigned exchanged = 0;
+	struct exo_desc desc;
+
+	retire_online(net.each[OTHER]);
+	for (unsigned i = 0; i < MORE; i++) {
+		uint64_t given = world_frames(ALICE, 1, mark(ALICE));
+
+		world_put(&rings[ALICE],
+		          (struct exo_desc){.address = given * 4096, .length = 4096});
+		arrive(ALICE, 1000, 0);
+		assert_true(world_get(&rings[ALICE], &desc));
+		assert_memory_equal(world_memory(desc.address), frame, desc.length);
+		exchanged += desc.address / 4096 != given;
+	}
+	assert_in_range(exchanged, 1, MORE - 1);
+	assert_int_equal(world_mbufs(), exchanged);
+	retire_offline(net.each[OTHER]);
+}
 
 static void exchanges_long(void **state)
 {
@@ -318,6 +363,8 @@ static void nobody_sees_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(waits_for_other_cores, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(copies_what_has_no_room_to_wait, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(exchanges_long, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(exchanges_parts, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(copies_short, set_up, tear_down),

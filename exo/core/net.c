@@ -483,8 +483,8 @@ int64_t net_call_send(struct env *caller, uint64_t id)
 	retire_online(me);
 	/* Acquire: it is complete; and it stays for as long as this core is online. */
 	ring = __atomic_load_n(&bell->ring, __ATOMIC_ACQUIRE);
-	if (ring && (ring->id != id || ring->env != caller))
-		ring = NULL;
+	if (ring && (ring->id != id || ring->env != caller || ring->core != core))
+		ring = NULL; /* the bell may have become another ring's since */
 	if (ring) {
 		(void)send_from(core, ring, bell);
 		if (__atomic_load_n(&me->more, __ATOMIC_RELAXED) != 0)

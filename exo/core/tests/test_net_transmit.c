@@ -95,6 +95,26 @@ static void a_bell_only_sends(void **state)
 	assert_int_equal(net.cores[0].drops[0].unmatched, before + 1);
 }
 
+/* Bells are used again. Who looked whose core the last ring was of, and finds a new one by then,
+ * whose number it may have guessed, does not send from it beside the core that polls it. */
+static void sends_from_its_own_core_alone(void **state)
+{
+	enum { OTHER = 1 };
+	uint32_t length = world_udp(buffer(0), ADDRESS, 7, PEER, 99, 100);
+	struct net_bell *bell = &net.bells[ring.cap.first % NET_RINGS_MAX];
+	struct net_ring *mine = bell->ring;
+
+	world_put(&ring, (struct exo_desc){.address = buffers, .length = length});
+	mine->core = OTHER;
+	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first), 0);
+	mine->core = 0;
+	assert_int_equal(ring.request->tail, 0);
+	assert_int_equal(world_sent(0, got, sizeof(got)), 0);
+	assert_int_equal(bell->rung, 1);
+	world_poll();
+	assert_int_equal(world_sent(0, got, sizeof(got)), length);
+}
+
 static void sends_a_frame(void **state)
 {
 	uint32_t length = world_udp(buffer(0), ADDRESS, 7, PEER, 99, 100);
@@ -564,6 +584,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(sends_a_frame, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(a_bell_only_sends, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(sends_from_its_own_core_alone, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(needs_the_doorbell, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(gathers_segments, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(sends_plain_bursts, set_up, tear_down),

@@ -243,11 +243,36 @@ static uint32_t gather_long(const struct net_ring *ring, const struct exo_desc d
 
 /* ---- Guarding ---- */
 
-/* What lets a packet pass is said of each segment only where it lies in what they all have: the
- * headers. */
+/* Whether what the guard looked at has n bytes from `at` on, or of the last one some of `bits`. */
+static bool looks_at(const struct net_guard *guard, uint32_t at, uint32_t n, uint8_t bits)
+{
+	const uint8_t *mask = (const uint8_t *)guard->mask.words;
+	uint8_t seen = 0;
+
+	for (; n > 0 && at < FLT_DIGEST_BYTES; n--, at++)
+		seen |= n == 1 ? mask[at] & bits : mask[at];
+	return seen != 0;
+}
+
+/* What lets a packet pass is said of each segment where it lies in the headers, and not in what
+ * they have for themselves: lengths, identification, number, flags that go with the first or the
+ * last, checksums. */
 static bool says_all(const struct net_guard *guard, const struct outgoing *packet)
 {
-	return !(packet->first.flags & EXO_DESC_SEGMENT) || guard->least - 1 < packet->headers.data;
+	const uint8_t own = RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG | RTE_TCP_CWR_FLAG;
+	const struct net_headers *headers = &packet->headers;
+	const uint32_t l3 = headers->l3, l4 = headers->l4;
+
+	if (!(packet->first.flags & EXO_DESC_SEGMENT))
+		return true;
+	if (guard->least - 1 >= headers->data ||
+	    (headers->v4 ? looks_at(guard, l3 + 2, 4, UINT8_MAX) ||
+	                           looks_at(guard, l3 + 10, 2, UINT8_MAX)
+	                 : looks_at(guard, l3 + 4, 2, UINT8_MAX)))
+		return false;
+	return !looks_at(guard, l4 + 4, 4, UINT8_MAX) &&
+	       (!headers->tcp ||
+	        (!looks_at(guard, l4 + 13, 1, own) && !looks_at(guard, l4 + 16, 2, UINT8_MAX)));
 }
 
 static uint32_t guard(struct net_ring *ring, const struct net_space *space, struct outgoing *packet)

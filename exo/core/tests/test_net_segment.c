@@ -371,7 +371,6 @@ static void refuses(void **state)
 	assert_int_equal(world_waiting(PORT), 0);
 }
 
-/* The port takes two segments at first: the others follow, in order, before the next packet. */
 /* A guard that looks into the payload can't be asked for each segment: one that begins otherwise
  * would leave behind one that may. */
 static void refuses_what_payload_lets_pass(void **state)
@@ -405,6 +404,53 @@ static void refuses_what_payload_lets_pass(void **state)
 	assert_int_equal(world_waiting(PORT), 1);
 }
 
+/* Nor can one that looks at what each segment has for itself: they would differ from what it let
+ * pass. Other bits beside those do no harm. */
+static void guard_looks_at_what_differs(void **state)
+{
+	static const struct {
+		bool tcp, six, may;
+		uint16_t offset;
+		uint8_t width;
+		uint32_t mask;
+	} cases[] = {
+	        {true, false, false, 14 + 2, 2, 0xffff},     /* total length */
+	        {true, false, false, 14 + 4, 2, 1},          /* identification */
+	        {true, false, false, 34 + 4, 4, 0xffffffff}, /* number */
+	        {true, false, false, 34 + 13, 1, 0x01},      /* FIN */
+	        {true, false, false, 34 + 12, 2, 0xf008},    /* data offset and PSH */
+	        {true, false, true, 34 + 13, 1, 0x16},       /* SYN, RST, ACK */
+	        {true, false, true, 34 + 12, 1, 0xf0},       /* data offset */
+	        {true, false, true, 14 + 6, 2, 0x3fff},      /* fragment */
+	        {false, false, false, 34 + 4, 2, 0xff00},    /* UDP's length */
+	        {false, true, false, 14 + 4, 2, 0xffff},     /* payload length */
+	        {false, true, true, 14 + 6, 2, 0xffff},      /* next header, hops */
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct shape shape = {.tcp = cases[i].tcp,
+		                            .six = cases[i].six,
+		                            .flags = 0x19,
+		                            .payload = 4000,
+		                            .size = 1400};
+		uint32_t length = make(&shape), value = 0;
+		struct flt_conjunction flow;
+		struct exo_cap space;
+
+		for (unsigned k = 0; k < cases[i].width; k++)
+			value = value << 8 | want[cases[i].offset + k];
+		world_any(&flow);
+		world_term(&flow, cases[i].offset, cases[i].width, cases[i].mask,
+		           value & cases[i].mask);
+		space = world_grant_ports(ALICE, EXO_RIGHT_SEND, 1 << PORT, NULL, &flow);
+		assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &ring), 0);
+		assert_int_equal(send_it(&shape, length), cases[i].may ? 0 : EXO_EPERM);
+		assert_int_equal(world_waiting(PORT), cases[i].may ? 3 : 0);
+		world_drain(PORT);
+	}
+}
+
+/* The port takes two segments at first: the others follow, in order, before the next packet. */
 static void waits_for_the_port(void **state)
 {
 	struct shape shape = {.tcp = true, .payload = 10000, .size = 1000};
@@ -499,6 +545,7 @@ int main(void)
 	        TEST(refuses_sums),
 	        TEST(refuses),
 	        TEST(refuses_what_payload_lets_pass),
+	        TEST(guard_looks_at_what_differs),
 	        TEST(waits_for_the_port),
 	        TEST(ring_ends_meanwhile),
 	        TEST(cuts_what_stays_here),

@@ -52,10 +52,13 @@ static __attribute__((noinline)) bool stay(struct core *core, struct pe *pe, uin
 
 	if (pe != core->current || core->payer != env || pe->machine.caller || env->events)
 		return false;
+	/* First of all: where others can run, the slot's end stays what it was. */
+	if (!is_running(env) || !has_core(core, pe, now) || pe->debt || pe->blocked ||
+	    now >= pe->timer)
+		return false;
 	if (!core->idle_since)
 		begin_waiting(core, pe, deadline, now);
-	if (!is_running(env) || !has_core(core, pe, now) || pe->debt || pe->blocked ||
-	    now >= pe->wait_deadline || now >= pe->timer ||
+	if (now >= pe->wait_deadline ||
 	    now - core->idle_since > SLOTS_IDLE_MAX * core_info->slot_ticks)
 		return false;
 	if (now - core->last_work >= core_info->slot_ticks / SLOTS_SPIN_PART) {

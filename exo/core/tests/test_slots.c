@@ -354,6 +354,31 @@ static unsigned brings_nothing(unsigned core)
 }
 
 /* It is left in the end, wakes as ever, and a deadline is one in place as well. */
+/* Told of the slot's end it waits, until a time that has passed: again and again. */
+static void waits_in_vain(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
+{
+	if (id != waiter)
+		return;
+	pe->regs.rip = KIT_CODE;
+	kit_pe(id)->machine.page->masked = 0;
+	pe->regs.rax = ran[id] < 100 * SLOT ? EXO_CALL_RING_WAIT : EXO_CALL_EXIT;
+	pe->regs.rdi = ran[id] < 100 * SLOT;
+	pe->regs.rsi = net_none.bell;
+}
+
+/* Others can run: their turn comes, and what is taken of it is paid for. */
+static void waiting_in_vain_wins_no_time(void **state)
+{
+	waiter = kit_child("waiter", 0, 0, 1, true, NULL);
+	other = kit_child("other", 0, 0, 1, false, NULL);
+	net_none.bell = 5;
+	extra = waits_in_vain;
+	turns(20);
+	assert_in_range(ran[other], 9 * SLOT, 12 * SLOT);
+	assert_in_range(ran[waiter], 8 * SLOT, 12 * SLOT);
+	assert_true(kit_env(waiter)->account->ticks_over > 0);
+}
+
 static void waiting_in_place_is_bounded(void **state)
 {
 	start_waiting(brings_nothing, 0);
@@ -627,6 +652,7 @@ int main(void)
 	        TEST(the_only_one_waits_in_place),
 	        TEST(others_end_waiting_in_place),
 	        TEST(another_has_its_turn),
+	        TEST(waiting_in_vain_wins_no_time),
 	        TEST(waiting_in_place_is_bounded),
 	        TEST(a_deadline_ends_waiting_in_place),
 	        TEST(a_timer_ends_waiting_in_place),

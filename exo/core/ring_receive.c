@@ -255,8 +255,8 @@ struct view {
 	const struct exo_desc *fill;
 	struct exo_desc *response;
 	uint32_t tail, head, mask, env, shorter; /* than what is exchanged, less one */
-	uint64_t number;                         /* of the page that is known, */
-	uint8_t *page;                           /* which lies here; NULL: none is */
+	uint64_t number; /* of the page that is known to be the environment's, */
+	uint8_t *page;   /* which lies here; UINT64_MAX: none is */
 };
 
 static inline struct view look_at(const struct net_ring *ring)
@@ -295,10 +295,12 @@ static inline __attribute__((always_inline)) bool put_usual(struct view *view,
 	    room > EXO_FRAME_BYTES_MAX || length > 4096 - offset)
 		return false;
 	if (address / 4096 != view->number) {
-		view->number = address / 4096;
-		view->page = know(view->env, view->number);
-		if (!view->page)
+		uint8_t *page = know(view->env, address / 4096);
+
+		if (!page)
 			return false;
+		view->page = page;
+		view->number = address / 4096;
 	}
 	copy_few(view->page + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
 	to = (uint64_t *)&view->response[view->head & view->mask];

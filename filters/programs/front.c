@@ -462,7 +462,8 @@ int front(struct xdp_md *context)
 	if (!is_segment(w, end))
 		return XDP_PASS;
 	s.peer = peer_of(w);
-	s.flags = *((__u8 *)(w + T_FLAGS) + 1);
+	/* ECE and CWR mean nothing to who agrees to no ECN (RFC 3168, 6.1.1). */
+	s.flags = *((__u8 *)(w + T_FLAGS) + 1) & ~(ECE | CWR);
 	r = record_of(s.peer);
 	state = state_for(r->peer, s.peer);
 	if ((state == FREE || state == PASSED) && s.flags != SYN)

@@ -20,6 +20,8 @@ enum {
 	RST = 4,
 	PSH = 8,
 	ACK = 16,
+	ECE = 64,
+	CWR = 128,
 	HEADER_BYTES = 20,
 };
 

@@ -244,6 +244,25 @@ static void test_port_again(void **state)
 	assert_int_equal(opened(), 1);
 }
 
+/* Who asks for ECN does without, whether new or on a port that has been used. */
+static void test_ecn(void **state)
+{
+	enum { ASKS = SYN | 0xc0 };
+	uint32_t ours;
+
+	learn();
+	say(PEER, FIRST - 1, 0, ASKS, NULL);
+	assert_int_equal(last_flags(), SYN | ACK);
+	ours = last_number(4) + 1;
+	say(PEER, FIRST, ours, ACK | PSH, SHORT);
+	assert_int_equal(last_flags(), ACK | PSH | FIN);
+	ours += answer(1)->size + 1;
+	end_by_hand(ours, AFTER);
+	say(PEER, 70000, 0, ASKS, NULL);
+	assert_int_equal(last_flags(), SYN | ACK);
+	assert_int_equal(last_number(8), 70001);
+}
+
 static void test_blind(void **state)
 {
 	uint32_t ours, sent;
@@ -388,6 +407,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_again, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_more, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_port_again, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_ecn, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_challenges, setup, teardown),
 	        cmocka_unit_test_teardown(test_handed_over, teardown),

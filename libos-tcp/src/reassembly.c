@@ -3,7 +3,7 @@
  * in bytes and by a share of the stack's pool in number. */
 #include "internal.h"
 
-enum { SHARE = 4, LEAST = 64 };
+enum { SHARE = 2, LEAST = 64 }; /* a window's worth (window.c) */
 
 static uint32_t piece_end(const struct arrival *arrival)
 {

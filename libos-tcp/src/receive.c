@@ -32,12 +32,15 @@ static void advance(struct tcp_conn *conn, uint32_t size)
 		conn->events |= TCP_EVENT_READABLE;
 }
 
-/* Small pieces must not hold a whole frame each. */
+/* Small pieces must not hold a whole frame each; none must, where places run low: the window counts
+ * them as if all were full. */
 static bool merge(struct tcp_conn *conn, const uint8_t *data, uint32_t size)
 {
+	const struct pool *places = &conn->stack->arrival_pool;
 	struct arrival *last = conn->unread_last;
 
-	if (last == NULL || size > COPY_MAX || last->tail < size ||
+	if (last == NULL || last->tail < size ||
+	    (size > COPY_MAX && places->used <= places->max / 2) ||
 	    last->seq + last->size != conn->rcv_nxt)
 		return false;
 	memcpy((uint8_t *)last->data + last->size, data, size);

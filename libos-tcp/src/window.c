@@ -5,14 +5,29 @@
  * of the receiver), and the buffer itself grows when the application reads more than it holds in a
  * round trip (dynamic right-sizing: Fisk and Feng, 2001). The window's right edge never moves back
  * (RFC 9293, 3.8.6), and small steps are not told (3.8.6.2.2).
+ *
+ * A buffer is a number only: segments lie where they came, each in a place of the stack's pool. So
+ * nobody is offered more than half of the places that are left would hold: the other half is for
+ * who was offered as much at the same time. What would find no place would be lost though it was
+ * asked for, and a peer without SACK would have to wait for its timer.
  */
 #include "internal.h"
 
-enum { LARGE_SHIFT = 15, INITIAL_SEGMENTS = 10 };
+enum {
+	LARGE_SHIFT = 15,
+	INITIAL_SEGMENTS = 10,
+	LEAST_SEGMENTS = 4, /* offered whoever holds the places: nobody is shut out by others */
+};
 
 static uint32_t log2_of(uint32_t value)
 {
 	return value == 0 ? 0 : 31 - (uint32_t)__builtin_clz(value);
+}
+
+/* Bytes that one connection may have of so many free places. */
+static uint64_t places_hold(uint32_t places, uint32_t mss)
+{
+	return (uint64_t)max_u32(places / 2, LEAST_SEGMENTS) * mss;
 }
 
 void window_initial(const struct tcp_stack *stack, const struct tcp_options *options, uint32_t mss,
@@ -25,6 +40,8 @@ void window_initial(const struct tcp_stack *stack, const struct tcp_options *opt
 
 	if (options->window_clamp != 0)
 		space = min_u32(space, options->window_clamp);
+	if (mss > 0)
+		space = (uint32_t)min_u64(space, places_hold(config->arrivals, mss));
 	if (space > mss && mss > 0)
 		space = space / mss * mss;
 	*window = min_u32(space, WINDOW_MAX);
@@ -37,14 +54,25 @@ void window_initial(const struct tcp_stack *stack, const struct tcp_options *opt
 	*scale = (uint8_t)(config->window_scaling ? min_u32(shift, SCALE_MAX) : 0);
 }
 
+static uint32_t used_space(const struct tcp_conn *conn)
+{
+	return conn->rcv_nxt - conn->rcv_read + conn->act->held;
+}
+
+/* What it holds, and what is there for it besides. */
 static uint32_t full_space(const struct tcp_conn *conn)
 {
-	return conn->rcv_buffer / 2;
+	const struct pool *places = &conn->stack->arrival_pool;
+	uint32_t used = used_space(conn), left = (places->max - places->used) / 2;
+
+	if (used == 0)
+		left = max_u32(left, LEAST_SEGMENTS);
+	return (uint32_t)min_u64(conn->rcv_buffer / 2, used + (uint64_t)left * conn->rcv_mss);
 }
 
 static void set_clamp(struct tcp_conn *conn)
 {
-	conn->window_clamp = full_space(conn);
+	conn->window_clamp = conn->rcv_buffer / 2;
 	if (conn->options.window_clamp != 0)
 		conn->window_clamp = min_u32(conn->window_clamp, conn->options.window_clamp);
 }
@@ -52,7 +80,7 @@ static void set_clamp(struct tcp_conn *conn)
 /* As in Linux, the last segment of room stays free until the buffer grows. */
 static void reserve_segment(struct tcp_conn *conn)
 {
-	uint32_t mss = conn->advertised_mss, all = full_space(conn);
+	uint32_t mss = conn->advertised_mss, all = conn->rcv_buffer / 2;
 
 	if (conn->timestamps && !conn->passive)
 		mss -= H_TIMESTAMPS;
@@ -78,7 +106,7 @@ void window_begin(struct tcp_conn *conn)
 
 uint32_t window_space(const struct tcp_conn *conn)
 {
-	uint32_t used = conn->rcv_nxt - conn->rcv_read + conn->act->held, all = full_space(conn);
+	uint32_t used = used_space(conn), all = full_space(conn);
 
 	return used < all ? all - used : 0;
 }

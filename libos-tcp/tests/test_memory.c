@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a stack takes: 100,000 idle connections in 64 MiB, and floods that find an end. */
+/* What a stack takes: 100,000 idle connections in 64 MiB, floods that find an end, and windows that
+ * promise no more than there are places for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 #include <tcp/conn.h>
@@ -17,9 +19,12 @@ struct world {
 	size_t bytes;
 	struct tcp_stack *stack;
 	struct tcp_listener *listener;
-	uint64_t random, sent, accepted;
-	uint32_t seq; /* of the last segment sent */
+	uint64_t now, random, sent, accepted;
+	uint32_t seq, ack; /* of the last segment sent */
+	uint16_t window;
 	uint8_t flags;
+	struct tcp_conn *conn; /* the last one accepted */
+	long kept;             /* buffers that the stack has */
 };
 
 static void op_output(void *context, const struct tcp_packet *packet)
@@ -28,11 +33,15 @@ static void op_output(void *context, const struct tcp_packet *packet)
 
 	world->sent++;
 	world->seq = wire_get32(packet->header + 4);
+	world->ack = wire_get32(packet->header + 8);
 	world->flags = packet->header[13];
+	world->window = wire_get16(packet->header + 14);
 }
 
 static void op_release(void *context, void *buffer)
 {
+	((struct world *)context)->kept--;
+	free(buffer);
 }
 
 static uint64_t op_random(void *context)
@@ -50,8 +59,9 @@ static uint32_t op_path(void *context, const struct udp_ip *remote, struct udp_i
 static void on_accept(struct tcp_listener *listener)
 {
 	struct world *world = tcp_listener_context(listener);
+	struct tcp_conn *conn;
 
-	while (tcp_accept(listener, NULL, NULL) != NULL)
+	for (; (conn = tcp_accept(listener, NULL, NULL)) != NULL; world->conn = conn)
 		world->accepted++;
 }
 
@@ -60,10 +70,11 @@ static void open_world(struct world *world, const struct tcp_config *config)
 	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
 	struct udp_endpoint local = {.port = PORT};
 
-	*world = (struct world){.random = 3, .bytes = tcp_stack_bytes(config)};
+	*world = (struct world){.now = 1000000, .random = 3, .bytes = tcp_stack_bytes(config)};
 	world->memory = aligned_alloc(64, world->bytes);
 	assert_non_null(world->memory);
-	world->stack = tcp_stack_create(world->memory, world->bytes, config, &ops, world, 1000000);
+	world->stack =
+	        tcp_stack_create(world->memory, world->bytes, config, &ops, world, world->now);
 	assert_non_null(world->stack);
 	assert_int_equal(
 	        tcp_listen(world->stack, &local, 8, NULL, on_accept, world, &world->listener), 0);
@@ -168,6 +179,144 @@ static void resets_are_limited(void **state)
 	close_world(&world);
 }
 
+/* ---- Windows ---- */
+
+enum { PLACES = 64, FULL = 1460, ROOM = 2048 };
+
+/* A client that sends as much as it may. */
+struct sender {
+	uint32_t n, ack, next, end; /* end: of the window */
+	struct tcp_conn *conn;
+};
+
+static void note_window(struct sender *sender, const struct world *world)
+{
+	assert_int_equal(world->flags, 0x10);
+	assert_true((int32_t)(world->ack + world->window - sender->end) >= 0); /* never back */
+	sender->end = world->ack + world->window;
+}
+
+/* A stack of few places, and of more memory for each connection than they would hold. */
+static void open_crowded(struct world *world)
+{
+	struct tcp_config config = tcp_config_default();
+
+	config.arrivals = PLACES;
+	config.receive_buffer = config.receive_buffer_max = 4 << 20;
+	open_world(world, &config);
+}
+
+static void open_sender(struct world *world, struct sender *sender, uint32_t n)
+{
+	*sender = (struct sender){.n = n, .next = 1001};
+	give(world, n, 2, 1000, 0);
+	assert_int_equal(world->flags, 0x12);
+	sender->end = 1001 + world->window;
+	sender->ack = world->seq + 1;
+	give(world, n, 0x10, 1001, sender->ack);
+	sender->conn = world->conn;
+}
+
+/* One segment of it; false: the window has no room. */
+static bool send_one(struct world *world, struct sender *sender, uint32_t size)
+{
+	uint8_t *bytes;
+	struct tcp_arrival arrival = {.src = udp_ip4(0x0a000000 + (sender->n >> 8)),
+	                              .dst = udp_ip4(0xc0000201),
+	                              .size = 20 + size,
+	                              .tail = ROOM - 20 - size,
+	                              .checksum_ok = true};
+	uint64_t sent = world->sent;
+
+	if ((int32_t)(sender->end - sender->next) < (int32_t)size)
+		return false;
+	bytes = calloc(1, ROOM);
+	assert_non_null(bytes);
+	arrival.segment = arrival.buffer = bytes;
+	wire_put16(bytes, (uint16_t)(1024 + (sender->n & 255)));
+	wire_put16(bytes + 2, PORT);
+	wire_put32(bytes + 4, sender->next);
+	wire_put32(bytes + 8, sender->ack);
+	bytes[12] = 0x50;
+	bytes[13] = 0x10;
+	wire_put16(bytes + 14, 1000);
+	memset(bytes + 20, (int)(sender->next % 251), size);
+	sender->next += size;
+	if (tcp_stack_input(world->stack, &arrival))
+		world->kept++;
+	else
+		free(bytes);
+	if (world->sent > sent)
+		note_window(sender, world);
+	return true;
+}
+
+/* Sends until the window is shut, and stays so. → segments. */
+static unsigned send_all(struct world *world, struct sender *sender, uint32_t size)
+{
+	uint64_t sent;
+	unsigned n = 0;
+
+	do {
+		while (send_one(world, sender, size))
+			n++;
+		sent = world->sent;
+		tcp_stack_clock(world->stack, world->now += 1000000000); /* a delayed ACK */
+		(void)tcp_stack_run(world->stack);
+		if (world->sent > sent)
+			note_window(sender, world);
+	} while (world->sent > sent);
+	return n;
+}
+
+/* What was asked for finds its place, though nobody reads; reading opens the window again. */
+static void windows_promise_no_more_than_there_is_room_for(void **state)
+{
+	static const uint32_t sizes[] = {FULL, 1000, 700, 400, 100};
+
+	for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct world world;
+		struct sender sender;
+		uint32_t unread;
+
+		open_crowded(&world);
+		open_sender(&world, &sender, 300);
+		assert_true(send_all(&world, &sender, sizes[i]) >= PLACES / 2);
+		unread = tcp_unread(sender.conn);
+		assert_int_equal(unread, sender.next - 1001);
+		assert_true(unread >= (PLACES / 2) * sizes[i]);
+		assert_true(world.kept <= PLACES);
+		tcp_consume(sender.conn, unread);
+		note_window(&sender, &world);
+		assert_int_equal(world.kept, 0);
+		assert_true(send_all(&world, &sender, sizes[i]) >= PLACES / 2);
+		assert_int_equal(tcp_unread(sender.conn), sender.next - 1001 - unread);
+		assert_int_equal(tcp_stack_counters(world.stack)->drop_memory, 0);
+		close_world(&world);
+	}
+}
+
+/* Who holds the places shuts nobody else's window. */
+static void others_windows_stay_open(void **state)
+{
+	struct world world;
+	struct sender greedy, modest;
+
+	open_crowded(&world);
+	open_sender(&world, &greedy, 300);
+	open_sender(&world, &modest, 301);
+	send_all(&world, &greedy, FULL);
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_true(send_one(&world, &modest, FULL));
+		tcp_consume(modest.conn, FULL);
+		if (world.ack == modest.next)
+			note_window(&modest, &world);
+	}
+	assert_int_equal(tcp_unread(greedy.conn), greedy.next - 1001);
+	assert_int_equal(tcp_stack_counters(world.stack)->drop_memory, 0);
+	close_world(&world);
+}
+
 static void configurations_are_checked(void **state)
 {
 	struct tcp_config config = tcp_config_default();
@@ -189,6 +338,8 @@ int main(void)
 	        cmocka_unit_test(hundred_thousand_idle_connections),
 	        cmocka_unit_test(floods_leave_room_for_the_honest),
 	        cmocka_unit_test(resets_are_limited),
+	        cmocka_unit_test(windows_promise_no_more_than_there_is_room_for),
+	        cmocka_unit_test(others_windows_stay_open),
 	        cmocka_unit_test(configurations_are_checked),
 	};
 

@@ -79,7 +79,8 @@ struct tcp_config {
 	uint32_t listeners;
 	uint32_t chunks;   /* buffers queued by tcp_send, all connections together */
 	uint32_t records;  /* segments (with segmentation offload: bursts) sent, not acknowledged */
-	uint32_t arrivals; /* received segments held for reading or reassembly */
+	uint32_t arrivals; /* received segments held for reading or reassembly; windows promise
+	                      half of what is left, whatever receive buffers say */
 	uint32_t actives;  /* connections that have something in flight or out of order */
 	uint32_t blocks;   /* for tcp_send_copy; may be 0 */
 	uint32_t block_bytes; /* of each: from 64 to 65,536, a multiple of 8 */

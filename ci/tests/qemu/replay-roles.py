@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 600
-# alone: a trace from a web server waits for lost packets, again and again beside many others
+# timeout: 400
 """The replay engine on a machine of its own: it reflects what this computer sends, and it sends a trace
 from its payload, from a disk and from a web server, longer than its memory too; what arrives is compared
 frame by frame."""
@@ -37,7 +36,7 @@ def make_trace(path):
 
 
 def run(*words):
-    result = subprocess.run([RUN, "replay", *words], capture_output=True, text=True, timeout=300,
+    result = subprocess.run([RUN, "replay", *words], capture_output=True, text=True, timeout=150,
                             stdin=subprocess.DEVNULL)
     assert result.returncode == 0, f"status {result.returncode}: {result.stdout[-500:]}{result.stderr[-2000:]}"
     return json.loads(result.stdout)

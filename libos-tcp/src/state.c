@@ -127,8 +127,8 @@ static void syn_sent_input(struct tcp_conn *conn, struct segment *segment)
 		conn->stack->count.drop_ack++;
 		transmit_refusal(conn->stack, segment);
 		/* The peer has an old connection, which our reset ends: SYN is worth another try.
-		 */
-		if (conn->retransmits == 0)
+		 * Who goes on saying so, and may be anybody, does not put that off. */
+		if (conn->retransmits == 0 && conn->rtx_at > conn->stack->now + SYN_AGAIN_NS)
 			rtx_set(conn, RTX_TIMEOUT, conn->stack->now + SYN_AGAIN_NS);
 		return;
 	}

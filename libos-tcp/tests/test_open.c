@@ -59,6 +59,10 @@ static void refused_and_unacceptable(void **state)
 	SCRIPT("+0 connect", "+0 > S 0:0(0)", "+.1 < S. 0:0(0) ack 7 win 100", "+0 > R 7:7(0)",
 	       "+0 state SYN_SENT", "+.004 > S 0:0(0)", "+.1 < S. 0:0(0) ack 1 win 100 <mss 500>",
 	       "+0 > . 1:1(0) ack 1");
+	/* Once, and at its time, however often that is said. */
+	SCRIPT("+0 connect", "+0 > S 0:0(0)", "+.1 < . 0:0(0) ack 7 win 100", "+0 > R 7:7(0)",
+	       "+.003 < . 0:0(0) ack 7 win 100", "+0 > R 7:7(0)", "+.001 > S 0:0(0)",
+	       "+.003 < . 0:0(0) ack 7 win 100", "+0 > R 7:7(0)", "+1.997 > S 0:0(0)");
 }
 
 static void scanners_are_answered_as_by_others(void **state)

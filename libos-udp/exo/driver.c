@@ -520,8 +520,7 @@ static __attribute__((noinline)) struct udp_buffer *take_part(struct udp_exo *dr
 		merged->interface =
 		        interface_of(driver, desc->port, driver->tagged ? driver_untag(buffer) : 0);
 	buffer->interface = merged->interface;
-	if (first ? merged_begin(merged, buffer, desc->flags)
-	          : merged_go_on(merged, buffer, desc->flags))
+	if (first ? merged_begin(merged, buffer, desc->flags) : merged_go_on(merged, buffer))
 		return buffer;
 	give(driver, (uint32_t)desc->cookie);
 	return NULL;

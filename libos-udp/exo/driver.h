@@ -9,7 +9,7 @@ extern const struct udp_ops driver_ops;
 /* The first part of a packet in several buffers, and the next: makes it a segment of its own.
  * false: it is none. */
 bool merged_begin(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags);
-bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags);
+bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer);
 /* Puts the interface's tag behind the addresses. false: there is no room. */
 bool driver_tag(const struct udp_exo *driver, struct udp_buffer *buffer);
 /* Takes a tag away. → its VLAN; 0: there is none, or it tells a priority alone. */

@@ -5,8 +5,9 @@
  * nothing copied but them. FIN and PSH go with the last part, CWR with the first (as in RFC 9293,
  * 3.7, and RFC 3168, 6.1.2, a sender of such segments would have them).
  *
- * Only what hardware has found to be right is taken apart: there is no checksum of the parts. A
- * packet that was cut loses its end, which its sender sends again.
+ * Only what hardware has found to be right is taken apart: there is no checksum of the parts. What
+ * lies behind the packet that IP's length tells of is none of it. A packet that was cut loses its
+ * end, which its sender sends again.
  */
 #include <udp/checksum.h>
 #include <udp/wire.h>
@@ -59,14 +60,32 @@ static void tell_part(const struct udp_exo_merged *merged, uint8_t *frame, uint3
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 }
 
-static void give_part(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags)
+/* false: there is nothing of the packet in it. */
+static bool give_part(struct udp_exo_merged *merged, struct udp_buffer *buffer)
 {
 	uint32_t size = buffer->size - merged->header;
 
+	if (size > merged->left)
+		size = merged->left;
+	if (size == 0)
+		return false;
+	buffer->size = merged->header + size;
+	merged->left -= size;
 	/* Of one that was cut nobody has seen the end. */
-	tell_part(merged, buffer->data, size, (flags & (EXO_DESC_MORE | EXO_DESC_CUT)) != 0);
+	tell_part(merged, buffer->data, size, merged->left > 0);
 	merged->done += size;
 	buffer->flags = (buffer->flags & UDP_BUFFER_LOCAL) | UDP_BUFFER_L3_OK | UDP_BUFFER_L4_OK;
+	return true;
+}
+
+/* Where the packet ends by its IP header. */
+static uint32_t end_of(const uint8_t *frame)
+{
+	const uint8_t *ip = frame + ETH_SIZE;
+
+	return wire_get16(frame + ETH_TYPE) == ETHERTYPE_IP6
+	               ? ETH_SIZE + IP6_SIZE + wire_get16(ip + IP6_LENGTH)
+	               : ETH_SIZE + wire_get16(ip + IP4_LENGTH);
 }
 
 bool merged_begin(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags)
@@ -77,24 +96,25 @@ bool merged_begin(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint
 
 	if (l4 != 0 && buffer->size >= l4 + TCP_SIZE)
 		header = l4 + (buffer->data[l4 + TCP_OFFSET] >> 4) * 4u;
-	if (header < l4 + TCP_SIZE || header > sizeof merged->bytes || header >= buffer->size) {
+	if (header < l4 + TCP_SIZE || header > sizeof merged->bytes || header > buffer->size ||
+	    header >= end_of(buffer->data)) {
 		merged->lost++;
 		return false;
 	}
 	merged->header = (uint8_t)header;
 	merged->l4 = (uint8_t)l4;
 	merged->done = 0;
+	merged->left = end_of(buffer->data) - header;
 	memcpy(merged->bytes, buffer->data, header);
-	give_part(merged, buffer, flags);
-	return true;
+	return give_part(merged, buffer);
 }
 
-bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint16_t flags)
+bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer)
 {
-	if (merged->header == 0 || buffer->size == 0 ||
-	    udp_buffer_push(buffer, merged->header) == NULL)
+	if (merged->header == 0 || udp_buffer_push(buffer, merged->header) == NULL) {
+		merged->header = 0; /* what comes behind it has no place */
 		return false;
+	}
 	memcpy(buffer->data, merged->bytes, merged->header);
-	give_part(merged, buffer, flags);
-	return true;
+	return give_part(merged, buffer);
 }

@@ -429,10 +429,17 @@ static uint64_t run_nothing(void *context, uint64_t now)
 	return UINT64_MAX;
 }
 
+static void begin_merged(void)
+{
+	static const struct udp_transport transport = {.input = take_segment, .run = run_nothing};
+
+	skip_announcement();
+	assert_int_equal(udp_transport_set(driver.stack, PROTOCOL_TCP, &transport, NULL), 0);
+}
+
 /* A frame with all of `size` bytes of payload. → its length. */
 static uint32_t merged_frame(uint8_t *frame, uint32_t size)
 {
-	static const struct udp_transport transport = {.input = take_segment, .run = run_nothing};
 	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_TCP};
 	static uint8_t packet[TCP_SIZE + MERGED];
 
@@ -444,8 +451,6 @@ static uint32_t merged_frame(uint8_t *frame, uint32_t size)
 	packet[13] = TCP_ACK | TCP_PSH | TCP_FIN | TCP_CWR;
 	for (uint32_t i = 0; i < size; i++)
 		packet[TCP_SIZE + i] = (uint8_t)(i * 7 + i / 256);
-	skip_announcement();
-	assert_int_equal(udp_transport_set(driver.stack, PROTOCOL_TCP, &transport, NULL), 0);
 	n_arrived = n_segments = 0;
 	return bench_ip4(frame, &ip, packet, TCP_SIZE + size);
 }
@@ -473,6 +478,7 @@ static void merged_segments_are_taken_apart(void **state)
 	uint8_t frame[MERGED + 100];
 	uint32_t size = merged_frame(frame, MERGED);
 
+	begin_merged();
 	deliver_parts(frame, size, EXO_DESC_L4_SUM_OK);
 	assert_int_equal(n_segments, 3);
 	assert_int_equal(n_arrived, MERGED);
@@ -490,6 +496,27 @@ static void merged_segments_are_taken_apart(void **state)
 	assert_int_equal(arrived_flags[2], TCP_ACK);
 }
 
+/* What lies behind the packet is not of it, in its last buffer or in one behind. */
+static void trailers_are_no_payload(void **state)
+{
+	enum { ROOM = UDP_EXO_BUFFER_BYTES - UDP_HEADROOM, HEADS = ETH_SIZE + IP4_SIZE + TCP_SIZE };
+	static const uint32_t sizes[] = {2 * ROOM - HEADS, 2 * ROOM - HEADS - 20, MERGED};
+	uint8_t frame[MERGED + 200];
+
+	begin_merged();
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t size = merged_frame(frame, sizes[i]);
+
+		memset(frame + size, 0xee, 60);
+		deliver_parts(frame, size + 60, EXO_DESC_L4_SUM_OK);
+		assert_int_equal(n_arrived, sizes[i]);
+		assert_memory_equal(arrived, frame + HEADS, sizes[i]);
+		assert_int_equal(n_segments, i < 2 ? 2 : 3);
+		assert_int_equal(arrived_flags[n_segments - 1], TCP_ACK | TCP_PSH | TCP_FIN);
+		assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+	}
+}
+
 /* A packet in several buffers that can't be taken apart is dropped whole, and no part of it is
  * taken for a packet. */
 static void other_long_packets_are_lost(void **state)
@@ -497,6 +524,7 @@ static void other_long_packets_are_lost(void **state)
 	uint8_t frame[MERGED + 100], *ip = frame + ETH_SIZE;
 	uint32_t size = merged_frame(frame, MERGED), inner;
 
+	begin_merged();
 	/* What begins with a frame of its own in the second buffer. */
 	inner = question(frame + UDP_EXO_BUFFER_BYTES - UDP_HEADROOM);
 	deliver_parts(frame, UDP_EXO_BUFFER_BYTES - UDP_HEADROOM + inner, 0); /* not checked */
@@ -627,6 +655,7 @@ int main(void)
 	        T(pieces_go_out_from_where_they_lie),
 	        T(pieces_that_cannot_go_are_done_with),
 	        T(merged_segments_are_taken_apart),
+	        T(trailers_are_no_payload),
 	        T(other_long_packets_are_lost),
 	        T(needless_acknowledgements_are_left_out),
 	        T(a_queue_s_buffers_go_back_to_it),

@@ -45,7 +45,7 @@ struct udp_exo_merged {
 	uint8_t interface;           /* where it came from */
 	uint8_t l4;                  /* where TCP's header lies */
 	uint8_t header;              /* bytes of all headers; 0: the packet can't be taken apart */
-	uint32_t done;               /* bytes of payload in the parts before */
+	uint32_t done, left;         /* bytes of payload in the parts before; yet to come */
 	uint64_t lost;               /* packets that could not be taken apart */
 	uint8_t bytes[UDP_HEADROOM]; /* its headers */
 };

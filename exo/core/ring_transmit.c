@@ -188,11 +188,12 @@ static void discard(struct outgoing *packet)
 	packet->mbuf = NULL;
 }
 
-/* Completes packet->mbuf, of which `copy` bytes are there. What stays on this machine is copied
- * whole: filters judge all of it. */
+/* Completes packet->mbuf, of which `copy` bytes are there: a header, which stays what was looked
+ * at. What stays on this machine is copied whole: filters judge all of it. */
 static uint32_t fill_rest(const struct net_ring *ring, const struct exo_desc desc[],
                           struct outgoing *packet, uint32_t copy, struct net_ticket *ticket)
 {
+	uint8_t header[NET_HEADER_BYTES];
 	uint32_t status = EXO_E2BIG;
 
 	if (copy == packet->length)
@@ -201,8 +202,12 @@ static uint32_t fill_rest(const struct net_ring *ring, const struct exo_desc des
 		status = attach(ring, desc, packet, ticket);
 	if (status != EXO_E2BIG)
 		return status;
+	memcpy(header, rte_pktmbuf_mtod(packet->mbuf, uint8_t *), copy);
 	discard(packet);
-	return fill(ring, desc, packet, packet->length);
+	status = fill(ring, desc, packet, packet->length);
+	if (!status)
+		memcpy(rte_pktmbuf_mtod(packet->mbuf, uint8_t *), header, copy);
+	return status;
 }
 
 /* A packet as it is. */

@@ -223,8 +223,10 @@ static int old_ack(struct tcp_conn *conn, const struct segment *segment, struct 
 {
 	enum recovery_send send = SEND_NONE;
 
-	/* RFC 5961, 5.2; and nobody acknowledges what was never sent. */
-	if (conn->snd_una - segment->ack > min_u64(conn->snd_max_wnd, conn->bytes_acked + 1)) {
+	/* RFC 5961, 5.2; and nobody acknowledges what was never sent (a SYN was, by who connects).
+	 */
+	if (conn->snd_una - segment->ack >
+	    min_u64(conn->snd_max_wnd, conn->bytes_acked + !conn->passive)) {
 		conn->stack->count.drop_ack++;
 		if (challenge)
 			transmit_challenge(conn);
@@ -287,7 +289,6 @@ static void take_plain(struct tcp_conn *conn, const struct segment *segment)
 	conn->snd_wl1 = segment->seq;
 	conn->snd_wnd = window;
 	conn->snd_max_wnd = max_u32(conn->snd_max_wnd, window);
-	conn->answering = 1;
 	advance(conn, segment->ack);
 	conn->delivered += n;
 	conn->packets_out = 0;
@@ -313,6 +314,7 @@ int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challen
 {
 	struct ack ack;
 
+	conn->answering = 1;
 	if (likely(is_plain(conn, segment))) {
 		take_plain(conn, segment);
 		conn->probes = 0;
@@ -332,10 +334,8 @@ int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challen
 	if (segment->ack != conn->snd_una)
 		ack.flags |= A_ADVANCED;
 	update_window(conn, segment, &ack);
-	if (ack.flags & A_ADVANCED) {
-		conn->answering = 1;
+	if (ack.flags & A_ADVANCED)
 		advance(conn, segment->ack);
-	}
 	if (unlikely(conn->sack && segment->options.n_sacks > 0 && conn->packets_out > 0))
 		sack_input(conn, segment, &ack);
 	if (unlikely(conn->ecn && (segment->flags & (F_ECE | F_SYN)) == F_ECE)) {

@@ -135,7 +135,7 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->rtt_variance_us = conn->rtt_seen ? conn->deviation_4 >> 2
 	                                       : conn->stack->config.rto_initial_ms * 1000 / 4;
 	info->rtt_min_us = conn->min_rtt_us;
-	info->send_mss = conn->mss;
+	info->send_mss = output_limit(conn);
 	info->path_mtu = conn->path_mtu;
 	info->send_scale = conn->snd_scale;
 	info->send_window = conn->snd_wnd;

@@ -127,8 +127,10 @@ static void fast_path(struct tcp_conn *conn, struct segment *segment)
 	} else {
 		conn->last_ack_ms = conn->stack->ms;
 	}
-	if (segment->flags & F_FIN)
+	if (segment->flags & F_FIN) {
 		receive_fin(conn);
+		conn->answering = 1;
+	}
 	if (segment->size == 0)
 		return;
 	if (!receive_append(conn, segment, 0)) {

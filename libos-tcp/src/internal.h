@@ -132,6 +132,9 @@ void transmit_challenge(struct tcp_conn *conn);
 
 /* ---- output.c ---- */
 
+/* Payload bytes of a segment at most: a small window is not filled at once (RFC 9293, 3.8.6.2.1,
+ * (3)). */
+uint32_t output_limit(const struct tcp_conn *conn);
 /* Sends what may be sent of what was never sent; arms timers. */
 void output_push(struct tcp_conn *conn);
 /* The next segment of new data, whatever the congestion window and Nagle's algorithm say. false:
@@ -144,7 +147,9 @@ void output_set_mtu(struct tcp_conn *conn, uint32_t mtu);
 
 /* ---- retransmit.c ---- */
 
-/* Sends one record again. false: it could not. */
+/* Sends one record again, because it is lost; or only as a probe, which counts for nothing as long
+ * as nobody knows. false: it could not. */
+bool retransmit_probe(struct tcp_conn *conn, struct record *record);
 bool retransmit_record(struct tcp_conn *conn, struct record *record);
 /* Sends again what is marked lost, as far as the congestion window goes. */
 void retransmit_lost(struct tcp_conn *conn);

@@ -419,7 +419,8 @@ void listen_syn(struct tcp_listener *listener, struct segment *segment, const st
 	transmit_refusal(stack, segment);
 }
 
-static void bare_answer(struct tcp_stack *stack, struct request *request)
+/* Data can't go round for ever: only what brings none is answered seldom. */
+static void bare_answer(struct tcp_stack *stack, struct request *request, bool data)
 {
 	struct bare_ack bare = {
 	        .at = &request->at,
@@ -432,9 +433,11 @@ static void bare_answer(struct tcp_stack *stack, struct request *request)
 	        .route = request->route,
 	};
 
-	if (request->challenge_ms != 0 && since_ms(stack, request->challenge_ms) < OOW_INTERVAL_MS)
+	if (!data && request->challenge_ms != 0 &&
+	    since_ms(stack, request->challenge_ms) < OOW_INTERVAL_MS)
 		return;
-	request->challenge_ms = stack->ms | 1;
+	if (!data)
+		request->challenge_ms = stack->ms | 1;
 	transmit_bare(stack, &bare);
 }
 
@@ -452,7 +455,7 @@ static void request_reset(struct request *request, const struct segment *segment
 		stack->count.resets_in++;
 		listen_forget(request);
 	} else {
-		bare_answer(stack, request);
+		bare_answer(stack, request, false);
 	}
 }
 
@@ -493,7 +496,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 	if (old || !request_in_window(request, segment)) {
 		stack->count.drop_sequence++;
 		if (!(segment->flags & F_RST))
-			bare_answer(stack, request);
+			bare_answer(stack, request, segment->size > 0 && !(segment->flags & F_SYN));
 		return;
 	}
 	if (segment->flags & F_RST) {
@@ -501,7 +504,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		return;
 	}
 	if (segment->flags & F_SYN) {
-		bare_answer(stack, request);
+		bare_answer(stack, request, false);
 		return;
 	}
 	if (!(segment->flags & F_ACK)) {

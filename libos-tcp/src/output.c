@@ -12,8 +12,7 @@ enum { MSS_FLOOR = 68 };
  * looks at its clock now and then, not all the time. */
 #define PACE_CREDIT_NS (2 * NS_PER_MS)
 
-/* A small window is not filled at once by one segment (RFC 9293, 3.8.6.2.1, (3)). */
-static uint32_t segment_limit(const struct tcp_conn *conn)
+uint32_t output_limit(const struct tcp_conn *conn)
 {
 	uint32_t cutoff = conn->snd_max_wnd;
 
@@ -35,11 +34,31 @@ static bool nagle_allows(const struct tcp_conn *conn)
 	       !(seq_gt(conn->snd_small, conn->snd_una) && seq_le(conn->snd_small, conn->snd_nxt));
 }
 
+/* What selective acknowledgements take of each segment while there are any to tell. */
+static uint32_t sack_share(const struct tcp_conn *conn)
+{
+	enum { OPTIONS_MOST = 40, HEAD = 4, BLOCK = 8 };
+	uint32_t n = conn->sack ? conn->n_sacks + (uint32_t)conn->dsack : 0;
+
+	if (likely(n == 0))
+		return 0;
+	return HEAD +
+	       BLOCK * min_u32(n, (OPTIONS_MOST + H_SIZE - conn->header_size - HEAD) / BLOCK);
+}
+
+/* Payload bytes of a full segment, now. */
+static uint32_t segment_now(const struct tcp_conn *conn)
+{
+	uint32_t limit = output_limit(conn), share = sack_share(conn);
+
+	return limit > share + MSS_FLOOR ? limit - share : min_u32(limit, MSS_FLOOR);
+}
+
 /* Payload bytes of the next segment or burst; -1: nothing may leave. 0: FIN alone. */
 static int64_t next_size(struct tcp_conn *conn, uint32_t quota)
 {
 	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
-	uint32_t left = unsent(conn), mss = segment_limit(conn), most, size;
+	uint32_t left = unsent(conn), mss = segment_now(conn), most, size;
 
 	if (window <= 0)
 		return -1;
@@ -48,6 +67,8 @@ static int64_t next_size(struct tcp_conn *conn, uint32_t quota)
 	if ((uint32_t)window < min_u32(left, mss))
 		return -1;
 	most = max_u32(conn->stack->config.segment_max / mss, 1);
+	if (mss != conn->mss) /* a burst would be cut elsewhere */
+		most = 1;
 	size = min_u32(min_u32(left, (uint32_t)window), min_u32(most, quota) * mss);
 	size = chunks_bound(conn, conn->snd_nxt, size);
 	if (size % mss == 0)
@@ -86,7 +107,7 @@ static bool put_piece(struct tcp_conn *conn, uint32_t size, bool *arm)
 	bool fin = conn->fin_queued && conn->snd_nxt + size == conn->snd_end &&
 	           seq_lt(conn->snd_nxt + size, window_end(conn));
 	uint32_t end = conn->snd_nxt + size + fin;
-	uint32_t prior = conn->packets_out;
+	uint32_t prior = conn->packets_out, whole = segment_now(conn);
 	struct record *record;
 	uint8_t flags = fin ? R_FIN : 0;
 
@@ -102,11 +123,12 @@ static bool put_piece(struct tcp_conn *conn, uint32_t size, bool *arm)
 	record_time_append(conn, record);
 	transmit_record(conn, record, size);
 	conn->snd_nxt = end;
-	if (size % conn->mss != 0)
+	if (size % whole != 0)
 		conn->snd_small = end;
 	conn->fin_sent |= fin;
 	conn->stack->count.bytes_out += size;
-	data_sent(conn);
+	if (size > 0)
+		data_sent(conn);
 	pace(conn, size);
 	if (conn->recovery == TCP_RECOVERY_CWR || conn->recovery == TCP_RECOVERY_RECOVERY)
 		conn->act->prr_out += record->segments;

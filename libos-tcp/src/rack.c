@@ -169,7 +169,7 @@ static bool probe_last(struct tcp_conn *conn)
 			return false;
 		last = conn->act->records_last;
 	}
-	return retransmit_record(conn, last);
+	return retransmit_probe(conn, last);
 }
 
 void tlp_timer(struct tcp_conn *conn)

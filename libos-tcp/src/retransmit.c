@@ -25,7 +25,7 @@ static bool fit(struct tcp_conn *conn, struct record *record, uint32_t *most)
 	return true;
 }
 
-bool retransmit_record(struct tcp_conn *conn, struct record *record)
+bool retransmit_probe(struct tcp_conn *conn, struct record *record)
 {
 	struct tcp_stack *stack = conn->stack;
 	uint32_t size, most;
@@ -33,13 +33,7 @@ bool retransmit_record(struct tcp_conn *conn, struct record *record)
 	if (!fit(conn, record, &most))
 		return false;
 	size = min_u32(record->end - record->seq - !!(record->flags & R_FIN), most);
-	if (conn->retrans_ms == 0) {
-		conn->retrans_ms = stack->ms | 1;
-		conn->act->retrans_ts = timestamp_now(stack, conn->ts_offset);
-	}
-	if (!(record->flags & R_RETRANS))
-		conn->act->retrans_out += record->segments;
-	record->flags |= R_RETRANS | R_EVER;
+	record->flags |= R_EVER;
 	if (record->tries < 255)
 		record->tries++;
 	record->sent_us = stack->us;
@@ -47,13 +41,27 @@ bool retransmit_record(struct tcp_conn *conn, struct record *record)
 	record_time_remove(conn, record);
 	record_time_append(conn, record);
 	transmit_record(conn, record, most);
-	if (conn->act->undo_retrans < 0)
-		conn->act->undo_retrans = 0;
-	conn->act->undo_retrans += record->segments;
 	conn->total_retrans += record->segments;
 	conn->bytes_retrans += size;
 	conn->last_sent_ms = stack->ms;
 	stack->count.retransmits += record->segments;
+	return true;
+}
+
+bool retransmit_record(struct tcp_conn *conn, struct record *record)
+{
+	if (!retransmit_probe(conn, record))
+		return false;
+	if (conn->retrans_ms == 0) {
+		conn->retrans_ms = conn->stack->ms | 1;
+		conn->act->retrans_ts = timestamp_now(conn->stack, conn->ts_offset);
+	}
+	if (!(record->flags & R_RETRANS))
+		conn->act->retrans_out += record->segments;
+	record->flags |= R_RETRANS;
+	if (conn->act->undo_retrans < 0)
+		conn->act->undo_retrans = 0;
+	conn->act->undo_retrans += record->segments;
 	return true;
 }
 

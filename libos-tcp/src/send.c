@@ -383,7 +383,8 @@ uint32_t chunks_bound(struct tcp_conn *conn, uint32_t seq, uint32_t size)
 
 bool chunks_held_back(const struct tcp_conn *conn)
 {
-	/* "More follows" holds until an acknowledgement asks for what there is; a cork holds on. */
+	/* "More follows" holds until the peer says anything but more of its data; a cork holds on.
+	 */
 	return conn->options.cork || (!conn->answering && conn->chunks_last != NULL &&
 	                              !(conn->chunks_last->flags & CHUNK_PUSH));
 }

@@ -286,7 +286,10 @@ static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
 	}
 	conn->snd_una = conn->iss + 1;
 	conn->snd_wnd = segment->window << conn->snd_scale;
-	conn->snd_max_wnd = max_u32(conn->snd_max_wnd, conn->snd_wnd);
+	/* What SYN said counts only where something may have been sent by it. */
+	conn->snd_max_wnd = conn->passive && !conn->fast
+	                            ? conn->snd_wnd
+	                            : max_u32(conn->snd_max_wnd, conn->snd_wnd);
 	conn->snd_wl1 = segment->seq;
 	if (conn->retransmits == 0 && !conn->rtt_seen)
 		rtt_sample(conn, conn->stack->us - conn->syn_us);
@@ -348,18 +351,19 @@ static void ecn_input(struct tcp_conn *conn, const struct segment *segment)
 }
 
 /* Data for somebody who will not read it (RFC 9293, 3.6.1: CLOSE with data to come; RFC 1122,
- * 4.2.2.13). The segment itself is answered, as if there were no connection any more. */
+ * 4.2.2.13), or a segment that goes on behind the peer's own FIN. The segment itself is answered,
+ * as if there were no connection any more. */
 static bool data_for_nobody(struct tcp_conn *conn, const struct segment *segment)
 {
-	bool gone = !conn->owned && !conn->waiting;
+	bool gone = !conn->owned && !conn->waiting, ended = conn->fin_received;
 
-	if (segment->size == 0 || conn->fin_received ||
-	    !(gone || (conn->refuses && conn->fin_sent)) ||
-	    seq_le(segment_end(segment), conn->rcv_nxt))
+	if (segment->size == 0 || seq_le(segment->seq + segment->size, conn->rcv_nxt) ||
+	    (ended ? seq_ge(segment->seq, conn->rcv_nxt)
+	           : !(gone || (conn->refuses && conn->fin_sent))))
 		return false;
 	conn->stack->count.aborted_data++;
 	transmit_refusal(conn->stack, segment);
-	conn_end(conn, gone ? TCP_CAUSE_ABORTED : TCP_CAUSE_RESET);
+	conn_end(conn, gone && !ended ? TCP_CAUSE_ABORTED : TCP_CAUSE_RESET);
 	return true;
 }
 

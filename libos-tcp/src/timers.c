@@ -150,6 +150,9 @@ static void timeout(struct tcp_conn *conn)
 	if (conn->retransmits < 255)
 		conn->retransmits++;
 	(void)retransmit_record(conn, conn->act->records);
+	/* Patience begins with what was first sent again. */
+	if (conn->retrans_ms != 0)
+		conn->stuck_ms = conn->retrans_ms;
 	double_rto(conn);
 	rtx_set(conn, RTX_TIMEOUT, conn->stack->now + backed_off(conn));
 }

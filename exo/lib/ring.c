@@ -117,26 +117,7 @@ uint32_t exo_ring_get(struct exo_ring *ring, struct exo_desc *desc, uint32_t n)
 	return n;
 }
 
-bool exo_ring_ready(const struct exo_ring *ring)
-{
-	return __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE) != ring->response_tail;
-}
-
-/* Whether the core that polls the ring looks at it by itself. */
-static bool is_watched(const struct exo_ring *ring)
-{
-	/* The head is in memory before the kernel's word is read, or both would wait: watch.c. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&ring->request->watched, __ATOMIC_RELAXED) != 0;
-}
-
 int exo_ring_doorbell(const struct exo_ring *ring)
 {
-	return is_watched(ring) ? 0 : exo_doorbell(ring->cap.first);
-}
-
-int64_t exo_ring_wait(const struct exo_ring *ring, uint64_t deadline)
-{
-	return is_watched(ring) ? exo_wait(deadline)
-	                        : exo_call2(EXO_CALL_RING_WAIT, deadline, ring->cap.first);
+	return exo_ring_watched(ring) ? 0 : exo_doorbell(ring->cap.first);
 }

@@ -10,11 +10,6 @@
 
 static uint32_t slept_events;
 
-uint64_t exo_time_ns(uint64_t ticks)
-{
-	return exo_time_scale(ticks, SECOND_NS, exo_info()->tsc_hz);
-}
-
 uint64_t exo_time_ticks(uint64_t ns)
 {
 	return exo_time_scale(ns, exo_info()->tsc_hz, SECOND_NS);

@@ -5,6 +5,12 @@
 
 #include <udp/exo.h>
 
+/* Where a buffer is: a descriptor that comes back must be of one that was put in. */
+enum place { PLACE_FREE, PLACE_FILLED, PLACE_STACK, PLACE_SENT, PLACE_QUIET };
+
+/* Of a packet that was sent quietly, in its cookie: the buffer may be in use again. */
+#define QUIET (1ull << 32)
+
 extern const struct udp_ops driver_ops;
 /* The first part of a packet in several buffers, and the next: makes it a segment of its own.
  * false: it is none. */
@@ -28,6 +34,30 @@ static inline uint32_t bytes_each(const struct udp_exo *driver)
 {
 	return 1u << driver->shift;
 }
+
+/* Whether a cookie that came back is of a buffer that was where it comes from. */
+static inline bool driver_knows(struct udp_exo *driver, uint64_t cookie, enum place place)
+{
+	if (cookie < driver->n_buffers && driver->buffers[cookie].place == place)
+		return true;
+	driver->strange++;
+	return false;
+}
+
+/* Descriptor number `at` of a ring's requests. */
+static inline struct exo_desc *descriptor_at(const struct exo_ring *ring, uint32_t at)
+{
+	return &ring->request->desc[at & (ring->size - 1)];
+}
+
+/* ---- ops.c ---- */
+
+/* A buffer is in use no more. */
+void driver_give(struct udp_exo *driver, uint32_t index);
+/* Takes back packets that were sent quietly and are behind the tail by now; they have no pieces. */
+void driver_reclaim(struct udp_exo *driver);
+
+/* ---- driver.c ---- */
 
 /* The first buffers are a NIC's own, and with it. */
 void driver_lend(struct udp_exo *driver);

@@ -22,6 +22,7 @@ enum {
 	IP = ETH_SIZE,
 	UDP = ETH_SIZE + IP4_SIZE,
 	DATA = UDP + UDP_SIZE,
+	FEW = 32, /* bytes of data; fewer are summed up on the spot */
 	TTL_DEFAULT = 64,
 };
 
@@ -75,16 +76,57 @@ static struct flow *place_of(struct udp_stack *stack, const uint64_t key[4])
 
 _Static_assert(FLOWS == 1 << (64 - 58), "the hash's upper bits number the places");
 
+static uint64_t addresses(const uint8_t *frame)
+{
+	return (uint64_t)load32(frame + IP + IP4_SRC) + load32(frame + IP + IP4_DST);
+}
+
 /* Addresses and protocol; a length in network order. */
 static uint64_t pseudo(const uint8_t *frame, uint16_t length)
 {
-	return (uint64_t)load32(frame + IP + IP4_SRC) + load32(frame + IP + IP4_DST) +
-	       ((uint32_t)PROTOCOL_UDP << 8) + length;
+	return addresses(frame) + ((uint32_t)PROTOCOL_UDP << 8) + length;
+}
+
+/* Whether a sum over data with a checksum in it, which is never 0, is right: a multiple of 65,535
+ * (RFC 1071, 2), which is one multiplication, and no folding. */
+static inline bool is_right(uint64_t sum)
+{
+	return sum % 0xffff == 0;
+}
+
+static inline uint64_t add_word(uint64_t sum, uint64_t word)
+{
+	sum += word;
+	return sum + (sum < word); /* the carry */
+}
+
+/* As udp_sum_add, for fewer than FEW bytes behind a header: those of the last word come with what
+ * stands before them. */
+static inline uint64_t add_few(uint64_t sum, const uint8_t *at, uint32_t size)
+{
+	const uint8_t *end = at + size;
+
+	if (size & 16) {
+		sum = add_word(add_word(sum, load64(at)), load64(at + 8));
+		at += 16;
+	}
+	if (size & 8)
+		sum = add_word(sum, load64(at));
+	if (size & 7)
+		sum = add_word(sum, load64(end - 8) >> (-8 * size & 63));
+	return sum;
+}
+
+/* As udp_sum_finish, for a sum of two or three words of 16 bits. */
+static inline uint16_t finish_few(uint32_t sum)
+{
+	sum += sum << 16 | sum >> 16;
+	return (uint16_t) ~(sum >> 16);
 }
 
 /* Untrusted: the fields that a known flow's frames may differ in. → bytes behind IP's header, or
  * negative. */
-static int32_t size_of(const struct udp_buffer *buffer)
+static inline int32_t size_of(const struct udp_buffer *buffer, const struct flow *flow)
 {
 	const uint8_t *ip = buffer->data + IP;
 	uint32_t length = wire_get16(ip + IP4_LENGTH);
@@ -92,8 +134,7 @@ static int32_t size_of(const struct udp_buffer *buffer)
 	if (length > buffer->size - ETH_SIZE || length < IP4_SIZE)
 		return -1;
 	if (!(buffer->flags & UDP_BUFFER_L3_OK) &&
-	    udp_sum_finish((uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) +
-	                   load32(ip + 12) + load32(ip + 16)) != 0)
+	    !is_right(flow->addresses + load32(ip) + load32(ip + 4) + load32(ip + 8)))
 		return -1;
 	return (int32_t)(length - IP4_SIZE);
 }
@@ -107,8 +148,8 @@ static bool is_sound(const struct udp_buffer *buffer, uint32_t size, uint32_t ro
 		return false;
 	if ((buffer->flags & UDP_BUFFER_L4_OK) || wire_get16(frame + UDP + UDP_CHECKSUM) == 0)
 		return true;
-	return udp_sum_finish(udp_sum_add(pseudo(frame, __builtin_bswap16((uint16_t)size)),
-	                                  frame + UDP, size)) == 0;
+	return is_right(
+	        udp_sum_add(pseudo(frame, __builtin_bswap16((uint16_t)size)), frame + UDP, size));
 }
 
 static void to_transport(struct udp_stack *stack, const struct flow *flow,
@@ -151,7 +192,7 @@ bool flow_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	    flow->interface != buffer->interface ||
 	    (buffer->flags & (UDP_BUFFER_BAD | UDP_BUFFER_LOCAL | UDP_BUFFER_OWNED)))
 		return false;
-	room = size_of(buffer);
+	room = size_of(buffer, flow);
 	if (room < 0)
 		return false;
 	if (flow->socket == NULL) {
@@ -189,6 +230,7 @@ static struct flow *keep(const struct packet *packet)
 	load_key(key, frame);
 	flow = place_of(stack, key);
 	memcpy(flow->key, key, sizeof key);
+	flow->addresses = addresses(frame);
 	flow->era = stack->era;
 	flow->interface = packet->buffer->interface;
 	if (stack->era_ends == UINT64_MAX) {
@@ -233,7 +275,7 @@ static void set_manner(struct flow *flow, const struct udp_socket *socket)
 	ip[IP4_TOS] = socket->tos;
 	wire_put16(ip + IP4_FRAGMENT, socket->dont_fragment ? IP4_DF : 0);
 	ip[IP4_TTL] = socket->ttl != 0 ? socket->ttl : TTL_DEFAULT;
-	flow->ip_sum = udp_sum_add(0, ip, IP4_SIZE);
+	flow->ip_sum = (uint16_t)~udp_sum_finish(udp_sum_add(0, ip, IP4_SIZE));
 }
 
 /* The question's headers turned round, with zeros where answers differ. */
@@ -285,48 +327,51 @@ void flow_run(struct udp_stack *stack, uint64_t now)
 		flow_forget(stack);
 }
 
-/* As udp_sum_add, which it spares for few bytes. */
-static inline uint64_t add_few(uint64_t sum, const uint8_t *at, uint32_t size)
-{
-	if (size >= 32)
-		return udp_sum_add(sum, at, size);
-	if (size & 16) {
-		sum += (uint64_t)load32(at) + load32(at + 4) + load32(at + 8) + load32(at + 12);
-		at += 16;
-	}
-	if (size & 8) {
-		sum += (uint64_t)load32(at) + load32(at + 4);
-		at += 8;
-	}
-	if (size & 4) {
-		sum += load32(at);
-		at += 4;
-	}
-	if (size & 2) {
-		sum += (uint64_t)at[0] | (uint64_t)at[1] << 8;
-		at += 2;
-	}
-	return size & 1 ? sum + *at : sum;
-}
-
-/* The header of an answer, over the question's. `size`: bytes of data. */
-static void turn_round(uint8_t *frame, struct flow *flow, const struct udp_socket *socket,
-                       uint32_t size)
+/* The header of an answer, over the question's. `size`: bytes of data; `sum`: theirs, with what
+ * stands in front of them. */
+static inline void turn_round(uint8_t *frame, struct flow *flow, uint32_t size, uint64_t sum)
 {
 	uint8_t *ip = frame + IP, *udp = frame + UDP;
 	uint16_t length = __builtin_bswap16((uint16_t)(IP4_SIZE + UDP_SIZE + size));
 	uint16_t udp_length = __builtin_bswap16((uint16_t)(UDP_SIZE + size));
 	uint16_t id = __builtin_bswap16((*flow->id)++), check;
 
-	if (flow->manner != manner_of(socket))
-		set_manner(flow, socket);
 	memcpy(frame, flow->answer, sizeof flow->answer);
 	store16(ip + IP4_LENGTH, length);
 	store16(ip + IP4_ID, id);
-	store16(ip + IP4_CHECKSUM, udp_sum_finish(flow->ip_sum + length + id));
+	store16(ip + IP4_CHECKSUM, finish_few(flow->ip_sum + length + id));
 	store16(udp + UDP_LENGTH, udp_length);
-	check = udp_sum_finish(add_few(flow->udp_sum + 2ull * udp_length, udp + UDP_SIZE, size));
+	check = udp_sum_finish(sum);
 	store16(udp + UDP_CHECKSUM, check != 0 ? check : 0xffff); /* 0 would mean: none */
+}
+
+/* What an answer's checksum covers besides its data. */
+static inline uint64_t sum_before(const struct flow *flow, uint32_t size)
+{
+	return flow->udp_sum + 2ull * __builtin_bswap16((uint16_t)(UDP_SIZE + size));
+}
+
+static inline void send_answer(struct udp_stack *stack, struct udp_buffer *buffer,
+                               struct flow *flow, uint32_t size, uint64_t sum)
+{
+	buffer->tail += buffer->size - (DATA + size);
+	buffer->size = DATA + size;
+	buffer->flags = 0;
+	turn_round(buffer->data, flow, size, sum);
+	stack->count.udp_out++;
+	stack->count.frames_out++;
+	stack->ops.output(stack->context, buffer);
+}
+
+/* One of much data, or the first in another manner. */
+static __attribute__((noinline)) void send_long(const struct udp_socket *socket,
+                                                struct udp_buffer *buffer, struct flow *flow,
+                                                uint32_t size)
+{
+	if (flow->manner != manner_of(socket))
+		set_manner(flow, socket);
+	send_answer(socket->stack, buffer, flow, size,
+	            udp_sum_add(sum_before(flow, size), buffer->data + DATA, size));
 }
 
 bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size)
@@ -335,18 +380,17 @@ bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint3
 	struct udp_buffer *buffer = datagram->buffer;
 	struct flow *flow = datagram->flow;
 
-	/* The address that we are asked at is still ours, and still the socket's, in the same era.
-	 */
+	/* The address that we are asked at is still ours, and still the socket's, in the same era;
+	 * the data is still where it came. */
 	if (flow == NULL || flow->era != stack->era || flow->socket != socket ||
 	    datagram->data != buffer->data + DATA || size > datagram->size ||
-	    size > flow->answer_max || stack->paths.used != 0 ||
-	    udp_buffer_resize(buffer, DATA + size) != 0)
+	    size > flow->answer_max || stack->paths.used != 0)
 		return false;
 	datagram->buffer = NULL;
-	turn_round(buffer->data, flow, socket, size);
-	buffer->flags = 0;
-	stack->count.udp_out++;
-	stack->count.frames_out++;
-	stack->ops.output(stack->context, buffer);
+	if (__builtin_expect(size >= FEW || flow->manner != manner_of(socket), 0))
+		send_long(socket, buffer, flow, size);
+	else
+		send_answer(stack, buffer, flow, size,
+		            add_few(sum_before(flow, size), datagram->data, size));
 	return true;
 }

@@ -153,7 +153,9 @@ struct flow {
 	 * when they were made. */
 	uint8_t answer[38];
 	uint32_t manner;
-	uint64_t ip_sum, udp_sum;
+	uint32_t ip_sum; /* folded */
+	uint64_t udp_sum;
+	uint64_t addresses; /* the sum of both, in the questions' header */
 	struct udp_datagram datagram;
 };
 

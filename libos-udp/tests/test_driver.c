@@ -144,6 +144,13 @@ static void skip_announcement(void)
 	udp_exo_poll(&driver);
 }
 
+/* Buffers go round many at a time: now. */
+static void settle(void)
+{
+	driver_reclaim(&driver);
+	driver_fill(&driver);
+}
+
 static void all_buffers_come_back(void **state)
 {
 	uint8_t frame[200];
@@ -161,9 +168,11 @@ static void all_buffers_come_back(void **state)
 		assert_int_equal(out.length, size);
 		assert_memory_equal(memory_at(&out), bench_peer, UDP_MAC_BYTES);
 		assert_int_equal(udp_exo_poll(&driver), 0);
-		assert_int_equal(driver.n_filled, SIZE);
-		assert_int_equal(driver.n_free, SIZE);
+		assert_in_range(driver.n_filled, SIZE / 2, SIZE);
 	}
+	settle();
+	assert_int_equal(driver.n_filled, SIZE);
+	assert_int_equal(driver.n_free, SIZE);
 	assert_int_equal(driver.strange, 0);
 }
 
@@ -211,6 +220,7 @@ static void a_vlan_is_an_interface_of_its_own(void **state)
 		assert_false(is_answered(frame, tagged(frame, plain, size, 0), &out));
 		assert_false(is_answered(frame, 15, &out));
 	}
+	settle();
 	assert_int_equal(driver.n_filled, SIZE);
 	assert_int_equal(driver.n_free, SIZE);
 	driver.vlans[0] = 0;
@@ -242,6 +252,7 @@ static void a_silent_nic_loses_no_buffer(void **state)
 	udp_exo_poll(&driver);
 	assert_int_equal(driver.tx_refused, SIZE);
 	assert_int_equal(driver.tx_error, EXO_EPERM);
+	settle();
 	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
 }
 
@@ -266,6 +277,7 @@ static void strange_descriptors_are_counted(void **state)
 	respond(driver.tx.response, &out);
 	udp_exo_poll(&driver);
 	assert_int_equal(driver.strange, 4);
+	settle();
 	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
 }
 
@@ -362,6 +374,7 @@ static void pieces_go_out_from_where_they_lie(void **state)
 	respond(driver.tx.response, &head);
 	udp_exo_poll(&driver);
 	assert_int_equal(n_done, 2);
+	settle();
 	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
 	/* Not longer than a segment: nothing to cut. */
 	assert_int_equal(send_pieces(1, 3000, pieces), -UDP_EMSGSIZE);

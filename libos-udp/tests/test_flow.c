@@ -257,6 +257,25 @@ static void answers_may_have_another_length(void **state)
 	assert_int_equal(got, 20);
 }
 
+/* Sums of few bytes take other steps for each length, and all bits set carry the most. */
+static void answers_of_any_length_are_summed_up(void **state)
+{
+	uint8_t bytes[2][80];
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < sizeof bytes[0]; i++)
+			bytes[0][i] = turn == 0 ? 0xfe : (uint8_t)(i * 37);
+		for (uint32_t i = 0; i < sizeof bytes[0]; i++)
+			bytes[1][i] = (uint8_t)(bytes[0][i] + 1);
+		for (uint32_t size = 0; size <= sizeof bytes[0]; size++) {
+			question(bytes[0], size);
+			arrive();
+			check_answer(bytes[1], size);
+		}
+	}
+	assert_int_equal(short_ways, got);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -269,6 +288,7 @@ int main(void)
 	        T(an_era_ends),
 	        T(a_socket_may_be_closed_within),
 	        T(answers_may_have_another_length),
+	        T(answers_of_any_length_are_summed_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,13 +72,13 @@ struct udp_exo {
 	uint32_t shift; /* a buffer's bytes, as a power of two */
 	uint32_t slots; /* the first buffers are a NIC's own (EXO_RING_QUEUE); 0: none */
 	struct udp_exo_merged merged;
-	uint32_t n_filled;        /* in the fill queue, or on their way back from it */
-	uint32_t queued;          /* descriptors to send that the kernel was not told of */
-	uint32_t tx_room;         /* there is at least so much, with the queued ones */
-	uint32_t tx_tail;         /* up to where quiet packets were reclaimed */
-	bool unheard;             /* the doorbell is to be rung for what was published */
-	uint64_t deadline;        /* of the stack, in its nanoseconds */
-	uint64_t due;             /* the same as a TSC */
+	uint32_t n_filled; /* in the fill queue, or on their way back from it */
+	uint32_t n_low;    /* so few of them, and more are filled in */
+	uint32_t tx_next;  /* behind the descriptors to send that the kernel was not told of */
+	uint32_t tx_tail;  /* up to where quiet packets were reclaimed */
+	bool unheard;      /* the doorbell is to be rung for what was published */
+	uint64_t deadline; /* of the stack, in its nanoseconds */
+	uint64_t due;      /* the same as a TSC */
 	uint64_t stamp, stamp_ns; /* the last frame's, as a TSC and in the stack's nanoseconds */
 	uint32_t n_bindings;
 	struct exo_cap bindings[UDP_EXO_BINDINGS_MAX];
@@ -89,6 +89,7 @@ struct udp_exo {
 	uint32_t n_interfaces;
 	bool skims; /* of TCP's acknowledgements in a row the stack gets the last one; set by who
 	               brings a TCP along that does not mind */
+	uint32_t skim_next;            /* in this burst: from where on it is worth another look */
 	uint64_t skimmed;              /* frames that it did not get because of that */
 	struct exo_handover *handover; /* NULL: flows neither come nor go; set by who opens it */
 	uint64_t tx_drops;             /* the transmit ring was full */

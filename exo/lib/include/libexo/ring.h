@@ -18,6 +18,7 @@
 
 #include <exo/ring.h>
 
+#include "call.h"
 #include "memory.h"
 
 struct exo_ring {
@@ -79,7 +80,10 @@ uint32_t exo_ring_put(struct exo_ring *ring, const struct exo_desc *desc, uint32
 uint32_t exo_ring_get(struct exo_ring *ring, struct exo_desc *desc, uint32_t n);
 
 /* Something is in the response queue. */
-bool exo_ring_ready(const struct exo_ring *ring);
+static inline bool exo_ring_ready(const struct exo_ring *ring)
+{
+	return __atomic_load_n(&ring->response->head, __ATOMIC_ACQUIRE) != ring->response_tail;
+}
 
 /*
  * The same in place, for who copies nothing. Responses: of the exo_ring_there that are there, the
@@ -123,10 +127,22 @@ static inline void exo_ring_publish(struct exo_ring *ring, uint32_t n)
 	__atomic_store_n(&ring->request->head, ring->request_head, __ATOMIC_RELEASE);
 }
 
+/* Whether the core that polls the ring looks at it by itself. */
+static inline bool exo_ring_watched(const struct exo_ring *ring)
+{
+	/* The head is in memory before the kernel's word is read, or both would wait: watch.c. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __builtin_expect(__atomic_load_n(&ring->request->watched, __ATOMIC_RELAXED) != 0, 0);
+}
+
 /* Tells the polling core that the request queue has something, if it does not look by itself. */
 int exo_ring_doorbell(const struct exo_ring *ring);
 
 /* The same, and sleeps like exo_wait (libexo/call.h), for one crossing of the border. */
-int64_t exo_ring_wait(const struct exo_ring *ring, uint64_t deadline);
+static inline int64_t exo_ring_wait(const struct exo_ring *ring, uint64_t deadline)
+{
+	return exo_ring_watched(ring) ? exo_wait(deadline)
+	                              : exo_call2(EXO_CALL_RING_WAIT, deadline, ring->cap.first);
+}
 
 #endif

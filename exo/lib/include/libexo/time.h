@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "start.h"
+
 static inline uint64_t exo_tsc(void)
 {
 	uint32_t low, high;
@@ -28,7 +30,10 @@ static inline uint64_t exo_time_scale(uint64_t a, uint64_t to, uint64_t from)
 }
 
 /* Nanoseconds of a span of TSC ticks, and back. */
-uint64_t exo_time_ns(uint64_t ticks);
+static inline uint64_t exo_time_ns(uint64_t ticks)
+{
+	return exo_time_scale(ticks, 1000000000, exo_info()->tsc_hz);
+}
 uint64_t exo_time_ticks(uint64_t ns);
 
 /* Nanoseconds since the kernel was entered. */

@@ -161,10 +161,8 @@ static int pin_counters(struct request *request)
 		return refuse(request, -EXO_EFAULT, "counters lie in a frame of somebody else");
 	binding->counters_frame = frame;
 	binding->shared = (void *)((uint8_t *)machine_frame(frame) + address % 4096);
-	if (net.n_pollers == 1)
-		binding->cores[0].shared = binding->shared;
 	for (unsigned core = 0; core < net.n_pollers; core++)
-		binding->cores[core].shown = true;
+		binding->cores[core].summed = net.n_pollers > 1;
 	return 0;
 }
 
@@ -254,8 +252,9 @@ static void count_declined(void *owner)
 	struct net_binding *binding = owner;
 	unsigned core = machine_core();
 
-	binding->cores[core].counters.declined_packets++;
-	net_mark_binding(core, &binding->cores[core]);
+	binding->cores[core].counters->declined_packets++;
+	if (binding->cores[core].summed)
+		net_mark_binding(core, &binding->cores[core]);
 }
 
 /* Enters a tap into the table of what leaves by the port. */
@@ -334,6 +333,10 @@ static int bind_apply(struct request *request, const struct exo_cap rings[])
 		leave_tables(binding);
 		return error;
 	}
+	if (binding->shared && net.n_pollers == 1) { /* which is this core: it counts nothing now */
+		*binding->shared = (struct exo_binding_counters){0};
+		binding->cores[0].counters = binding->shared;
+	}
 	for (unsigned core = 0; core < net.n_pollers; core++)
 		if (binding->cores[core].ring)
 			binding->cores[core].ring->uses++;
@@ -360,8 +363,13 @@ static struct net_binding *binding_alloc(struct request *request)
 	binding->priority = request->arg->priority;
 	if (binding->flags & EXO_BIND_SENT)
 		binding->sent = machine_alloc(net.n_ports * sizeof(struct flt_entry *));
-	for (unsigned core = 0; core < net.n_pollers; core++)
-		binding->cores[core].binding = binding;
+	for (unsigned core = 0; core < net.n_pollers; core++) {
+		struct net_binding_core *part = &binding->cores[core];
+
+		part->binding = binding;
+		part->account = request->caller->account;
+		part->counters = &part->own;
+	}
 	return binding;
 }
 

@@ -37,12 +37,12 @@ static void complete(struct net_ring *ring, const struct net_ticket *ticket)
 	};
 
 	if (ring_room(ring) == 0) {
-		ring->counters.completions_lost++;
+		ring_count_loss(ring, RING_COMPLETIONS_LOST);
 		return;
 	}
 	ring_respond(ring, 0, &desc);
 	ring_publish(ring, 1);
-	ring->wake = true;
+	net_wake(ring->core, ring);
 }
 
 void completion_settle_all(struct net_ring *ring)
@@ -72,19 +72,19 @@ static void report_refusal(struct net_ring *ring, const struct outgoing *packet)
 	__atomic_store_n(&ring->env->report_after, now + machine_info()->tsc_hz, __ATOMIC_RELAXED);
 	log_env(ring->env,
 	        "refused to send a frame outside its flow space on port %u: %u bytes from "
-	        "%02x:%02x:%02x:%02x:%02x:%02x, type %02x%02x (%llu refused on this ring)",
+	        "%02x:%02x:%02x:%02x:%02x:%02x, type %02x%02x (%llu refused of it)",
 	        packet->first.port, packet->length, bytes[6], bytes[7], bytes[8], bytes[9],
 	        bytes[10], bytes[11], bytes[12], bytes[13],
-	        (unsigned long long)ring->counters.refused);
+	        (unsigned long long)ring->account->tx_refused);
 }
 
 void completion_failed(struct net_ring *ring, const struct outgoing *packet)
 {
 	if (packet->status == EXO_EPERM) {
-		ring->counters.refused++;
+		ring_count_loss(ring, RING_REFUSED);
 		report_refusal(ring, packet);
 	} else {
-		ring->counters.bad_descriptor++;
+		ring_count_loss(ring, RING_BAD_DESCRIPTOR);
 	}
 	ring_consume(ring, packet->n);
 	push_ticket(ring, packet, packet->status);
@@ -92,8 +92,7 @@ void completion_failed(struct net_ring *ring, const struct outgoing *packet)
 
 void completion_sent(struct net_ring *ring, const struct outgoing *packet)
 {
-	ring->counters.packets++;
-	ring->counters.bytes += packet->length;
+	ring_count_sent(ring, 1, packet->length);
 	ring_consume(ring, packet->n);
 	push_ticket(ring, packet, 0);
 }
@@ -111,7 +110,7 @@ void completion_plain(struct net_ring *ring, const struct batch *batch, unsigned
 		if (!(packet->first.flags & EXO_DESC_REPORT))
 			continue;
 		if (done == room) {
-			ring->counters.completions_lost++;
+			ring_count_loss(ring, RING_COMPLETIONS_LOST);
 			continue;
 		}
 		ring->response->desc[(ring->response_head + done++) & (ring->size - 1)] =
@@ -123,9 +122,8 @@ void completion_plain(struct net_ring *ring, const struct batch *batch, unsigned
 	}
 	if (done) {
 		ring_publish(ring, done);
-		ring->wake = true;
+		net_wake(ring->core, ring);
 	}
-	ring->counters.packets += n;
-	ring->counters.bytes += bytes;
+	ring_count_sent(ring, n, bytes);
 	ring_consume(ring, n);
 }

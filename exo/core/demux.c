@@ -34,21 +34,14 @@ static struct net_binding_core nobody;
 
 _Static_assert((int)NET_BURST <= (int)FLT_TABLE_BURST_MAX, "a burst is one look-up");
 
-static inline void count_outcome(struct exo_binding_counters *counters, enum ring_outcome outcome,
-                                 uint32_t bytes)
+static __attribute__((noinline)) void count_lost(struct net_binding_core *part, bool full)
 {
-	switch (outcome) {
-	case RING_DELIVERED:
-		counters->delivered_packets++;
-		counters->delivered_bytes += bytes;
-		break;
-	case RING_NO_BUFFER:
-		counters->dropped_no_buffer++;
-		break;
-	case RING_FULL:
-		counters->dropped_ring_full++;
-		break;
-	}
+	if (full)
+		part->counters->dropped_ring_full++;
+	else
+		part->counters->dropped_no_buffer++;
+	account_add(full ? &part->account->rx_ring_full : &part->account->rx_no_buffer, 1);
+	account_add(&part->account->rx_dropped, 1);
 }
 
 static inline uint32_t accepted(const struct net_packet *packet, uint32_t accept)
@@ -65,13 +58,16 @@ static inline void put(unsigned core, const struct net_packet *packet, struct ne
 	if (!part->ring)
 		return;
 	outcome = ring_deliver(part->ring, packet, accept, flags, binding->id);
+	if (outcome == RING_DELIVERED) {
+		net_count_delivered(part, 1, accepted(packet, accept));
+		net_wake(core, part->ring);
+		return;
+	}
+	count_lost(part, outcome == RING_FULL);
+	if (flags & EXO_DESC_TAP)
+		net.cores[core].drops[packet->port].tap_lost++;
 	if (outcome == RING_FULL)
 		core_raise(binding->env, EXO_EXT_RING_FULL, binding->id, part->ring->id, 0);
-	count_outcome(&part->counters, outcome, accepted(packet, accept));
-	net_mark_binding(core, part);
-	if ((flags & EXO_DESC_TAP) && outcome != RING_DELIVERED)
-		net.cores[core].drops[packet->port].tap_lost++;
-	net_mark_ring(core, part->ring, outcome == RING_DELIVERED);
 }
 
 void demux_put(unsigned core, const struct net_packet *packet, struct net_binding *binding,
@@ -119,15 +115,12 @@ static inline unsigned give_some(unsigned core, struct rte_mbuf *const *mbufs, u
                                  struct net_binding_core *part, struct net_run *run)
 {
 	run->binding = part->binding->id;
-	n = n == 1 ? ring_deliver_lone(part->ring, mbufs[0], run)
-	           : ring_deliver_run(part->ring, mbufs, n, run);
+	n = ring_deliver_run(part->ring, mbufs, n, run);
 	if (n == 0)
 		return 0;
 	net_count_matched(part, n, run->matched);
-	part->counters.delivered_packets += n;
-	part->counters.delivered_bytes += run->delivered;
-	net_mark_binding(core, part);
-	net_mark_ring(core, part->ring, true);
+	net_count_delivered(part, n, run->delivered);
+	net_wake(core, part->ring);
 	return n;
 }
 
@@ -345,18 +338,6 @@ static inline const struct flt_verdict *known_verdict(const struct net_queue *qu
 {
 	return flt_cache_find(queue->cache, generation, rte_pktmbuf_mtod(mbuf, const uint8_t *),
 	                      mbuf->data_len);
-}
-
-bool demux_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
-                const struct flt_verdict *verdict)
-{
-	struct net_run run = {
-	        .timestamp = machine_tsc(), .accept = verdict->accept, .port = queue->port};
-
-	if (give_run(queue->core, &mbuf, 1, verdict->owner, &run) == 0)
-		return false;
-	port_free_lone(mbuf);
-	return true;
 }
 
 /* Frames of handlers are better off where they were taken from. */

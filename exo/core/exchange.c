@@ -168,7 +168,6 @@ bool exchange_deliver(struct net_ring *ring, const struct net_packet *packet,
 	ring_publish(ring, n);
 	ring->buffer_first += n;
 	ring->n_buffers -= n;
-	ring->counters.packets++;
-	ring->counters.bytes += packet->length;
+	ring_count(ring, 1, packet->length);
 	return true;
 }

@@ -166,40 +166,29 @@ void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t
 
 /* ---- The poll ---- */
 
-void net_mark_ring_anew(unsigned core, struct net_ring *ring, bool wake)
+void net_wake_later(unsigned core, struct net_ring *ring)
 {
-	bool shared = net.n_pollers > 1;
-
-	if (shared)
-		machine_lock(&ring->lock);
-	if (wake)
-		ring->wake = true;
-	if (!ring->dirty) {
-		ring->dirty = true;
-		ring->dirty_next = net.cores[core].dirty_rings;
-		net.cores[core].dirty_rings = ring;
+	machine_lock(&ring->lock);
+	if (!ring->waking) {
+		ring->waking = true;
+		ring->waking_next = net.cores[core].waking;
+		net.cores[core].waking = ring;
 		net.cores[core].marked = true;
 	}
-	if (shared)
+	machine_unlock(&ring->lock);
+}
+
+static void wake_all(unsigned core)
+{
+	struct net_ring *ring;
+
+	while ((ring = net.cores[core].waking)) {
+		net.cores[core].waking = ring->waking_next;
+		machine_lock(&ring->lock);
+		ring->waking = false;
 		machine_unlock(&ring->lock);
-}
-
-void net_show_matched(struct net_binding_core *part)
-{
-	const volatile struct exo_binding_counters *now = &part->counters; /* one step each */
-
-	if (!part->shared) {
-		net_mark_binding(machine_core(), part);
-		return;
+		env_post(ring->env, ring->core, EXO_EVENT_RING);
 	}
-	__atomic_store_n(&part->shared->matched_packets, now->matched_packets, __ATOMIC_RELAXED);
-	__atomic_store_n(&part->shared->matched_bytes, now->matched_bytes, __ATOMIC_RELAXED);
-}
-
-static void add(uint64_t *to, uint64_t n)
-{
-	if (n)
-		__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
 /* Counters are read by the environment as single words: relaxed stores are enough. */
@@ -208,116 +197,26 @@ static void store(uint64_t *to, uint64_t value)
 	__atomic_store_n(to, value, __ATOMIC_RELAXED);
 }
 
-/* The environment's copy of a record of counters. */
-static inline void publish(void *shared, const void *counters, size_t size)
-{
-#pragma GCC unroll 8
-	for (size_t i = 0; i < size / sizeof(uint64_t); i++)
-		store((uint64_t *)shared + i, ((const uint64_t *)counters)[i]);
-}
-
-static __attribute__((noinline)) void publish_ring_losses(struct net_ring *ring)
-{
-	struct exo_account *account = ring->env->account;
-	const struct exo_ring_counters *now = &ring->counters, *then = &ring->accounted;
-
-	publish(ring->shared, now, sizeof(*now));
-	add(&account->tx_refused, now->refused - then->refused);
-	add(&account->bad_descriptors,
-	    now->bad_descriptor - then->bad_descriptor + now->bad_index - then->bad_index);
-	add(&account->tx_waited, now->nic_full - then->nic_full);
-	add(&account->completions_lost, now->completions_lost - then->completions_lost);
-	ring->accounted = *now;
-}
-
-static inline void publish_ring(struct net_ring *ring)
-{
-	struct exo_account *account = ring->env->account;
-	const struct exo_ring_counters *now = &ring->counters;
-	struct exo_ring_counters *then = &ring->accounted;
-
-	if (ring->kind == EXO_RING_TRANSMIT) {
-		add(&account->tx_packets, now->packets - then->packets);
-		add(&account->tx_bytes, now->bytes - then->bytes);
-	}
-	then->packets = now->packets;
-	then->bytes = now->bytes;
-	store(&ring->shared->packets, now->packets);
-	store(&ring->shared->bytes, now->bytes);
-	if (((now->refused ^ then->refused) | (now->bad_descriptor ^ then->bad_descriptor) |
-	     (now->bad_index ^ then->bad_index) | (now->nic_full ^ then->nic_full) |
-	     (now->completions_lost ^ then->completions_lost)) != 0)
-		publish_ring_losses(ring);
-}
-
-static void publish_rings(unsigned core)
-{
-	bool shared = net.n_pollers > 1;
-	struct net_ring *ring;
-
-	while ((ring = net.cores[core].dirty_rings)) {
-		bool wake;
-
-		net.cores[core].dirty_rings = ring->dirty_next;
-		if (shared)
-			machine_lock(&ring->lock);
-		wake = ring->wake;
-		ring->dirty = ring->wake = false;
-		publish_ring(ring);
-		if (shared)
-			machine_unlock(&ring->lock);
-		if (wake)
-			env_post(ring->env, ring->core, EXO_EVENT_RING);
-	}
-}
-
-static inline void charge(struct net_binding_core *part)
-{
-	struct exo_account *account = part->binding->env->account;
-	const struct exo_binding_counters *now = &part->counters;
-	struct exo_binding_counters *then = &part->accounted;
-	uint64_t no_buffer = now->dropped_no_buffer - then->dropped_no_buffer;
-	uint64_t ring_full = now->dropped_ring_full - then->dropped_ring_full;
-
-	add(&account->rx_packets, now->delivered_packets - then->delivered_packets);
-	add(&account->rx_bytes, now->delivered_bytes - then->delivered_bytes);
-	then->delivered_packets = now->delivered_packets;
-	then->delivered_bytes = now->delivered_bytes;
-	if ((no_buffer | ring_full) == 0)
-		return;
-	add(&account->rx_dropped, no_buffer + ring_full);
-	add(&account->rx_no_buffer, no_buffer);
-	add(&account->rx_ring_full, ring_full);
-	then->dropped_no_buffer = now->dropped_no_buffer;
-	then->dropped_ring_full = now->dropped_ring_full;
-}
-
 /* One counter, summed over the cores' parts, into the environment's record. */
-static void publish_sum(const struct net_binding *binding, size_t offset)
+static void sum_up(const struct net_binding *binding, size_t offset)
 {
 	uint64_t sum = 0;
 
 	for (unsigned core = 0; core < net.n_pollers; core++)
-		sum += *(const volatile uint64_t *)((const char *)&binding->cores[core].counters +
+		sum += *(const volatile uint64_t *)((const char *)&binding->cores[core].own +
 		                                    offset);
 	store((uint64_t *)((char *)binding->shared + offset), sum);
 }
 
-static void publish_bindings(unsigned core)
+static void sum_bindings(unsigned core)
 {
 	struct net_binding_core *part;
 
-	while (__builtin_expect((part = net.cores[core].dirty) != NULL, 0)) {
+	while ((part = net.cores[core].dirty) != NULL) {
 		net.cores[core].dirty = part->dirty_next;
 		part->dirty = false;
-		charge(part);
-		if (!part->binding->shared)
-			continue;
-		if (net.n_pollers == 1)
-			publish(part->binding->shared, &part->counters, sizeof(part->counters));
-		for (size_t i = 0; net.n_pollers > 1 && i < sizeof(part->counters);
-		     i += sizeof(uint64_t))
-			publish_sum(part->binding, i);
+		for (size_t i = 0; i < sizeof(part->own); i += sizeof(uint64_t))
+			sum_up(part->binding, i);
 	}
 }
 
@@ -329,11 +228,6 @@ static inline unsigned send_from(unsigned core, struct net_ring *ring, struct ne
 	unsigned n = ring_transmit(ring, core, &more);
 
 	tap_look(core, ring->env);
-	/* The poller's alone; who is to be woken is told behind the poll. */
-	if (ring->wake || ring->dirty)
-		net_mark_ring_anew(core, ring, false);
-	else
-		publish_ring(ring);
 	if (n)
 		me->patience = 0;
 	if (!more)
@@ -450,8 +344,8 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 		me->polls_empty++;
 	}
 	exchange_settle();
-	publish_bindings(core);
-	publish_rings(core);
+	sum_bindings(core);
+	wake_all(core);
 	me->marked = queue_any; /* those queues are looked at here */
 	return n ? n : me->full != 0;
 }

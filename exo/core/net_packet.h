@@ -47,9 +47,6 @@ struct net_queue {
 	struct flt_xdp_buff buff; /* the frame that quick code has */
 };
 
-/* Delivers a frame that came by itself, of a known verdict. false: it goes the way of many. */
-bool demux_lone(const struct net_queue *queue, struct rte_mbuf *mbuf,
-                const struct flt_verdict *verdict);
 /* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
 void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
 /* Delivers frames up to one whose handler may have quick code; `verdict`: of the first, or NULL. →
@@ -202,8 +199,10 @@ struct net_run {
  * already. → how many; the next one is ring_deliver's. */
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
                           struct net_run *run);
-/* The same for one, in fewer steps. */
-unsigned ring_deliver_lone(struct net_ring *ring, struct rte_mbuf *mbuf, struct net_run *run);
+/* All that is to be done for a frame that came by itself, of a known verdict, where it is such a
+ * one and this core the only one that polls. false: it goes the way of many, and nothing has
+ * happened. */
+bool ring_deliver_lone(uint16_t port, struct rte_mbuf *mbuf, const struct flt_verdict *verdict);
 
 /* The i-th buffer that was taken; takes one more. false: there is none. */
 struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i);
@@ -257,25 +256,21 @@ int attach_start(unsigned n);
 
 /* ---- net.c ---- */
 
-/* Has the ring's counters published, its environment woken and its account charged at the end of
- * this poll. */
-void net_mark_ring_anew(unsigned core, struct net_ring *ring, bool wake);
-static inline void net_mark_ring(unsigned core, struct net_ring *ring, bool wake)
-{
-	/* Another core may be publishing it just now. */
-	if (net.n_pollers > 1 || !ring->dirty || ring->wake < wake)
-		net_mark_ring_anew(core, ring, wake);
-}
-
-/* What frames of a binding counted is to be seen: the only poller shows it at once, several have
- * theirs summed behind the poll. */
-void net_show_matched(struct net_binding_core *part);
+/* Frames for a binding, and those of them that reached its ring. */
 static inline void net_count_matched(struct net_binding_core *part, unsigned n, uint64_t bytes)
 {
-	part->counters.matched_packets += n;
-	part->counters.matched_bytes += bytes;
-	if (__builtin_expect(part->shown, 0))
-		net_show_matched(part);
+	part->counters->matched_packets += n;
+	part->counters->matched_bytes += bytes;
+	if (__builtin_expect(part->summed, 0))
+		net_mark_binding(machine_core(), part);
+}
+
+static inline void net_count_delivered(struct net_binding_core *part, unsigned n, uint64_t bytes)
+{
+	part->counters->delivered_packets += n;
+	part->counters->delivered_bytes += bytes;
+	account_add(&part->account->rx_packets, n);
+	account_add(&part->account->rx_bytes, bytes);
 }
 
 /* The quick code that frames of a kept verdict are for, which names the core's part of a binding;

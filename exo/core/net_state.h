@@ -94,7 +94,8 @@ struct net_ring {
 	uint32_t kind, core, size; /* size: the kernel's copy */
 	uint32_t exchange_least;   /* longer packets are exchanged; 0: none */
 	struct exo_queue *request, *response;
-	struct exo_ring_counters *shared; /* written, never read */
+	struct exo_ring_counters *counters; /* in its memory: added to, never believed */
+	struct exo_account *account;        /* the environment's */
 
 	/* Under net.lock. */
 	struct net_ring *next;
@@ -114,11 +115,8 @@ struct net_ring {
 	uint32_t request_tail, response_head;
 	uint32_t seen; /* request->head when watch.c looked last */
 	bool stopped;  /* an index was out of range */
-	bool dirty;    /* in the core's list of rings to publish and wake */
-	bool wake;     /* the response queue got something */
-	struct net_ring *dirty_next;
-	struct exo_ring_counters counters;
-	struct exo_ring_counters accounted; /* what the account has of them */
+	bool waking;   /* in a core's list of rings whose environments are to be woken */
+	struct net_ring *waking_next;
 	struct net_guard guard;
 	struct net_flight *flight;        /* of a transmit ring */
 	struct net_rest rest;             /* likewise */
@@ -159,14 +157,15 @@ struct net_quick {
 struct net_binding_core {
 	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
 	struct net_binding *binding;
-	struct net_quick *quick; /* atomic; NULL: none */
-	/* Where the only poller shows its counts at once; NULL: they are shown behind the poll. */
-	struct exo_binding_counters *shared;
+	struct net_quick *quick;     /* atomic; NULL: none */
+	struct exo_account *account; /* the environment's */
+	/* What is counted: in the environment's record by the only poller; each of several has
+	 * `own`, and the record has their sum. */
+	struct exo_binding_counters *counters;
 	struct net_binding_core *dirty_next;
-	bool dirty;
-	bool shown; /* what is counted is shown to the environment */
-	struct exo_binding_counters counters;
-	struct exo_binding_counters accounted; /* what the account has of them */
+	bool dirty;  /* in the core's list of those to sum up */
+	bool summed; /* there is such a record */
+	struct exo_binding_counters own;
 } __attribute__((aligned(64)));
 
 /* A binding. Only the cores' parts change after it was made. */
@@ -183,7 +182,7 @@ struct net_binding {
 	struct net_handler *handler;         /* atomic; NULL: none */
 	uint32_t followed;                   /* fragments' mark */
 	uint64_t counters_frame;             /* pinned; 0: none */
-	struct exo_binding_counters *shared; /* in that frame: written, never read */
+	struct exo_binding_counters *shared; /* in that frame: added to, never believed */
 	struct flt_entry *entries[EXO_PORTS_MAX];
 	struct flt_entry **sent;         /* EXO_BIND_SENT: by port, likewise; NULL: it is not */
 	struct net_binding_core cores[]; /* net.n_pollers of them */
@@ -224,11 +223,11 @@ struct net_core {
 		};
 		uint64_t more;
 	};
-	struct net_ring_set *watched;   /* the set that was told of watching */
-	struct net_ring_set *transmit;  /* published under net.lock */
-	uint32_t transmit_next;         /* whose turn it is */
-	struct net_ring *dirty_rings;   /* to publish at the end of the poll */
-	struct net_binding_core *dirty; /* likewise */
+	struct net_ring_set *watched;  /* the set that was told of watching */
+	struct net_ring_set *transmit; /* published under net.lock */
+	uint32_t transmit_next;        /* whose turn it is */
+	struct net_ring *waking; /* to be woken at the end of the poll: where several cores poll */
+	struct net_binding_core *dirty; /* to be summed up then */
 	void (*after)(unsigned core); /* what a handler left to do behind the poll; NULL: nothing */
 	uint64_t polls, polls_empty;
 	uint64_t full_until; /* TSC */
@@ -343,11 +342,28 @@ void ring_transmit_end(struct net_ring *ring);
 
 /* ---- net.c ---- */
 
+/* Several cores may charge an account at a time. */
+static inline void account_add(uint64_t *to, uint64_t n)
+{
+	__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+}
+
+/* The environment of a ring that got something is to wake: behind the poll, where it may run on
+ * another core meanwhile, so that it is told of a burst once. */
+void net_wake_later(unsigned core, struct net_ring *ring);
+static inline void net_wake(unsigned core, struct net_ring *ring)
+{
+	if (net.n_pollers > 1)
+		net_wake_later(core, ring);
+	else
+		env_post(ring->env, ring->core, EXO_EVENT_RING);
+}
+
 /* A key to an object of the packet path. Ids are never used again: one epoch is enough. */
 void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
               uint64_t id);
 
-/* Has a core's counters of a binding published at the end of this poll. */
+/* Has the cores' counters of a binding summed up at the end of this poll. */
 static inline void net_mark_binding(unsigned core, struct net_binding_core *part)
 {
 	if (part->dirty)

@@ -287,7 +287,7 @@ static void reject(struct net_ring *ring, const struct exo_desc *fill)
 	struct exo_desc desc = {
 	        .address = fill->address, .cookie = fill->cookie, .status = EXO_EFAULT};
 
-	ring->counters.bad_descriptor++;
+	ring_count_loss(ring, RING_BAD_DESCRIPTOR);
 	if (ring_room(ring) == 0)
 		return;
 	ring_respond(ring, 0, &desc);
@@ -307,7 +307,7 @@ static void take_back(unsigned core, struct net_function *queue, struct net_ring
 
 		if (slot >= queue->n || !queue->out[slot] || is_gone(queue, slot)) {
 			reject(ring, &desc);
-			net_mark_ring(core, ring, true);
+			net_wake(core, ring);
 			continue;
 		}
 		queue->out[slot] = false;
@@ -354,8 +354,6 @@ static void give(struct net_function *queue, struct net_ring *ring, struct rte_m
 	struct rte_mbuf *next;
 	uint32_t n = 0;
 
-	ring->counters.bytes += mbuf->pkt_len;
-	ring->counters.packets++;
 	for (; mbuf; mbuf = next) {
 		uint64_t slot = slot_of(queue, mbuf);
 
@@ -376,10 +374,9 @@ static void give(struct net_function *queue, struct net_ring *ring, struct rte_m
 static void give_all(struct net_function *queue, struct net_ring *ring, struct rte_mbuf **mbufs,
                      unsigned n)
 {
-	struct exo_account *account = ring->env->account;
-	const struct exo_ring_counters before = ring->counters;
+	struct exo_account *account = ring->account;
 	const uint64_t now = machine_tsc();
-	uint64_t full = 0, gone = 0;
+	uint64_t full = 0, gone = 0, bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (ring_room(ring) < mbufs[i]->nb_segs) {
@@ -388,16 +385,16 @@ static void give_all(struct net_function *queue, struct net_ring *ring, struct r
 		} else if (!arrived(queue, mbufs[i])) {
 			gone++;
 		} else {
+			bytes += mbufs[i]->pkt_len;
 			give(queue, ring, mbufs[i], now);
 		}
 	}
-	__atomic_fetch_add(&account->rx_packets, ring->counters.packets - before.packets,
-	                   __ATOMIC_RELAXED);
-	__atomic_fetch_add(&account->rx_bytes, ring->counters.bytes - before.bytes,
-	                   __ATOMIC_RELAXED);
-	__atomic_fetch_add(&account->rx_dropped, full + gone, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&account->rx_ring_full, full, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&account->rx_no_buffer, gone, __ATOMIC_RELAXED);
+	ring_count(ring, n - full - gone, bytes);
+	account_add(&account->rx_packets, n - full - gone);
+	account_add(&account->rx_bytes, bytes);
+	account_add(&account->rx_dropped, full + gone);
+	account_add(&account->rx_ring_full, full);
+	account_add(&account->rx_no_buffer, gone);
 }
 
 static unsigned burst(unsigned core, struct net_function *queue)
@@ -415,7 +412,7 @@ static unsigned burst(unsigned core, struct net_function *queue)
 	machine_unlock(&queue->lock);
 	if (ring && n > 0) {
 		give_all(queue, ring, mbufs, n);
-		net_mark_ring(core, ring, true);
+		net_wake(core, ring);
 	} else if (n > 0) {
 		net.cores[core].drops[queue->port].unmatched += n;
 		rte_pktmbuf_free_bulk(mbufs, n);

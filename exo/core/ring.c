@@ -14,6 +14,7 @@
 #include "cap.h"
 #include "core.h"
 #include "ledger.h"
+#include "ring_queue.h"
 
 /* ---- Creation ---- */
 
@@ -39,7 +40,7 @@ static void lay_out(struct net_ring *ring)
 	memset(base, 0, exo_ring_bytes(ring->size));
 	ring->request = (void *)base;
 	ring->response = (void *)(base + queue);
-	ring->shared = (void *)(base + 2 * queue);
+	ring->counters = (void *)(base + 2 * queue);
 	ring->request->version = ring->response->version = EXO_RING_VERSION;
 	ring->request->size = ring->response->size = ring->size;
 }
@@ -144,6 +145,7 @@ static struct net_ring *ring_alloc(struct env *caller, const struct exo_ring_cre
 	if (!ring)
 		return NULL;
 	ring->env = caller;
+	ring->account = caller->account;
 	ring->kind = arg->kind;
 	ring->core = arg->core;
 	ring->size = arg->size;
@@ -182,6 +184,26 @@ free_ring:
 	machine_free(ring);
 	return error;
 }
+
+void ring_count_loss(struct net_ring *ring, enum ring_loss loss)
+{
+	struct exo_account *account = ring->account;
+	uint64_t *const charged[] = {
+	        [RING_REFUSED] = &account->tx_refused,
+	        [RING_BAD_DESCRIPTOR] = &account->bad_descriptors,
+	        [RING_BAD_INDEX] = &account->bad_descriptors,
+	        [RING_NIC_FULL] = &account->tx_waited,
+	        [RING_COMPLETIONS_LOST] = &account->completions_lost,
+	};
+
+	(&ring->counters->refused)[loss]++;
+	account_add(charged[loss], 1);
+}
+
+_Static_assert(offsetof(struct exo_ring_counters, completions_lost) ==
+                       offsetof(struct exo_ring_counters, refused) +
+                               RING_COMPLETIONS_LOST * sizeof(uint64_t),
+               "the record has them in this order");
 
 /* ---- End ---- */
 

@@ -194,9 +194,9 @@ static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core
 		burst->bytes -= burst->mbufs[i]->pkt_len;
 	if (sent < burst->n)
 		rte_pktmbuf_free_bulk(&burst->mbufs[sent], burst->n - sent);
-	ring->counters.nic_full += sent < burst->n;
-	ring->counters.packets += sent;
-	ring->counters.bytes += burst->bytes;
+	if (sent < burst->n)
+		ring_count_loss(ring, RING_NIC_FULL);
+	ring_count_sent(ring, sent, burst->bytes);
 	ring_consume(ring, sent * pieces);
 	return sent < burst->n || sent == NET_BURST;
 }
@@ -232,8 +232,7 @@ bool ring_lone(struct net_ring *ring, const struct net_space *space, unsigned co
 		rte_mempool_put(ports[id].pool, mbuf);
 		return false;
 	}
-	ring->counters.packets++;
-	ring->counters.bytes += piece.length;
+	ring_count_sent(ring, 1, piece.length);
 	ring_consume(ring, 1);
 	return true;
 }

@@ -10,6 +10,31 @@
 
 #include "net_state.h"
 
+/* What went wrong in a ring: counted in its record, and charged to its environment. */
+enum ring_loss {
+	RING_REFUSED,
+	RING_BAD_DESCRIPTOR,
+	RING_BAD_INDEX,
+	RING_NIC_FULL,
+	RING_COMPLETIONS_LOST,
+};
+
+void ring_count_loss(struct net_ring *ring, enum ring_loss loss);
+
+/* Packets that went well; those that are sent are the account's as well. */
+static inline void ring_count(struct net_ring *ring, uint64_t packets, uint64_t bytes)
+{
+	ring->counters->packets += packets;
+	ring->counters->bytes += bytes;
+}
+
+static inline void ring_count_sent(struct net_ring *ring, uint64_t packets, uint64_t bytes)
+{
+	ring_count(ring, packets, bytes);
+	account_add(&ring->account->tx_packets, packets);
+	account_add(&ring->account->tx_bytes, bytes);
+}
+
 /* What lies between head and tail, or 0 and the ring is stopped where that is impossible. */
 static inline uint32_t ring_between(struct net_ring *ring, uint32_t head, uint32_t tail)
 {
@@ -18,7 +43,7 @@ static inline uint32_t ring_between(struct net_ring *ring, uint32_t head, uint32
 	if (n <= ring->size)
 		return n;
 	ring->stopped = true;
-	ring->counters.bad_index++;
+	ring_count_loss(ring, RING_BAD_INDEX);
 	return ring->size + 1;
 }
 

@@ -61,7 +61,7 @@ static void reject_buffer(struct net_ring *ring, uint32_t i, uint16_t status)
 	struct exo_desc desc = {
 	        .address = buffer.address, .cookie = buffer.cookie, .status = status};
 
-	ring->counters.bad_descriptor++;
+	ring_count_loss(ring, RING_BAD_DESCRIPTOR);
 	remove_buffer(ring, i);
 	if (ring_room(ring) == 0)
 		return;
@@ -224,8 +224,7 @@ static enum ring_outcome deliver_any(struct net_ring *ring, const struct net_pac
 		return outcome;
 	ring->buffer_first += n;
 	ring->n_buffers -= n;
-	ring->counters.packets++;
-	ring->counters.bytes += length - left;
+	ring_count(ring, 1, length - left);
 	return RING_DELIVERED;
 }
 
@@ -330,12 +329,13 @@ static inline void show_usual(struct net_ring *ring, uint32_t n, uint64_t bytes)
 {
 	ring_consume(ring, n);
 	ring_publish(ring, n);
-	ring->counters.packets += n;
-	ring->counters.bytes += bytes;
+	ring_count(ring, n, bytes);
 }
 
-static inline bool deliver_usual(struct net_ring *ring, const struct net_packet *packet,
-                                 uint32_t length, uint16_t flags, uint64_t binding)
+static inline __attribute__((always_inline)) bool deliver_usual(struct net_ring *ring,
+                                                                const struct net_packet *packet,
+                                                                uint32_t length, uint16_t flags,
+                                                                uint64_t binding)
 {
 	struct view view = look_at(ring);
 
@@ -440,8 +440,23 @@ unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, 
 	return n;
 }
 
-unsigned ring_deliver_lone(struct net_ring *ring, struct rte_mbuf *mbuf, struct net_run *run)
+bool ring_deliver_lone(uint16_t port, struct rte_mbuf *mbuf, const struct flt_verdict *verdict)
 {
-	return net.n_pollers > 1 ? ring_deliver_run(ring, &mbuf, 1, run)
-	                         : deliver_run(ring, &mbuf, 1, run);
+	struct net_binding_core *part = verdict->owner;
+	struct net_ring *ring = part->ring;
+	struct net_packet packet;
+	uint32_t length;
+
+	if (!ring || net.n_pollers > 1 || net_handler_of(part->binding))
+		return false;
+	net_describe(&packet, mbuf, port, machine_tsc());
+	length = RTE_MIN(verdict->accept, packet.length);
+	if (!deliver_usual(ring, &packet, length, flags_of(&packet, verdict->accept),
+	                   part->binding->id))
+		return false;
+	net_count_matched(part, 1, packet.length);
+	net_count_delivered(part, 1, length);
+	net_wake(0, ring);
+	port_free_lone(mbuf);
+	return true;
 }

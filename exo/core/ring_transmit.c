@@ -352,7 +352,7 @@ static bool flush_plain(struct net_ring *ring, struct batch *batch)
 	completion_plain(ring, batch, n);
 	if (!all) {
 		rte_pktmbuf_free_bulk(&batch->mbufs[n], batch->n - n);
-		ring->counters.nic_full++;
+		ring_count_loss(ring, RING_NIC_FULL);
 	}
 	batch->n = batch->reported = batch->plain = 0;
 	return all;
@@ -381,7 +381,7 @@ static bool flush(struct net_ring *ring, struct batch *batch)
 		             batch->packets[i].way, i < n);
 	}
 	if (!all)
-		ring->counters.nic_full++;
+		ring_count_loss(ring, RING_NIC_FULL);
 	batch->n = batch->reported = batch->plain = 0;
 	return all;
 }
@@ -417,7 +417,8 @@ static bool send_rest(struct net_ring *ring, unsigned core)
 	n = port_send(core, rest->port, &rest->mbufs[rest->first], rest->n);
 	rest->first += n;
 	rest->n -= n;
-	ring->counters.nic_full += rest->n > 0;
+	if (rest->n > 0)
+		ring_count_loss(ring, RING_NIC_FULL);
 	return rest->n == 0;
 }
 
@@ -557,7 +558,7 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 		/* A queue counts packets and the pool their pieces: a driver that waits until its
 		 * queue is full may hold all of these, and nobody could send any more. */
 		port_reclaim(batch->core);
-		ring->counters.nic_full++;
+		ring_count_loss(ring, RING_NIC_FULL);
 		return false;
 	}
 	*available -= packet.n;

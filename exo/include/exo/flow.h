@@ -65,8 +65,8 @@ enum exo_bind_flags {
 };
 
 /*
- * What the kernel counts for a binding. It lies in a frame of the environment's own, where the
- * kernel writes and the environment reads; the kernel's own copy is the truth.
+ * What the kernel counts for a binding, from its making on. It lies in a frame of the environment's
+ * own, to which the kernel adds, and the environment reads; who writes there deceives itself alone.
  */
 struct exo_binding_counters {
 	uint64_t matched_packets,

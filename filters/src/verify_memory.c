@@ -507,12 +507,13 @@ static int write_any(struct flt_verifier *v, const struct access *a, const struc
 
 static int check_atomic_place(struct flt_verifier *v, const struct access *a)
 {
-	int64_t at = fixed_offset(a);
-	bool fixed = flt_range_is_const(&a->base->range);
+	const struct flt_tnum *bits = &a->base->range.bits;
+	uint64_t low = a->size - 1; /* bits that must be known to be 0 */
+	bool fixed = a->base->type != FLT_V_STACK || flt_range_is_const(&a->base->range);
 	if (a->base->type != FLT_V_STACK && a->base->type != FLT_V_VALUE &&
 	    a->base->type != FLT_V_RAW && a->base->type != FLT_V_MEMORY)
 		return flt_vrefuse(v, "atomic operation on %s", flt_vtype_name(a->base->type));
-	if (!fixed || (at + (int64_t)a->base->range.bits.value) % a->size)
+	if (!fixed || bits->mask & low || ((uint64_t)fixed_offset(a) + bits->value) & low)
 		return flt_vrefuse(v, "misaligned atomic operation");
 	return 0;
 }

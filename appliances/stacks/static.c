@@ -297,9 +297,9 @@ static _Noreturn void serve(void)
 			continue;
 		}
 		now = exo_time_now_ns();
+		other = download_run(stack, now);
 		due = static_stack_run(stack, now);
 		flush();
-		other = download_run(stack, now);
 		due = other < due ? other : due;
 		other = refresh_stats(now);
 		due = other < due ? other : due;

@@ -23,19 +23,21 @@ enum {
 	FRONT_ANSWER_MAX = 1460,
 	FRONT_FRAME = 4096, /* of the arena */
 	FRONT_RECORDS = 4096,
-	FRONT_LIFE = 2, /* periods for which a record counts */
+	FRONT_AGED = 256, /* records that one call of front_age looks at */
+	FRONT_OLD = 1 << 16,
+	FRONT_AGAIN = 2,
+	FRONT_AGES = 10, /* no record is older */
 };
 
 /* `.data.rules`: the environment's. */
 struct front_rules {
 	uint64_t key[2];   /* of the cookies */
 	uint64_t spread;   /* multiplier that deals out records: odd, secret */
+	uint8_t from[8];   /* our own MAC and IPv4's EtherType, as a frame has them */
 	uint32_t period;   /* the current one */
 	uint16_t mss;      /* what we say ours is */
 	uint16_t window;   /* that we offer */
 	uint16_t sizes[8]; /* by the cookie's index: the peer's MSS */
-	uint8_t mac[6];    /* our own */
-	uint16_t unused;
 };
 
 /* `.data.known`, FRONT_PLACES of them: the environment's. A request has no NUL in it, so that one
@@ -44,14 +46,14 @@ struct front_known {
 	uint32_t size;   /* of the request; 0: none */
 	uint32_t answer; /* bytes in the place's frame of the arena, FRONT_ANSWER_MAX at most */
 	uint32_t sum;    /* the answer's: 16 bits, as its bytes are summed in memory */
-	uint32_t unused;
+	uint32_t ends;   /* 1: the connection ends behind it; else 0 */
 	uint8_t bytes[FRONT_REQUEST_MAX];
 };
 
-/* Where a request that begins with these four words is kept. */
-static inline uint32_t front_place(const uint64_t words[4])
+/* Where a request of `size` bytes that begins with these four words is kept. */
+static inline uint32_t front_place(const uint64_t words[4], uint32_t size)
 {
-	uint64_t mixed = words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3;
+	uint64_t mixed = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) + size;
 
 	return mixed * 0x9e3779b97f4a7c15ull >> 60;
 }
@@ -59,12 +61,32 @@ static inline uint32_t front_place(const uint64_t words[4])
 /* `.bss.counts`: what the handler has done. */
 struct front_counts {
 	uint64_t asked;    /* SYN answered */
-	uint64_t answered; /* requests, each with the last word of its connection */
+	uint64_t opened;   /* connections whose first request was answered */
+	uint64_t answered; /* requests */
 	uint64_t bytes;    /* of these answers */
 	uint64_t again;    /* answers said again */
+	uint64_t kept;     /* connections that were to go on behind an answer, and */
+	uint64_t left;     /* of these: ended, or taken */
 	uint64_t ended;    /* connections */
 	uint64_t replied;  /* other acknowledgements */
 	uint64_t taken;    /* segments that ask for nothing */
+};
+
+/*
+ * How the environment takes over a connection that stays. Two functions of one number:
+ *
+ *     front_take   the peer, its address and port as they lie in a frame. 1: the handler has let go
+ *                  of the connection, and `.bss.taken` says how it was. 0: it has none of that
+ *                  peer's. FRONT_AGAIN: a segment of it is being looked at
+ *     front_age    a record's number. Makes FRONT_AGED records from that one on older, and forgets
+ *                  what nobody needs any more. → the number to go on with, FRONT_RECORDS at the
+ *                  end; with FRONT_OLD, `.bss.old` has a peer who has asked nothing for two ages
+ */
+struct front_taken {
+	uint32_t theirs, ours; /* the next numbers */
+	uint8_t mac[6];        /* the peer's */
+	uint8_t said;          /* of what its SYN said, as in a cookie */
+	uint8_t place;         /* of the last request, whose answer may not have arrived */
 };
 
 #endif

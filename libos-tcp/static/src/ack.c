@@ -74,7 +74,7 @@ static void take_new(struct static_stack *stack, struct conn *conn, uint32_t ack
 {
 	uint32_t acked = ack - conn->snd_una;
 
-	stack->count.bytes += acked;
+	stack->count.bytes += acked - (conn->ending && ack == conn->limit); /* FIN */
 	conn->snd_una = ack;
 	if (before(conn->snd_nxt, ack))
 		conn->snd_nxt = ack;

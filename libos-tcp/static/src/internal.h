@@ -90,6 +90,8 @@ struct conn {
 	struct static_request request;
 };
 
+struct static_front;
+
 struct static_stack {
 	struct static_config config;
 	struct static_site site;
@@ -103,6 +105,7 @@ struct static_stack {
 	uint32_t n_conns, hand;
 	uint32_t free, mask; /* free list; of the hash */
 	struct static_memory known;
+	struct static_front *front; /* NULL: none */
 	uint64_t used[WHEEL_SLOTS /
 	              64]; /* slots in which somebody has stood since this was looked at */
 	uint32_t wheel[WHEEL_SLOTS];
@@ -126,6 +129,18 @@ static inline uint32_t most(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+/* A connection whose handshake is done: its next numbers, and what its SYN said (a cookie's size
+ * and scale). */
+struct begun {
+	const uint8_t *mac;
+	uint32_t remote, theirs, ours;
+	uint16_t port, mss;
+	uint8_t scale;
+};
+
+/* stack.c */
+struct conn *static_stack_begin(struct static_stack *stack, const struct begun *begun);
+
 /* packet.c */
 bool static_packet_parse(struct static_stack *stack, const uint8_t *frame, uint32_t size,
                          bool checked, struct segment *segment);
@@ -148,8 +163,8 @@ bool static_cookie_check(const struct static_stack *stack, const struct segment 
 
 /* table.c */
 struct conn *static_table_find(struct static_stack *stack, const struct segment *segment);
-/* A place for the peer of `segment`, at the cost of another connection where none is free. */
-struct conn *static_table_add(struct static_stack *stack, const struct segment *segment);
+/* A place for a peer, at the cost of another connection where none is free. */
+struct conn *static_table_add(struct static_stack *stack, uint32_t remote, uint16_t port);
 void static_table_remove(struct static_stack *stack, struct conn *conn);
 void static_table_open(struct static_stack *stack);
 
@@ -160,6 +175,13 @@ void static_timer_remove(struct static_stack *stack, struct conn *conn);
 void static_timer_set(struct static_stack *stack, struct conn *conn, uint32_t ms);
 /* Waits for what the connection's state wants: acknowledgement, window, request. */
 void static_timer_update(struct static_stack *stack, struct conn *conn);
+
+/* Ends a connection that was silent for too long. */
+void static_timer_silent(struct static_stack *stack, struct conn *conn);
+
+/* front.c: takes over the connection of a segment, as far as the handler has served it. NULL: it
+ * has none. */
+struct conn *static_front_adopt(struct static_stack *stack, const struct segment *segment);
 
 /* ack.c: what an acceptable segment acknowledges. false: the connection is gone. */
 bool static_ack_take(struct static_stack *stack, struct conn *conn, const struct segment *segment);

@@ -88,27 +88,18 @@ const struct static_counters *static_stack_counters(const struct static_stack *s
 
 /* ---- No connection yet ---- */
 
-/* The peer said our number again: it is who it says, and the connection begins. */
-static struct conn *open_conn(struct static_stack *stack, const struct segment *segment)
+struct conn *static_stack_begin(struct static_stack *stack, const struct begun *begun)
 {
-	uint8_t scale;
-	uint16_t mss;
-	struct conn *conn;
+	struct conn *conn = static_table_add(stack, begun->remote, begun->port);
 
-	if (!static_cookie_check(stack, segment, &mss, &scale)) {
-		stack->count.cookies_bad++;
-		static_packet_reset(stack, segment);
-		return NULL;
-	}
-	conn = static_table_add(stack, segment);
 	conn->state = OPEN;
-	memcpy(conn->mac, segment->mac, sizeof conn->mac);
-	conn->mss = (uint16_t)least(mss, stack->config.mtu - 40u);
-	conn->scale = scale == NO_SCALE ? 0 : scale;
-	conn->rcv_nxt = segment->seq;
-	conn->base = conn->limit = conn->snd_una = conn->snd_nxt = segment->ack;
-	conn->snd_max = conn->recover = segment->ack;
-	conn->snd_wnd = segment->window << conn->scale;
+	memcpy(conn->mac, begun->mac, sizeof conn->mac);
+	conn->mss = (uint16_t)least(begun->mss, stack->config.mtu - 40u);
+	conn->scale = begun->scale == NO_SCALE ? 0 : begun->scale;
+	conn->rcv_nxt = begun->theirs;
+	conn->base = conn->limit = conn->snd_una = conn->snd_nxt = begun->ours;
+	conn->snd_max = conn->recover = begun->ours;
+	conn->snd_wnd = conn->mss;
 	conn->cwnd = INITIAL_SEGMENTS * (uint32_t)conn->mss;
 	conn->ssthresh = UINT32_MAX;
 	conn->rto = RTO_FIRST_MS;
@@ -116,6 +107,30 @@ static struct conn *open_conn(struct static_stack *stack, const struct segment *
 	conn->due = stack->ms + stack->config.idle_ms;
 	static_request_reset(&conn->request, &stack->site);
 	static_timer_add(stack, conn);
+	return conn;
+}
+
+/* The peer said our number again: it is who it says, and the connection begins. Or the handler has
+ * served it so far. */
+static struct conn *open_conn(struct static_stack *stack, const struct segment *segment)
+{
+	struct begun begun = {.mac = segment->mac,
+	                      .remote = segment->remote,
+	                      .port = segment->port,
+	                      .theirs = segment->seq,
+	                      .ours = segment->ack};
+	struct conn *conn;
+
+	if (!static_cookie_check(stack, segment, &begun.mss, &begun.scale)) {
+		conn = static_front_adopt(stack, segment);
+		if (conn != NULL)
+			return conn;
+		stack->count.cookies_bad++;
+		static_packet_reset(stack, segment);
+		return NULL;
+	}
+	conn = static_stack_begin(stack, &begun);
+	conn->snd_wnd = segment->window << conn->scale;
 	stack->count.opened++;
 	return conn;
 }

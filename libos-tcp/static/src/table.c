@@ -47,9 +47,9 @@ static struct conn *victim(struct static_stack *stack)
 	return worst;
 }
 
-struct conn *static_table_add(struct static_stack *stack, const struct segment *segment)
+struct conn *static_table_add(struct static_stack *stack, uint32_t remote, uint16_t port)
 {
-	uint32_t *head = chain(stack, segment->remote, segment->port), index;
+	uint32_t *head = chain(stack, remote, port), index;
 	struct conn *conn;
 
 	if (stack->free == NONE) {
@@ -59,7 +59,7 @@ struct conn *static_table_add(struct static_stack *stack, const struct segment *
 	index = stack->free;
 	conn = &stack->conns[index];
 	stack->free = conn->next;
-	*conn = (struct conn){.next = *head, .remote = segment->remote, .port = segment->port};
+	*conn = (struct conn){.next = *head, .remote = remote, .port = port};
 	*head = index;
 	stack->n_conns++;
 	return conn;

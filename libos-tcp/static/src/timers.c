@@ -99,7 +99,7 @@ static void time_out(struct static_stack *stack, struct conn *conn)
 	static_timer_update(stack, conn);
 }
 
-static void idle_out(struct static_stack *stack, struct conn *conn)
+void static_timer_silent(struct static_stack *stack, struct conn *conn)
 {
 	if (conn->ending) { /* our end was acknowledged, theirs never comes */
 		give_up(stack, conn);
@@ -124,7 +124,7 @@ static void fire(struct static_stack *stack, struct conn *conn)
 		if (conn->snd_una != conn->limit)
 			time_out(stack, conn);
 		else
-			idle_out(stack, conn);
+			static_timer_silent(stack, conn);
 	}
 }
 

@@ -13,9 +13,9 @@ enum { OBJECT_MAX = 1 << 18, BUFFER = 4096, HEADROOM = 256 };
 
 struct front {
 	struct flt_object *object;
-	struct flt_program *program;
+	struct flt_program *program, *take, *age;
 	struct static_front side;
-	uint64_t until;
+	uint64_t until, aged;
 };
 
 static _Noreturn void die(const char *what, const char *why)
@@ -45,20 +45,64 @@ static size_t read_object(uint8_t *bytes)
 	return size;
 }
 
-struct front *front_open(const struct static_stack *stack, bool compiled)
+static void look_up(struct front *front, const char *section, void *value, size_t size)
+{
+	static const uint32_t only;
+
+	memcpy(value, flt_map_lookup(flt_object_map(front->object, section), &only), size);
+}
+
+static int take(void *context, uint64_t peer, struct front_taken *taken)
+{
+	struct front *front = context;
+	int result = (int)flt_program_call(front->take, (uint64_t[5]){peer});
+
+	if (result == 1)
+		look_up(front, ".bss.taken", taken, sizeof *taken);
+	return result;
+}
+
+static uint64_t age(void *context, uint64_t first, uint64_t *old)
+{
+	struct front *front = context;
+	uint64_t next = flt_program_call(front->age, (uint64_t[5]){first});
+
+	if ((next & FRONT_OLD) != 0)
+		look_up(front, ".bss.old", old, sizeof *old);
+	return next;
+}
+
+static struct flt_program *load(struct front *front, const char *name, bool compiled)
+{
+	uint32_t flags = FLT_LOAD_WRITES | (compiled ? 0 : FLT_LOAD_INTERPRET);
+	struct flt_program *program;
+	struct flt_error error = {0};
+
+	if (flt_program_load_object(front->object, name, flags, &program, &error) != 0)
+		die(name, error.reason);
+	if (flt_program_is_native(program) != compiled)
+		die(name, "compiled, or not");
+	return program;
+}
+
+struct front *front_open(struct static_stack *stack, bool compiled)
 {
 	struct front *front = calloc(1, sizeof *front);
 	uint8_t *bytes = malloc(OBJECT_MAX);
 	struct flt_error error = {0};
-	uint32_t flags = FLT_LOAD_WRITES | (compiled ? 0 : FLT_LOAD_INTERPRET);
 
 	flt_host_init(true);
-	if (flt_object_open(bytes, read_object(bytes), &front->object, &error) != 0 ||
-	    flt_program_load_object(front->object, "front", flags, &front->program, &error) != 0)
+	if (flt_object_open(bytes, read_object(bytes), &front->object, &error) != 0)
 		die("the handler", error.reason);
 	free(bytes);
-	if (flt_program_is_native(front->program) != compiled)
-		die("the handler", "compiled, or not");
+	front->program = load(front, "front", compiled);
+	front->take = load(front, "front_take", compiled);
+	front->age = load(front, "front_age", compiled);
+	front->side.context = front;
+	front->side.take = take;
+	front->side.age = age;
+	static_front_attach(&front->side, stack);
+	front->aged = static_front_age_ns(stack);
 	front->side.arena = calloc(FRONT_PLACES, FRONT_FRAME);
 	for (uint32_t i = 0; i < FRONT_PLACES; i++)
 		flt_map_arena_give(flt_object_map(front->object, "answers"), i,
@@ -71,6 +115,8 @@ struct front *front_open(const struct static_stack *stack, bool compiled)
 void front_close(struct front *front)
 {
 	flt_program_free(front->program);
+	flt_program_free(front->take);
+	flt_program_free(front->age);
 	flt_object_close(front->object);
 	free(front->side.arena);
 	free(front);
@@ -83,6 +129,10 @@ void front_run(struct front *front, struct static_stack *stack, uint64_t now)
 	if (now >= front->until) {
 		front->until = static_front_rules(&front->side, stack);
 		update(front, ".data.rules", &front->side.rules);
+	}
+	if (now >= front->aged) {
+		static_front_age(&front->side, stack);
+		front->aged = now + static_front_age_ns(stack);
 	}
 }
 
@@ -110,12 +160,10 @@ void front_input(struct front *front, struct static_stack *stack, const uint8_t 
 	}
 }
 
-struct front_counts front_counts(const struct front *front)
+struct front_counts front_counts(struct front *front)
 {
-	static const uint32_t only;
 	struct front_counts counts;
 
-	memcpy(&counts, flt_map_lookup(flt_object_map(front->object, ".bss.counts"), &only),
-	       sizeof counts);
+	look_up(front, ".bss.counts", &counts, sizeof counts);
 	return counts;
 }

@@ -193,6 +193,19 @@ static uint32_t path(void *context, const struct udp_ip *remote, struct udp_ip *
 	return 1500;
 }
 
+/* What is next of the client's requests; less than two pieces are one. */
+static void ask_next(struct client *client, struct tcp_conn *conn)
+{
+	const char *text = client->request + client->asked;
+	uint32_t size = (uint32_t)strlen(text);
+
+	if (client->piece != 0 && size >= 2 * client->piece)
+		size = client->piece;
+	client->asked += size;
+	if (size > 0)
+		tcp_send(conn, text, size, NULL, NULL, 0);
+}
+
 static void on_event(struct tcp_conn *conn, unsigned events)
 {
 	struct client *client = tcp_conn_context(conn);
@@ -200,7 +213,7 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 
 	if (events & TCP_EVENT_OPENED) {
 		client->opened = true;
-		tcp_send(conn, client->request, (uint32_t)strlen(client->request), NULL, NULL, 0);
+		ask_next(client, conn);
 	}
 	while (tcp_peek(conn, &span, 1) == 1) {
 		if (client->seen + span.size > client->expected_size ||
@@ -208,6 +221,8 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 			client->wrong = true;
 		client->seen += span.size;
 		tcp_consume(conn, span.size);
+		if (client->reply != 0 && client->seen % client->reply == 0)
+			ask_next(client, conn);
 	}
 	if (tcp_at_end(conn) || (events & TCP_EVENT_CLOSED)) {
 		client->ended = true;

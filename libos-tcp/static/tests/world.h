@@ -34,6 +34,8 @@ struct client {
 	const char *request;
 	const uint8_t *expected;
 	uint32_t expected_size, seen;
+	/* Asks so many bytes at a time, each time when it has got `reply` more; 0: all at once. */
+	uint32_t piece, reply, asked;
 	bool opened, ended, wrong;
 };
 

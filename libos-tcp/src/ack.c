@@ -108,7 +108,8 @@ static void eat_duplicates(struct tcp_conn *conn, uint32_t acked)
 }
 
 /* RTT samples, in the order of their worth: the last segment that was sent once; one selectively
- * acknowledged; the timestamp (RFC 7323, 4). */
+ * acknowledged; the timestamp (RFC 7323, 4), but where a copy was answered: what it echoes came
+ * before, and in between lie the answers that were lost, and timeouts. */
 static void measure(struct tcp_conn *conn, const struct cleaning *cleaning, struct ack *ack)
 {
 	uint32_t us = conn->stack->us;
@@ -123,7 +124,8 @@ static void measure(struct tcp_conn *conn, const struct cleaning *cleaning, stru
 			rtt = us - ack->sack_first_us;
 		ack->sample.rtt_us = (int32_t)min_u32(us - ack->sack_last_us, INT32_MAX);
 	}
-	if (rtt < 0 && conn->stack->seen_echo != 0 && (ack->flags & A_ACKED)) {
+	if (rtt < 0 && conn->stack->seen_echo != 0 &&
+	    (ack->flags & (A_ACKED | A_DSACK)) == A_ACKED) {
 		uint32_t ms = timestamp_now(conn->stack, conn->ts_offset) - conn->stack->seen_echo;
 
 		if (ms < 1u << 20)

@@ -36,9 +36,6 @@ static void draw_impairments(struct wire_params *params, uint64_t *seed)
 		if (draw(seed, 2))
 			params->mark_at = 3 + draw(seed, 20);
 	}
-	/* A burst lasts by packets: where few are sent, it outlasts anybody's patience. */
-	if (params->rate != 0 && params->rate < 200000)
-		params->burst_loss = 0;
 	if (draw(seed, 4) == 0)
 		params->hostile = draw(seed, 2000);
 }

@@ -298,6 +298,21 @@ static void spurious_timeout_is_undone(void **state)
 	       "+0 < . 1:1(0) ack 3001 win 257 <nop,nop,TS val 1800 ecr 200>");
 }
 
+/* The peer had the segment at once, and its answers were lost: what it says at last, of a copy, is
+ * no round trip of nine seconds, of which the next timeout would be made. */
+static void lost_answers_are_no_round_trip(void **state)
+{
+	SCRIPT_WITH(
+	        c->black_holes = false, PASSIVE_TS, "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
+	        "+.3 > P. 1:1001(1000) ack 1", "+.3 > P. 1:1001(1000) ack 1",
+	        "+.6 > P. 1:1001(1000) ack 1", "+1.2 > P. 1:1001(1000) ack 1",
+	        "+2.4 > P. 1:1001(1000) ack 1", "+4.8 > P. 1:1001(1000) ack 1",
+	        "+.1 < . 1:1(0) ack 1001 win 257 <nop,nop,TS val 9900 ecr 200,nop,nop,sack 1:1001>",
+	        "+0 write 1000", "+0 > P. 1001:2001(1000) ack 1",
+	        "+.1 < . 1:1(0) ack 2001 win 257 <nop,nop,TS val 10000 ecr 9900>", "+0 write 1000",
+	        "+0 > P. 2001:3001(1000) ack 1", "+.3 > P. 2001:3001(1000) ack 1");
+}
+
 static void needless_recovery_is_undone(void **state)
 {
 	SCRIPT(PASSIVE_SACK, TEN, "+.1 < . 1:1(0) ack 1 win 257 <nop,nop,sack 1001:4001>",
@@ -400,6 +415,7 @@ int main(void)
 	        cmocka_unit_test(reordering_waits_a_quarter_of_the_round_trip),
 	        cmocka_unit_test(duplicates_begin_recovery_without_sack),
 	        cmocka_unit_test(spurious_timeout_is_undone),
+	        cmocka_unit_test(lost_answers_are_no_round_trip),
 	        cmocka_unit_test(needless_recovery_is_undone),
 	        cmocka_unit_test(shut_windows_are_probed),
 	        cmocka_unit_test(no_silly_windows_are_filled),

@@ -9,6 +9,8 @@
 
 enum { EVENTS_MAX = 1 << 16, PORT = 80, MTU = 1500, BURST = 8 };
 
+#define BURST_NS 10000000000ull /* at most, or it would outlast anybody who sends rarely */
+
 struct packet {
 	uint8_t bytes[WIRE_PACKET_MAX];
 	uint32_t size, room;
@@ -39,7 +41,8 @@ struct side {
 	struct udp_ip ip;
 	uint64_t random;
 	uint64_t link_free; /* when the bottleneck has sent all that waits */
-	uint32_t burst;
+	uint32_t burst;     /* packets that are lost yet, */
+	uint64_t burst_end; /* until then */
 	struct app apps[WIRE_CONNS_MAX];
 	uint32_t n_accepted;
 	long buffers;
@@ -162,12 +165,15 @@ static uint64_t bottleneck(struct wire *wire, struct side *side, struct packet *
 
 static bool lose(struct wire *wire, struct side *side)
 {
-	if (side->burst > 0) {
+	if (side->burst > 0 && wire->now < side->burst_end) {
 		side->burst--;
 		return true;
 	}
-	if (chance(wire, wire->params.burst_loss, 10000))
+	side->burst = 0;
+	if (chance(wire, wire->params.burst_loss, 10000)) {
 		side->burst = 1 + wire_random(&wire->seed) % BURST;
+		side->burst_end = wire->now + BURST_NS;
+	}
 	return chance(wire, wire->params.loss, 10000);
 }
 

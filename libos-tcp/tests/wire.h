@@ -23,9 +23,10 @@ struct wire_params {
 	uint32_t queue;                    /* packets in front of the bottleneck */
 	uint32_t mark_at;                  /* queue length from which ECN marks; 0: never */
 	uint32_t loss, duplicate, corrupt; /* of 10,000 packets */
-	uint32_t burst_loss;               /* of 10,000: begins a burst of losses */
-	uint32_t hostile;                  /* of 10,000 packets: one more, made up, goes with it */
-	uint32_t stall; /* of 100 readings: the application does not read for a while */
+	uint32_t
+	        burst_loss; /* of 10,000: begins a burst of losses, of 8 packets and 10 s at most */
+	uint32_t hostile;   /* of 10,000 packets: one more, made up, goes with it */
+	uint32_t stall;     /* of 100 readings: the application does not read for a while */
 	uint32_t write_max, read_max; /* bytes at once; 0: everything */
 	uint8_t family;               /* 4 or 6 */
 	bool copy;                    /* tcp_send_copy instead of tcp_send */

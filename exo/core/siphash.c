@@ -4,39 +4,11 @@
  * section 2: two rounds per word, four at the end. Little-endian machines only.
  */
 #include <exo/siphash.h>
+#include <flt/sip.h>
 
 #include <string.h>
 
-struct state {
-	uint64_t v0, v1, v2, v3;
-};
-
-static uint64_t rotate(uint64_t x, unsigned bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static inline __attribute__((always_inline)) void round_once(struct state *s)
-{
-	s->v0 += s->v1;
-	s->v2 += s->v3;
-	s->v1 = rotate(s->v1, 13) ^ s->v0;
-	s->v3 = rotate(s->v3, 16) ^ s->v2;
-	s->v0 = rotate(s->v0, 32);
-	s->v2 += s->v1;
-	s->v0 += s->v3;
-	s->v1 = rotate(s->v1, 17) ^ s->v2;
-	s->v3 = rotate(s->v3, 21) ^ s->v0;
-	s->v2 = rotate(s->v2, 32);
-}
-
-static inline __attribute__((always_inline)) void absorb(struct state *s, uint64_t word)
-{
-	s->v3 ^= word;
-	round_once(s);
-	round_once(s);
-	s->v0 ^= word;
-}
+enum { EACH = 2, LAST = 4 }; /* rounds */
 
 /* The last word: what is left of the data, and the length's low byte on top. */
 static uint64_t last_word(const uint8_t *rest, size_t size)
@@ -56,19 +28,15 @@ static uint64_t last_word(const uint8_t *rest, size_t size)
 
 uint64_t exo_siphash(const uint64_t key[2], const void *data, size_t size)
 {
-	struct state s = {key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
-	                  key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull};
+	struct flt_sip s = flt_sip_begin(key);
 	const uint8_t *at = data;
 
 	for (size_t left = size; left >= 8; left -= 8, at += 8) {
 		uint64_t word;
 
 		memcpy(&word, at, 8);
-		absorb(&s, word);
+		flt_sip_take(&s, EACH, word);
 	}
-	absorb(&s, last_word(at, size));
-	s.v2 ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		round_once(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	flt_sip_take(&s, EACH, last_word(at, size));
+	return flt_sip_end(&s, LAST);
 }

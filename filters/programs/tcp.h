@@ -5,6 +5,8 @@
 
 #include "handler.h"
 
+#include "../include/flt/sip.h"
+
 enum {
 	TCP = 6,
 	AT_TCP = 34,
@@ -25,50 +27,10 @@ enum {
 	HEADER_BYTES = 20,
 };
 
-struct sip {
-	__u64 a, b, c, d;
-};
-
-static __always_inline __u64 rotate(__u64 x, int by)
-{
-	return x << by | x >> (64 - by);
-}
-
-static __always_inline void sip_round(struct sip *s)
-{
-	s->a += s->b;
-	s->c += s->d;
-	s->b = rotate(s->b, 13) ^ s->a;
-	s->d = rotate(s->d, 16) ^ s->c;
-	s->a = rotate(s->a, 32);
-	s->c += s->b;
-	s->a += s->d;
-	s->b = rotate(s->b, 17) ^ s->c;
-	s->d = rotate(s->d, 21) ^ s->a;
-	s->c = rotate(s->c, 32);
-}
-
-static __always_inline void sip_take(struct sip *s, int rounds, __u64 word)
-{
-	s->d ^= word;
-	for (int i = 0; i < rounds; i++)
-		sip_round(s);
-	s->a ^= word;
-}
-
-/* SipHash (Aumasson and Bernstein, 2012) of two words, with so many rounds for each and at the end.
- */
+/* SipHash of two words. */
 static __always_inline __u64 sip(int each, int last, const __u64 key[2], __u64 one, __u64 two)
 {
-	struct sip s = {key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
-	                key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull};
-	sip_take(&s, each, one);
-	sip_take(&s, each, two);
-	sip_take(&s, each, 16ull << 56); /* their length */
-	s.c ^= 0xff;
-	for (int i = 0; i < last; i++)
-		sip_round(&s);
-	return s.a ^ s.b ^ s.c ^ s.d;
+	return flt_sip_pair(each, last, key, one, two);
 }
 
 static __always_inline int header_bytes(const __u16 *w)

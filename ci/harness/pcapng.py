@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reads pcapng strictly (draft-ietf-opsawg-pcapng): what our writers write, and nothing else passes."""
 import collections
+import os
 import struct
+import time
 
 SECTION, INTERFACE, STATISTICS, PACKET = 0x0a0d0d0a, 1, 5, 6
 
@@ -61,6 +63,21 @@ class Capture:
         """(NIC drops, accepted, lost, delivered) as last told; zeros: never."""
         told = [each.options for each in self.statistics if each.interface == number]
         return tuple(count(told[-1][code]) if told else 0 for code in (5, 6, 7, 8))
+
+
+def read_growing(path, enough, seconds=20):
+    """What a file that is still written holds, once it is enough (a function of the Capture)."""
+    deadline = time.monotonic() + seconds
+    while True:
+        data = b""
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                data = file.read()
+        found = Capture(data, whole=False)
+        if enough(found):
+            return found
+        assert time.monotonic() < deadline, f"{len(found.packets)} packets, {found.names()}, {found.statistics[-2:]}"
+        time.sleep(0.2)
 
 
 def count(value):

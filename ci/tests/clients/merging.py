@@ -15,13 +15,12 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths, programs  # noqa: E402
 from harness.machine import Machine, Nic, stream, tap  # noqa: E402
 from harness.netns import Namespace  # noqa: E402
-from harness.pcapng import Capture  # noqa: E402
+from harness.pcapng import read_growing  # noqa: E402
 from harness.report import Report, skip_all  # noqa: E402
 import channel  # noqa: E402
 
@@ -84,21 +83,15 @@ def payload(folder):
     return programs.build_text(folder, CONF, ["appliances/capture"])
 
 
-def arrived(path, port, seconds=20):
-    """The TCP payloads that came by a port, once all bytes are there."""
-    deadline = time.monotonic() + seconds
-    while True:
-        data = b""
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                data = file.read()
-        capture, parts = Capture(data, whole=False), []
-        for number, name in enumerate(capture.names()):
-            if name == f"port{port}/stream":
-                parts = [packet.data[54:] for packet in capture.of(number)]
-        if sum(map(len, parts)) >= BYTES or time.monotonic() > deadline:
-            return parts
-        time.sleep(0.2)
+def payloads(capture, port):
+    """Of the TCP segments that came by a port."""
+    name = f"port{port}/stream"
+    return [packet.data[54:] for number, each in enumerate(capture.names()) if each == name for packet in capture.of(number)]
+
+
+def arrived(path, port):
+    """The same, once all bytes are there."""
+    return payloads(read_growing(path, lambda got: sum(map(len, payloads(got, port))) >= BYTES), port)
 
 
 def echoes(ns, machine):

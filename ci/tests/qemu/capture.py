@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import paths  # noqa: E402
 from harness.machine import Machine, Nic, stream  # noqa: E402
-from harness.pcapng import Capture, count  # noqa: E402
+from harness.pcapng import Capture, count, read_growing  # noqa: E402
 from harness.report import Report  # noqa: E402
 from harness.udp_client import ask  # noqa: E402
 from harness.wire import MAC, Wire  # noqa: E402
@@ -71,20 +71,6 @@ class Reader:
             self.data += more
 
 
-def read_file(path, enough, seconds=15):
-    deadline = time.monotonic() + seconds
-    while True:
-        data = b""
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                data = file.read()
-        found = Capture(data, whole=False)
-        if enough(found) or time.monotonic() > deadline:
-            assert enough(found), f"{len(found.packets)} packets, {found.names()}, {found.statistics[-2:]}"
-            return found
-        time.sleep(0.2)
-
-
 def check_packets(report, wire, reader, path):
     """Frames of all sizes, each of them twice where both bindings match."""
     sent = [frame(i, 9 if i % 3 == 0 else 10, 60 + 13 * i % 1400) for i in range(FRAMES)]
@@ -93,7 +79,7 @@ def check_packets(report, wire, reader, path):
         wire.send(each)
     nine = [each for each in sent if each[36:38] == b"\0\x09"]
     for where, found in (("by TCP", lambda enough: reader.read_until(enough)),
-                         ("in the file", lambda enough: read_file(path, enough))):
+                         ("in the file", lambda enough: read_growing(path, enough))):
         with report.test(f"every frame {where}, byte for byte, under its binding's name"):
             capture = found(lambda got: {"port2/all", "port2/nine"} <= set(got.names()) and
                             len(got.of(got.names().index("port2/all"))) >= FRAMES and
@@ -127,7 +113,7 @@ def check_sent(report, reader, echo, path):
     """What an environment sends is there once, and said to leave; what the capture itself sends is not."""
     assert ask("127.0.0.1", echo, 5, 200) == 5
     for where, found in (("by TCP", lambda enough: reader.read_until(enough)),
-                         ("in the file", lambda enough: read_file(path, enough))):
+                         ("in the file", lambda enough: read_growing(path, enough))):
         with report.test(f"requests that arrive and answers that leave {where}, each with its direction"):
             capture = found(lambda got: "port0/all" in got.names() and
                             min(directions(got).get(key, 0) for key in ((1, "to"), (2, "from"))) >= 5)
@@ -149,7 +135,7 @@ def check_flood(report, wire, reader, path):
             first, number = got.names().index("port0/all"), got.names().index("port2/all")
             return len(got.of(number)) + got.last_counts(first)[2] >= wanted
 
-        capture = read_file(path, complete, 60)
+        capture = read_growing(path, complete, 60)
         number = capture.names().index("port2/all")
         lost = capture.last_counts(capture.names().index("port0/all"))[2]
         # What port 0 had meanwhile (ARP and its answers) may be lost as well, and is counted in the same place.

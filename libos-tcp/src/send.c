@@ -91,6 +91,10 @@ static void queued(struct tcp_conn *conn, unsigned flags)
 		conn->chunks_last->flags |= CHUNK_PUSH;
 	else if (conn->chunks_last != NULL)
 		conn->chunks_last->flags &= ~(uint32_t)CHUNK_PUSH; /* it has grown */
+	if (conn->chunks_last != NULL && (flags & TCP_SEND_RECORD)) {
+		conn->chunks_last->flags |= CHUNK_RECORD;
+		conn->chunks_last->room = 0;
+	}
 	if (flags & TCP_SEND_URGENT) {
 		conn->urgent_out = 1;
 		conn->urgent_out_seq = conn->snd_end;
@@ -297,7 +301,7 @@ static uint32_t copy_all(struct tcp_conn *conn, const uint8_t *data, uint32_t si
 
 int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, unsigned flags)
 {
-	unsigned more = (flags & ~(unsigned)TCP_SEND_END) | TCP_SEND_MORE;
+	unsigned last = TCP_SEND_END | TCP_SEND_RECORD, more = (flags & ~last) | TCP_SEND_MORE;
 	int result = check_sendable(conn);
 	uint32_t done = 0, n;
 
@@ -313,7 +317,7 @@ int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, un
 	}
 	if (done < size) {
 		conn->want_space = 1;
-		flags &= ~(unsigned)TCP_SEND_END;
+		flags &= ~last;
 	}
 	if (done > 0 || (flags & TCP_SEND_END))
 		queued(conn, flags);
@@ -376,7 +380,7 @@ uint32_t chunks_bound(struct tcp_conn *conn, uint32_t seq, uint32_t size)
 
 	for (unsigned i = 0; chunk != NULL && i < TCP_PIECES_MAX && covered < size; i++) {
 		covered = chunk->seq + chunk->size - seq;
-		chunk = chunk->next;
+		chunk = chunk->flags & CHUNK_RECORD ? NULL : chunk->next;
 	}
 	return min_u32(covered, size);
 }

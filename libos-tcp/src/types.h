@@ -136,7 +136,13 @@ struct pool {
 };
 
 /* What an application queued. */
-enum chunk_flags { CHUNK_PUSH = 1, CHUNK_BLOCK = 2, CHUNK_STATIC = 4, CHUNK_SUMMED = 8 };
+enum chunk_flags {
+	CHUNK_PUSH = 1,
+	CHUNK_BLOCK = 2,
+	CHUNK_STATIC = 4,
+	CHUNK_SUMMED = 8,
+	CHUNK_RECORD = 16
+};
 
 struct tcp_chunk {
 	struct tcp_chunk *next; /* in the connection's queue; or the pool */

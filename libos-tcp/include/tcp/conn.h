@@ -228,6 +228,7 @@ enum tcp_send_flags {
 	TCP_SEND_MORE = 1 << 0,   /* more follows at once: no partial segment now, no PSH */
 	TCP_SEND_URGENT = 1 << 1, /* the last byte is urgent (RFC 6093 advises against it) */
 	TCP_SEND_END = 1 << 2,    /* tcp_shutdown behind it, so that FIN goes with the last byte */
+	TCP_SEND_RECORD = 1 << 3, /* what follows goes into segments of its own */
 };
 
 typedef void tcp_release_fn(void *context, const void *data, uint32_t size);

@@ -19,6 +19,7 @@ NAMES.update(O_NONBLOCK=0o4000, O_RDWR=2, SIOCINQ=termios.FIONREAD, FIONREAD=ter
              SHUT_RD=0, SHUT_WR=1, SHUT_RDWR=2, INADDR_ANY="0.0.0.0")
 NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x2000, EPOLLET=1 << 31, TCP_TIMESTAMP=24, MSG_FASTOPEN=0x20000000, TCP_FASTOPEN_CONNECT=30,
              TCP_FASTOPEN_KEY=33, TCP_FASTOPEN_NO_COOKIE=34, TCPI_OPT_SYN_DATA=32, TCPI_OPT_TIMESTAMPS=1, TCPI_OPT_SACK=2)
+NAMES.update(NULL=None, SPLICE_F_NONBLOCK=2, SPLICE_F_MORE=4, MSG_EOR=0x80)
 NAMES = {name: int(value) if isinstance(value, int) else value for name, value in NAMES.items()}
 
 INFO = ("state:B ca_state:B retransmits:B probes:B backoff:B options:B wscale:B limited:B rto ato snd_mss rcv_mss unacked sacked"
@@ -136,6 +137,15 @@ class Calls:
         room = ctypes.create_string_buffer(data, len(data))
         result = self.raw("poll", room, ctypes.c_ulong(len(fds)), timeout)
         return (*result, [struct.unpack_from("=ihh", room.raw, 8 * i)[2] for i in range(len(fds))])
+
+    def do_pipe(self, fds):
+        made = (ctypes.c_int * 2)()
+        result = self.raw("pipe", made)
+        self.fds.update(zip(fds, made))
+        return (*result, None)
+
+    def do_splice(self, source, source_at, target, target_at, size, flags):
+        return (*self.raw("splice", self.live(source), source_at, self.live(target), target_at, ctypes.c_size_t(size), flags), None)
 
     def do_epoll_create(self, size):
         return (*self.raw("epoll_create", *self.epoll_size(size)), None)

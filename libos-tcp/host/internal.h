@@ -21,11 +21,15 @@ enum {
 
 struct epoll; /* epoll.c */
 
-/* A descriptor: of a socket or an epoll set; neither: it is free. */
+struct pipe; /* pipe.c */
+
+/* A descriptor: of a socket, an epoll set or a pipe; none of them: it is free. */
 struct entry {
 	struct sock *sock;
 	struct epoll *epoll;
-	int flags; /* O_NONBLOCK */
+	struct pipe *pipe;
+	bool writes; /* that end of the pipe */
+	int flags;   /* O_NONBLOCK */
 };
 
 struct out_packet {
@@ -72,6 +76,12 @@ void datagrams_in(struct sluice_net *net, const struct udp_ip *dst, const uint8_
 void epoll_free(struct epoll *epoll);
 /* A descriptor has gone: no set waits for it any more. */
 void epoll_forget(struct sluice_net *net, int fd);
+
+/* ---- pipe.c ---- */
+void pipe_close(struct entry *entry);
+/* read and write of a pipe's end; they may wait. */
+ssize_t pipe_read(struct sluice_net *net, int fd, const struct msghdr *message);
+ssize_t pipe_write(struct sluice_net *net, int fd, const struct msghdr *message);
 
 /* ---- packet.c ---- */
 /* Puts a packet behind those that leave. */

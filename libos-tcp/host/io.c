@@ -122,17 +122,34 @@ ssize_t sluice_recv(struct sluice_net *net, int fd, void *to, size_t size, int f
 	return sluice_recvfrom(net, fd, to, size, flags, NULL, NULL);
 }
 
-ssize_t sluice_read(struct sluice_net *net, int fd, void *to, size_t size)
+/* read and write know pipes, too, which the calls of sockets do not. */
+static bool is_pipe(struct sluice_net *net, int fd)
 {
-	return sluice_recv(net, fd, to, size, 0);
+	const struct entry *entry = entry_of(net, fd);
+
+	return entry && entry->pipe;
 }
 
 /* Once anything was read, the next piece does not wait. */
 ssize_t sluice_readv(struct sluice_net *net, int fd, const struct iovec *to, int n)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)to, .msg_iovlen = (size_t)n};
+	ssize_t got = -1;
+	bool piped;
 
-	return sluice_recvmsg(net, fd, &message, 0);
+	net_enter(net);
+	piped = is_pipe(net, fd);
+	if (piped)
+		got = pipe_read(net, fd, &message);
+	net_leave(net);
+	return piped ? got : sluice_recvmsg(net, fd, &message, 0);
+}
+
+ssize_t sluice_read(struct sluice_net *net, int fd, void *to, size_t size)
+{
+	struct iovec piece = {to, size};
+
+	return sluice_readv(net, fd, &piece, 1);
 }
 
 /* ---- Writing ---- */
@@ -219,16 +236,25 @@ ssize_t sluice_send(struct sluice_net *net, int fd, const void *from, size_t siz
 	return sluice_sendto(net, fd, from, size, flags, NULL, 0);
 }
 
-ssize_t sluice_write(struct sluice_net *net, int fd, const void *from, size_t size)
-{
-	return sluice_send(net, fd, from, size, 0);
-}
-
 ssize_t sluice_writev(struct sluice_net *net, int fd, const struct iovec *from, int n)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)from, .msg_iovlen = (size_t)n};
+	ssize_t put = -1;
+	bool piped;
 
-	return sluice_sendmsg(net, fd, &message, 0);
+	net_enter(net);
+	piped = is_pipe(net, fd);
+	if (piped)
+		put = pipe_write(net, fd, &message);
+	net_leave(net);
+	return piped ? put : sluice_sendmsg(net, fd, &message, 0);
+}
+
+ssize_t sluice_write(struct sluice_net *net, int fd, const void *from, size_t size)
+{
+	struct iovec piece = {(void *)from, size};
+
+	return sluice_writev(net, fd, &piece, 1);
 }
 
 /* ---- Waiting for any ---- */

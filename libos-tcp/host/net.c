@@ -242,6 +242,8 @@ void sluice_net_close(struct sluice_net *net)
 	for (int i = 0; i < SOCKETS_MAX; i++)
 		if (net->fds[i].epoll)
 			epoll_free(net->fds[i].epoll);
+		else if (net->fds[i].pipe)
+			pipe_close(&net->fds[i]);
 	tcp_stack_destroy(net->stack);
 	datagrams_close(net);
 	while (net->out_first) {

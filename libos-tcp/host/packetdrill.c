@@ -172,26 +172,15 @@ static int pd_gettimeofday(void *net, struct timeval *time, struct timezone *zon
 	return 0;
 }
 
-static int not_there(void)
-{
-	errno = ENOSYS;
-	return -1;
-}
-
 static int pd_epoll_create(void *net, int size)
 {
 	return sluice_epoll_create(net);
 }
 
-static int pd_pipe(void *net, int fds[2])
-{
-	return not_there();
-}
-
 static int pd_splice(void *net, int from, loff_t *from_at, int to, loff_t *to_at, size_t size,
                      unsigned flags)
 {
-	return not_there();
+	return (int)sluice_splice(net, from, from_at, to, to_at, size, flags);
 }
 
 /* ---- Beginning ---- */
@@ -296,7 +285,7 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
 	        .epoll_create = pd_epoll_create,
 	        .epoll_ctl = AS(epoll_ctl, sluice_epoll_ctl),
 	        .epoll_wait = AS(epoll_wait, sluice_epoll_wait),
-	        .pipe = pd_pipe,
+	        .pipe = AS(pipe, sluice_pipe),
 	        .splice = pd_splice,
 	};
 }

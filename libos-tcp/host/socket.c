@@ -12,7 +12,8 @@ struct entry *entry_of(struct sluice_net *net, int fd)
 {
 	struct entry *entry = &net->fds[fd >= FD_FIRST ? fd - FD_FIRST : 0];
 
-	if (fd >= FD_FIRST && fd - FD_FIRST < SOCKETS_MAX && (entry->sock || entry->epoll))
+	if (fd >= FD_FIRST && fd - FD_FIRST < SOCKETS_MAX &&
+	    (entry->sock || entry->epoll || entry->pipe))
 		return entry;
 	errno = EBADF;
 	return NULL;
@@ -31,7 +32,7 @@ struct entry *sock_entry_of(struct sluice_net *net, int fd)
 int entry_put(struct sluice_net *net, struct entry entry)
 {
 	for (int i = 0; i < SOCKETS_MAX; i++) {
-		if (net->fds[i].sock || net->fds[i].epoll)
+		if (net->fds[i].sock || net->fds[i].epoll || net->fds[i].pipe)
 			continue;
 		net->fds[i] = entry;
 		return i + FD_FIRST;
@@ -188,6 +189,8 @@ int sluice_close(struct sluice_net *net, int fd)
 		if (closed.sock) {
 			linger(net, closed.sock);
 			sock_close(closed.sock);
+		} else if (closed.pipe) {
+			pipe_close(&closed);
 		} else {
 			epoll_free(closed.epoll);
 		}
@@ -254,11 +257,13 @@ int sluice_fcntl(struct sluice_net *net, int fd, int command, long argument)
 	int result = 0, error = 0;
 
 	net_enter(net);
-	struct entry *entry = sock_entry_of(net, fd);
+	struct entry *entry = entry_of(net, fd);
 	if (!entry)
 		error = EBADF;
 	else if (command == F_GETFL)
-		result = O_RDWR | entry->flags;
+		result = entry->flags | (!entry->pipe    ? O_RDWR
+		                         : entry->writes ? O_WRONLY
+		                                         : O_RDONLY);
 	else if (command == F_SETFL)
 		entry->flags = (int)argument & O_NONBLOCK;
 	else if (command != F_GETFD && command != F_SETFD)

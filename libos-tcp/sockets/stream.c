@@ -302,6 +302,11 @@ bool stream_at_mark(const struct sock *sock)
 	return sock->conn != NULL && urgent_offset(sock) == 0;
 }
 
+bool stream_stands(const struct sock *sock)
+{
+	return stream_at_mark(sock) && !sock->urgent_inline && tcp_unread(sock->conn) > 0;
+}
+
 /* There, and not taken yet. */
 static bool urgent_waits(const struct sock *sock)
 {
@@ -374,7 +379,8 @@ int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
 
 static unsigned flags_of(int flags)
 {
-	return (flags & MSG_MORE ? TCP_SEND_MORE : 0) | (flags & MSG_OOB ? TCP_SEND_URGENT : 0);
+	return (flags & MSG_MORE ? TCP_SEND_MORE : 0) | (flags & MSG_OOB ? TCP_SEND_URGENT : 0) |
+	       (flags & MSG_EOR ? TCP_SEND_RECORD : 0);
 }
 
 /* All pieces but the last say that more follows, so that they share segments. */
@@ -395,7 +401,7 @@ static int64_t give(struct tcp_conn *conn, const struct sock_data *from, int fla
 		size = size < INT32_MAX ? size : INT32_MAX;
 		left -= size;
 		n = tcp_send_copy(conn, (const uint8_t *)piece->iov_base + skip, (uint32_t)size,
-		                  flags_of(left > 0 ? flags | MSG_MORE : flags));
+		                  flags_of(left > 0 ? (flags | MSG_MORE) & ~MSG_EOR : flags));
 		skip = 0;
 		if (n < 0)
 			return put > 0 ? put : -EPIPE;

@@ -119,6 +119,14 @@ int sluice_ioctl(struct sluice_net *net, int fd, unsigned long request, int *arg
 /* timeout_ms of virtual time; another thread has to move it. */
 int sluice_poll(struct sluice_net *net, struct pollfd *fds, nfds_t n, int timeout_ms);
 
+/* fds[0] reads what fds[1] writes, 64 KiB at most; for sluice_read, _readv, _write, _writev,
+ * _splice and _close. */
+int sluice_pipe(struct sluice_net *net, int fds[2]);
+/* Moves bytes between a pipe and a stream, or another pipe; offsets must be NULL. SPLICE_F_MORE,
+ * SPLICE_F_NONBLOCK. */
+ssize_t sluice_splice(struct sluice_net *net, int from, loff_t *from_at, int to, loff_t *to_at,
+                      size_t size, unsigned flags);
+
 /* As Linux's, by level, by edge (EPOLLET) or once; timeout_ms as for sluice_poll. A set is a
  * descriptor, for sluice_close. */
 int sluice_epoll_create(struct sluice_net *net);

@@ -219,6 +219,8 @@ int sock_errors(struct sock *sock, void *control, size_t room, size_t *used, boo
 unsigned sock_poll(struct sock *sock);
 int sock_set_option(struct sock *sock, int level, int name, const void *value, socklen_t size);
 int sock_get_option(struct sock *sock, int level, int name, void *value, socklen_t *size);
+/* A stream stands before its urgent byte, which is no part of what is read. */
+bool stream_stands(const struct sock *sock);
 /* FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. */
 int sock_ioctl(struct sock *sock, unsigned long request, int *value);
 

@@ -243,6 +243,8 @@ static int attach_rings(struct request *request, const struct exo_cap caps[])
 	for (unsigned core = 0; core < net.n_pollers; core++)
 		if (!binding->cores[core].ring)
 			binding->cores[core].ring = first;
+	if (net.n_pollers == 1)
+		binding->cores[0].alone = binding->cores[0].ring;
 	return 0;
 }
 

@@ -118,8 +118,9 @@ static inline unsigned give_some(unsigned core, struct rte_mbuf *const *mbufs, u
 	n = ring_deliver_run(part->ring, mbufs, n, run);
 	if (n == 0)
 		return 0;
-	net_count_matched(part, n, run->matched);
-	net_count_delivered(part, n, run->delivered);
+	net_count_given(part, n, run->bytes);
+	if (part->summed)
+		net_mark_binding(core, part);
 	net_wake(core, part->ring);
 	return n;
 }
@@ -136,8 +137,7 @@ static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, un
 unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                     struct net_binding_core *part)
 {
-	struct net_run run = {
-	        .timestamp = machine_tsc(), .accept = UINT32_MAX, .port = queue->port};
+	struct net_run run = {.timestamp = machine_tsc(), .port = queue->port};
 
 	n = part->ring ? give_some(queue->core, mbufs, n, part, &run) : 0;
 	if (n > 0)
@@ -149,7 +149,7 @@ unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 static void deliver_run(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                         struct flt_verdict verdict, uint64_t now)
 {
-	struct net_run run = {.timestamp = now, .accept = verdict.accept, .port = queue->port};
+	struct net_run run = {.timestamp = now, .port = queue->port};
 	struct net_binding_core *part = verdict.owner;
 	unsigned given = give_run(queue->core, mbufs, n, part, &run);
 
@@ -256,8 +256,8 @@ static void deliver_whole(struct burst *burst, unsigned i)
 	struct flt_verdict verdict = or_host(burst, i, frame, burst->verdicts[i]);
 
 	/* The last one stands for the burst: under a flood of others this costs little. What is
-	 * kept names the core's own part of the binding. */
-	if (burst->cache && i + 1 == burst->n) {
+	 * kept names the core's own part of the binding, which gets all of each frame. */
+	if (burst->cache && i + 1 == burst->n && verdict.accept == UINT32_MAX) {
 		struct net_binding *binding = verdict.owner;
 		struct flt_verdict kept = verdict;
 
@@ -391,7 +391,7 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 		do {
 			i++;
 			verdict = i < n ? find_verdict(queue, generation, mbufs[i]) : NULL;
-		} while (verdict && verdict->owner == run.owner && verdict->accept == run.accept &&
+		} while (verdict && verdict->owner == run.owner &&
 		         !is_handled(verdict, run.owner));
 		deliver_run(queue, &mbufs[first], i - first, run, now);
 		if (verdict && is_handled(verdict, run.owner)) {

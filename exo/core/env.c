@@ -108,25 +108,36 @@ int env_fetch(struct call *call, uint64_t key, struct env **env)
 
 /* ---- Events ---- */
 
-void pe_post(struct pe *pe, uint32_t events)
+static __attribute__((noinline)) void wake(struct pe *pe)
 {
-	uint32_t before = __atomic_fetch_or(&pe->machine.events, events, __ATOMIC_SEQ_CST);
-
-	if ((before & events) == events)
-		return;
 	slots_ready(pe);
 	if (pe->core != machine_core())
 		machine_nudge(pe->core);
 }
 
+void pe_post(struct pe *pe, uint32_t events)
+{
+	if ((__atomic_fetch_or(&pe->machine.events, events, __ATOMIC_SEQ_CST) & events) != events)
+		wake(pe);
+}
+
+static __attribute__((noinline)) void post_elsewhere(struct env *env, uint32_t core,
+                                                     uint32_t events)
+{
+	struct pe *pe = env_pe(env, core);
+
+	pe_post(pe ? pe : env->pes, events);
+}
+
+/* Mostly there is one: every frame that comes alone passes here. */
 void env_post(struct env *env, uint32_t core, uint32_t events)
 {
-	struct pe *pe = env->pes, *there;
+	struct pe *pe = env->pes;
 
-	if (pe && pe->core != core && (there = env_pe(env, core)))
-		pe = there;
-	if (pe)
+	if (pe && pe->core == core)
 		pe_post(pe, events);
+	else if (pe)
+		post_elsewhere(env, core, events);
 }
 
 /* ---- Creation ---- */

@@ -126,6 +126,7 @@ void ledger_init(void)
 	        .free_map = machine_frame(own + table_frames),
 	        .first = begin,
 	        .n = end - begin,
+	        .aliases = machine_frame(begin),
 	        .free = {.head = FRAME_NONE},
 	        .draining = {.head = FRAME_NONE},
 	};

@@ -7,12 +7,15 @@
 #ifndef CORE_FRAME_TABLE_H
 #define CORE_FRAME_TABLE_H
 
+#include <exo/layout.h>
+
 #include "ledger.h"
 
 struct frame_table {
 	struct frame *frames; /* n entries */
 	uint64_t *free_map;   /* bit i: entry i is free; whole pages, mapped read-only everywhere */
 	uint64_t first, n;    /* number of the first entry's frame; entries */
+	uint8_t *aliases;     /* of those frames, in a row */
 	uint64_t fixed, n_fixed; /* entries of the payload */
 	uint64_t total;          /* frames that are free or can become so */
 	uint64_t n_kernel, n_retired;
@@ -36,6 +39,19 @@ static inline bool frame_owned(uint32_t env, uint64_t number)
 
 	return frame && __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST) == FRAME_OWNED &&
 	       frame_read(&frame->owner) == env;
+}
+
+/* The kernel's alias of a frame that is an environment's; NULL: it is not. */
+static inline uint8_t *frame_alias(uint32_t env, uint64_t number)
+{
+	uint64_t index = number - frame_table.first;
+	const struct frame *frame = &frame_table.frames[index];
+
+	if (index >= frame_table.n ||
+	    __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST) != FRAME_OWNED ||
+	    frame_read(&frame->owner) != env)
+		return NULL;
+	return frame_table.aliases + index * EXO_PAGE_SIZE;
 }
 
 void frame_list_add(struct frame_list *list, struct frame *frame);

@@ -43,6 +43,8 @@ struct net_queue {
 	const struct flt_table *tables; /* the first one, with the generation */
 	struct flt_cache *cache;
 	uint64_t mac; /* loop_way */
+	struct rte_mempool *pool; /* whose cache of this core's is known; NULL: none is */
+	struct rte_mempool_cache *spare; /* that one */
 	uint16_t core, port, queue;
 	struct flt_xdp_buff buff; /* the frame that quick code has */
 };
@@ -80,6 +82,11 @@ static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
 
 	if (n < 32) {
 		memcpy(to, from, n);
+		return;
+	}
+	if (__builtin_expect(n <= 64, 1)) {
+		rte_mov32(to, from);
+		rte_mov32(last - 32, end - 32);
 		return;
 	}
 	for (; end - from > 64; to += 64, from += 64)
@@ -128,13 +135,14 @@ static inline uint16_t checksum_flags(uint64_t ol_flags)
 	return flags;
 }
 
+/* What a driver may tell of a frame besides. */
+#define NET_TOLD                                                                                   \
+	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK)
+
 /* What there is to know of a frame that a driver gave; the mbuf stays the caller's. */
 static inline void net_describe(struct net_packet *packet, struct rte_mbuf *mbuf, uint16_t port,
                                 uint64_t now)
 {
-	const uint64_t told =
-	        RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
-
 	packet->mbuf = mbuf;
 	packet->length = mbuf->pkt_len;
 	packet->hash = 0;
@@ -143,7 +151,7 @@ static inline void net_describe(struct net_packet *packet, struct rte_mbuf *mbuf
 	packet->flags = 0;
 	packet->own = false;
 	packet->sender = NULL;
-	if (!(mbuf->ol_flags & told))
+	if (!(mbuf->ol_flags & NET_TOLD))
 		return;
 	packet->hash = mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : 0;
 	packet->flags = checksum_flags(mbuf->ol_flags);
@@ -189,20 +197,19 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 /* Frames in a row for one binding. */
 struct net_run {
 	uint64_t timestamp, binding;
-	uint64_t matched,
-	        delivered; /* bytes of those that were delivered: on the wire, and of them */
-	uint32_t accept;
+	uint64_t bytes; /* of those that were delivered */
 	uint16_t port;
 };
 
-/* The same for frames of a driver's in a row, as far as each fits into one buffer that is filled in
- * already. → how many; the next one is ring_deliver's. */
+/* The same for frames of a driver's in a row, all of each, as far as it fits into one buffer that is
+ * filled in already. → how many; the next one is ring_deliver's. */
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
                           struct net_run *run);
-/* All that is to be done for a frame that came by itself, of a known verdict, where it is such a
- * one and this core the only one that polls. false: it goes the way of many, and nothing has
+/* All that is to be done for such a frame that came by itself, is the core's own and in one piece,
+ * where this core is the only one that polls. false: it goes the way of many, and nothing has
  * happened. */
-bool ring_deliver_lone(uint16_t port, struct rte_mbuf *mbuf, const struct flt_verdict *verdict);
+bool ring_deliver_lone(struct net_queue *queue, struct rte_mbuf *mbuf,
+                       struct net_binding_core *part);
 
 /* The i-th buffer that was taken; takes one more. false: there is none. */
 struct net_buffer *ring_buffer(struct net_ring *ring, uint32_t i);
@@ -256,7 +263,7 @@ int attach_start(unsigned n);
 
 /* ---- net.c ---- */
 
-/* Frames for a binding, and those of them that reached its ring. */
+/* Frames for a binding, those of them that reached its ring, and where all of them did. */
 static inline void net_count_matched(struct net_binding_core *part, unsigned n, uint64_t bytes)
 {
 	part->counters->matched_packets += n;
@@ -271,6 +278,19 @@ static inline void net_count_delivered(struct net_binding_core *part, unsigned n
 	part->counters->delivered_bytes += bytes;
 	account_add(&part->account->rx_packets, n);
 	account_add(&part->account->rx_bytes, bytes);
+}
+
+static inline void net_count_given(struct net_binding_core *part, unsigned n, uint64_t bytes)
+{
+	struct exo_binding_counters *counters = part->counters;
+	struct exo_account *account = part->account;
+
+	counters->matched_packets += n;
+	counters->matched_bytes += bytes;
+	counters->delivered_packets += n;
+	counters->delivered_bytes += bytes;
+	account_add(&account->rx_packets, n);
+	account_add(&account->rx_bytes, bytes);
 }
 
 /* The quick code that frames of a kept verdict are for, which names the core's part of a binding;
@@ -408,12 +428,18 @@ _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, r
 
 /* Frees mbufs of a driver's, which are likely to be of one pool and nobody else's. */
 void port_free(struct rte_mbuf **mbufs, unsigned n);
-static inline void port_free_lone(struct rte_mbuf *mbuf)
+
+/* The same for one of a queue's that is plain: back into the pool's cache, as rte_mempool_put does
+ * it, but that each queue knows where that is. */
+void port_free_first(struct net_queue *queue, struct rte_mbuf *mbuf);
+static inline void port_free_lone(struct net_queue *queue, struct rte_mbuf *mbuf)
 {
-	if (__builtin_expect(mbuf_is_plain(mbuf), 1))
-		rte_mempool_put(mbuf->pool, mbuf);
+	struct rte_mempool_cache *spare = queue->spare;
+
+	if (__builtin_expect(mbuf->pool == queue->pool && spare->len < spare->flushthresh, 1))
+		spare->objs[spare->len++] = mbuf;
 	else
-		port_free(&mbuf, 1);
+		port_free_first(queue, mbuf);
 }
 
 /* A chain of empty transmit buffers for `length` bytes, data_len set; NULL: none now. */

@@ -114,13 +114,19 @@ struct net_ring {
 	 * time and believed only within size. */
 	uint32_t request_tail, response_head;
 	uint32_t seen; /* request->head when watch.c looked last */
-	bool stopped;  /* an index was out of range */
 	bool waking;   /* in a core's list of rings whose environments are to be woken */
 	struct net_ring *waking_next;
 	struct net_guard guard;
 	struct net_flight *flight;        /* of a transmit ring */
 	struct net_rest rest;             /* likewise */
-	uint32_t buffer_first, n_buffers; /* of `buffers`, a ring of its own */
+	uint32_t buffer_first; /* of `buffers`, a ring of its own */
+	union {
+		struct {
+			uint32_t n_buffers;
+			uint32_t stopped; /* an index was out of range */
+		};
+		uint64_t unusual; /* one comparison */
+	};
 	struct net_buffer buffers[EXO_SEGMENTS_MAX];
 };
 
@@ -156,6 +162,7 @@ struct net_quick {
 /* A polling core's part of a binding. */
 struct net_binding_core {
 	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
+	struct net_ring *alone; /* that ring, where no other core delivers to it; or NULL */
 	struct net_binding *binding;
 	struct net_quick *quick;     /* atomic; NULL: none */
 	struct exo_account *account; /* the environment's */

@@ -238,6 +238,15 @@ void port_free(struct rte_mbuf **mbufs, unsigned n)
 		rte_pktmbuf_free(mbufs[i]);
 }
 
+void port_free_first(struct net_queue *queue, struct rte_mbuf *mbuf)
+{
+	struct rte_mempool *pool = mbuf->pool;
+
+	rte_mempool_put(pool, mbuf);
+	queue->spare = rte_mempool_default_cache(pool, rte_lcore_id());
+	queue->pool = queue->spare ? pool : NULL;
+}
+
 /* ---- Transmit ---- */
 
 /* Appends a buffer to the chain; false: there is none. */

@@ -42,7 +42,7 @@ static inline uint32_t ring_between(struct net_ring *ring, uint32_t head, uint32
 
 	if (n <= ring->size)
 		return n;
-	ring->stopped = true;
+	ring->stopped = 1;
 	ring_count_loss(ring, RING_BAD_INDEX);
 	return ring->size + 1;
 }

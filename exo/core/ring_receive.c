@@ -228,41 +228,23 @@ static enum ring_outcome deliver_any(struct net_ring *ring, const struct net_pac
 	return RING_DELIVERED;
 }
 
-/* How many usual frames there is place for, at most: both of the other side's indices have to be
- * possible, and nobody took a buffer from the queue yet. */
-static inline uint32_t usual_room(const struct net_ring *ring)
-{
-	uint32_t mask = ring->size - 1;
-	uint32_t there =
-	        __atomic_load_n(&ring->request->head, __ATOMIC_ACQUIRE) - ring->request_tail;
-	uint32_t used =
-	        ring->response_head - __atomic_load_n(&ring->response->tail, __ATOMIC_ACQUIRE);
-
-	if (there - 1 > mask || used > mask || ring->stopped || ring->n_buffers > 0)
-		return 0;
-	return there < ring->size - used ? there : ring->size - used;
-}
-
-/* A page as the kernel sees it, NULL where it is not the environment's. */
-static __attribute__((noinline)) uint8_t *know(uint32_t env, uint64_t number)
-{
-	return frame_owned(env, number) ? machine_frame(number) : NULL;
-}
-
 /* A ring's queues as they are while usual frames are put: nothing that an environment writes. */
 struct view {
-	const struct exo_desc *fill;
-	struct exo_desc *response;
+	struct exo_queue *request, *response;
 	uint32_t tail, head, mask, env, shorter; /* than what is exchanged, less one */
 	uint64_t number; /* of the page that is known to be the environment's, */
 	uint8_t *page;   /* which lies here; UINT64_MAX: none is */
 };
 
-static inline struct view look_at(const struct net_ring *ring)
+/* Whether there is place for usual frames, for *room at most: both of the other side's indices have
+ * to be possible, and nobody took a buffer from the queue yet. */
+static inline bool look_at(const struct net_ring *ring, struct view *view, uint32_t *room)
 {
-	return (struct view){
-	        .fill = ring->request->desc,
-	        .response = ring->response->desc,
+	uint32_t there, used;
+
+	*view = (struct view){
+	        .request = ring->request,
+	        .response = ring->response,
 	        .tail = ring->request_tail,
 	        .head = ring->response_head,
 	        .mask = ring->size - 1,
@@ -270,31 +252,62 @@ static inline struct view look_at(const struct net_ring *ring)
 	        .shorter = ring->exchange_least - 1,
 	        .number = UINT64_MAX,
 	};
+	there = __atomic_load_n(&view->request->head, __ATOMIC_ACQUIRE) - view->tail;
+	used = view->head - __atomic_load_n(&view->response->tail, __ATOMIC_ACQUIRE);
+	if (there - 1 > view->mask || used > view->mask || ring->unusual)
+		return false;
+	*room = RTE_MIN(there, view->mask + 1 - used);
+	return true;
+}
+
+/* What is told of a frame in its descriptor, where it stands in the descriptor's words. */
+struct told {
+	uint64_t flags, hash;
+};
+
+static inline struct told told_of(const struct net_packet *packet, uint16_t flags)
+{
+	return (struct told){(uint64_t)flags << 32, (uint64_t)packet->hash << 32};
+}
+
+static __attribute__((noinline)) struct told ask(struct rte_mbuf *mbuf)
+{
+	struct net_packet packet;
+
+	net_describe(&packet, mbuf, 0, 0);
+	return told_of(&packet, packet.flags);
+}
+
+/* Mostly nothing. */
+static inline struct told told_by(struct rte_mbuf *mbuf)
+{
+	if (__builtin_expect((mbuf->ol_flags & NET_TOLD) != 0, 0))
+		return ask(mbuf);
+	return (struct told){0};
 }
 
 /*
- * The usual frame: one segment, into one buffer within one page, the next of those that there is
- * place for. Its owner can't change before the end of the poll, so it needs no pin, and a page that
- * is known stays so; its descriptor is read once. false: it is not so, or the page is not the
- * environment's; nothing has happened then.
+ * The usual frame: one segment, all of it into one buffer within one page, the next of those that
+ * there is place for. Its owner can't change before the end of the poll, so it needs no pin, and a
+ * page that is known stays so; its descriptor is read once. false: it is not so, or the page is not
+ * the environment's; nothing has happened then.
  */
 static inline __attribute__((always_inline)) bool put_usual(struct view *view,
-                                                            const struct net_packet *packet,
-                                                            uint32_t length, uint16_t flags,
-                                                            uint64_t binding)
+                                                            const struct rte_mbuf *mbuf,
+                                                            uint32_t length, struct told told,
+                                                            const struct net_run *run)
 {
-	const struct exo_desc *fill = &view->fill[view->tail & view->mask];
+	const struct exo_desc *fill = &view->request->desc[view->tail & view->mask];
 	uint64_t address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
 	uint64_t cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
 	uint32_t room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED), offset = address % 4096;
-	const struct rte_mbuf *mbuf = packet->mbuf;
 	uint64_t *to;
 
-	if (mbuf->nb_segs > 1 || packet->length >= view->shorter || room < length ||
-	    room > EXO_FRAME_BYTES_MAX || length > 4096 - offset)
+	if (length >= view->shorter || room < length || room > EXO_FRAME_BYTES_MAX ||
+	    length > 4096 - offset)
 		return false;
 	if (address / 4096 != view->number) {
-		uint8_t *page = know(view->env, address / 4096);
+		uint8_t *page = frame_alias(view->env, address / 4096);
 
 		if (!page)
 			return false;
@@ -302,14 +315,13 @@ static inline __attribute__((always_inline)) bool put_usual(struct view *view,
 		view->number = address / 4096;
 	}
 	copy_few(view->page + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
-	to = (uint64_t *)&view->response[view->head & view->mask];
+	to = (uint64_t *)&view->response->desc[view->head & view->mask];
 	to[0] = address;
-	to[1] = length | (uint64_t)flags << 32;
+	to[1] = length | told.flags;
 	to[2] = cookie;
-	to[3] = packet->timestamp;
-	to[4] = packet->length | (uint64_t)packet->port << 32;
-	to[5] = (uint32_t)binding | (uint64_t)packet->hash << 32;
-	to[6] = to[7] = 0;
+	to[3] = run->timestamp;
+	to[4] = length | (uint64_t)run->port << 32;
+	to[5] = (uint32_t)run->binding | told.hash;
 	view->tail++;
 	view->head++;
 	return true;
@@ -321,27 +333,35 @@ _Static_assert(offsetof(struct exo_desc, length) == 8 && offsetof(struct exo_des
                        offsetof(struct exo_desc, wire_length) == 32 &&
                        offsetof(struct exo_desc, port) == 36 &&
                        offsetof(struct exo_desc, binding) == 40 &&
-                       offsetof(struct exo_desc, hash) == 44,
-               "written a word at a time");
+                       offsetof(struct exo_desc, hash) == 44 &&
+                       offsetof(struct exo_desc, reserved) == 48,
+               "written a word at a time, but for what was cleared once");
 
-/* Shows the environment the first n that were put. */
-static inline void show_usual(struct net_ring *ring, uint32_t n, uint64_t bytes)
+/* Shows the environment the n that were put. */
+static inline void show_usual(struct net_ring *ring, const struct view *view, uint32_t n,
+                              uint64_t bytes)
 {
-	ring_consume(ring, n);
-	ring_publish(ring, n);
+	ring->request_tail = view->tail;
+	ring->response_head = view->head;
+	/* Release: as in ring_consume and ring_publish. */
+	__atomic_store_n(&view->request->tail, view->tail, __ATOMIC_RELEASE);
+	__atomic_store_n(&view->response->head, view->head, __ATOMIC_RELEASE);
 	ring_count(ring, n, bytes);
 }
 
-static inline __attribute__((always_inline)) bool deliver_usual(struct net_ring *ring,
-                                                                const struct net_packet *packet,
-                                                                uint32_t length, uint16_t flags,
-                                                                uint64_t binding)
+static bool deliver_usual(struct net_ring *ring, const struct net_packet *packet, uint32_t length,
+                          uint16_t flags, uint64_t binding)
 {
-	struct view view = look_at(ring);
+	const struct net_run run = {
+	        .timestamp = packet->timestamp, .binding = binding, .port = packet->port};
+	struct view view;
+	uint32_t room;
 
-	if (usual_room(ring) == 0 || !put_usual(&view, packet, length, flags, binding))
+	if (length != packet->length || packet->mbuf->nb_segs > 1 ||
+	    !look_at(ring, &view, &room) ||
+	    !put_usual(&view, packet->mbuf, length, told_of(packet, flags), &run))
 		return false;
-	show_usual(ring, 1, length);
+	show_usual(ring, &view, 1, length);
 	return true;
 }
 
@@ -399,31 +419,27 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 	return deliver_else(ring, packet, length, flags, binding);
 }
 
-static inline __attribute__((always_inline)) unsigned deliver_run(struct net_ring *ring,
-                                                                  struct rte_mbuf *const *mbufs,
-                                                                  unsigned n, struct net_run *run)
+static unsigned deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
+                            struct net_run *run)
 {
-	struct view view = look_at(ring);
-	uint32_t room = usual_room(ring), i;
-	uint64_t matched = 0, delivered = 0;
+	uint64_t bytes = 0;
+	struct view view;
+	uint32_t room, i;
 
-	n = n < room ? n : room;
+	if (!look_at(ring, &view, &room))
+		return 0;
+	n = RTE_MIN(n, room);
 	for (i = 0; i < n; i++) {
-		struct net_packet packet;
-		uint32_t length;
+		struct rte_mbuf *mbuf = mbufs[i];
 
-		net_describe(&packet, mbufs[i], run->port, run->timestamp);
-		length = run->accept < packet.length ? run->accept : packet.length;
-		if (!put_usual(&view, &packet, length, flags_of(&packet, run->accept),
-		               run->binding))
+		if (mbuf->nb_segs > 1 ||
+		    !put_usual(&view, mbuf, mbuf->pkt_len, told_by(mbuf), run))
 			break;
-		matched += packet.length;
-		delivered += length;
+		bytes += mbuf->pkt_len;
 	}
 	if (i > 0)
-		show_usual(ring, i, delivered);
-	run->matched = matched;
-	run->delivered = delivered;
+		show_usual(ring, &view, i, bytes);
+	run->bytes = bytes;
 	return i;
 }
 
@@ -440,23 +456,23 @@ unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, 
 	return n;
 }
 
-bool ring_deliver_lone(uint16_t port, struct rte_mbuf *mbuf, const struct flt_verdict *verdict)
+bool ring_deliver_lone(struct net_queue *queue, struct rte_mbuf *mbuf,
+                       struct net_binding_core *part)
 {
-	struct net_binding_core *part = verdict->owner;
-	struct net_ring *ring = part->ring;
-	struct net_packet packet;
-	uint32_t length;
+	struct net_run run = {.timestamp = machine_tsc(), .port = queue->port};
+	const uint32_t length = mbuf->pkt_len;
+	struct net_ring *ring = part->alone;
+	struct view view;
+	uint32_t room;
 
-	if (!ring || net.n_pollers > 1 || net_handler_of(part->binding))
+	if (!ring || net_handler_of(part->binding) || !look_at(ring, &view, &room))
 		return false;
-	net_describe(&packet, mbuf, port, machine_tsc());
-	length = RTE_MIN(verdict->accept, packet.length);
-	if (!deliver_usual(ring, &packet, length, flags_of(&packet, verdict->accept),
-	                   part->binding->id))
+	run.binding = part->binding->id;
+	if (!put_usual(&view, mbuf, length, told_by(mbuf), &run))
 		return false;
-	net_count_matched(part, 1, packet.length);
-	net_count_delivered(part, 1, length);
-	net_wake(0, ring);
-	port_free_lone(mbuf);
+	show_usual(ring, &view, 1, length);
+	net_count_given(part, 1, length);
+	env_post(ring->env, ring->core, EXO_EVENT_RING);
+	port_free_lone(queue, mbuf);
 	return true;
 }

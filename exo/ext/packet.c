@@ -621,7 +621,7 @@ static inline __attribute__((always_inline)) void answer_lone(struct net_queue *
 	__asm__ volatile(".globl net_poll.lone\nnet_poll.lone:");
 	quick = run_quick(queue, generation, *mbufs, false, &verdict, &action);
 	if (!quick) {
-		if (!verdict || !ring_deliver_lone(queue->port, *mbufs, verdict))
+		if (!verdict || !ring_deliver_lone(queue, *mbufs, verdict->owner))
 			answer_frames(queue, mbufs, one);
 	} else if (__builtin_expect(action != FLT_XDP_TX, 0))
 		finish_quick(queue, quick, *mbufs, action);

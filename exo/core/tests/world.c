@@ -460,6 +460,7 @@ void world_start_eal(void)
 	CHECK(arriving);
 	memory = mmap(NULL, (size_t)WORLD_FRAMES * 4096, PROT_READ | PROT_WRITE,
 	              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	frame_table.aliases = memory;
 	CHECK(memory != MAP_FAILED);
 	make_framed();
 }

@@ -376,6 +376,18 @@ static inline const struct flt_verdict *find_verdict(const struct net_queue *que
 	return mbuf->nb_segs == 1 ? known_verdict(queue, generation, mbuf) : NULL;
 }
 
+/* Behind frame i, found by `verdict`: the first that is not like it. */
+static inline unsigned behind_alike(struct rte_mbuf *const *mbufs, unsigned i, unsigned n,
+                                    const struct flt_verdict *verdict)
+{
+	do
+		i++;
+	while (i < n && mbufs[i]->nb_segs == 1 &&
+	       flt_cache_alike(verdict, rte_pktmbuf_mtod(mbufs[i], const uint8_t *),
+	                       mbufs[i]->data_len));
+	return i;
+}
+
 unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                     uint64_t generation, const struct flt_verdict *verdict)
 {
@@ -389,10 +401,9 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 		unsigned first = i;
 
 		do {
-			i++;
+			i = net_quick_of(verdict) ? i + 1 : behind_alike(mbufs, i, n, verdict);
 			verdict = i < n ? find_verdict(queue, generation, mbufs[i]) : NULL;
-		} while (verdict && verdict->owner == run.owner &&
-		         !is_handled(verdict, run.owner));
+		} while (verdict && verdict->owner == run.owner && !is_handled(verdict, run.owner));
 		deliver_run(queue, &mbufs[first], i - first, run, now);
 		if (verdict && is_handled(verdict, run.owner)) {
 			n = i;

@@ -21,12 +21,13 @@ static void remember(struct net_guard *guard, const struct flt_conjunction *conj
 	struct flt_digest digest;
 
 	flt_digest_begin(&digest);
-	guard->least = 0;
+	guard->least = guard->brief.least = 0;
 	if (!flt_digest_conjunction(&digest, conjunction, frame))
 		return;
 	guard->mask = digest.mask;
 	flt_digest_key(&digest, frame, &guard->key);
 	guard->least = digest.least;
+	flt_brief_make(&guard->brief, &digest, &guard->key, 0);
 }
 
 bool guard_search(const struct net_space *space, const struct flt_frame *frame,

@@ -163,8 +163,8 @@ bool machine_memory(unsigned i, struct machine_range *range);
 /* Frames of the kernel's, apart from those, in some of which packets arrive: such a frame may be
  * given to an environment for one of its own (ledger_frames_swap). count 0: there are none. */
 void machine_receive_frames(struct machine_range *range);
-/* The kernel's alias of a frame that machine_memory listed (or of the payload). Those of frames in a
- * row lie in a row. */
+/* The kernel's alias of a frame that machine_memory listed (or of the payload). Those of frames in
+ * a row lie in a row. */
 void *machine_frame(uint64_t frame);
 /* Frame number of an address inside such an alias. */
 uint64_t machine_frame_of(const void *address);

@@ -42,8 +42,8 @@ struct net_queue {
 	void *received, *sent;
 	const struct flt_table *tables; /* the first one, with the generation */
 	struct flt_cache *cache;
-	uint64_t mac; /* loop_way */
-	struct rte_mempool *pool; /* whose cache of this core's is known; NULL: none is */
+	uint64_t mac;                    /* loop_way */
+	struct rte_mempool *pool;        /* whose cache of this core's is known; NULL: none is */
 	struct rte_mempool_cache *spare; /* that one */
 	uint16_t core, port, queue;
 	struct flt_xdp_buff buff; /* the frame that quick code has */
@@ -201,8 +201,8 @@ struct net_run {
 	uint16_t port;
 };
 
-/* The same for frames of a driver's in a row, all of each, as far as it fits into one buffer that is
- * filled in already. → how many; the next one is ring_deliver's. */
+/* The same for frames of a driver's in a row, all of each, as far as it fits into one buffer that
+ * is filled in already. → how many; the next one is ring_deliver's. */
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
                           struct net_run *run);
 /* All that is to be done for such a frame that came by itself, is the core's own and in one piece,
@@ -394,14 +394,17 @@ enum give_back {
 	BACK_TOO_LONG, /* a frame of more segments than its queue has room for, which it refuses */
 };
 
+enum { COPIED_BESIDES = 64 }; /* bytes that may be copied behind a packet, into its buffer */
+
 /* What is known of a port. */
 struct port {
 	enum give_back back;
 	uint16_t segments_max; /* of one frame */
 	uint16_t rx_queues, tx_queues;
 	uint32_t frame_max;
-	uint64_t mac;      /* its bytes are the upper ones: loop_way */
-	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
+	uint32_t copied_max; /* of a packet in one buffer, with what is copied too much */
+	uint64_t mac;        /* its bytes are the upper ones: loop_way */
+	uint64_t offloads;   /* RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_offloads;
 	bool virtual;                  /* a function of a NIC that has several (SR-IOV) */
 	struct rte_mempool *pool;      /* buffers to send from */

@@ -81,8 +81,9 @@ struct net_rest {
 /* What the transmit guard remembers of the last frame that it let pass; all zero: nothing. */
 struct net_guard {
 	struct flt_digest_key mask, key;
-	uint32_t least; /* bytes of a frame that this is said of; 0: of none */
-	uint32_t hint;  /* the conjunction */
+	struct flt_brief brief; /* the same, where it lies in two pieces */
+	uint32_t least;         /* bytes of a frame that this is said of; 0: of none */
+	uint32_t hint;          /* the conjunction */
 };
 
 /* A ring. The polling core's alone unless marked. */
@@ -117,9 +118,9 @@ struct net_ring {
 	bool waking;   /* in a core's list of rings whose environments are to be woken */
 	struct net_ring *waking_next;
 	struct net_guard guard;
-	struct net_flight *flight;        /* of a transmit ring */
-	struct net_rest rest;             /* likewise */
-	uint32_t buffer_first; /* of `buffers`, a ring of its own */
+	struct net_flight *flight; /* of a transmit ring */
+	struct net_rest rest;      /* likewise */
+	uint32_t buffer_first;     /* of `buffers`, a ring of its own */
 	union {
 		struct {
 			uint32_t n_buffers;
@@ -161,7 +162,7 @@ struct net_quick {
 
 /* A polling core's part of a binding. */
 struct net_binding_core {
-	struct net_ring *ring; /* NULL: it only counts. Another core's where there is only that */
+	struct net_ring *ring;  /* NULL: it only counts. Another core's where there is only that */
 	struct net_ring *alone; /* that ring, where no other core delivers to it; or NULL */
 	struct net_binding *binding;
 	struct net_quick *quick;     /* atomic; NULL: none */
@@ -244,6 +245,8 @@ struct net_core {
 	struct net_heard
 	        *heard; /* frames that left, to be shown to taps; NULL: there are no such */
 	uint32_t n_heard;
+	struct rte_mempool *spare_of;    /* whose cache of this core's is known; NULL: none is */
+	struct rte_mempool_cache *spare; /* that one */
 	uint8_t *scratch;           /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
 	struct flt_cache *verdicts; /* given to frames of each port */
 } __attribute__((aligned(64)));
@@ -394,6 +397,8 @@ bool guard_search(const struct net_space *space, const struct flt_frame *frame,
                   struct net_guard *guard);
 static inline bool guard_knows(const struct net_guard *guard, const uint8_t *data, uint32_t length)
 {
+	if (__builtin_expect(guard->brief.least - 1 < length, 1))
+		return flt_brief_match(&guard->brief, data, 0);
 	return guard->least - 1 < length && flt_digest_match(&guard->mask, &guard->key, data);
 }
 

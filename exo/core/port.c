@@ -72,6 +72,8 @@ static int learn(uint16_t id, unsigned *buffers)
 	port->offloads = conf.txmode.offloads;
 	if (!(port->offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
 		port->frame_max = RTE_MIN(port->frame_max, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM);
+	port->copied_max =
+	        RTE_MIN(port->frame_max, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - COPIED_BESIDES);
 	port->rx_offloads = conf.rxmode.offloads;
 	port->segments_max = RTE_MIN(info.tx_desc_lim.nb_seg_max ? info.tx_desc_lim.nb_seg_max
 	                                                         : SEGMENTS_DEFAULT,

@@ -20,8 +20,8 @@
 
 enum {
 	PIECES = 2,
-	HEADER_MAX = 64,  /* bytes that most headers, and many packets, have */
-	STRING_MIN = 256, /* bytes from which the start-up cost of `rep` is worth it */
+	HEADER_MAX = COPIED_BESIDES, /* bytes that most headers, and many packets, have */
+	STRING_MIN = 256,            /* bytes from which the start-up cost of `rep` is worth it */
 };
 
 typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
@@ -47,12 +47,6 @@ struct burst {
 	struct known known[PIECES]; /* of first and second pieces */
 	struct rte_mbuf *mbufs[NET_BURST];
 };
-
-/* Of a packet: it fits into a buffer, with what is copied too much. */
-static inline uint32_t length_max(uint16_t port)
-{
-	return RTE_MIN(port_frame_max(port), (uint32_t)RTE_MBUF_DEFAULT_DATAROOM - HEADER_MAX);
-}
 
 /* Once: the environment may write there at any time. */
 static inline struct piece read_piece(const volatile struct exo_desc *desc)
@@ -201,35 +195,51 @@ static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core
 	return sent < burst->n || sent == NET_BURST;
 }
 
+/* A buffer of the pool, from this core's cache, which each core knows where it has; NULL: none. */
+static inline struct rte_mbuf *take_buffer(unsigned core, struct rte_mempool *pool)
+{
+	struct net_core *me = net.each[core];
+	struct rte_mempool_cache *spare = me->spare;
+
+	if (__builtin_expect(me->spare_of == pool && spare->len > 0, 1))
+		return spare->objs[--spare->len];
+	me->spare = rte_mempool_default_cache(pool, rte_lcore_id());
+	me->spare_of = me->spare ? pool : NULL;
+	return rte_mbuf_raw_alloc(pool);
+}
+
 bool ring_lone(struct net_ring *ring, const struct net_space *space, unsigned core)
 {
-	const volatile struct exo_desc *desc =
-	        &ring->request->desc[ring->request_tail & (ring->size - 1)];
+	const uint32_t tail = ring->request_tail;
+	const volatile struct exo_desc *desc = &ring->request->desc[tail & (ring->size - 1)];
+	const struct port *port;
 	struct rte_mbuf *mbuf;
 	struct piece piece;
-	uint8_t *data;
+	uint8_t *from, *data;
 	uint32_t room;
 	uint16_t id;
 
-	if (ring_requests(ring) != 1)
+	if (__atomic_load_n(&ring->request->head, __ATOMIC_ACQUIRE) - tail != 1 || ring->stopped)
 		return false;
 	piece = read_piece(desc);
 	id = desc->port;
 	room = 4096 - piece.address % 4096;
-	if (desc->flags != 0 || id >= net.n_ports || !(space->ports >> id & 1) ||
-	    piece.length < RTE_ETHER_HDR_LEN || piece.length > length_max(id) ||
-	    piece.length > room || !frame_owned(ring->env->id, piece.address / 4096))
+	if (desc->flags != 0 || id >= net.n_ports || !(space->ports >> id & 1))
 		return false;
-	mbuf = rte_mbuf_raw_alloc(ports[id].pool);
+	port = &ports[id];
+	if (piece.length < RTE_ETHER_HDR_LEN || piece.length > port->copied_max ||
+	    piece.length > room)
+		return false;
+	from = frame_alias(ring->env->id, piece.address / 4096);
+	mbuf = from ? take_buffer(core, port->pool) : NULL;
 	if (!mbuf)
 		return false;
 	data = (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
-	copy(data, (const uint8_t *)machine_frame(piece.address / 4096) + piece.address % 4096,
-	     piece.length, room);
+	copy(data, from + piece.address % 4096, piece.length, room);
 	mbuf_set_length(mbuf, piece.length);
 	if (!guard_knows(&ring->guard, data, piece.length) ||
-	    loop_way_of(ports[id].mac, data) != LOOP_NOT || !port_send(core, id, &mbuf, 1)) {
-		rte_mempool_put(ports[id].pool, mbuf);
+	    loop_way_of(port->mac, data) != LOOP_NOT || !port_send(core, id, &mbuf, 1)) {
+		rte_mempool_put(port->pool, mbuf);
 		return false;
 	}
 	ring_count_sent(ring, 1, piece.length);
@@ -253,7 +263,7 @@ static __attribute__((noinline)) bool send_many(struct net_ring *ring,
 	if (burst.port >= net.n_ports || !(space->ports >> burst.port & 1) || burst.most == 0 ||
 	    rte_mempool_get_bulk(ports[burst.port].pool, (void **)burst.mbufs, burst.most))
 		return false;
-	burst.length_max = length_max(burst.port);
+	burst.length_max = ports[burst.port].copied_max;
 	burst.n = 0;
 	burst.bytes = 0;
 	burst.known[0] = burst.known[1] = (struct known){0};

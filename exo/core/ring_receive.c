@@ -357,8 +357,7 @@ static bool deliver_usual(struct net_ring *ring, const struct net_packet *packet
 	struct view view;
 	uint32_t room;
 
-	if (length != packet->length || packet->mbuf->nb_segs > 1 ||
-	    !look_at(ring, &view, &room) ||
+	if (length != packet->length || packet->mbuf->nb_segs > 1 || !look_at(ring, &view, &room) ||
 	    !put_usual(&view, packet->mbuf, length, told_of(packet, flags), &run))
 		return false;
 	show_usual(ring, &view, 1, length);
@@ -432,8 +431,7 @@ static unsigned deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *mbuf = mbufs[i];
 
-		if (mbuf->nb_segs > 1 ||
-		    !put_usual(&view, mbuf, mbuf->pkt_len, told_by(mbuf), run))
+		if (mbuf->nb_segs > 1 || !put_usual(&view, mbuf, mbuf->pkt_len, told_by(mbuf), run))
 			break;
 		bytes += mbuf->pkt_len;
 	}

@@ -216,6 +216,33 @@ static __attribute__((noinline)) uint16_t virtio_receive_many(struct virtnet_rx 
 	return taken > 0 ? taken : virtio_recv_mergeable_pkts(rx, mbufs, (uint16_t)most);
 }
 
+/* The only frame there is, as take_from does it, written so that little is kept meanwhile. false:
+ * it is not usual, or the queue is not; nothing has happened. */
+static inline bool take_lone(struct virtnet_rx *rx, struct rte_mbuf **mbufs)
+{
+	struct virtqueue *vq = virtnet_rxq_to_vq(rx);
+	struct stock *stock = &stocks[rx->port_id][rx->queue_id];
+	const unsigned long mask = mask_of(vq), at = vq->vq_used_cons_idx & mask;
+	const struct vring_used_elem *used = &vq->vq_split.ring.used->ring[at];
+	const unsigned long length = used->len, id = used->id & mask;
+	struct rte_mbuf *mbuf = vq->vq_descx[id].cookie, *other;
+
+	if (unlikely(vq->vq_free_cnt != 0 || !vq->hw->started || stock->n == 0 ||
+	             !take_usual(mbuf, vq->rxq.mbuf_initializer, (uint32_t)length)))
+		return false;
+	mbufs[0] = mbuf;
+	other = stock->mbufs[--stock->n];
+	vq->vq_descx[id].cookie = other;
+	vq->vq_split.ring.desc[id].addr = other->buf_iova + RTE_PKTMBUF_HEADROOM - (uint64_t)HEADER;
+	vq->vq_split.ring.avail->ring[at] = (uint16_t)id;
+	vq->vq_used_cons_idx++;
+	vq->vq_avail_idx++;
+	vq->rxq.stats.packets++;
+	vq->rxq.stats.bytes += length - HEADER;
+	tell(vq);
+	return true;
+}
+
 /* A frame that comes alone has a way of its own, with no loop. */
 uint16_t dpdk_virtio_receive(void *queue, struct rte_mbuf **mbufs, uint16_t most);
 uint16_t dpdk_virtio_receive(void *queue, struct rte_mbuf **mbufs, uint16_t most)
@@ -225,7 +252,7 @@ uint16_t dpdk_virtio_receive(void *queue, struct rte_mbuf **mbufs, uint16_t most
 
 	if (there == 0 && vq->vq_free_cnt == 0)
 		return 0;
-	if (there == 1 && take_from(queue, mbufs, 1) == 1)
+	if (there == 1 && take_lone(queue, mbufs))
 		return 1;
 	return virtio_receive_many(queue, mbufs, most, there);
 }
@@ -331,6 +358,32 @@ static inline __attribute__((always_inline)) unsigned long put(struct virtqueue 
 	return i;
 }
 
+/* The same for one, written so that little is kept meanwhile. */
+static inline bool put_lone(struct virtqueue *vq, struct rte_mbuf *mbuf)
+{
+	const unsigned long head = vq->vq_desc_head_idx;
+	struct vring_desc *desc = &vq->vq_split.ring.desc[head];
+	const uint32_t one = 1, length = mbuf->data_len;
+
+	if (unlikely(vq->vq_free_cnt == 0 || say(mbuf) != whole || mbuf->ol_flags != 0))
+		return false;
+	memset((uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM - HEADER, 0, HEADER);
+	vq->vq_descx[head].cookie = mbuf;
+	memcpy(&vq->vq_descx[head].ndescs, &one, sizeof(one));
+	desc->addr = mbuf->buf_iova + RTE_PKTMBUF_HEADROOM - (uint64_t)HEADER;
+	desc->len = length + HEADER;
+	desc->flags = 0;
+	vq->vq_split.ring.avail->ring[vq->vq_avail_idx & mask_of(vq)] = (uint16_t)head;
+	vq->vq_avail_idx++;
+	vq->vq_desc_head_idx = desc->next;
+	if (unlikely(desc->next == VQ_RING_DESC_CHAIN_END))
+		vq->vq_desc_tail_idx = desc->next;
+	vq->vq_free_cnt--;
+	vq->txq.stats.packets++;
+	vq->txq.stats.bytes += length;
+	return true;
+}
+
 static __attribute__((noinline)) uint16_t virtio_send_many(struct virtnet_tx *tx,
                                                            struct rte_mbuf **mbufs, uint16_t n)
 {
@@ -352,7 +405,7 @@ uint16_t dpdk_virtio_send(void *queue, struct rte_mbuf **mbufs, uint16_t n)
 
 	for (uint16_t used = virtqueue_nused(vq); unlikely(used >= SENT_MANY); used -= SENT_MANY)
 		virtio_give_back(vq);
-	if (n != 1 || !vq->hw->started || put(vq, mbufs, 1) == 0)
+	if (n != 1 || !vq->hw->started || !put_lone(vq, mbufs[0]))
 		return virtio_send_many(queue, mbufs, n);
 	tell(vq);
 	return 1;

@@ -19,6 +19,7 @@
 #define FLT_DIGEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __SSE4_1__
@@ -222,6 +223,20 @@ static inline __attribute__((always_inline)) const struct flt_verdict *flt_cache
 	                       flt_brief_match(&last->brief, data, FLT_CACHE_FIRST)
 	               ? &last->verdict
 	               : NULL;
+}
+
+/* Whether another frame gets a verdict that was found in a cache, and not changed there since, by
+ * what it was found by; false: ask. */
+static inline __attribute__((always_inline)) bool flt_cache_alike(const struct flt_verdict *found,
+                                                                  const uint8_t *data,
+                                                                  uint32_t length)
+{
+	const struct flt_cached *cached =
+	        (const struct flt_cached *)(const void *)((const char *)found -
+	                                                  offsetof(struct flt_cached, verdict));
+
+	return length >= cached->brief.least &&
+	       flt_brief_match(&cached->brief, data, FLT_CACHE_FIRST);
 }
 
 const struct flt_verdict *flt_cache_search(struct flt_cache *cache, uint64_t generation,

@@ -22,8 +22,7 @@ static bool on_input(void *context, const struct udp_transport_packet *packet)
 	arrival.route = packet->way;
 	arrival.buffer = packet->buffer;
 	/* When it arrived is what the clock says while it is worked on. */
-	tcp_stack_clock(glue->tcp, packet->buffer->time != 0 ? packet->buffer->time
-	                                                     : udp_transport_now(glue->udp));
+	tcp_stack_clock(glue->tcp, udp_transport_when(glue->udp, packet->buffer));
 	glue->clocked = true;
 	return tcp_stack_input(glue->tcp, &arrival);
 }

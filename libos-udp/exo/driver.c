@@ -129,10 +129,6 @@ static inline __attribute__((always_inline)) struct udp_buffer *take_buffer(
 	if (!driver_knows(driver, cookie, PLACE_FILLED))
 		return NULL;
 	driver->n_filled--;
-	if (desc->timestamp != driver->stamp) { /* a burst has one */
-		driver->stamp = desc->timestamp;
-		driver->stamp_ns = exo_time_ns(driver->stamp - exo_info()->tsc_boot);
-	}
 	buffer = &driver->buffers[cookie];
 	*buffer = (struct udp_buffer){
 	        .data = bytes_of(driver, (uint32_t)cookie) + head,
@@ -140,7 +136,7 @@ static inline __attribute__((always_inline)) struct udp_buffer *take_buffer(
 	        .head = head,
 	        .tail = room - size,
 	        .flags = flags == 0 ? 0 : flags_of(flags),
-	        .time = driver->stamp_ns,
+	        .time = desc->timestamp,
 	};
 	return buffer;
 }

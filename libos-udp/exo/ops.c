@@ -307,6 +307,18 @@ static uint64_t op_now(void *context)
 	return exo_time_now_ns();
 }
 
+/* A burst has one. */
+static uint64_t op_when(void *context, uint64_t time)
+{
+	struct udp_exo *driver = context;
+
+	if (time != driver->stamp) {
+		driver->stamp = time;
+		driver->stamp_ns = exo_time_ns(time - exo_info()->tsc_boot);
+	}
+	return driver->stamp_ns;
+}
+
 static uint64_t rotate(uint64_t value, unsigned by)
 {
 	return value << by | value >> (64 - by);
@@ -356,6 +368,7 @@ const struct udp_ops driver_ops = {.allocate = op_allocate,
                                    .release = op_release,
                                    .output = op_output,
                                    .now = op_now,
+                                   .when = op_when,
                                    .random = op_random,
                                    .notice = op_notice,
                                    .reaches = op_reaches};

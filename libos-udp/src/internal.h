@@ -265,6 +265,14 @@ static inline uint64_t stack_now(struct udp_stack *stack)
 	return stack->ops.now(stack->context);
 }
 
+/* When a buffer's time was; what time it is where it has none. */
+static inline uint64_t stack_when(struct udp_stack *stack, uint64_t time)
+{
+	if (time == 0)
+		return stack_now(stack);
+	return stack->ops.when != NULL ? stack->ops.when(stack->context, time) : time;
+}
+
 static inline struct udp_buffer *stack_allocate(struct udp_stack *stack, uint32_t size)
 {
 	return stack->ops.allocate(stack->context, size);

@@ -323,6 +323,11 @@ uint64_t udp_transport_now(struct udp_stack *stack)
 	return stack_now(stack);
 }
 
+uint64_t udp_transport_when(struct udp_stack *stack, const struct udp_buffer *buffer)
+{
+	return stack_when(stack, buffer->time);
+}
+
 uint64_t udp_transport_random(struct udp_stack *stack)
 {
 	return stack->ops.random(stack->context);

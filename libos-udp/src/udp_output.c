@@ -121,6 +121,11 @@ int udp_socket_send_copy(struct udp_socket *socket, const void *data, uint32_t s
 	return result != 0 ? result : send_copy(socket, &send, to->port, data, size);
 }
 
+uint64_t udp_socket_when(struct udp_socket *socket, const struct udp_datagram *datagram)
+{
+	return stack_when(socket->stack, datagram->time);
+}
+
 struct udp_buffer *udp_datagram_keep(struct udp_datagram *datagram)
 {
 	struct udp_buffer *buffer = datagram->buffer;

@@ -27,8 +27,11 @@ int exo_printf(const char *format, ...)
 	return 0;
 }
 
+static uint64_t asked_at; /* when the last question arrived */
+
 static void echo(struct udp_socket *socket, struct udp_datagram *datagram)
 {
+	asked_at = udp_socket_when(socket, datagram);
 	udp_socket_reply(socket, datagram, datagram->size);
 }
 
@@ -279,6 +282,28 @@ static void strange_descriptors_are_counted(void **state)
 	assert_int_equal(driver.strange, 4);
 	settle();
 	assert_int_equal(driver.n_free + driver.n_filled, 2 * SIZE);
+}
+
+static void arrivals_are_told_in_nanoseconds(void **state)
+{
+	struct exo_info *info = (void *)EXO_INFO_ADDR;
+	uint8_t frame[200];
+	uint32_t size = question(frame);
+	struct exo_desc desc;
+
+	skip_announcement();
+	for (uint64_t turn = 1; turn < 4; turn++) {
+		info->tsc_boot = 1000;
+		desc = take(driver.rx.request);
+		memcpy(memory_at(&desc), frame, size);
+		desc.length = size;
+		desc.port = 3;
+		desc.timestamp = 1000 + 77 * turn; /* of one a nanosecond */
+		respond(driver.rx.response, &desc);
+		assert_int_equal(udp_exo_poll(&driver), 1);
+		assert_int_equal(asked_at, 77 * turn);
+	}
+	info->tsc_boot = 0;
 }
 
 static void impossible_lengths_are_cut(void **state)
@@ -664,6 +689,7 @@ int main(void)
 	        T(a_vlan_is_an_interface_of_its_own),
 	        T(a_silent_nic_loses_no_buffer),
 	        T(strange_descriptors_are_counted),
+	        T(arrivals_are_told_in_nanoseconds),
 	        T(impossible_lengths_are_cut),
 	        T(pieces_go_out_from_where_they_lie),
 	        T(pieces_that_cannot_go_are_done_with),

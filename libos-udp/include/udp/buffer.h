@@ -62,7 +62,7 @@ struct udp_buffer {
 	uint8_t interface;           /* index: where it arrived, or where it leaves */
 	uint8_t place;               /* the driver's own: where it believes the buffer to be */
 	struct udp_payload *payload; /* to be sent: what follows data + size; NULL: nothing */
-	uint64_t time; /* received: arrival in nanoseconds of the stack's clock, 0: unknown */
+	uint64_t time;               /* received: arrival, as udp_ops.when knows it; 0: unknown */
 };
 
 /* Takes `bytes` from the front out of use. The caller knows that there are as many. */

@@ -79,7 +79,8 @@ struct udp_exo {
 	bool unheard;      /* the doorbell is to be rung for what was published */
 	uint64_t deadline; /* of the stack, in its nanoseconds */
 	uint64_t due;      /* the same as a TSC */
-	uint64_t stamp, stamp_ns; /* the last frame's, as a TSC and in the stack's nanoseconds */
+	uint64_t stamp,
+	        stamp_ns; /* the last that was asked for: a TSC, in the stack's nanoseconds */
 	uint32_t n_bindings;
 	struct exo_cap bindings[UDP_EXO_BINDINGS_MAX];
 	const struct exo_binding_counters *counters; /* [n_bindings] */

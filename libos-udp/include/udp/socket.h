@@ -36,7 +36,7 @@ struct udp_datagram {
 	uint8_t mac[UDP_MAC_BYTES]; /* the neighbour that it came from */
 	uint8_t ttl;                /* or hop limit */
 	uint8_t tos;                /* or traffic class */
-	uint64_t time;              /* arrival, as in the buffer */
+	uint64_t time;              /* arrival, as in the buffer: udp_socket_when */
 	struct udp_buffer *buffer;  /* NULL once kept or answered */
 	struct flow *flow;          /* the stack's own */
 };
@@ -77,6 +77,8 @@ int udp_socket_open(struct udp_stack *stack, struct udp_socket *socket);
 /* Takes it out again; may be called within `receive`. */
 void udp_socket_close(struct udp_socket *socket);
 
+/* When it arrived, or what time it is where that is not known: nanoseconds of the stack's clock. */
+uint64_t udp_socket_when(struct udp_socket *socket, const struct udp_datagram *datagram);
 /* Keeps the datagram's buffer beyond `receive`. → the buffer, the caller's. */
 struct udp_buffer *udp_datagram_keep(struct udp_datagram *datagram);
 /*

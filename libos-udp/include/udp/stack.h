@@ -94,6 +94,8 @@ struct udp_ops {
 	void (*output)(void *context, struct udp_buffer *buffer);
 	/* Nanoseconds, from any origin, never backwards. */
 	uint64_t (*now)(void *context);
+	/* The same of a buffer's time, which few ask for; NULL: it has them. */
+	uint64_t (*when)(void *context, uint64_t time);
 	/* Numbers that nobody can guess. */
 	uint64_t (*random)(void *context);
 	/* Something that a person may want to know; NULL: nobody does. `mac` is the other's, never

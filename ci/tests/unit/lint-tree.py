@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rules that the tree keeps: length of files, licence line, includes without cycles and along the
-arrows between folders, no marks of unfinished work, a README in each folder that builds something, test
-scripts that ci/test runs."""
+arrows between folders, no marks of unfinished work, a README in each folder that builds something, tests
+and fuzzers that are built, test scripts that ci/test runs."""
 import os
 import re
 import subprocess
@@ -129,6 +129,21 @@ def check_readmes(names):
                 yield f"{folder}: no README.md (its map, what to read first)"
 
 
+def check_built(names):
+    """A test's or fuzzer's source is named as a file, or in its folder's list by the last part of its name."""
+    words = {os.path.dirname(name): re.findall(r"'([^'\n]*)'", text_of(name))
+             for name in names if os.path.basename(name) == "meson.build"}
+    files = {os.path.basename(word) for some in words.values() for word in some if word.endswith(".c")}
+    for name in names:
+        folder, file = os.path.split(name)
+        if os.path.basename(folder) not in ("tests", "fuzz") or not file.endswith(".c") or file in files:
+            continue
+        parts = file[:-2].split("_")
+        near = set(words.get(folder, []) + words.get(os.path.dirname(folder), []))
+        if not near & {"_".join(parts[i:]) for i in range(len(parts))}:
+            yield f"{name}: no meson.build names it"
+
+
 def check_runnable(names):
     for name in names:
         if name.startswith("ci/tests/") and not os.access(os.path.join(TOP, name), os.X_OK):
@@ -145,6 +160,7 @@ def main():
                             ("include cycles", check_cycles(graph)),
                             ("include arrows", check_arrows(graph)),
                             ("a README in each folder", check_readmes(names)),
+                            ("tests and fuzzers that are built", check_built(names)),
                             ("test scripts", check_runnable(names))):
         found = list(problems)
         for problem in found:

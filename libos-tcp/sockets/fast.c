@@ -2,8 +2,6 @@
 /* Connecting by sending: TCP Fast Open as tcp(7) and RFC 7413, appendix, have it. */
 #include "internal.h"
 
-enum { SYN_DATA_MOST = 65535 };
-
 bool stream_may_fast(const struct sock *sock)
 {
 	return tcp_stack_config(sock->set->tcp)->fast_open & TCP_FAST_CLIENT;
@@ -49,7 +47,7 @@ int64_t stream_send_fast(struct sock *sock, const struct sock_data *from, int fl
 	sock->deferred = false;
 	sock->options.fast_open |= TCP_FAST_ASK;
 	bytes = cursor_get(&at, sock->set->gather,
-	                   bytes < SYN_DATA_MOST ? (uint32_t)bytes : SYN_DATA_MOST);
+	                   bytes < SOCK_GATHER_BYTES ? (uint32_t)bytes : SOCK_GATHER_BYTES);
 	error = stream_begin(sock, &remote, sock->set->gather, (uint32_t)bytes, &taken);
 	if (error == 0) /* it was open, and nobody had been told */
 		return stream_send(sock, from, flags);

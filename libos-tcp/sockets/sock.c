@@ -14,7 +14,7 @@ static size_t aligned(size_t size)
 size_t socks_bytes(uint32_t sockets, uint32_t blocks)
 {
 	return aligned(sockets * sizeof(struct sock)) + blocks * sizeof(struct sock_block) +
-	       UDP_DATAGRAM_MAX6;
+	       SOCK_GATHER_BYTES;
 }
 
 void socks_init(struct socks *set, void *memory, uint32_t sockets, uint32_t blocks)

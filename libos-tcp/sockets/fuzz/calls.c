@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FDS = 24, LOCALS = 8, BLOCKS = 24, ROOM = 4096, PACKET = 2048, STEPS = 400 };
+enum { FDS = 24, LOCALS = 8, BLOCKS = 24, ROOM = 4096, LONG = 70000, PACKET = 2048, STEPS = 400 };
 
 static struct program {
 	const uint8_t *at;
@@ -142,10 +142,10 @@ static void move(bool send)
 	size_t control_size = 0;
 	uint8_t *beside = control(&control_size);
 	int fd = any_fd();
-	uint32_t flags = take(2);
+	uint32_t flags = take(2), odd;
 
 	for (unsigned i = 0; i < 3; i++) {
-		pieces[i].iov_len = take(2) % ROOM;
+		pieces[i].iov_len = i == 0 && (flags & 1u << 11) ? LONG : take(2) % ROOM;
 		pieces[i].iov_base = memory(pieces[i].iov_len);
 	}
 	if (flags & 1u << 15) {
@@ -154,7 +154,10 @@ static void move(bool send)
 	}
 	message.msg_control = flags & 1u << 14 ? beside : NULL;
 	message.msg_controllen = flags & 1u << 14 ? control_size : 0;
+	odd = (flags & 1u << 13 ? send ? MSG_FASTOPEN : MSG_ERRQUEUE : 0) |
+	      (flags & 1u << 12 ? MSG_ZEROCOPY : 0);
 	flags &= MSG_OOB | MSG_PEEK | MSG_TRUNC | MSG_WAITALL | MSG_MORE | MSG_EOR;
+	flags |= odd;
 	if (send)
 		(void)sluice_sendmsg(net, fd, &message, (int)flags | MSG_NOSIGNAL);
 	else

@@ -39,6 +39,8 @@ enum {
 	SOCK_RIGHTS_MAX = 253,   /* with one message, as Linux's SCM_MAX_FD */
 };
 
+enum { SOCK_GATHER_BYTES = UDP_DATAGRAM_MAX6 }; /* room for a datagram in one piece */
+
 enum sock_kind {
 	SOCK_KIND_FREE = 0,
 	SOCK_KIND_STREAM,
@@ -124,7 +126,7 @@ struct socks {
 	uint32_t n;
 	struct sock_block *free;
 	uint32_t blocks_free;
-	uint8_t *gather; /* UDP_DATAGRAM_MAX6 bytes */
+	uint8_t *gather; /* SOCK_GATHER_BYTES */
 	uint32_t news;   /* grows with every socket's edges */
 	uint32_t names;  /* that were made up */
 	/* Rights that were not received; the file of a name that is free again. NULL: nothing. */

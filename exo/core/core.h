@@ -46,7 +46,6 @@ void core_send_soon(unsigned core);
  * ports and slots, then the free map, which is the ledger's. Where that is longer than the area,
  * frame_end says how far it goes. */
 extern struct exo_info *core_info;
-struct exo_port_info *core_info_ports(void);
 struct exo_slot_info *core_info_slots(void);
 /* After ledger_init. */
 void info_init(void);

@@ -24,11 +24,6 @@ static struct {
 	uint64_t map, map_pages;   /* the free map, as far as it is shown */
 } area;
 
-struct exo_port_info *core_info_ports(void)
-{
-	return (struct exo_port_info *)((char *)core_info + core_info->ports_offset);
-}
-
 struct exo_slot_info *core_info_slots(void)
 {
 	return (struct exo_slot_info *)((char *)core_info + core_info->slots_offset);
@@ -115,5 +110,6 @@ int info_map(struct machine_space *space)
 
 void info_update(void)
 {
-	net_info_update(core_info, core_info_ports());
+	net_info_update(core_info,
+	                (struct exo_port_info *)((char *)core_info + core_info->ports_offset));
 }

@@ -84,7 +84,8 @@ static void set_owner(uint64_t unit, uint32_t owner)
 	__atomic_store_n(&core_info_slots()[unit].owner, owner, __ATOMIC_RELAXED);
 }
 
-void slots_move(uint64_t unit, struct env *to)
+/* One slot changes its owner (NULL: nobody), whoever that was. Core lock held. */
+static void move(uint64_t unit, struct env *to)
 {
 	unsigned number = (unsigned)(unit / EXO_SLOTS_PER_CORE);
 	struct core *core = &slots_cores[number];
@@ -114,7 +115,7 @@ static int check_range(uint64_t first, uint64_t count)
 	return count != 0 && first < n && n - first >= count ? 0 : -EXO_ENOENT;
 }
 
-int slots_owned(const struct env *env, uint64_t first, uint64_t count)
+static int check_owned(const struct env *env, uint64_t first, uint64_t count)
 {
 	int error = check_range(first, count);
 
@@ -143,7 +144,7 @@ int slots_take(uint32_t from, struct env *to, uint64_t first, uint64_t count)
 	int error = check_slots(from, first, count);
 
 	for (uint64_t i = 0; i < count && !error; i++)
-		slots_move(first + i, to);
+		move(first + i, to);
 	return error;
 }
 
@@ -155,7 +156,7 @@ void slots_free_all(struct env *env)
 		return;
 	for (uint64_t i = 0; i < n; i++) {
 		if (core_info_slots()[i].owner == env->id)
-			slots_move(i, NULL);
+			move(i, NULL);
 	}
 	env->account->slots = 0;
 }
@@ -176,7 +177,7 @@ int64_t slots_call_take(struct call *call)
 	int error;
 
 	if (call->arg[0] == 0) {
-		error = slots_owned(call->env, call->arg[2], call->arg[3]);
+		error = check_owned(call->env, call->arg[2], call->arg[3]);
 		return error ? error : give_slots(call, call->env->id);
 	}
 	error = cap_fetch(&cap, call->arg[0], call->env, EXO_KIND_SLOT, EXO_RIGHT_ALLOC);
@@ -187,7 +188,7 @@ int64_t slots_call_take(struct call *call)
 
 int64_t slots_call_free(struct call *call)
 {
-	int error = slots_owned(call->env, call->arg[0], call->arg[1]);
+	int error = check_owned(call->env, call->arg[0], call->arg[1]);
 
 	return error ? error : slots_take(call->env->id, NULL, call->arg[0], call->arg[1]);
 }

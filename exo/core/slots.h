@@ -73,12 +73,8 @@ void slots_remove(struct pe *pe);
 
 /* Gives free slots, and slots of `from`, to `to` (NULL: to nobody). 0, -EXO_EBUSY, -EXO_ENOENT. */
 int slots_take(uint32_t from, struct env *to, uint64_t first, uint64_t count);
-/* Whether an environment owns slots [first, first + count): 0, -EXO_ENOENT or -EXO_EPERM. */
-int slots_owned(const struct env *env, uint64_t first, uint64_t count);
 /* Frees all slots of an environment. */
 void slots_free_all(struct env *env);
-/* One slot changes its owner (NULL: nobody), whoever that was. Core lock held. */
-void slots_move(uint64_t unit, struct env *to);
 
 int64_t slots_call_yield(struct call *call);
 int64_t slots_call_wait(struct call *call);

@@ -111,8 +111,11 @@ bool merged_begin(struct udp_exo_merged *merged, struct udp_buffer *buffer, uint
 
 bool merged_go_on(struct udp_exo_merged *merged, struct udp_buffer *buffer)
 {
-	if (merged->header == 0 || udp_buffer_push(buffer, merged->header) == NULL) {
+	if (merged->header == 0)
+		return false;
+	if (udp_buffer_push(buffer, merged->header) == NULL) {
 		merged->header = 0; /* what comes behind it has no place */
+		merged->lost++;
 		return false;
 	}
 	memcpy(buffer->data, merged->bytes, merged->header);

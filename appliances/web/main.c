@@ -85,6 +85,17 @@ static int listen_all(struct tcp_stack *stack)
 	return result;
 }
 
+/* What the kernel has heard and said for us. */
+static void add_edge(struct stats *stats, const struct tcp_exo *net)
+{
+	struct edge_counts counts;
+
+	if (!tcp_exo_edge_counts(net, &counts))
+		return;
+	stats->segments_in += counts.asked + counts.heard + counts.ended;
+	stats->segments_out += counts.asked + counts.ended;
+}
+
 static const struct http_resource *find(void *context, const struct http_request *request)
 {
 	struct stats stats;
@@ -100,6 +111,7 @@ static const struct http_resource *find(void *context, const struct http_request
 		stats.segments_in += tcp_stack_counters(nets[i].stack)->segments_in;
 		stats.segments_out += tcp_stack_counters(nets[i].stack)->segments_out;
 		stats.retransmits += tcp_stack_counters(nets[i].stack)->retransmits;
+		add_edge(&stats, &nets[i]);
 	}
 	return stats_page(&stats);
 }
@@ -120,6 +132,8 @@ static int open_net(const char *flow, uint8_t family)
 		return complain("too many pieces of memory");
 	if (listen_all(net->stack) != 0)
 		return complain("cannot listen");
+	if (family == 4 && tcp_exo_edge(net) == 0)
+		exo_printf("connections begin and end in the kernel\n");
 	n_nets++;
 	return 0;
 }

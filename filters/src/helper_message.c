@@ -82,17 +82,36 @@ static bool copy(struct flt_map *map, uint64_t offset, uint8_t *other, uint64_t 
 	return true;
 }
 
+/* Records: whole words, few of them. */
+static inline void copy_words(uint8_t *to, const uint8_t *from, uint64_t size)
+{
+	for (; size >= 8; to += 8, from += 8, size -= 8)
+		memcpy(to, from, 8);
+	for (; size; size--)
+		*to++ = *from++;
+}
+
 uint64_t flt_help_arena_write(uint64_t map, uint64_t offset, uint64_t from, uint64_t size,
                               uint64_t r5)
 {
+	uint8_t *here = flt_map_arena_part(pointer(map), offset, size);
 	uint64_t sum = 0;
+	if (here) {
+		copy_words(here, pointer(from), size);
+		return 0;
+	}
 	return copy(pointer(map), offset, pointer(from), size, true, &sum) ? 0
 	                                                                   : result(HELP_EFAULT);
 }
 
 uint64_t flt_help_arena_read(uint64_t map, uint64_t offset, uint64_t to, uint64_t size, uint64_t r5)
 {
+	const uint8_t *here = flt_map_arena_part(pointer(map), offset, size);
 	uint64_t sum = 0;
+	if (here) {
+		copy_words(pointer(to), here, size);
+		return 0;
+	}
 	if (copy(pointer(map), offset, pointer(to), size, false, &sum))
 		return 0;
 	memset(pointer(to), 0, size);

@@ -311,6 +311,16 @@ uint8_t *flt_map_arena_at(const struct flt_map *map, uint64_t offset)
 	return map->frames[i & index_mask(i, map->spec.max_entries)] + offset % FLT_MAP_FRAME;
 }
 
+uint8_t *flt_map_arena_part(const struct flt_map *map, uint64_t offset, uint64_t size)
+{
+	uint64_t i = offset / FLT_MAP_FRAME, n = map->spec.max_entries;
+	uint8_t *frame;
+	if (i >= n || size > FLT_MAP_FRAME - offset % FLT_MAP_FRAME)
+		return NULL;
+	frame = map->frames[i & index_mask(i, n)];
+	return frame ? frame + offset % FLT_MAP_FRAME : NULL;
+}
+
 /* --- hash maps --- */
 
 static uint32_t hash_key(const struct flt_map *map, const uint8_t *key)

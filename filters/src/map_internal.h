@@ -21,5 +21,7 @@ int flt_map_ringbuf_write(struct flt_map *map, const void *data, uint64_t size);
 /* Whether an arena has been given all the bytes [offset, offset + size); the place of one. */
 bool flt_map_arena_holds(const struct flt_map *map, uint64_t offset, uint64_t size);
 uint8_t *flt_map_arena_at(const struct flt_map *map, uint64_t offset);
+/* Where `size` bytes lie that are in one frame; NULL: in several, or not at all. */
+uint8_t *flt_map_arena_part(const struct flt_map *map, uint64_t offset, uint64_t size);
 
 #endif

@@ -62,6 +62,8 @@ static void list_connections(void *context, exo_handover_each *each, void *with)
 	struct tcp_exo *net = context;
 	struct lister lister = {each, with};
 
+	/* What follows is about all that there is; and its binding would outdo the taker's. */
+	tcp_exo_edge_end(net);
 	tcp_stack_each(net->stack, list_one, &lister);
 }
 

@@ -147,6 +147,8 @@ void conn_leave(struct tcp_conn *conn)
 	if (conn->state != TCP_STATE_CLOSED) {
 		output_push(conn);
 		conn->answering = 0;
+		if (conn->state == TCP_STATE_FIN_WAIT_1 && stack->edge.arena != NULL)
+			edge_offer(conn);
 		if (conn->state != TCP_STATE_CLOSED)
 			delay_check(conn);
 		/* What sending brought about, if anything. */
@@ -206,6 +208,8 @@ void conn_end(struct tcp_conn *conn, enum tcp_cause cause)
 		conn->stack->late_conn = NULL;
 	if (unlikely(conn->fast))
 		fastopen_ended(conn);
+	if (unlikely(conn->edged))
+		edge_withdraw(conn);
 	conn->state = TCP_STATE_CLOSED;
 	conn->cause = (uint8_t)cause;
 	conn->events |= TCP_EVENT_CLOSED;

@@ -85,6 +85,7 @@ bool cookie_check(struct tcp_stack *stack, const struct segment *segment,
 	                            .irs = irs,
 	                            .mss = sizes[index],
 	                            .cookie = 1,
+	                            .loose = 1,
 	                            .path_mtu = (uint16_t)min_u32(mtu, 65535),
 	                            .window = segment->window,
 	                            .sent_us = stack->us};

@@ -259,6 +259,8 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 	struct request *request;
 	uint32_t iss = 0, *chosen = NULL;
 
+	if (unlikely(stack->conn_pool.free == NULL) && stack->edge.arena != NULL)
+		edge_reap(stack, true);
 	find_ends(segment->arrival, &ends);
 	request = lookup_request(stack, at, hash);
 	if (request == NULL && !ends_valid(at)) {
@@ -278,6 +280,8 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 		listen_request(request, segment, hash);
 		return;
 	}
+	if (stack->edge.arena != NULL && edge_input(stack, segment, at, hash))
+		return;
 	listener = lookup_listener(stack, at);
 	timewait = lookup_timewait(stack, at, hash);
 	if (timewait != NULL) {
@@ -338,9 +342,13 @@ bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 		input_late(stack); /* whereupon the application may end any connection */
 		conn = find_conn(stack, arrival, &hash);
 	}
+	if (conn != NULL && unlikely(conn->edged) && !edge_settle(conn))
+		conn = NULL;
 	if (likely(conn != NULL))
 		conn_input(conn, &segment);
 	else
 		other_input(stack, &segment, hash);
+	if (unlikely(stack->edge.offered))
+		edge_reap(stack, false);
 	return segment.kept;
 }

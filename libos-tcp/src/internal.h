@@ -350,6 +350,17 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 void listen_timer(struct request *request);
 /* The first timeouts that are due. */
 void listen_run(struct tcp_stack *stack);
+/* What a SYN says, and what we answer; iss NULL: one is chosen. false: there is no way back to the
+ * peer. */
+bool listen_fill(struct tcp_listener *listener, struct request *request,
+                 const struct segment *segment, const struct endpoints *at, const uint32_t *iss);
+/* Puts it into the table; then its answer has to be waited for. */
+void listen_insert(struct request *request, uint32_t hash);
+void listen_schedule(struct request *request);
+/* Whether a connection can be made for this listener. */
+bool listen_has_place(const struct tcp_listener *listener);
+/* Whether the listener need not hear of it before its data. */
+bool listen_may_wait(const struct request *request);
 void listen_forget(struct request *request);
 /* What the request knows goes into the connection that it becomes. */
 void listen_adopt(struct tcp_conn *conn, const struct request *request);
@@ -396,6 +407,40 @@ void fastopen_set_key(struct tcp_stack *stack);
 void fastopen_begin(struct tcp_conn *conn, const void *data, uint32_t size, uint32_t *taken);
 /* SYN/ACK came; state_established was called. */
 void fastopen_opened(struct tcp_conn *conn, const struct segment *segment);
+
+/* ---- edge.c ---- */
+
+/* One more, or one less, that the stack has to do with at these endpoints: who goes into a table or
+ * out of it says so. */
+void edge_count(struct tcp_stack *stack, const struct endpoints *at, int by);
+static inline void edge_hold(struct tcp_stack *stack, const struct endpoints *at)
+{
+	if (stack->edge.arena != NULL)
+		edge_count(stack, at, 1);
+}
+static inline void edge_release(struct tcp_stack *stack, const struct endpoints *at)
+{
+	if (stack->edge.arena != NULL)
+		edge_count(stack, at, -1);
+}
+/* A SYN has come to the stack: the handler may answer others for a second. */
+void edge_syn(struct tcp_stack *stack);
+/* A segment of no connection and no request. true: it was of one that the handler has begun, and
+ * has been taken. */
+bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct endpoints *at,
+                uint32_t hash);
+/* Looks after records, if it is time. */
+void edge_run(struct tcp_stack *stack);
+/* Everything has been said: what is left to hear the handler may hear. */
+void edge_offer(struct tcp_conn *conn);
+/* Takes the end of it back, with what was heard. false: the connection has ended. */
+bool edge_settle(struct tcp_conn *conn);
+/* Likewise, where nothing of that counts any more. */
+void edge_withdraw(struct tcp_conn *conn);
+/* Whether something was heard of it. */
+bool edge_has_news(const struct tcp_conn *conn);
+/* Settles those that have ended: some of the oldest, or all. Between events of connections only. */
+void edge_reap(struct tcp_stack *stack, bool all);
 
 /* ---- conn.c ---- */
 

@@ -211,12 +211,25 @@ void listen_forget(struct request *request)
 	while (*at != request)
 		at = &(*at)->hash_next;
 	*at = request->hash_next;
+	edge_release(stack, &request->at);
 	unschedule(stack, request);
 	pool_put(&stack->request_pool, request);
 }
 
-static void schedule(struct tcp_stack *stack, struct request *request)
+void listen_insert(struct request *request, uint32_t hash)
 {
+	struct tcp_stack *stack = request->listener->stack;
+	struct request **chain = &stack->requests[hash & stack->request_mask];
+
+	request->hash = hash;
+	request->hash_next = *chain;
+	*chain = request;
+	edge_hold(stack, &request->at);
+}
+
+void listen_schedule(struct request *request)
+{
+	struct tcp_stack *stack = request->listener->stack;
 	const struct tcp_config *config = &stack->config;
 	uint64_t wait = (uint64_t)config->rto_initial_ms << min_u32(request->tries, 16);
 
@@ -229,7 +242,7 @@ static void schedule(struct tcp_stack *stack, struct request *request)
 	          stack->now + min_u64(wait, config->rto_max_ms) * NS_PER_MS);
 }
 
-static bool has_place(const struct tcp_listener *listener)
+bool listen_has_place(const struct tcp_listener *listener)
 {
 	return listener->n_ready < listener->backlog && listener->stack->conn_pool.free != NULL;
 }
@@ -255,7 +268,7 @@ void listen_timer(struct request *request)
 {
 	struct tcp_stack *stack = request->listener->stack;
 
-	if (request->awaits && has_place(request->listener)) {
+	if (request->awaits && listen_has_place(request->listener)) {
 		complete_silent(request);
 		return;
 	}
@@ -270,7 +283,7 @@ void listen_timer(struct request *request)
 	/* Who has acknowledged and only awaits its turn is not asked again (defer_accept). */
 	if (!request->acked || request->tries >= stack->config.synack_retries)
 		transmit_syn_ack(stack, request);
-	schedule(stack, request);
+	listen_schedule(request);
 }
 
 void listen_run(struct tcp_stack *stack)
@@ -297,8 +310,7 @@ static void offer(struct tcp_listener *listener, struct request *request)
 	request->rcv_scale = request->scaling ? listener->offered_scale : 0;
 }
 
-/* What the SYN says, and what we answer. false: there is no way back to the peer. */
-static bool fill(struct tcp_listener *listener, struct request *request,
+bool listen_fill(struct tcp_listener *listener, struct request *request,
                  const struct segment *segment, const struct endpoints *at, const uint32_t *iss)
 {
 	struct tcp_stack *stack = listener->stack;
@@ -363,18 +375,18 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
 		return;
 	}
 	if (unlikely(fast) &&
-	    (!fill(listener, &scratch, segment, at, iss) || fastopen_try(&scratch, segment)))
+	    (!listen_fill(listener, &scratch, segment, at, iss) || fastopen_try(&scratch, segment)))
 		return;
 	request =
 	        stack->config.cookies == TCP_COOKIES_ALWAYS ? NULL : pool_get(&stack->request_pool);
 	if (request == NULL) {
 		if (stack->config.cookies == TCP_COOKIES_OFF)
 			stack->count.requests_full++;
-		else if (fill(listener, &scratch, segment, at, iss))
+		else if (listen_fill(listener, &scratch, segment, at, iss))
 			send_cookie(stack, &scratch);
 		return;
 	}
-	if (!fill(listener, request, segment, at, iss)) {
+	if (!listen_fill(listener, request, segment, at, iss)) {
 		pool_put(&stack->request_pool, request);
 		return;
 	}
@@ -382,11 +394,9 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
 		request->fast = scratch.fast;
 		request->fast_experimental = scratch.fast_experimental;
 	}
-	request->hash = hash;
-	request->hash_next = stack->requests[hash & stack->request_mask];
-	stack->requests[hash & stack->request_mask] = request;
+	listen_insert(request, hash);
 	transmit_syn_ack(stack, request);
-	schedule(stack, request);
+	listen_schedule(request);
 }
 
 /* A segment for a listener that belongs to nothing else (RFC 9293, 3.10.7.2). */
@@ -399,6 +409,7 @@ void listen_syn(struct tcp_listener *listener, struct segment *segment, const st
 	if (segment->flags & F_RST)
 		return;
 	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN) {
+		edge_syn(stack);
 		if (!segment->arrival->quiet)
 			new_request(listener, segment, at, hash, iss);
 		return;
@@ -459,8 +470,7 @@ static void request_reset(struct request *request, const struct segment *segment
 	}
 }
 
-/* Whether the listener need not hear of a connection before its data. */
-static bool may_wait(const struct request *request)
+bool listen_may_wait(const struct request *request)
 {
 	const struct tcp_options *options = &request->listener->options;
 
@@ -490,7 +500,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN && segment->seq == request->irs && !old) {
 		transmit_syn_ack(stack, request);
 		unschedule(stack, request);
-		schedule(stack, request);
+		listen_schedule(request);
 		return;
 	}
 	if (old || !request_in_window(request, segment)) {
@@ -516,7 +526,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		transmit_refusal(stack, segment);
 		return;
 	}
-	if (segment->size > 0 || (segment->flags & F_FIN) || !may_wait(request)) {
+	if (segment->size > 0 || (segment->flags & F_FIN) || !listen_may_wait(request)) {
 		listen_complete(request, segment);
 		return;
 	}
@@ -577,12 +587,10 @@ void listen_complete(struct request *request, struct segment *segment)
 		return;
 	}
 	listen_adopt(conn, request);
-	if (request->cookie) {
-		/* How long the peer took nobody knows any more. */
+	if (request->cookie) /* how long the peer took nobody knows any more */
 		conn->retransmits = 1;
-	} else {
+	if (!request->loose)
 		listen_forget(request);
-	}
 	stack->count.opened_passive++;
 	conn->listener = listener;
 	conn->waiting = 1;

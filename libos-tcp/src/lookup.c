@@ -55,6 +55,7 @@ void lookup_insert(struct tcp_conn *conn, uint32_t hash)
 	conn->hash_next = *at;
 	conn->hashed = 1;
 	*at = conn;
+	edge_hold(conn->stack, &conn->at);
 }
 
 void lookup_remove(struct tcp_conn *conn)
@@ -63,8 +64,10 @@ void lookup_remove(struct tcp_conn *conn)
 
 	while (*at != NULL && *at != conn)
 		at = &(*at)->hash_next;
-	if (*at == conn)
-		*at = conn->hash_next;
+	if (*at != conn)
+		return;
+	*at = conn->hash_next;
+	edge_release(conn->stack, &conn->at);
 }
 
 struct request *lookup_request(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash)

@@ -250,6 +250,7 @@ uint64_t tcp_stack_run(struct tcp_stack *stack)
 			listen_timer(
 			        (struct request *)(void *)(at - offsetof(struct request, timer)));
 	}
+	edge_run(stack);
 	listen_run(stack);
 	(void)timewait_run(stack);
 	return tcp_stack_deadline(stack);
@@ -259,6 +260,7 @@ bool tcp_stack_rests(const struct tcp_stack *stack, uint64_t told)
 {
 	return stack->n_gathered == 0 && stack->late_conn == NULL && stack->wheel.next >= told &&
 	       (stack->request_oldest == NULL || stack->request_oldest->expires >= told) &&
+	       (stack->edge.look_at == 0 || stack->edge.look_at >= told) &&
 	       (stack->timewait_oldest == NULL || stack->timewait_oldest->expires >= told);
 }
 
@@ -271,6 +273,8 @@ uint64_t tcp_stack_deadline(const struct tcp_stack *stack)
 		deadline = min_u64(deadline, stack->timewait_oldest->expires);
 	if (stack->request_oldest != NULL)
 		deadline = min_u64(deadline, stack->request_oldest->expires);
+	if (stack->edge.look_at != 0)
+		deadline = min_u64(deadline, stack->edge.look_at);
 	return deadline;
 }
 

@@ -290,7 +290,10 @@ static void keep_due(struct tcp_conn *conn)
 void timer_fire(struct tcp_conn *conn)
 {
 	uint64_t now = conn->stack->now;
+	bool due = conn->rtx_at != 0 && conn->rtx_at <= now;
 
+	if (unlikely(conn->edged) && (due || edge_has_news(conn)) && !edge_settle(conn))
+		return;
 	conn_enter(conn);
 	if (conn->ack_at != 0 && conn->ack_at <= now)
 		delay_timer(conn);

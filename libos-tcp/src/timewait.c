@@ -45,6 +45,7 @@ void timewait_remove(struct tcp_stack *stack, struct timewait *timewait)
 	while (*at != timewait)
 		at = &(*at)->hash_next;
 	*at = timewait->hash_next;
+	edge_release(stack, &timewait->at);
 	age_remove(stack, timewait);
 	pool_put(&stack->timewait_pool, timewait);
 }
@@ -80,6 +81,7 @@ void timewait_enter(struct tcp_conn *conn)
 	timewait->ts_offset = conn->ts_offset;
 	timewait->oow_ms = 0;
 	*at = timewait;
+	edge_hold(stack, &timewait->at);
 	age_append(stack, timewait);
 	conn_end(conn, TCP_CAUSE_FINISHED);
 }

@@ -323,6 +323,7 @@ struct tcp_conn {
 	uint8_t n_sacks;
 	uint8_t dsack : 1, probing : 1, space_told : 1, rack_reordered : 1, rtt_seen : 1,
 	        dsack_seen : 1, cwnd_limited : 1, sent_told : 1;
+	uint8_t edged; /* the handler in front hears its end */
 
 	/* Timers. */
 	struct timer timer; /* at or before the earliest of the following */
@@ -401,6 +402,7 @@ struct request {
 	uint8_t scale, rcv_scale, tries, tos;
 	uint8_t timestamps : 1, sack : 1, scaling : 1, ecn : 1, acked : 1, cookie : 1,
 	        awaits : 1; /* acknowledged, and not made yet: the peer will speak (peer_first) */
+	uint8_t loose : 1;  /* in no table: nobody has to forget it */
 	uint8_t fast : 1, fast_experimental : 1; /* the answer brings a Fast Open cookie */
 };
 
@@ -453,6 +455,19 @@ struct limiter {
 
 enum { GATHERED_MAX = 32 };
 
+/* What is shared with the handler in front (edge.c). */
+struct edge {
+	struct edge_arena *arena; /* NULL: there is none */
+	struct udp_ip local;      /* whose SYNs it answers */
+	uint64_t spread;
+	uint64_t look_at; /* when to look after its records; 0: there can be none */
+	uint64_t syn_at;  /* when a SYN last came to the stack */
+	/* Lines of connections whose end the handler hears, those longest first: index and one. */
+	uint16_t first, last;
+	bool offered; /* one more, in this turn */
+	uint32_t tag; /* of the last one */
+};
+
 struct tcp_stack {
 	uint64_t now;
 	uint32_t us, ms;
@@ -495,6 +510,7 @@ struct tcp_stack {
 	uint32_t fast_pending; /* open by a cookie alone */
 	uint32_t fast_next;    /* whose place the next peer takes */
 	struct fast_peer fast_peers[FAST_PEERS];
+	struct edge edge;
 	struct tcp_config config;
 };
 

@@ -5,6 +5,8 @@
  *     sim [FIRST [COUNT]]     default: 1 400
  *     sim -v SEED             one seed, with its parameters and counters
  *
+ * With $EDGE, the handler in front of the listening end, interpreted or compiled.
+ *
  * A seed that fails is printed and replays by itself.
  */
 #include <stdio.h>
@@ -85,6 +87,12 @@ static struct wire_params params_of(uint64_t number)
 	params.copy = draw(&seed, 2);
 	params.family = draw(&seed, 2) ? 6 : 4;
 	params.time_max = 100ull * 3600 * 1000000000;
+	params.peer_first = number % 4 >= 2;
+	params.front = number % 2 ? WIRE_COMPILED : WIRE_INTERPRETED;
+	/* The first SYN of a second is the stack's. */
+	if (getenv("EDGE") != NULL)
+		params.connections += 4;
+	params.late_end = getenv("EDGE") != NULL && number % 8 >= 4;
 	return params;
 }
 
@@ -119,6 +127,9 @@ static int verbose(uint64_t number)
 	printf("%s after %.3f s, %llu packets, %llu lost\n",
 	       result.failure != NULL ? result.failure : "all went well", (double)result.ns / 1e9,
 	       (unsigned long long)result.packets, (unsigned long long)result.lost);
+	printf("in front: %llu asked, %llu heard, %llu ended, %llu passed\n",
+	       (unsigned long long)result.edge.asked, (unsigned long long)result.edge.heard,
+	       (unsigned long long)result.edge.ended, (unsigned long long)result.edge.passed);
 	for (unsigned i = 0; i < TCP_COUNTERS_N; i++) {
 		uint64_t a = ((const uint64_t *)&result.counters[0])[i];
 		uint64_t b = ((const uint64_t *)&result.counters[1])[i];
@@ -133,6 +144,7 @@ static int verbose(uint64_t number)
 int main(int argc, char **argv)
 {
 	uint64_t first = 1, count = 400, failures = 0;
+	struct edge_counts all = {0};
 
 	if (argc == 3 && strcmp(argv[1], "-v") == 0)
 		return verbose(strtoull(argv[2], NULL, 0));
@@ -144,6 +156,9 @@ int main(int argc, char **argv)
 		struct wire_params params = params_of(seed);
 		struct wire_result result = wire_run(&params);
 
+		all.asked += result.edge.asked;
+		all.heard += result.edge.heard;
+		all.ended += result.edge.ended;
 		if (result.failure == NULL)
 			continue;
 		printf("seed %llu: %s (replay: sim -v %llu)\n", (unsigned long long)seed,
@@ -151,7 +166,9 @@ int main(int argc, char **argv)
 		if (++failures == 10)
 			break;
 	}
-	printf("%llu seeds, %llu failed\n", (unsigned long long)count,
-	       (unsigned long long)failures);
-	return failures != 0;
+	printf("%llu seeds, %llu failed; in front: %llu asked, %llu heard, %llu ended\n",
+	       (unsigned long long)count, (unsigned long long)failures,
+	       (unsigned long long)all.asked, (unsigned long long)all.heard,
+	       (unsigned long long)all.ended);
+	return failures != 0 || (getenv("EDGE") != NULL && count > 10 && all.asked < count);
 }

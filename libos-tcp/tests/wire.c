@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtual wire: see wire.h. */
+#include "segment.h"
 #include "wire.h"
 
 #include <stdio.h>
@@ -60,6 +61,7 @@ struct wire {
 	uint32_t n;
 	uint64_t now, order, seed, packets, lost;
 	const char *failure;
+	struct front *front; /* NULL: none */
 	struct wire_result *result;
 	bool info_taken;
 };
@@ -177,29 +179,6 @@ static bool lose(struct wire *wire, struct side *side)
 	return chance(wire, wire->params.loss, 10000);
 }
 
-/* A segment that nobody sent: like the one at hand, with fields that an attacker makes up. */
-static void forge(struct wire *wire, struct packet *packet)
-{
-	uint8_t *at = packet->bytes;
-	uint64_t how = wire_random(&wire->seed);
-	uint64_t sum;
-	uint16_t check;
-
-	if (how & 1)
-		wire_put32(at + 4,
-		           wire_get32(at + 4) + ((uint32_t)(how >> 32) & 0xfffffff) + 0x1000000);
-	else
-		wire_put32(at + 4,
-		           wire_get32(at + 4) - ((uint32_t)(how >> 32) & 0xfffffff) - 0x1000000);
-	if (how & 2)
-		wire_put32(at + 8, wire_get32(at + 8) + 0x20000000u + (uint32_t)(how >> 20));
-	at[13] = (uint8_t)(how >> 8);
-	memset(at + 16, 0, 2);
-	sum = udp_sum_pseudo(0, &packet->src, &packet->dst, PROTOCOL_TCP, packet->size);
-	check = udp_sum_finish(udp_sum_add(sum, at, packet->size));
-	memcpy(at + 16, &check, 2);
-}
-
 static void transport(struct wire *wire, struct side *side, struct packet *packet)
 {
 	const struct wire_params *params = &wire->params;
@@ -222,7 +201,8 @@ static void transport(struct wire *wire, struct side *side, struct packet *packe
 	if (!(packet->bytes[13] & 2) && chance(wire, params->hostile, 10000)) {
 		struct packet *forged = duplicate(packet);
 
-		forge(wire, forged);
+		segment_forge(forged->bytes, forged->size, &forged->src, &forged->dst,
+		              wire_random(&wire->seed));
 		deliver_later(wire, to, forged, at);
 	}
 	if (chance(wire, params->corrupt, 10000))
@@ -232,15 +212,6 @@ static void transport(struct wire *wire, struct side *side, struct packet *packe
 }
 
 /* ---- What the stacks ask for ---- */
-
-/* The window scale option of a SYN; 255: there is none. */
-static uint8_t scale_of(const uint8_t *at, const uint8_t *end)
-{
-	for (at += 20; at < end && *at != 0; at += *at == 1 ? 1 : at[1])
-		if (*at == 3)
-			return at[2];
-	return 255;
-}
 
 /* What this side offers, and that it sends nothing beyond what the other has offered. */
 static void check_window(struct side *side, const struct tcp_packet *out)
@@ -254,7 +225,7 @@ static void check_window(struct side *side, const struct tcp_packet *out)
 		return;
 	/* The first SYN counts; cookies answer forged ones too. */
 	if ((at[13] & 2) && !side->said[i])
-		side->scale[i] = scale_of(at, at + out->header_size);
+		side->scale[i] = segment_scale(at, at + out->header_size);
 	if (at[13] & 2)
 		side->said[i] = true;
 	else if (side->scale[i] != 255 && peer->scale[i] != 255)
@@ -438,7 +409,8 @@ static void act(struct app *app)
 	read_some(app);
 	while (app->sent < app->to_send && write_some(app))
 		;
-	if (app->sent == app->to_send)
+	if (app->sent == app->to_send &&
+	    (!app->side->wire->params.late_end || app->side->end == 1 || tcp_at_end(app->conn)))
 		(void)tcp_shutdown(app->conn);
 	if (tcp_conn_cause(app->conn) > TCP_CAUSE_FINISHED)
 		fail(app->side->wire, "a connection was reset or timed out");
@@ -517,15 +489,28 @@ static void open_side(struct wire *wire, unsigned end)
 	}
 }
 
+static void open_front(struct wire *wire)
+{
+	const struct wire_params *params = &wire->params;
+
+	if (params->front == WIRE_ALONE || params->family != 4)
+		return;
+	wire->front = front_open(wire->sides[1].stack, &wire->sides[1].ip,
+	                         params->front == WIRE_COMPILED);
+}
+
 static void open_conns(struct wire *wire)
 {
 	const struct wire_params *params = &wire->params;
 	struct udp_endpoint server = {.ip = wire->sides[1].ip, .port = PORT};
+	struct tcp_options options =
+	        params->set_options ? params->options : tcp_options_default(wire->sides[1].stack);
 
-	if (tcp_listen(wire->sides[1].stack, &server, WIRE_CONNS_MAX,
-	               params->set_options ? &params->options : NULL, on_accept, &wire->sides[1],
-	               &wire->sides[1].listener) != 0)
+	options.peer_first |= params->peer_first;
+	if (tcp_listen(wire->sides[1].stack, &server, WIRE_CONNS_MAX, &options, on_accept,
+	               &wire->sides[1], &wire->sides[1].listener) != 0)
 		abort();
+	open_front(wire);
 	for (unsigned i = 0; i < params->connections; i++) {
 		struct app *app = &wire->sides[0].apps[i];
 		struct udp_endpoint local = {.port = (uint16_t)(10000 + i)};
@@ -535,6 +520,21 @@ static void open_conns(struct wire *wire)
 		                &app->conn) != 0)
 			abort();
 	}
+}
+
+/* true: what stands in front has taken the packet. */
+static bool front_takes(struct wire *wire, struct packet *packet)
+{
+	struct tcp_packet answer = {.src = &packet->dst, .dst = &packet->src};
+	enum front_verdict verdict =
+	        front_input(wire->front, &packet->src, packet->bytes, &packet->size, wire->now);
+
+	if (verdict == FRONT_ANSWER) {
+		answer.header = packet->bytes;
+		answer.header_size = (uint8_t)packet->size;
+		emit(&wire->sides[1], &answer);
+	}
+	return verdict != FRONT_PASS;
 }
 
 static void give(struct wire *wire, const struct event *event)
@@ -550,6 +550,10 @@ static void give(struct wire *wire, const struct event *event)
 	                              .buffer = packet,
 	                              .tail = packet->room};
 
+	if (wire->front != NULL && side->end == 1 && front_takes(wire, packet)) {
+		free(packet);
+		return;
+	}
 	tcp_stack_clock(side->stack, wire->now);
 	side->buffers++;
 	if (!tcp_stack_input(side->stack, &arrival)) {
@@ -624,6 +628,10 @@ static bool step(struct wire *wire)
 
 static void close_wire(struct wire *wire)
 {
+	if (wire->front != NULL) {
+		wire->result->edge = front_counts(wire->front);
+		front_close(wire->front);
+	}
 	while (wire->n > 0)
 		free(pop(wire).packet);
 	for (unsigned end = 0; end < WIRE_ENDS; end++) {

@@ -12,7 +12,12 @@
 
 #include <tcp/conn.h>
 
+#include "front.h"
+
 enum { WIRE_ENDS = 2, WIRE_CONNS_MAX = 64, WIRE_PACKET_MAX = 2048 };
+
+/* What stands in front of end 1, over IPv4, where there is a handler ($EDGE). */
+enum wire_front { WIRE_ALONE, WIRE_INTERPRETED, WIRE_COMPILED };
 
 struct wire_params {
 	uint64_t seed;
@@ -33,6 +38,9 @@ struct wire_params {
 	struct tcp_config config[WIRE_ENDS];
 	struct tcp_options options; /* used where set_options */
 	bool set_options;
+	bool peer_first; /* of the listener, at end 1 */
+	bool late_end;   /* end 0 ends its stream behind the other's */
+	enum wire_front front;
 	uint64_t time_max;
 };
 
@@ -41,6 +49,7 @@ struct wire_result {
 	uint64_t ns;         /* virtual time until everything was delivered */
 	uint64_t packets, lost;
 	struct tcp_counters counters[WIRE_ENDS];
+	struct edge_counts edge; /* of what stands in front */
 	struct tcp_conn_info
 	        info; /* of the first connection, at end 0, when all its data was acknowledged */
 };

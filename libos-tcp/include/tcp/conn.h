@@ -107,7 +107,7 @@ struct tcp_options {
 	bool quick_ack;    /* acknowledge at once from now on; falls back by itself */
 	bool defer_accept; /* listener: ready only when data came */
 	bool peer_first;   /* listener: the peer speaks first. A connection is ready when its data
-	                      came, or after a second at most: for it is made at one go then. */
+	                      came, or after two seconds at most: for it is made at one go then. */
 	bool only_family;  /* listener on any address: of its own family only */
 	bool no_pmtu;      /* let routers fragment (no DF) */
 	bool reuse;        /* listener: others may listen to the same endpoint and share arrivals */

@@ -19,13 +19,23 @@
 #ifndef TCP_EXO_H
 #define TCP_EXO_H
 
+#include <libexo/ext.h>
 #include <udp/exo.h>
 
+#include "edge.h"
 #include "udp.h"
 
 struct tcp_exo_options {
 	struct udp_exo_options udp; /* flow space, rings, roles at the address */
 	struct tcp_config tcp;
+};
+
+/* The handler in front, where there is one. */
+struct tcp_exo_edge {
+	bool there;
+	struct exo_ext ext;
+	struct exo_cap binding;
+	uint64_t handler;
 };
 
 struct tcp_exo {
@@ -34,6 +44,7 @@ struct tcp_exo {
 	struct tcp_stack *stack;      /* the glue's */
 	struct exo_pages memory;      /* the stack's */
 	struct exo_handover handover; /* its listening flows may go to another stack, or come */
+	struct tcp_exo_edge edge;
 };
 
 /* For a server of a thousand connections: 512 descriptors in each queue, 4 MiB in all. */
@@ -41,6 +52,15 @@ struct tcp_exo_options tcp_exo_options_default(void);
 /* Opens the driver (udp_exo_open) and the stack on it. 0 or a negative enum exo_error, with
  * net->driver.error filled in; the environment is then best ended. */
 int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options);
+/*
+ * Puts the handler in front (tcp/edge.h): of the first IPv4 address, for what is listened to by
+ * now. It saves the environment most of its trips for short connections, and stays until the end,
+ * or until a flow is handed over. 0, or a negative enum exo_error: all goes on without it.
+ */
+int tcp_exo_edge(struct tcp_exo *net);
+void tcp_exo_edge_end(struct tcp_exo *net);
+/* What it has done. false: there is none. */
+bool tcp_exo_edge_counts(const struct tcp_exo *net, struct edge_counts *counts);
 /* Takes what has arrived, does what is due, sends. → frames taken; 0: there is time to wait. */
 uint32_t tcp_exo_poll(struct tcp_exo *net);
 /* Sleeps until something arrives, a deadline, or at most `ns` nanoseconds (0: no such bound). What

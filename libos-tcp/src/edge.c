@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stack behind a handler (tcp/edge.h). What the handler has begun is, to the stack, a request
+ * that lies in shared memory: it becomes a connection with the peer's first data, or one of the
+ * stack's own requests as soon as anything else comes, or a second has passed. So all that may
+ * happen to a half-open connection happens in listen.c, and nowhere else.
+ *
+ * The handler may write to a record at any time; what counts is the copy that was read.
+ */
+#include <tcp/edge.h>
+
+#include "internal.h"
+
+enum {
+	LOOK_NS = 1000000000,
+	LOOK_US = 1000000,
+	REAPED = 2, /* that are looked at for each one that comes */
+};
+
+_Static_assert(sizeof(((struct edge_arena *)0)->held) == EDGE_PLACES, "a count for each");
+
+/* ---- Places ---- */
+
+static uint16_t swap16(uint16_t value)
+{
+	return (uint16_t)(value << 8 | value >> 8);
+}
+
+static uint64_t peer_of(const struct endpoints *at)
+{
+	return edge_peer(lookup_word(at->remote.bytes),
+	                 swap16(at->remote_port) | (uint32_t)swap16(at->local_port) << 16);
+}
+
+static struct edge_line *line_of(const struct tcp_stack *stack, uint64_t peer)
+{
+	return &stack->edge.arena->lines[peer * stack->edge.spread >> EDGE_LINE_SHIFT];
+}
+
+void edge_count(struct tcp_stack *stack, const struct endpoints *at, int by)
+{
+	uint8_t *held;
+
+	if (at->remote.family != 4)
+		return;
+	held = &stack->edge.arena->held[peer_of(at) * stack->edge.spread >> EDGE_PLACE_SHIFT];
+	if (*held != EDGE_HELD_MAX)
+		*held = (uint8_t)(*held + by);
+}
+
+/* All that there is already. */
+static void hold_all(struct tcp_stack *stack)
+{
+	for (uint32_t i = 0; i <= stack->conn_mask; i++)
+		for (struct tcp_conn *c = stack->conns[i]; c != NULL; c = c->hash_next)
+			edge_count(stack, &c->at, 1);
+	for (uint32_t i = 0; i <= stack->request_mask; i++)
+		for (struct request *r = stack->requests[i]; r != NULL; r = r->hash_next)
+			edge_count(stack, &r->at, 1);
+	for (uint32_t i = 0; i <= stack->timewait_mask; i++)
+		for (struct timewait *t = stack->timewaits[i]; t != NULL; t = t->hash_next)
+			edge_count(stack, &t->at, 1);
+}
+
+/* ---- Records ---- */
+
+/* What there is of one connection that begins. */
+struct begun {
+	struct edge_asked asked;
+	struct edge_heard heard;
+};
+
+/* Takes a copy. false: there is no record. */
+static bool read_line(const struct edge_line *line, struct begun *begun)
+{
+	memcpy(&begun->heard, &line->heard, sizeof begun->heard);
+	memcpy(&begun->asked, &line->asked, sizeof begun->asked);
+	__asm__ volatile("" ::: "memory"); /* and not the original again */
+	return begun->asked.peer != 0;
+}
+
+static void clear(struct edge_line *line)
+{
+	__atomic_store_n(&line->asked.peer, 0, __ATOMIC_RELEASE);
+}
+
+static bool is_heard(const struct begun *begun)
+{
+	return begun->heard.iss == begun->asked.iss;
+}
+
+/* The request that it is. false: there is no way back to the peer. */
+static bool restore(struct tcp_listener *listener, const struct begun *begun,
+                    const struct endpoints *at, uint64_t route, struct request *request)
+{
+	const struct edge_asked *asked = &begun->asked;
+	uint8_t flags = asked->own_scale & 15;
+	struct tcp_arrival arrival = {.route = route};
+	struct segment syn = {
+	        .arrival = &arrival,
+	        .seq = asked->irs,
+	        .window = asked->window,
+	        .flags = F_SYN,
+	        .options = {.seen = (uint8_t)((flags & EDGE_TIMESTAMPS ? O_TIMESTAMPS : 0) |
+	                                      (flags & EDGE_SACK ? O_SACK_OK : 0) |
+	                                      (flags & EDGE_SCALING ? O_SCALE : 0) |
+	                                      (asked->mss != 0 ? O_MSS : 0)),
+	                    .mss = asked->mss,
+	                    .scale = asked->scale,
+	                    .ts_value = asked->stamp},
+	};
+
+	if (!listen_fill(listener, request, &syn, at, &asked->iss))
+		return false;
+	request->ts_offset = asked->offset;
+	request->rcv_wnd = asked->own_window;
+	request->rcv_scale = asked->own_scale >> 4;
+	request->sent_us = asked->us;
+	if (!is_heard(begun))
+		return true;
+	request->acked = request->awaits = 1;
+	request->rtt_us = begun->heard.us - asked->us;
+	request->ack_window = begun->heard.window;
+	if (request->timestamps)
+		request->ts_recent = begun->heard.stamp;
+	return true;
+}
+
+/* Makes it one of the stack's own, whose answer was not repeated yet. NULL: there is no place, or
+ * no way; it is forgotten then. */
+static struct request *adopt(struct tcp_stack *stack, struct edge_line *line,
+                             const struct begun *begun, const struct endpoints *at, uint32_t hash,
+                             uint64_t route)
+{
+	struct tcp_listener *listener = lookup_listener(stack, at);
+	struct request *request = listener == NULL ? NULL : pool_get(&stack->request_pool);
+
+	clear(line);
+	if (request == NULL) {
+		stack->count.requests_full += listener != NULL;
+		return NULL;
+	}
+	if (!restore(listener, begun, at, route, request)) {
+		pool_put(&stack->request_pool, request);
+		return NULL;
+	}
+	listen_insert(request, hash);
+	return request;
+}
+
+/* ---- Segments ---- */
+
+/* Data that comes first, or an end: none of the questions that listen_request asks has another
+ * answer than the usual. */
+static bool is_first(const struct begun *begun, const struct segment *segment)
+{
+	const struct edge_asked *asked = &begun->asked;
+	uint32_t stamp = is_heard(begun) ? begun->heard.stamp : asked->stamp;
+	bool stamped = asked->own_scale & EDGE_TIMESTAMPS;
+
+	return (segment->flags & (F_SYN | F_RST | F_ACK)) == F_ACK &&
+	       segment->seq == asked->irs + 1 && segment->ack == asked->iss + 1 &&
+	       (segment->size > 0 || (segment->flags & F_FIN)) &&
+	       (!stamped || ((segment->options.seen & O_TIMESTAMPS) &&
+	                     seq_ge(segment->options.ts_value, stamp)));
+}
+
+/* Makes the connection with nothing in between. false: that takes more. */
+static bool complete(struct tcp_stack *stack, struct edge_line *line, const struct begun *begun,
+                     struct segment *segment, const struct endpoints *at, uint32_t hash)
+{
+	struct tcp_listener *listener = lookup_listener(stack, at);
+	struct request request;
+
+	if (listener == NULL || !listen_has_place(listener) ||
+	    !restore(listener, begun, at, segment->arrival->route, &request))
+		return false;
+	request.hash = hash;
+	request.loose = 1;
+	clear(line);
+	listen_complete(&request, segment);
+	return true;
+}
+
+bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct endpoints *at,
+                uint32_t hash)
+{
+	struct edge_line *line;
+	struct request *request;
+	struct begun begun;
+	uint64_t peer;
+
+	if (!udp_ip_equal(&at->local, &stack->edge.local))
+		return false;
+	peer = peer_of(at);
+	line = line_of(stack, peer);
+	if (!read_line(line, &begun) || begun.asked.peer != peer)
+		return false;
+	if (begun.asked.check != edge_check(&begun.asked)) {
+		clear(line);
+		return false;
+	}
+	if (is_first(&begun, segment) && complete(stack, line, &begun, segment, at, hash))
+		return true;
+	request = adopt(stack, line, &begun, at, hash, segment->arrival->route);
+	if (request == NULL)
+		return false;
+	listen_schedule(request);
+	listen_request(request, segment, hash);
+	return true;
+}
+
+/* ---- Time ---- */
+
+void edge_syn(struct tcp_stack *stack)
+{
+	struct edge *edge = &stack->edge;
+
+	if (edge->arena == NULL)
+		return;
+	edge->syn_at = stack->now;
+	if (edge->look_at == 0)
+		edge->look_at = stack->now + LOOK_NS;
+}
+
+static struct endpoints ends_of(const struct tcp_stack *stack, uint64_t peer)
+{
+	struct endpoints at = {.local = stack->edge.local};
+	uint32_t source = (uint32_t)peer;
+
+	at.remote.family = 4;
+	memcpy(at.remote.bytes, &source, sizeof source);
+	at.remote_port = swap16((uint16_t)(peer >> 32));
+	at.local_port = swap16((uint16_t)(peer >> 48));
+	return at;
+}
+
+/* Takes over what is old, and forgets what has another beside it. `all`: however young. → whether
+ * the record stays. */
+static bool look_after(struct tcp_stack *stack, struct edge_line *line, bool all)
+{
+	struct request *request;
+	struct endpoints at;
+	struct begun begun;
+	uint32_t hash;
+
+	if (!read_line(line, &begun))
+		return false;
+	if (begun.asked.check != edge_check(&begun.asked)) {
+		clear(line);
+		return false;
+	}
+	if (!all && stack->us - begun.asked.us < LOOK_US)
+		return true;
+	at = ends_of(stack, begun.asked.peer);
+	hash = lookup_hash(stack, &at);
+	if (lookup_conn(stack, &at, hash) != NULL || lookup_request(stack, &at, hash) != NULL ||
+	    lookup_timewait(stack, &at, hash) != NULL) {
+		clear(line);
+		return false;
+	}
+	request = adopt(stack, line, &begun, &at, hash, 0);
+	if (request == NULL)
+		return false;
+	if (all)
+		listen_schedule(request);
+	else
+		listen_timer(request);
+	return false;
+}
+
+static bool look_after_all(struct tcp_stack *stack, bool all)
+{
+	bool stays = false;
+
+	for (uint32_t i = 0; i < EDGE_LINES; i++) {
+		struct edge_line *line = &stack->edge.arena->lines[i];
+
+		if (__atomic_load_n(&line->asked.peer, __ATOMIC_RELAXED) != 0)
+			stays |= look_after(stack, line, all);
+	}
+	return stays;
+}
+
+void edge_run(struct tcp_stack *stack)
+{
+	struct edge *edge = &stack->edge;
+	bool stays;
+
+	if (edge->look_at == 0 || stack->now < edge->look_at)
+		return;
+	stays = look_after_all(stack, false);
+	/* The handler goes on for a second behind the SYN that it passed on, and what it does then
+	   has to grow a second old. */
+	edge->look_at =
+	        stays || stack->now - edge->syn_at < 2ull * LOOK_NS ? stack->now + LOOK_NS : 0;
+}
+
+/* ---- Ends ---- */
+
+static struct edge_line *line_at(const struct tcp_stack *stack, uint16_t number)
+{
+	return &stack->edge.arena->lines[number - 1];
+}
+
+static uint16_t number_of(const struct tcp_stack *stack, const struct edge_line *line)
+{
+	return (uint16_t)(line - stack->edge.arena->lines + 1);
+}
+
+static void append(struct tcp_stack *stack, struct edge_line *line)
+{
+	struct edge *edge = &stack->edge;
+
+	line->next = 0;
+	line->previous = edge->last;
+	edge->last = number_of(stack, line);
+	if (line->previous != 0)
+		line_at(stack, line->previous)->next = edge->last;
+	else
+		edge->first = edge->last;
+}
+
+static void unchain(struct tcp_stack *stack, struct edge_line *line)
+{
+	struct edge *edge = &stack->edge;
+
+	if (line->previous != 0)
+		line_at(stack, line->previous)->next = line->next;
+	else
+		edge->first = line->next;
+	if (line->next != 0)
+		line_at(stack, line->next)->previous = line->previous;
+	else
+		edge->last = line->previous;
+}
+
+/* Whether nothing is left but to hear that all has arrived, and their end. */
+static bool has_said_all(const struct tcp_conn *conn)
+{
+	return conn->fin_sent && !conn->fin_received && conn->packets_out > 0 &&
+	       conn->retransmits == 0 && conn->recovery == TCP_RECOVERY_OPEN && !conn->ecn &&
+	       !conn->urgent_out && conn->act->early == NULL && !conn->ack_pending;
+}
+
+void edge_offer(struct tcp_conn *conn)
+{
+	struct tcp_stack *stack = conn->stack;
+	struct edge_line *line;
+	uint64_t peer;
+
+	if (conn->edged || !has_said_all(conn) ||
+	    !udp_ip_equal(&conn->at.local, &stack->edge.local))
+		return;
+	peer = peer_of(&conn->at);
+	line = line_of(stack, peer);
+	if (line->closing.peer != 0)
+		return;
+	line->closing.theirs = conn->rcv_nxt;
+	line->closing.ours = conn->snd_nxt;
+	line->closing.stamp = conn->ts_recent;
+	line->closing.offset = conn->ts_offset;
+	line->closing.window = (uint16_t)min_u32(conn->rcv_wnd >> conn->rcv_scale, WINDOW_MAX);
+	line->closing.flags = conn->timestamps ? EDGE_TIMESTAMPS : 0;
+	line->closing.tag = ++stack->edge.tag;
+	__atomic_store_n(&line->closing.peer, peer, __ATOMIC_RELEASE);
+	append(stack, line);
+	conn->edged = 1;
+	stack->edge.offered = true;
+}
+
+static struct edge_closed news_of(const struct edge_line *line)
+{
+	struct edge_closed closed;
+
+	memcpy(&closed, &line->closed, sizeof closed);
+	__asm__ volatile("" ::: "memory");
+	if (closed.tag != line->closing.tag)
+		closed.news = 0;
+	return closed;
+}
+
+bool edge_has_news(const struct tcp_conn *conn)
+{
+	return news_of(line_of(conn->stack, peer_of(&conn->at))).news != 0;
+}
+
+static void withdraw(struct tcp_conn *conn, struct edge_line *line)
+{
+	__atomic_store_n(&line->closing.peer, 0, __ATOMIC_RELEASE);
+	unchain(conn->stack, line);
+	conn->edged = 0;
+}
+
+void edge_withdraw(struct tcp_conn *conn)
+{
+	withdraw(conn, line_of(conn->stack, peer_of(&conn->at)));
+}
+
+/* All of ours has arrived, and their end has; it was acknowledged. */
+static void end(struct tcp_conn *conn, const struct edge_closed *closed)
+{
+	conn->snd_una = conn->snd_nxt;
+	conn->fin_acked = conn->fin_received = 1;
+	conn->rcv_nxt++;
+	conn->last_received_ms = conn->last_ack_ms = conn->stack->ms;
+	if (conn->timestamps) {
+		conn->ts_recent = closed->stamp;
+		conn->ts_recent_ms = conn->stack->ms;
+	}
+	timewait_enter(conn);
+}
+
+/* What the peer said when it acknowledged all of ours. */
+static void acknowledge(struct tcp_conn *conn, const struct edge_closed *closed)
+{
+	struct tcp_arrival arrival = {.route = conn->route};
+	struct segment segment = {
+	        .arrival = &arrival,
+	        .seq = conn->rcv_nxt,
+	        .ack = conn->snd_nxt,
+	        .window = conn->snd_wnd >> conn->snd_scale,
+	        .flags = F_ACK,
+	        .options = {.seen = conn->timestamps ? O_TIMESTAMPS : 0, .ts_value = closed->stamp},
+	};
+
+	state_input(conn, &segment);
+}
+
+bool edge_settle(struct tcp_conn *conn)
+{
+	struct edge_line *line = line_of(conn->stack, peer_of(&conn->at));
+	struct edge_closed closed = news_of(line);
+	bool goes_on;
+
+	withdraw(conn, line);
+	if (closed.news == 0)
+		return true;
+	conn_enter(conn);
+	if (closed.news & EDGE_ENDED)
+		end(conn, &closed);
+	else
+		acknowledge(conn, &closed);
+	goes_on = conn->state != TCP_STATE_CLOSED;
+	conn_leave(conn);
+	return goes_on;
+}
+
+/* The connection of a line in the list. */
+static struct tcp_conn *conn_of(struct tcp_stack *stack, const struct edge_line *line)
+{
+	struct endpoints at = ends_of(stack, line->closing.peer);
+
+	return lookup_conn(stack, &at, lookup_hash(stack, &at));
+}
+
+void edge_reap(struct tcp_stack *stack, bool all)
+{
+	uint32_t n = all ? EDGE_LINES : REAPED;
+	uint16_t last = stack->edge.last, number = 0;
+
+	stack->edge.offered = false;
+	/* Once round at most: what is looked at goes to the end. */
+	while (n-- > 0 && number != last && stack->edge.first != 0) {
+		struct edge_line *line = line_at(stack, number = stack->edge.first);
+
+		if (news_of(line).news & EDGE_ENDED) {
+			(void)edge_settle(conn_of(stack, line));
+		} else {
+			unchain(stack, line);
+			append(stack, line);
+		}
+	}
+}
+
+/* ---- Opening ---- */
+
+int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struct udp_ip *address)
+{
+	struct edge *edge = &stack->edge;
+
+	if (edge->arena != NULL || address->family != 4 ||
+	    stack->config.cookies == TCP_COOKIES_ALWAYS)
+		return -TCP_EINVAL;
+	edge->arena = arena;
+	edge->local = *address;
+	edge->spread = stack->ops.random(stack->context) | 1;
+	hold_all(stack);
+	return 0;
+}
+
+static bool is_at(const struct tcp_listener *listener, const struct udp_ip *address)
+{
+	struct endpoints at = {.local = *address, .local_port = listener->local.port};
+
+	return lookup_listener(listener->stack, &at) == listener;
+}
+
+static void describe(struct tcp_listener *listener, uint32_t mtu, struct edge_door *door)
+{
+	const struct tcp_options *options = &listener->options;
+	uint32_t mss = min_u32(mtu, 65535) - IP4_SIZE - H_SIZE, window;
+
+	if (options->max_segment != 0)
+		mss = min_u32(mss, options->max_segment);
+	door->port = swap16(listener->local.port);
+	door->mss = (uint16_t)mss;
+	door->peer_first = options->peer_first && !options->defer_accept;
+	for (unsigned stamped = 0; stamped < 2; stamped++) {
+		window_initial(listener->stack, options, mss - (stamped ? H_TIMESTAMPS : 0u),
+		               &window, &door->scale[stamped]);
+		door->window[stamped] = (uint16_t)min_u32(window, WINDOW_MAX);
+	}
+}
+
+/* Whether the handler says what we would say. */
+static bool is_plain(const struct tcp_options *options)
+{
+	return (options->ttl == 0 || options->ttl == 64) && options->tos == 0 && !options->reuse &&
+	       !options->no_pmtu;
+}
+
+void tcp_edge_rules(const struct tcp_stack *stack, uint32_t mtu, struct edge_rules *rules)
+{
+	const struct tcp_config *config = &stack->config;
+	uint32_t n = 0;
+
+	*rules = (struct edge_rules){
+	        .key = {stack->isn_secret[0], stack->isn_secret[1]},
+	        .spread = stack->edge.spread,
+	        .address = lookup_word(stack->edge.local.bytes),
+	        .can = (uint16_t)((config->timestamps ? EDGE_TIMESTAMPS : 0) |
+	                          (config->sack ? EDGE_SACK : 0) |
+	                          (config->window_scaling ? EDGE_SCALING : 0)),
+	};
+	for (unsigned i = 0; mtu >= IP4_SIZE + H_SIZE + MSS_MIN && i < LISTENER_BUCKETS; i++)
+		for (struct tcp_listener *l = stack->listeners[i]; l != NULL; l = l->next)
+			if (n < EDGE_DOORS && is_plain(&l->options) && is_at(l, &stack->edge.local))
+				describe(l, mtu, &rules->doors[n++]);
+}
+
+void tcp_edge_close(struct tcp_stack *stack)
+{
+	if (stack->edge.arena == NULL)
+		return;
+	(void)look_after_all(stack, true);
+	while (stack->edge.first != 0)
+		(void)edge_settle(conn_of(stack, line_at(stack, stack->edge.first)));
+	stack->edge.arena = NULL;
+	stack->edge.look_at = 0;
+}

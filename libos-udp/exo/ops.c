@@ -6,6 +6,7 @@
  * goes wrong; its buffer is free as soon as the ring's tail has passed it. When buffers run low, a
  * report is asked for, since that wakes us.
  */
+#include <flt/sip.h>
 #include <libexo/printf.h>
 #include <libexo/time.h>
 
@@ -319,32 +320,17 @@ static uint64_t op_when(void *context, uint64_t time)
 	return driver->stamp_ns;
 }
 
-static uint64_t rotate(uint64_t value, unsigned by)
-{
-	return value << by | value >> (64 - by);
-}
-
-/* SipHash's permutation (Aumasson and Bernstein, 2012) over the seed as the secret, once for each
- * number; only the exclusive or of two of the four words goes out, which tells neither the state
- * nor what comes next. */
+/* SipHash's permutation over the seed as the secret, once for each number; only the exclusive or of
+ * two of the four words goes out, which tells neither the state nor what comes next. */
 static uint64_t op_random(void *context)
 {
 	uint64_t *v = ((struct udp_exo *)context)->random;
+	struct flt_sip s = {v[0], v[1], v[2], v[3] ^ exo_tsc()};
 
-	v[3] ^= exo_tsc();
-	for (int i = 0; i < 4; i++) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] = rotate(v[0], 32);
-		v[2] += v[1];
-		v[0] += v[3];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] = rotate(v[2], 32);
-	}
-	return v[0] ^ v[1];
+	for (int i = 0; i < 4; i++)
+		flt_sip_round(&s);
+	memcpy(v, &s, sizeof s);
+	return s.a ^ s.b;
 }
 
 static void op_notice(void *context, enum udp_notice notice, const struct udp_ip *ip,

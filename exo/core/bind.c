@@ -330,14 +330,15 @@ static int bind_apply(struct request *request, const struct exo_cap rings[])
 	if (error)
 		return error;
 	binding->id = ++net.next_id;
+	/* Before frames can come on the core that polls, which need not be this one. */
+	if (binding->shared && net.n_pollers == 1) {
+		*binding->shared = (struct exo_binding_counters){0};
+		binding->cores[0].counters = binding->shared;
+	}
 	error = enter_tables(request);
 	if (error) {
 		leave_tables(binding);
 		return error;
-	}
-	if (binding->shared && net.n_pollers == 1) { /* which is this core: it counts nothing now */
-		*binding->shared = (struct exo_binding_counters){0};
-		binding->cores[0].counters = binding->shared;
 	}
 	for (unsigned core = 0; core < net.n_pollers; core++)
 		if (binding->cores[core].ring)

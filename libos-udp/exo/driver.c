@@ -184,46 +184,13 @@ static inline void receive(struct udp_exo *driver, const struct exo_desc *desc)
 		udp_stack_input(driver->stack, buffer); /* called here alone: it becomes one */
 }
 
-/* Leaves out what the next one makes needless, from the i-th on; their buffers are filled in again.
- * → where to go on. */
-static __attribute__((noinline)) uint32_t skim(struct udp_exo *driver, uint32_t i, uint32_t n)
-{
-	const uint64_t base = exo_pages_physical(&driver->frames, driver->frames.address);
-	const uint32_t shift = driver->shift, length = bytes_each(driver) - UDP_HEADROOM;
-	uint32_t end, back = 0;
-
-	if (i > 0 && i < driver->skim_next)
-		return i;
-	end = i + skim_count(driver, i, n, &driver->skim_next);
-	driver->skimmed += end - i;
-	for (; i < end; i++) {
-		uint64_t cookie = exo_ring_response(&driver->rx, i)->cookie;
-		struct exo_desc *desc = exo_ring_slot(&driver->rx, back);
-
-		if (!driver_knows(driver, cookie, PLACE_FILLED))
-			continue;
-		if (cookie < driver->slots) {
-			driver->n_filled--;
-			driver_give(driver, (uint32_t)cookie);
-			continue;
-		}
-		desc->cookie = cookie;
-		desc->length = length;
-		desc->address = base + UDP_HEADROOM + (cookie << shift);
-		back++;
-	}
-	if (back > 0) /* there is room for as many as came out */
-		exo_ring_publish(&driver->rx, back);
-	return end;
-}
-
 static inline void take_burst(struct udp_exo *driver, uint32_t n)
 {
 	uint32_t i = 0;
 
 	do {
 		if (driver->skims && i + 1 < n)
-			i = skim(driver, i, n);
+			i = driver_skim(driver, i, n);
 		receive(driver, exo_ring_response(&driver->rx, i));
 	} while (++i < n);
 	exo_ring_taken(&driver->rx, n);

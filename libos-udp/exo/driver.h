@@ -24,6 +24,8 @@ uint16_t driver_untag(struct udp_buffer *buffer);
 /* How many frames of a burst of n need not be read, from the i-th on: acknowledgements that the one
  * behind them outdoes. *behind: from where on to ask again. */
 uint32_t skim_count(const struct udp_exo *driver, uint32_t i, uint32_t n, uint32_t *behind);
+/* Leaves those out, and fills their buffers in again. → where to go on. */
+uint32_t driver_skim(struct udp_exo *driver, uint32_t i, uint32_t n);
 
 static inline uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
 {

@@ -11,6 +11,8 @@
  */
 #include <stddef.h>
 
+#include <libexo/ring.h>
+
 #include <udp/checksum.h>
 #include <udp/wire.h>
 
@@ -126,50 +128,133 @@ static inline uint64_t load64(const uint8_t *at)
 	return word;
 }
 
-/* Whether what must be the same is. */
+/* What there is of the word at `at` that should be the same in both, and is not. */
+static inline uint64_t differs(const struct shape *shape, const uint8_t *a, const uint8_t *b,
+                               uint32_t at)
+{
+	return (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
+}
+
+/* Whether what must be the same is. Of the words at 0, 8 and 32 all must be, in any shape. */
 static inline bool agree(const struct shape *shape, const uint8_t *a, const uint8_t *b)
 {
-	uint64_t differ = 0;
+	uint64_t bits = load64(a) ^ load64(b);
 
-#pragma GCC unroll 8
-	for (uint32_t at = 0; at < WORDS4 * 8; at += 8)
-		differ |= (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
-	for (uint32_t at = WORDS4 * 8; shape->six && at < BYTES; at += 8)
-		differ |= (load64(a + at) ^ load64(b + at)) & load64(shape->same + at);
-	return differ == 0;
+	bits |= load64(a + 8) ^ load64(b + 8);
+	bits |= load64(a + 32) ^ load64(b + 32);
+	bits |= differs(shape, a, b, 16) | differs(shape, a, b, 24) | differs(shape, a, b, 40) |
+	        differs(shape, a, b, 48) | differs(shape, a, b, 56);
+	for (uint32_t at = WORDS4 * 8; __builtin_expect(shape->six, 0) && at < BYTES; at += 8)
+		bits |= differs(shape, a, b, at);
+	return bits == 0;
+}
+
+/* How many of the descriptors behind `first`, which is at `at` in the queue, up to the n-th, are of
+ * acknowledgements that outdo each the one before. *last: the last one's frame. */
+static uint32_t count_run(const struct udp_exo *driver, const struct shape *shape, uint32_t at,
+                          uint32_t n, const uint8_t **last)
+{
+	const struct exo_desc *const queue = driver->rx.response->desc;
+	const uint32_t mask = driver->rx.size - 1, shift = driver->shift;
+	const uint64_t n_buffers = driver->n_buffers, head_mask = bytes_each(driver) - 1;
+	const struct exo_desc *const first = &queue[at & mask];
+	const uint64_t word = word_of(first), head = first->address & head_mask;
+	const uint8_t *const base = bytes_of(driver, 0) + head, *const model = *last;
+	const uint16_t port = first->port;
+	const uint32_t number = shape->l4 + TCP_ACK;
+	uint32_t ack = wire_get32(model + number), count;
+
+	for (count = 0; count < n; count++) {
+		const struct exo_desc *desc = &queue[(at + count + 1) & mask];
+		const uint64_t cookie = desc->cookie;
+		const uint8_t *frame = base + (cookie << shift);
+		uint32_t next;
+
+		/* All of its bytes that are compared can be read: the first one's could. */
+		if (cookie >= n_buffers || (desc->address & head_mask) != head ||
+		    word_of(desc) != word || desc->port != port)
+			break;
+		if (!agree(shape, frame, model))
+			break;
+		next = wire_get32(frame + number);
+		if ((int32_t)(next - ack) <= 0)
+			break;
+		ack = next;
+		*last = frame;
+	}
+	return count;
 }
 
 uint32_t skim_count(const struct udp_exo *driver, uint32_t i, uint32_t n, uint32_t *behind)
 {
-	const struct exo_desc *queue = driver->rx.response->desc;
-	const uint32_t mask = driver->rx.size - 1, at = driver->rx.response_tail + i;
-	const struct exo_desc *first = &queue[at & mask];
+	const uint32_t at = driver->rx.response_tail + i;
+	const struct exo_desc *first = &driver->rx.response->desc[at & (driver->rx.size - 1)];
 	const uint8_t *last = frame_of(driver, first);
-	const uint64_t word = word_of(first);
-	const uint8_t *const model = last;
 	const struct shape *shape = NULL;
-	uint32_t count = 0, ack;
+	uint32_t count = 0;
 
-	*behind = i + 1;
 	if (last != NULL && first->length <= LENGTH_MAX && (first->flags & ~USUAL) == 0)
 		shape = shape_of(last, first->length);
-	if (shape == NULL)
-		return 0;
-	ack = wire_get32(last + shape->l4 + TCP_ACK);
-	for (; i + count + 1 < n; count++) {
-		const struct exo_desc *desc = &queue[(at + count + 1) & mask];
-		const uint8_t *frame = frame_of(driver, desc);
-		uint32_t next;
-
-		if (frame == NULL || word_of(desc) != word || desc->port != first->port ||
-		    !agree(shape, model, frame))
-			break;
-		next = wire_get32(frame + shape->l4 + TCP_ACK);
-		if ((int32_t)(next - ack) <= 0)
-			break;
-		ack = next;
-		last = frame;
-	}
-	*behind += count;
+	if (shape != NULL && n - i > 1)
+		count = count_run(driver, shape, at, n - i - 1, &last);
+	*behind = i + 1 + count;
 	return count > 0 && is_sound(shape, last, first->flags) ? count : 0;
+}
+
+/* A NIC's own buffers that need not be read are the NIC's again. */
+static __attribute__((noinline)) void skip_slots(struct udp_exo *driver, uint32_t i, uint32_t end)
+{
+	for (; i < end; i++) {
+		uint64_t cookie = exo_ring_response(&driver->rx, i)->cookie;
+
+		if (!driver_knows(driver, cookie, PLACE_FILLED))
+			continue;
+		driver->n_filled--;
+		driver_give(driver, (uint32_t)cookie);
+	}
+}
+
+/* Others are filled in. */
+static void fill_again(struct udp_exo *driver, uint32_t i, uint32_t end)
+{
+	const uint64_t base =
+	        exo_pages_physical(&driver->frames, driver->frames.address) + UDP_HEADROOM;
+	const uint32_t shift = driver->shift, length = bytes_each(driver) - UDP_HEADROOM;
+	const uint32_t mask = driver->rx.size - 1, tail = driver->rx.response_tail;
+	const struct exo_desc *const came = driver->rx.response->desc;
+	struct exo_desc *const fill = driver->rx.request->desc;
+	const struct udp_buffer *const buffers = driver->buffers;
+	const uint64_t n_buffers = driver->n_buffers;
+	uint32_t head = driver->rx.request_head;
+
+	for (; i < end; i++) {
+		const uint64_t cookie = came[(tail + i) & mask].cookie;
+		struct exo_desc *desc = &fill[head & mask];
+
+		if (cookie >= n_buffers || buffers[cookie].place != PLACE_FILLED) {
+			driver->strange++;
+			continue;
+		}
+		desc->cookie = cookie;
+		desc->length = length;
+		desc->address = base + (cookie << shift);
+		head++;
+	}
+	/* There is room for as many as came out. */
+	exo_ring_publish(&driver->rx, head - driver->rx.request_head);
+}
+
+__attribute__((noinline)) uint32_t driver_skim(struct udp_exo *driver, uint32_t i, uint32_t n)
+{
+	uint32_t end;
+
+	if (i > 0 && i < driver->skim_next)
+		return i;
+	end = i + skim_count(driver, i, n, &driver->skim_next);
+	driver->skimmed += end - i;
+	if (driver->slots != 0)
+		skip_slots(driver, i, end);
+	else if (end > i)
+		fill_again(driver, i, end);
+	return end;
 }

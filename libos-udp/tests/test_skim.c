@@ -21,6 +21,12 @@ struct look {
 static const struct look looks[] = {{false, false}, {false, true}, {true, false}, {true, true}};
 static struct udp_exo driver;
 
+/* Stands in for the driver's. */
+void driver_give(struct udp_exo *of, uint32_t index)
+{
+	of->n_filled--;
+}
+
 static int set_up(void **state)
 {
 	driver = (struct udp_exo){.n_buffers = N, .shift = 8};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The array of frame entries, as the files that implement ledger.h share it (frame.c, frame_init.c,
- * ledger.c, space.c), and ring_plain.c and ring_receive.c, which ask whose a frame is. Nobody else
- * includes this.
+ * ledger.c, space.c), and ring_plain.c, ring_receive.c and cut.c, which ask whose a frame is.
+ * Nobody else includes this.
  */
 #ifndef CORE_FRAME_TABLE_H
 #define CORE_FRAME_TABLE_H
@@ -52,6 +52,24 @@ static inline uint8_t *frame_alias(uint32_t env, uint64_t number)
 	    frame_read(&frame->owner) != env)
 		return NULL;
 	return frame_table.aliases + index * EXO_PAGE_SIZE;
+}
+
+/* How many frames from a number on, at most so many, are the environment's without a gap. */
+static inline uint32_t frames_owned(uint32_t env, uint64_t number, uint32_t most)
+{
+	const uint64_t index = number - frame_table.first;
+	const struct frame *frame;
+	uint32_t n = 0;
+
+	if (index >= frame_table.n)
+		return 0;
+	frame = &frame_table.frames[index];
+	most = most < frame_table.n - index ? most : (uint32_t)(frame_table.n - index);
+	for (; n < most && __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST) == FRAME_OWNED &&
+	       frame_read(&frame->owner) == env;
+	     frame++)
+		n++;
+	return n;
 }
 
 void frame_list_add(struct frame_list *list, struct frame *frame);

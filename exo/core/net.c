@@ -187,7 +187,11 @@ static void wake_all(unsigned core)
 		machine_lock(&ring->lock);
 		ring->waking = false;
 		machine_unlock(&ring->lock);
-		env_post(ring->env, ring->core, EXO_EVENT_RING);
+		/* An environment on another core says less and looks at the head, or this sees it.
+		 */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (net_wanted(ring))
+			env_post(ring->env, ring->core, EXO_EVENT_RING);
 	}
 }
 

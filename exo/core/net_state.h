@@ -358,6 +358,16 @@ static inline void account_add(uint64_t *to, uint64_t n)
 	__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
+/* Whether a ring has as much as its environment wants to be woken for. */
+static inline bool net_wanted(const struct net_ring *ring)
+{
+	uint32_t wanted = __atomic_load_n(&ring->response->wanted, __ATOMIC_RELAXED);
+
+	return __builtin_expect(wanted == 0, 1) ||
+	       ring->response_head - __atomic_load_n(&ring->response->tail, __ATOMIC_RELAXED) >=
+	               wanted;
+}
+
 /* The environment of a ring that got something is to wake: behind the poll, where it may run on
  * another core meanwhile, so that it is told of a burst once. */
 void net_wake_later(unsigned core, struct net_ring *ring);
@@ -365,7 +375,7 @@ static inline void net_wake(unsigned core, struct net_ring *ring)
 {
 	if (net.n_pollers > 1)
 		net_wake_later(core, ring);
-	else
+	else if (net_wanted(ring))
 		env_post(ring->env, ring->core, EXO_EVENT_RING);
 }
 

@@ -2,6 +2,8 @@
 /* A connection's life, and the application's hand in it. */
 #include "internal.h"
 
+#define GATHER_NS (250 * NS_PER_US) /* that what acknowledgements let go waits for more of them */
+
 struct tcp_options tcp_options_default(const struct tcp_stack *stack)
 {
 	return (struct tcp_options){.congestion = stack->config.congestion,
@@ -175,20 +177,49 @@ void conn_gather(struct tcp_conn *conn)
 		return;
 	}
 	conn->busy = 0;
+	if (stack->n_gathered == 0)
+		stack->gather_until =
+		        stack->now + min_u64((uint64_t)(conn->srtt_8 >> 5) * NS_PER_US, GATHER_NS);
 	if (!conn->gathered)
 		stack->gathered[stack->n_gathered++] = conn;
 	conn->gathered = 1;
 }
 
+/*
+ * How many acknowledgements to wait for before something is sent; 0: it is time. A burst is sent
+ * when half of the window is free, and in steps of at least that there are few turns and long
+ * packets, while the other half keeps the path busy; a quarter of a round trip is the most that it
+ * waits (as Linux defers what would be a short burst, tcp_tso_should_defer). Only where nothing but
+ * the window limits us. Peers acknowledge each second segment.
+ */
+static uint32_t awaited(const struct tcp_conn *conn)
+{
+	uint32_t flying = in_flight(conn), half = conn->cwnd / 2;
+
+	if (flying <= half || conn->recovery != TCP_RECOVERY_OPEN || conn->events != 0 ||
+	    conn->pacing_rate != 0 || unsent(conn) / conn->mss <= conn->cwnd - flying)
+		return 0;
+	return (flying - half + 1) / 2;
+}
+
 void conn_scatter(struct tcp_stack *stack)
 {
+	bool over = stack->now >= stack->gather_until;
 	uint32_t n = stack->n_gathered;
 
-	stack->n_gathered = 0;
+	stack->n_gathered = stack->awaits = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		stack->gathered[i]->gathered = 0;
-		conn_enter(stack->gathered[i]);
-		conn_leave(stack->gathered[i]);
+		struct tcp_conn *conn = stack->gathered[i];
+		uint32_t more = over ? 0 : awaited(conn);
+
+		if (more > 0) {
+			stack->gathered[stack->n_gathered++] = conn;
+			stack->awaits += more;
+			continue;
+		}
+		conn->gathered = 0;
+		conn_enter(conn);
+		conn_leave(conn);
 	}
 }
 

@@ -264,11 +264,17 @@ bool tcp_stack_rests(const struct tcp_stack *stack, uint64_t told)
 	       (stack->timewait_oldest == NULL || stack->timewait_oldest->expires >= told);
 }
 
+const uint32_t *tcp_stack_awaits(const struct tcp_stack *stack)
+{
+	return &stack->awaits;
+}
+
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack)
 {
-	bool now = stack->n_gathered > 0 || stack->late_conn != NULL;
-	uint64_t deadline = now ? stack->now : wheel_deadline(&stack->wheel);
+	uint64_t deadline = stack->late_conn != NULL ? stack->now : wheel_deadline(&stack->wheel);
 
+	if (stack->n_gathered > 0)
+		deadline = min_u64(deadline, stack->gather_until);
 	if (stack->timewait_oldest != NULL)
 		deadline = min_u64(deadline, stack->timewait_oldest->expires);
 	if (stack->request_oldest != NULL)

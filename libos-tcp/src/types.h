@@ -494,6 +494,8 @@ struct tcp_stack {
 	struct wheel wheel;
 	struct tcp_conn *gathered[GATHERED_MAX]; /* with something to send at the burst's end */
 	uint32_t n_gathered;
+	uint32_t awaits;            /* acknowledgements before it is worth while */
+	uint64_t gather_until;      /* not 0: when it has to be sent at the latest */
 	struct tcp_conn *late_conn; /* whose acknowledgement `late` waits; NULL: none does */
 	struct segment late;        /* its arrival is gone */
 

@@ -46,6 +46,29 @@ static void gathers_what_a_burst_lets_go(void **state)
 	            "+0 < R. 1:1(0) ack 5001 win 32792");
 }
 
+/* Until half of the window is free, or for a quarter of a millisecond. */
+static void gathers_half_a_window(void **state)
+{
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_SACK, "+0 write 60000",
+	            "+0 > . 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 2001 win 257",
+	            "+.0001 < . 1:1(0) ack 4001 win 257", "+0 > . 10001:18001(8000) ack 1",
+	            "+.1 < . 1:1(0) ack 6001 win 257", "+.0002 < . 1:1(0) ack 8001 win 257",
+	            "+0 > . 18001:26001(8000) ack 1", "+0 cwnd 18",
+	            "+.0001 < . 1:1(0) ack 12001 win 257", "+.0001 < . 1:1(0) ack 13001 win 257",
+	            "+0 > . 26001:36001(10000) ack 1", "+.1 < . 1:1(0) ack 36001 win 257",
+	            "+0 > P. 36001:60001(24000) ack 1", "+.1 < . 1:1(0) ack 60001 win 257");
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_SACK, "+0 write 60000",
+	            "+0 > . 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 2001 win 257",
+	            "+0 > . 10001:14001(4000) ack 1", "+.1 < . 1:1(0) ack 14001 win 257",
+	            "+0 > . 14001:38001(24000) ack 1", "+.1 < . 1:1(0) ack 38001 win 257",
+	            "+0 > P. 38001:60001(22000) ack 1", "+.1 < . 1:1(0) ack 60001 win 257");
+	/* What is left is less than there is room for. */
+	SCRIPT_WITH((c->segment_max = 65000, c->gather = true), PASSIVE_SACK, "+0 write 13000",
+	            "+0 > . 1:10001(10000) ack 1", "+.1 < . 1:1(0) ack 2001 win 257",
+	            "+0 > P. 10001:13001(3000) ack 1", "+.0001 < . 1:1(0) ack 4001 win 257",
+	            "+.1 < . 1:1(0) ack 13001 win 257");
+}
+
 /* What waits for the burst's end is not lost: duplicates behind it count, and so does what it
  * acknowledges when the application ends the connection. */
 static void takes_late_acknowledgements(void **state)
@@ -403,6 +426,7 @@ int main(void)
 	        cmocka_unit_test(offload_takes_bursts),
 	        cmocka_unit_test(copies_into_short_blocks),
 	        cmocka_unit_test(gathers_what_a_burst_lets_go),
+	        cmocka_unit_test(gathers_half_a_window),
 	        cmocka_unit_test(takes_late_acknowledgements),
 	        cmocka_unit_test(takes_known_sums),
 	        cmocka_unit_test(sums_segments_from_content),

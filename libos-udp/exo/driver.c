@@ -246,6 +246,10 @@ static __attribute__((noinline)) void do_due(struct udp_exo *driver)
 	if (is_handing_over(driver))
 		driver->deadline = earlier(driver->deadline, exo_handover_run(driver->handover));
 	driver->due = tsc_of(driver->deadline);
+	if (driver->awaits != NULL && *driver->awaits != driver->wanted) {
+		driver->wanted = *driver->awaits;
+		exo_ring_want(&driver->rx, driver->wanted);
+	}
 }
 
 uint32_t udp_exo_turn(struct udp_exo *driver)

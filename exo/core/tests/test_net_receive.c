@@ -81,6 +81,32 @@ static void delivers_a_frame(void **state)
 	assert_int_equal(world_env(ALICE)->account->rx_bytes, length);
 }
 
+/* Who wants to be woken for several is not woken for fewer, whatever came before. */
+static void wakes_for_as_many_as_are_wanted(void **state)
+{
+	static const struct {
+		uint32_t wanted, frames, events;
+	} cases[] = {{0, 1, EXO_EVENT_RING}, {1, 1, EXO_EVENT_RING}, {3, 1, 0},         {3, 2, 0},
+	             {3, 3, EXO_EVENT_RING}, {3, 4, EXO_EVENT_RING}, {UINT32_MAX, 4, 0}};
+	struct exo_desc desc;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_fill(ALICE, &ring, 4, 2048, 0xaa);
+		ring.response->wanted = cases[i].wanted;
+		for (uint32_t n = 1; n <= cases[i].frames; n++) {
+			world_events[ALICE] = 0;
+			arrive(100, 0);
+		}
+		assert_int_equal(world_events[ALICE], cases[i].events);
+		while (world_get(&ring, &desc))
+			;
+		for (uint32_t n = cases[i].frames; n < 4; n++) { /* the buffers that are left */
+			arrive(100, 0);
+			assert_true(world_get(&ring, &desc));
+		}
+	}
+}
+
 static void uses_several_buffers(void **state)
 {
 	static const struct {
@@ -347,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(delivers_a_frame, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(wakes_for_as_many_as_are_wanted, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(uses_several_buffers, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(cuts_what_needs_too_many_buffers, set_up,
 	                                        tear_down),

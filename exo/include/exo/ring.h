@@ -162,7 +162,12 @@ struct exo_queue {
 	uint8_t pad1[60];
 	/* Written by the consumer. */
 	uint32_t tail;
-	uint8_t pad2[60];
+	/* Response queues: written by the environment at any time. Fewer descriptors than so many
+	 * between tail and head wake nobody: for a while, a wait with a deadline, in which one by
+	 * one is dearer than late. Behind what makes it less stands a full fence before head is
+	 * read. */
+	uint32_t wanted;
+	uint8_t pad2[56];
 	struct exo_desc desc[];
 };
 

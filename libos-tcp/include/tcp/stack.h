@@ -100,8 +100,9 @@ struct tcp_config {
 	bool timestamps, window_scaling, sack; /* RFC 7323, RFC 2018 */
 	bool slow_start_after_idle;            /* RFC 5681, 4.1 */
 	bool black_holes; /* smaller segments where full ones never arrive (RFC 2923, 2.1) */
-	bool gather; /* what acknowledgements let go leaves with the next tcp_stack_run, in fewer
-	                and longer packets: for drivers that call it behind each burst */
+	bool gather; /* what acknowledgements let go leaves with tcp_stack_run, in fewer and longer
+	                packets, at the latest when it says: for drivers that call it behind each
+	                burst */
 	uint8_t syn_retries, synack_retries; /* after the first SYN, after the first SYN/ACK */
 	uint8_t retries;                     /* of data, before the connection times out */
 	uint8_t orphan_retries;              /* the same after tcp_close */
@@ -191,6 +192,10 @@ uint64_t tcp_stack_run(struct tcp_stack *stack);
 uint64_t tcp_stack_deadline(const struct tcp_stack *stack);
 /* Whether tcp_stack_run has nothing to do before `told`, a deadline that it returned. */
 bool tcp_stack_rests(const struct tcp_stack *stack, uint64_t told);
+/* With `gather`: so many acknowledgements are awaited before what they let go is worth sending, and
+ * fewer make no difference before the stack's deadline; 0: each one does. What it points to is kept
+ * up to date by tcp_stack_run. */
+const uint32_t *tcp_stack_awaits(const struct tcp_stack *stack);
 
 const struct tcp_config *tcp_stack_config(const struct tcp_stack *stack);
 /* Changes what the configuration says of behaviour, for connections to come; the pools stay as

@@ -90,8 +90,12 @@ struct udp_exo {
 	uint32_t n_interfaces;
 	bool skims; /* of TCP's acknowledgements in a row the stack gets the last one; set by who
 	               brings a TCP along that does not mind */
-	uint32_t skim_next;            /* in this burst: from where on it is worth another look */
-	uint64_t skimmed;              /* frames that it did not get because of that */
+	uint32_t skim_next; /* in this burst: from where on it is worth another look */
+	uint64_t skimmed;   /* frames that it did not get because of that */
+	/* How many frames who brings a TCP along would rather have at once than one by one, as long
+	   as it is not due; NULL: nobody says. */
+	const uint32_t *awaits;
+	uint32_t wanted;               /* what the ring says of that */
 	struct exo_handover *handover; /* NULL: flows neither come nor go; set by who opens it */
 	uint64_t tx_drops;             /* the transmit ring was full */
 	uint64_t tx_refused; /* completed with an error: outside the flow space, most likely */

@@ -135,6 +135,13 @@ static inline bool exo_ring_watched(const struct exo_ring *ring)
 	return __builtin_expect(__atomic_load_n(&ring->request->watched, __ATOMIC_RELAXED) != 0, 0);
 }
 
+/* From now on fewer than n received frames, or completions, wake nobody; 0: each does. A wait must
+ * have a deadline then; behind one that says less comes a look at what is there. */
+static inline void exo_ring_want(const struct exo_ring *ring, uint32_t n)
+{
+	__atomic_store_n(&ring->response->wanted, n, __ATOMIC_SEQ_CST);
+}
+
 /* Tells the polling core that the request queue has something, if it does not look by itself. */
 int exo_ring_doorbell(const struct exo_ring *ring);
 

@@ -69,6 +69,7 @@ static void add_file(unsigned i, const struct exo_start_file *file, const void *
 	resource->type = http_type_of(text, size);
 	resource->modified = modified;
 	http_resource_tag(resource, exo_manifest_digest(resource->data, file->size));
+	resource->lasting = true;
 	(void)http_resource_prepare(resource);
 	(void)add(text, size, resource);
 	if (!ends_with(text, size, index))

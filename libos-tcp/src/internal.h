@@ -108,6 +108,8 @@ uint32_t options_write(struct tcp_conn *conn, uint8_t *at, uint32_t room);
 
 /* Sends the bytes of a record, for the first time or again; at most `most` of them. */
 void transmit_record(struct tcp_conn *conn, struct record *record, uint32_t most);
+/* The same of a record that is one chunk, for the first time. */
+void transmit_single(struct tcp_conn *conn, const struct record *record, struct tcp_chunk *chunk);
 /* A segment without data. */
 void transmit_flags(struct tcp_conn *conn, uint32_t seq, uint8_t flags);
 void transmit_ack(struct tcp_conn *conn);
@@ -157,6 +159,8 @@ void retransmit_lost(struct tcp_conn *conn);
 /* ---- records.c ---- */
 
 struct record *record_append(struct tcp_conn *conn, uint32_t end, uint8_t flags);
+/* One of one segment that leaves now, where nothing is in flight; timed, too. */
+struct record *record_append_single(struct tcp_conn *conn, uint32_t end, uint8_t flags);
 void record_remove(struct tcp_conn *conn, struct record *record);
 /* The same of the only one in flight. */
 void record_remove_single(struct tcp_conn *conn, struct record *record);
@@ -269,6 +273,8 @@ void rtx_stop(struct tcp_conn *conn);
 /* ---- rate.c ---- */
 
 void rate_sent(struct tcp_conn *conn, struct record *record);
+/* The same of the only one in flight. */
+void rate_sent_single(struct tcp_conn *conn, struct record *record);
 void rate_delivered(struct tcp_conn *conn, const struct record *record, struct sample *sample);
 void rate_finish(struct tcp_conn *conn, struct ack *ack);
 /* All of it for the only record in flight, which is delivered now. */

@@ -159,14 +159,53 @@ static void check_idle(struct tcp_conn *conn)
 		congestion_restart(conn);
 }
 
+/* Whether all that is unsent is one chunk that may leave now in one segment, `whole` bytes at most,
+ * alone in flight: an answer of few bytes, for which the functions above come to what follows. */
+static bool is_single(const struct tcp_conn *conn, const struct tcp_chunk *chunk, uint32_t whole)
+{
+	const uint32_t left = conn->snd_end - conn->snd_nxt;
+
+	return chunk != NULL && conn->packets_out == 0 && chunk->seq == conn->snd_nxt &&
+	       chunk->size == left && left != 0 && left <= whole &&
+	       (int32_t)(window_end(conn) - conn->snd_end) > 0 && conn->pacing_rate == 0 &&
+	       conn->recovery == TCP_RECOVERY_OPEN && !conn->urgent_out && !conn->fin_sent &&
+	       (conn->fin_queued || !chunks_held_back(conn));
+}
+
+static bool push_single(struct tcp_conn *conn, struct tcp_chunk *chunk, uint32_t whole)
+{
+	const bool fin = conn->fin_queued, pushed = fin || (chunk->flags & CHUNK_PUSH) != 0;
+	struct record *record = record_append_single(conn, conn->snd_end + fin,
+	                                             (fin ? R_FIN : 0) | (pushed ? R_PUSH : 0));
+
+	if (record == NULL)
+		return false;
+	rate_sent_single(conn, record);
+	transmit_single(conn, record, chunk);
+	conn->snd_nxt = record->end;
+	if (chunk->size != whole)
+		conn->snd_small = record->end;
+	conn->fin_sent |= fin;
+	conn->stack->count.bytes_out += chunk->size;
+	data_sent(conn);
+	if (!tlp_arm(conn))
+		rtx_arm(conn);
+	congestion_validate(conn, conn->cwnd <= 1);
+	return true;
+}
+
 void output_push(struct tcp_conn *conn)
 {
-	uint32_t sent = 0;
+	uint32_t sent = 0, whole;
 	bool limited = false, arm = false;
 
 	if (!has_unsent(conn) || !may_transmit(conn))
 		return;
 	check_idle(conn);
+	whole = segment_now(conn);
+	if (likely(is_single(conn, conn->chunk_next, whole)) &&
+	    push_single(conn, conn->chunk_next, whole))
+		return;
 	while (has_unsent(conn) && !paced(conn)) {
 		uint32_t flying = in_flight(conn);
 		int64_t size;

@@ -24,6 +24,19 @@ void rate_sent(struct tcp_conn *conn, struct record *record)
 		record->flags &= (uint8_t)~R_LIMITED;
 }
 
+void rate_sent_single(struct tcp_conn *conn, struct record *record)
+{
+	struct active *act = conn->act;
+	const uint32_t us = record->sent_us;
+
+	act->first_us = act->delivered_us = act->rack_us = us;
+	act->rack_end = record->seq;
+	record->first_us = record->delivered_us = us;
+	record->delivered = conn->delivered;
+	if (conn->limited_until != 0)
+		record->flags |= R_LIMITED;
+}
+
 void rate_delivered(struct tcp_conn *conn, const struct record *record, struct sample *sample)
 {
 	/* The record sent last tells most. */

@@ -49,6 +49,29 @@ struct record *record_append(struct tcp_conn *conn, uint32_t end, uint8_t flags)
 	return record;
 }
 
+struct record *record_append_single(struct tcp_conn *conn, uint32_t end, uint8_t flags)
+{
+	struct active *act;
+	struct record *record;
+
+	if (!active_get(conn))
+		return NULL;
+	record = pool_get(&conn->stack->record_pool);
+	if (record == NULL)
+		return NULL;
+	act = conn->act;
+	record->next = record->prev = record->newer = record->older = NULL;
+	record->seq = conn->snd_nxt;
+	record->end = end;
+	record->sent_us = conn->stack->us;
+	record->segments = 1;
+	record->flags = flags | R_TIMED;
+	record->tries = 0;
+	act->records = act->records_last = act->oldest = act->newest = record;
+	conn->packets_out = 1;
+	return record;
+}
+
 void record_time_append(struct tcp_conn *conn, struct record *record)
 {
 	record->newer = NULL;

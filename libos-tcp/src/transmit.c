@@ -117,6 +117,25 @@ void transmit_record(struct tcp_conn *conn, struct record *record, uint32_t most
 	emit_conn(conn, &header, &packet);
 }
 
+void transmit_single(struct tcp_conn *conn, const struct record *record, struct tcp_chunk *chunk)
+{
+	struct tcp_piece piece = {.data = chunk->data,
+	                          .size = chunk->size,
+	                          .sum = chunk->sum,
+	                          .summed = (chunk->flags & CHUNK_SUMMED) != 0,
+	                          .content = chunk->content,
+	                          .chunk = chunk->flags & CHUNK_STATIC ? NULL
+	                                                               : (struct tcp_chunk *)chunk};
+	struct tcp_packet packet = {.pieces = &piece, .n_pieces = 1, .size = chunk->size};
+	struct header header;
+
+	begin(conn, &header, record->seq, record_flags(conn, record), chunk->size);
+	if (conn->ecn)
+		packet.tos = ECN_ECT0;
+	conn->data_out++;
+	emit_conn(conn, &header, &packet);
+}
+
 /* Where a segment without data stands: never beyond what the peer admits (RFC 9293, 3.10.7.4). */
 static uint32_t acceptable_seq(const struct tcp_conn *conn)
 {

@@ -267,7 +267,9 @@ static bool answer_request(struct http_conn *conn, const struct http_request *re
 	int result;
 
 	server->counters.requests++;
-	if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
+	if (known != NULL && known->whole != NULL && known->whole->resource->lasting)
+		resource = known->whole->resource;
+	else if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
 		resource = server->config.find(server->config.context, request);
 	if (known != NULL && resource != NULL) {
 		result = http_whole_send(server, conn->tcp, known, resource);
@@ -345,9 +347,9 @@ static void next_request(struct http_conn *conn)
 	move(conn, &conn->server->waits);
 }
 
-/* Takes the next bytes, up to the end of a head or a request. */
-static enum http_parsed parse(struct http_conn *conn, const uint8_t *at, uint32_t size,
-                              uint32_t *used)
+/* Takes the next bytes, up to the end of a head or a request. Out of line: most heads are known. */
+static __attribute__((noinline)) enum http_parsed parse(struct http_conn *conn, const uint8_t *at,
+                                                        uint32_t size, uint32_t *used)
 {
 	bool fresh = !conn->request.begun;
 	enum http_parsed parsed = http_request_parse(&conn->request, at, size, used);
@@ -398,7 +400,7 @@ static void read_all(struct http_conn *conn)
 	struct tcp_span span;
 	uint32_t used;
 
-	while (tcp_send_space(tcp) > 0 && tcp_peek(tcp, &span, 1) == 1) {
+	while (tcp_peek(tcp, &span, 1) == 1 && tcp_send_space(tcp) > 0) {
 		if (!take(conn, &span, &used))
 			return;
 		tcp_consume(tcp, used);

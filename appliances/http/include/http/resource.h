@@ -31,6 +31,7 @@ struct http_resource {
 	const char *type;     /* "text/html; charset=utf-8" */
 	const char *location; /* not here but there (301): nothing else counts then; NULL */
 	bool shared;          /* pages from elsewhere may read it */
+	bool lasting;         /* who asks for it gets it for as long as the server runs */
 	const char *caching;  /* value of Cache-Control; NULL: none */
 	uint64_t modified;    /* seconds since 1970; 0: not known */
 	char etag[HTTP_ETAG_MAX];          /* with its quotes; empty: none */

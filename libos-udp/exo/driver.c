@@ -13,7 +13,7 @@
 #include "driver.h"
 
 enum {
-	BURST = 32,
+	BURST = 64, /* frames of one turn */
 };
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -330,6 +330,8 @@ static int bind_apply(struct request *request, const struct exo_cap rings[])
 	if (error)
 		return error;
 	binding->id = ++net.next_id;
+	for (unsigned core = 0; core < net.n_pollers; core++)
+		binding->cores[core].id = binding->id;
 	/* Before frames can come on the core that polls, which need not be this one. */
 	if (binding->shared && net.n_pollers == 1) {
 		*binding->shared = (struct exo_binding_counters){0};

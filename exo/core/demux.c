@@ -110,38 +110,21 @@ static inline void deliver(unsigned core, struct net_packet *packet, struct flt_
 		net.cores[core].drops[packet->port].unmatched++;
 }
 
-/* Gives frames to the ring of the one who bound them, who has one. → how many. */
-static inline unsigned give_some(unsigned core, struct rte_mbuf *const *mbufs, unsigned n,
-                                 struct net_binding_core *part, struct net_run *run)
-{
-	run->binding = part->binding->id;
-	n = ring_deliver_run(part->ring, mbufs, n, run);
-	if (n == 0)
-		return 0;
-	net_count_given(part, n, run->bytes);
-	if (part->summed)
-		net_mark_binding(core, part);
-	net_wake(core, part->ring);
-	return n;
-}
-
-/* The same where only its ring is to be asked. */
-static inline unsigned give_run(unsigned core, struct rte_mbuf *const *mbufs, unsigned n,
-                                struct net_binding_core *part, struct net_run *run)
-{
-	if (!part->ring || net_handler_of(part->binding))
-		return 0; /* nobody has neither */
-	return give_some(core, mbufs, n, part, run);
-}
-
 unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                     struct net_binding_core *part)
 {
-	struct net_run run = {.timestamp = machine_tsc(), .port = queue->port};
+	uint64_t bytes;
 
-	n = part->ring ? give_some(queue->core, mbufs, n, part, &run) : 0;
-	if (n > 0)
-		port_free(mbufs, n);
+	if (!part->ring)
+		return 0;
+	n = ring_deliver_run(part->ring, mbufs, n, part->id, queue->port, &bytes);
+	if (n == 0)
+		return 0;
+	net_count_given(part, n, bytes);
+	if (part->summed)
+		net_mark_binding(queue->core, part);
+	net_wake(queue->core, part->ring);
+	port_free(mbufs, n);
 	return n;
 }
 
@@ -149,12 +132,11 @@ unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 static void deliver_run(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                         struct flt_verdict verdict, uint64_t now)
 {
-	struct net_run run = {.timestamp = now, .port = queue->port};
 	struct net_binding_core *part = verdict.owner;
-	unsigned given = give_run(queue->core, mbufs, n, part, &run);
+	unsigned given = 0;
 
-	if (given > 0)
-		port_free(mbufs, given);
+	if (part->ring && !net_handler_of(part->binding)) /* nobody has neither */
+		given = demux_give(queue, mbufs, n, part);
 	verdict.owner = part->binding;
 	for (; given < n; given++) {
 		struct net_packet packet;

@@ -194,17 +194,10 @@ enum ring_outcome {
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
                                uint32_t accept, uint16_t flags, uint64_t binding);
 
-/* Frames in a row for one binding. */
-struct net_run {
-	uint64_t timestamp, binding;
-	uint64_t bytes; /* of those that were delivered */
-	uint16_t port;
-};
-
 /* The same for frames of a driver's in a row, all of each, as far as it fits into one buffer that
- * is filled in already. → how many; the next one is ring_deliver's. */
+ * is filled in already. *bytes: of them. → how many; the next one is ring_deliver's. */
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
-                          struct net_run *run);
+                          uint64_t binding, uint16_t port, uint64_t *bytes);
 /* All that is to be done for such a frame that came by itself, is the core's own and in one piece,
  * where this core is the only one that polls. false: it goes the way of many, and nothing has
  * happened. */
@@ -403,8 +396,8 @@ struct port {
 	uint16_t rx_queues, tx_queues;
 	uint32_t frame_max;
 	uint32_t copied_max; /* of a packet in one buffer, with what is copied too much */
-	uint64_t mac;        /* its bytes are the upper ones: loop_way */
-	uint64_t offloads;   /* RTE_ETH_TX_OFFLOAD_* in use */
+	uint64_t mac;      /* its bytes are the upper ones: loop_way */
+	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_offloads;
 	bool virtual;                  /* a function of a NIC that has several (SR-IOV) */
 	struct rte_mempool *pool;      /* buffers to send from */

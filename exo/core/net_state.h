@@ -165,6 +165,7 @@ struct net_binding_core {
 	struct net_ring *ring;  /* NULL: it only counts. Another core's where there is only that */
 	struct net_ring *alone; /* that ring, where no other core delivers to it; or NULL */
 	struct net_binding *binding;
+	uint64_t id;                 /* the binding's */
 	struct net_quick *quick;     /* atomic; NULL: none */
 	struct exo_account *account; /* the environment's */
 	/* What is counted: in the environment's record by the only poller; each of several has

@@ -228,62 +228,61 @@ static enum ring_outcome deliver_any(struct net_ring *ring, const struct net_pac
 	return RING_DELIVERED;
 }
 
+/* What descriptors of frames in a row have in common, as the words say it that it stands in. */
+struct net_run {
+	uint64_t timestamp, binding, port;
+};
+
 /* A ring's queues as they are while usual frames are put: nothing that an environment writes. */
 struct view {
 	struct exo_queue *request, *response;
-	uint32_t tail, head, mask, env, shorter; /* than what is exchanged, less one */
-	uint64_t number; /* of the page that is known to be the environment's, */
-	uint8_t *page;   /* which lies here; UINT64_MAX: none is */
+	const struct exo_desc *fill; /* the next buffer, */
+	struct exo_desc *to;         /* and where it is named then */
+	uint32_t env, shorter;       /* than what is exchanged, less one */
+	uint64_t number;             /* of the page that is known to be the environment's, */
+	uint8_t *page;               /* which lies here; UINT64_MAX: none is */
+	uint64_t bytes;              /* that were put */
 };
 
-/* Whether there is place for usual frames, for *room at most: both of the other side's indices have
- * to be possible, and nobody took a buffer from the queue yet. */
+/* Whether there is place for usual frames, for *room at most, up to the end of a queue's memory:
+ * both of the other side's indices have to be possible, and nobody took a buffer from the queue
+ * yet. */
 static inline bool look_at(const struct net_ring *ring, struct view *view, uint32_t *room)
 {
+	const uint32_t tail = ring->request_tail, head = ring->response_head, mask = ring->size - 1;
 	uint32_t there, used;
 
 	*view = (struct view){
 	        .request = ring->request,
 	        .response = ring->response,
-	        .tail = ring->request_tail,
-	        .head = ring->response_head,
-	        .mask = ring->size - 1,
+	        .fill = &ring->request->desc[tail & mask],
+	        .to = &ring->response->desc[head & mask],
 	        .env = ring->env->id,
 	        .shorter = ring->exchange_least - 1,
 	        .number = UINT64_MAX,
 	};
-	there = __atomic_load_n(&view->request->head, __ATOMIC_ACQUIRE) - view->tail;
-	used = view->head - __atomic_load_n(&view->response->tail, __ATOMIC_ACQUIRE);
-	if (there - 1 > view->mask || used > view->mask || ring->unusual)
+	there = __atomic_load_n(&view->request->head, __ATOMIC_ACQUIRE) - tail;
+	used = head - __atomic_load_n(&view->response->tail, __ATOMIC_ACQUIRE);
+	if (there - 1 > mask || used > mask || ring->unusual)
 		return false;
-	*room = RTE_MIN(there, view->mask + 1 - used);
+	*room = RTE_MIN(there, mask + 1 - used);
+	*room = RTE_MIN(*room, mask + 1 - RTE_MAX(tail & mask, head & mask));
 	return true;
 }
 
-/* What is told of a frame in its descriptor, where it stands in the descriptor's words. */
-struct told {
-	uint64_t flags, hash;
-};
-
-static inline struct told told_of(const struct net_packet *packet, uint16_t flags)
+/* What else there is to know of a frame that was put. */
+static inline void tell(struct exo_desc *to, const struct net_packet *packet, uint16_t flags)
 {
-	return (struct told){(uint64_t)flags << 32, (uint64_t)packet->hash << 32};
+	to->flags = flags;
+	to->hash = packet->hash;
 }
 
-static __attribute__((noinline)) struct told ask(struct rte_mbuf *mbuf)
+static __attribute__((noinline)) void tell_of(struct exo_desc *to, struct rte_mbuf *mbuf)
 {
 	struct net_packet packet;
 
 	net_describe(&packet, mbuf, 0, 0);
-	return told_of(&packet, packet.flags);
-}
-
-/* Mostly nothing. */
-static inline struct told told_by(struct rte_mbuf *mbuf)
-{
-	if (__builtin_expect((mbuf->ol_flags & NET_TOLD) != 0, 0))
-		return ask(mbuf);
-	return (struct told){0};
+	tell(to, &packet, packet.flags);
 }
 
 /*
@@ -294,14 +293,13 @@ static inline struct told told_by(struct rte_mbuf *mbuf)
  */
 static inline __attribute__((always_inline)) bool put_usual(struct view *view,
                                                             const struct rte_mbuf *mbuf,
-                                                            uint32_t length, struct told told,
                                                             const struct net_run *run)
 {
-	const struct exo_desc *fill = &view->request->desc[view->tail & view->mask];
-	uint64_t address = __atomic_load_n(&fill->address, __ATOMIC_RELAXED);
-	uint64_t cookie = __atomic_load_n(&fill->cookie, __ATOMIC_RELAXED);
-	uint32_t room = __atomic_load_n(&fill->length, __ATOMIC_RELAXED), offset = address % 4096;
-	uint64_t *to;
+	uint64_t address = __atomic_load_n(&view->fill->address, __ATOMIC_RELAXED);
+	uint64_t cookie = __atomic_load_n(&view->fill->cookie, __ATOMIC_RELAXED);
+	uint32_t room = __atomic_load_n(&view->fill->length, __ATOMIC_RELAXED);
+	uint32_t offset = address % 4096, length = mbuf->pkt_len;
+	uint64_t *to = (uint64_t *)view->to;
 
 	if (length >= view->shorter || room < length || room > EXO_FRAME_BYTES_MAX ||
 	    length > 4096 - offset)
@@ -314,16 +312,16 @@ static inline __attribute__((always_inline)) bool put_usual(struct view *view,
 		view->page = page;
 		view->number = address / 4096;
 	}
-	copy_few(view->page + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
-	to = (uint64_t *)&view->response->desc[view->head & view->mask];
 	to[0] = address;
-	to[1] = length | told.flags;
+	to[1] = length;
 	to[2] = cookie;
 	to[3] = run->timestamp;
-	to[4] = length | (uint64_t)run->port << 32;
-	to[5] = (uint32_t)run->binding | told.hash;
-	view->tail++;
-	view->head++;
+	to[4] = run->port + length;
+	to[5] = run->binding;
+	copy_few(view->page + offset, rte_pktmbuf_mtod(mbuf, const uint8_t *), length);
+	view->bytes += length;
+	view->fill++;
+	view->to++;
 	return true;
 }
 
@@ -337,30 +335,37 @@ _Static_assert(offsetof(struct exo_desc, length) == 8 && offsetof(struct exo_des
                        offsetof(struct exo_desc, reserved) == 48,
                "written a word at a time, but for what was cleared once");
 
-/* Shows the environment the n that were put. */
-static inline void show_usual(struct net_ring *ring, const struct view *view, uint32_t n,
-                              uint64_t bytes)
+/* A run's words of that. */
+static inline struct net_run words_of(uint64_t timestamp, uint64_t binding, uint16_t port)
 {
-	ring->request_tail = view->tail;
-	ring->response_head = view->head;
+	return (struct net_run){timestamp, (uint32_t)binding, (uint64_t)port << 32};
+}
+
+/* Shows the environment the n that were put. */
+static inline void show_usual(struct net_ring *ring, const struct view *view, uint32_t n)
+{
+	const uint32_t tail = ring->request_tail + n, head = ring->response_head + n;
+
+	ring->request_tail = tail;
+	ring->response_head = head;
 	/* Release: as in ring_consume and ring_publish. */
-	__atomic_store_n(&view->request->tail, view->tail, __ATOMIC_RELEASE);
-	__atomic_store_n(&view->response->head, view->head, __ATOMIC_RELEASE);
-	ring_count(ring, n, bytes);
+	__atomic_store_n(&view->request->tail, tail, __ATOMIC_RELEASE);
+	__atomic_store_n(&view->response->head, head, __ATOMIC_RELEASE);
+	ring_count(ring, n, view->bytes);
 }
 
 static bool deliver_usual(struct net_ring *ring, const struct net_packet *packet, uint32_t length,
                           uint16_t flags, uint64_t binding)
 {
-	const struct net_run run = {
-	        .timestamp = packet->timestamp, .binding = binding, .port = packet->port};
+	const struct net_run run = words_of(packet->timestamp, binding, packet->port);
 	struct view view;
 	uint32_t room;
 
 	if (length != packet->length || packet->mbuf->nb_segs > 1 || !look_at(ring, &view, &room) ||
-	    !put_usual(&view, packet->mbuf, length, told_of(packet, flags), &run))
+	    !put_usual(&view, packet->mbuf, &run))
 		return false;
-	show_usual(ring, &view, 1, length);
+	tell(view.to - 1, packet, flags);
+	show_usual(ring, &view, 1);
 	return true;
 }
 
@@ -418,58 +423,64 @@ enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *p
 	return deliver_else(ring, packet, length, flags, binding);
 }
 
-static unsigned deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
-                            struct net_run *run)
+/* → how many, up to the end of a queue's memory; *bytes grows by theirs. */
+static inline unsigned deliver_some(struct net_ring *ring, struct rte_mbuf *const *mbufs,
+                                    unsigned n, const struct net_run *run, uint64_t *bytes)
 {
-	uint64_t bytes = 0;
+	struct rte_mbuf *const *end;
 	struct view view;
-	uint32_t room, i;
+	uint32_t room;
 
 	if (!look_at(ring, &view, &room))
 		return 0;
-	n = RTE_MIN(n, room);
-	for (i = 0; i < n; i++) {
-		struct rte_mbuf *mbuf = mbufs[i];
-
-		if (mbuf->nb_segs > 1 || !put_usual(&view, mbuf, mbuf->pkt_len, told_by(mbuf), run))
+	room = RTE_MIN(n, room);
+	for (end = mbufs + room; mbufs < end; mbufs++) {
+		if ((*mbufs)->nb_segs > 1 || !put_usual(&view, *mbufs, run))
 			break;
-		bytes += mbuf->pkt_len;
+		if (__builtin_expect(((*mbufs)->ol_flags & NET_TOLD) != 0, 0))
+			tell_of(view.to - 1, *mbufs);
 	}
-	if (i > 0)
-		show_usual(ring, &view, i, bytes);
-	run->bytes = bytes;
-	return i;
+	room -= (uint32_t)(end - mbufs);
+	if (room > 0)
+		show_usual(ring, &view, room);
+	*bytes += view.bytes;
+	return room;
 }
 
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
-                          struct net_run *run)
+                          uint64_t binding, uint16_t port, uint64_t *bytes)
 {
+	const struct net_run run = words_of(machine_tsc(), binding, port);
 	bool shared = net.n_pollers > 1;
+	unsigned done = 0, more;
 
+	*bytes = 0;
 	if (shared)
 		machine_lock(&ring->lock);
-	n = deliver_run(ring, mbufs, n, run);
+	do {
+		more = deliver_some(ring, mbufs + done, n - done, &run, bytes);
+		done += more;
+	} while (more > 0 && done < n);
 	if (shared)
 		machine_unlock(&ring->lock);
-	return n;
+	return done;
 }
 
 bool ring_deliver_lone(struct net_queue *queue, struct rte_mbuf *mbuf,
                        struct net_binding_core *part)
 {
-	struct net_run run = {.timestamp = machine_tsc(), .port = queue->port};
-	const uint32_t length = mbuf->pkt_len;
+	const struct net_run run = words_of(machine_tsc(), part->id, queue->port);
 	struct net_ring *ring = part->alone;
 	struct view view;
 	uint32_t room;
 
-	if (!ring || net_handler_of(part->binding) || !look_at(ring, &view, &room))
+	if (!ring || net_handler_of(part->binding) || !look_at(ring, &view, &room) ||
+	    !put_usual(&view, mbuf, &run))
 		return false;
-	run.binding = part->binding->id;
-	if (!put_usual(&view, mbuf, length, told_by(mbuf), &run))
-		return false;
-	show_usual(ring, &view, 1, length);
-	net_count_given(part, 1, length);
+	if (__builtin_expect((mbuf->ol_flags & NET_TOLD) != 0, 0))
+		tell_of(view.to - 1, mbuf);
+	show_usual(ring, &view, 1);
+	net_count_given(part, 1, view.bytes);
 	env_post(ring->env, ring->core, EXO_EVENT_RING);
 	port_free_lone(queue, mbuf);
 	return true;

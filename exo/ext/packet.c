@@ -399,20 +399,7 @@ static inline void send_answers(const struct net_queue *queue, struct rte_mbuf *
 		lose(of[sent], mbufs[sent]);
 }
 
-_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
-               "one comparison");
 _Static_assert(offsetof(struct ext_count, quick) == 0, "one is found by the other");
-
-/* Whether the mbuf and its memory are nobody else's, in one piece, and none of these flags stands
- * there. */
-static inline bool is_own(const struct rte_mbuf *mbuf, uint64_t flags)
-{
-	uint32_t shares;
-
-	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
-	return shares == 0x00010001 &&
-	       (mbuf->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | flags)) == 0;
-}
 
 /* What is left to do where quick code did not answer, or not as it did before. Verdicts that are
  * kept are of whole frames: no program was asked. */
@@ -446,15 +433,15 @@ static inline __attribute__((always_inline)) struct net_quick *run_quick(
 	struct net_quick *quick;
 
 	*verdict = NULL;
-	/* What is known of the frame asks for nothing when it leaves. */
-	if (!is_own(mbuf, RTE_MBUF_F_RX_L4_CKSUM_BAD))
+	if (!mbuf_is_plain(mbuf))
 		return NULL;
 	found = search ? flt_cache_find(queue->cache, generation, data, length)
 	               : flt_cache_last(queue->cache, generation, data, length);
 	if (!found)
 		return NULL;
 	quick = net_quick_of(found);
-	if (!quick || --quick->turns < 0) {
+	/* What is known of a frame that quick code gets asks for nothing when it leaves. */
+	if (!quick || (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD) || --quick->turns < 0) {
 		__asm__("" : "+r"(found)); /* not to be worked out where it is of no use */
 		*verdict = found;
 		return NULL;
@@ -495,7 +482,7 @@ static inline struct net_quick *run_here(struct net_queue *queue, uint64_t gener
 	struct ext_handler *h;
 	struct ext_count *count;
 
-	if (!is_own(mbuf, 0))
+	if (!mbuf_is_plain(mbuf))
 		return NULL;
 	if (!verdict)
 		verdict = flt_cache_find(queue->cache, generation,

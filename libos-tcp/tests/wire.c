@@ -491,12 +491,11 @@ static void open_side(struct wire *wire, unsigned end)
 
 static void open_front(struct wire *wire)
 {
-	const struct wire_params *params = &wire->params;
+	enum wire_front front = wire->params.front;
 
-	if (params->front == WIRE_ALONE || params->family != 4)
-		return;
-	wire->front = front_open(wire->sides[1].stack, &wire->sides[1].ip,
-	                         params->front == WIRE_COMPILED);
+	if (front != WIRE_ALONE && wire->params.family == 4)
+		wire->front = front_open(wire->sides[1].stack, &wire->sides[1].ip,
+		                         front == WIRE_COMPILED);
 }
 
 static void open_conns(struct wire *wire)
@@ -525,12 +524,12 @@ static void open_conns(struct wire *wire)
 /* true: what stands in front has taken the packet. */
 static bool front_takes(struct wire *wire, struct packet *packet)
 {
-	struct tcp_packet answer = {.src = &packet->dst, .dst = &packet->src};
+	uint8_t *at = packet->bytes;
+	struct tcp_packet answer = {.src = &packet->dst, .dst = &packet->src, .header = at};
 	enum front_verdict verdict =
-	        front_input(wire->front, &packet->src, packet->bytes, &packet->size, wire->now);
+	        front_input(wire->front, &packet->src, at, &packet->size, wire->now);
 
 	if (verdict == FRONT_ANSWER) {
-		answer.header = packet->bytes;
 		answer.header_size = (uint8_t)packet->size;
 		emit(&wire->sides[1], &answer);
 	}

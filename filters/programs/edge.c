@@ -339,14 +339,13 @@ static __always_inline int on_syn(struct xdp_md *context, const struct segment *
 	return answer_syn(context, &a, mss, now);
 }
 
-/* The acknowledgement of our SYN. */
+/* The acknowledgement of our SYN. Whether the record is whole the stack sees. */
 static __always_inline int on_opened(struct xdp_md *context, const struct segment *s,
                                      const struct edge_asked *a, struct edge_heard *h)
 {
 	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	__u32 stamp, first = h->iss != a->iss;
-	if (w + T_OPTIONS > end || a->check != edge_check(a) || s->sequence != a->irs + 1 ||
-	    s->ack != a->iss + 1 ||
+	if (w + T_OPTIONS > end || s->sequence != a->irs + 1 || s->ack != a->iss + 1 ||
 	    !take_stamp(w, end, s, a->own_scale & EDGE_TIMESTAMPS, &stamp) ||
 	    (__s32)(stamp - (first ? a->stamp : h->stamp)) < 0 || !is_right(context, w, s))
 		return pass();
@@ -364,9 +363,9 @@ static __always_inline int on_opened(struct xdp_md *context, const struct segmen
 /* ---- End ---- */
 
 static __always_inline int answer_fin(struct xdp_md *context, const struct segment *s,
-                                      const struct edge_closing *c, __u32 stamp, __u64 now)
+                                      const struct edge_closing *c, __u32 stamp)
 {
-	__u64 rest = 0;
+	__u64 rest = 0, now = bpf_ktime_get_ns();
 	if (!fits(context, s->header) ||
 	    (s->header == STAMPED && !put_stamps(context, TIMESTAMPS, milliseconds(now) + c->offset,
 	                                         stamp, T_OPTIONS, &rest)))
@@ -381,21 +380,19 @@ static __always_inline int on_closing(struct xdp_md *context, const struct segme
 {
 	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	struct edge_closing *c = &e->closing;
-	__u64 now;
 	__u32 stamp;
 	if (w + T_OPTIONS > end || c->peer != s->peer || s->sequence != c->theirs ||
 	    s->ack != c->ours || !take_stamp(w, end, s, c->flags & EDGE_TIMESTAMPS, &stamp) ||
 	    (__s32)(stamp - c->stamp) < 0 || !is_right(context, w, s))
 		return pass();
-	now = bpf_ktime_get_ns();
 	e->closed.news =
 	        (e->closed.tag == c->tag ? e->closed.news : 0) | (fin ? EDGE_ENDED : EDGE_ACKED);
 	e->closed.tag = c->tag;
 	e->closed.stamp = stamp;
-	e->closed.us = (__u32)(now / 1000);
+	e->closed.unused = 0;
 	if (exo_arena_write(&arena, line_of(s->peer) + AT_CLOSED, &e->closed, sizeof e->closed))
 		return pass();
-	return fin ? answer_fin(context, s, c, stamp, now) : count(&counts.heard, XDP_DROP);
+	return fin ? answer_fin(context, s, c, stamp) : count(&counts.heard, XDP_DROP);
 }
 
 /* ---- All together ---- */

@@ -85,6 +85,8 @@ static bool copy(struct flt_map *map, uint64_t offset, uint8_t *other, uint64_t 
 /* Records: whole words, few of them. */
 static inline void copy_words(uint8_t *to, const uint8_t *from, uint64_t size)
 {
+	for (; size >= 32; to += 32, from += 32, size -= 32)
+		memcpy(to, from, 32);
 	for (; size >= 8; to += 8, from += 8, size -= 8)
 		memcpy(to, from, 8);
 	for (; size; size--)

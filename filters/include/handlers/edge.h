@@ -73,7 +73,7 @@ enum edge_news { EDGE_ACKED = 1, EDGE_ENDED = 2 };
 struct edge_closed {
 	uint32_t tag; /* of which connection; another: nothing was heard */
 	uint32_t news;
-	uint32_t stamp, us;
+	uint32_t stamp, unused;
 };
 
 struct edge_line {

@@ -384,10 +384,10 @@ static void lossy(uint64_t seed)
 	static const char *const requests[] = {STAY,       STAY STAY,  STAY OTHER,
 	                                       STAY CLOSE, OTHER STAY, STAY STAY STAY CLOSE};
 	static const unsigned answers[] = {1, 2, 2, 2, 2, 4};
-	uint8_t *many = malloc(4 * size());
+	uint8_t *many = malloc((size_t)4 * size());
 
 	for (unsigned i = 0; i < 4; i++)
-		memcpy(many + i * size(), answer(1)->bytes, size());
+		memcpy(many + (size_t)i * size(), answer(1)->bytes, size());
 	world.seed = seed * 1000003;
 	world.loss = (uint32_t)(draw() % 1500);
 	world.repeat = (uint32_t)(draw() % 1000);

@@ -584,17 +584,17 @@ static void check_usage(struct wire *wire)
 	}
 }
 
-static void turn(struct wire *wire, const struct event *event)
+static void turn(struct wire *wire, struct event event)
 {
-	struct side *side = &wire->sides[event->end];
+	struct side *side = &wire->sides[event.end];
 
-	if (event->packet != NULL) {
-		give(wire, event);
+	if (event.packet != NULL) {
+		give(wire, &event);
 		return;
 	}
 	tcp_stack_clock(side->stack, wire->now);
-	side->apps[event->conn].stalled = false;
-	act(&side->apps[event->conn]);
+	side->apps[event.conn].stalled = false;
+	act(&side->apps[event.conn]);
 }
 
 /* One step: the earliest of packets, applications and timers. false: nothing is left. */
@@ -617,11 +617,8 @@ static bool step(struct wire *wire)
 		if (tcp_stack_run(wire->sides[end].stack) <= wire->now)
 			fail(wire, "a timer that was run is due again");
 	}
-	while (wire->n > 0 && wire->heap[0].at <= wire->now && wire->failure == NULL) {
-		struct event event = pop(wire);
-
-		turn(wire, &event);
-	}
+	while (wire->n > 0 && wire->heap[0].at <= wire->now && wire->failure == NULL)
+		turn(wire, pop(wire));
 	return true;
 }
 

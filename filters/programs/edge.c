@@ -82,7 +82,7 @@ static __always_inline __u64 line_of(__u64 peer)
 
 static __always_inline const struct edge_door *find_door(__u16 *w)
 {
-	for (__u32 i = 0; i < EDGE_DOORS; i++)
+	for (__u32 i = 0; i < EDGE_DOORS && w[W_L4 + 1] && w[W_L4]; i++) /* ports are no 0 */
 		if (rules.doors[i].port == w[W_L4 + 1])
 			return &rules.doors[i];
 	return 0;

@@ -211,6 +211,22 @@ static void odd_syns(void **state)
 	assert_int_equal(tcp_stack_usage(world.stack).requests, 3);
 }
 
+/* Nobody listens at port 0, whatever is free in the rules; nor is anybody there. */
+static void no_ports(void **state)
+{
+	for (unsigned ours = 0; ours < 2; ours++) {
+		uint8_t segment[ROOM];
+		uint32_t size = make(segment, &(struct made){.seq = FIRST, .flags = F_SYN});
+
+		/* The sequence number makes up for it in the checksum. */
+		wire_put16(segment + (ours ? 2 : 0), 0);
+		wire_put32(segment + 4, FIRST + (ours ? PORT : PEER));
+		arrive(segment, size);
+	}
+	assert_int_equal(counts().asked, 0);
+	assert_int_equal(world.sent, 0);
+}
+
 /* A SYN for what there is already is challenged by the stack. */
 static void held(void **state)
 {
@@ -305,6 +321,7 @@ int main(void)
 	        EDGE_TEST(resets),
 	        EDGE_TEST(forged),
 	        EDGE_TEST(odd_syns),
+	        EDGE_TEST(no_ports),
 	        EDGE_TEST(held),
 	        EDGE_TEST(listener_gone),
 	        EDGE_TEST(no_place),

@@ -16,7 +16,9 @@
 #include "front.h"
 #include "internal.h"
 
-enum { PORT = 80, PEER = 5000, FIRST = 1000, ROOM = 2048, MS = 1000000 };
+enum { PORT = 80, PEER = 5000, FIRST = 1000, ROOM = 2048 };
+
+#define MS 1000000ull
 
 struct world {
 	uint64_t now, seed;

@@ -475,6 +475,7 @@ static int unbind(uint64_t id)
 	machine_lock(&net.lock);
 	bind_free(list);
 	machine_unlock(&net.lock);
+	retire_reclaim();
 	return 0;
 }
 

@@ -425,6 +425,7 @@ static bool end(uint64_t space_id, uint64_t binding_id, uint64_t ring_id, const 
 	machine_lock(&net.lock);
 	bind_free(bindings);
 	machine_unlock(&net.lock);
+	retire_reclaim();
 	ring_free(rings);
 	free_spaces(spaces);
 	return true;

@@ -5,8 +5,9 @@
  * holds nothing, so one core that spins in ring 3 delays nobody.
  *
  * The filter engine retires memory from whatever context it is in, running programs included:
- * retire_later only queues. The queue is worked off by calls that change the tables and by
- * net_info_update, under net.lock, because releasing may touch what writers share.
+ * retire_later only queues. The queue is worked off, under net.lock (releasing may touch what
+ * writers share), by whoever takes bindings away, so that nobody fills memory by binding again and
+ * again, and by net_info_update.
  */
 #include "net_packet.h"
 

@@ -268,6 +268,25 @@ static void unbinds(void **state)
 	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
 }
 
+/* Who binds again and again takes no memory for longer than that. */
+static void unbinding_gives_all_back(void **state)
+{
+	struct exo_cap alice = world_grant(ALICE, EXO_RIGHT_BIND, &udp7, NULL);
+	struct world_ring ring = ring_of(ALICE);
+	long before = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		struct exo_bind arg = {0};
+
+		assert_int_equal(world_bind(ALICE, &alice, &udp7, &ring, &arg), 0);
+		assert_int_equal(net_call_unbind(world_env(ALICE), &arg.out), 0);
+		if (i == 0)
+			before = world_allocations();
+		assert_int_equal(world_allocations(), before);
+	}
+	assert_int_equal(net_call_ring_destroy(world_env(ALICE), &ring.cap), 0);
+}
+
 /* Grants of grants, a thousand deep and wide: the end of the first ends all, without recursion. */
 static void ends_long_chains(void **state)
 {
@@ -313,6 +332,7 @@ int main(void)
 	        cmocka_unit_test_teardown(refuses_bad_programs, tear_down),
 	        cmocka_unit_test_teardown(ends_with_what_it_came_from, tear_down),
 	        cmocka_unit_test_teardown(unbinds, tear_down),
+	        cmocka_unit_test_teardown(unbinding_gives_all_back, tear_down),
 	        cmocka_unit_test_teardown(ends_long_chains, tear_down),
 	        cmocka_unit_test_teardown(programs_print_so_much, tear_down),
 	};

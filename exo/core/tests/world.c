@@ -37,18 +37,28 @@ const struct machine_info *machine_info(void)
 	return &info;
 }
 
+static long allocations;
+
+long world_allocations(void)
+{
+	return __atomic_load_n(&allocations, __ATOMIC_RELAXED);
+}
+
 void *machine_alloc(size_t size)
 {
 	void *memory = NULL;
 
 	if (posix_memalign(&memory, 64, size ? size : 1))
 		return NULL;
+	__atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
 	memset(memory, 0, size);
 	return memory;
 }
 
 void machine_free(void *memory)
 {
+	if (memory)
+		__atomic_fetch_sub(&allocations, 1, __ATOMIC_RELAXED);
 	free(memory);
 }
 

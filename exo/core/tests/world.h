@@ -53,6 +53,8 @@ bool world_frame_drop(uint64_t frame);
 void world_frames_free(uint32_t owner);
 void *world_memory(uint64_t physical);
 unsigned world_pins(void);
+/* Pieces of memory that the kernel has of the machine. */
+long world_allocations(void);
 uint32_t world_frame_owner(uint64_t frame);
 
 /* ---- Ports ---- */

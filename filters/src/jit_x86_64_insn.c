@@ -28,14 +28,51 @@ static bool is_moved_sum(const struct jit *j, uint32_t i)
 	       insn_dst(insn) != insn_src(insn);
 }
 
+/* Whether i and the next one clear a register's upper half, as compilers write it. */
+static bool is_cut(const struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i], *next = follower(j, i);
+	return insn->code == (BPF_ALU64 | BPF_LSH) && insn->imm == 32 && next &&
+	       next->code == (BPF_ALU64 | BPF_RSH) && next->imm == 32 &&
+	       insn_dst(next) == insn_dst(insn);
+}
+
+bool flt_insns_rotate(const struct flt_insn insns[4])
+{
+	uint32_t copy = insn_dst(&insns[0]), it = insn_src(&insns[0]);
+	return insns[0].code == (BPF_ALU64 | BPF_MOV | BPF_X) && insns[0].offset == 0 &&
+	       copy != it && insns[1].code == (BPF_ALU64 | BPF_RSH) &&
+	       insn_dst(&insns[1]) == copy && insns[2].code == (BPF_ALU64 | BPF_LSH) &&
+	       insn_dst(&insns[2]) == it && insns[3].code == (BPF_ALU64 | BPF_OR | BPF_X) &&
+	       insn_dst(&insns[3]) == it && insn_src(&insns[3]) == copy && insns[1].imm > 0 &&
+	       insns[2].imm > 0 && insns[1].imm + insns[2].imm == 64;
+}
+
+/* Whether i is the last of four that rotate, and nobody gets between them. */
+static bool is_rotation(const struct jit *j, uint32_t i)
+{
+	return j->in->notes && i >= 3 && j->in->notes[i - 3].flags & FLT_NOTE_ROTATES &&
+	       follower(j, i - 3) && follower(j, i - 2) && follower(j, i - 1);
+}
+
+/* Or one of the others. */
+static bool is_of_rotation(const struct jit *j, uint32_t i)
+{
+	for (uint32_t last = i + 1; last <= i + 3 && last < j->in->n_insns; last++)
+		if (is_rotation(j, last))
+			return true;
+	return false;
+}
+
 /* Whether i compares with 0 what the instruction before has just made, which told flags of it. Not
  * in checked mode, where budgets are between them. */
 static bool is_told_zero(const struct jit *j, uint32_t i)
 {
 	const struct flt_insn *insn = &j->in->insns[i], *last = insn - 1;
 	uint32_t op = insn->code & BPF_OP_MASK, alu;
-	if (i == 0 || j->in->checked || follower(j, i - 1) != insn || (insn->code & BPF_SRC_MASK) ||
-	    insn->imm != 0 || (op != BPF_JEQ && op != BPF_JNE) || insn_dst(last) != insn_dst(insn))
+	if (i == 0 || j->in->checked || is_rotation(j, i - 1) || follower(j, i - 1) != insn ||
+	    (insn->code & BPF_SRC_MASK) || insn->imm != 0 || (op != BPF_JEQ && op != BPF_JNE) ||
+	    insn_dst(last) != insn_dst(insn))
 		return false;
 	alu = (insn->code & BPF_CLASS_MASK) == BPF_JMP ? BPF_ALU64 : BPF_ALU;
 	op = last->code & BPF_OP_MASK;
@@ -263,7 +300,7 @@ static void emit_load_ind(struct jit *j, uint32_t i)
 
 /*
  * The offset register of pointer arithmetic that the verifier bounded: where a misprediction made
- * it larger than the limit, 0 is added instead. r11 = limit - offset is negative then.
+ * it larger than the limit, or negative, 0 is added instead: a conditional move is not predicted.
  */
 static void emit_limited(struct jit *j, uint32_t i)
 {
@@ -275,13 +312,9 @@ static void emit_limited(struct jit *j, uint32_t i)
 		x86_alu(c, X86_ADD, true, dst_reg(insn), R_10);
 		return;
 	}
-	x86_mov(c, true, R_10, src_reg(insn));
-	x86_mov_imm32(c, R_11, note->limit);
-	x86_alu(c, X86_SUB, true, R_11, R_10);
-	x86_alu(c, X86_OR, true, R_11, R_10);
-	x86_op_rr(c, 0, 0xf7, true, 2, R_11, false); /* not */
-	x86_shift_imm(c, X86_SAR, true, R_11, 63);
-	x86_alu(c, X86_AND, true, R_10, R_11);
+	x86_alu(c, X86_XOR, false, R_10, R_10);
+	x86_alu_imm(c, X86_CMP, true, src_reg(insn), (int32_t)note->limit);
+	x86_cmov(c, X86_BE, R_10, src_reg(insn));
 	x86_alu(c, X86_ADD, true, dst_reg(insn), R_10);
 }
 
@@ -493,9 +526,15 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
 	case BPF_ALU64:
 		if (notes & FLT_NOTE_LIMIT)
 			emit_limited(j, i);
+		else if (is_rotation(j, i))
+			x86_shift_imm(&j->c, X86_ROL, true, dst_reg(insn), (uint8_t)insn[-1].imm);
+		else if (is_of_rotation(j, i))
+			return;
 		else if (is_moved_sum(j, i))
 			x86_lea(&j->c, dst_reg(insn), src_reg(insn), insn[1].imm);
-		else if (i == 0 || !is_moved_sum(j, i - 1))
+		else if (is_cut(j, i))
+			x86_mov(&j->c, false, dst_reg(insn), dst_reg(insn));
+		else if (i == 0 || (!is_moved_sum(j, i - 1) && !is_cut(j, i - 1)))
 			flt_jit_emit_alu(j, insn);
 		return;
 	default:

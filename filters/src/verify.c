@@ -255,6 +255,15 @@ static void rewrite_context_loads(struct flt_verifier *v)
 			flt_context_rewrite(&v->insns[i]);
 }
 
+/* What compilers write for a rotation is one where nobody wants the copy that it leaves behind. */
+static void note_rotations(struct flt_verifier *v)
+{
+	for (uint32_t i = 0; i + 4 < v->n_insns; i++)
+		if (!(v->notes[i].flags & FLT_NOTE_DEAD) && flt_insns_rotate(&v->insns[i]) &&
+		    !(v->live[i + 4] >> insn_dst(&v->insns[i]) & 1))
+			v->notes[i].flags |= FLT_NOTE_ROTATES;
+}
+
 static int check_budget(const struct flt_verifier *v, uint32_t budget)
 {
 	if (!budget || v->cost <= budget)
@@ -297,6 +306,7 @@ int flt_verify(const struct flt_verify_input *input, struct flt_verified *verifi
 	*verified = (struct flt_verified){.steps = v->steps, .cost = v->cost};
 	if (!code) {
 		rewrite_context_loads(v);
+		note_rotations(v);
 		place_maps(v);
 		verified->notes = v->notes;
 		v->notes = NULL;

@@ -60,7 +60,7 @@ struct flt_vreg {
 	uint32_t id;     /* equal ids: equal variable parts (numbers: equal values); 0: none */
 	int32_t offset;  /* pointers: the fixed part */
 	uint8_t beyond;  /* PACKET: known to be at the end (FLT_AT_END) or past it */
-	bool unguarded;  /* PACKET: length may be wrong where a check was mispredicted */
+	uint16_t sure;   /* PACKET: as length, but whatever the processor may have guessed */
 	struct flt_map *map;    /* MAP, VALUE, VALUE_OR_NULL */
 	struct flt_range range; /* numbers; pointers: the variable part */
 };

@@ -86,7 +86,7 @@ static int add_range(struct flt_verifier *v, struct flt_vreg *pointer, struct fl
 		return 0;
 	/* Somewhere else in the packet: nothing is proven about what lies behind it. */
 	pointer->id = v->next_id++;
-	pointer->length = 0;
+	pointer->length = pointer->sure = 0;
 	pointer->beyond = 0;
 	return 0;
 }

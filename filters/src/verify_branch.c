@@ -103,10 +103,8 @@ static void learn_null(struct flt_vstate *state, const struct flt_insn *insn, bo
 
 static void lengthen(struct flt_vreg *reg, const struct flt_vreg *about)
 {
-	if (reg->type == about->type && reg->id == about->id && reg->length < about->length) {
+	if (reg->type == about->type && reg->id == about->id && reg->length < about->length)
 		reg->length = about->length;
-		reg->unguarded = true;
-	}
 }
 
 /* The packet's end for pointers into the packet, the packet's start for those into the metadata. */
@@ -152,24 +150,22 @@ static void mark_beyond(struct flt_vreg *reg, const struct flt_vreg *about)
 
 /*
  * Speculation: on the way where the bytes exist, the machine code makes the pointers in the running
- * function's registers NULL should the comparison say otherwise. Pointers elsewhere stay unguarded:
- * loads through them are clamped.
+ * function's registers NULL should the comparison say otherwise. Of pointers elsewhere no more is
+ * sure than before: loads of more through them are clamped.
  */
 static uint32_t lengthen_all(struct flt_vstate *state, const struct flt_vreg *about)
 {
 	struct flt_vframe *frame = state->frames[state->depth];
-	uint32_t guarded = 0, was_unguarded = 0;
+	uint32_t guarded = 0;
+	for_each_reg(state, lengthen, about);
 	for (uint32_t r = 0; r < FLT_REGS; r++) {
-		const struct flt_vreg *reg = &frame->regs[r];
+		struct flt_vreg *reg = &frame->regs[r];
 		if (reg->type != about->type || reg->id != about->id)
 			continue;
 		guarded |= 1u << r;
-		was_unguarded |= (uint32_t)reg->unguarded << r;
+		if (reg->sure < about->length)
+			reg->sure = about->length;
 	}
-	for_each_reg(state, lengthen, about);
-	for (uint32_t r = 0; r < FLT_REGS; r++)
-		if (guarded >> r & 1)
-			frame->regs[r].unguarded = was_unguarded >> r & 1;
 	return guarded;
 }
 

@@ -411,7 +411,7 @@ static int note_access(struct flt_verifier *v, const struct access *a)
 	}
 	*seen = type;
 	bool in_packet = type == FLT_V_PACKET || type == FLT_V_PACKET_META;
-	if (a->base->unguarded && flt_vtype_in_packet(a->base->type))
+	if (flt_vtype_in_packet(a->base->type) && fixed_offset(a) + a->size > a->base->sure)
 		note->flags |= a->write || !in_packet ? FLT_NOTE_FENCE : FLT_NOTE_PACKET;
 	/* What is clamped to the packet must be in the packet always. */
 	if (type == ACCESS_MIXED && note->flags & FLT_NOTE_PACKET)

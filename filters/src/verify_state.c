@@ -229,7 +229,7 @@ static bool reg_contains(const struct flt_vreg *old, const struct flt_vreg *new,
 		return false;
 	if (c->exact ? old->length != new->length : old->length > new->length)
 		return false;
-	if (c->exact ? old->unguarded != new->unguarded : old->unguarded < new->unguarded)
+	if (c->exact ? old->sure != new->sure : old->sure > new->sure)
 		return false;
 	if (c->exact ? old->beyond != new->beyond : old->beyond > new->beyond)
 		return false;

@@ -159,12 +159,15 @@ static struct pe *choose(struct core *core, uint64_t now)
 	return NULL;
 }
 
-/* The next PE to run, entered; NULL: nobody can run now. */
+/* The next PE to run, entered; NULL: nobody can run now, which mostly is seen without the lock. */
 static struct pe *pick(struct core *core, uint64_t now)
 {
 	struct pe *pe;
 	bool entered = false;
 
+	if (!core->donee && now < core->due &&
+	    !(__atomic_load_n(&core->ready, __ATOMIC_SEQ_CST) & core->owned))
+		return NULL;
 	machine_lock(&core->lock);
 	pe = choose(core, now);
 	if (pe)

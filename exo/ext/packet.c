@@ -474,9 +474,9 @@ enum { ACTION_OPEN = 1 << 16 };
 
 /* Likewise a handler whose code calls something, or of a frame whose checksum was left open.
  * *action says FLT_XDP_TX alone where what is sent asks for nothing. */
-static inline struct net_quick *run_here(struct net_queue *queue, uint64_t generation,
-                                         const struct flt_verdict *verdict, struct rte_mbuf *mbuf,
-                                         uint32_t *action)
+static inline __attribute__((always_inline)) struct net_quick *run_here(
+        struct net_queue *queue, uint64_t generation, const struct flt_verdict *verdict,
+        struct rte_mbuf *mbuf, uint32_t *action)
 {
 	struct net_binding_core *part;
 	struct ext_handler *h;
@@ -505,11 +505,11 @@ static inline struct net_quick *run_here(struct net_queue *queue, uint64_t gener
 }
 
 /* The handler wants nothing of it. */
-static inline void drop(struct net_quick *quick, struct rte_mbuf *mbuf)
+static inline void drop(struct net_queue *queue, struct net_quick *quick, struct rte_mbuf *mbuf)
 {
 	((struct ext_count *)quick)->runs++;
 	net_count_matched(quick->part, 1, mbuf->pkt_len);
-	rte_pktmbuf_free_seg(mbuf);
+	port_free_lone(queue, mbuf);
 }
 
 /* Frames on their way through handlers. */
@@ -549,7 +549,7 @@ static inline bool keep(struct round *round, struct net_quick *quick, struct rte
 		round->answers[round->n_answers] = mbuf;
 		round->of[round->n_answers++] = quick;
 	} else if (action == FLT_XDP_DROP) {
-		drop(quick, mbuf);
+		drop(round->queue, quick, mbuf);
 	} else if (action == FLT_XDP_PASS && (round->n_passed == 0 || round->passes == quick)) {
 		round->passes = quick;
 		round->passed[round->n_passed++] = mbuf;
@@ -595,6 +595,46 @@ static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
 	flush(&round);
 }
 
+static inline bool has_handler(const struct flt_verdict *verdict)
+{
+	const struct net_binding_core *part = verdict->owner;
+
+	return part && part->binding && net_handler_of(part->binding);
+}
+
+/* A lone frame of a handler whose code calls something. false: it goes the way of many. */
+static __attribute__((noinline)) bool answer_called(struct net_queue *queue, uint64_t generation,
+                                                    const struct flt_verdict *verdict,
+                                                    struct rte_mbuf *mbuf)
+{
+	uint32_t action;
+	struct net_quick *quick = run_here(queue, generation, verdict, mbuf, &action);
+
+	if (!quick)
+		return false;
+	if (__builtin_expect(action == FLT_XDP_TX, 1) && is_answer(queue, quick, mbuf)) {
+		if (__builtin_expect(queue->send(queue->sent, &mbuf, 1) == 0, 0))
+			lose(quick, mbuf);
+	} else if (action == FLT_XDP_DROP) {
+		drop(queue, quick, mbuf);
+	} else {
+		finish_quick(queue, quick, mbuf, action);
+	}
+	return true;
+}
+
+/* A lone frame that quick code did not take; NULL: it is like none before. */
+static inline __attribute__((always_inline)) bool take_lone(struct net_queue *queue,
+                                                            uint64_t generation,
+                                                            const struct flt_verdict *verdict,
+                                                            struct rte_mbuf *mbuf)
+{
+	if (!verdict)
+		return false;
+	return has_handler(verdict) ? answer_called(queue, generation, verdict, mbuf)
+	                            : ring_deliver_lone(queue, mbuf, verdict->owner);
+}
+
 /* The same for one frame, where all is as usual. */
 static inline __attribute__((always_inline)) void answer_lone(struct net_queue *queue,
                                                               struct rte_mbuf **mbufs, unsigned one)
@@ -608,7 +648,7 @@ static inline __attribute__((always_inline)) void answer_lone(struct net_queue *
 	__asm__ volatile(".globl net_poll.lone\nnet_poll.lone:");
 	quick = run_quick(queue, generation, *mbufs, false, &verdict, &action);
 	if (!quick) {
-		if (!verdict || !ring_deliver_lone(queue, *mbufs, verdict->owner))
+		if (!take_lone(queue, generation, verdict, *mbufs))
 			answer_frames(queue, mbufs, one);
 	} else if (__builtin_expect(action != FLT_XDP_TX, 0))
 		finish_quick(queue, quick, *mbufs, action);

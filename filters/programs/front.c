@@ -30,18 +30,17 @@
  * The environment keeps `rules` and `known` (handlers/front.h); `period` must not be more than one
  * behind.
  */
-#include "../include/handlers/front.h"
-#include "tcp.h"
+#include "front_segment.h"
 
 enum state {
 	FREE,
+	GIVEN, /* the stack's */
 	BUSY,
 	ASKED,    /* SYN answered */
 	KEPT,     /* requests answered; more may come */
 	ANSWERED, /* the last one, with FIN */
 	LAST,     /* their FIN, with ours */
 	ENDED,
-	GIVEN, /* the stack's */
 };
 
 /*
@@ -65,17 +64,13 @@ enum {
 	AHEAD_MAX = 8192,    /* what lies farther ahead is nobody's (the window) */
 	PERIOD_SHIFT = 30,   /* libos-tcp/static/src/cookie.c says what a cookie is */
 	COOKIE_SAID_SHIFT = 23,
-	NO_SCALE = 15,
-	MSS_DEFAULT = 536,
-	SCALE_MAX = 14,
 	/* When a record is forgotten, or (KEPT) handed over: a digit for each state. */
-	AGES = 0x84882800,
+	AGES = 0x48828080,
 };
 
 _Static_assert(FRONT_RECORDS == 1 << (48 - TAG_BITS), "a record for each number");
 _Static_assert(FRONT_PLACES == 16, "a place is four bits of a record");
 
-struct front_rules rules SEC(".data.rules") = {.period = 0};
 struct front_known known[FRONT_PLACES] SEC(".data.known") = {{.size = 0}};
 struct record records[FRONT_RECORDS] SEC(".bss.records");
 __u64 macs[FRONT_RECORDS] SEC(".bss.macs"); /* of peers that stay */
@@ -90,46 +85,6 @@ struct {
 	__uint(type, MAP_TYPE_ARENA);
 	__uint(max_entries, FRONT_PLACES);
 } answers SEC(".maps");
-
-/* A segment: its fields as they lie in the frame, and what they say. */
-struct segment {
-	struct record *r;
-	__u64 kept;    /* the record's `who` when the segment came */
-	__u64 tag;     /* where the peer's stands in one */
-	__u64 ends;    /* addresses, theirs first */
-	__u64 numbers; /* theirs, the one that they acknowledge */
-	__u64 rest;    /* flags, window, checksum, urgent pointer */
-	__u32 ports;   /* theirs first */
-	__u32 n, header;
-	__u32 place; /* the record's number */
-	__u8 flags, state;
-};
-
-static __always_inline __u64 *quad_at(__u16 *words, int i)
-{
-	return (__u64 *)(words + i);
-}
-
-static __always_inline __u32 first_of(__u64 numbers)
-{
-	return bpf_ntohl((__u32)numbers);
-}
-
-static __always_inline __u32 second_of(__u64 numbers)
-{
-	return bpf_ntohl((__u32)(numbers >> 32));
-}
-
-static __always_inline __u64 pair(__u32 first, __u32 second)
-{
-	return bpf_htonl(first) | (__u64)bpf_htonl(second) << 32;
-}
-
-/* The other way round: as our next segment has them. */
-static __always_inline __u64 turned(__u64 numbers)
-{
-	return numbers >> 32 | numbers << 32;
-}
 
 static __always_inline __u32 said_of(__u64 kept)
 {
@@ -147,9 +102,29 @@ static __always_inline __u64 with_state(__u64 kept, __u64 state)
 	return (kept & ~0xffull) | state;
 }
 
+/* Nobody else changes it from then on. */
 static __always_inline int seize(struct record *r, __u64 kept)
 {
-	return __sync_val_compare_and_swap(&r->who, kept, with_state(kept, BUSY)) == kept;
+	__u64 was = __sync_val_compare_and_swap(&r->who, kept, with_state(kept, BUSY));
+	return was == kept;
+}
+
+/* Last: the machine's stores are seen in order, the compiler's have to be held. */
+static __always_inline void release(struct record *r, __u64 who)
+{
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)&r->who = who;
+}
+
+/* The same where the numbers, too, are still those that were seen. */
+static __always_inline int seize_same(const struct segment *s)
+{
+	if (!seize(s->r, s->kept))
+		return 0;
+	if (s->r->numbers == s->next)
+		return 1;
+	release(s->r, s->kept);
+	return 0;
 }
 
 /* Where somebody else has changed the record meanwhile, the change is theirs. */
@@ -158,116 +133,21 @@ static __always_inline void change(struct record *r, __u64 from, __u64 to)
 	__sync_val_compare_and_swap(&r->who, from, to);
 }
 
-static __always_inline int before(__u32 a, __u32 b)
-{
-	return (__s32)(a - b) < 0;
-}
-
 static __always_inline int count(__u64 *counter, int action)
 {
 	__sync_fetch_and_add(counter, 1);
 	return action;
 }
 
-/* ---- In ---- */
-
-static __always_inline __u64 sum_of_ends(const struct segment *s)
-{
-	return (__u64)(__u32)s->ends + (s->ends >> 32);
-}
-
-/*
- * Both checksums are right; or TCP's covers the pseudo-header alone, as hosts leave it to a NIC
- * that was never there. (Of frames that were damaged on a wire, one in 2^16 passes by either rule.)
- */
-static __always_inline int is_right(struct xdp_md *context, __u16 *w, const struct segment *s)
-{
-	__u32 n = s->header + s->n;
-	__u64 ends = sum_of_ends(s), pseudo = ends + bpf_htons(TCP) + bpf_htons((__u16)n);
-	__u64 ip = ends + *long_at(w, W_IP) + *long_at(w, W_IP + 2) + *long_at(w, W_IP + 4), sum;
-	if (fold_64(ip) != 0xffff)
-		return 0;
-	if ((__u16)(s->rest >> 32) == fold_64(pseudo))
-		return 1;
-	if (n == HEADER_BYTES)
-		sum = s->ports + (__u64)(__u32)s->numbers + (s->numbers >> 32) + (__u32)s->rest +
-		      (s->rest >> 32);
-	else
-		sum = (__u64)exo_sum(context, AT_TCP, n);
-	return fold_64(pseudo + sum) == 0xffff;
-}
-
-/* An address that is some host's (RFC 1122, 3.2.1.3), and a frame that is for this one. */
-static __always_inline int is_between_hosts(__u16 *w, const struct segment *s)
-{
-	__u32 first = (__u8)s->ends;
-	const __u16 *mac = (const __u16 *)rules.from;
-	return first != 0 && first != 127 && first < 224 && w[0] == mac[0] && w[1] == mac[1] &&
-	       w[2] == mac[2];
-}
-
-/* The options of a SYN in the layouts that hosts use, word by word. 0: another one. */
-static __always_inline int take_options(__u16 *w, const __u16 *end, __u32 header, __u32 *mss,
-                                        __u32 *scale)
-{
-	for (__u32 at = HEADER_BYTES; at < 60 && at < header; at += 4) {
-		__u32 *option = (__u32 *)((__u8 *)w + AT_TCP + at), word;
-		if ((__u8 *)(option + 1) > (__u8 *)end)
-			return 0;
-		word = bpf_ntohl(*option);
-		if (word >> 16 == 0x0204)
-			*mss = word & 0xffff;
-		else if (word >> 8 == 0x010303)
-			*scale = (word & 0xff) < SCALE_MAX ? word & 0xff : SCALE_MAX;
-		else if (word == 0x0402080a || word == 0x0101080a)
-			at += 8; /* timestamps */
-		else if (word == 0x04020000 || word == 0)
-			return 1;
-		else if (word != 0x01010402)
-			return 0;
-	}
-	return 1;
-}
-
 /* ---- Out ---- */
-
-/* Turns the frame around, which has the right size already, with these numbers: `sum` is that of
- * what stands behind its first 20 bytes of TCP header. → an action. */
-static __always_inline int say(struct xdp_md *context, const struct segment *s, __u32 flags,
-                               __u64 numbers, __u32 header, __u32 n, __u64 sum)
-{
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	__u64 ends = sum_of_ends(s), length = bpf_htons((__u16)(20 + header + n)), ip;
-	__u32 first = bpf_htons((__u16)(header >> 2 << 12 | flags)) | (__u32)bpf_htons(rules.window)
-	                                                                      << 16;
-	if (w + T_OPTIONS > end)
-		return XDP_DROP;
-	*quad_at(w, 0) = *quad_at(w, 3); /* two bytes of which are overwritten */
-	*quad_at(w, 3) = *(const __u64 *)rules.from;
-	*quad_at(w, W_IP) = bpf_htons(0x4500) | length << 16 | (__u64)bpf_htons(0x4000) << 48;
-	ip = ends + bpf_htons(0x4500) + length + bpf_htons(0x4000) + bpf_htons(64 << 8 | TCP);
-	*quad_at(w, W_TTL) =
-	        bpf_htons(64 << 8 | TCP) | (__u64)(__u16)~fold_64(ip) << 16 | s->ends >> 32 << 32;
-	*quad_at(w, W_TARGET) =
-	        (__u32)s->ends | (__u64)(s->ports >> 16) << 32 | (__u64)s->ports << 48;
-	*quad_at(w, T_SEQUENCE) = numbers;
-	sum += ends + s->ports + (__u32)numbers + (numbers >> 32) + first + bpf_htons(TCP) +
-	       bpf_htons((__u16)(header + n));
-	*quad_at(w, T_FLAGS) = first | (__u64)(__u16)~fold_64(sum) << 32;
-	return XDP_TX | SUMMED;
-}
-
-static __always_inline int fits(struct xdp_md *context, __u32 header, __u32 n)
-{
-	return frame_bytes(context) == AT_TCP + header + n || !fit(context, header, n);
-}
 
 static __always_inline int say_short(struct xdp_md *context, const struct segment *s, __u32 flags,
                                      __u64 numbers)
 {
-	if (!fits(context, HEADER_BYTES, 0))
+	turn(s, flags, numbers, HEADER_BYTES, 0, 0);
+	if (s->end - (__u8 *)s->w != AT_TCP + HEADER_BYTES && fit(context, HEADER_BYTES, 0))
 		return XDP_DROP;
-	return say(context, s, flags, numbers, HEADER_BYTES, 0, 0);
+	return XDP_TX | SUMMED;
 }
 
 /* To a segment that should not be, or that is old: it may be forged, so there is an end to it (RFC
@@ -281,23 +161,28 @@ static __always_inline int challenge(struct xdp_md *context, const struct segmen
 	if (limit.n >= CHANGES_MAX)
 		return count(&counts.taken, XDP_DROP);
 	limit.n++;
-	return count(&counts.replied, say_short(context, s, ACK, turned(s->r->numbers)));
+	return count(&counts.replied, say_short(context, s, ACK, turned(s->next)));
 }
 
 /* ---- SYN ---- */
 
-/* As static_cookie_make has it; *said: what it tells of the SYN. */
-static __always_inline __u32 cookie(const struct segment *s, __u32 mss, __u32 scale, __u32 *said)
+/* As static_cookie_make has it. */
+static __always_inline __u32 cookie(const struct segment *s, __u32 said)
 {
-	__u32 index = 7, period = rules.period;
+	__u32 period = rules.period;
 	__u64 end = (__u64)bpf_ntohl((__u32)s->ends) << 32 | bpf_ntohs((__u16)s->ports);
+	return period << PERIOD_SHIFT | said << COOKIE_SAID_SHIFT |
+	       ((__u32)sip(1, 3, rules.key, end,
+	                   (__u64)first_of(s->numbers) << 32 | (period << 7 | said)) &
+	        ((1u << COOKIE_SAID_SHIFT) - 1));
+}
+
+static __always_inline __u32 index_of(__u32 mss)
+{
+	__u32 index = 7;
 	while (index > 0 && rules.sizes[index & 7] > mss)
 		index--;
-	*said = index << 4 | scale;
-	return period << PERIOD_SHIFT | *said << COOKIE_SAID_SHIFT |
-	       ((__u32)sip(1, 3, rules.key, end,
-	                   (__u64)first_of(s->numbers) << 32 | (period << 7 | *said)) &
-	        ((1u << COOKIE_SAID_SHIFT) - 1));
+	return index;
 }
 
 /* Not over somebody else's who still has to hear something, or to be heard. */
@@ -305,43 +190,45 @@ static __always_inline void record(const struct segment *s, __u32 said, __u32 ou
 {
 	struct record *r = s->r;
 	__u64 kept = r->who;
-	__u32 theirs = first_of(s->numbers) + 1, state = kept & STATE;
-	if (state == BUSY ||
-	    (s->state == FREE && (state == KEPT || state == ANSWERED || state == LAST)))
+	__u32 state = kept & STATE;
+	if (state == BUSY || (s->state == FREE && state >= KEPT && state <= LAST) ||
+	    !seize(r, kept))
 		return;
-	if (!seize(r, kept))
-		return;
-	r->numbers = pair(theirs, ours + 1);
-	*(volatile __u64 *)&r->who = s->tag | said << SAID_SHIFT | ASKED;
+	r->numbers = pair(first_of(s->numbers) + 1, ours + 1);
+	release(r, s->tag | said << SAID_SHIFT | ASKED);
 }
 
 static __always_inline int answer_syn(struct xdp_md *context, const struct segment *s)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	__u32 mss = MSS_DEFAULT, scale = NO_SCALE, ours, header, said;
+	__u32 *option, ours, header, index;
+	struct options o;
 	__u64 sum;
-	if (w + T_OPTIONS > end || s->n || !is_between_hosts(w, s) ||
-	    !take_options(w, end, s->header, &mss, &scale) || !is_right(context, w, s))
+	if (s->n || !is_between_hosts(s) || !take_options(s, &o) || !is_right(context, s))
 		return XDP_PASS;
-	ours = cookie(s, mss, scale, &said);
-	header = scale == NO_SCALE ? HEADER_BYTES + 4 : HEADER_BYTES + 8;
-	if (!fits(context, header, 0))
-		return XDP_DROP;
-	w = (void *)(long)context->data;
-	end = (void *)(long)context->data_end;
-	if (w + T_OPTIONS + 2 > end)
-		return XDP_DROP;
-	*long_at(w, T_OPTIONS) = bpf_htonl(2 << 24 | 4 << 16 | rules.mss);
-	sum = *long_at(w, T_OPTIONS);
-	if (scale != NO_SCALE) {
-		if (w + T_OPTIONS + 4 > end)
-			return XDP_DROP;
-		*long_at(w, T_OPTIONS + 2) = bpf_htonl(1 << 24 | 3 << 16 | 3 << 8);
-		sum += *long_at(w, T_OPTIONS + 2);
+	header = o.scale == NO_SCALE ? HEADER_BYTES + 4 : HEADER_BYTES + 8;
+	/* Who asks so briefly does it in a frame that is stretched to 60 bytes. */
+	option = (__u32 *)(s->w + T_OPTIONS);
+	STAY(option);
+	if ((__u8 *)(option + 1) > s->end)
+		return XDP_PASS;
+	STAY(option);
+	if (o.scale != NO_SCALE) {
+		if ((__u8 *)(option + 2) > s->end)
+			return XDP_PASS;
+		STAY(option);
+		option[1] = bpf_htonl(1 << 24 | 3 << 16 | 3 << 8);
 	}
-	record(s, said, ours);
-	return count(&counts.asked, say(context, s, SYN | ACK, pair(ours, first_of(s->numbers) + 1),
-	                                header, 0, sum));
+	index = index_of(o.mss);
+	ours = cookie(s, index << 4 | o.scale);
+	option[0] = bpf_htonl(2 << 24 | 4 << 16 | rules.mss);
+	sum = bpf_htonl(2 << 24 | 4 << 16 | rules.mss);
+	if (o.scale != NO_SCALE)
+		sum += bpf_htonl(1 << 24 | 3 << 16 | 3 << 8);
+	record(s, index << 4 | (o.scale == NO_SCALE ? 0 : o.scale), ours);
+	turn(s, SYN | ACK, pair(ours, first_of(s->numbers) + 1), header, 0, sum);
+	if (s->end - (__u8 *)s->w != AT_TCP + header && fit(context, header, 0))
+		return XDP_DROP;
+	return count(&counts.asked, XDP_TX | SUMMED);
 }
 
 static __always_inline int on_syn(struct xdp_md *context, const struct segment *s)
@@ -350,61 +237,70 @@ static __always_inline int on_syn(struct xdp_md *context, const struct segment *
 		return XDP_PASS;
 	/* RFC 5961, 4.2; after the end a newer one begins anew (RFC 6191). */
 	if (s->state == KEPT || s->state == ANSWERED || s->state == LAST ||
-	    (s->state == ENDED && !before(first_of(s->r->numbers), first_of(s->numbers))))
+	    (s->state == ENDED && !before(first_of(s->next), first_of(s->numbers))))
 		return challenge(context, s);
 	return answer_syn(context, s);
 }
 
 /* ---- Requests ---- */
 
-static __always_inline int is_same(const __u8 *text, const __u8 *bytes)
+static __always_inline int is_same(const __u64 *text, const __u8 *bytes)
 {
-	const __u64 *a = (const __u64 *)text, *b = (const __u64 *)bytes;
-	return a[0] == b[0] && a[1] == b[1];
+	const __u64 *b = (const __u64 *)bytes;
+	return text[0] == b[0] && text[1] == b[1] && text[2] == b[2] && text[3] == b[3];
 }
 
-/* The place of the request that the segment is; -1: it is none that is known. */
-static __always_inline int find_known(__u16 *w, const __u16 *end, const struct segment *s)
+/* The request that the segment is, and its place; NULL: it is none that is known. */
+static __always_inline const struct front_known *find_known(const struct segment *s, __u32 *place)
 {
-	__u8 *text = (__u8 *)w + AT_TCP + HEADER_BYTES, *last;
-	__u32 n = s->n, place;
-	struct front_known *k;
-	asm volatile("" : "+r"(n)); /* one register, of which the bounds are known */
+	__u64 *text = (__u64 *)(s->w + T_OPTIONS), *at;
+	const struct front_known *k;
+	__u32 n = s->n;
+	STAY(n); /* one register, of which the bounds are known */
 	if (s->header != HEADER_BYTES || n < FRONT_REQUEST_LEAST || n > FRONT_REQUEST_MAX ||
-	    text + FRONT_REQUEST_LEAST > (__u8 *)end)
-		return -1;
-	place = front_place((__u64 *)text, n) & (FRONT_PLACES - 1);
-	k = &known[place];
-	if (k->size != n)
-		return -1;
-	for (__u32 i = 0; i + 16 <= FRONT_REQUEST_MAX && i + 16 <= n; i += 16) {
-		if (text + i + 16 > (__u8 *)end || !is_same(text + i, k->bytes + i))
-			return -1;
+	    (__u8 *)(text + 4) > s->end)
+		return NULL;
+	STAY(text);
+	*place = front_place(text, n) & (FRONT_PLACES - 1);
+	k = &known[*place];
+	STAY(k);
+	if (k->size != n || !is_same(text, k->bytes))
+		return NULL;
+	for (__u32 i = 32; i + 32 <= FRONT_REQUEST_MAX && i + 32 <= n; i += 32) {
+		at = (__u64 *)((__u8 *)text + i);
+		if ((__u8 *)(at + 4) > s->end)
+			return NULL;
+		STAY(at);
+		if (!is_same(at, k->bytes + i))
+			return NULL;
 	}
-	last = text + (n - 16);
-	if (last + 16 > (__u8 *)end || !is_same(last, k->bytes + (n - 16)))
-		return -1;
-	return (int)place;
+	if (n % 32 == 0)
+		return k;
+	at = (__u64 *)((__u8 *)text + (n - 32));
+	if ((__u8 *)(at + 4) > s->end)
+		return NULL;
+	STAY(at);
+	return is_same(at, k->bytes + (n - 32)) ? k : NULL;
 }
 
 /* Whether the peer takes the answer whole. */
-static __always_inline int takes(const struct segment *s, __u32 size)
+static __always_inline int takes(const struct segment *s, const struct front_known *k)
 {
-	__u32 said = said_of(s->kept), scale = said & 15;
-	__u32 window = (__u32)bpf_ntohs((__u16)(s->rest >> 16)) << (scale == NO_SCALE ? 0 : scale);
-	return size <= rules.sizes[said >> 4 & 7] && size <= rules.mss && size <= window;
+	__u32 said = said_of(s->kept), window = bpf_ntohs((__u16)(s->rest >> 16));
+	return said >> 4 >= k->least && window << (said & 15) >= k->answer;
 }
 
 /* The answer of a place, with these numbers. */
-static __always_inline int say_answer(struct xdp_md *context, const struct segment *s, __u32 place,
-                                      __u64 numbers)
+static __always_inline int say_answer(struct xdp_md *context, const struct segment *s,
+                                      const struct front_known *k, __u32 place, __u64 numbers)
 {
-	const struct front_known *k = &known[place & (FRONT_PLACES - 1)];
 	__u32 size = k->answer;
-	if (size > FRONT_ANSWER_MAX ||
-	    exo_arena_tail(&answers, (__u64)place << 12, context, AT_TCP + HEADER_BYTES, size))
+	if (size > FRONT_ANSWER_MAX)
 		return XDP_DROP;
-	return say(context, s, ACK | PSH | (k->ends & FIN), numbers, HEADER_BYTES, size, k->sum);
+	turn(s, ACK | PSH | (k->ends & FIN), numbers, HEADER_BYTES, size, k->sum);
+	if (exo_arena_tail(&answers, (__u64)place << 12, context, AT_TCP + HEADER_BYTES, size))
+		return XDP_DROP;
+	return XDP_TX | SUMMED;
 }
 
 /* The stack takes it, by its cookie. */
@@ -419,32 +315,28 @@ static __always_inline int give_up(const struct segment *s)
  * checksum. */
 static __always_inline int answer(struct xdp_md *context, const struct segment *s)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	int place = find_known(w, end, s), first = s->state == ASKED;
-	__u32 size, theirs = first_of(s->numbers) + s->n, ours = second_of(s->numbers);
-	const struct front_known *k;
+	__u32 theirs = first_of(s->numbers) + s->n, ours = second_of(s->numbers), place = 0;
+	const struct front_known *k = find_known(s, &place);
 	__u64 ends;
-	if (place < 0)
-		return first ? give_up(s) : XDP_PASS;
-	k = &known[place & (FRONT_PLACES - 1)];
-	size = k->answer;
-	ends = k->ends & 1;
-	if (size == 0 || !takes(s, size))
-		return first ? give_up(s) : XDP_PASS;
-	if (!seize(s->r, s->kept))
+	if (!k || !takes(s, k))
+		return s->state == ASKED ? give_up(s) : XDP_PASS;
+	if (!seize_same(s))
 		return XDP_DROP;
-	s->r->numbers = pair(theirs, ours + size + (__u32)ends);
-	if (first) {
-		macs[s->place & (FRONT_RECORDS - 1)] = *quad_at(w, 3);
+	ends = k->ends & 1;
+	s->r->numbers = pair(theirs, ours + k->answer + (__u32)ends);
+	if (s->state == ASKED) {
+		macs[s->place & (FRONT_RECORDS - 1)] = *quad_at(s->w, 3);
 		count(&counts.opened, 0);
+		if (!ends)
+			count(&counts.kept, 0);
+	} else if (ends) {
+		count(&counts.left, 0);
 	}
-	*(volatile __u64 *)&s->r->who = s->tag | (__u64)place << PLACE_SHIFT |
-	                                (s->kept & 0x7f << SAID_SHIFT) | (KEPT + ends);
-	if (first != (int)ends)
-		count(first ? &counts.kept : &counts.left, 0);
+	release(s->r,
+	        s->tag | place << PLACE_SHIFT | (s->kept & 0x7f << SAID_SHIFT) | (KEPT + ends));
 	count(&counts.answered, 0);
-	__sync_fetch_and_add(&counts.bytes, size);
-	return say_answer(context, s, (__u32)place, pair(ours, theirs));
+	__sync_fetch_and_add(&counts.bytes, k->answer);
+	return say_answer(context, s, k, place, pair(ours, theirs));
 }
 
 _Static_assert(ANSWERED == KEPT + 1, "by whether it ends");
@@ -452,11 +344,11 @@ _Static_assert(ANSWERED == KEPT + 1, "by whether it ends");
 /* The last request again, alone or with what follows it: its answer was lost. */
 static __always_inline int answer_again(struct xdp_md *context, const struct segment *s)
 {
-	__u32 place = place_of(s->kept), theirs = first_of(s->r->numbers);
+	__u32 place = place_of(s->kept), theirs = first_of(s->next);
 	const struct front_known *k = &known[place];
+	__u32 ours = second_of(s->next) - k->answer - (k->ends & 1);
 	count(&counts.again, 0);
-	return say_answer(context, s, place,
-	                  pair(second_of(s->r->numbers) - k->answer - (k->ends & 1), theirs));
+	return say_answer(context, s, k, place, pair(ours, theirs));
 }
 
 /* ---- Ends ---- */
@@ -465,44 +357,42 @@ static __always_inline int answer_again(struct xdp_md *context, const struct seg
  * answer said that it would be. */
 static __always_inline int on_more(struct xdp_md *context, const struct segment *s)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	__u32 fin = s->flags & FIN;
 	__u64 next;
-	if (w + T_OPTIONS > end || !is_right(context, w, s))
+	if (!is_right(context, s))
 		return XDP_PASS; /* the stack drops and counts it */
 	next = pair(first_of(s->numbers) + s->n + fin, second_of(s->numbers));
-	if (!seize(s->r, s->kept))
+	if (!seize_same(s))
 		return XDP_DROP;
 	s->r->numbers = next;
-	*(volatile __u64 *)&s->r->who = fin ? with_state(s->kept, ENDED) : s->kept;
-	return count(fin ? &counts.ended : &counts.replied,
-	             say_short(context, s, ACK, turned(next)));
+	release(s->r, fin ? with_state(s->kept, ENDED) : s->kept);
+	count(fin ? &counts.ended : &counts.replied, 0);
+	return say_short(context, s, ACK, turned(next));
 }
 
 /* They end first, and we with them. */
 static __always_inline int on_fin(struct xdp_md *context, const struct segment *s)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	__u32 theirs = first_of(s->numbers) + 1, ours = second_of(s->numbers);
-	if (w + T_OPTIONS > end || !is_right(context, w, s))
+	if (!is_right(context, s))
 		return XDP_PASS;
-	if (!seize(s->r, s->kept))
+	if (!seize_same(s))
 		return XDP_DROP;
 	s->r->numbers = pair(theirs, ours + 1);
-	*(volatile __u64 *)&s->r->who = with_state(s->kept, LAST);
+	release(s->r, with_state(s->kept, LAST));
 	count(&counts.left, 0);
-	return count(&counts.ended, say_short(context, s, FIN | ACK, pair(ours, theirs)));
+	count(&counts.ended, 0);
+	return say_short(context, s, FIN | ACK, pair(ours, theirs));
 }
 
 static __always_inline int on_reset(struct xdp_md *context, const struct segment *s)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	__u32 ahead = first_of(s->numbers) - first_of(s->r->numbers);
+	__u32 ahead = first_of(s->numbers) - first_of(s->next);
 	if (s->state == KEPT && ahead - 1 < AHEAD_MAX - 1) /* RFC 5961, 3.2 */
 		return challenge(context, s);
 	if (ahead != 0 || s->state == ENDED) /* RFC 1337 */
 		return count(&counts.taken, XDP_DROP);
-	if (w + T_OPTIONS > end || !is_right(context, w, s))
+	if (!is_right(context, s))
 		return XDP_PASS;
 	if (s->state == KEPT)
 		count(&counts.left, 0);
@@ -512,23 +402,31 @@ static __always_inline int on_reset(struct xdp_md *context, const struct segment
 
 /* ---- All together ---- */
 
-/* What is next, before the last answer: a request, their end, or for the stack. */
+/* What is next, and all of ours is acknowledged. */
 static __always_inline int on_next(struct xdp_md *context, const struct segment *s)
 {
 	__u32 more = s->flags & ~PSH;
+	if (more == ACK && !s->n) {
+		if (s->state == LAST)
+			change(s->r, s->kept, with_state(s->kept, ENDED));
+		return count(&counts.taken, XDP_DROP);
+	}
+	if (s->state == ANSWERED)
+		return on_more(context, s);
+	if (s->state > KEPT)
+		return count(&counts.taken, XDP_DROP);
 	if (more == ACK)
-		return s->n ? answer(context, s) : count(&counts.taken, XDP_DROP);
+		return answer(context, s);
 	if (s->state == ASKED)
 		return give_up(s);
 	return more == (FIN | ACK) && !s->n ? on_fin(context, s) : XDP_PASS;
 }
 
-/* What it acknowledges lies in the last answer, or is just that; what it repeats reaches to the
- * request's end. */
+/* What it acknowledges lies in the last answer; what it repeats reaches to the request's end. */
 static __always_inline int comes_again(const struct segment *s, __u32 behind, __u32 left)
 {
 	const struct front_known *k = &known[place_of(s->kept)];
-	return left && left <= k->answer + (k->ends & 1) && behind <= BACK_MAX && s->n >= behind;
+	return left && left <= k->answer + (k->ends & 1) && behind - 1 < BACK_MAX && s->n >= behind;
 }
 
 /* Not what is next, of a connection that stays: `behind` the next number, or ahead, and `left` to
@@ -537,60 +435,58 @@ static __always_inline int on_odd(struct xdp_md *context, const struct segment *
                                   __u32 left)
 {
 	const struct front_known *k = &known[place_of(s->kept)];
-	int says = s->n || s->flags & FIN, known_left = left <= k->answer;
-	if ((__s32)behind > 0)
-		return comes_again(s, behind, left) ? answer_again(context, s)
-		                                    : challenge(context, s);
-	if (-behind >= AHEAD_MAX || !known_left)
+	if (comes_again(s, behind, left))
+		return answer_again(context, s);
+	if (-behind >= AHEAD_MAX || left > k->answer)
 		return challenge(context, s);
 	/* More requests than one at a time, or some that were lost: the stack keeps more. */
-	return says ? XDP_PASS : count(&counts.taken, XDP_DROP);
+	if (s->n || s->flags & FIN)
+		return XDP_PASS;
+	return count(&counts.taken, XDP_DROP);
 }
 
 /* After the last answer, and after their end. */
 static __always_inline int on_late(struct xdp_md *context, const struct segment *s, __u32 behind,
                                    __u32 left)
 {
-	int says = s->n || s->flags & FIN;
-	if (behind == 0 && left == 0) {
-		if (s->state == ANSWERED && says)
-			return on_more(context, s);
-		if (s->state == LAST)
-			change(s->r, s->kept, with_state(s->kept, ENDED));
-		return count(&counts.taken, XDP_DROP);
-	}
+	if (left == 0)
+		return challenge(context, s);
 	if (s->state == LAST && behind == 1 && left == 1 && s->flags & FIN)
 		return count(&counts.replied,
 		             say_short(context, s, FIN | ACK,
-		                       turned(s->r->numbers) - ((__u64)bpf_htonl(1))));
-	if (behind != 0 && left == 0)
-		return challenge(context, s);
+		                       pair(second_of(s->next) - 1, first_of(s->next))));
 	/* They'll say it again when they have the answer. */
-	if (s->state == ANSWERED && (__s32)behind > 0 && comes_again(s, behind, left))
+	if (s->state == ANSWERED && comes_again(s, behind, left))
 		return answer_again(context, s);
 	return count(&counts.taken, XDP_DROP);
 }
 
-static __always_inline int on_segment(struct xdp_md *context, const struct segment *s)
+/* A segment without ACK, or with more. */
+static __always_inline int on_start(struct xdp_md *context, const struct segment *s)
 {
-	__u64 next = s->r->numbers;
-	__u32 behind, left;
 	if (s->flags == SYN)
 		return on_syn(context, s);
 	if (s->flags & RST)
 		return on_reset(context, s);
-	if ((s->flags & (SYN | ACK)) != ACK) {
-		if (s->state == ASKED)
-			return give_up(s);
-		return s->state == KEPT && s->flags & SYN ? challenge(context, s)
-		                                          : count(&counts.taken, XDP_DROP);
-	}
-	if (s->state <= KEPT && s->numbers == next)
+	if (s->state == ASKED)
+		return give_up(s);
+	return s->state == KEPT && s->flags & SYN ? challenge(context, s)
+	                                          : count(&counts.taken, XDP_DROP);
+}
+
+static __always_inline int on_segment(struct xdp_md *context, const struct segment *s)
+{
+	__u32 behind, left;
+	if ((s->flags & (SYN | RST | ACK)) != ACK)
+		return on_start(context, s);
+	if (s->numbers == s->next)
 		return on_next(context, s);
 	if (s->state == ASKED)
 		return give_up(s);
-	behind = first_of(next) - first_of(s->numbers);
-	left = second_of(next) - second_of(s->numbers);
+	if (*(volatile __u64 *)&s->r->who != s->kept) /* then the numbers are of something else */
+		return count(&counts.taken, XDP_DROP);
+	behind = first_of(s->next) - first_of(s->numbers);
+	left = second_of(s->next) - second_of(s->numbers);
 	return s->state == KEPT ? on_odd(context, s, behind, left)
 	                        : on_late(context, s, behind, left);
 }
@@ -598,37 +494,50 @@ static __always_inline int on_segment(struct xdp_md *context, const struct segme
 /* Whose record it is, and what that says. */
 static __always_inline void find_record(struct segment *s)
 {
-	__u64 mixed = ((__u32)s->ends | (__u64)(s->ports & 0xffff) << 32) * rules.spread;
+	__u64 mixed = ((__u32)s->ends | (__u64)(__u16)s->ports << 32) * rules.spread;
 	s->place = (__u32)(mixed >> TAG_BITS) & (FRONT_RECORDS - 1);
 	s->r = &records[s->place];
+	STAY(s->r);
 	s->tag = mixed << TAG_SHIFT;
 	s->kept = s->r->who;
-	s->state = (s->kept ^ s->tag) >> TAG_SHIFT ? FREE : s->kept & STATE;
+	s->state = s->kept & STATE;
+	if ((s->kept ^ s->tag) >> TAG_SHIFT)
+		s->state = FREE;
 }
 
 SEC("xdp")
 int front(struct xdp_md *context)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	struct segment s;
+	__u16 *w = (void *)(long)context->data;
+	struct segment s = {.end = (void *)(long)context->data_end};
 	__u32 length;
-	if (!is_segment(w, end))
+	if ((__u8 *)(w + T_OPTIONS) > s.end)
 		return XDP_PASS;
+	STAY(w);
+	if ((*quad_at(w, W_TYPE) & 0xffffff) != 0x450008 ||
+	    (*long_at(w, W_FRAGMENT) & bpf_htonl(0x3fff00ff)) != bpf_htonl(TCP))
+		return XDP_PASS;
+	s.w = w;
 	s.ends = *quad_at(w, W_SOURCE);
 	s.ports = *long_at(w, W_L4);
 	s.rest = *quad_at(w, T_FLAGS);
 	/* ECE and CWR mean nothing to who agrees to no ECN (RFC 3168, 6.1.1). */
-	s.flags = (__u8)(s.rest >> 8) & ~(ECE | CWR);
+	s.flags = (__u32)(s.rest >> 8) & 0x3f;
 	find_record(&s);
-	if ((s.state == FREE || s.state == GIVEN) && s.flags != SYN)
+	if (s.state <= GIVEN && s.flags != SYN)
 		return XDP_PASS;
 	if (s.state == BUSY)
 		return count(&counts.taken, XDP_DROP);
 	s.numbers = *quad_at(w, T_SEQUENCE);
-	s.header = (__u32)(s.rest >> 4 & 15) << 2;
+	s.next = s.r->numbers;
+	/* Most of what comes: an acknowledgement with nothing else, in a header without options. */
+	if (s.numbers == s.next && (__u16)s.rest == bpf_htons(0x5000 | ACK) &&
+	    w[W_LENGTH] == bpf_htons(40) && s.state != LAST)
+		return count(&counts.taken, XDP_DROP);
+	s.header = (__u32)(s.rest >> 2) & 0x3c;
 	length = bpf_ntohs(w[W_LENGTH]);
 	s.n = length - 20 - s.header;
-	if (s.header < HEADER_BYTES || s.n > 0xffff || frame_bytes(context) < 14 + length)
+	if (s.header < HEADER_BYTES || s.n > 0xffff || s.end - (__u8 *)w < 14 + length)
 		return XDP_PASS;
 	return on_segment(context, &s);
 }
@@ -654,7 +563,7 @@ __u64 front_take(__u64 peer)
 	taken.ours = second_of(numbers);
 	taken.said = (__u8)said_of(kept);
 	taken.place = (__u8)place_of(kept);
-	*(volatile __u64 *)&r->who = with_state(kept, GIVEN);
+	release(r, with_state(kept, GIVEN));
 	return count(&counts.left, 1);
 }
 
@@ -667,7 +576,7 @@ __u64 front_age(__u64 first)
 		struct record *r = &records[at];
 		__u64 kept = r->who;
 		__u32 state = kept & 7, age = kept >> AGE_SHIFT & 15;
-		if (state <= BUSY)
+		if (state == FREE || state == BUSY)
 			continue;
 		if (age < ((__u32)AGES >> (4 * state) & 15)) {
 			change(r, kept, kept + (1 << AGE_SHIFT));

@@ -46,7 +46,8 @@ struct front_known {
 	uint32_t size;   /* of the request; 0: none */
 	uint32_t answer; /* bytes in the place's frame of the arena, FRONT_ANSWER_MAX at most */
 	uint32_t sum;    /* the answer's: 16 bits, as its bytes are summed in memory */
-	uint32_t ends;   /* 1: the connection ends behind it; else 0 */
+	uint16_t least;  /* index of the peer's MSS, at least: then it fits into one segment */
+	uint16_t ends;   /* 1: the connection ends behind it; else 0 */
 	uint8_t bytes[FRONT_REQUEST_MAX];
 };
 
@@ -85,7 +86,7 @@ struct front_counts {
 struct front_taken {
 	uint32_t theirs, ours; /* the next numbers */
 	uint8_t mac[6];        /* the peer's */
-	uint8_t said;          /* of what its SYN said, as in a cookie */
+	uint8_t said;          /* of what its SYN said: index of MSS, and scale (none: 0) */
 	uint8_t place;         /* of the last request, whose answer may not have arrived */
 };
 

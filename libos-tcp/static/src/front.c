@@ -47,6 +47,16 @@ static bool is_short(const struct static_front *front, const struct static_known
 	       answer->path[0] != 0 && strcmp(answer->path, changing) != 0;
 }
 
+/* The least index of which the size suffices. */
+static uint16_t least_index(uint32_t size)
+{
+	uint16_t index = 0;
+
+	while (index < COOKIE_SIZES - 1 && static_cookie_sizes[index] < size)
+		index++;
+	return index;
+}
+
 /* First the answer, then what asks for it. */
 static bool learn(struct static_front *front, const struct static_stack *stack,
                   const struct static_known *known, const char *changing)
@@ -68,6 +78,7 @@ static bool learn(struct static_front *front, const struct static_stack *stack,
 	memcpy(front->arena + (size_t)place * FRONT_FRAME, answer->bytes, size);
 	fresh->answer = size;
 	fresh->sum = (uint16_t)~udp_sum_finish(static_answer_sum(answer, 0, size));
+	fresh->least = least_index(size);
 	fresh->ends = known->asked.close;
 	memcpy(fresh->bytes, known->bytes, known->size);
 	fresh->size = known->size;

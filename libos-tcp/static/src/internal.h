@@ -149,7 +149,7 @@ void static_packet_send(struct static_stack *stack, const struct conn *conn, uin
                         uint8_t flags, const struct static_answer *answer, uint32_t from,
                         uint32_t size);
 void static_packet_syn_ack(struct static_stack *stack, const struct segment *segment, uint32_t seq);
-/* RFC 9293, 3.10.7.1. */
+/* RFC 9293, 3.10.7.1; the segment has ACK. */
 void static_packet_reset(struct static_stack *stack, const struct segment *segment);
 
 /* cookie.c */

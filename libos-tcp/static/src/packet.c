@@ -250,18 +250,12 @@ void static_packet_reset(struct static_stack *stack, const struct segment *segme
 	struct head head = {.mac = segment->mac,
 	                    .remote = segment->remote,
 	                    .port = segment->port,
+	                    .seq = segment->ack,
 	                    .flags = RST};
 
 	if ((segment->flags & RST) != 0 || stack->resets >= stack->config.challenges)
 		return;
 	stack->resets++;
 	stack->count.resets_out++;
-	if ((segment->flags & ACK) != 0) {
-		head.seq = segment->ack;
-	} else {
-		head.flags |= ACK;
-		head.ack = segment->seq + segment->size + ((segment->flags & SYN) != 0) +
-		           ((segment->flags & FIN) != 0);
-	}
 	send(stack, frame, &head, NULL, 0, 0);
 }

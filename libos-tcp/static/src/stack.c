@@ -145,8 +145,9 @@ static struct conn *first_word(struct static_stack *stack, const struct segment 
 	case ACK:
 	case ACK | FIN:
 		return open_conn(stack, segment);
-	default:
-		static_packet_reset(stack, segment);
+	default: /* RFC 9293, 3.10.7.2: what acknowledges nothing is dropped */
+		if ((segment->flags & ACK) != 0)
+			static_packet_reset(stack, segment);
 		return NULL;
 	}
 }

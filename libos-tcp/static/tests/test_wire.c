@@ -111,6 +111,23 @@ static void test_forged(void **state)
 	assert_int_equal(count->opened, 0);
 }
 
+/* What scanners send where nobody is connected: RFC 9293, 3.10.7.2. */
+static void test_scans(void **state)
+{
+	static const uint8_t silent[] = {0, FIN, FIN | PSH | URG, SYN | FIN, RST, URG, RST | ACK};
+	static const uint8_t reset[] = {ACK, SYN | ACK, FIN | ACK, FIN | ACK | PSH};
+
+	for (unsigned i = 0; i < sizeof silent; i++)
+		say(4000, 77, 99, silent[i], NULL);
+	assert_int_equal(world.sent, 0);
+	for (unsigned i = 0; i < sizeof reset; i++) {
+		say(4000, 77, 99, reset[i], NULL);
+		assert_int_equal(world.sent, i + 1);
+		assert_int_equal(last_flags(), RST);
+		assert_int_equal(last_number(4), 99);
+	}
+}
+
 static void test_blind(void **state)
 {
 	const struct static_counters *count = static_stack_counters(world.server);
@@ -165,6 +182,7 @@ int main(void)
 	        cmocka_unit_test_teardown(test_lossy, teardown),
 	        cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_forged, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_scans, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_stalled, setup, teardown),

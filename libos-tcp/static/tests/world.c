@@ -13,7 +13,7 @@
 
 #include "world.h"
 
-enum { TAIL = 128 /* room for the client's own notes */, STEP_US = 500 };
+enum { TAIL = 128 /* room for the client's own notes */, STEP_US = 500, FRAME_LEAST = 60 };
 
 static const uint8_t server_mac[6] = {2, 0, 0, 0, 0, 1}, client_mac[6] = {2, 0, 0, 0, 0, 2};
 static const uint8_t server_ip[4] = {10, 0, 0, 1}, client_ip[4] = {10, 0, 0, 2};
@@ -336,7 +336,7 @@ void inject(const struct made *made)
 	sum = udp_sum_finish(udp_sum_add(total, tcp, size));
 	memcpy(tcp + 16, &sum, 2);
 	tcp[16] ^= made->damaged;
-	to_server(frame, HEADERS + size);
+	to_server(frame, HEADERS + size < FRAME_LEAST ? FRAME_LEAST : HEADERS + size);
 }
 
 void say(uint16_t port, uint32_t seq, uint32_t ack, uint8_t flags, const char *text)

@@ -68,7 +68,7 @@ static ssize_t read_errors(struct sluice_net *net, int fd, struct msghdr *messag
 		return net_fail(-error);
 	message->msg_controllen = used;
 	message->msg_namelen = 0;
-	message->msg_flags = MSG_ERRQUEUE | (cut ? MSG_CTRUNC : 0);
+	message->msg_flags = MSG_ERRQUEUE | error | (cut ? MSG_CTRUNC : 0);
 	return 0;
 }
 

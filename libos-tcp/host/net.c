@@ -25,6 +25,7 @@ void net_enter(struct sluice_net *net)
 {
 	(void)pthread_mutex_lock(&net->lock);
 	tcp_stack_clock(net->stack, net->now_ns);
+	net->set.now = net->now_ns;
 }
 
 /* This thread has been woken, and whoever moved the net waits until it has done what it can. */
@@ -64,8 +65,10 @@ static void hand_over(struct sluice_net *net)
 
 void net_settle(struct sluice_net *net)
 {
+	net->set.now = net->now_ns;
 	while (tcp_stack_run(net->stack) <= net->now_ns || udp_stack_run(net->udp) <= net->now_ns)
 		;
+	socks_clock(&net->set, net->now_ns);
 }
 
 /* A thread that is cancelled while it waits leaves nothing behind. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Control messages (cmsg(3), ip(7), ipv6(7), unix(7)): what goes beside the data. The sender's are
  * read from its memory field by field, each field once. */
+#include <time.h>
+
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 
 #include "internal.h"
@@ -59,6 +63,15 @@ static int read_rights(const struct sock *sock, const uint8_t *data, size_t size
 	return error;
 }
 
+/* Which times of this message are to be told (SO_TIMESTAMPING). */
+static int read_stamps(const uint8_t *data, size_t size, uint32_t *flags)
+{
+	if (size != sizeof(*flags))
+		return -EINVAL;
+	memcpy(flags, data, sizeof(*flags));
+	return *flags & ~(uint32_t)SOF_TIMESTAMPING_TX_RECORD_MASK ? -EINVAL : 0;
+}
+
 int sock_control_read(const struct sock *sock, const void *control, size_t size,
                       struct sock_data *data, int (*right)(struct sock_rights *rights, int fd))
 {
@@ -77,6 +90,9 @@ int sock_control_read(const struct sock *sock, const void *control, size_t size,
 		         (header.cmsg_level == IPPROTO_IPV6 && header.cmsg_type == IPV6_PKTINFO))
 			error = read_source(sock, header.cmsg_level, at + HEADER,
 			                    header.cmsg_len - HEADER, &data->source);
+		else if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SO_TIMESTAMPING)
+			error = read_stamps(at + HEADER, header.cmsg_len - HEADER,
+			                    &data->stamp_flags);
 		else if (header.cmsg_level == SOL_SOCKET || sock->kind == SOCK_KIND_DATAGRAM)
 			error = -EINVAL; /* of other levels a stream takes no notice */
 		if (size - header.cmsg_len < ALIGNED)
@@ -141,14 +157,30 @@ static void put(struct writer *to, int level, int type, const void *data, size_t
 	                                                         : to->room - to->used;
 }
 
-size_t control_put(void *control, size_t room, int level, int type, const void *data, size_t size,
-                   bool *cut)
+size_t control_add(void *control, size_t room, size_t used, int level, int type, const void *data,
+                   size_t size, bool *cut)
 {
-	struct writer to = {.at = control, .room = control != NULL ? room : 0};
+	struct writer to = {.at = control, .room = control != NULL ? room : 0, .used = used};
 
 	put(&to, level, type, data, size);
-	*cut = to.cut;
+	*cut |= to.cut;
 	return to.used;
+}
+
+size_t control_add_error(const struct sock *sock, void *control, size_t room, size_t used,
+                         const struct sock_extended_err *error, bool *cut)
+{
+	struct {
+		struct sock_extended_err error;
+		uint8_t offender[sizeof(struct sockaddr_in6)];
+	} said = {.error = *error};
+	bool six = sock->domain == AF_INET6;
+
+	return control_add(control, room, used, six ? IPPROTO_IPV6 : IPPROTO_IP,
+	                   six ? IPV6_RECVERR : IP_RECVERR, &said,
+	                   sizeof(said.error) +
+	                           (six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)),
+	                   cut);
 }
 
 static void put_address(struct writer *to, const struct sock *sock, const struct udp_ip *ip)
@@ -198,6 +230,8 @@ size_t sock_control_write(struct sock *sock, const struct sock_origin *origin, c
 
 	if (sock->kind == SOCK_KIND_DATAGRAM && origin->from.ip.family != 0)
 		put_datagram(&to, sock, origin);
+	if (sock->kind == SOCK_KIND_STREAM)
+		to.used = stamps_put(sock, to.at, to.room, to.used, &to.cut);
 	if (sock->kind == SOCK_KIND_STREAM && sock->wants_inq && sock->conn != NULL) {
 		unread = (int)stream_unread(sock);
 		if (unread == 0 && tcp_peer_ended(sock->conn))

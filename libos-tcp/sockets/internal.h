@@ -22,7 +22,7 @@ struct sock_block {
 	uint8_t ttl, tos;
 	struct udp_endpoint from;
 	struct udp_ip to;
-	uint8_t bytes[BLOCK_ROOM];
+	_Alignas(uint64_t) uint8_t bytes[BLOCK_ROOM];
 };
 
 _Static_assert(sizeof(struct sock_block) <= SOCK_BLOCK_BYTES + 32, "a block is what it is called");
@@ -38,6 +38,7 @@ static inline void sock_news(struct sock *sock)
 
 /* ---- queue.c ---- */
 struct sock_block *queue_block(struct socks *set); /* NULL: none */
+void queue_block_drop(struct socks *set, struct sock_block *block);
 void queue_clear(struct socks *set, struct sock_queue *queue);
 /* Appends a block that holds `size` bytes. */
 void queue_add(struct sock_queue *queue, struct sock_block *block);
@@ -103,6 +104,19 @@ void zerocopy_sent(struct sock *sock, bool again);
 /* There is something to be told. */
 bool zerocopy_waits(struct sock *sock);
 
+/* ---- stamps.c ---- */
+/* Whether a send is to be told of, by its own flags or the socket's. */
+bool stamps_may(const struct sock *sock, uint32_t flags);
+/* One was queued; or more of the last one (`again`). */
+void stamps_sent(struct sock *sock, uint32_t flags, bool again);
+bool stamps_wait(const struct sock *sock); /* something is to be told */
+/* Tells it: flags of the message. */
+int stamps_errors(struct sock *sock, void *control, size_t room, size_t *used, bool *cut);
+/* When what was received came. → bytes used. */
+size_t stamps_put(struct sock *sock, void *control, size_t room, size_t used, bool *cut);
+int stamps_set(struct sock *sock, uint32_t flags); /* SO_TIMESTAMPING: an errno */
+void stamps_drop(struct sock *sock);
+
 /* ---- fast.c ---- */
 /* Connecting with the first data (TCP Fast Open): whether the stack does so at all. */
 bool stream_may_fast(const struct sock *sock);
@@ -125,8 +139,12 @@ bool option_knows_level(const struct sock *sock, int level);
 
 /* ---- control.c ---- */
 /* Writes one. → bytes; *cut: not all fit. */
-size_t control_put(void *control, size_t room, int level, int type, const void *data, size_t size,
-                   bool *cut);
+size_t control_add(void *control, size_t room, size_t used, int level, int type, const void *data,
+                   size_t size, bool *cut);
+/* IP_RECVERR's, or IPv6's. */
+struct sock_extended_err;
+size_t control_add_error(const struct sock *sock, void *control, size_t room, size_t used,
+                         const struct sock_extended_err *error, bool *cut);
 /* What is told beside the data that is received; NULL: the option is none of those. */
 bool *control_wanted(struct sock *sock, int level, int name);
 

@@ -13,6 +13,7 @@ enum {
 	SEND_MIN = 4608,
 	BUFFER_MAX = 4194304, /* net.core.rmem_max, wmem_max */
 	CLAMP_MIN = RECEIVE_MIN / 2,
+	RECEIVE_MOST = 6291456 / 2, /* net.ipv4.tcp_rmem */
 	FIN_WAIT_MOST_S = 120,
 };
 
@@ -30,12 +31,16 @@ static const struct kept {
         {SOL_SOCKET, SO_PRIORITY, INT32_MIN, INT32_MAX},
         {SOL_SOCKET, SO_MARK, INT32_MIN, INT32_MAX},
         {SOL_SOCKET, SO_DONTROUTE, 1, 0},
-        {SOL_SOCKET, SO_TIMESTAMP, 1, 0},
+        {SOL_SOCKET, SO_RXQ_OVFL, 1, 0},
+        {SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1, 0},
         {SOL_SOCKET, SO_ZEROCOPY, 0, 1},
         {SOL_SOCKET, SO_BUSY_POLL, 0, INT32_MAX},
         {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1},
         {IPPROTO_IP, IP_RECVERR, 1, 0},
         {IPPROTO_IPV6, IPV6_RECVERR, 1, 0},
+        {IPPROTO_IP, IP_FREEBIND, 1, 0},
+        {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, 0},
+        {IPPROTO_IPV6, IPV6_FREEBIND, 1, 0},
 };
 
 int option_kept(int level, int name)
@@ -91,6 +96,15 @@ static uint32_t doubled(int value, uint32_t least)
 	return bytes * 2 < least ? least : bytes * 2;
 }
 
+/* SO_RCVLOWAT: half of the buffer at most, or nobody would ever be woken. */
+static uint32_t least_to_read(const struct tcp_options *options, int value)
+{
+	uint32_t most = options->receive_buffer != 0 ? options->receive_buffer / 2 : RECEIVE_MOST;
+	uint32_t low = value > 0 ? (uint32_t)value : value < 0 ? INT32_MAX : 1;
+
+	return low < most ? low : most;
+}
+
 static int set_socket(struct sock *sock, struct tcp_options *options, int name, int value)
 {
 	switch (name) {
@@ -116,8 +130,16 @@ static int set_socket(struct sock *sock, struct tcp_options *options, int name, 
 		sock->broadcast = value;
 		return 0;
 	case SO_RCVLOWAT:
-		sock->receive_low = value > 0 ? (uint32_t)value : value < 0 ? INT32_MAX : 1;
+		sock->receive_low = least_to_read(options, value);
 		return 0;
+	case SO_TIMESTAMP:
+	case SO_TIMESTAMPNS:
+		sock->set->timed = true;
+		if (value || sock->stamp_kind == name)
+			sock->stamp_kind = value ? name : 0;
+		return 0;
+	case SO_TIMESTAMPING:
+		return stamps_set(sock, (uint32_t)value);
 	case SO_OOBINLINE:
 		sock->urgent_inline = value;
 		return 0;
@@ -146,15 +168,14 @@ static int set_keepalive(struct tcp_options *options, int name, int value)
 
 static int set_limits(struct tcp_options *options, int name, int value)
 {
-	if (value < 0)
-		return EINVAL;
-	if (name == TCP_USER_TIMEOUT)
-		options->user_timeout_ms = (uint32_t)value;
-	else if (name == TCP_NOTSENT_LOWAT)
+	if (name == TCP_NOTSENT_LOWAT)
 		options->not_sent_low = (uint32_t)value;
+	else if (name == TCP_WINDOW_CLAMP)
+		options->window_clamp = value && value < CLAMP_MIN ? CLAMP_MIN : (uint32_t)value;
+	else if (value >= 0)
+		options->user_timeout_ms = (uint32_t)value;
 	else
-		options->window_clamp =
-		        value > 0 && value < CLAMP_MIN ? CLAMP_MIN : (uint32_t)value;
+		return EINVAL;
 	return 0;
 }
 
@@ -276,8 +297,7 @@ static int set_ip(struct tcp_options *options, int level, int name, int value)
 		                       name == IPV6_MULTICAST_IF
 		               ? 0
 		               : ENOPROTOOPT;
-	return name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP || name == IP_MULTICAST_IF ||
-	                       name == IP_BIND_ADDRESS_NO_PORT
+	return name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP || name == IP_MULTICAST_IF
 	               ? 0
 	               : ENOPROTOOPT;
 }

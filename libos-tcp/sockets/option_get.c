@@ -187,6 +187,13 @@ static int get_socket(struct sock *sock, const struct tcp_options *options, int 
 	case SO_RCVLOWAT:
 		*value = sock->receive_low > 0 ? (int)sock->receive_low : 1;
 		return 0;
+	case SO_TIMESTAMP:
+	case SO_TIMESTAMPNS:
+		*value = sock->stamp_kind == name;
+		return 0;
+	case SO_TIMESTAMPING:
+		*value = (int)sock->stamp_flags;
+		return 0;
 	case SO_INCOMING_CPU:
 		*value = 0;
 		return 0;

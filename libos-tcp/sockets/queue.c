@@ -35,7 +35,7 @@ void block_put_right(struct sock_block *block, uint16_t right)
 	memcpy(block->bytes + BLOCK_ROOM - 2 * (size_t)block->rights, &right, sizeof(right));
 }
 
-static void give(struct socks *set, struct sock_block *block)
+void queue_block_drop(struct socks *set, struct sock_block *block)
 {
 	block->next = set->free;
 	set->free = block;
@@ -65,7 +65,7 @@ void queue_drop_first(struct socks *set, struct sock_queue *queue)
 	for (unsigned i = 0; i < block->rights; i++)
 		if (set->drop_right != NULL)
 			set->drop_right(block_right(block, i));
-	give(set, block);
+	queue_block_drop(set, block);
 }
 
 void queue_clear(struct socks *set, struct sock_queue *queue)

@@ -94,6 +94,7 @@ void sock_close(struct sock *sock)
 	else if (sock->kind == SOCK_KIND_LOCAL)
 		local_close(sock);
 	queue_clear(sock->set, &sock->queue);
+	stamps_drop(sock);
 	*sock = (struct sock){.kind = SOCK_KIND_FREE};
 }
 

@@ -49,6 +49,8 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 	struct sock *sock = tcp_conn_context(conn);
 
 	sock_news(sock);
+	if (events & TCP_EVENT_READABLE)
+		sock->arrived_ns = sock->set->now;
 	if (events & TCP_EVENT_URGENT)
 		sock->urgent_taken = false;
 	if (events & TCP_EVENT_OPENED) {
@@ -105,6 +107,9 @@ int stream_accept(struct sock *sock, struct sock **made)
 		return -ENFILE;
 	new->conn = tcp_accept(sock->listener, on_event, new);
 	tcp_conn_get_options(new->conn, &new->options);
+	new->stamp_flags = sock->stamp_flags;
+	new->stamp_kind = sock->stamp_kind;
+	new->arrived_ns = sock->set->now; /* what came with its acknowledgement, if anything */
 	new->connected = new->bound = new->told = true;
 	if (tcp_conn_state(new->conn) == TCP_STATE_CLOSED) {
 		new->ended = true;
@@ -429,6 +434,8 @@ int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags)
 	sock->queued += put > 0 ? (uint32_t)put : 0;
 	if (told && put > 0)
 		zerocopy_sent(sock, from->skip > 0);
+	if (put > 0 && stamps_may(sock, from->stamp_flags))
+		stamps_sent(sock, from->stamp_flags, from->skip > 0);
 	return put == 0 && sock_data_bytes(from) > 0 ? -EAGAIN : put;
 }
 
@@ -474,5 +481,6 @@ unsigned stream_poll(struct sock *sock)
 		events |= POLLRDHUP;
 	if (sock->ended || (sock->no_write && (sock->no_read || tcp_peer_ended(sock->conn))))
 		events |= POLLHUP;
-	return events | (sock->error != 0 || zerocopy_waits(sock) ? POLLERR : 0);
+	return events |
+	       (sock->error != 0 || zerocopy_waits(sock) || stamps_wait(sock) ? POLLERR : 0);
 }

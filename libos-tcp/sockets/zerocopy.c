@@ -57,24 +57,18 @@ bool zerocopy_waits(struct sock *sock)
 
 int sock_errors(struct sock *sock, void *control, size_t room, size_t *used, bool *cut)
 {
-	struct {
-		struct sock_extended_err error;
-		uint8_t offender[sizeof(struct sockaddr_in6)];
-	} said = {.error = {.ee_origin = SO_EE_ORIGIN_ZEROCOPY,
-	                    .ee_code = SO_EE_CODE_ZEROCOPY_COPIED,
-	                    .ee_info = sock->zero_told}};
-	bool six = sock->domain == AF_INET6;
+	struct sock_extended_err error = {.ee_origin = SO_EE_ORIGIN_ZEROCOPY,
+	                                  .ee_code = SO_EE_CODE_ZEROCOPY_COPIED,
+	                                  .ee_info = sock->zero_told};
 
 	*used = 0;
 	*cut = false;
+	if (stamps_wait(sock))
+		return stamps_errors(sock, control, room, used, cut);
 	if (sock->kind != SOCK_KIND_STREAM || !zerocopy_waits(sock))
 		return -EAGAIN;
-	said.error.ee_data = sock->zero_done - 1;
+	error.ee_data = sock->zero_done - 1;
 	sock->zero_told = sock->zero_done;
-	*used = control_put(control, room, six ? IPPROTO_IPV6 : IPPROTO_IP,
-	                    six ? IPV6_RECVERR : IP_RECVERR, &said,
-	                    sizeof(said.error) + (six ? sizeof(struct sockaddr_in6)
-	                                              : sizeof(struct sockaddr_in)),
-	                    cut);
+	*used = control_add_error(sock, control, room, 0, &error, cut);
 	return 0;
 }

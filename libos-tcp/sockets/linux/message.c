@@ -270,8 +270,9 @@ static int64_t receive_errors(uint64_t fd, struct msghdr *message)
 	result = sock_errors(sock, message->msg_control, message->msg_controllen,
 	                     &message->msg_controllen, &cut);
 	message->msg_namelen = 0;
-	message->msg_flags = MSG_ERRQUEUE | (result == 0 && cut ? MSG_CTRUNC : 0);
-	return result;
+	message->msg_flags = MSG_ERRQUEUE | (result > 0 ? (int)result : 0) |
+	                     (result >= 0 && cut ? MSG_CTRUNC : 0);
+	return result < 0 ? result : 0;
 }
 
 /* `at`: where the program's struct msghdr is. */

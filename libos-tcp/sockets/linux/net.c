@@ -165,10 +165,27 @@ static void tell(void)
 	family_changed();
 }
 
+/* What time it is, where programs want to know when packets came and left. */
+static void tick(void)
+{
+	if (net->set.timed)
+		socks_clock(&net->set, exo_time_wall_ns());
+}
+
+static uint32_t poll_once(void)
+{
+	uint32_t n;
+
+	tick();
+	n = tcp_exo_poll(&net->exo);
+	tick();
+	return n;
+}
+
 void net_run(void)
 {
 	if (net_there())
-		(void)tcp_exo_poll(&net->exo);
+		(void)poll_once();
 	tell();
 }
 
@@ -176,7 +193,7 @@ static uint64_t run(void)
 {
 	if (!net_there())
 		return UINT64_MAX;
-	while (tcp_exo_poll(&net->exo) > 0)
+	while (poll_once() > 0)
 		;
 	tell();
 	return net->exo.driver.deadline;

@@ -94,7 +94,9 @@ int sluice_getsockname(struct sluice_net *net, int fd, struct sockaddr *address,
 int sluice_getpeername(struct sluice_net *net, int fd, struct sockaddr *address, socklen_t *size);
 
 /* MSG_FASTOPEN; MSG_ZEROCOPY and MSG_ERRQUEUE, whose notices say that the data was copied.
- * Control messages: IP_PKTINFO, IPV6_PKTINFO, IP_TTL, IP_TOS and their like of IPv6, TCP_CM_INQ. */
+ * Control messages: IP_PKTINFO, IPV6_PKTINFO, IP_TTL, IP_TOS and their like of IPv6, TCP_CM_INQ,
+ * SO_TIMESTAMPING and its like: times are of the net's clock; the error queue tells without data.
+ */
 ssize_t sluice_read(struct sluice_net *net, int fd, void *to, size_t size);
 ssize_t sluice_readv(struct sluice_net *net, int fd, const struct iovec *to, int n);
 ssize_t sluice_recv(struct sluice_net *net, int fd, void *to, size_t size, int flags);

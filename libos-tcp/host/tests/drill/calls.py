@@ -19,6 +19,9 @@ NAMES.update(O_NONBLOCK=0o4000, O_RDWR=2, SIOCINQ=termios.FIONREAD, FIONREAD=ter
              SHUT_RD=0, SHUT_WR=1, SHUT_RDWR=2, INADDR_ANY="0.0.0.0")
 NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x2000, EPOLLET=1 << 31, TCP_TIMESTAMP=24, MSG_FASTOPEN=0x20000000, TCP_FASTOPEN_CONNECT=30,
              TCP_FASTOPEN_KEY=33, TCP_FASTOPEN_NO_COOKIE=34, TCPI_OPT_SYN_DATA=32, TCPI_OPT_TIMESTAMPS=1, TCPI_OPT_SACK=2)
+NAMES.update(SO_TIMESTAMPING=37, SO_TIMESTAMPNS=35, SO_TIMESTAMP=29, SCM_TSTAMP_SND=0, SCM_TSTAMP_SCHED=1, SCM_TSTAMP_ACK=2, TX_SCHED=256,
+             TX_SOFTWARE=2, TX_ACK=512, SOFTWARE=16, RX_SOFTWARE=8, OPT_ID=128, OPT_TSONLY=2048, TIMES=4, ZEROCOPY=5, SO_ZEROCOPY=60,
+             MSG_ZEROCOPY=0x4000000)
 NAMES.update(NULL=None, SPLICE_F_NONBLOCK=2, SPLICE_F_MORE=4, MSG_EOR=0x80)
 NAMES = {name: int(value) if isinstance(value, int) else value for name, value in NAMES.items()}
 
@@ -51,7 +54,7 @@ class Calls:
 
     def __init__(self, function, here, there, six=False):
         self.function, self.here, self.there, self.six = function, here, there, six
-        self.fds = {}
+        self.fds, self.epoch = {}, 0  # epoch: the time that times of packets count from
 
     def live(self, fd):
         return self.fds.get(fd, fd)
@@ -137,6 +140,46 @@ class Calls:
         room = ctypes.create_string_buffer(data, len(data))
         result = self.raw("poll", room, ctypes.c_ulong(len(fds)), timeout)
         return (*result, [struct.unpack_from("=ihh", room.raw, 8 * i)[2] for i in range(len(fds))])
+
+    def receive_message(self, fd, size, flags):
+        """→ (result, errno's name, flags of the message, control messages: (level, type) → data)"""
+        data, control = ctypes.create_string_buffer(max(size, 1)), ctypes.create_string_buffer(512)
+        piece = struct.pack("PN", ctypes.addressof(data), size)
+        pieces = ctypes.create_string_buffer(piece, len(piece))
+        message = struct.pack("PIPNPNi", 0, 0, ctypes.addressof(pieces), 1, ctypes.addressof(control), 512, 0)
+        message = ctypes.create_string_buffer(message, len(message))
+        result = self.raw("recvmsg", self.live(fd), message, flags)
+        *_, used, seen = struct.unpack("PIPNPNi", message.raw)
+        beside, at = {}, 0
+        while result[0] >= 0 and at + 16 <= used:
+            length, level, kind = struct.unpack_from("Nii", control.raw, at)
+            beside[level, kind] = control.raw[at + 16:at + length]
+            at += length + 7 & ~7
+        return (*result, seen, beside)
+
+    def time_of(self, beside):
+        for kind, unit in ((NAMES["SO_TIMESTAMPING"], 1e-9), (NAMES["SO_TIMESTAMPNS"], 1e-9), (NAMES["SO_TIMESTAMP"], 1e-6)):
+            if (1, kind) in beside:
+                seconds, part = struct.unpack_from("qq", beside[1, kind])
+                return seconds + part * unit - self.epoch, kind
+        return None, 0
+
+    def do_recverr(self, fd, wanted):
+        """What the error queue says first."""
+        result, code, flags, beside = self.receive_message(fd, 0, NAMES["MSG_ERRQUEUE"])
+        if result < 0:
+            return result, code, {}
+        error = next(data for (level, _), data in beside.items() if level != 1)
+        out = dict(zip(("errno", "origin", "type", "code", "pad", "info", "data"), struct.unpack_from("IBBBBII", error)))
+        out["time"], _ = self.time_of(beside)
+        out["trunc"] = int(flags & NAMES["MSG_TRUNC"] != 0)
+        return result, code, out
+
+    def do_recvtime(self, fd, size, wanted):
+        """Reads, and when the last of it came."""
+        result, code, _, beside = self.receive_message(fd, size, 0)
+        time, kind = self.time_of(beside)
+        return result, code, {"time": time, "kind": kind}
 
     def do_pipe(self, fds):
         made = (ctypes.c_int * 2)()

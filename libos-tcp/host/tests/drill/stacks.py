@@ -29,7 +29,7 @@ class Library(Calls):
         self.lib = ctypes.CDLL(path, use_errno=True)
         for name in ("sluice_net_open", "sluice_net_now", "sluice_net_deadline", "sluice_net_output"):
             getattr(self.lib, name).restype = ctypes.c_void_p if name.endswith("open") else ctypes.c_uint64
-        for name in ("read", "write", "recv", "send", "sendto"):
+        for name in ("read", "write", "recv", "send", "sendto", "recvmsg", "splice"):
             getattr(self.lib, "sluice_" + name).restype = ctypes.c_ssize_t
         here, there = ENDS[ip]
         address = here[0].encode()
@@ -101,6 +101,7 @@ class Linux(Calls):
         Calls.__init__(self, lambda name: getattr(libc, name), here, there, ip != "4")
         self.congestion = congestion
         self.start = time.monotonic()
+        self.epoch = time.time()
 
     def do_socket(self, domain, kind, protocol):
         made = Calls.do_socket(self, domain, kind, protocol)

@@ -33,7 +33,7 @@
 enum {
 	SOCK_BLOCK_BYTES = 2048, /* one datagram of the usual MTU, with what is known of it */
 	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
-	SOCK_KEPT = 9,           /* options that are kept, and without effect */
+	SOCK_KEPT = 13,          /* options that are kept, and without effect */
 	SOCK_NAME_BYTES = 108,   /* of a local socket's name (unix(7)) */
 	SOCK_ZEROCOPIES = 32,    /* sends that wait to be told of (MSG_ZEROCOPY) */
 	SOCK_RIGHTS_MAX = 253,   /* with one message, as Linux's SCM_MAX_FD */
@@ -98,6 +98,11 @@ struct sock {
 	   and where each ends in the stream. */
 	uint32_t zero_next, zero_done, zero_told;
 	uint32_t zero_ends[SOCK_ZEROCOPIES];
+	/* Times of packets: what is asked for, and by which byte of the stream keys count. */
+	struct sock_block *stamps; /* sends to be told of, and what is to be told; NULL: none */
+	uint32_t stamp_flags, stamp_base;
+	int stamp_kind;      /* SO_TIMESTAMP, SO_TIMESTAMPNS; 0: neither */
+	uint64_t arrived_ns; /* when data came last; 0: never */
 	/* Fast Open: connect waits for data; it does so now, for `remote`. */
 	bool fast_connect, deferred;
 	uint32_t fast_queue; /* a listener: so many may be open by a cookie alone */
@@ -126,9 +131,12 @@ struct socks {
 	uint32_t n;
 	struct sock_block *free;
 	uint32_t blocks_free;
-	uint8_t *gather; /* SOCK_GATHER_BYTES */
-	uint32_t news;   /* grows with every socket's edges */
-	uint32_t names;  /* that were made up */
+	uint8_t *gather;  /* SOCK_GATHER_BYTES */
+	uint32_t news;    /* grows with every socket's edges */
+	uint32_t names;   /* that were made up */
+	uint64_t now;     /* in ns, as socks_clock said; 0: nobody says */
+	uint32_t stamped; /* sockets with stamps */
+	bool timed;       /* somebody has asked for times */
 	/* Rights that were not received; the file of a name that is free again. NULL: nothing. */
 	void (*drop_right)(uint16_t file);
 	void (*drop_name)(uint32_t key);
@@ -138,6 +146,8 @@ struct socks {
 size_t socks_bytes(uint32_t sockets, uint32_t blocks);
 /* Makes a set in zeroed `memory` (aligned to 16 bytes, socks_bytes long). */
 void socks_init(struct socks *set, void *memory, uint32_t sockets, uint32_t blocks);
+/* What time it is, for SO_TIMESTAMPING and its like: before and after each thing that happens. */
+void socks_clock(struct socks *set, uint64_t now);
 /* The i-th socket; NULL: there is none. */
 struct sock *socks_at(struct socks *set, uint32_t i);
 uint32_t sock_index(const struct sock *sock);
@@ -181,6 +191,7 @@ struct sock_data {
 	const struct sock_name *name; /* sent to; NULL: the peer */
 	/* Sent by datagrams from this address (family 0: as bound). */
 	struct udp_ip source;
+	uint32_t stamp_flags; /* SO_TIMESTAMPING, for this message */
 };
 
 /* What is known of what was received. */
@@ -213,8 +224,9 @@ int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
 int64_t sock_send(struct sock *sock, const struct sock_data *from, int flags, const void *address,
                   socklen_t size);
 
-/* The error queue (MSG_ERRQUEUE): what became of sends with MSG_ZEROCOPY, as one control message.
- * 0, -EAGAIN: nothing is there. */
+/* The error queue (MSG_ERRQUEUE): when sends left and arrived (SO_TIMESTAMPING), what became of
+ * those with MSG_ZEROCOPY, as control messages. Flags of the message (MSG_TRUNC), -EAGAIN: nothing
+ * is there. */
 int sock_errors(struct sock *sock, void *control, size_t room, size_t *used, bool *cut);
 
 /* The POLL* bits that hold now. */

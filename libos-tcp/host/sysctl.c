@@ -90,70 +90,147 @@ static bool set_fast_open(struct tcp_config *config, const char *text)
 enum setting {
 	CHALLENGES,
 	CONGESTION,
+	DSACK,
 	ECN,
 	FASTOPEN,
 	FASTOPEN_KEY,
 	FIN_TIMEOUT,
+	FRTO,
+	IDLE,
+	KEEP_COUNT,
+	KEEP_INTERVAL,
+	KEEP_TIME,
 	MTU_PROBING,
+	NOT_SENT,
 	ORPHANS,
+	REORDERING,
 	RETRIES,
 	RMEM,
+	RTO_MAX,
+	RTO_MIN,
 	SACK,
-	IDLE,
 	SYN,
 	SYNACK,
 	COOKIES,
+	TAIL_PROBES,
 	TIMESTAMPS,
 	SCALING,
 	WMEM,
+	AS_IT_IS, /* there is no choice here: what we do can be said, nothing else */
+	NO_MATTER /* of devices, queues and memory that there are not here */
 };
 
 static const struct name {
 	const char *name;
 	enum setting setting;
+	long as_it_is;
 } names[] = {
-        {"challenge_ack_limit", CHALLENGES},
-        {"congestion_control", CONGESTION},
-        {"ecn", ECN},
-        {"fastopen", FASTOPEN},
-        {"fastopen_key", FASTOPEN_KEY},
-        {"fin_timeout", FIN_TIMEOUT},
-        {"mtu_probing", MTU_PROBING},
-        {"orphan_retries", ORPHANS},
-        {"retries2", RETRIES},
-        {"rmem", RMEM},
-        {"sack", SACK},
-        {"slow_start_after_idle", IDLE},
-        {"syn_retries", SYN},
-        {"synack_retries", SYNACK},
-        {"syncookies", COOKIES},
-        {"timestamps", TIMESTAMPS},
-        {"window_scaling", SCALING},
-        {"wmem", WMEM},
+        {"abort_on_overflow", AS_IT_IS, 0},
+        {"autocorking", NO_MATTER, 0},
+        {"challenge_ack_limit", CHALLENGES, 0},
+        {"congestion_control", CONGESTION, 0},
+        {"dsack", DSACK, 0},
+        {"early_demux", NO_MATTER, 0},
+        {"early_retrans", TAIL_PROBES, 0},
+        {"ecn", ECN, 0},
+        {"ecn_fallback", AS_IT_IS, 1},
+        {"fack", NO_MATTER, 0},
+        {"fastopen", FASTOPEN, 0},
+        {"fastopen_key", FASTOPEN_KEY, 0},
+        {"fin_timeout", FIN_TIMEOUT, 0},
+        {"frto", FRTO, 0},
+        {"invalid_ratelimit", AS_IT_IS, 500},
+        {"keepalive_intvl", KEEP_INTERVAL, 0},
+        {"keepalive_probes", KEEP_COUNT, 0},
+        {"keepalive_time", KEEP_TIME, 0},
+        {"limit_output_bytes", NO_MATTER, 0},
+        {"max_orphans", NO_MATTER, 0},
+        {"max_reordering", AS_IT_IS, 300},
+        {"max_syn_backlog", NO_MATTER, 0},
+        {"mem", NO_MATTER, 0},
+        {"min_tso_segs", NO_MATTER, 0},
+        {"moderate_rcvbuf", AS_IT_IS, 1},
+        {"mtu_probing", MTU_PROBING, 0},
+        {"no_metrics_save", NO_MATTER, 0},
+        {"notsent_lowat", NOT_SENT, 0},
+        {"orphan_retries", ORPHANS, 0},
+        {"pacing_ca_ratio", AS_IT_IS, 120},
+        {"pacing_ss_ratio", AS_IT_IS, 200},
+        {"recovery", AS_IT_IS, 1},
+        {"reordering", REORDERING, 0},
+        {"retries1", NO_MATTER, 0},
+        {"retries2", RETRIES, 0},
+        {"rmem", RMEM, 0},
+        {"rto_max_ms", RTO_MAX, 0},
+        {"rto_min_us", RTO_MIN, 0},
+        {"sack", SACK, 0},
+        {"shrink_window", AS_IT_IS, 0},
+        {"slow_start_after_idle", IDLE, 0},
+        {"syn_linear_timeouts", AS_IT_IS, 0},
+        {"syn_retries", SYN, 0},
+        {"synack_retries", SYNACK, 0},
+        {"syncookies", COOKIES, 0},
+        {"thin_linear_timeouts", AS_IT_IS, 0},
+        {"timestamps", TIMESTAMPS, 0},
+        {"tso_rtt_log", NO_MATTER, 0},
+        {"tso_win_divisor", NO_MATTER, 0},
+        {"window_scaling", SCALING, 0},
+        {"wmem", WMEM, 0},
 };
 
-static bool set(struct tcp_config *config, enum setting setting, const char *value)
+static bool set_number(long *to, const char *text, long least, long most)
+{
+	return number_of(&text, to) && *to >= least && *to <= most;
+}
+
+static bool clear_flag(bool *flag, const char *text)
+{
+	bool on = set_flag(flag, text);
+
+	*flag = !*flag;
+	return on;
+}
+
+static bool set_keep(struct tcp_config *config, enum setting setting, const char *value)
+{
+	long number;
+
+	if (!set_number(&number, value, 1, setting == KEEP_COUNT ? 127 : 32767))
+		return false;
+	if (setting == KEEP_TIME)
+		config->keepalive_idle = (uint16_t)number;
+	else if (setting == KEEP_INTERVAL)
+		config->keepalive_interval = (uint16_t)number;
+	else
+		config->keepalive_count = (uint8_t)number;
+	return true;
+}
+
+static bool set_timer(struct tcp_config *config, enum setting setting, const char *value)
 {
 	long number;
 
 	switch (setting) {
-	case CHALLENGES:
-		if (!number_of(&value, &number) || number < 0)
-			return false;
-		config->challenge_rate = number < INT32_MAX ? (uint32_t)number : INT32_MAX;
-		return true;
-	case CONGESTION:
-		return net_congestion(value, &config->congestion);
-	case ECN:
-		return set_byte(&config->ecn, value, TCP_ECN_PASSIVE);
-	case FASTOPEN:
-		return set_fast_open(config, value);
-	case FASTOPEN_KEY:
-		return set_key(config->fast_key, value);
 	case FIN_TIMEOUT:
 		return set_seconds(&config->fin_wait_ms, value);
-	case MTU_PROBING:
-		return set_flag(&config->black_holes, value);
+	case RTO_MAX:
+		if (!set_number(&number, value, 1000, 120000))
+			return false;
+		config->rto_max_ms = (uint32_t)number;
+		return true;
+	case RTO_MIN:
+		if (!set_number(&number, value, 1000, 200000))
+			return false;
+		config->rto_min_ms = (uint32_t)number / 1000;
+		return true;
+	default:
+		return set_keep(config, setting, value);
+	}
+}
+
+static bool set_retries(struct tcp_config *config, enum setting setting, const char *value)
+{
+	switch (setting) {
 	case ORPHANS: /* Linux: 0 means 8 */
 		if (!set_byte(&config->orphan_retries, value, 255))
 			return false;
@@ -161,26 +238,85 @@ static bool set(struct tcp_config *config, enum setting setting, const char *val
 		return true;
 	case RETRIES:
 		return set_byte(&config->retries, value, 255);
-	case RMEM:
-		return set_memory(&config->receive_buffer, &config->receive_buffer_max, value);
-	case SACK:
-		return set_flag(&config->sack, value);
-	case IDLE:
-		return set_flag(&config->slow_start_after_idle, value);
 	case SYN:
 		return set_byte(&config->syn_retries, value, 127);
-	case SYNACK:
+	default:
 		return set_byte(&config->synack_retries, value, 255);
-	case COOKIES:
-		return set_byte(&config->cookies, value, TCP_COOKIES_ALWAYS);
-	case TIMESTAMPS:
-		return set_flag(&config->timestamps, value);
+	}
+}
+
+static bool set_switch(struct tcp_config *config, enum setting setting, const char *value)
+{
+	switch (setting) {
+	case DSACK:
+		return clear_flag(&config->no_dsack, value);
+	case FRTO:
+		return clear_flag(&config->no_frto, value);
+	case IDLE:
+		return set_flag(&config->slow_start_after_idle, value);
+	case MTU_PROBING:
+		return set_flag(&config->black_holes, value);
+	case SACK:
+		return set_flag(&config->sack, value);
 	case SCALING:
 		return set_flag(&config->window_scaling, value);
+	case TAIL_PROBES:
+		return clear_flag(&config->no_tail_probes, value);
+	default:
+		return set_flag(&config->timestamps, value);
+	}
+}
+
+static bool set(struct tcp_config *config, const struct name *name, const char *value)
+{
+	long number;
+
+	switch (name->setting) {
+	case CHALLENGES:
+		if (!set_number(&number, value, 0, INT32_MAX))
+			return false;
+		config->challenge_rate = (uint32_t)number;
+		return true;
+	case CONGESTION:
+		return net_congestion(value, &config->congestion);
+	case COOKIES:
+		return set_byte(&config->cookies, value, TCP_COOKIES_ALWAYS);
+	case ECN:
+		return set_byte(&config->ecn, value, TCP_ECN_PASSIVE);
+	case FASTOPEN:
+		return set_fast_open(config, value);
+	case FASTOPEN_KEY:
+		return set_key(config->fast_key, value);
+	case NOT_SENT: /* Linux: 2^32 - 1 means no bound */
+		if (!set_number(&number, value, 0, UINT32_MAX))
+			return false;
+		config->not_sent_low = number == UINT32_MAX ? 0 : (uint32_t)number;
+		return true;
+	case REORDERING:
+		return set_byte(&config->reordering, value, 255) && config->reordering > 0;
+	case RMEM:
+		return set_memory(&config->receive_buffer, &config->receive_buffer_max, value);
 	case WMEM:
 		return set_memory(&config->send_buffer, &config->send_buffer_max, value);
+	case ORPHANS:
+	case RETRIES:
+	case SYN:
+	case SYNACK:
+		return set_retries(config, name->setting, value);
+	case FIN_TIMEOUT:
+	case KEEP_COUNT:
+	case KEEP_INTERVAL:
+	case KEEP_TIME:
+	case RTO_MAX:
+	case RTO_MIN:
+		return set_timer(config, name->setting, value);
+	case AS_IT_IS:
+		return number_of(&value, &number) && number == name->as_it_is;
+	case NO_MATTER:
+		return number_of(&value, &number);
+	default:
+		return set_switch(config, name->setting, value);
 	}
-	return false;
 }
 
 /* The part of a name that tells: behind net.ipv4.tcp_, or a path that ends likewise. */
@@ -206,7 +342,7 @@ int sluice_net_sysctl(struct sluice_net *net, const char *name, const char *valu
 		struct tcp_config config = *tcp_stack_config(net->stack);
 		if (strcmp(core, names[i].name) != 0)
 			continue;
-		error = set(&config, names[i].setting, value) &&
+		error = set(&config, &names[i], value) &&
 		                        tcp_stack_configure(net->stack, &config) == 0
 		                ? 0
 		                : EINVAL;

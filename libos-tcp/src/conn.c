@@ -7,9 +7,10 @@
 struct tcp_options tcp_options_default(const struct tcp_stack *stack)
 {
 	return (struct tcp_options){.congestion = stack->config.congestion,
-	                            .keepalive_idle = 7200,
-	                            .keepalive_interval = 75,
-	                            .keepalive_count = 9};
+	                            .not_sent_low = stack->config.not_sent_low,
+	                            .keepalive_idle = stack->config.keepalive_idle,
+	                            .keepalive_interval = stack->config.keepalive_interval,
+	                            .keepalive_count = stack->config.keepalive_count};
 }
 
 /* Read by all connections that are quiet; a write to it would be a mistake, and a fault. */
@@ -84,7 +85,7 @@ struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at
 	conn->options = *options;
 	conn->timer.kind = TIMER_CONN;
 	conn->rto_us = stack->config.rto_initial_ms * 1000;
-	conn->reordering = REORDERING_DEFAULT;
+	conn->reordering = reordering_usual(conn->stack);
 	conn->rack_steps = 1;
 	conn->cwnd = stack->config.initial_window;
 	conn->ssthresh = SSTHRESH_NONE;

@@ -196,7 +196,10 @@ static __attribute__((noinline)) void conn_input_else(struct tcp_conn *conn,
 	conn_enter(conn);
 	options_parse(&segment->options, segment->arrival->segment + H_SIZE, segment->data,
 	              segment->flags & F_SYN);
-	state_input(conn, segment);
+	if (unlikely(segment->options.seen & O_SIGNED))
+		conn->stack->count.drop_signed++;
+	else
+		state_input(conn, segment);
 	conn_leave(conn);
 }
 
@@ -276,6 +279,11 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 	}
 	options_parse(&segment->options, segment->arrival->segment + H_SIZE, segment->data,
 	              segment->flags & F_SYN);
+	timewait = request == NULL ? lookup_timewait(stack, at, hash) : NULL;
+	if (unlikely(segment->options.seen & O_SIGNED) && timewait == NULL) {
+		stack->count.drop_signed++;
+		return;
+	}
 	if (request != NULL) {
 		listen_request(request, segment, hash);
 		return;
@@ -283,7 +291,6 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 	if (stack->edge.arena != NULL && edge_input(stack, segment, at, hash))
 		return;
 	listener = lookup_listener(stack, at);
-	timewait = lookup_timewait(stack, at, hash);
 	if (timewait != NULL) {
 		if (timewait_input(timewait, segment, listener != NULL, &iss))
 			return;

@@ -16,6 +16,7 @@ enum {
 	OPT_SACK_OK = 4,
 	OPT_SACK = 5,
 	OPT_TIMESTAMPS = 8,
+	OPT_SIGNATURE = 19, /* RFC 2385 */
 	OPT_FAST = 34,
 	OPT_EXPERIMENT = 254,
 	EXPERIMENT_FAST = 0xf989, /* RFC 7413, appendix */
@@ -75,6 +76,8 @@ static void parse_one(struct options *options, const uint8_t *at, uint32_t size,
 		options->seen |= O_TIMESTAMPS;
 	} else if (kind == OPT_SACK && !syn) {
 		parse_sacks(options, at, size);
+	} else if (kind == OPT_SIGNATURE && size == 18) {
+		options->seen |= O_SIGNED;
 	} else if (syn) {
 		parse_syn(options, kind, at, size);
 	}

@@ -136,7 +136,8 @@ bool tlp_arm(struct tcp_conn *conn)
 {
 	uint64_t wait, timeout_at;
 
-	if (!conn->sack || conn->packets_out == 0 || conn->act->tlp_high != 0 ||
+	if (!conn->sack || conn->stack->config.no_tail_probes || conn->packets_out == 0 ||
+	    conn->act->tlp_high != 0 ||
 	    (conn->recovery != TCP_RECOVERY_OPEN && conn->recovery != TCP_RECOVERY_CWR) ||
 	    conn->act->sacked_out > 0 || !is_synchronised(conn))
 		return false;

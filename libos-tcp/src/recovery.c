@@ -324,7 +324,7 @@ void recovery_enter_loss(struct tcp_conn *conn)
 {
 	bool fresh = conn->recovery < TCP_RECOVERY_RECOVERY;
 	bool disordered = conn->recovery <= TCP_RECOVERY_DISORDER &&
-	                  conn->act->sacked_out >= REORDERING_DEFAULT;
+	                  conn->act->sacked_out >= reordering_usual(conn->stack);
 
 	mark_all(conn);
 	if (conn->recovery <= TCP_RECOVERY_DISORDER || !seq_gt(conn->high_seq, conn->snd_una) ||
@@ -338,12 +338,13 @@ void recovery_enter_loss(struct tcp_conn *conn)
 	conn->cwnd_counter = 0;
 	conn->cwnd_ms = conn->stack->ms;
 	if (disordered)
-		conn->reordering = (uint16_t)min_u32(conn->reordering, REORDERING_DEFAULT);
+		conn->reordering =
+		        (uint16_t)min_u32(conn->reordering, reordering_usual(conn->stack));
 	recovery_set_state(conn, TCP_RECOVERY_LOSS);
 	conn->high_seq = conn->snd_nxt;
 	conn->act->tlp_high = 0;
 	conn->queue_cwr = conn->ecn;
-	conn->frto = fresh || conn->retransmits > 0;
+	conn->frto = (fresh || conn->retransmits > 0) && !conn->stack->config.no_frto;
 }
 
 void recovery_simple(struct tcp_conn *conn)

@@ -261,7 +261,7 @@ void sack_forget(struct tcp_conn *conn)
 void sack_note_duplicate(struct tcp_conn *conn, uint32_t start, uint32_t end)
 {
 	conn->stack->count.duplicates++;
-	if (!conn->sack || !active_get(conn))
+	if (!conn->sack || conn->stack->config.no_dsack || !active_get(conn))
 		return;
 	conn->stack->count.dsack_out++;
 	conn->act->dsack_range = (struct range){start, end};

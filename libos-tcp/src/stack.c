@@ -62,6 +62,9 @@ struct tcp_config tcp_config_default(void)
 	        .rto_max_ms = 120000,
 	        .time_wait_ms = 60000,
 	        .fin_wait_ms = 60000,
+	        .keepalive_idle = 7200,
+	        .keepalive_interval = 75,
+	        .keepalive_count = 9,
 	        .challenge_rate = 1000,
 	        .reset_rate = 1000,
 	};

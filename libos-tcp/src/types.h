@@ -197,7 +197,15 @@ struct range {
 };
 
 /* The parsed options of a segment. */
-enum { O_MSS = 1, O_SCALE = 2, O_SACK_OK = 4, O_TIMESTAMPS = 8, O_SACK = 16, O_FAST = 32 };
+enum {
+	O_MSS = 1,
+	O_SCALE = 2,
+	O_SACK_OK = 4,
+	O_TIMESTAMPS = 8,
+	O_SACK = 16,
+	O_FAST = 32,
+	O_SIGNED = 64
+};
 
 enum { FAST_COOKIE_MIN = 4, FAST_COOKIE_MAX = 16, FAST_COOKIE = 8 /* of ours */ };
 
@@ -642,6 +650,11 @@ static inline uint32_t since_ms(const struct tcp_stack *stack, uint32_t then)
 	int32_t gone = (int32_t)(stack->ms - then);
 
 	return gone > 0 ? (uint32_t)gone : 0;
+}
+
+static inline uint16_t reordering_usual(const struct tcp_stack *stack)
+{
+	return stack->config.reordering != 0 ? stack->config.reordering : REORDERING_DEFAULT;
 }
 
 static inline uint32_t rto_min_us(const struct tcp_stack *stack)

@@ -19,6 +19,7 @@
 	X(drop_sequence) /* outside the window; acknowledged again */                              \
 	X(drop_paws)     /* an old timestamp (RFC 7323, 5.3) */                                    \
 	X(drop_ack)      /* acknowledges what was never sent, or far in the past */                \
+	X(drop_signed)   /* has an MD5 signature (RFC 2385), and nobody here has a key */          \
 	X(drop_no_ack)   /* has no ACK flag where one is needed */                                 \
 	X(drop_memory)   /* no place to hold it, or the connection's share is used up */           \
 	X(drop_closed)   /* data for an application that reads no more */                          \

@@ -97,8 +97,10 @@ struct tcp_config {
 	uint8_t cookies;      /* enum tcp_cookies */
 	uint16_t fast_open;   /* of enum tcp_fast_open */
 	uint8_t fast_key[16]; /* of the cookies that listeners give out; zero: one is drawn */
-	bool timestamps, window_scaling, sack; /* RFC 7323, RFC 2018 */
-	bool slow_start_after_idle;            /* RFC 5681, 4.1 */
+	bool timestamps, window_scaling, sack;  /* RFC 7323, RFC 2018 */
+	bool slow_start_after_idle;             /* RFC 5681, 4.1 */
+	bool no_tail_probes, no_dsack, no_frto; /* RFC 8985, 7; RFC 2883; RFC 5682 */
+	uint8_t reordering;                     /* duplicates that mean loss, at first; 0: 3 */
 	bool black_holes; /* smaller segments where full ones never arrive (RFC 2923, 2.1) */
 	bool gather; /* what acknowledgements let go leaves with tcp_stack_run, in fewer and longer
 	                packets, at the latest when it says: for drivers that call it behind each
@@ -108,7 +110,10 @@ struct tcp_config {
 	uint8_t orphan_retries;              /* the same after tcp_close */
 	uint32_t initial_window;             /* segments (RFC 6928) */
 	uint32_t rto_min_ms, rto_initial_ms, rto_max_ms;
-	uint32_t time_wait_ms, fin_wait_ms; /* FIN-WAIT-2 after tcp_close */
+	uint32_t time_wait_ms, fin_wait_ms;          /* FIN-WAIT-2 after tcp_close */
+	uint16_t keepalive_idle, keepalive_interval; /* seconds, where nobody says */
+	uint8_t keepalive_count;
+	uint32_t not_sent_low;   /* likewise: see struct tcp_options */
 	uint32_t challenge_rate; /* challenge ACKs of all connections a second (RFC 5961) */
 	uint32_t reset_rate;     /* resets for segments of no connection, a second */
 };

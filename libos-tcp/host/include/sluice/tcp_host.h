@@ -64,10 +64,9 @@ struct sluice_net *sluice_net_open(const struct sluice_net_options *options);
 void sluice_net_close(struct sluice_net *net);
 
 /* A setting by Linux's name and in its words, for connections to come: "net.ipv4.tcp_ecn", "1"; the
- * prefix may be missing. tcp_challenge_ack_limit, tcp_congestion_control, tcp_ecn, tcp_fastopen,
- * tcp_fastopen_key, tcp_fin_timeout, tcp_mtu_probing, tcp_orphan_retries, tcp_retries2, tcp_rmem,
- * tcp_sack, tcp_slow_start_after_idle, tcp_syn_retries, tcp_synack_retries, tcp_syncookies,
- * tcp_timestamps, tcp_window_scaling, tcp_wmem. 0, or -1: ENOENT (no such setting), EINVAL. */
+ * prefix may be missing. Those of tcp_… that change what is sent, and some of devices and memory
+ * that don't (sysctl.c has the list); where there is no choice, only the value that is. 0, or -1:
+ * ENOENT (no such setting), EINVAL. */
 int sluice_net_sysctl(struct sluice_net *net, const char *name, const char *value);
 
 /* The clock in ns. */

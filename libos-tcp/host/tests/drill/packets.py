@@ -91,6 +91,8 @@ def option_bytes(name, *values):
         return struct.pack("!BBB", 3, 3, *values)
     if name == "sackOK":
         return b"\4\2"
+    if name == "md5":
+        return b"\x13\x12" + bytes(16)
     if name == "sack":
         return struct.pack("!BB", 5, 2 + 8 * len(values)) + b"".join(struct.pack("!II", a & 0xffffffff, b & 0xffffffff)
                                                                      for a, b in values)

@@ -177,6 +177,7 @@ static bool configure(struct sluice_net *net, const struct sluice_net_options *o
 	config->segment_max = options->burst;
 	config->ecn = (uint8_t)options->ecn;
 	config->black_holes = options->black_holes;
+	config->busy_times = true;
 	config->cookies = options->cookies ? TCP_COOKIES_ALWAYS : TCP_COOKIES_NEEDED;
 	net->mtu = options->mtu ? options->mtu : MTU;
 	net->now_ns = options->start_ns;

@@ -310,6 +310,7 @@ static void take_plain(struct tcp_conn *conn, const struct segment *segment)
 	congestion->avoid(conn, n);
 	conn->cwnd_ms = conn->stack->ms;
 	chunks_acked(conn);
+	busy_end(conn, BUSY_SENDING);
 }
 
 int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challenge)
@@ -362,5 +363,7 @@ int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challen
 	conclude(conn, &ack);
 	if (ack.flags & A_ADVANCED)
 		chunks_acked(conn);
+	if (conn->packets_out == 0)
+		busy_end(conn, BUSY_SENDING);
 	return 0;
 }

@@ -148,6 +148,9 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->reordering = conn->reordering;
 	info->unsent = tcp_unsent(conn);
 	info->unacknowledged = tcp_unacknowledged(conn);
+	info->window_us = busy_us(conn, BUSY_WINDOW);
+	info->buffer_us = busy_us(conn, BUSY_BUFFER);
+	info->busy_us = busy_us(conn, BUSY_SENDING) + info->window_us + info->buffer_us;
 	info->pacing_rate = pacing_of(conn);
 	info->delivery_rate = rate_of(conn);
 	info->last_data_sent_ms = conn->stack->ms - conn->last_sent_ms;

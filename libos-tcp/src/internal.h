@@ -132,6 +132,26 @@ void transmit_bare(struct tcp_stack *stack, const struct bare_ack *bare);
 /* A challenge ACK (RFC 5961, 7), if not too many left lately. */
 void transmit_challenge(struct tcp_conn *conn);
 
+/* ---- busy.c ---- */
+
+void busy_begin_kept(const struct tcp_conn *conn, enum busy_with with);
+void busy_end_kept(const struct tcp_conn *conn, enum busy_with with);
+/* For so long, in all. */
+uint64_t busy_us(const struct tcp_conn *conn, enum busy_with with);
+
+/* This keeps it from now on; no longer. */
+static inline void busy_begin(const struct tcp_conn *conn, enum busy_with with)
+{
+	if (unlikely(conn->stack->busies != NULL))
+		busy_begin_kept(conn, with);
+}
+
+static inline void busy_end(const struct tcp_conn *conn, enum busy_with with)
+{
+	if (unlikely(conn->stack->busies != NULL))
+		busy_end_kept(conn, with);
+}
+
 /* ---- output.c ---- */
 
 /* Payload bytes of a segment at most: a small window is not filled at once (RFC 9293, 3.8.6.2.1,

@@ -194,6 +194,21 @@ static bool push_single(struct tcp_conn *conn, struct tcp_chunk *chunk, uint32_t
 	return true;
 }
 
+/* What keeps the rest from leaving, after so many segments did. */
+static void note_busy(struct tcp_conn *conn, uint32_t sent, bool limited)
+{
+	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
+	uint32_t next = min_u32(unsent(conn), segment_now(conn));
+
+	if (next > 0 && !limited && (window <= 0 || (uint32_t)window < next))
+		busy_begin(conn, BUSY_WINDOW);
+	else
+		busy_end(conn, BUSY_WINDOW);
+	if (sent > 0 && !limited && !has_unsent(conn) && conn->want_space &&
+	    (conn->state == TCP_STATE_ESTABLISHED || conn->state == TCP_STATE_CLOSE_WAIT))
+		busy_begin(conn, BUSY_BUFFER);
+}
+
 void output_push(struct tcp_conn *conn)
 {
 	uint32_t sent = 0, whole;
@@ -204,8 +219,11 @@ void output_push(struct tcp_conn *conn)
 	check_idle(conn);
 	whole = segment_now(conn);
 	if (likely(is_single(conn, conn->chunk_next, whole)) &&
-	    push_single(conn, conn->chunk_next, whole))
+	    push_single(conn, conn->chunk_next, whole)) {
+		if (unlikely(conn->stack->busies != NULL))
+			note_busy(conn, 1, conn->cwnd <= 1);
 		return;
+	}
 	while (has_unsent(conn) && !paced(conn)) {
 		uint32_t flying = in_flight(conn);
 		int64_t size;
@@ -227,6 +245,8 @@ void output_push(struct tcp_conn *conn)
 	} else if (limited) {
 		congestion_validate(conn, true);
 	}
+	if (unlikely(conn->stack->busies != NULL))
+		note_busy(conn, sent, limited);
 	if (paced(conn) && has_unsent(conn))
 		timer_update(conn);
 	persist_check(conn);

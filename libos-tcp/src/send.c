@@ -2,7 +2,12 @@
 /* The application's side of sending: a queue of references to its bytes. */
 #include "internal.h"
 
-enum { BURST_MAX = 65000, SPACE_FACTOR = 2 }; /* congestion windows that the send buffer grows to */
+enum {
+	BURST_MAX = 65000,
+	SPACE_FACTOR = 2, /* congestion windows that the send buffer grows to */
+	BUFFER_SEGMENTS = 4,
+	BUFFER_OVERHEAD = 640, /* what Linux counts for each of its buffers, beside the data */
+};
 
 static struct tcp_chunk *chunk_append(struct tcp_conn *conn, const void *data, uint32_t size)
 {
@@ -100,6 +105,8 @@ static void queued(struct tcp_conn *conn, unsigned flags)
 		conn->urgent_out_seq = conn->snd_end;
 	}
 	conn->sent_told = 0;
+	if (conn->snd_end != conn->snd_una)
+		busy_begin(conn, BUSY_SENDING);
 	if (flags & TCP_SEND_END) {
 		(void)tcp_shutdown(conn);
 		return;
@@ -231,9 +238,10 @@ static uint32_t buffer_size(const struct tcp_conn *conn)
 /* What Linux would put into one buffer: whole segments, of half the peer's window at most. */
 static uint32_t burst_size(const struct tcp_conn *conn)
 {
-	uint32_t most = min_u32(max_u32(conn->snd_max_wnd / 2, MSS_DEFAULT), BURST_MAX);
+	uint32_t window = conn->snd_max_wnd, mss = output_limit(conn);
+	uint32_t half = window > MSS_DEFAULT ? window / 2 : window;
 
-	return max_u32(most / conn->mss, 1) * conn->mss;
+	return max_u32(min_u32(half, BURST_MAX) / mss, 1) * mss;
 }
 
 /* Room in the buffer that was begun, which is filled however much waits (TCP_NOTSENT_LOWAT). */
@@ -244,9 +252,23 @@ static uint32_t burst_room(const struct tcp_conn *conn)
 	return begun != 0 ? size - begun : 0;
 }
 
+/* What counts against the send buffer: where the application gave its size, as Linux counts, which
+ * cuts what it sends into buffers of some segments. */
+static uint32_t buffer_used(const struct tcp_conn *conn)
+{
+	uint32_t used = conn->snd_end - conn->snd_una, left = unsent(conn), burst, each;
+
+	if (conn->options.send_buffer == 0)
+		return used;
+	burst = burst_size(conn);
+	each = min_u32(burst, BUFFER_SEGMENTS * output_limit(conn));
+	return used + BUFFER_OVERHEAD * ((left + burst - 1) / burst +
+	                                 (used - min_u32(used, left) + each - 1) / each);
+}
+
 static uint32_t space(const struct tcp_conn *conn)
 {
-	uint32_t used = conn->snd_end - conn->snd_una, size = buffer_size(conn);
+	uint32_t used = buffer_used(conn), size = buffer_size(conn);
 
 	if (conn->options.not_sent_low != 0 && unsent(conn) >= conn->options.not_sent_low)
 		return 0;
@@ -280,12 +302,13 @@ bool tcp_send_ready(struct tcp_conn *conn)
 /* How much may be copied before something must be sent. */
 static uint32_t next_room(const struct tcp_conn *conn)
 {
-	uint32_t begun = burst_room(conn), used = conn->snd_end - conn->snd_una;
+	uint32_t begun = burst_room(conn), used = buffer_used(conn);
 	uint32_t left = buffer_size(conn) > used ? buffer_size(conn) - used : 0;
+	uint32_t next = begun != 0 ? begun : space(conn) != 0 ? burst_size(conn) : 0;
 
-	if (conn->options.not_sent_low == 0)
-		return left;
-	return min_u32(left, begun != 0 ? begun : space(conn) != 0 ? burst_size(conn) : 0);
+	if (conn->options.send_buffer != 0) /* what was begun is filled; so is the last one */
+		return next;
+	return conn->options.not_sent_low == 0 ? left : min_u32(left, next);
 }
 
 static uint32_t copy_all(struct tcp_conn *conn, const uint8_t *data, uint32_t size)
@@ -308,7 +331,8 @@ int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, un
 	if (result != 0)
 		return result;
 	n = copy_all(conn, data, min_u32(size, next_room(conn)));
-	while ((done += n) < size && n > 0 && conn->options.not_sent_low != 0) {
+	while ((done += n) < size && n > 0 &&
+	       (conn->options.not_sent_low != 0 || conn->options.send_buffer != 0)) {
 		queued(conn, more);
 		if (check_sendable(conn) != 0)
 			return done;
@@ -424,6 +448,7 @@ void chunks_acked(struct tcp_conn *conn)
 		chunk_drop(conn);
 	if (conn->want_space && 3 * (uint64_t)space(conn) >= buffer_size(conn)) {
 		conn->want_space = 0;
+		busy_end(conn, BUSY_BUFFER);
 		conn->events |= TCP_EVENT_WRITABLE;
 	}
 	if (seq_le(conn->snd_end, conn->snd_una) && !conn->sent_told) {

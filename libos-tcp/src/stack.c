@@ -161,6 +161,8 @@ static void lay_out(struct layout *layout, struct tcp_stack *s, const struct tcp
 	s->timewaits = take_table(layout, config->time_waits, &s->timewait_mask);
 	s->conn_memory =
 	        take_pool(layout, &s->conn_pool, config->connections, sizeof(struct tcp_conn));
+	s->busies =
+	        config->busy_times ? take(layout, config->connections * sizeof(struct busy)) : NULL;
 	(void)take_pool(layout, &s->request_pool, config->requests, sizeof(struct request));
 	(void)take_pool(layout, &s->timewait_pool, config->time_waits, sizeof(struct timewait));
 	(void)take_pool(layout, &s->listener_pool, config->listeners, sizeof(struct tcp_listener));

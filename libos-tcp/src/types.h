@@ -251,6 +251,15 @@ struct endpoints {
 	uint16_t local_port, remote_port;
 };
 
+/* What a connection with something to send is kept busy with. */
+enum busy_with { BUSY_NOT, BUSY_SENDING, BUSY_WINDOW, BUSY_BUFFER, BUSY_KINDS = 3 };
+
+/* For so long, in milliseconds; beside the connections, where the configuration asks for it. */
+struct busy {
+	uint32_t since, ms[BUSY_KINDS];
+	uint8_t with; /* enum busy_with */
+};
+
 enum retransmit_timer { RTX_NONE, RTX_TIMEOUT, RTX_PROBE, RTX_REORDER, RTX_WINDOW };
 
 /*
@@ -495,6 +504,7 @@ struct tcp_stack {
 	struct pool conn_pool, request_pool, timewait_pool, listener_pool, chunk_pool, record_pool,
 	        arrival_pool, block_pool, active_pool;
 	struct tcp_conn *conn_memory;
+	struct busy *busies; /* of each; NULL: nobody asks */
 	struct timewait *timewait_oldest, *timewait_newest;
 	struct request *request_oldest, *request_newest; /* answered once: all wait as long */
 	struct tcp_conn *starved, *starved_last;         /* those longest first */

@@ -317,7 +317,9 @@ struct tcp_conn_info {
 	uint32_t total_retrans, duplicates_seen, reorderings_seen, delivered;
 	uint32_t segments_in, segments_out, data_segments_in, data_segments_out;
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
-	uint64_t pacing_rate, delivery_rate; /* bytes a second; 0: unknown or unbounded */
+	uint64_t busy_us, window_us, buffer_us; /* with busy_times: had something to send; could not
+	                                           for the peer's window, for our buffer */
+	uint64_t pacing_rate, delivery_rate;    /* bytes a second; 0: unknown or unbounded */
 	uint32_t last_data_sent_ms, last_data_received_ms, last_ack_received_ms; /* ago */
 };
 

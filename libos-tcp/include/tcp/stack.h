@@ -97,8 +97,10 @@ struct tcp_config {
 	uint8_t cookies;      /* enum tcp_cookies */
 	uint16_t fast_open;   /* of enum tcp_fast_open */
 	uint8_t fast_key[16]; /* of the cookies that listeners give out; zero: one is drawn */
-	bool timestamps, window_scaling, sack;  /* RFC 7323, RFC 2018 */
-	bool slow_start_after_idle;             /* RFC 5681, 4.1 */
+	bool timestamps, window_scaling, sack; /* RFC 7323, RFC 2018 */
+	bool slow_start_after_idle;            /* RFC 5681, 4.1 */
+	bool busy_times; /* from the beginning: tells how long connections were busy, and why, at
+	                    some instructions for each segment */
 	bool no_tail_probes, no_dsack, no_frto; /* RFC 8985, 7; RFC 2883; RFC 5682 */
 	uint8_t reordering;                     /* duplicates that mean loss, at first; 0: 3 */
 	bool black_holes; /* smaller segments where full ones never arrive (RFC 2923, 2.1) */

@@ -111,6 +111,7 @@ enum setting {
 	SACK,
 	SYN,
 	SYNACK,
+	SYN_LINEAR,
 	COOKIES,
 	TAIL_PROBES,
 	TIMESTAMPS,
@@ -166,7 +167,7 @@ static const struct name {
         {"sack", SACK, 0},
         {"shrink_window", AS_IT_IS, 0},
         {"slow_start_after_idle", IDLE, 0},
-        {"syn_linear_timeouts", AS_IT_IS, 0},
+        {"syn_linear_timeouts", SYN_LINEAR, 0},
         {"syn_retries", SYN, 0},
         {"synack_retries", SYNACK, 0},
         {"syncookies", COOKIES, 0},
@@ -240,6 +241,8 @@ static bool set_retries(struct tcp_config *config, enum setting setting, const c
 		return set_byte(&config->retries, value, 255);
 	case SYN:
 		return set_byte(&config->syn_retries, value, 127);
+	case SYN_LINEAR:
+		return set_byte(&config->syn_linear, value, 127);
 	default:
 		return set_byte(&config->synack_retries, value, 255);
 	}
@@ -302,6 +305,7 @@ static bool set(struct tcp_config *config, const struct name *name, const char *
 	case RETRIES:
 	case SYN:
 	case SYNACK:
+	case SYN_LINEAR:
 		return set_retries(config, name->setting, value);
 	case FIN_TIMEOUT:
 	case KEEP_COUNT:

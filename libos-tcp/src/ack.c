@@ -104,7 +104,7 @@ static void eat_duplicates(struct tcp_conn *conn, uint32_t acked)
 	conn->delivered += acked > conn->act->sacked_out ? acked - conn->act->sacked_out : 1;
 	conn->act->sacked_out =
 	        acked - 1 >= conn->act->sacked_out ? 0 : conn->act->sacked_out - (acked - 1);
-	record_limit_duplicates(conn);
+	recovery_limit_duplicates(conn, acked);
 }
 
 /* RTT samples, in the order of their worth: the last segment that was sent once; one selectively

@@ -255,6 +255,9 @@ void tlp_ack(struct tcp_conn *conn, uint32_t seq_acked, struct ack *ack);
 
 /* ---- recovery.c, undo.c ---- */
 
+/* Without SACK duplicates can't tell of more than is in flight, holes left out: where they do, the
+ * network reorders, by as many segments as are in flight or just were. */
+void recovery_limit_duplicates(struct tcp_conn *conn, uint32_t acked);
 enum recovery_send { SEND_NONE = 0, SEND_LOST = 1, SEND_NEW = 2 };
 
 void recovery_alert(struct tcp_conn *conn, struct ack *ack, enum recovery_send *send);

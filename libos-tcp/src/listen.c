@@ -506,7 +506,9 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 	if (old || !request_in_window(request, segment)) {
 		stack->count.drop_sequence++;
 		if (!(segment->flags & F_RST))
-			bare_answer(stack, request, segment->size > 0 && !(segment->flags & F_SYN));
+			bare_answer(stack, request,
+			            segment_end(segment) != segment->seq &&
+			                    !(segment->flags & F_SYN));
 		return;
 	}
 	if (segment->flags & F_RST) {

@@ -121,16 +121,26 @@ void recovery_enter(struct tcp_conn *conn, bool ece)
 
 /* ---- Without SACK: duplicates stand for segments that arrived (RFC 6582) ---- */
 
+void recovery_limit_duplicates(struct tcp_conn *conn, uint32_t acked)
+{
+	uint32_t holes = min_u32(max_u32(conn->act->lost_out, 1), conn->packets_out);
+
+	if (conn->act->sacked_out + holes <= conn->packets_out)
+		return;
+	conn->act->sacked_out = conn->packets_out - holes;
+	conn->reordering = (uint16_t)min_u32(conn->packets_out + acked, REORDERING_MAX);
+	conn->rack_reordered = 1;
+	conn->reorderings_seen++;
+}
+
 static void add_duplicates(struct tcp_conn *conn, uint32_t n)
 {
-	uint32_t prior = conn->act->sacked_out, holes;
+	uint32_t prior = conn->act->sacked_out;
 
 	if (n == 0)
 		return;
 	conn->act->sacked_out += n;
-	holes = min_u32(max_u32(conn->act->lost_out, 1), conn->packets_out);
-	if (conn->act->sacked_out + holes > conn->packets_out)
-		conn->act->sacked_out = conn->packets_out - holes;
+	recovery_limit_duplicates(conn, 0);
 	if (conn->act->sacked_out > prior)
 		conn->delivered += conn->act->sacked_out - prior;
 }

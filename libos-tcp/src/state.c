@@ -164,13 +164,14 @@ static void syn_sent_input(struct tcp_conn *conn, struct segment *segment)
 static void answer_nonsense(struct tcp_conn *conn, const struct segment *segment)
 {
 	struct tcp_stack *stack = conn->stack;
-	bool data = segment->size > 0 && !(segment->flags & F_SYN);
+	bool takes = segment->size > 0 || (segment->flags & F_FIN); /* sequence numbers */
+	bool data = takes && !(segment->flags & F_SYN);
 
 	if (!data && conn->oow_ms != 0 && since_ms(stack, conn->oow_ms) < OOW_INTERVAL_MS)
 		return;
 	if (!data)
 		conn->oow_ms = stack->ms | 1;
-	if (segment->size > 0 && seq_lt(segment->seq, conn->rcv_nxt)) {
+	if (takes && seq_lt(segment->seq, conn->rcv_nxt)) {
 		delay_enter_quick(conn, QUICK_ACKS_MAX);
 		sack_note_duplicate(conn, segment->seq,
 		                    seq_gt(segment_end(segment), conn->rcv_nxt)

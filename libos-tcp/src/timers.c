@@ -126,7 +126,8 @@ static void syn_timeout(struct tcp_conn *conn)
 	conn->total_retrans++;
 	conn->stack->count.retransmits++;
 	transmit_syn(conn);
-	double_rto(conn);
+	if (is_fast_open(conn) || conn->retransmits > config->syn_linear)
+		double_rto(conn);
 	rtx_set(conn, RTX_TIMEOUT, conn->stack->now + backed_off(conn));
 }
 

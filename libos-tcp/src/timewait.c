@@ -108,7 +108,8 @@ static void answer(struct tcp_stack *stack, struct timewait *timewait, bool data
 
 	if (!data && timewait->oow_ms != 0 && since_ms(stack, timewait->oow_ms) < OOW_INTERVAL_MS)
 		return;
-	timewait->oow_ms = stack->ms | 1;
+	if (!data)
+		timewait->oow_ms = stack->ms | 1;
 	transmit_bare(stack, &bare);
 }
 

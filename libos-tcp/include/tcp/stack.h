@@ -108,6 +108,7 @@ struct tcp_config {
 	                packets, at the latest when it says: for drivers that call it behind each
 	                burst */
 	uint8_t syn_retries, synack_retries; /* after the first SYN, after the first SYN/ACK */
+	uint8_t syn_linear;                  /* so many SYNs wait as long as the first */
 	uint8_t retries;                     /* of data, before the connection times out */
 	uint8_t orphan_retries;              /* the same after tcp_close */
 	uint32_t initial_window;             /* segments (RFC 6928) */

@@ -91,7 +91,7 @@ class Linux(Calls):
             subprocess.run(["ip", *words.split()], check=True)
         # Of the machine's settings those that scripts count on; which may not be changed stay.
         for name, value in {"tcp_ecn": ecn, "tcp_mtu_probing": probing, "tcp_syncookies": 1 + cookies,
-                            "tcp_no_metrics_save": 1, "tcp_min_tso_segs": 4, "tcp_rmem": "4096 131072 6291456",
+                            "tcp_no_metrics_save": 1, "tcp_syn_linear_timeouts": 0, "tcp_min_tso_segs": 4, "tcp_rmem": "4096 131072 6291456",
                             "tcp_wmem": "4096 16384 4194304", **settings}.items():
             try:
                 with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:

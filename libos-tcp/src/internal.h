@@ -236,6 +236,8 @@ void sack_note(struct tcp_conn *conn, uint32_t start, uint32_t end);
 void sack_forget(struct tcp_conn *conn);
 /* Notes that [start, end) was received twice (RFC 2883). */
 void sack_note_duplicate(struct tcp_conn *conn, uint32_t start, uint32_t end);
+/* More of the same segment is. */
+void sack_extend_duplicate(struct tcp_conn *conn, uint32_t start, uint32_t end);
 /* Reordering of so many segments was seen. */
 void sack_reordering(struct tcp_conn *conn, uint32_t low, struct ack *ack);
 

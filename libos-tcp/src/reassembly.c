@@ -89,12 +89,12 @@ static bool clip(struct tcp_conn *conn, struct arrival **prev, struct range *ran
 	while ((after = before != NULL ? before->next : conn->act->early) != NULL &&
 	       seq_lt(after->seq, range->end)) {
 		if (seq_gt(piece_end(after), range->end)) {
-			sack_note_duplicate(conn, after->seq, range->end);
+			sack_extend_duplicate(conn, after->seq, range->end);
 			range->end = after->seq;
 			*fin = false;
 			break;
 		}
-		sack_note_duplicate(conn, after->seq, piece_end(after));
+		sack_extend_duplicate(conn, after->seq, piece_end(after));
 		*fin |= after->fin && piece_end(after) == range->end;
 		unlink_after(conn, before, after);
 	}

@@ -102,9 +102,10 @@ void early_advance(struct tcp_conn *conn)
 			receive_free(conn->stack, arrival);
 			continue;
 		}
-		/* Of several that came twice the first is told (RFC 2883, 4). */
-		if (skip > 0 && !conn->dsack)
-			sack_note_duplicate(conn, arrival->seq, arrival->seq + min_u32(skip, size));
+		/* Of several that came twice the first is told (RFC 2883, 4), and what adjoins. */
+		if (skip > 0)
+			sack_extend_duplicate(conn, arrival->seq,
+			                      arrival->seq + min_u32(skip, size));
 		if (skip > size || (skip == size && size > 0) || conn->read_shut) {
 			if (skip < size)
 				advance(conn, size - skip);

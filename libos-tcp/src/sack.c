@@ -267,3 +267,15 @@ void sack_note_duplicate(struct tcp_conn *conn, uint32_t start, uint32_t end)
 	conn->act->dsack_range = (struct range){start, end};
 	conn->dsack = 1;
 }
+
+void sack_extend_duplicate(struct tcp_conn *conn, uint32_t start, uint32_t end)
+{
+	struct range *range = &conn->act->dsack_range;
+
+	if (!conn->dsack) {
+		sack_note_duplicate(conn, start, end);
+	} else if (seq_le(start, range->end) && seq_le(range->start, end)) {
+		range->start = seq_lt(start, range->start) ? start : range->start;
+		range->end = seq_gt(end, range->end) ? end : range->end;
+	}
+}

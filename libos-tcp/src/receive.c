@@ -161,13 +161,14 @@ static void repeat_ack(struct tcp_conn *conn)
 	conn->ack_pending = conn->ack_now = 1;
 }
 
-/* Of what goes beyond the window only the part inside is taken. */
+/* Of what goes beyond the window only the part inside is taken; what is next is taken whole where
+ * nothing waits to be read. */
 static void trim_right(struct tcp_conn *conn, struct segment *segment)
 {
 	uint32_t edge = conn->rcv_nxt + offered_window(conn);
 	uint32_t end = segment->seq + segment->size;
 
-	if (!seq_gt(end, edge))
+	if (!seq_gt(end, edge) || (conn->unread == NULL && seq_le(segment->seq, conn->rcv_nxt)))
 		return;
 	segment->size -= end - edge;
 	segment->flags &= (uint8_t)~F_FIN;

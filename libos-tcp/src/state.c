@@ -196,11 +196,14 @@ static bool paws_fails(struct tcp_conn *conn, const struct segment *segment)
 	         conn->ts_recent - segment->options.ts_value <= conn->rto_us / 1000);
 }
 
-/* RFC 9293, 3.4; what was acknowledged already but not before the last acknowledgement counts. */
+/* RFC 9293, 3.4; what was acknowledged already but not before the last acknowledgement counts. What
+ * goes beyond the window counts only while nothing waits to be read, as by Linux. */
 static bool in_window(const struct tcp_conn *conn, const struct segment *segment)
 {
-	return seq_ge(segment_end(segment), conn->rcv_wup) &&
-	       seq_le(segment->seq, conn->rcv_nxt + offered_window(conn));
+	uint32_t edge = conn->rcv_nxt + offered_window(conn);
+
+	return seq_ge(segment_end(segment), conn->rcv_wup) && seq_le(segment->seq, edge) &&
+	       (conn->unread == NULL || seq_le(segment->seq + segment->size, edge));
 }
 
 /* RFC 5961, 3: only the very next number resets; or one that a SACK block of ours ends with. */

@@ -180,7 +180,7 @@ NET(ring_destroy)
 
 static int64_t call_doorbell(struct call *call)
 {
-	return net_call_send(call->env, call->arg[0]);
+	return net_call_send(call->env, call->arg[0], machine_core());
 }
 
 static int64_t call_port_merge(struct call *call)

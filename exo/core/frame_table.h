@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The array of frame entries, as the files that implement ledger.h share it (frame.c, frame_init.c,
- * ledger.c, space.c), and ring_plain.c, ring_receive.c and cut.c, which ask whose a frame is.
- * Nobody else includes this.
+ * ledger.c, space.c), and ring_lone.c, ring_plain.c, ring_receive.c and cut.c, which ask whose a
+ * frame is. Nobody else includes this.
  */
 #ifndef CORE_FRAME_TABLE_H
 #define CORE_FRAME_TABLE_H

@@ -203,7 +203,14 @@ unsigned machine_cores(void);
 unsigned machine_core(void);
 /* Makes another core leave ring 3 or its halt soon: it sees MACHINE_TRAP_INTERRUPT. */
 void machine_nudge(unsigned core);
+#ifdef SLUICE_KERNEL
+static inline uint64_t machine_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+#else /* tests have a time of their own */
 uint64_t machine_tsc(void);
+#endif
 /* Interrupts ring 3 (or the halt) on this core at `deadline`, once; UINT64_MAX: not at all. */
 void machine_timer(uint64_t deadline);
 /* Halts this core until an interrupt, a nudge or `deadline`. A nudge that came before is not lost.

@@ -224,14 +224,12 @@ static void sum_bindings(unsigned core)
 	}
 }
 
-/* Sends from a ring; its bell rings by itself while there is more. */
-static inline unsigned send_from(unsigned core, struct net_ring *ring, struct net_bell *bell)
+unsigned net_send_from(struct net_core *me, struct net_ring *ring, struct net_bell *bell)
 {
-	struct net_core *me = &net.cores[core];
 	bool more;
-	unsigned n = ring_transmit(ring, core, &more);
+	unsigned n = ring_transmit(ring, me->number, &more);
 
-	tap_look(core, ring->env);
+	tap_look(me->number, ring->env);
 	if (n)
 		me->patience = 0;
 	if (!more)
@@ -254,7 +252,7 @@ static unsigned poll_ring(unsigned core, struct net_ring *ring)
 	if (!__atomic_load_n(&bell->rung, __ATOMIC_RELAXED))
 		return 0;
 	__atomic_store_n(&bell->rung, 0, __ATOMIC_SEQ_CST); /* before the head is read */
-	return send_from(core, ring, bell);
+	return net_send_from(&net.cores[core], ring, bell);
 }
 
 /* Each ring gets one batch in turn; who was first is last next time. */
@@ -354,6 +352,11 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 	return n ? n : me->full != 0;
 }
 
+void net_send_behind(struct net_core *me)
+{
+	(void)poll_rest(me, NET_BURST, 1);
+}
+
 unsigned net_poll_rest(struct net_core *me, unsigned n)
 {
 	if (queue_any)
@@ -365,32 +368,6 @@ unsigned net_poll_rest(struct net_core *me, unsigned n)
 __attribute__((weak)) unsigned net_poll(unsigned core, unsigned budget)
 {
 	return net_poll_by(core, budget, demux_frames, demux_frames);
-}
-
-/* Doorbells of rings that another core polls are rung there. */
-int64_t net_call_send(struct env *caller, uint64_t id)
-{
-	struct net_bell *bell = &net.bells[id % NET_RINGS_MAX];
-	unsigned core = machine_core();
-	struct net_core *me = &net.cores[core];
-	struct net_ring *ring;
-
-	if (bell->core != core)
-		return net_call_doorbell(caller, id);
-	machine_vector_begin();
-	retire_online(me);
-	/* Acquire: it is complete; and it stays for as long as this core is online. */
-	ring = __atomic_load_n(&bell->ring, __ATOMIC_ACQUIRE);
-	if (ring && (ring->id != id || ring->env != caller || ring->core != core))
-		ring = NULL; /* the bell may have become another ring's since */
-	if (ring) {
-		(void)send_from(core, ring, bell);
-		if (__atomic_load_n(&me->more, __ATOMIC_RELAXED) != 0)
-			(void)poll_rest(me, NET_BURST, 1);
-	}
-	retire_offline(me);
-	machine_vector_end();
-	return ring ? 0 : net_call_doorbell(caller, id);
 }
 
 /* ---- Ends ---- */

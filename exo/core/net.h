@@ -60,10 +60,10 @@ int64_t net_call_ring_create(struct env *caller, struct exo_ring_create *arg);
  * kernel touches neither the ring's frames nor buffers named in it. */
 int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap);
 
-/* EXO_CALL_DOORBELL (ring id): what the core that it is called on polls is sent from at once, a
+/* EXO_CALL_DOORBELL (ring id): what `core`, that it is called on, polls is sent from at once, a
  * batch at most; else, or beyond that, the bell rings, which is net_call_doorbell alone: the next
  * poll of the ring's core sends. Both take no lock. */
-int64_t net_call_send(struct env *caller, uint64_t id);
+int64_t net_call_send(struct env *caller, uint64_t id, unsigned core);
 int64_t net_call_doorbell(struct env *caller, uint64_t id);
 
 /* EXO_CALL_PORT_MERGE. */

@@ -42,9 +42,11 @@ struct net_queue {
 	void *received, *sent;
 	const struct flt_table *tables; /* the first one, with the generation */
 	struct flt_cache *cache;
-	uint64_t mac;                    /* loop_way */
-	struct rte_mempool *pool;        /* whose cache of this core's is known; NULL: none is */
-	struct rte_mempool_cache *spare; /* that one */
+	uint64_t mac;                      /* loop_way */
+	struct rte_mempool *pool;          /* whose cache of this core's is known; NULL: none is */
+	struct rte_mempool_cache *spare;   /* that one */
+	struct rte_mempool_cache *buffers; /* this core's, to send from; NULL: there is none */
+	uint32_t copied_max;               /* the port's */
 	uint16_t core, port, queue;
 	struct flt_xdp_buff buff; /* the frame that quick code has */
 };
@@ -238,9 +240,6 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more);
 /* Sends from a ring's front the packets that ask for nothing, NET_BURST at most. true: there were
  * as many, or the port is full; that is enough for one turn. */
 bool ring_plain(struct net_ring *ring, const struct net_space *space, unsigned core);
-/* The only packet of a ring, where it has one descriptor, within one page: what answers one that
- * came by itself. false: it is not so, or the port is full, and nothing has happened. */
-bool ring_lone(struct net_ring *ring, const struct net_space *space, unsigned core);
 
 /* ---- offload.c ---- */
 
@@ -330,6 +329,11 @@ static inline void retire_offline(const struct net_core *me)
 
 /* ---- The poll ---- */
 
+/* Sends from a ring of this core's, NET_BURST packets at most; its bell rings by itself while there
+ * is more. → how much there was to do. */
+unsigned net_send_from(struct net_core *me, struct net_ring *ring, struct net_bell *bell);
+/* What is left to do behind that. */
+void net_send_behind(struct net_core *me);
 /* All but receiving. → how much there was to do, with the n frames that came. */
 unsigned net_poll_rest(struct net_core *me, unsigned n);
 

@@ -246,8 +246,6 @@ struct net_core {
 	struct net_heard
 	        *heard; /* frames that left, to be shown to taps; NULL: there are no such */
 	uint32_t n_heard;
-	struct rte_mempool *spare_of;    /* whose cache of this core's is known; NULL: none is */
-	struct rte_mempool_cache *spare; /* that one */
 	uint8_t *scratch;           /* EXO_FRAME_BYTES_MAX bytes: a segmented frame in one piece */
 	struct flt_cache *verdicts; /* given to frames of each port */
 } __attribute__((aligned(64)));

@@ -121,6 +121,8 @@ static void make_queue(struct net_queue *at, unsigned core, unsigned id, unsigne
 	        .tables = net.ports[id].bound,
 	        .cache = &net.cores[core].verdicts[id],
 	        .mac = ports[id].mac,
+	        .buffers = rte_mempool_default_cache(ports[id].pool, core),
+	        .copied_max = ports[id].copied_max,
 	        .core = (uint16_t)core,
 	        .port = (uint16_t)id,
 	        .queue = (uint16_t)queue,

@@ -9,23 +9,16 @@
  * What is anything else, or wrong, or unlike what the guard let pass before, is left where it is:
  * ring_transmit.c deals with it, and says what is wrong.
  */
-#include "net_packet.h"
+#include "ring_plain.h"
 
 #include <string.h>
-
-#include <rte_ether.h>
 
 #include "frame_table.h"
 #include "ring_queue.h"
 
 enum {
 	PIECES = 2,
-	HEADER_MAX = COPIED_BESIDES, /* bytes that most headers, and many packets, have */
-	STRING_MIN = 256,            /* bytes from which the start-up cost of `rep` is worth it */
 };
-
-typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint64_t word __attribute__((aligned(1), may_alias));
 
 struct piece {
 	uint64_t address;
@@ -91,29 +84,6 @@ static inline bool learn(struct known *known, uint32_t env, struct piece piece)
 	return true;
 }
 
-/* Headers as four blocks, which may read and write a little further where `room`, up to the end of
- * what is known, is left: over what is written comes what is next, and behind a packet the buffer
- * has room. What is long by words, the last of which may overlap the one before it. */
-static inline __attribute__((always_inline)) void copy(uint8_t *to, const uint8_t *from,
-                                                       uint32_t length, uint64_t room)
-{
-	const uint8_t *end = from + length;
-	uint8_t *to_end = to + length;
-	size_t words = length / 8;
-
-	if (length >= STRING_MIN) {
-		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-		*(word *)(void *)(to_end - 8) = *(const word *)(const void *)(end - 8);
-	} else if (length <= HEADER_MAX && room >= HEADER_MAX) {
-		const block *f = (const block *)(const void *)from;
-		block *t = (block *)(void *)to;
-
-		t[0] = f[0], t[1] = f[1], t[2] = f[2], t[3] = f[3];
-	} else {
-		copy_few(to, from, length);
-	}
-}
-
 static inline __attribute__((always_inline)) bool add(uint8_t *to, struct piece piece,
                                                       struct known *known, uint32_t env)
 {
@@ -124,7 +94,7 @@ static inline __attribute__((always_inline)) bool add(uint8_t *to, struct piece 
 			return false;
 		offset = piece.address - known->from;
 	}
-	copy(to, known->at + offset, piece.length, known->bytes - offset);
+	plain_copy(to, known->at + offset, piece.length, known->bytes - offset);
 	return true;
 }
 
@@ -193,58 +163,6 @@ static bool send_burst(struct burst *burst, struct net_ring *ring, unsigned core
 	ring_count_sent(ring, sent, burst->bytes);
 	ring_consume(ring, sent * pieces);
 	return sent < burst->n || sent == NET_BURST;
-}
-
-/* A buffer of the pool, from this core's cache, which each core knows where it has; NULL: none. */
-static inline struct rte_mbuf *take_buffer(unsigned core, struct rte_mempool *pool)
-{
-	struct net_core *me = net.each[core];
-	struct rte_mempool_cache *spare = me->spare;
-
-	if (__builtin_expect(me->spare_of == pool && spare->len > 0, 1))
-		return spare->objs[--spare->len];
-	me->spare = rte_mempool_default_cache(pool, rte_lcore_id());
-	me->spare_of = me->spare ? pool : NULL;
-	return rte_mbuf_raw_alloc(pool);
-}
-
-bool ring_lone(struct net_ring *ring, const struct net_space *space, unsigned core)
-{
-	const uint32_t tail = ring->request_tail;
-	const volatile struct exo_desc *desc = &ring->request->desc[tail & (ring->size - 1)];
-	const struct port *port;
-	struct rte_mbuf *mbuf;
-	struct piece piece;
-	uint8_t *from, *data;
-	uint32_t room;
-	uint16_t id;
-
-	if (__atomic_load_n(&ring->request->head, __ATOMIC_ACQUIRE) - tail != 1 || ring->stopped)
-		return false;
-	piece = read_piece(desc);
-	id = desc->port;
-	room = 4096 - piece.address % 4096;
-	if (desc->flags != 0 || id >= net.n_ports || !(space->ports >> id & 1))
-		return false;
-	port = &ports[id];
-	if (piece.length < RTE_ETHER_HDR_LEN || piece.length > port->copied_max ||
-	    piece.length > room)
-		return false;
-	from = frame_alias(ring->env->id, piece.address / 4096);
-	mbuf = from ? take_buffer(core, port->pool) : NULL;
-	if (!mbuf)
-		return false;
-	data = (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
-	copy(data, from + piece.address % 4096, piece.length, room);
-	mbuf_set_length(mbuf, piece.length);
-	if (!guard_knows(&ring->guard, data, piece.length) ||
-	    loop_way_of(port->mac, data) != LOOP_NOT || !port_send(core, id, &mbuf, 1)) {
-		rte_mempool_put(port->pool, mbuf);
-		return false;
-	}
-	ring_count_sent(ring, 1, piece.length);
-	ring_consume(ring, 1);
-	return true;
 }
 
 static __attribute__((noinline)) bool send_many(struct net_ring *ring,

@@ -598,8 +598,6 @@ unsigned ring_transmit(struct net_ring *ring, unsigned core, bool *more)
 	waited -= ring->rest.n;
 	completion_settle(ring);
 	*more = false;
-	if (going && space && ring_lone(ring, space, core))
-		return 1 + waited;
 	if (going && space)
 		going = !ring_plain(ring, space, core);
 	available = ring_requests(ring);

@@ -74,6 +74,19 @@ static __attribute__((noinline)) bool stay(struct core *core, struct pe *pe, uin
 	return true;
 }
 
+/* What came ends the wait, and the next slot begins; where others can run as well by now, it is
+ * over at once, and the vector decides. */
+static inline void end_waiting(struct core *core, struct pe *pe, uint64_t now)
+{
+	pe->machine.waiting = false;
+	core->started = now;
+	core->slot_end = now + core_info->slot_ticks;
+	if (__builtin_expect(!has_core(core, pe, now), 0)) {
+		core->slot_end = now;
+		slots_arm(core, pe);
+	}
+}
+
 /* Polls until something comes for the PE that called, or it has to leave. */
 static inline void wait_here(struct core *core, struct pe *pe, uint64_t deadline)
 {
@@ -84,17 +97,8 @@ static inline void wait_here(struct core *core, struct pe *pe, uint64_t deadline
 		now = slots_poll(core);
 	} while (__atomic_load_n(&pe->machine.events, __ATOMIC_RELAXED) == 0 &&
 	         stay(core, pe, deadline, now));
-	if (core->idle_since) {
-		pe->machine.waiting = false;
-		core->started = now;
-		core->slot_end = now + core_info->slot_ticks;
-		if (!has_core(core, pe, now)) {
-			/* Others can run as well by now: it is over at once, and the vector
-			 * decides. */
-			core->slot_end = now;
-			slots_arm(core, pe);
-		}
-	}
+	if (core->idle_since)
+		end_waiting(core, pe, now);
 	stay_deaf(core, pe, now, 4);
 }
 
@@ -105,7 +109,7 @@ static inline void wait_here(struct core *core, struct pe *pe, uint64_t deadline
 static inline int64_t send_and_wait(struct core *core, struct pe *pe, uint64_t deadline,
                                     uint64_t ring)
 {
-	int64_t error = net_call_send(pe->env, ring);
+	int64_t error = net_call_send(pe->env, ring, core->number);
 
 	if (!error && __atomic_load_n(&pe->machine.events, __ATOMIC_RELAXED) == 0)
 		wait_here(core, pe, deadline);
@@ -133,6 +137,7 @@ int64_t slots_leaf_ring_wait(struct machine_pe *machine, uint64_t deadline, uint
 	struct core *core = &slots_cores[pe->core];
 	int64_t result;
 
+	__asm__("" : "+r"(core)); /* so that it is not reckoned anew at each use */
 	if (pe != core->current || machine->invoked || !machine_leaf_begin(machine))
 		return MACHINE_NOT_LEAF;
 	result = send_and_wait(core, pe, deadline, ring);

@@ -149,11 +149,6 @@ void x86_delay_us(uint64_t microseconds)
 	}
 }
 
-uint64_t machine_tsc(void)
-{
-	return x86_tsc();
-}
-
 /* Ticks of the count-down timer until `deadline`: 1 at least, what fits at most (the interrupt then
  * comes early, which is allowed). */
 static uint32_t count_until(uint64_t deadline)

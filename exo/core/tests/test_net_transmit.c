@@ -85,10 +85,12 @@ static void a_bell_only_sends(void **state)
 
 	world_put(&ring, (struct exo_desc){.address = buffers, .length = length});
 	world_arrive(0, buffer(0), length, 0);
-	assert_int_equal(net_call_send(world_env(MALLORY), ring.cap.first), -EXO_ENOENT);
-	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first + 4096), -EXO_ENOENT);
+	assert_int_equal(net_call_send(world_env(MALLORY), ring.cap.first, machine_core()),
+	                 -EXO_ENOENT);
+	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first + 4096, machine_core()),
+	                 -EXO_ENOENT);
 	assert_int_equal(world_sent(0, got, sizeof(got)), 0);
-	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first), 0);
+	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first, machine_core()), 0);
 	assert_int_equal(world_sent(0, got, sizeof(got)), length);
 	assert_int_equal(net.cores[0].drops[0].unmatched, before);
 	assert_int_equal(net_poll(0, 64), 1);
@@ -106,7 +108,7 @@ static void sends_from_its_own_core_alone(void **state)
 
 	world_put(&ring, (struct exo_desc){.address = buffers, .length = length});
 	mine->core = OTHER;
-	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first), 0);
+	assert_int_equal(net_call_send(world_env(ALICE), ring.cap.first, machine_core()), 0);
 	mine->core = 0;
 	assert_int_equal(ring.request->tail, 0);
 	assert_int_equal(world_sent(0, got, sizeof(got)), 0);

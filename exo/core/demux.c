@@ -124,7 +124,7 @@ unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 	if (part->summed)
 		net_mark_binding(queue->core, part);
 	net_wake(queue->core, part->ring);
-	port_free(mbufs, n);
+	port_free_plain(mbufs, n);
 	return n;
 }
 

@@ -364,10 +364,22 @@ unsigned net_poll_rest(struct net_core *me, unsigned n)
 	return poll_rest(me, me->budget, n);
 }
 
+static inline void deliver_lone(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned one)
+{
+	const struct flt_verdict *verdict = NULL;
+
+	if (mbuf_is_plain(*mbufs))
+		verdict = flt_cache_last(queue->cache, flt_table_generation(queue->tables),
+		                         rte_pktmbuf_mtod(*mbufs, const uint8_t *),
+		                         (*mbufs)->data_len);
+	if (!verdict || !ring_deliver_lone(queue, *mbufs, verdict->owner))
+		demux_frames(queue, mbufs, one);
+}
+
 /* Where nobody answers frames as they come (exo/ext). */
 __attribute__((weak)) unsigned net_poll(unsigned core, unsigned budget)
 {
-	return net_poll_by(core, budget, demux_frames, demux_frames);
+	return net_poll_by(core, budget, deliver_lone, demux_frames);
 }
 
 /* ---- Ends ---- */

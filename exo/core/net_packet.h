@@ -91,6 +91,11 @@ static inline void copy_few(uint8_t *to, const uint8_t *from, uint32_t n)
 		rte_mov32(last - 32, end - 32);
 		return;
 	}
+	if (n <= 96) {
+		rte_mov64(to, from);
+		rte_mov32(last - 32, end - 32);
+		return;
+	}
 	for (; end - from > 64; to += 64, from += 64)
 		rte_mov64(to, from);
 	if (end - from > 32)
@@ -196,8 +201,8 @@ enum ring_outcome {
 enum ring_outcome ring_deliver(struct net_ring *ring, const struct net_packet *packet,
                                uint32_t accept, uint16_t flags, uint64_t binding);
 
-/* The same for frames of a driver's in a row, all of each, as far as it fits into one buffer that
- * is filled in already. *bytes: of them. → how many; the next one is ring_deliver's. */
+/* The same for plain frames of a driver's in a row, all of each, as far as it fits into one buffer
+ * that is filled in already. *bytes: of them. → how many; the next one is ring_deliver's. */
 unsigned ring_deliver_run(struct net_ring *ring, struct rte_mbuf *const *mbufs, unsigned n,
                           uint64_t binding, uint16_t port, uint64_t *bytes);
 /* All that is to be done for such a frame that came by itself, is the core's own and in one piece,
@@ -400,8 +405,8 @@ struct port {
 	uint16_t rx_queues, tx_queues;
 	uint32_t frame_max;
 	uint32_t copied_max; /* of a packet in one buffer, with what is copied too much */
-	uint64_t mac;      /* its bytes are the upper ones: loop_way */
-	uint64_t offloads; /* RTE_ETH_TX_OFFLOAD_* in use */
+	uint64_t mac;        /* its bytes are the upper ones: loop_way */
+	uint64_t offloads;   /* RTE_ETH_TX_OFFLOAD_* in use */
 	uint64_t rx_offloads;
 	bool virtual;                  /* a function of a NIC that has several (SR-IOV) */
 	struct rte_mempool *pool;      /* buffers to send from */
@@ -426,8 +431,9 @@ static inline bool mbuf_is_plain(const struct rte_mbuf *mbuf)
 _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
                "one comparison");
 
-/* Frees mbufs of a driver's, which are likely to be of one pool and nobody else's. */
+/* Frees mbufs of a driver's, which are likely to be of one pool and plain; those that are. */
 void port_free(struct rte_mbuf **mbufs, unsigned n);
+void port_free_plain(struct rte_mbuf **mbufs, unsigned n);
 
 /* The same for one of a queue's that is plain: back into the pool's cache, as rte_mempool_put does
  * it, but that each queue knows where that is. */

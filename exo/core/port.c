@@ -242,6 +242,18 @@ void port_free(struct rte_mbuf **mbufs, unsigned n)
 		rte_pktmbuf_free(mbufs[i]);
 }
 
+void port_free_plain(struct rte_mbuf **mbufs, unsigned n)
+{
+	struct rte_mempool *pool = mbufs[0]->pool;
+	unsigned i = 1;
+
+	while (i < n && mbufs[i]->pool == pool)
+		i++;
+	rte_mempool_put_bulk(pool, (void **)mbufs, i);
+	if (i < n)
+		port_free(mbufs + i, n - i);
+}
+
 void port_free_first(struct net_queue *queue, struct rte_mbuf *mbuf)
 {
 	struct rte_mempool *pool = mbuf->pool;

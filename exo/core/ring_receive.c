@@ -435,7 +435,7 @@ static inline unsigned deliver_some(struct net_ring *ring, struct rte_mbuf *cons
 		return 0;
 	room = RTE_MIN(n, room);
 	for (end = mbufs + room; mbufs < end; mbufs++) {
-		if ((*mbufs)->nb_segs > 1 || !put_usual(&view, *mbufs, run))
+		if (!mbuf_is_plain(*mbufs) || !put_usual(&view, *mbufs, run))
 			break;
 		if (__builtin_expect(((*mbufs)->ol_flags & NET_TOLD) != 0, 0))
 			tell_of(view.to - 1, *mbufs);

@@ -107,6 +107,82 @@ static void wakes_for_as_many_as_are_wanted(void **state)
 	}
 }
 
+/* The next frame is that one, and nothing is written behind it; its buffer is filled in again. */
+static void expect_frame(uint32_t length)
+{
+	struct exo_desc desc;
+	uint8_t *at;
+
+	assert_true(world_get(&ring, &desc));
+	at = world_memory(desc.address);
+	assert_int_equal(desc.length, length);
+	assert_int_equal(desc.wire_length, length);
+	assert_int_equal(desc.binding, (uint32_t)bound.out.first);
+	assert_int_equal(desc.reserved[0] | desc.reserved[1], 0);
+	(void)world_udp(frame, PEER, 1234, ADDRESS, 7, length - 42);
+	assert_memory_equal(at, frame, length);
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(at[length + i], 0xaa);
+	memset(at, 0xaa, 2048);
+	world_put(&ring, (struct exo_desc){.address = desc.address, .length = 2048});
+}
+
+/* Alone and in bursts, many times round the ring. */
+static void delivers_every_length(void **state)
+{
+	uint64_t packets = 0, bytes = 0;
+
+	world_fill(ALICE, &ring, 13, 2048, 0xaa);
+	for (uint32_t payload = 0; payload < 300; payload++, packets++) {
+		uint32_t length = arrive(payload, 0);
+
+		expect_frame(length);
+		bytes += length;
+	}
+	for (uint32_t n = 1; n <= 13; n++) {
+		for (uint32_t i = 0; i < n; i++, packets++) {
+			uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 11 * i + n);
+
+			world_arrive(0, frame, length, 0);
+			bytes += length;
+		}
+		world_poll();
+		for (uint32_t i = 0; i < n; i++)
+			expect_frame(42 + 11 * i + n);
+	}
+	assert_int_equal(counters->matched_packets, packets);
+	assert_int_equal(counters->matched_bytes, bytes);
+	assert_int_equal(counters->delivered_packets, packets);
+	assert_int_equal(ring.counters->packets, packets);
+	assert_int_equal(ring.counters->bytes, bytes);
+	assert_int_equal(world_env(ALICE)->account->rx_packets, packets);
+	assert_int_equal(world_env(ALICE)->account->rx_bytes, bytes);
+}
+
+/* A binding counts from its making on, whatever lay there; what is refused changes nothing. */
+static void counts_anew(void **state)
+{
+	const uint64_t at = world_frames(ALICE, 1, 0x77) * 4096;
+	const struct exo_binding_counters *record = world_memory(at);
+	struct exo_bind arg = {.counters = at, .priority = INT32_MAX};
+	struct flt_conjunction flow, other;
+	struct exo_cap space;
+
+	world_udp_to(&flow, ADDRESS, 8);
+	world_udp_to(&other, ADDRESS, 9);
+	space = world_grant(ALICE, FREE_RIGHTS, &flow, NULL);
+	assert_int_equal(world_bind(ALICE, &space, &other, &ring, &arg), -EXO_EPERM);
+	assert_int_equal(record->matched_packets, 0x7777777777777777);
+	arg = (struct exo_bind){.counters = at};
+	assert_int_equal(world_bind(ALICE, &space, &flow, &ring, &arg), 0);
+	world_fill(ALICE, &ring, 4, 2048, 0);
+	world_arrive(0, frame, world_udp(frame, PEER, 1234, ADDRESS, 8, 10), 0);
+	world_poll();
+	assert_int_equal(record->matched_packets, 1);
+	assert_int_equal(record->delivered_packets, 1);
+	assert_int_equal(record->dropped_no_buffer, 0);
+}
+
 static void uses_several_buffers(void **state)
 {
 	static const struct {
@@ -381,6 +457,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(rejects_bad_buffers, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(rejects_in_the_middle, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(stops_at_wild_indices, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(delivers_every_length, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(counts_anew, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(keeps_its_own_size, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(refuses_bad_rings, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(isolates, set_up, tear_down),

@@ -465,6 +465,8 @@ void world_start_eal(void)
 	                            "0",
 	                            NULL};
 
+	if (getenv("ONE_CORE"))
+		world_cores = 1;
 	CHECK(rte_eal_init(sizeof(arguments) / sizeof(arguments[0]) - 1, arguments) >= 0);
 	arriving = rte_pktmbuf_pool_create("arriving", 4095, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	CHECK(arriving);

@@ -481,7 +481,8 @@ bool ring_deliver_lone(struct net_queue *queue, struct rte_mbuf *mbuf,
 		tell_of(view.to - 1, mbuf);
 	show_usual(ring, &view, 1);
 	net_count_given(part, 1, view.bytes);
-	env_post(ring->env, ring->core, EXO_EVENT_RING);
+	if (net_wanted(ring))
+		env_post(ring->env, ring->core, EXO_EVENT_RING);
 	port_free_lone(queue, mbuf);
 	return true;
 }

@@ -71,9 +71,11 @@
  * bytes of its payload (the last one fewer), and all checksums. Of TCP's flags FIN and PSH go with
  * the last one, CWR with the first; identifications of IPv4 count up. UDP: datagrams, each with a
  * header of its own. What the flow space allows has to be told from those headers: where it looks
- * behind them, EXO_EPERM. With EXO_DESC_SUMS the last descriptor is no part of the packet: it
- * names, at an even address and in one frame, a uint16_t for each segment, the sum of its payload
- * (RFC 1071, folded, not complemented), which the kernel believes where it makes the checksums.
+ * behind them, or at what each segment has for itself (lengths, identification, sequence number,
+ * FIN, PSH, CWR, checksums), EXO_EPERM. With EXO_DESC_SUMS the last descriptor is no part of the
+ * packet: it names, at an even address and in one frame, a uint16_t for each segment, the sum of
+ * its payload (RFC 1071, folded, not complemented), which the kernel believes where it makes the
+ * checksums.
  *
  * What an environment sends to the port's own MAC address does not leave: it is demultiplexed as if
  * it had arrived there. What it sends to a group leaves and comes in besides, for all environments

@@ -149,40 +149,43 @@ static inline bool agree(const struct shape *shape, const uint8_t *a, const uint
 	return bits == 0;
 }
 
-/* How many of the descriptors behind `first`, which is at `at` in the queue, up to the n-th, are of
- * acknowledgements that outdo each the one before. *last: the last one's frame. */
-static uint32_t count_run(const struct udp_exo *driver, const struct shape *shape, uint32_t at,
-                          uint32_t n, const uint8_t **last)
+/* How many of the n descriptors behind `first`, from `at` in the queue on, are of acknowledgements
+ * that outdo each the one before. *last: the first one's frame; the last one's. Out of line: it
+ * needs all registers. */
+static __attribute__((noinline)) uint32_t count_run(const struct udp_exo *driver,
+                                                    const struct shape *shape,
+                                                    const struct exo_desc *first, uint32_t at,
+                                                    uint32_t n, const uint8_t **last)
 {
 	const struct exo_desc *const queue = driver->rx.response->desc;
-	const uint32_t mask = driver->rx.size - 1, shift = driver->shift;
-	const uint64_t n_buffers = driver->n_buffers, head_mask = bytes_each(driver) - 1;
-	const struct exo_desc *const first = &queue[at & mask];
-	const uint64_t word = word_of(first), head = first->address & head_mask;
-	const uint8_t *const base = bytes_of(driver, 0) + head, *const model = *last;
+	const uint8_t *const bytes = driver->frames.address, *const model = *last;
+	const uint64_t physical = exo_pages_physical(&driver->frames, bytes);
+	const uint64_t n_buffers = driver->n_buffers;
+	const uint64_t most = (n_buffers << driver->shift) - BYTES;
+	const uint32_t mask = driver->rx.size - 1, end = at + n, number = shape->l4 + TCP_ACK;
+	const uint64_t word = word_of(first);
 	const uint16_t port = first->port;
-	const uint32_t number = shape->l4 + TCP_ACK;
-	uint32_t ack = wire_get32(model + number), count;
+	const uint8_t *frame = model;
+	uint32_t ack = wire_get32(model + number), i = at;
 
-	for (count = 0; count < n; count++) {
-		const struct exo_desc *desc = &queue[(at + count + 1) & mask];
-		const uint64_t cookie = desc->cookie;
-		const uint8_t *frame = base + (cookie << shift);
-		uint32_t next;
+	for (; i != end; i++) {
+		const struct exo_desc *desc = &queue[i & mask];
+		const uint64_t offset = desc->address - physical;
+		const uint8_t *next = bytes + offset;
+		uint32_t higher;
 
-		/* All of its bytes that are compared can be read: the first one's could. */
-		if (cookie >= n_buffers || (desc->address & head_mask) != head ||
-		    word_of(desc) != word || desc->port != port)
+		/* All of its bytes that are compared can be read. */
+		if (desc->cookie >= n_buffers || offset > most || word_of(desc) != word ||
+		    desc->port != port || !agree(shape, next, model))
 			break;
-		if (!agree(shape, frame, model))
+		higher = wire_get32(next + number);
+		if ((int32_t)(higher - ack) <= 0)
 			break;
-		next = wire_get32(frame + number);
-		if ((int32_t)(next - ack) <= 0)
-			break;
-		ack = next;
-		*last = frame;
+		ack = higher;
+		frame = next;
 	}
-	return count;
+	*last = frame;
+	return i - at;
 }
 
 uint32_t skim_count(const struct udp_exo *driver, uint32_t i, uint32_t n, uint32_t *behind)
@@ -196,7 +199,7 @@ uint32_t skim_count(const struct udp_exo *driver, uint32_t i, uint32_t n, uint32
 	if (last != NULL && first->length <= LENGTH_MAX && (first->flags & ~USUAL) == 0)
 		shape = shape_of(last, first->length);
 	if (shape != NULL && n - i > 1)
-		count = count_run(driver, shape, at, n - i - 1, &last);
+		count = count_run(driver, shape, first, at + 1, n - i - 1, &last);
 	*behind = i + 1 + count;
 	return count > 0 && is_sound(shape, last, first->flags) ? count : 0;
 }

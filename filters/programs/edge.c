@@ -25,6 +25,9 @@
 struct edge_rules rules SEC(".data.rules") = {.can = 0};
 struct edge_counts counts SEC(".bss.counts");
 __u64 passed SEC(".bss.passed"); /* when a SYN was last passed on; 0: never */
+/* For each line: bare acknowledgements that are looked at; who has sent more has a long connection,
+ * whose end is the stack's to hear. */
+__u8 young[EDGE_LINES] SEC(".bss.young");
 
 struct {
 	__uint(type, MAP_TYPE_ARENA);
@@ -34,6 +37,7 @@ struct {
 enum {
 	SECOND = 1000000000,
 	SCALE_MAX = 14,
+	YOUNG = 8,
 	AT_LINES = EDGE_PLACES,
 	AT_HEARD = sizeof(struct edge_asked),
 	AT_CLOSING = 64,
@@ -75,9 +79,14 @@ static __always_inline __u64 place_of(__u64 peer)
 	return peer * rules.spread >> EDGE_PLACE_SHIFT;
 }
 
+static __always_inline __u64 number_of(__u64 peer)
+{
+	return peer * rules.spread >> EDGE_LINE_SHIFT & (EDGE_LINES - 1);
+}
+
 static __always_inline __u64 line_of(__u64 peer)
 {
-	return AT_LINES + (peer * rules.spread >> EDGE_LINE_SHIFT) * sizeof(struct edge_line);
+	return AT_LINES + number_of(peer) * sizeof(struct edge_line);
 }
 
 static __always_inline const struct edge_door *find_door(__u16 *w)
@@ -332,6 +341,7 @@ static __always_inline int on_syn(struct xdp_md *context, const struct segment *
 		remember(&a, w, s, &offer, door, now);
 		if (exo_arena_write(&arena, line, &a, sizeof a))
 			return pass();
+		young[number_of(s->peer)] = YOUNG;
 	} else if (a.peer != s->peer || a.irs != s->sequence || a.stamp != offer.stamp ||
 	           a.check != edge_check(&a)) {
 		return pass();
@@ -421,6 +431,17 @@ static __always_inline int on_ack(struct xdp_md *context, const struct segment *
 	return door->peer_first ? on_opened(context, s, &line.asked, &line.heard) : pass();
 }
 
+/* Of a connection that has sent more than short ones do: the first question, for these are most of
+ * what comes. */
+static __always_inline int is_long(__u64 peer)
+{
+	__u8 *left = &young[number_of(peer)];
+	if (!*left)
+		return 1;
+	--*left;
+	return 0;
+}
+
 SEC("xdp")
 int edge(struct xdp_md *context)
 {
@@ -428,17 +449,20 @@ int edge(struct xdp_md *context)
 	const struct edge_door *door;
 	struct segment s;
 	__u32 flags;
-	int n;
-	if (!is_segment(w, end) || *long_at(w, W_TARGET) != rules.address)
+	if (w + T_OPTIONS > end)
 		return XDP_PASS;
-	flags = bpf_ntohs(w[T_FLAGS]) & 0xfff;
-	n = segment_bytes(w);
-	if (n || (flags != ACK && flags != SYN && (flags & ~PSH) != (FIN | ACK)))
-		return XDP_PASS;
-	door = find_door(w);
-	if (!door || frame_bytes(context) < 14 + bpf_ntohs(w[W_LENGTH]))
+	flags = *((__u8 *)(w + T_FLAGS) + 1);
+	if (flags != ACK && flags != SYN && (flags & ~PSH) != (FIN | ACK))
 		return XDP_PASS;
 	s.peer = edge_peer(*long_at(w, W_SOURCE), *long_at(w, W_L4));
+	if (flags == ACK && is_long(s.peer))
+		return XDP_PASS;
+	if (!is_segment(w, end) || *long_at(w, W_TARGET) != rules.address ||
+	    segment_bytes(w) != 0 || frame_bytes(context) < 14 + bpf_ntohs(w[W_LENGTH]))
+		return XDP_PASS;
+	door = find_door(w);
+	if (!door)
+		return XDP_PASS;
 	s.sequence = bpf_ntohl(*long_at(w, T_SEQUENCE));
 	s.ack = bpf_ntohl(*long_at(w, T_ACK));
 	s.header = (__u32)header_bytes(w);

@@ -155,6 +155,19 @@ static void test_their_end(void **state)
 	check_handed_over(0);
 }
 
+/* Whatever our number is: a byte of it may be 0. */
+static void test_end_again(void **state)
+{
+	learn();
+	for (uint16_t i = 0; i < 1000; i++) {
+		begin(PEER + i);
+		exchange();
+		assert_int_equal(next(FIN | ACK, NULL), 1);
+		assert_int_equal(next(FIN | ACK, NULL), 1);
+		check_ack(now.ours, now.theirs + 1, FIN | ACK);
+	}
+}
+
 /* An answer that was lost is said again: to the request, and to the request with what follows. */
 static void test_again(void **state)
 {
@@ -432,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_their_end, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_end_again, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_again, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),

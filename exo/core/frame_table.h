@@ -44,11 +44,13 @@ static inline bool frame_owned(uint32_t env, uint64_t number)
 /* The kernel's alias of a frame that is an environment's; NULL: it is not. */
 static inline uint8_t *frame_alias(uint32_t env, uint64_t number)
 {
-	uint64_t index = number - frame_table.first;
-	const struct frame *frame = &frame_table.frames[index];
+	const uint64_t index = number - frame_table.first;
+	const struct frame *frame;
 
-	if (index >= frame_table.n ||
-	    __atomic_load_n(&frame->state, __ATOMIC_SEQ_CST) != FRAME_OWNED ||
+	if (index >= frame_table.n)
+		return NULL;
+	frame = &frame_table.frames[index];
+	if (__atomic_load_n(&frame->state, __ATOMIC_SEQ_CST) != FRAME_OWNED ||
 	    frame_read(&frame->owner) != env)
 		return NULL;
 	return frame_table.aliases + index * EXO_PAGE_SIZE;

@@ -21,11 +21,6 @@ _Static_assert(sizeof(((struct edge_arena *)0)->held) == EDGE_PLACES, "a count f
 
 /* ---- Places ---- */
 
-static uint16_t swap16(uint16_t value)
-{
-	return (uint16_t)(value << 8 | value >> 8);
-}
-
 static uint64_t peer_of(const struct endpoints *at)
 {
 	return edge_peer(lookup_word(at->remote.bytes),
@@ -190,7 +185,7 @@ bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct e
 	struct begun begun;
 	uint64_t peer;
 
-	if (!udp_ip_equal(&at->local, &stack->edge.local))
+	if (!udp_ip_equal(&at->local, &stack->edge.front.address))
 		return false;
 	peer = peer_of(at);
 	line = line_of(stack, peer);
@@ -225,7 +220,7 @@ void edge_syn(struct tcp_stack *stack)
 
 static struct endpoints ends_of(const struct tcp_stack *stack, uint64_t peer)
 {
-	struct endpoints at = {.local = stack->edge.local};
+	struct endpoints at = {.local = stack->edge.front.address};
 	uint32_t source = (uint32_t)peer;
 
 	at.remote.family = 4;
@@ -290,10 +285,21 @@ void edge_run(struct tcp_stack *stack)
 	if (edge->look_at == 0 || stack->now < edge->look_at)
 		return;
 	stays = look_after_all(stack, false);
+	doors_look(stack);
 	/* The handler goes on for a second behind the SYN that it passed on, and what it does then
 	   has to grow a second old. */
 	edge->look_at =
 	        stays || stack->now - edge->syn_at < 2ull * LOOK_NS ? stack->now + LOOK_NS : 0;
+}
+
+void edge_forget(struct tcp_stack *stack, uint16_t port)
+{
+	for (uint32_t i = 0; i < EDGE_LINES; i++) {
+		struct edge_line *line = &stack->edge.arena->lines[i];
+
+		if (__atomic_load_n(&line->asked.peer, __ATOMIC_RELAXED) >> 48 == swap16(port))
+			clear(line);
+	}
 }
 
 /* ---- Ends ---- */
@@ -350,7 +356,7 @@ void edge_offer(struct tcp_conn *conn)
 	uint64_t peer;
 
 	if (conn->edged || !has_said_all(conn) ||
-	    !udp_ip_equal(&conn->at.local, &stack->edge.local))
+	    !udp_ip_equal(&conn->at.local, &stack->edge.front.address))
 		return;
 	peer = peer_of(&conn->at);
 	line = line_of(stack, peer);
@@ -475,68 +481,21 @@ void edge_reap(struct tcp_stack *stack, bool all)
 
 /* ---- Opening ---- */
 
-int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struct udp_ip *address)
+int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struct tcp_edge *front)
 {
 	struct edge *edge = &stack->edge;
 
-	if (edge->arena != NULL || address->family != 4 ||
+	if (edge->arena != NULL || front->address.family != 4 ||
 	    stack->config.cookies == TCP_COOKIES_ALWAYS)
 		return -TCP_EINVAL;
 	edge->arena = arena;
-	edge->local = *address;
+	edge->front = *front;
 	edge->spread = stack->ops.random(stack->context) | 1;
 	hold_all(stack);
-	return 0;
-}
-
-static bool is_at(const struct tcp_listener *listener, const struct udp_ip *address)
-{
-	struct endpoints at = {.local = *address, .local_port = listener->local.port};
-
-	return lookup_listener(listener->stack, &at) == listener;
-}
-
-static void describe(struct tcp_listener *listener, uint32_t mtu, struct edge_door *door)
-{
-	const struct tcp_options *options = &listener->options;
-	uint32_t mss = min_u32(mtu, 65535) - IP4_SIZE - H_SIZE, window;
-
-	if (options->max_segment != 0)
-		mss = min_u32(mss, options->max_segment);
-	door->port = swap16(listener->local.port);
-	door->mss = (uint16_t)mss;
-	door->peer_first = options->peer_first && !options->defer_accept;
-	for (unsigned stamped = 0; stamped < 2; stamped++) {
-		window_initial(listener->stack, options, mss - (stamped ? H_TIMESTAMPS : 0u),
-		               &window, &door->scale[stamped]);
-		door->window[stamped] = (uint16_t)min_u32(window, WINDOW_MAX);
-	}
-}
-
-/* Whether the handler says what we would say. */
-static bool is_plain(const struct tcp_options *options)
-{
-	return (options->ttl == 0 || options->ttl == 64) && options->tos == 0 && !options->reuse &&
-	       !options->no_pmtu;
-}
-
-void tcp_edge_rules(const struct tcp_stack *stack, uint32_t mtu, struct edge_rules *rules)
-{
-	const struct tcp_config *config = &stack->config;
-	uint32_t n = 0;
-
-	*rules = (struct edge_rules){
-	        .key = {stack->isn_secret[0], stack->isn_secret[1]},
-	        .spread = stack->edge.spread,
-	        .address = lookup_word(stack->edge.local.bytes),
-	        .can = (uint16_t)((config->timestamps ? EDGE_TIMESTAMPS : 0) |
-	                          (config->sack ? EDGE_SACK : 0) |
-	                          (config->window_scaling ? EDGE_SCALING : 0)),
-	};
-	for (unsigned i = 0; mtu >= IP4_SIZE + H_SIZE + MSS_MIN && i < LISTENER_BUCKETS; i++)
-		for (struct tcp_listener *l = stack->listeners[i]; l != NULL; l = l->next)
-			if (n < EDGE_DOORS && is_plain(&l->options) && is_at(l, &stack->edge.local))
-				describe(l, mtu, &rules->doors[n++]);
+	if (doors_open(stack))
+		return 0;
+	edge->arena = NULL;
+	return -TCP_EINVAL;
 }
 
 void tcp_edge_close(struct tcp_stack *stack)

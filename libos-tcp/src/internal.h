@@ -441,6 +441,11 @@ void fastopen_opened(struct tcp_conn *conn, const struct segment *segment);
 
 /* ---- edge.c ---- */
 
+/* A port as it lies in a frame, and back. */
+static inline uint16_t swap16(uint16_t value)
+{
+	return (uint16_t)(value << 8 | value >> 8);
+}
 /* One more, or one less, that the stack has to do with at these endpoints: who goes into a table or
  * out of it says so. */
 void edge_count(struct tcp_stack *stack, const struct endpoints *at, int by);
@@ -462,6 +467,8 @@ bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct e
                 uint32_t hash);
 /* Looks after records, if it is time. */
 void edge_run(struct tcp_stack *stack);
+/* Nobody listens there any more: nor is there what the handler has begun. */
+void edge_forget(struct tcp_stack *stack, uint16_t port);
 /* Everything has been said: what is left to hear the handler may hear. */
 void edge_offer(struct tcp_conn *conn);
 /* Takes the end of it back, with what was heard. false: the connection has ended. */
@@ -472,6 +479,17 @@ void edge_withdraw(struct tcp_conn *conn);
 bool edge_has_news(const struct tcp_conn *conn);
 /* Settles those that have ended: some of the oldest, or all. Between events of connections only. */
 void edge_reap(struct tcp_stack *stack, bool all);
+
+/* ---- doors.c ---- */
+
+/* The first rules. false: they could not be told. */
+bool doors_open(struct tcp_stack *stack);
+/* Listeners or what they want may have changed. */
+void doors_changed(struct tcp_stack *stack);
+/* Whether the backlog of one has filled up, or is not full any more. */
+void doors_look(struct tcp_stack *stack);
+/* A listener at that port was closed. */
+void doors_closed(struct tcp_stack *stack, uint16_t port);
 
 /* ---- conn.c ---- */
 

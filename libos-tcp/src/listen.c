@@ -70,6 +70,7 @@ int tcp_listen(struct tcp_stack *stack, const struct udp_endpoint *at, uint32_t 
 	                                  .open = true,
 	                                  .options = chosen};
 	*bucket(stack, local.port) = listener;
+	doors_changed(stack);
 	*out = listener;
 	return 0;
 }
@@ -98,6 +99,7 @@ void tcp_listener_close(struct tcp_listener *listener)
 		at = &(*at)->next;
 	*at = listener->next;
 	listener->open = false;
+	doors_closed(stack, listener->local.port);
 	forget_requests(listener);
 	while (listener->ready != NULL)
 		tcp_abort(tcp_accept(listener, NULL, NULL));
@@ -120,6 +122,7 @@ int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_opt
 		return -TCP_EINVAL;
 	listener->options = *options;
 	listener->offered_mss = 0;
+	doors_changed(listener->stack);
 	return 0;
 }
 

@@ -301,6 +301,7 @@ int tcp_stack_configure(struct tcp_stack *stack, const struct tcp_config *config
 		return -TCP_EINVAL;
 	stack->config = *config;
 	fastopen_set_key(stack);
+	doors_changed(stack);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define TCP_TYPES_H
 
 #include <tcp/conn.h>
+#include <tcp/edge.h>
 #include <udp/checksum.h>
 #include <udp/wire.h>
 
@@ -444,7 +445,7 @@ struct tcp_listener {
 	uint32_t n_ready, backlog;
 	uint32_t offered_mss, offered_window; /* window_initial's last answer; mss 0: none */
 	uint8_t offered_scale;
-	bool open;
+	bool open, full; /* full: when that was last looked at (doors.c) */
 	struct tcp_options options;
 	uint32_t fast_queue;
 	uint8_t fast_keys_n;
@@ -475,7 +476,8 @@ enum { GATHERED_MAX = 32 };
 /* What is shared with the handler in front (edge.c). */
 struct edge {
 	struct edge_arena *arena; /* NULL: there is none */
-	struct udp_ip local;      /* whose SYNs it answers */
+	struct tcp_edge front;
+	struct edge_rules rules; /* as it was told */
 	uint64_t spread;
 	uint64_t look_at; /* when to look after its records; 0: there can be none */
 	uint64_t syn_at;  /* when a SYN last came to the stack */

@@ -66,7 +66,7 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 	}
 }
 
-static void on_accept(struct tcp_listener *listener)
+void take(struct tcp_listener *listener)
 {
 	struct tcp_conn *conn = tcp_accept(listener, on_event, NULL);
 
@@ -213,8 +213,8 @@ int setup(void **state)
 	options = tcp_options_default(world.stack);
 	options.peer_first = true;
 	local = (struct udp_endpoint){.ip = server_ip, .port = PORT};
-	assert_int_equal(
-	        tcp_listen(world.stack, &local, 8, &options, on_accept, NULL, &world.listener), 0);
+	assert_int_equal(tcp_listen(world.stack, &local, 8, &options, take, NULL, &world.listener),
+	                 0);
 	world.front = front_open(world.stack, &server_ip, world.compiled);
 	assert_non_null(world.front);
 	/* The first SYN in a second is the stack's. */

@@ -66,6 +66,8 @@ uint32_t last_seq(void);
 uint32_t last_ack(void);
 struct edge_counts counts(void);
 
+/* What the listener does with a connection: the application's. */
+void take(struct tcp_listener *listener);
 int setup(void **state);
 int teardown(void **state);
 /* From now on there is no handler. */

@@ -27,6 +27,7 @@ struct front {
 	struct tcp_stack *stack;
 	struct udp_ip address;
 	struct edge_arena *arena;
+	void (*told)(const struct edge_rules *rules); /* or NULL */
 };
 
 static const uint8_t macs[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
@@ -77,30 +78,42 @@ static void load(struct front *front, const char *path, bool compiled)
 		                   (uint8_t *)front->arena + (size_t)i * FRAME);
 }
 
-struct front *front_open(struct tcp_stack *stack, const struct udp_ip *address, bool compiled)
+static bool update(void *context, const struct edge_rules *rules)
 {
 	static const uint32_t only;
+	struct front *front = context;
+
+	if (flt_map_update(flt_object_map(front->object, ".data.rules"), &only, rules,
+	                   FLT_MAP_ANY) != 0)
+		die("rules", "not updated");
+	if (front->told != NULL)
+		front->told(rules);
+	return true;
+}
+
+struct front *front_open(struct tcp_stack *stack, const struct udp_ip *address, bool compiled)
+{
 	const char *path = getenv("EDGE");
+	struct tcp_edge edge = {.address = *address, .mtu = MTU, .update = update};
 	struct front *front;
-	struct edge_rules rules;
 
 	if (path == NULL)
 		return NULL;
-	front = calloc(1, sizeof *front);
+	front = edge.context = calloc(1, sizeof *front);
+	memcpy(edge.mac, macs, sizeof edge.mac);
 	front->stack = stack;
 	front->address = *address;
 	load(front, path, compiled);
-	if (tcp_edge_open(stack, front->arena, address) != 0) {
-		front->stack = NULL;
-		front_close(front);
-		return NULL;
-	}
-	tcp_edge_rules(stack, MTU, &rules);
-	memcpy(rules.mac, macs, sizeof rules.mac);
-	if (flt_map_update(flt_object_map(front->object, ".data.rules"), &only, &rules,
-	                   FLT_MAP_ANY) != 0)
-		die("rules", "not updated");
-	return front;
+	if (tcp_edge_open(stack, front->arena, &edge) == 0)
+		return front;
+	front->stack = NULL;
+	front_close(front);
+	return NULL;
+}
+
+void front_tell(struct front *front, void (*told)(const struct edge_rules *rules))
+{
+	front->told = told;
 }
 
 void front_close(struct front *front)

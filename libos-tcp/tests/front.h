@@ -18,6 +18,8 @@ struct front *front_open(struct tcp_stack *stack, const struct udp_ip *address, 
  */
 enum front_verdict front_input(struct front *front, const struct udp_ip *from, uint8_t *segment,
                                uint32_t *size, uint64_t now);
+/* Calls it with all rules that the handler is told from now on. */
+void front_tell(struct front *front, void (*told)(const struct edge_rules *rules));
 struct edge_counts front_counts(const struct front *front);
 struct edge_arena *front_arena(const struct front *front);
 void front_close(struct front *front);

@@ -242,6 +242,21 @@ static void held(void **state)
 	tcp_abort(world.conn);
 }
 
+/* ---- Doors ---- */
+
+/* A SYN that is not the second's first. */
+static void knock(uint16_t port, uint32_t seq)
+{
+	syn(1, 1);
+	inject(&(struct made){.port = 1,
+	                      .seq = 2,
+	                      .flags = F_RST,
+	                      .options = stamps,
+	                      .n_options = sizeof stamps});
+	syn(port, seq);
+}
+
+/* Whoever asks is refused, and so is what was begun before. */
 static void listener_gone(void **state)
 {
 	uint32_t ours = open_by_hand();
@@ -249,6 +264,132 @@ static void listener_gone(void **state)
 	tcp_listener_close(world.listener);
 	say(FIRST + 1, ours, F_ACK | F_PSH, "question");
 	assert_int_equal(last_flags(), F_RST);
+	knock(PEER + 1, FIRST);
+	assert_int_equal(last_flags(), F_RST | F_ACK);
+	assert_int_equal(counts().asked, 1);
+}
+
+static void listen_again(const struct tcp_options *options)
+{
+	struct udp_endpoint local = {.ip = server_ip, .port = PORT};
+
+	assert_int_equal(tcp_listen(world.stack, &local, 8, options, take, NULL, &world.listener),
+	                 0);
+}
+
+/* Whoever listens later has a door, and nothing of what was another's. */
+static void listener_comes(void **state)
+{
+	struct tcp_options options;
+	uint32_t ours;
+
+	tcp_listener_get_options(world.listener, &options);
+	ours = open_by_hand();
+	tcp_listener_close(world.listener);
+	listen_again(&options);
+	say(FIRST + 1, ours, F_ACK | F_PSH, "question");
+	assert_int_equal(last_flags(), F_RST);
+	ours = open_by_hand();
+	assert_int_equal(counts().asked, 2);
+	assert_int_equal(counts().heard, 2);
+	say(FIRST + 1, ours, F_ACK | F_PSH, "question");
+	assert_int_equal(last_flags(), F_ACK | F_PSH | F_FIN);
+}
+
+/* The handler says what is to be said now, or nothing. */
+static void options_change(void **state)
+{
+	struct tcp_options options;
+
+	tcp_listener_get_options(world.listener, &options);
+	options.max_segment = 1000;
+	options.peer_first = false;
+	tcp_listener_set_options(world.listener, &options);
+	syn(PEER, FIRST);
+	assert_int_equal(counts().asked, 1);
+	assert_int_equal(wire_get16(world.last + 22), 1000);
+	say(FIRST + 1, last_seq() + 1, F_ACK, NULL);
+	assert_int_equal(counts().heard, 0);
+	assert_int_equal(world.accepted, 1);
+	tcp_abort(world.conn);
+	options.tos = 16;
+	tcp_listener_set_options(world.listener, &options);
+	knock(PEER + 1, FIRST);
+	assert_int_equal(last_flags(), F_SYN | F_ACK);
+	assert_int_equal(counts().asked, 1);
+}
+
+static struct edge_door seen[EDGE_DOORS];
+
+/* No door becomes another one while it is open. */
+static void check_doors(const struct edge_rules *rules)
+{
+	for (unsigned i = 0; i < EDGE_DOORS; i++) {
+		const struct edge_door *door = &rules->doors[i];
+
+		if (door->port != 0 && seen[i].port != 0)
+			assert_memory_equal(door, &seen[i], sizeof *door);
+		if (door->port != 0) /* all but its port was there before it */
+			assert_memory_equal(&door->mss, &seen[i].mss,
+			                    sizeof *door - offsetof(struct edge_door, mss));
+		seen[i] = *door;
+	}
+}
+
+static void doors_are_whole(void **state)
+{
+	struct udp_endpoint local = {.ip = server_ip};
+	struct tcp_listener *others[2 * EDGE_DOORS];
+	struct tcp_options options;
+
+	tcp_listener_get_options(world.listener, &options);
+	memset(seen, 0, sizeof seen);
+	tcp_listener_close(world.listener);
+	front_tell(world.front, check_doors);
+	for (unsigned i = 0; i < 2 * EDGE_DOORS; i++) {
+		local.port = (uint16_t)(PORT + i);
+		assert_int_equal(
+		        tcp_listen(world.stack, &local, 8, &options, take, NULL, &others[i]), 0);
+	}
+	for (unsigned i = 0; i < 500; i++) {
+		options.max_segment = 500 + draw() % 500;
+		tcp_listener_set_options(others[draw() % (2 * EDGE_DOORS)], &options);
+	}
+	for (unsigned i = 0; i < 2 * EDGE_DOORS; i++)
+		tcp_listener_close(others[i]);
+	for (unsigned i = 0; i < EDGE_DOORS; i++)
+		assert_int_equal(seen[i].port, 0);
+}
+
+static void leave(struct tcp_listener *listener)
+{
+}
+
+/* Nobody is let in where nobody takes them: a second later SYNs are silently the stack's, until
+ * there is place again. */
+static void backlog_stays_full(void **state)
+{
+	struct tcp_options options;
+	uint32_t sent;
+
+	tcp_listener_get_options(world.listener, &options);
+	tcp_listener_close(world.listener);
+	assert_int_equal(tcp_listen(world.stack, &(struct udp_endpoint){server_ip, PORT}, 1,
+	                            &options, leave, NULL, &world.listener),
+	                 0);
+	say(FIRST + 1, open_by_hand(), F_ACK | F_PSH, "question");
+	assert_int_equal(tcp_listener_ready(world.listener), 1);
+	pass(1500);
+	sent = world.sent;
+	for (uint16_t i = 1; i < 20; i++)
+		syn((uint16_t)(PEER + i), FIRST);
+	assert_int_equal(counts().asked, 1);
+	assert_int_equal(world.sent, sent);
+	take(world.listener);
+	pass(1500);
+	knock(PEER + 20, FIRST);
+	assert_int_equal(last_flags(), F_SYN | F_ACK);
+	assert_int_equal(counts().asked, 2);
 }
 
 /* Nobody takes connections: they wait, as without the handler. */
@@ -324,6 +465,10 @@ int main(void)
 	        EDGE_TEST(no_ports),
 	        EDGE_TEST(held),
 	        EDGE_TEST(listener_gone),
+	        EDGE_TEST(listener_comes),
+	        EDGE_TEST(options_change),
+	        EDGE_TEST(doors_are_whole),
+	        EDGE_TEST(backlog_stays_full),
 	        EDGE_TEST(no_place),
 	        EDGE_TEST(flood),
 	        EDGE_TEST(front_leaves),

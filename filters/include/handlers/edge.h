@@ -115,6 +115,7 @@ struct edge_rules {
 	uint8_t mac[6];   /* likewise */
 	uint16_t can;     /* EDGE_TIMESTAMPS … */
 	struct edge_door doors[EDGE_DOORS];
+	uint32_t unused;
 };
 
 /* `.bss.counts`: what the handler has done. */

@@ -4,12 +4,11 @@
  * that begin and end while nobody has to decide anything cost no trip into the environment. All of
  * it works without the handler, too; IPv6, VLANs and what is unusual always does.
  *
- *     tcp_edge_open with zeroed memory that the handler has as its arena;
- *     tcp_edge_rules, and with the address' MAC `rules` into `.data.rules`;
+ *     tcp_edge_open with zeroed memory that the handler has as its arena, and with a function
+ *     that puts rules into `.data.rules`;
  *     the handler is bound; when it is not any more: tcp_edge_close
  *
- * Rules say what listeners are there, and with which options: they are to be made anew when that
- * changes. A listener that is closed meanwhile refuses what the handler let in.
+ * Rules say what listeners are there, and with which options, and are told anew when that changes.
  */
 #ifndef TCP_EDGE_H
 #define TCP_EDGE_H
@@ -18,13 +17,22 @@
 
 #include "conn.h"
 
-/* Begins to share `arena`, zeroed, with a handler that stands in front of that IPv4 address. It
- * must stay until tcp_edge_close. 0; -TCP_EINVAL: there is one already, or the stack is to remember
- * no half-open connections (TCP_COOKIES_ALWAYS). */
-int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struct udp_ip *address);
-/* Fills in the rules, but for the MAC: a door for each listener at the address that wants nothing
- * special, EDGE_DOORS at most, on a network of that MTU. */
-void tcp_edge_rules(const struct tcp_stack *stack, uint32_t mtu, struct edge_rules *rules);
+/* Where the handler stands. */
+struct tcp_edge {
+	struct udp_ip address; /* in front of this one, of IPv4 */
+	uint32_t mtu;          /* of its network */
+	uint8_t mac[6];
+	/* Puts them into `.data.rules`: a door for each listener at the address that wants nothing
+	 * special and takes connections, EDGE_DOORS at most. It is called as listeners come, go and
+	 * change, and must not call the stack. false: it could not. */
+	bool (*update)(void *context, const struct edge_rules *rules);
+	void *context;
+};
+
+/* Begins to share `arena`, zeroed, with a handler; it must stay until tcp_edge_close. 0;
+ * -TCP_EINVAL: there is one already, the stack is to remember no half-open connections
+ * (TCP_COOKIES_ALWAYS), or there can be no rules. */
+int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struct tcp_edge *edge);
 /* No handler runs any more: the stack takes over what it has begun. */
 void tcp_edge_close(struct tcp_stack *stack);
 

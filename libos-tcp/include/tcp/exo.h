@@ -33,7 +33,9 @@ struct tcp_exo_options {
 /* The handler in front, where there is one. */
 struct tcp_exo_edge {
 	bool there;
+	const struct exo_start_address *address;
 	struct exo_ext ext;
+	uint16_t ports[EDGE_DOORS]; /* that it is bound to, as in a frame; 0: none */
 	struct exo_cap binding;
 	uint64_t handler;
 };
@@ -53,9 +55,10 @@ struct tcp_exo_options tcp_exo_options_default(void);
  * net->driver.error filled in; the environment is then best ended. */
 int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options);
 /*
- * Puts the handler in front (tcp/edge.h): of the first IPv4 address, for what is listened to by
- * now. It saves the environment most of its trips for short connections, and stays until the end,
- * or until a flow is handed over. 0, or a negative enum exo_error: all goes on without it.
+ * Puts the handler in front (tcp/edge.h): of the first IPv4 address. Something must be
+ * listened to by now; what comes and goes later it is told. It saves the environment most of its
+ * trips for short connections, and stays until the end, or until a flow is handed over. 0, or a
+ * negative enum exo_error: all goes on without it.
  */
 int tcp_exo_edge(struct tcp_exo *net);
 void tcp_exo_edge_end(struct tcp_exo *net);

@@ -14,7 +14,8 @@
 enum {
 	LOOK_NS = 1000000000,
 	LOOK_US = 1000000,
-	REAPED = 2, /* that are looked at for each one that comes */
+	LINGER_US = 4 * LOOK_US, /* of who finds no place among requests */
+	REAPED = 2,              /* that are looked at for each one that comes */
 };
 
 _Static_assert(sizeof(((struct edge_arena *)0)->held) == EDGE_PLACES, "a count for each");
@@ -160,20 +161,54 @@ static bool is_first(const struct begun *begun, const struct segment *segment)
 	                     seq_ge(segment->options.ts_value, stamp)));
 }
 
+static bool is_crowded(const struct tcp_stack *stack)
+{
+	return unlikely(stack->request_pool.free == NULL);
+}
+
+/* The request that it is, for as long as something is done about it. false: nobody listens, or
+ * there is no way. */
+static bool restore_loose(struct tcp_stack *stack, const struct begun *begun,
+                          const struct endpoints *at, uint32_t hash, uint64_t route,
+                          struct request *request)
+{
+	struct tcp_listener *listener = lookup_listener(stack, at);
+
+	if (listener == NULL || !restore(listener, begun, at, route, request))
+		return false;
+	request->hash = hash;
+	request->loose = 1;
+	return true;
+}
+
 /* Makes the connection with nothing in between. false: that takes more. */
 static bool complete(struct tcp_stack *stack, struct edge_line *line, const struct begun *begun,
                      struct segment *segment, const struct endpoints *at, uint32_t hash)
 {
-	struct tcp_listener *listener = lookup_listener(stack, at);
 	struct request request;
 
-	if (listener == NULL || !listen_has_place(listener) ||
-	    !restore(listener, begun, at, segment->arrival->route, &request))
+	if (!restore_loose(stack, begun, at, hash, segment->arrival->route, &request) ||
+	    !listen_has_place(request.listener))
 		return false;
-	request.hash = hash;
-	request.loose = 1;
 	clear(line);
 	listen_complete(&request, segment);
+	return true;
+}
+
+/* Requests have run out, so the record stays for as long as it is one, and what can be done without
+ * a request is. Its answer was no cookie: nothing else knows of the peer. */
+static bool do_without(struct tcp_stack *stack, struct edge_line *line, const struct begun *begun,
+                       struct segment *segment, const struct endpoints *at, uint32_t hash)
+{
+	struct request request;
+
+	if (!restore_loose(stack, begun, at, hash, segment->arrival->route, &request)) {
+		clear(line);
+		return false;
+	}
+	listen_request(&request, segment, hash);
+	if (request.gone)
+		clear(line);
 	return true;
 }
 
@@ -197,6 +232,8 @@ bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct e
 	}
 	if (is_first(&begun, segment) && complete(stack, line, &begun, segment, at, hash))
 		return true;
+	if (is_crowded(stack))
+		return do_without(stack, line, &begun, segment, at, hash);
 	request = adopt(stack, line, &begun, at, hash, segment->arrival->route);
 	if (request == NULL)
 		return false;
@@ -230,6 +267,25 @@ static struct endpoints ends_of(const struct tcp_stack *stack, uint64_t peer)
 	return at;
 }
 
+static bool is_known(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash)
+{
+	return lookup_conn(stack, at, hash) != NULL || lookup_request(stack, at, hash) != NULL ||
+	       lookup_timewait(stack, at, hash) != NULL;
+}
+
+/* Who has acknowledged all and says nothing is there all the same. */
+static bool complete_silent(struct tcp_stack *stack, struct edge_line *line,
+                            const struct begun *begun, const struct endpoints *at, uint32_t hash)
+{
+	struct request request;
+
+	if (!is_heard(begun) || !restore_loose(stack, begun, at, hash, 0, &request) ||
+	    !listen_has_place(request.listener))
+		return false;
+	clear(line);
+	return listen_silent(&request);
+}
+
 /* Takes over what is old, and forgets what has another beside it. `all`: however young. → whether
  * the record stays. */
 static bool look_after(struct tcp_stack *stack, struct edge_line *line, bool all)
@@ -237,23 +293,23 @@ static bool look_after(struct tcp_stack *stack, struct edge_line *line, bool all
 	struct request *request;
 	struct endpoints at;
 	struct begun begun;
-	uint32_t hash;
+	uint32_t hash, age;
 
 	if (!read_line(line, &begun))
 		return false;
-	if (begun.asked.check != edge_check(&begun.asked)) {
-		clear(line);
-		return false;
-	}
-	if (!all && stack->us - begun.asked.us < LOOK_US)
+	age = stack->us - begun.asked.us;
+	if (!all && age < LOOK_US)
 		return true;
 	at = ends_of(stack, begun.asked.peer);
 	hash = lookup_hash(stack, &at);
-	if (lookup_conn(stack, &at, hash) != NULL || lookup_request(stack, &at, hash) != NULL ||
-	    lookup_timewait(stack, &at, hash) != NULL) {
+	if (begun.asked.check != edge_check(&begun.asked) || is_known(stack, &at, hash)) {
 		clear(line);
 		return false;
 	}
+	if (!all && complete_silent(stack, line, &begun, &at, hash))
+		return false;
+	if (!all && is_crowded(stack) && age < LINGER_US)
+		return true;
 	request = adopt(stack, line, &begun, &at, hash, 0);
 	if (request == NULL)
 		return false;

@@ -379,6 +379,9 @@ void listen_syn(struct tcp_listener *listener, struct segment *segment, const st
 /* A segment for a half-open connection. */
 void listen_request(struct request *request, struct segment *segment, uint32_t hash);
 void listen_timer(struct request *request);
+/* Makes the connection of who has acknowledged and says nothing. false: who has not, or there is no
+ * place. */
+bool listen_silent(struct request *request);
 /* The first timeouts that are due. */
 void listen_run(struct tcp_stack *stack);
 /* What a SYN says, and what we answer; iss NULL: one is chosen. false: there is no way back to the

@@ -200,6 +200,8 @@ static void age_remove(struct tcp_stack *stack, struct request *request)
 
 static void unschedule(struct tcp_stack *stack, struct request *request)
 {
+	if (request->loose)
+		return;
 	if (request->expires != 0)
 		age_remove(stack, request);
 	else
@@ -211,6 +213,10 @@ void listen_forget(struct request *request)
 	struct tcp_stack *stack = request->listener->stack;
 	struct request **at = &stack->requests[request->hash & stack->request_mask];
 
+	if (request->loose) {
+		request->gone = 1;
+		return;
+	}
 	while (*at != request)
 		at = &(*at)->hash_next;
 	*at = request->hash_next;
@@ -236,6 +242,8 @@ void listen_schedule(struct request *request)
 	const struct tcp_config *config = &stack->config;
 	uint64_t wait = (uint64_t)config->rto_initial_ms << min_u32(request->tries, 16);
 
+	if (request->loose)
+		return;
 	/* Few are answered twice; for those who are not, a queue is timer enough. */
 	if (request->tries == 0) {
 		age_append(stack, request);
@@ -267,14 +275,20 @@ static void complete_silent(struct request *request)
 	listen_complete(request, &segment);
 }
 
+bool listen_silent(struct request *request)
+{
+	if (!request->awaits || !listen_has_place(request->listener))
+		return false;
+	complete_silent(request);
+	return true;
+}
+
 void listen_timer(struct request *request)
 {
 	struct tcp_stack *stack = request->listener->stack;
 
-	if (request->awaits && listen_has_place(request->listener)) {
-		complete_silent(request);
+	if (listen_silent(request))
 		return;
-	}
 	request->awaits = 0;
 	if (request->tries >= stack->config.synack_retries) {
 		stack->count.requests_expired++;
@@ -477,6 +491,8 @@ bool listen_may_wait(const struct request *request)
 {
 	const struct tcp_options *options = &request->listener->options;
 
+	if (request->loose)
+		return false;
 	if (options->defer_accept)
 		return request->tries < request->listener->stack->config.synack_retries;
 	return options->peer_first && request->tries == 0 && (!request->acked || request->awaits);
@@ -594,8 +610,7 @@ void listen_complete(struct request *request, struct segment *segment)
 	listen_adopt(conn, request);
 	if (request->cookie) /* how long the peer took nobody knows any more */
 		conn->retransmits = 1;
-	if (!request->loose)
-		listen_forget(request);
+	listen_forget(request);
 	stack->count.opened_passive++;
 	conn->listener = listener;
 	conn->waiting = 1;

@@ -420,7 +420,9 @@ struct request {
 	uint8_t scale, rcv_scale, tries, tos;
 	uint8_t timestamps : 1, sack : 1, scaling : 1, ecn : 1, acked : 1, cookie : 1,
 	        awaits : 1; /* acknowledged, and not made yet: the peer will speak (peer_first) */
-	uint8_t loose : 1;  /* in no table: nobody has to forget it */
+	/* In no table and without a timer, gone at the end of what is being done; whether it would
+	 * be forgotten. */
+	uint8_t loose : 1, gone : 1;
 	uint8_t fast : 1, fast_experimental : 1; /* the answer brings a Fast Open cookie */
 };
 

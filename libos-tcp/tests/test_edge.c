@@ -416,27 +416,6 @@ static void no_place(void **state)
 	assert_int_equal(tcp_stack_usage(world.stack).connections, 0);
 }
 
-static void flood(void **state)
-{
-	uint32_t ours;
-
-	world.answers = false;
-	for (uint32_t i = 0; i < 100000; i++) {
-		client_ip = udp_ip4(0x0b000000 + i);
-		syn((uint16_t)(1 + draw() % 65535), (uint32_t)draw());
-		world.now += 20000;
-		if (i % 1000 == 0)
-			pass(10);
-	}
-	client_ip = udp_ip4(0x0a000002);
-	ours = open_by_hand();
-	say(FIRST + 1, ours, F_ACK | F_PSH, "question");
-	assert_int_equal(world.accepted, 1);
-	assert_true(counts().asked > EDGE_LINES);
-	assert_true(tcp_stack_counters(world.stack)->cookies_out > 0);
-	tcp_abort(world.conn);
-}
-
 /* The stack goes on alone with what was begun. */
 static void front_leaves(void **state)
 {
@@ -470,7 +449,6 @@ int main(void)
 	        EDGE_TEST(doors_are_whole),
 	        EDGE_TEST(backlog_stays_full),
 	        EDGE_TEST(no_place),
-	        EDGE_TEST(flood),
 	        EDGE_TEST(front_leaves),
 	};
 	int failed;

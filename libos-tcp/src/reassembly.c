@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What arrives before its time: a list of disjoint pieces in ascending order, bounded by the window
- * in bytes and by a share of the stack's pool in number. */
+ * in bytes. All connections' together are bounded in number: who leaves a hole open on purpose takes
+ * no place that others need for what is next. */
 #include "internal.h"
 
-enum { SHARE = 2, LEAST = 64 }; /* a window's worth (window.c) */
+enum { SHARE = 2 }; /* of the stack's pool */
 
 static uint32_t piece_end(const struct arrival *arrival)
 {
@@ -18,7 +19,7 @@ static void unlink_after(struct tcp_conn *conn, struct arrival *prev, struct arr
 		conn->act->early = arrival->next;
 	if (conn->act->early_last == arrival)
 		conn->act->early_last = prev;
-	conn->act->n_early--;
+	conn->stack->n_early--;
 	conn->act->held -= arrival->size;
 	receive_free(conn->stack, arrival);
 }
@@ -32,7 +33,7 @@ static void insert_after(struct tcp_conn *conn, struct arrival *prev, struct arr
 		conn->act->early = arrival;
 	if (arrival->next == NULL)
 		conn->act->early_last = arrival;
-	conn->act->n_early++;
+	conn->stack->n_early++;
 	conn->act->held += arrival->size;
 }
 
@@ -63,11 +64,9 @@ static struct arrival *find(struct tcp_conn *conn, uint32_t seq)
 	return prev;
 }
 
-static bool room(struct tcp_conn *conn)
+static bool room(const struct tcp_stack *stack)
 {
-	uint32_t most = max_u32(conn->stack->arrival_pool.max / SHARE, LEAST);
-
-	return conn->act->n_early < min_u32(most, 65535);
+	return stack->n_early < max_u32(stack->arrival_pool.max / SHARE, 1);
 }
 
 /* Takes off what is there already. false: all of it. */
@@ -124,8 +123,8 @@ void early_add(struct tcp_conn *conn, struct segment *segment, uint32_t skip)
 	if (range.start == range.end && !fin)
 		return;
 	stack->count.reordered++;
-	arrival = room(conn) && segment->arrival->buffer != NULL ? pool_get(&stack->arrival_pool)
-	                                                         : NULL;
+	arrival = room(stack) && segment->arrival->buffer != NULL ? pool_get(&stack->arrival_pool)
+	                                                          : NULL;
 	if (arrival == NULL) {
 		stack->count.drop_memory++;
 		return;

@@ -94,7 +94,7 @@ void early_advance(struct tcp_conn *conn)
 		conn->act->early = arrival->next;
 		if (conn->act->early == NULL)
 			conn->act->early_last = NULL;
-		conn->act->n_early--;
+		conn->stack->n_early--;
 		conn->act->held -= size;
 		fin = arrival->fin;
 		/* A peer that goes on behind its own end is not heard. */
@@ -224,20 +224,24 @@ void receive_data(struct tcp_conn *conn, struct segment *segment)
 	take_next(conn, segment, min_u32(conn->rcv_nxt - seq, segment->size));
 }
 
-static void free_list(struct tcp_conn *conn, struct arrival *arrival)
+/* → how many there were. */
+static uint32_t free_list(struct tcp_conn *conn, struct arrival *arrival)
 {
-	while (arrival != NULL) {
+	uint32_t n = 0;
+
+	for (; arrival != NULL; n++) {
 		struct arrival *next = arrival->next;
 
 		receive_free(conn->stack, arrival);
 		arrival = next;
 	}
+	return n;
 }
 
 void receive_drop_all(struct tcp_conn *conn)
 {
-	free_list(conn, conn->unread);
-	free_list(conn, conn->act->early);
+	(void)free_list(conn, conn->unread);
+	conn->stack->n_early -= free_list(conn, conn->act->early);
 	conn->unread = conn->unread_last = NULL;
 	conn->n_sacks = 0;
 	conn->rcv_read = conn->rcv_nxt - conn->fin_received;
@@ -245,7 +249,6 @@ void receive_drop_all(struct tcp_conn *conn)
 		return;
 	conn->act->early = conn->act->early_last = NULL;
 	conn->act->held = 0;
-	conn->act->n_early = 0;
 }
 
 /* ---- The application's side ---- */

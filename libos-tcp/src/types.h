@@ -288,7 +288,6 @@ struct active {
 	/* What came out of order, and what to tell the peer of it. */
 	struct arrival *early, *early_last; /* ascending, disjoint */
 	uint32_t held;                      /* bytes of them */
-	uint32_t n_early;
 	struct range sacks[SACKS_MAX];
 	struct range dsack_range;
 };
@@ -507,6 +506,7 @@ struct tcp_stack {
 
 	struct pool conn_pool, request_pool, timewait_pool, listener_pool, chunk_pool, record_pool,
 	        arrival_pool, block_pool, active_pool;
+	uint32_t n_early; /* arrivals that came out of order, of all connections */
 	struct tcp_conn *conn_memory;
 	struct busy *busies; /* of each; NULL: nobody asks */
 	struct timewait *timewait_oldest, *timewait_newest;

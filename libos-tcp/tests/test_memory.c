@@ -317,6 +317,33 @@ static void others_windows_stay_open(void **state)
 	close_world(&world);
 }
 
+/* Who leaves holes open takes no place from what comes in order. */
+static void holes_leave_places_for_others(void **state)
+{
+	struct world world;
+	struct sender greedy, modest;
+
+	open_crowded(&world);
+	open_sender(&world, &modest, 300);
+	for (uint32_t n = 0; n < 4; n++) {
+		open_sender(&world, &greedy, 301 + n);
+		for (uint32_t i = 0; i < PLACES; i++) {
+			greedy.next += 1;
+			assert_true(send_one(&world, &greedy, 1));
+		}
+	}
+	assert_int_equal(tcp_stack_usage(world.stack).arrivals, PLACES / 2);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(send_one(&world, &modest, FULL));
+		assert_int_equal(tcp_unread(modest.conn), FULL);
+		tcp_consume(modest.conn, FULL);
+		if (world.ack == modest.next)
+			note_window(&modest, &world);
+	}
+	close_world(&world);
+	assert_int_equal(world.kept, 0);
+}
+
 static void configurations_are_checked(void **state)
 {
 	struct tcp_config config = tcp_config_default();
@@ -340,6 +367,7 @@ int main(void)
 	        cmocka_unit_test(resets_are_limited),
 	        cmocka_unit_test(windows_promise_no_more_than_there_is_room_for),
 	        cmocka_unit_test(others_windows_stay_open),
+	        cmocka_unit_test(holes_leave_places_for_others),
 	        cmocka_unit_test(configurations_are_checked),
 	};
 

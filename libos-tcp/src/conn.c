@@ -4,6 +4,11 @@
 
 #define GATHER_NS (250 * NS_PER_US) /* that what acknowledgements let go waits for more of them */
 
+enum {
+	RECLAIM_TRIES = 32,
+	RECLAIM_MS = 1000, /* without a word from the peer */
+};
+
 struct tcp_options tcp_options_default(const struct tcp_stack *stack)
 {
 	return (struct tcp_options){.congestion = stack->config.congestion,
@@ -69,34 +74,6 @@ static bool options_valid(const struct tcp_options *options)
 	       (options->max_segment == 0 || options->max_segment >= MSS_MIN) &&
 	       (!options->keepalive ||
 	        (options->keepalive_idle > 0 && options->keepalive_interval > 0));
-}
-
-struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at,
-                             const struct tcp_options *options)
-{
-	struct tcp_conn *conn = pool_get(&stack->conn_pool);
-
-	if (conn == NULL)
-		return NULL;
-	memset(&conn->state, 0, offsetof(struct tcp_conn, cc) - offsetof(struct tcp_conn, state));
-	conn->stack = stack;
-	if (stack->busies != NULL)
-		stack->busies[conn - stack->conn_memory] = (struct busy){.with = BUSY_NOT};
-	conn->act = (struct active *)&active_none;
-	conn->at = *at;
-	conn->options = *options;
-	conn->timer.kind = TIMER_CONN;
-	conn->rto_us = stack->config.rto_initial_ms * 1000;
-	conn->reordering = reordering_usual(conn->stack);
-	conn->rack_steps = 1;
-	conn->cwnd = stack->config.initial_window;
-	conn->ssthresh = SSTHRESH_NONE;
-	conn->mss = MSS_DEFAULT;
-	conn->rcv_mss = MSS_DEFAULT;
-	conn->header_size = H_SIZE;
-	conn->sent_told = 1;
-	conn->last_received_ms = conn->last_sent_ms = conn->last_ack_ms = stack->ms;
-	return conn;
 }
 
 static void unhash(struct tcp_conn *conn)
@@ -262,6 +239,66 @@ void conn_reset(struct tcp_conn *conn, enum tcp_cause cause)
 	if (is_synchronised(conn) || conn->state == TCP_STATE_SYN_RECEIVED)
 		transmit_reset(conn);
 	conn_end(conn, cause);
+}
+
+/* ---- Places ---- */
+
+/* Whether nobody waits for it any more but a peer who seems to have gone, or who takes nothing. */
+static bool is_forlorn(const struct tcp_conn *conn)
+{
+	return !held(conn) && !conn->busy && !conn->gathered && conn->state != TCP_STATE_CLOSED &&
+	       (conn->state == TCP_STATE_FIN_WAIT_2 || conn->backoff > 0 ||
+	        since_ms(conn->stack, conn->last_ack_ms) >= RECLAIM_MS);
+}
+
+/* One of those that were closed makes room, as where Linux has too many orphans. */
+static bool reclaim(struct tcp_stack *stack)
+{
+	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
+		struct tcp_conn *conn =
+		        &stack->conn_memory[stack->reclaimed++ % stack->conn_pool.max];
+
+		if (!is_forlorn(conn))
+			continue;
+		stack->count.orphans_dropped++;
+		conn_reset(conn, TCP_CAUSE_ABORTED);
+		conn_free(conn);
+		return true;
+	}
+	return false;
+}
+
+bool conn_has_place(struct tcp_stack *stack)
+{
+	return likely(stack->conn_pool.free != NULL) || reclaim(stack);
+}
+
+struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at,
+                             const struct tcp_options *options)
+{
+	struct tcp_conn *conn = conn_has_place(stack) ? pool_get(&stack->conn_pool) : NULL;
+
+	if (conn == NULL)
+		return NULL;
+	memset(&conn->state, 0, offsetof(struct tcp_conn, cc) - offsetof(struct tcp_conn, state));
+	conn->stack = stack;
+	if (stack->busies != NULL)
+		stack->busies[conn - stack->conn_memory] = (struct busy){.with = BUSY_NOT};
+	conn->act = (struct active *)&active_none;
+	conn->at = *at;
+	conn->options = *options;
+	conn->timer.kind = TIMER_CONN;
+	conn->rto_us = stack->config.rto_initial_ms * 1000;
+	conn->reordering = reordering_usual(conn->stack);
+	conn->rack_steps = 1;
+	conn->cwnd = stack->config.initial_window;
+	conn->ssthresh = SSTHRESH_NONE;
+	conn->mss = MSS_DEFAULT;
+	conn->rcv_mss = MSS_DEFAULT;
+	conn->header_size = H_SIZE;
+	conn->sent_told = 1;
+	conn->last_received_ms = conn->last_sent_ms = conn->last_ack_ms = stack->ms;
+	return conn;
 }
 
 /* ---- Opening ---- */

@@ -504,6 +504,9 @@ static inline bool has_active(const struct tcp_conn *conn)
 	return conn->act != &active_none;
 }
 
+/* Whether there is a place for one more; where all are taken, one that is left to itself gives up
+ * its own. */
+bool conn_has_place(struct tcp_stack *stack);
 struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at,
                              const struct tcp_options *options);
 static inline void conn_enter(struct tcp_conn *conn)

@@ -255,7 +255,7 @@ void listen_schedule(struct request *request)
 
 bool listen_has_place(const struct tcp_listener *listener)
 {
-	return listener->n_ready < listener->backlog && listener->stack->conn_pool.free != NULL;
+	return listener->n_ready < listener->backlog && conn_has_place(listener->stack);
 }
 
 /* The peer says nothing: its connection is made of what it said before. */

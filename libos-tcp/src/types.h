@@ -508,6 +508,7 @@ struct tcp_stack {
 	        arrival_pool, block_pool, active_pool;
 	uint32_t n_early; /* arrivals that came out of order, of all connections */
 	struct tcp_conn *conn_memory;
+	uint32_t reclaimed;  /* where the next orphan is looked for */
 	struct busy *busies; /* of each; NULL: nobody asks */
 	struct timewait *timewait_oldest, *timewait_newest;
 	struct request *request_oldest, *request_newest; /* answered once: all wait as long */

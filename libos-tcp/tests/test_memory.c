@@ -344,6 +344,30 @@ static void holes_leave_places_for_others(void **state)
 	assert_int_equal(world.kept, 0);
 }
 
+/* Who was told the end and never ends makes room for who comes. */
+static void orphans_make_room(void **state)
+{
+	struct tcp_config config = tcp_config_default();
+	struct world world;
+	uint32_t iss;
+
+	config.connections = 4;
+	open_world(&world, &config);
+	for (uint32_t n = 0; n < 16; n++) {
+		give(&world, 300 + n, 2, 1000, 0);
+		iss = world.seq;
+		give(&world, 300 + n, 0x10, 1001, iss + 1);
+		assert_int_equal(world.accepted, n + 1);
+		tcp_close(world.conn);
+		assert_int_equal(world.flags, 0x11);
+		give(&world, 300 + n, 0x10, 1001, iss + 2);
+	}
+	assert_int_equal(tcp_stack_usage(world.stack).connections, 4);
+	assert_int_equal(tcp_stack_counters(world.stack)->orphans_dropped, 12);
+	assert_int_equal(tcp_stack_counters(world.stack)->connections_full, 0);
+	close_world(&world);
+}
+
 static void configurations_are_checked(void **state)
 {
 	struct tcp_config config = tcp_config_default();
@@ -368,6 +392,7 @@ int main(void)
 	        cmocka_unit_test(windows_promise_no_more_than_there_is_room_for),
 	        cmocka_unit_test(others_windows_stay_open),
 	        cmocka_unit_test(holes_leave_places_for_others),
+	        cmocka_unit_test(orphans_make_room),
 	        cmocka_unit_test(configurations_are_checked),
 	};
 

@@ -37,6 +37,7 @@
 	X(requests_expired)                                                                        \
 	X(backlog_full) /* a connection was ready and nobody took the earlier ones */              \
 	X(connections_full)                                                                        \
+	X(orphans_dropped) /* reset for lack of connections: closed, and their peers silent */     \
 	X(cookies_out)                                                                             \
 	X(cookies_good)                                                                            \
 	X(cookies_bad)                                                                             \

@@ -23,6 +23,7 @@
 enum {
 	HTTP_PORT = 80, /* where no argument names another */
 	NETS_MAX = 2,   /* IPv4, IPv6 */
+	MORE = 128,     /* connections of a stack than the server has: who comes, who is going */
 	YEAR_2020 = 1577836800,
 };
 
@@ -123,6 +124,7 @@ static int open_net(const char *flow, uint8_t family)
 
 	options.udp.flow = flow;
 	options.udp.family = family;
+	options.tcp.connections += MORE;
 	if (has_argument("shared"))
 		options.udp.config.roles = UDP_ROLE_LEARN;
 	if (tcp_exo_open(net, &options) < 0)

@@ -12,93 +12,15 @@
 #include <http/server.h>
 
 #include "internal.h"
+#include "places.h"
 #include "whole.h"
-
-#define SECOND_NS 1000000000ull
 
 enum {
 	BACKLOG = 256,
-	EVICT_TRIES = 16,         /* of the oldest, to find one that waits for nothing */
 	HTTP_SUMMED_BYTES = 1460, /* of a body that may leave in one segment with its head */
 };
 
-struct http_conn {
-	struct tcp_conn *tcp;
-	struct http_server *server;
-	struct http_list *list;
-	struct http_conn *previous, *next;
-	uint64_t since;   /* when it came into the list */
-	uint32_t unacked; /* what the peer had not taken then */
-	bool ended;       /* nothing more is read */
-	struct http_request request;
-};
-
-/* ---- Lists ---- */
-
-static void leave(struct http_conn *conn)
-{
-	struct http_list *list = conn->list;
-
-	if (conn->previous != NULL)
-		conn->previous->next = conn->next;
-	else
-		list->first = conn->next;
-	if (conn->next != NULL)
-		conn->next->previous = conn->previous;
-	else
-		list->last = conn->previous;
-}
-
-static void enter(struct http_conn *conn, struct http_list *list)
-{
-	conn->list = list;
-	conn->since = conn->server->now;
-	conn->next = NULL;
-	conn->previous = list->last;
-	if (list->last != NULL)
-		list->last->next = conn;
-	else
-		list->first = conn;
-	list->last = conn;
-}
-
-static void move(struct http_conn *conn, struct http_list *list)
-{
-	if (conn->list == list && list->last == conn) {
-		conn->since = conn->server->now;
-		return;
-	}
-	leave(conn);
-	enter(conn, list);
-}
-
 /* ---- The end of a connection ---- */
-
-static void forget(struct http_conn *conn)
-{
-	struct http_server *server = conn->server;
-
-	leave(conn);
-	conn->next = server->free;
-	server->free = conn;
-	server->in_use--;
-}
-
-static void close_now(struct http_conn *conn)
-{
-	struct tcp_conn *tcp = conn->tcp;
-
-	forget(conn);
-	tcp_close(tcp);
-}
-
-static void abort_now(struct http_conn *conn)
-{
-	struct tcp_conn *tcp = conn->tcp;
-
-	forget(conn);
-	tcp_abort(tcp);
-}
 
 /* Our stream has ended; what still comes is thrown away, for a reset would take the answer with
  * it. */
@@ -106,7 +28,20 @@ static void linger(struct http_conn *conn)
 {
 	conn->ended = true;
 	tcp_shutdown_read(conn->tcp);
+	conn->unacked = tcp_unacknowledged(conn->tcp);
 	move(conn, &conn->server->lingers);
+}
+
+/* Both ends have been said. Who has not taken all of his answer yet is not let go before, for
+ * nobody would look after what he holds. */
+static void finish(struct http_conn *conn)
+{
+	if (tcp_unacknowledged(conn->tcp) == 0) {
+		close_now(conn);
+		return;
+	}
+	(void)tcp_shutdown(conn->tcp);
+	linger(conn);
 }
 
 /* ---- Answering ---- */
@@ -407,36 +342,21 @@ static void read_all(struct http_conn *conn)
 	}
 	/* The peer's end, all before it answered: ours comes behind what is queued. */
 	if (tcp_at_end(tcp))
-		close_now(conn);
+		finish(conn);
 }
 
 static void on_event(struct tcp_conn *tcp, unsigned events)
 {
 	struct http_conn *conn = tcp_conn_context(tcp);
 
-	if (events & TCP_EVENT_CLOSED || (conn->ended && tcp_at_end(tcp)))
+	if (events & TCP_EVENT_CLOSED ||
+	    (conn->ended && tcp_at_end(tcp) && tcp_unacknowledged(tcp) == 0))
 		close_now(conn);
 	else if (!conn->ended)
 		read_all(conn);
 }
 
 /* ---- Accepting ---- */
-
-/* Somebody gives up his place: who waits for nothing, or else takes long over a request. */
-static void evict(struct http_server *server)
-{
-	struct http_conn *conn = server->waits.first;
-	unsigned tries = 0;
-
-	while (conn != NULL && tcp_unacknowledged(conn->tcp) > 0)
-		conn = ++tries < EVICT_TRIES ? conn->next : NULL;
-	if (conn == NULL)
-		conn = server->lingers.first != NULL ? server->lingers.first : server->heads.first;
-	if (conn == NULL || conn->since == server->now)
-		return;
-	server->counters.evicted++;
-	close_now(conn);
-}
 
 static void begin(struct http_server *server, struct http_conn *conn, struct tcp_conn *tcp)
 {
@@ -461,7 +381,7 @@ static void accept_from(struct http_server *server, struct tcp_listener *listene
 		struct tcp_conn *tcp;
 
 		if (server->free == NULL)
-			evict(server);
+			http_places_evict(server);
 		conn = server->free;
 		if (conn == NULL)
 			return;
@@ -489,7 +409,8 @@ int http_server_listen(struct http_server *server, struct tcp_stack *stack,
 	options.peer_first = true;
 	result = tcp_listen(stack, local, BACKLOG, &options, on_accept, server,
 	                    &server->listeners[server->n_listeners]);
-	server->n_listeners += result == 0;
+	if (result == 0)
+		server->stacks[server->n_listeners++] = stack;
 	return result;
 }
 
@@ -537,7 +458,7 @@ static void end_waiting(struct http_conn *conn)
 	uint32_t unacked = tcp_unacknowledged(conn->tcp);
 
 	if (unacked == 0) {
-		counters->idle++;
+		counters->idle += !conn->ended;
 		close_now(conn);
 	} else if (unacked != conn->unacked) {
 		conn->unacked = unacked; /* slow, but it goes on */
@@ -546,6 +467,15 @@ static void end_waiting(struct http_conn *conn)
 		counters->stalled++;
 		abort_now(conn);
 	}
+}
+
+static void end_lingering(struct http_conn *conn)
+{
+	conn->unacked = tcp_unacknowledged(conn->tcp);
+	if (conn->unacked == 0)
+		close_now(conn);
+	else
+		move(conn, &conn->server->waits);
 }
 
 static void end_head(struct http_conn *conn)
@@ -588,7 +518,7 @@ static void end_overdue(struct http_server *server)
 	while (overdue(server, &server->waits))
 		end_waiting(server->waits.first);
 	while (overdue(server, &server->lingers))
-		close_now(server->lingers.first);
+		end_lingering(server->lingers.first);
 	server->look = earlier(http_server_deadline(server), server->now + least);
 }
 
@@ -599,6 +529,8 @@ uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall
 		tell_second(server, wall);
 	if (now >= server->look)
 		end_overdue(server);
+	if (now >= server->pools_at)
+		http_places_run(server);
 	for (uint32_t i = 0; i < server->n_listeners; i++)
 		accept_from(server, server->listeners[i]);
 	return http_server_deadline(server);

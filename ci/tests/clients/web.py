@@ -210,6 +210,51 @@ def serves_slow_readers(ns):
             expect(one.result(), BIG)
 
 
+# Asks, and asks again, and takes nothing: each argument is how many do so, and what they send.
+HOARDERS = r"""
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+def hoard(text):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    s.settimeout(10)
+    s.connect((sys.argv[1], 80))
+    s.setblocking(False)
+    try:
+        for _ in range(40):
+            s.send(text)
+    except BlockingIOError:
+        pass
+    return s
+all = [hoard(eval(text)) for text in sys.argv[3:] for _ in range(int(sys.argv[2]))]
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def serves_beside_hoarders(ns, number, *texts):
+    with subprocess.Popen(ns.prefix() + ["python3", "-c", HOARDERS, FOUR, str(number), *map(repr, texts)],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hoarders:
+        expect(hoarders.stdout.readline().strip(), "open")
+        for _ in range(10):
+            expect(curl(ns, f"{URL}/small"), SMALL)
+        expect(status(ns, f"{URL}/nothing"), "404")
+        expect(curl(ns, f"{URL}/big"), BIG)
+
+
+def asking(path, times=1):
+    return b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % path * times
+
+
+def serves_beside_more_slow_readers_than_places(ns):
+    serves_beside_hoarders(ns, 1300, asking(b"big"))
+
+
+def serves_beside_who_holds_its_pools(ns):
+    """What was received and not read, and what was queued and is not taken, lies in pools of the stack."""
+    serves_beside_hoarders(ns, 20, asking(b"small", 40), asking(b"empty", 80), asking(b"nothing", 80))
+
+
 def odd(ns, name):
     done = ns.run("/usr/bin/python3", ODDITIES, "br0", ODD, FOUR, name, seconds=60, check=False)
     assert done.stdout.strip() == "ok", (done.stdout + done.stderr).strip().splitlines()[-1]
@@ -218,7 +263,7 @@ def odd(ns, name):
 TESTS = (serves_curl, serves_ranges, serves_conditions, keeps_connections, serves_pipelines,
          serves_big_pipelines, skips_bodies, refuses_nonsense, serves_nc, serves_wrk, serves_h2load,
          shows_nmap_nothing_odd, is_found_by_tcptraceroute, serves_beside_slow_ones,
-         serves_slow_readers)
+         serves_slow_readers, serves_beside_more_slow_readers_than_places, serves_beside_who_holds_its_pools)
 ODDITY_NAMES = ("plain", "reset_injection", "syn_injection", "ack_injection", "overlaps", "tiny_window",
                 "zero_window", "wild_options", "bad_flags")
 

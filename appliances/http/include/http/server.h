@@ -12,9 +12,10 @@
  *     }
  *
  * Memory is bounded by the number of connections. Where no place is left for a new one, the one
- * that has waited longest between requests gives its place up, then the one that has taken longest
- * over a request. Who sends a head slower than `head_ns`, is idle for `idle_ns`, or takes nothing
- * of an answer for so long, is closed.
+ * that has waited longest between requests, or that takes an answer slowly, gives its place up,
+ * then the one that has taken longest over a request; slow ones also where the stack's pools run
+ * low. So a stack should have some connections more than the server. Who sends a head slower than
+ * `head_ns`, is idle for `idle_ns`, or takes nothing of an answer for so long, is closed.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -50,7 +51,7 @@ struct http_server_config {
 	X(heads_too_slow) /* closed: the request did not come to its end */                        \
 	X(idle)           /* closed: nothing was asked */                                          \
 	X(stalled)        /* reset: the answer was not taken */                                    \
-	X(evicted)        /* closed: somebody else needed the place */                             \
+	X(evicted)        /* closed or reset: somebody else needed the place */                    \
 	X(no_memory)      /* reset: the stack could not queue the answer */
 
 struct http_counters {
@@ -109,10 +110,13 @@ struct http_server {
 	struct http_counters counters;
 	uint64_t now;
 	uint64_t look;          /* nothing is overdue before */
+	uint64_t pools_at;      /* when the stacks' pools are looked at again */
+	uint64_t scan_at;       /* when all may be asked again who gives up his place */
 	uint64_t wall;          /* seconds since 1970; 0: the machine has no clock */
 	struct http_conn *free; /* linked by `next` */
 	struct http_list heads, waits, lingers;
 	struct tcp_listener *listeners[HTTP_LISTENERS_MAX];
+	struct tcp_stack *stacks[HTTP_LISTENERS_MAX]; /* of each */
 	uint32_t n_listeners, in_use;
 	struct http_clock_line lines[HTTP_CLOCK_LINES];
 	uint32_t line;   /* the one of this second */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A hostile peer: the input is a row of segments, each with its flags, numbers relative to those
- * of the connection, and text; checksums are right, or declared so. Time passes between them.
+ * of the connection, and text; checksums are right, or declared so. Time passes between them. A
+ * handler that stands in front (static/front.h) answers whatever comes next in the input.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include <static/front.h>
 #include <static/stack.h>
 #include <udp/checksum.h>
 
@@ -20,7 +22,53 @@ static struct {
 	size_t size;
 	struct static_config config;
 	uint32_t their_ack, their_seq; /* of the server's last frame: what it has, what it sends */
+	struct static_front front;
+	const uint8_t *data; /* what comes next */
+	size_t left;
 } world;
+
+/* ---- The handler ---- */
+
+static void take_bytes(void *to, size_t size)
+{
+	size_t n = size < world.left ? size : world.left;
+
+	memset(to, 0, size);
+	memcpy(to, world.data, n);
+	world.data += n;
+	world.left -= n;
+}
+
+static int take(void *context, uint64_t peer, struct front_taken *taken)
+{
+	uint8_t how;
+
+	take_bytes(&how, 1);
+	if (how < 100)
+		return how % 4 - 1;
+	take_bytes(taken, sizeof *taken);
+	if (how < 200) { /* as it could be */
+		taken->place %= FRONT_PLACES;
+		taken->theirs = world.their_ack;
+		taken->ours = world.their_seq;
+	}
+	return 1;
+}
+
+static uint64_t age(void *context, uint64_t first, uint64_t *old)
+{
+	uint64_t next;
+	uint8_t how;
+
+	take_bytes(&how, 1);
+	take_bytes(old, sizeof *old);
+	if (how > 128)
+		return (first + FRONT_AGED) | (how & 1 ? FRONT_OLD : 0);
+	take_bytes(&next, how & 1 ? 2 : sizeof next);
+	return next;
+}
+
+/* ---- The server's surroundings ---- */
 
 static void on_frame(void *context, const struct static_frame *frame)
 {
@@ -53,6 +101,7 @@ static void prepare(void)
 	memcpy(world.config.address, "\x0a\0\0\x01", 4);
 	world.size = static_stack_bytes(&world.config);
 	world.memory = aligned_alloc(64, (world.size + 63) / 64 * 64);
+	world.front.arena = malloc((size_t)FRONT_PLACES * FRONT_FRAME);
 }
 
 static void put32(uint8_t *at, uint32_t value)
@@ -63,10 +112,9 @@ static void put32(uint8_t *at, uint32_t value)
 
 /* Eight bytes say what the segment is: flags, port and flaws, how far its numbers are off, window,
  * size of the text that follows. */
-static size_t inject(const uint8_t *data, size_t size)
+static void inject(const uint8_t *data, size_t text)
 {
 	uint8_t frame[FRAME] = {0}, *ip = frame + 14, *tcp = frame + HEADERS;
-	size_t text = data[7] < size - STEP ? data[7] : size - STEP;
 	uint16_t sum;
 
 	memcpy(frame, world.config.mac, 6);
@@ -91,7 +139,37 @@ static size_t inject(const uint8_t *data, size_t size)
 	tcp[14] = data[4];
 	memcpy(tcp + 20, data + STEP, text);
 	static_stack_input(world.server, frame, (uint32_t)(HEADERS + 20 + text), true);
-	return STEP + text;
+}
+
+static void open_front(void)
+{
+	uint8_t *arena = world.front.arena;
+
+	memset(&world.front, 0, sizeof world.front);
+	world.front.arena = arena;
+	world.front.take = take;
+	world.front.age = age;
+	(void)static_front_rules(&world.front, world.server);
+	static_front_attach(&world.front, world.server);
+}
+
+static void step(uint64_t *now)
+{
+	const uint8_t *data = world.data;
+	size_t size = world.left, text = data[7] < size - STEP ? data[7] : size - STEP;
+
+	world.data += STEP + text;
+	world.left -= STEP + text;
+	inject(data, text);
+	*now += (uint64_t)data[5] * data[5] * 1000000;
+	static_stack_run(world.server, *now);
+	if (world.server->front != NULL) {
+		(void)static_front_learn(&world.front, world.server, "/ab");
+		if (data[5] > 200)
+			static_front_age(&world.front, world.server);
+	}
+	if (static_stack_connections(world.server) > world.config.connections)
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -102,16 +180,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		prepare();
 	world.server = static_stack_open(world.memory, world.size, &world.config, &world.site,
 	                                 on_frame, NULL, 0);
-	while (size >= STEP) {
-		size_t used = inject(data, size);
-
-		now += (uint64_t)data[5] * data[5] * 1000000;
-		static_stack_run(world.server, now);
-		if (static_stack_connections(world.server) > world.config.connections)
-			abort();
-		data += used;
-		size -= used;
-	}
+	if (size > 0 && data[size - 1] & 1)
+		open_front();
+	world.data = data;
+	world.left = size;
+	while (world.left >= STEP)
+		step(&now);
 	/* Whatever it was, it ends. */
 	for (unsigned i = 0; i < 2000; i++)
 		static_stack_run(world.server, now += 1000000000);

@@ -125,7 +125,8 @@ static struct conn *take(struct static_stack *stack, uint64_t peer, struct front
 
 	for (unsigned i = 0; i < TRIES_MAX && result == FRONT_AGAIN; i++)
 		result = front->take(front->context, peer, taken);
-	if (result != 1 || taken->place >= FRONT_PLACES)
+	/* Whatever it says: an answer that there is. */
+	if (result != 1 || taken->place >= FRONT_PLACES || front->known[taken->place].size == 0)
 		return NULL;
 	begun = (struct begun){.mac = taken->mac,
 	                       .remote = __builtin_bswap32((uint32_t)peer),

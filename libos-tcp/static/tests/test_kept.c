@@ -440,6 +440,23 @@ static void test_lossy(void **state)
 	assert_true(answered > 200 && again > 10 && opened > 40);
 }
 
+static int lie(void *context, uint64_t peer, struct front_taken *taken)
+{
+	*taken = (struct front_taken){.theirs = FIRST, .ours = 7000, .said = 0xff, .place = 3};
+	return 1;
+}
+
+/* A record of an answer that never was is none. */
+static void test_lies(void **state)
+{
+	static struct static_front side = {.take = lie};
+
+	static_front_attach(&side, world.server);
+	say(PEER, FIRST, 6000, ACK | PSH, STAY);
+	assert_int_equal(last_flags(), RST);
+	assert_int_equal(static_stack_connections(world.server), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +473,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_collisions, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
 	        cmocka_unit_test_teardown(test_lossy, teardown),
+	        cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
 	};
 	int failed;
 

@@ -2,10 +2,13 @@
 /*
  * A whole stack in front of a hostile peer. The input is a program: segments whose numbers lie near
  * what the connection expects (or anywhere), what the application does, and how time passes. After
- * each step the stack must be in order; at the end everything must have been given back.
+ * each step the stack must be in order; at the end everything must have been given back. Built with
+ * EDGE, a handler stands in front (tcp/edge.h) that writes whatever it likes into what it shares
+ * with the stack, also while the stack reads: records that are right but for some of their bytes.
  */
 #include <stdlib.h>
 #include <tcp/conn.h>
+#include <tcp/edge.h>
 #include <udp/wire.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,7 +31,16 @@ struct world {
 	uint16_t port;
 	long buffers;
 	bool six;
+	struct edge_arena *arena; /* NULL: no handler */
+	struct edge_rules rules;
+	struct program *program;
 };
+
+#ifdef EDGE
+enum { IN_FRONT = 1, PEERS = 4 };
+#else
+enum { IN_FRONT = 0, PEERS = 1 };
+#endif
 
 static uint8_t content[65536 + 1];
 
@@ -48,10 +60,132 @@ static struct udp_ip ip_of(const struct world *world, unsigned last)
 	return world->six ? udp_ip6(bytes) : udp_ip4(0x0a000000 + last);
 }
 
+/* ---- The handler ---- */
+
+static uint32_t near_to(struct program *program, uint32_t expected);
+
+static uint64_t peer_of(const struct world *world, uint32_t port)
+{
+	static const uint8_t source[4] = {10, 0, 0, 2};
+	uint32_t word;
+
+	memcpy(&word, source, sizeof word);
+	return edge_peer(word, __builtin_bswap16((uint16_t)port) | (uint32_t)__builtin_bswap16(PORT)
+	                                                                   << 16);
+}
+
+static struct edge_line *line_of(struct world *world, uint64_t peer)
+{
+	return &world->arena->lines[peer * world->rules.spread >> EDGE_LINE_SHIFT];
+}
+
+static void write_asked(struct world *world, struct program *program)
+{
+	uint64_t peer = peer_of(world, PEER_PORT + take(program, 1) % PEERS);
+	struct edge_line *line = line_of(world, peer);
+	struct edge_asked *asked = &line->asked;
+
+	*asked = (struct edge_asked){.peer = peer,
+	                             .irs = world->ack - 1,
+	                             .iss = take(program, 4),
+	                             .stamp = (uint32_t)(world->now / 1000000),
+	                             .us = near_to(program, (uint32_t)(world->now / 1000)),
+	                             .mss = (uint16_t)take(program, 2),
+	                             .window = 60000,
+	                             .own_window = (uint16_t)take(program, 2),
+	                             .scale = (uint8_t)take(program, 1),
+	                             .own_scale = (uint8_t)take(program, 1)};
+	asked->check = edge_check(asked);
+	world->seq = asked->iss + 1;
+	world->ack = asked->irs + 1;
+	if (take(program, 1) & 1)
+		line->heard =
+		        (struct edge_heard){asked->iss, asked->stamp, take(program, 4), 1000, 0};
+}
+
+static void write_closed(struct world *world, struct program *program)
+{
+	struct edge_line *line =
+	        line_of(world, peer_of(world, PEER_PORT + take(program, 1) % PEERS));
+
+	line->closed.tag = line->closing.tag;
+	line->closed.news = take(program, 1);
+	line->closed.stamp = near_to(program, line->closing.stamp);
+}
+
+static void scribble(struct world *world, struct program *program)
+{
+	uint32_t how = take(program, 1), at = take(program, 1);
+	uint8_t *bytes = (uint8_t *)world->arena;
+	struct edge_line *line =
+	        line_of(world, peer_of(world, PEER_PORT + take(program, 1) % PEERS));
+
+	if (how < 200)
+		bytes = (uint8_t *)line + at % sizeof *line;
+	else
+		bytes += take(program, 3) % (sizeof *world->arena - 4);
+	for (unsigned i = 0; i < 1 + (how & 3) && (how >= 200 || at % 128 + i < 128); i++)
+		bytes[i] = (uint8_t)take(program, 1);
+}
+
+static void handle(struct world *world, struct program *program)
+{
+	uint32_t what = take(program, 1);
+
+	if (world->arena == NULL)
+		return;
+	if (what < 100)
+		write_asked(world, program);
+	else if (what < 160)
+		write_closed(world, program);
+	else
+		scribble(world, program);
+}
+
+/* In the midst of something. */
+static void interfere(struct world *world)
+{
+	if (world->arena != NULL && world->program->left > 0 && take(world->program, 1) < 40)
+		handle(world, world->program);
+}
+
+static bool update(void *context, const struct edge_rules *rules)
+{
+	((struct world *)context)->rules = *rules;
+	return true;
+}
+
+static void put_in_front(struct world *world)
+{
+	struct tcp_edge edge = {
+	        .address = ip_of(world, 1), .mtu = 1500, .update = update, .context = world};
+	struct edge_arena *arena = calloc(1, sizeof *arena);
+
+	if (arena == NULL)
+		abort();
+	if (tcp_edge_open(world->stack, arena, &edge) == 0)
+		world->arena = arena;
+	else
+		free(arena);
+}
+
+static void remove_front(struct world *world)
+{
+	if (world->arena == NULL)
+		return;
+	tcp_edge_close(world->stack);
+	free(world->arena);
+	world->arena = NULL;
+}
+
+/* ---- The stack's surroundings ---- */
+
 static void op_output(void *context, const struct tcp_packet *packet)
 {
 	struct world *world = context;
 	uint32_t total = 0;
+
+	interfere(world);
 
 	if (packet->header_size < 20 || packet->header_size > TCP_HEADER_MAX ||
 	    packet->n_pieces > TCP_PIECES_MAX)
@@ -83,6 +217,7 @@ static uint64_t op_random(void *context)
 
 static uint32_t op_path(void *context, const struct udp_ip *remote, struct udp_ip *local)
 {
+	interfere(context);
 	if (local->family == 0)
 		*local = ip_of(context, 1);
 	return 1500;
@@ -146,7 +281,7 @@ static void segment(struct world *world, struct program *program)
 	arrival.tos = (uint8_t)take(program, 1);
 	if (take(program, 1) < 100)
 		payload = 0;
-	wire_put16(buffer, PEER_PORT);
+	wire_put16(buffer, (uint16_t)(PEER_PORT + (IN_FRONT ? take(program, 1) % PEERS : 0)));
 	wire_put16(buffer + 2, world->port);
 	wire_put32(buffer + 4, near_to(program, world->ack));
 	wire_put32(buffer + 8, near_to(program, world->seq));
@@ -287,11 +422,37 @@ static void check(struct world *world)
 		__builtin_trap();
 }
 
+/* Closes it, opens another one, or changes what it wants. */
+static void change_listener(struct world *world, struct program *program)
+{
+	struct udp_endpoint local = {.port = PORT};
+	struct tcp_options options;
+	uint32_t how = take(program, 1);
+
+	tcp_listener_get_options(world->listener, &options);
+	options.peer_first = how & 1;
+	options.defer_accept = how & 2;
+	options.max_segment = (uint16_t)(how & 4 ? how : 0);
+	if (how < 128) {
+		(void)tcp_listener_set_options(world->listener, &options);
+		return;
+	}
+	tcp_listener_close(world->listener);
+	if (tcp_listen(world->stack, &local, 2, &options, NULL, world, &world->listener) != 0)
+		abort();
+}
+
 static void step(struct world *world, struct program *program)
 {
 	uint32_t what = take(program, 1);
 
-	if (what < 150)
+	if (IN_FRONT && what < 60)
+		handle(world, program);
+	else if (IN_FRONT && what < 62)
+		world->arena == NULL ? put_in_front(world) : remove_front(world);
+	else if (IN_FRONT && what < 66)
+		change_listener(world, program);
+	else if (what < 150)
 		segment(world, program);
 	else if (what < 200 && world->conn != NULL)
 		act_on(world, program);
@@ -321,11 +482,15 @@ static void *begin(struct world *world, struct program *program)
 	config.blocks = 4;
 	config.segment_max = how & 4 ? 20000 : 0;
 	config.ecn = how & 8 ? TCP_ECN_ON : TCP_ECN_OFF;
-	config.cookies = (uint8_t)(how >> 4 & 1);
+	config.cookies = (uint8_t)(IN_FRONT ? TCP_COOKIES_NEEDED : how >> 4 & 1);
 	config.fast_open = TCP_FAST_CLIENT | TCP_FAST_SERVER | TCP_FAST_SERVER_ALL |
 	                   (how & 32 ? TCP_FAST_SERVER_COOKIELESS | TCP_FAST_CLIENT_COOKIELESS : 0);
-	*world = (struct world){
-	        .now = 1000000, .random = 9, .port = PORT, .six = how & 1, .config = config};
+	*world = (struct world){.now = 1000000,
+	                        .random = 9,
+	                        .port = PORT,
+	                        .six = !IN_FRONT && how & 1,
+	                        .config = config,
+	                        .program = program};
 	size = tcp_stack_bytes(&config);
 	memory = aligned_alloc(64, size);
 	if (memory == NULL)
@@ -333,6 +498,8 @@ static void *begin(struct world *world, struct program *program)
 	world->stack = tcp_stack_create(memory, size, &config, &ops, world, world->now);
 	if (tcp_listen(world->stack, &local, 2, NULL, NULL, world, &world->listener) != 0)
 		abort();
+	if (IN_FRONT)
+		put_in_front(world);
 	return memory;
 }
 
@@ -345,6 +512,7 @@ static void end(struct world *world)
 		tcp_close(world->conn);
 	world->conn = NULL;
 	tcp_listener_close(world->listener);
+	remove_front(world);
 	for (unsigned i = 0; i < 2000 && tcp_stack_usage(world->stack).connections > 0; i++)
 		pass(world, 100000000000ull);
 	usage = tcp_stack_usage(world->stack);

@@ -5,7 +5,8 @@
  * stack's own requests as soon as anything else comes, or a second has passed. So all that may
  * happen to a half-open connection happens in listen.c, and nowhere else.
  *
- * The handler may write to a record at any time; what counts is the copy that was read.
+ * The handler may write to a record at any time; what counts is the copy that was read. Whatever is
+ * written there, by whom it may be, harms no more than the connections of which it speaks.
  */
 #include <tcp/edge.h>
 
@@ -102,7 +103,7 @@ static bool restore(struct tcp_listener *listener, const struct begun *begun,
 	                                      (flags & EDGE_SCALING ? O_SCALE : 0) |
 	                                      (asked->mss != 0 ? O_MSS : 0)),
 	                    .mss = asked->mss,
-	                    .scale = asked->scale,
+	                    .scale = (uint8_t)min_u32(asked->scale, SCALE_MAX),
 	                    .ts_value = asked->stamp},
 	};
 
@@ -110,7 +111,7 @@ static bool restore(struct tcp_listener *listener, const struct begun *begun,
 		return false;
 	request->ts_offset = asked->offset;
 	request->rcv_wnd = asked->own_window;
-	request->rcv_scale = asked->own_scale >> 4;
+	request->rcv_scale = (uint8_t)min_u32(asked->own_scale >> 4, SCALE_MAX);
 	request->sent_us = asked->us;
 	if (!is_heard(begun))
 		return true;
@@ -360,9 +361,10 @@ void edge_forget(struct tcp_stack *stack, uint16_t port)
 
 /* ---- Ends ---- */
 
+/* Numbers lie in the lines themselves. */
 static struct edge_line *line_at(const struct tcp_stack *stack, uint16_t number)
 {
-	return &stack->edge.arena->lines[number - 1];
+	return &stack->edge.arena->lines[(number - 1u) % EDGE_LINES];
 }
 
 static uint16_t number_of(const struct tcp_stack *stack, const struct edge_line *line)
@@ -516,6 +518,17 @@ static struct tcp_conn *conn_of(struct tcp_stack *stack, const struct edge_line 
 	return lookup_conn(stack, &at, lookup_hash(stack, &at));
 }
 
+/* Of a line in the list. */
+static void reap(struct tcp_stack *stack, struct edge_line *line)
+{
+	struct tcp_conn *conn = conn_of(stack, line);
+
+	if (conn != NULL && conn->edged)
+		(void)edge_settle(conn);
+	else
+		unchain(stack, line); /* somebody else's word */
+}
+
 void edge_reap(struct tcp_stack *stack, bool all)
 {
 	uint32_t n = all ? EDGE_LINES : REAPED;
@@ -527,12 +540,33 @@ void edge_reap(struct tcp_stack *stack, bool all)
 		struct edge_line *line = line_at(stack, number = stack->edge.first);
 
 		if (news_of(line).news & EDGE_ENDED) {
-			(void)edge_settle(conn_of(stack, line));
+			reap(stack, line);
 		} else {
 			unchain(stack, line);
 			append(stack, line);
 		}
 	}
+}
+
+/* Whatever the list says by now. → whether there were any. */
+static bool settle_all(struct tcp_stack *stack)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i <= stack->conn_mask; i++) {
+		struct tcp_conn *conn = stack->conns[i];
+
+		while (conn != NULL) {
+			if (!conn->edged) {
+				conn = conn->hash_next;
+				continue;
+			}
+			(void)edge_settle(conn);
+			any = true;
+			conn = stack->conns[i]; /* it may have ended, and others with it */
+		}
+	}
+	return any;
 }
 
 /* ---- Opening ---- */
@@ -559,8 +593,9 @@ void tcp_edge_close(struct tcp_stack *stack)
 	if (stack->edge.arena == NULL)
 		return;
 	(void)look_after_all(stack, true);
-	while (stack->edge.first != 0)
-		(void)edge_settle(conn_of(stack, line_at(stack, stack->edge.first)));
+	while (settle_all(stack))
+		;
 	stack->edge.arena = NULL;
 	stack->edge.look_at = 0;
+	stack->edge.first = stack->edge.last = 0;
 }

@@ -325,6 +325,65 @@ static void random_segments(void **state)
 	abort_all();
 }
 
+/* ---- Whatever is written into what is shared ---- */
+
+static void wild_scales(void **state)
+{
+	struct edge_line *lines = front_arena(world.front)->lines;
+	uint32_t ours = open_by_hand();
+
+	world.answers = false;
+	for (uint32_t i = 0; i < EDGE_LINES; i++) {
+		struct edge_asked *asked = &lines[i].asked;
+
+		if (asked->peer == 0)
+			continue;
+		asked->scale = 200;
+		asked->own_scale |= 0xf0;
+		asked->check = edge_check(asked);
+	}
+	say(FIRST + 1, ours, F_ACK | F_PSH, "question");
+	assert_int_equal(world.accepted, 1);
+	assert_int_equal(world.conn->snd_scale, 14);
+	assert_int_equal(world.conn->rcv_scale, 14);
+	tcp_abort(world.conn);
+}
+
+/* Connections that nobody has, and a list that leads nowhere. */
+static void wild_ends(void **state)
+{
+	struct edge_line *lines = front_arena(world.front)->lines;
+
+	for (unsigned i = 0; i < 20; i++) {
+		struct made made = {.port = (uint16_t)(7000 + i),
+		                    .seq = FIRST + 1,
+		                    .flags = F_ACK | F_PSH,
+		                    .text = "question",
+		                    .options = stamps,
+		                    .n_options = sizeof stamps};
+
+		syn(made.port, FIRST);
+		made.ack = last_seq() + 1;
+		inject(&made);
+	}
+	for (uint32_t i = 0; i < EDGE_LINES; i++) {
+		struct edge_line *line = &lines[i];
+
+		if (line->closing.peer == 0)
+			continue;
+		if (i % 2 == 0)
+			line->closing.peer = draw();
+		line->closed.tag = line->closing.tag;
+		line->closed.news = EDGE_ENDED;
+		line->next = (uint16_t)draw();
+		line->previous = (uint16_t)draw();
+	}
+	syn(PEER, FIRST);
+	say(FIRST + 1, last_seq() + 1, F_ACK | F_PSH, "question");
+	assert_int_equal(last_flags(), F_ACK | F_PSH | F_FIN);
+	remove_front();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +399,8 @@ int main(void)
 	        EDGE_TEST(port_again),
 	        EDGE_TEST(front_leaves_at_the_end),
 	        EDGE_TEST(random_segments),
+	        EDGE_TEST(wild_scales),
+	        EDGE_TEST(wild_ends),
 	};
 	int failed;
 

@@ -135,7 +135,7 @@ static void deliver_run(const struct net_queue *queue, struct rte_mbuf **mbufs, 
 	struct net_binding_core *part = verdict.owner;
 	unsigned given = 0;
 
-	if (part->ring && !net_handler_of(part->binding)) /* nobody has neither */
+	if (part->ring && !net_handled_by(part))
 		given = demux_give(queue, mbufs, n, part);
 	verdict.owner = part->binding;
 	for (; given < n; given++) {
@@ -323,12 +323,9 @@ static inline const struct flt_verdict *known_verdict(const struct net_queue *qu
 }
 
 /* Frames of handlers are better off where they were taken from. */
-static inline bool is_handled(const struct flt_verdict *verdict, const void *before)
+static inline bool is_handled(const struct flt_verdict *verdict)
 {
-	const struct net_binding_core *part = verdict->owner;
-
-	return net_quick_of(verdict) ||
-	       (part != before && part->binding && net_handler_of(part->binding));
+	return net_handled_by(verdict->owner) != NULL;
 }
 
 /* Has tables asked for frames that are like none before, all at once, and frees them. */
@@ -383,11 +380,11 @@ unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 		unsigned first = i;
 
 		do {
-			i = net_quick_of(verdict) ? i + 1 : behind_alike(mbufs, i, n, verdict);
+			i = is_handled(verdict) ? i + 1 : behind_alike(mbufs, i, n, verdict);
 			verdict = i < n ? find_verdict(queue, generation, mbufs[i]) : NULL;
-		} while (verdict && verdict->owner == run.owner && !is_handled(verdict, run.owner));
+		} while (verdict && verdict->owner == run.owner && !is_handled(verdict));
 		deliver_run(queue, &mbufs[first], i - first, run, now);
-		if (verdict && is_handled(verdict, run.owner)) {
+		if (verdict && is_handled(verdict)) {
 			n = i;
 			break;
 		}

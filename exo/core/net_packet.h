@@ -53,7 +53,7 @@ struct net_queue {
 
 /* Delivers frames of a queue, NET_BURST at most; the list is its to change. */
 void demux_frames(struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n);
-/* Delivers frames up to one whose handler may have quick code; `verdict`: of the first, or NULL. →
+/* Delivers frames up to one that a handler is to have; `verdict`: of the first, or NULL. →
  * how many, at least one. */
 unsigned demux_some(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                     uint64_t generation, const struct flt_verdict *verdict);
@@ -299,6 +299,12 @@ static inline struct net_quick *net_quick_of(const struct flt_verdict *verdict)
 	return __atomic_load_n(&part->quick, __ATOMIC_ACQUIRE);
 }
 
+/* Likewise of any handler. */
+static inline struct net_quick *net_handled_by(const struct net_binding_core *part)
+{
+	return __atomic_load_n(&part->handled, __ATOMIC_ACQUIRE);
+}
+
 static inline struct net_handler *net_handler_of(const struct net_binding *binding)
 {
 	return __atomic_load_n(&binding->handler, __ATOMIC_ACQUIRE);
@@ -418,15 +424,21 @@ extern struct port ports[EXO_PORTS_MAX];
 
 /* Learns what the ports can do, and makes transmit buffers. 0 or -EXO_ENOMEM. */
 int port_start(void);
+/* Flags of an mbuf whose memory is not its own. */
+#define MBUF_ELSEWHERE (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
+
 /* Of one segment, which nobody else has a share in and whose memory is its own: it can go back to
  * its pool as it is. */
 static inline bool mbuf_is_plain(const struct rte_mbuf *mbuf)
 {
+	const uint8_t *flags = (const uint8_t *)&mbuf->ol_flags;
 	uint32_t shares; /* refcnt, nb_segs */
 
 	memcpy(&shares, (const uint8_t *)mbuf + offsetof(struct rte_mbuf, refcnt), sizeof(shares));
-	return shares == 0x00010001 && RTE_MBUF_DIRECT(mbuf);
+	return shares == 0x00010001 && (flags[7] & MBUF_ELSEWHERE >> 56) == 0;
 }
+
+_Static_assert(MBUF_ELSEWHERE << 8 == 0, "one byte");
 
 _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
                "one comparison");

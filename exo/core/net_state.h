@@ -144,11 +144,11 @@ struct net_handler {
 };
 
 /*
- * A core's part of a handler whose machine code calls nothing and so leaves the frame where it is:
- * exo/ext enters it without any more ado, and sends answers that are like one before.
+ * A core's part of a handler. Where its machine code calls nothing and so leaves the frame where it
+ * is, exo/ext enters it without any more ado, and sends answers that are like one before.
  */
 struct net_quick {
-	flt_xdp_code *code;
+	flt_xdp_code *code; /* NULL: interpreted */
 	struct net_handler *handler;
 	struct net_binding_core *part; /* whose frames it gets */
 	int32_t turns;                 /* runs until one is timed */
@@ -166,7 +166,8 @@ struct net_binding_core {
 	struct net_ring *alone; /* that ring, where no other core delivers to it; or NULL */
 	struct net_binding *binding;
 	uint64_t id;                 /* the binding's */
-	struct net_quick *quick;     /* atomic; NULL: none */
+	struct net_quick *quick;     /* atomic: of code that calls nothing; NULL: none */
+	struct net_quick *handled;   /* atomic: of any handler; NULL: none */
 	struct exo_account *account; /* the environment's */
 	/* What is counted: in the environment's record by the only poller; each of several has
 	 * `own`, and the record has their sum. */

@@ -474,8 +474,7 @@ bool ring_deliver_lone(struct net_queue *queue, struct rte_mbuf *mbuf,
 	struct view view;
 	uint32_t room;
 
-	if (!ring || net_handler_of(part->binding) || !look_at(ring, &view, &room) ||
-	    !put_usual(&view, mbuf, &run))
+	if (!ring || !look_at(ring, &view, &room) || !put_usual(&view, mbuf, &run))
 		return false;
 	if (__builtin_expect((mbuf->ol_flags & NET_TOLD) != 0, 0))
 		tell_of(view.to - 1, mbuf);

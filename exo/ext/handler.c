@@ -140,6 +140,7 @@ static int attach_locked(struct handling *h)
 		                            .part = &binding->cores[core]};
 		if (handler->code && !flt_program_calls(handler->program))
 			__atomic_store_n(&binding->cores[core].quick, quick, __ATOMIC_RELEASE);
+		__atomic_store_n(&binding->cores[core].handled, quick, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&binding->handler, &handler->base, __ATOMIC_RELEASE);
 	return 0;
@@ -323,8 +324,10 @@ static bool is_meant(const struct ext_handler *handler, const struct env *env, u
 static void detach(struct net_binding *binding)
 {
 	__atomic_store_n(&binding->handler, NULL, __ATOMIC_RELEASE);
-	for (unsigned core = 0; core < net.n_pollers; core++)
+	for (unsigned core = 0; core < net.n_pollers; core++) {
 		__atomic_store_n(&binding->cores[core].quick, NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(&binding->cores[core].handled, NULL, __ATOMIC_RELEASE);
+	}
 }
 
 /* Takes one that is meant out of the pollers' sight and of the list; NULL: there is none. */

@@ -269,39 +269,40 @@ static struct rte_mbuf *copy_of(const struct net_packet *packet)
 	return mbuf;
 }
 
-/* One run in EXO_EXT_SAMPLE. */
-static __attribute__((noinline)) uint32_t run_timed(const struct ext_handler *h,
-                                                    struct ext_count *count,
-                                                    struct flt_xdp_buff *buff)
+/* One run in EXO_EXT_SAMPLE, or each one that is interpreted. */
+static __attribute__((noinline)) uint32_t enter_timed(struct net_quick *quick,
+                                                      struct flt_xdp_buff *buff)
 {
+	const struct ext_handler *h = (const struct ext_handler *)quick->handler;
+	struct ext_count *count = (struct ext_count *)quick;
 	uint64_t begin = machine_tsc();
 	uint32_t action = flt_program_run_xdp(h->program, buff);
 
 	count->ticks += machine_tsc() - begin;
 	count->timed++;
+	quick->turns = quick->code ? EXO_EXT_SAMPLE - 1 : 0;
 	return action;
 }
 
-static inline uint32_t run(const struct ext_handler *h, struct ext_count *count,
-                           struct rte_mbuf *mbuf, struct flt_xdp_buff *buff)
+/* Runs the handler on what lies in a buffer, whose data is filled in here. */
+static inline __attribute__((always_inline)) uint32_t enter(struct net_quick *quick,
+                                                            struct rte_mbuf *mbuf,
+                                                            struct flt_xdp_buff *buff)
 {
-	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	uint8_t *const data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	uint8_t *const end = data + mbuf->data_len;
 	uint32_t action;
 
 	buff->data = buff->fresh = data;
-	buff->data_end = data + mbuf->data_len;
+	buff->data_end = end;
 	buff->hard_start = mbuf->buf_addr;
 	buff->hard_end = buff->hard_start + mbuf->buf_len;
-	buff->rx_queue_index = buff->egress_ifindex = 0;
-	count->runs++;
-	if (count->quick.turns-- > 0 && h->code) {
-		action = (uint32_t)h->code(buff);
-	} else {
-		count->quick.turns = EXO_EXT_SAMPLE - 1;
-		action = run_timed(h, count, buff);
+	action = __builtin_expect(--quick->turns >= 0, 1) ? (uint32_t)quick->code(buff)
+	                                                  : enter_timed(quick, buff);
+	if (buff->data != data || buff->data_end != end) {
+		mbuf->data_off = (uint16_t)(buff->data - buff->hard_start);
+		mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff->data_end - buff->data);
 	}
-	mbuf->data_off = (uint16_t)(buff->data - buff->hard_start);
-	mbuf->pkt_len = mbuf->data_len = (uint16_t)(buff->data_end - buff->data);
 	return action;
 }
 
@@ -336,11 +337,10 @@ static __attribute__((noinline)) bool act(unsigned core, const struct ext_handle
 static inline bool run_and_act(unsigned core, const struct ext_handler *h, struct ext_count *count,
                                struct net_packet *packet, struct rte_mbuf *mbuf)
 {
-	struct flt_xdp_buff buff;
-	uint32_t action;
+	struct flt_xdp_buff buff = {.ingress_ifindex = packet->port};
+	uint32_t action = enter(&count->quick, mbuf, &buff);
 
-	buff.ingress_ifindex = packet->port;
-	action = run(h, count, mbuf, &buff);
+	count->runs++;
 	if (action != FLT_XDP_TX)
 		return act(core, h, count, packet, mbuf, action, &buff);
 	answer(core, h, count, packet, mbuf, packet->port, action);
@@ -421,8 +421,15 @@ static __attribute__((noinline)) void finish_quick(const struct net_queue *queue
 	net_finish(queue->core); /* before what may be answered next */
 }
 
+/* Whether that verdict is also the next frame's, which is plain. */
+static inline bool is_alike(const struct flt_verdict *verdict, const struct rte_mbuf *mbuf)
+{
+	return mbuf_is_plain(mbuf) &&
+	       flt_cache_alike(verdict, rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->pkt_len);
+}
+
 /* Lets quick code have a frame. → that code; NULL: there is none, or this run is one to be timed,
- * or one has to `search` for it; *verdict is then that of the frame, or NULL. */
+ * or one has to `search` for it; *verdict is then that of the frame, which is plain, or NULL. */
 static inline __attribute__((always_inline)) struct net_quick *run_quick(
         struct net_queue *queue, uint64_t generation, const struct rte_mbuf *mbuf, bool search,
         const struct flt_verdict **verdict, uint32_t *action)
@@ -472,36 +479,23 @@ static inline __attribute__((always_inline)) bool is_answer(const struct net_que
 /* Beside FLT_XDP_TX: a checksum is to be filled in. No handler's result means anything by it. */
 enum { ACTION_OPEN = 1 << 16 };
 
-/* Likewise a handler whose code calls something, or of a frame whose checksum was left open.
- * *action says FLT_XDP_TX alone where what is sent asks for nothing. */
-static inline __attribute__((always_inline)) struct net_quick *run_here(
-        struct net_queue *queue, uint64_t generation, const struct flt_verdict *verdict,
-        struct rte_mbuf *mbuf, uint32_t *action)
+/* Lets any handler have a plain frame, and so also one whose checksum was left open. → what
+ * FLT_XDP_TX alone says asks for nothing when it leaves. */
+static inline __attribute__((always_inline)) uint32_t run_here(struct net_queue *queue,
+                                                               struct net_quick *quick,
+                                                               struct rte_mbuf *mbuf)
 {
-	struct net_binding_core *part;
-	struct ext_handler *h;
-	struct ext_count *count;
+	uint32_t action = enter(quick, mbuf, &queue->buff);
 
-	if (!mbuf_is_plain(mbuf))
-		return NULL;
-	if (!verdict)
-		verdict = flt_cache_find(queue->cache, generation,
-		                         rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->pkt_len);
-	part = verdict ? verdict->owner : NULL;
-	h = part && part->binding ? (struct ext_handler *)net_handler_of(part->binding) : NULL;
-	if (!h)
-		return NULL;
-	count = &h->counts[queue->core];
-	queue->buff.ingress_ifindex = queue->port;
-	*action = run(h, count, mbuf, &queue->buff);
-	count->runs--; /* who takes it counts it */
-	if (*action == (FLT_XDP_TX | EXO_HANDLER_SUMMED)) {
+	if (action == FLT_XDP_PASS)
+		return action;
+	if (action == (FLT_XDP_TX | EXO_HANDLER_SUMMED)) {
 		mbuf->ol_flags = 0;
-		*action = FLT_XDP_TX;
-	} else if (*action == FLT_XDP_TX && (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD)) {
-		*action |= ACTION_OPEN;
+		return FLT_XDP_TX;
 	}
-	return &count->quick;
+	if (action == FLT_XDP_TX && (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD))
+		return FLT_XDP_TX | ACTION_OPEN;
+	return action;
 }
 
 /* The handler wants nothing of it. */
@@ -522,10 +516,30 @@ struct round {
 	struct rte_mbuf *passed[NET_BURST];
 };
 
+/* The frame was passed on and delivered. */
+static inline void count_passed(struct net_quick *quick, unsigned n)
+{
+	struct ext_count *count = (struct ext_count *)quick;
+
+	count->runs += n;
+	count->passed += n;
+}
+
+/* Delivers what is passed on, as far as that is easy. → how many. */
+static inline unsigned give(struct round *round)
+{
+	struct net_binding_core *part = round->passes->part;
+	unsigned n = round->n_passed;
+
+	if (n > 1 || !ring_deliver_lone(round->queue, round->passed[0], part))
+		n = demux_give(round->queue, round->passed, n, part);
+	count_passed(round->passes, n);
+	return n;
+}
+
 /* Before something else can be sent or delivered. */
 static inline void flush(struct round *round)
 {
-	struct ext_count *count = (struct ext_count *)round->passes;
 	unsigned given;
 
 	if (round->n_answers > 0)
@@ -533,30 +547,59 @@ static inline void flush(struct round *round)
 	round->n_answers = 0;
 	if (round->n_passed == 0)
 		return;
-	given = demux_give(round->queue, round->passed, round->n_passed, round->passes->part);
-	count->runs += given;
-	count->passed += given;
+	given = give(round);
 	for (; given < round->n_passed; given++)
 		finish_quick(round->queue, round->passes, round->passed[given], FLT_XDP_PASS);
 	round->n_passed = 0;
 }
 
 /* What waits together. false: it does not. */
-static inline bool keep(struct round *round, struct net_quick *quick, struct rte_mbuf *mbuf,
-                        uint32_t action)
+static inline __attribute__((always_inline)) bool keep(struct round *round, struct net_quick *quick,
+                                                       struct rte_mbuf *mbuf, uint32_t action)
 {
 	if (__builtin_expect(action == FLT_XDP_TX && is_answer(round->queue, quick, mbuf), 1)) {
 		round->answers[round->n_answers] = mbuf;
 		round->of[round->n_answers++] = quick;
-	} else if (action == FLT_XDP_DROP) {
-		drop(round->queue, quick, mbuf);
-	} else if (action == FLT_XDP_PASS && (round->n_passed == 0 || round->passes == quick)) {
+	} else if (action == FLT_XDP_PASS && (round->passes == quick || round->n_passed == 0)) {
 		round->passes = quick;
 		round->passed[round->n_passed++] = mbuf;
+	} else if (action == FLT_XDP_DROP) {
+		drop(round->queue, quick, mbuf);
 	} else {
 		return false;
 	}
 	return true;
+}
+
+/* What does not wait, behind what does. Verdicts may change. */
+static __attribute__((noinline)) void leave(struct round *round, struct net_quick *quick,
+                                            struct rte_mbuf **mbuf, uint32_t action)
+{
+	flush(round);
+	finish_quick(round->queue, quick, *mbuf, action);
+	round->answers = mbuf + 1;
+}
+
+/* Runs a handler on the first frame and on those in a row that are alike; `verdict`: theirs. →
+ * behind them. */
+static __attribute__((noinline)) struct rte_mbuf **run_alike(struct round *round,
+                                                             struct net_quick *quick,
+                                                             const struct flt_verdict *verdict,
+                                                             struct rte_mbuf **mbufs,
+                                                             struct rte_mbuf **end)
+{
+	struct net_queue *queue = round->queue;
+
+	do {
+		struct rte_mbuf *mbuf = *mbufs;
+		uint32_t action = run_here(queue, quick, mbuf);
+
+		if (!keep(round, quick, mbuf, action)) {
+			leave(round, quick, mbufs, action);
+			return mbufs + 1;
+		}
+	} while (++mbufs < end && is_alike(verdict, *mbufs));
+	return mbufs;
 }
 
 /* Frames of handlers are answered in one go: those that leave like others before leave together,
@@ -574,65 +617,60 @@ static __attribute__((noinline)) void answer_frames(struct net_queue *queue,
 	round.passes = NULL;
 	while (mbufs < end) {
 		const struct flt_verdict *verdict;
+		struct net_quick *handled;
 		uint32_t action;
 		struct net_quick *quick =
 		        run_quick(queue, generation, *mbufs, true, &verdict, &action);
 
-		if (!quick)
-			quick = run_here(queue, generation, verdict, *mbufs, &action);
-		if (quick && keep(&round, quick, *mbufs, action)) {
+		if (quick) {
+			if (!keep(&round, quick, *mbufs, action))
+				leave(&round, quick, mbufs, action);
 			mbufs++;
-			continue;
-		}
-		flush(&round);
-		if (quick)
-			finish_quick(queue, quick, *mbufs++, action);
-		else
+		} else if (verdict && (handled = net_handled_by(verdict->owner))) {
+			mbufs = run_alike(&round, handled, verdict, mbufs,
+			                  net_quick_of(verdict) ? mbufs + 1 : end);
+		} else {
+			flush(&round);
 			mbufs += demux_some(queue, mbufs, (unsigned)(end - mbufs), generation,
 			                    verdict);
-		round.answers = mbufs;
+			round.answers = mbufs;
+		}
 	}
 	flush(&round);
 }
 
-static inline bool has_handler(const struct flt_verdict *verdict)
+/* A lone frame of a handler whose code calls something. */
+static __attribute__((noinline)) void answer_called(struct net_queue *queue,
+                                                    struct net_quick *quick, struct rte_mbuf *mbuf)
 {
-	const struct net_binding_core *part = verdict->owner;
+	uint32_t action = run_here(queue, quick, mbuf);
 
-	return part && part->binding && net_handler_of(part->binding);
-}
-
-/* A lone frame of a handler whose code calls something. false: it goes the way of many. */
-static __attribute__((noinline)) bool answer_called(struct net_queue *queue, uint64_t generation,
-                                                    const struct flt_verdict *verdict,
-                                                    struct rte_mbuf *mbuf)
-{
-	uint32_t action;
-	struct net_quick *quick = run_here(queue, generation, verdict, mbuf, &action);
-
-	if (!quick)
-		return false;
 	if (__builtin_expect(action == FLT_XDP_TX, 1) && is_answer(queue, quick, mbuf)) {
 		if (__builtin_expect(queue->send(queue->sent, &mbuf, 1) == 0, 0))
 			lose(quick, mbuf);
 	} else if (action == FLT_XDP_DROP) {
 		drop(queue, quick, mbuf);
+	} else if (action == FLT_XDP_PASS && ring_deliver_lone(queue, mbuf, quick->part)) {
+		count_passed(quick, 1);
 	} else {
 		finish_quick(queue, quick, mbuf, action);
 	}
-	return true;
 }
 
 /* A lone frame that quick code did not take; NULL: it is like none before. */
 static inline __attribute__((always_inline)) bool take_lone(struct net_queue *queue,
-                                                            uint64_t generation,
                                                             const struct flt_verdict *verdict,
                                                             struct rte_mbuf *mbuf)
 {
+	struct net_quick *quick;
+
 	if (!verdict)
 		return false;
-	return has_handler(verdict) ? answer_called(queue, generation, verdict, mbuf)
-	                            : ring_deliver_lone(queue, mbuf, verdict->owner);
+	quick = net_handled_by(verdict->owner);
+	if (!quick)
+		return ring_deliver_lone(queue, mbuf, verdict->owner);
+	answer_called(queue, quick, mbuf);
+	return true;
 }
 
 /* The same for one frame, where all is as usual. */
@@ -648,7 +686,7 @@ static inline __attribute__((always_inline)) void answer_lone(struct net_queue *
 	__asm__ volatile(".globl net_poll.lone\nnet_poll.lone:");
 	quick = run_quick(queue, generation, *mbufs, false, &verdict, &action);
 	if (!quick) {
-		if (!take_lone(queue, generation, verdict, *mbufs))
+		if (!take_lone(queue, verdict, *mbufs))
 			answer_frames(queue, mbufs, one);
 	} else if (__builtin_expect(action != FLT_XDP_TX, 0))
 		finish_quick(queue, quick, *mbufs, action);

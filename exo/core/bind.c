@@ -256,7 +256,7 @@ static void count_declined(void *owner)
 
 	binding->cores[core].counters->declined_packets++;
 	if (binding->cores[core].summed)
-		net_mark_binding(core, &binding->cores[core]);
+		net_mark_binding(&binding->cores[core]);
 }
 
 /* Enters a tap into the table of what leaves by the port. */

@@ -122,7 +122,7 @@ unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 		return 0;
 	net_count_given(part, n, bytes);
 	if (part->summed)
-		net_mark_binding(queue->core, part);
+		net_mark_binding(part);
 	net_wake(queue->core, part->ring);
 	port_free_plain(mbufs, n);
 	return n;

@@ -212,6 +212,18 @@ static void sum_up(const struct net_binding *binding, size_t offset)
 	store((uint64_t *)((char *)binding->shared + offset), sum);
 }
 
+void net_mark_binding(struct net_binding_core *part)
+{
+	struct net_core *me = &net.cores[machine_core()];
+
+	if (part->dirty)
+		return;
+	part->dirty = true;
+	part->dirty_next = me->dirty;
+	me->dirty = part;
+	me->marked = true;
+}
+
 static void sum_bindings(unsigned core)
 {
 	struct net_binding_core *part;

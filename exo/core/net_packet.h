@@ -266,7 +266,7 @@ static inline void net_count_matched(struct net_binding_core *part, unsigned n, 
 	part->counters->matched_packets += n;
 	part->counters->matched_bytes += bytes;
 	if (__builtin_expect(part->summed, 0))
-		net_mark_binding(machine_core(), part);
+		net_mark_binding(part);
 }
 
 static inline void net_count_delivered(struct net_binding_core *part, unsigned n, uint64_t bytes)

@@ -383,16 +383,8 @@ static inline void net_wake(unsigned core, struct net_ring *ring)
 void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
               uint64_t id);
 
-/* Has the cores' counters of a binding summed up at the end of this poll. */
-static inline void net_mark_binding(unsigned core, struct net_binding_core *part)
-{
-	if (part->dirty)
-		return;
-	part->dirty = true;
-	part->dirty_next = net.cores[core].dirty;
-	net.cores[core].dirty = part;
-	net.cores[core].marked = true;
-}
+/* Has the cores' counters of a binding summed up at the end of this poll; this core's part. */
+void net_mark_binding(struct net_binding_core *part);
 
 /* ---- watch.c; inside a poll ---- */
 

@@ -87,16 +87,20 @@ static inline void end_waiting(struct core *core, struct pe *pe, uint64_t now)
 	}
 }
 
-/* Polls until something comes for the PE that called, or it has to leave. */
+/* Polls until something comes for the PE that called, or it has to leave. Behind a poll that found
+ * what was others' or a handler's there is more to come: it is polled again at once, for a while.
+ */
 static inline void wait_here(struct core *core, struct pe *pe, uint64_t deadline)
 {
+	unsigned found = 0;
 	uint64_t now;
 
 	core->idle_since = 0;
 	do {
 		now = slots_poll(core);
+		found = now == core->last_work ? found + 1 : 0;
 	} while (__atomic_load_n(&pe->machine.events, __ATOMIC_RELAXED) == 0 &&
-	         stay(core, pe, deadline, now));
+	         (found % SLOTS_FOUND_MAX != 0 || stay(core, pe, deadline, now)));
 	if (core->idle_since)
 		end_waiting(core, pe, now);
 	stay_deaf(core, pe, now, 4);

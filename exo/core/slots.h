@@ -46,6 +46,8 @@ enum {
 	SLOTS_IDLE_MAX = 10, /* slots that a core halts at most: what waits for a NIC that was full
 	                        has no interrupt of its own */
 	SLOTS_POLL_BUDGET = 64,
+	SLOTS_FOUND_MAX =
+	        4, /* polls that find something before who waits in place is looked after */
 	SLOTS_OVERRUNS_MAX = 100,
 };
 

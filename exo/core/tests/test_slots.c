@@ -296,6 +296,41 @@ static void the_only_one_waits_in_place(void **state)
 	assert_true(machine_tsc() - begun > 2 * STEP + (LATER - 1) * 10000ull);
 }
 
+/* A handler's frames, or others', at first. */
+static unsigned brings_frames_first(unsigned core)
+{
+	assert_int_equal(kit_pe(waiter)->machine.waiting, polled >= SLOTS_FOUND_MAX);
+	if (++polled == LATER)
+		env_post(kit_env(waiter), core, EXO_EVENT_RING);
+	return polled < LATER - 1;
+}
+
+/* Where frames come that are not its own it is not looked after in each poll. */
+static void others_frames_are_polled_for(void **state)
+{
+	start_waiting(brings_frames_first, 0);
+	turns(1);
+	assert_int_equal(polled, LATER);
+	assert_int_equal(woken_by, EXO_EVENT_RING);
+}
+
+static unsigned brings_a_flood(unsigned core)
+{
+	if (++polled == LATER)
+		env_post(kit_env(other), core, EXO_EVENT_RING);
+	return 1;
+}
+
+static void a_flood_keeps_nobody_waiting(void **state)
+{
+	start_waiting(brings_a_flood, 0);
+	turns(1);
+	assert_in_range(polled, LATER, LATER + SLOTS_FOUND_MAX - 1);
+	assert_int_equal(kit_env(waiter)->cores, 0);
+	turns(1);
+	assert_int_equal(ran[other], 10 * SLOT);
+}
+
 static unsigned brings_another(unsigned core)
 {
 	if (++polled == LATER)
@@ -650,6 +685,8 @@ int main(void)
 	        TEST(rings_and_waits),
 	        TEST(what_comes_meanwhile_keeps_awake),
 	        TEST(the_only_one_waits_in_place),
+	        TEST(others_frames_are_polled_for),
+	        TEST(a_flood_keeps_nobody_waiting),
 	        TEST(others_end_waiting_in_place),
 	        TEST(another_has_its_turn),
 	        TEST(waiting_in_vain_wins_no_time),

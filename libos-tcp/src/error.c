@@ -34,6 +34,8 @@ static bool too_big(struct tcp_conn *conn, uint32_t mtu)
 	output_set_mtu(conn, mtu);
 	if (is_synchronised(conn))
 		recovery_simple(conn);
+	else if (conn->state == TCP_STATE_SYN_SENT)
+		fastopen_too_big(conn);
 	return true;
 }
 

@@ -295,26 +295,57 @@ static void remember(struct tcp_conn *conn, const struct segment *segment)
 	}
 }
 
+/* What went with SYN and was not taken has been sent, and is lost, though not by congestion. Where
+ * there is no room to note it, it is new. */
+static void resend(struct tcp_conn *conn, uint32_t end)
+{
+	while (conn->snd_nxt != end) {
+		uint32_t upto = conn->snd_nxt + min_u32(end - conn->snd_nxt, conn->mss);
+		uint8_t flags = chunks_pushed(conn, upto) ? R_PUSH : 0;
+		struct record *record = record_append(conn, upto, flags);
+
+		if (record == NULL)
+			break;
+		record->sent_us = conn->syn_us;
+		rate_sent(conn, record);
+		record_time_append(conn, record);
+		conn->snd_nxt = upto;
+	}
+	if (conn->act != NULL && conn->act->records != NULL)
+		recovery_untaken(conn);
+}
+
+void fastopen_taken(struct tcp_conn *conn, uint32_t ack)
+{
+	uint32_t acked = ack - conn->iss - 1, end = conn->snd_nxt;
+
+	conn->snd_una = conn->snd_nxt = ack;
+	conn->bytes_acked += acked;
+	conn->data_out += acked > 0;
+	conn->chunk_next = conn->chunks;
+	if (acked > 0)
+		chunks_acked(conn);
+	resend(conn, end);
+}
+
 void fastopen_opened(struct tcp_conn *conn, const struct segment *segment)
 {
-	uint32_t acked = segment->ack - conn->iss - 1;
-
 	if (!conn->fast)
 		return;
 	remember(conn, segment);
-	if (conn->snd_nxt != segment->ack) {
-		conn->total_retrans++;
-		conn->stack->count.retransmits++;
-	}
-	conn->fast = conn->snd_nxt == segment->ack && acked > 0;
-	conn->snd_nxt = segment->ack;
-	conn->bytes_acked += acked;
-	conn->delivered += acked > 0;
-	conn->data_out += acked > 0;
-	if (acked > 0) {
-		conn->chunk_next = conn->chunks;
-		chunks_acked(conn);
-	}
+	conn->fast = conn->snd_nxt == segment->ack && segment->ack != conn->iss + 1;
+	fastopen_taken(conn, segment->ack);
+}
+
+void fastopen_too_big(struct tcp_conn *conn)
+{
+	if (conn->snd_nxt == conn->iss + 1 || conn->retransmits > 0)
+		return;
+	conn->retransmits++;
+	conn->total_retrans++;
+	conn->stack->count.retransmits++;
+	transmit_syn(conn);
+	rtx_set(conn, RTX_TIMEOUT, conn->stack->now + (uint64_t)conn->rto_us * NS_PER_US);
 }
 
 void tcp_stack_fast_key(const struct tcp_stack *stack, uint8_t key[16])

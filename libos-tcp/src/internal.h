@@ -275,6 +275,8 @@ void recovery_end_reduction(struct tcp_conn *conn);
 void recovery_keep_open(struct tcp_conn *conn);
 /* Loss without congestion: sends again what the path can't take any more (RFC 1191). */
 void recovery_simple(struct tcp_conn *conn);
+/* The same for all that is in flight. */
+void recovery_untaken(struct tcp_conn *conn);
 bool undo_loss(struct tcp_conn *conn, bool frto);
 bool undo_recovery(struct tcp_conn *conn);
 bool undo_partial(struct tcp_conn *conn, uint32_t prior_una);
@@ -441,6 +443,10 @@ void fastopen_set_key(struct tcp_stack *stack);
 void fastopen_begin(struct tcp_conn *conn, const void *data, uint32_t size, uint32_t *taken);
 /* SYN/ACK came; state_established was called. */
 void fastopen_opened(struct tcp_conn *conn, const struct segment *segment);
+/* The connection is open, and so much of what went with SYN was taken: the rest goes again. */
+void fastopen_taken(struct tcp_conn *conn, uint32_t ack);
+/* SYN, with its data, is too big for the way: without them it goes again at once. */
+void fastopen_too_big(struct tcp_conn *conn);
 
 /* ---- edge.c ---- */
 

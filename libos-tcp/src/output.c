@@ -279,6 +279,8 @@ void output_set_mtu(struct tcp_conn *conn, uint32_t mtu)
 	uint32_t mss = mtu > headers + MSS_MIN ? mtu - headers : MSS_MIN, options;
 
 	conn->path_mtu = (uint16_t)min_u32(mtu, 65535);
+	if (conn->state == TCP_STATE_SYN_SENT) /* the next SYN says so */
+		conn->advertised_mss = (uint16_t)min_u32(conn->advertised_mss, mss);
 	mss = min_u32(mss, conn->snd_mss_max);
 	options = conn->header_size - (uint32_t)H_SIZE;
 	mss = mss > options + MSS_MIN ? mss - options : MSS_MIN;

@@ -357,6 +357,26 @@ void recovery_enter_loss(struct tcp_conn *conn)
 	conn->frto = (fresh || conn->retransmits > 0) && !conn->stack->config.no_frto;
 }
 
+/* Not congestion: the window stays, only order is lost (RFC 1191, 6.5). */
+static void resend_uncongested(struct tcp_conn *conn)
+{
+	if (conn->recovery != TCP_RECOVERY_LOSS) {
+		conn->high_seq = conn->snd_nxt;
+		conn->ssthresh = current_ssthresh(conn);
+		conn->act->prior_ssthresh = 0;
+		conn->undo_on = 0;
+		recovery_set_state(conn, TCP_RECOVERY_LOSS);
+	}
+	retransmit_lost(conn);
+}
+
+void recovery_untaken(struct tcp_conn *conn)
+{
+	for (struct record *record = conn->act->records; record != NULL; record = record->next)
+		record_mark_lost(conn, record);
+	resend_uncongested(conn);
+}
+
 void recovery_simple(struct tcp_conn *conn)
 {
 	uint32_t prior = conn->act->lost_out;
@@ -369,15 +389,6 @@ void recovery_simple(struct tcp_conn *conn)
 		if (big || record->segments > 1)
 			record_mark_lost(conn, record);
 	}
-	if (conn->act->lost_out == prior)
-		return;
-	/* Not congestion: the window stays, only order is lost (RFC 1191, 6.5). */
-	if (conn->recovery != TCP_RECOVERY_LOSS) {
-		conn->high_seq = conn->snd_nxt;
-		conn->ssthresh = current_ssthresh(conn);
-		conn->act->prior_ssthresh = 0;
-		conn->undo_on = 0;
-		recovery_set_state(conn, TCP_RECOVERY_LOSS);
-	}
-	retransmit_lost(conn);
+	if (conn->act->lost_out != prior)
+		resend_uncongested(conn);
 }

@@ -100,6 +100,8 @@ static void opened(struct tcp_conn *conn, struct segment *segment)
 		segment->flags &= (uint8_t)~F_SYN;
 		receive_data(conn, segment);
 	}
+	if (conn->packets_out > 0) /* what was sent again has said it */
+		return;
 	conn->ack_pending = 1;
 	if (!has_unsent(conn) && !(conn->options.fast_open & TCP_FAST_WRITER))
 		conn->ack_now = 1;
@@ -112,7 +114,6 @@ static void simultaneous(struct tcp_conn *conn, const struct segment *segment)
 
 	take_syn(conn, segment);
 	conn->fast = 0;
-	conn->snd_nxt = conn->iss + 1; /* what went with SYN is sent when all is open */
 	conn->ecn =
 	        config->ecn != TCP_ECN_OFF && (segment->flags & (F_ECE | F_CWR)) == (F_ECE | F_CWR);
 	conn->state = TCP_STATE_SYN_RECEIVED;
@@ -252,8 +253,9 @@ static bool validate(struct tcp_conn *conn, const struct segment *segment)
 	if (segment->flags & F_SYN) {
 		/* The answer of simultaneous opening repeats its SYN. */
 		if (conn->state == TCP_STATE_SYN_RECEIVED && (segment->flags & F_ACK) &&
-		    segment->seq + 1 == conn->rcv_nxt && segment->ack == conn->snd_nxt &&
-		    segment->size == 0)
+		    segment->seq + 1 == conn->rcv_nxt && seq_gt(segment->ack, conn->snd_una) &&
+		    seq_le(segment->ack, conn->snd_nxt) && segment->size == 0 &&
+		    !(segment->flags & F_FIN))
 			return true;
 		transmit_challenge(conn); /* RFC 5961, 4 */
 		return false;
@@ -302,6 +304,8 @@ static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
 	else
 		state_established(conn);
 	if (!conn->passive) {
+		if (conn->snd_nxt != conn->snd_una) /* what went with SYN when both called */
+			fastopen_taken(conn, segment->ack);
 		conn->stack->count.opened_active++;
 		conn->events |= TCP_EVENT_OPENED;
 	}

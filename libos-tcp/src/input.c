@@ -31,12 +31,12 @@ static uint64_t *check_header(struct tcp_stack *stack, const struct tcp_arrival 
 	return NULL;
 }
 
-/* No honest stack sends SYN with FIN or RST, or nothing at all. A port scanner does: where there is
- * somebody he hears nothing, where there is nobody he is refused like anyone (RFC 9293, 3.10.7.1).
- */
+/* No honest stack calls with FIN or RST, or sends nothing at all (an answer may be all that there
+ * is to say, with FIN). A port scanner does: where there is somebody he hears nothing, where there
+ * is nobody he is refused like anyone (RFC 9293, 3.10.7.1). */
 static bool flags_valid(uint8_t flags)
 {
-	if ((flags & F_SYN) && (flags & (F_FIN | F_RST)))
+	if ((flags & F_SYN) && (flags & (flags & F_ACK ? F_RST : F_FIN | F_RST)))
 		return false;
 	return (flags & (F_SYN | F_ACK | F_RST)) != 0;
 }

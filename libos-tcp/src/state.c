@@ -273,7 +273,10 @@ static void note_timestamp(struct tcp_conn *conn, const struct segment *segment)
 	if (!conn->timestamps || !(segment->options.seen & O_TIMESTAMPS))
 		return;
 	conn->stack->seen_echo = segment->options.ts_echo;
-	if (seq_gt(segment->seq, conn->last_ack_sent) ||
+	/* What acknowledges nothing of ours may be anybody's, and a high value would shut out the
+	 * peer's own. */
+	if (seq_lt(segment->ack, conn->snd_una) || seq_gt(segment->ack, conn->snd_nxt) ||
+	    seq_gt(segment->seq, conn->last_ack_sent) ||
 	    (seq_lt(segment->options.ts_value, conn->ts_recent) &&
 	     conn->stack->ms - conn->ts_recent_ms <= PAWS_IDLE_MS))
 		return;

@@ -151,9 +151,11 @@ static bool paced(const struct tcp_conn *conn)
 	return conn->pacing_rate != 0 && conn->pace_at > conn->stack->now;
 }
 
+/* Where the window is shut, that is no idleness: nothing is asked until it opens. */
 static void check_idle(struct tcp_conn *conn)
 {
-	if (conn->packets_out > 0 || !conn->stack->config.slow_start_after_idle)
+	if (conn->packets_out > 0 || !conn->stack->config.slow_start_after_idle ||
+	    (int32_t)(window_end(conn) - conn->snd_nxt) <= 0)
 		return;
 	if ((uint64_t)(conn->stack->ms - conn->last_sent_ms) * 1000 > conn->rto_us)
 		congestion_restart(conn);

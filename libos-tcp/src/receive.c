@@ -133,6 +133,8 @@ void receive_fin(struct tcp_conn *conn)
 	if (conn->fin_received)
 		return;
 	conn->fin_received = 1;
+	/* Where the window is shut, some repeat it without pause until they are answered. */
+	conn->ack_now |= offered_window(conn) == 0;
 	conn->rcv_nxt++;
 	conn->ack_pending = 1;
 	conn->events |= TCP_EVENT_ENDED;

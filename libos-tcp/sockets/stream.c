@@ -109,6 +109,15 @@ int stream_accept(struct sock *sock, struct sock **made)
 	tcp_conn_get_options(new->conn, &new->options);
 	new->stamp_flags = sock->stamp_flags;
 	new->stamp_kind = sock->stamp_kind;
+	memcpy(new->kept, sock->kept, sizeof(new->kept));
+	new->reuse = sock->reuse;
+	new->receive_low = sock->receive_low;
+	new->receive_ns = sock->receive_ns;
+	new->send_ns = sock->send_ns;
+	new->urgent_inline = sock->urgent_inline;
+	new->wants_inq = sock->wants_inq;
+	new->linger = sock->linger;
+	new->linger_s = sock->linger_s;
 	new->arrived_ns = sock->set->now; /* what came with its acknowledgement, if anything */
 	new->connected = new->bound = new->told = true;
 	if (tcp_conn_state(new->conn) == TCP_STATE_CLOSED) {

@@ -52,5 +52,7 @@ int64_t stream_send_fast(struct sock *sock, const struct sock_data *from, int fl
 	if (error == 0) /* it was open, and nobody had been told */
 		return stream_send(sock, from, flags);
 	sock->queued += taken;
+	if (taken > 0 && zerocopy_may(sock, flags))
+		zerocopy_sent(sock, false);
 	return error == -EINPROGRESS && taken > 0 ? (int64_t)taken : error;
 }

@@ -13,6 +13,16 @@ static bool waits(const struct entry *entry, int flags)
 	return !(entry->flags & O_NONBLOCK) && !(flags & MSG_DONTWAIT);
 }
 
+/* Linux: EFAULT, once there is anything to copy. */
+static bool is_nowhere(const struct msghdr *message)
+{
+	for (size_t i = 0; i < message->msg_iovlen; i++)
+		if (message->msg_iov == NULL ||
+		    (message->msg_iov[i].iov_base == NULL && message->msg_iov[i].iov_len > 0))
+			return true;
+	return false;
+}
+
 /* ---- Reading ---- */
 
 static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, int flags,
@@ -36,6 +46,17 @@ static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, in
 			break;
 	}
 	return got ? got : -1;
+}
+
+/* As read_all, where there is no place for data. */
+static int64_t read_nothing(struct sluice_net *net, int fd, int flags, struct sock_origin *origin)
+{
+	uint8_t byte;
+	struct iovec piece = {&byte, 1};
+	struct sock_data to = {.pieces = &piece, .n = 1};
+	int64_t got = read_all(net, fd, &to, flags | MSG_PEEK, origin);
+
+	return got > 0 ? net_fail(EFAULT) : got;
 }
 
 static void tell_beside(struct sock *sock, struct msghdr *message, const struct sock_origin *origin)
@@ -81,7 +102,8 @@ ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, i
 	if (flags & MSG_ERRQUEUE)
 		return read_errors(net, fd, message);
 	net_enter(net);
-	int64_t got = read_all(net, fd, &to, flags, &origin);
+	int64_t got = is_nowhere(message) ? read_nothing(net, fd, flags, &origin)
+	                                  : read_all(net, fd, &to, flags, &origin);
 	message->msg_flags = 0;
 	entry = sock_entry_of(net, fd);
 	if (got >= 0 && entry)
@@ -181,6 +203,10 @@ ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *mess
 	net_enter(net);
 	entry = sock_entry_of(net, fd);
 	end = entry ? net_end(net, entry->sock->send_ns) : 0;
+	if (entry && is_nowhere(message)) {
+		net_leave(net);
+		return net_fail(EFAULT);
+	}
 	if (entry && message->msg_control &&
 	    (part = sock_control_read(entry->sock, message->msg_control, message->msg_controllen,
 	                              &from, NULL)) < 0) {

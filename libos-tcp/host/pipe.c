@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pipes (pipe(7)), and moving bytes between them and sockets (splice(2)). A pipe is two
- * descriptors; its bytes are copied on the way, which nobody sees.
+ * descriptors; its bytes are copied on the way, which nobody sees. And from files (sendfile(2)).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
-enum { PIPE_BYTES = 65536 };
+enum { PIPE_BYTES = 65536, FILE_BYTES = 65536 };
 
 struct pipe {
 	uint32_t begin, size;
@@ -260,4 +261,58 @@ ssize_t sluice_splice(struct sluice_net *net, int from, loff_t *from_at, int to,
 	}
 	net_leave(net);
 	return moved ? (ssize_t)moved : net_result(part);
+}
+
+/* ---- From a file ---- */
+
+static bool file_ends(int file, off_t at)
+{
+	char byte;
+
+	return pread(file, &byte, 1, at) <= 0;
+}
+
+/* What is at `from` goes out, all of it if that may wait. → bytes, or -1 with errno. */
+static ssize_t send_file(struct sluice_net *net, int to, int file, off_t from, size_t size)
+{
+	size_t moved = 0;
+	ssize_t part = 0;
+	uint8_t *room = malloc(FILE_BYTES);
+
+	if (!room)
+		return net_fail(ENOMEM);
+	while (moved < size) {
+		size_t most = size - moved < FILE_BYTES ? size - moved : FILE_BYTES;
+		ssize_t n = pread(file, room, most, from + (off_t)moved);
+		bool more = n > 0 && moved + (size_t)n < size &&
+		            !file_ends(file, from + (off_t)moved + n);
+		part = n > 0 ? sluice_send(net, to, room, (size_t)n, more ? MSG_MORE : 0) : n;
+		if (part > 0)
+			moved += (size_t)part;
+		if (part <= 0 || part < n)
+			break;
+	}
+	free(room);
+	return moved ? (ssize_t)moved : part;
+}
+
+ssize_t sluice_sendfile(struct sluice_net *net, int to, int file, off_t *at, size_t size)
+{
+	off_t from = at ? *at : lseek(file, 0, SEEK_CUR);
+	ssize_t moved = -1;
+	bool known;
+
+	net_enter(net);
+	known = sock_entry_of(net, to) != NULL;
+	net_leave(net);
+	if (known && at && from < 0)
+		moved = net_fail(EINVAL);
+	else if (known && from >= 0)
+		moved = send_file(net, to, file, from, size);
+
+	if (moved > 0 && at)
+		*at = from + moved;
+	else if (moved > 0)
+		(void)lseek(file, from + moved, SEEK_SET);
+	return moved;
 }

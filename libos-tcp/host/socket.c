@@ -232,7 +232,9 @@ int sluice_setsockopt(struct sluice_net *net, int fd, int level, int name, const
 	const struct entry *entry = sock_entry_of(net, fd);
 	int status = -1;
 	if (entry)
-		status = (int)net_result(sock_set_option(entry->sock, level, name, value, size));
+		status = !value && size > 0 ? net_fail(EFAULT)
+		                            : (int)net_result(sock_set_option(entry->sock, level,
+		                                                              name, value, size));
 	net_settle(net);
 	net_leave(net);
 	return status;

@@ -128,6 +128,9 @@ int sluice_pipe(struct sluice_net *net, int fds[2]);
 ssize_t sluice_splice(struct sluice_net *net, int from, loff_t *from_at, int to, loff_t *to_at,
                       size_t size, unsigned flags);
 
+/* From a file, which is no descriptor of the net's but one of the process's, to a stream. */
+ssize_t sluice_sendfile(struct sluice_net *net, int to, int file, off_t *at, size_t size);
+
 /* As Linux's, by level, by edge (EPOLLET) or once; timeout_ms as for sluice_poll. A set is a
  * descriptor, for sluice_close. */
 int sluice_epoll_create(struct sluice_net *net);

@@ -4,6 +4,7 @@ before the other arguments) or the C library's own."""
 import ctypes
 import errno
 import fcntl
+import os
 import select
 import socket
 import struct
@@ -89,21 +90,21 @@ class Calls:
     def do_accept(self, fd, address=..., size=...):
         return (*self.raw("accept", self.live(fd), None, None), None)
 
-    def read_from(self, name, fd, size, *flags):
-        room = ctypes.create_string_buffer(max(size, 1))
+    def read_from(self, name, fd, data, size, *flags):
+        room = data and ctypes.create_string_buffer(max(size, 1))
         return (*self.raw(name, self.live(fd), room, ctypes.c_size_t(size), *flags), None)
 
     def do_read(self, fd, data, size):
-        return self.read_from("read", fd, size)
+        return self.read_from("read", fd, data, size)
 
     def do_recv(self, fd, data, size, flags):
-        return self.read_from("recv", fd, size, flags)
+        return self.read_from("recv", fd, data, size, flags)
 
     def do_write(self, fd, data, size):
-        return (*self.raw("write", self.live(fd), bytes(size), ctypes.c_size_t(size)), None)
+        return (*self.raw("write", self.live(fd), data and bytes(size), ctypes.c_size_t(size)), None)
 
     def do_send(self, fd, data, size, flags):
-        return (*self.raw("send", self.live(fd), bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"]), None)
+        return (*self.raw("send", self.live(fd), data and bytes(size), ctypes.c_size_t(size), flags | NAMES["MSG_NOSIGNAL"]), None)
 
     def do_sendto(self, fd, data, size, flags, address=..., length=...):
         at = sockaddr(*(self.there if address is ... else address), self.six)
@@ -189,6 +190,17 @@ class Calls:
 
     def do_splice(self, source, source_at, target, target_at, size, flags):
         return (*self.raw("splice", self.live(source), source_at, self.live(target), target_at, ctypes.c_size_t(size), flags), None)
+
+    def do_file(self, fd, size):
+        """A file of that many bytes, beside the sockets."""
+        self.fds[fd] = os.memfd_create("file")
+        os.truncate(self.fds[fd], size)
+        return 0, "", None
+
+    def do_sendfile(self, target, source, at, size):
+        place = ctypes.c_long(at[0]) if at else None
+        result = self.raw("sendfile", self.live(target), self.live(source), at and ctypes.byref(place), ctypes.c_size_t(size))
+        return (*result, place.value if at else os.lseek(self.live(source), 0, os.SEEK_CUR))
 
     def do_epoll_create(self, size):
         return (*self.raw("epoll_create", *self.epoll_size(size)), None)

@@ -29,7 +29,7 @@ class Library(Calls):
         self.lib = ctypes.CDLL(path, use_errno=True)
         for name in ("sluice_net_open", "sluice_net_now", "sluice_net_deadline", "sluice_net_output"):
             getattr(self.lib, name).restype = ctypes.c_void_p if name.endswith("open") else ctypes.c_uint64
-        for name in ("read", "write", "recv", "send", "sendto", "recvmsg", "splice"):
+        for name in ("read", "write", "recv", "send", "sendto", "recvmsg", "splice", "sendfile"):
             getattr(self.lib, "sluice_" + name).restype = ctypes.c_ssize_t
         here, there = ENDS[ip]
         address = here[0].encode()

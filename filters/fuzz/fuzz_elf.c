@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct flt_frame frame = {.data = packet, .len = 64, .wire_len = 64};
 	if (flt_object_open(data, size, &object, &error))
 		return 0;
+	flt_host_arenas(object);
 	for (uint32_t i = 0; i < 8; i++) {
 		struct flt_program *program;
 		const char *name = flt_object_program_name(object, i);

@@ -12,7 +12,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-/* An arena: frames of the environment's own; max_entries of them. */
+/* An arena: frames of the environment's own; max_entries of them. Variables in section ".bss.arena"
+ * are another, which is read and written like others; its environment, and other cores, write it at
+ * any time, so whatever is looked at twice may have changed. */
 #define MAP_TYPE_ARENA 33
 
 /* Copy between an arena and memory; 0, or -EFAULT where the arena has not so many bytes. */
@@ -62,6 +64,11 @@ static __always_inline long frame_bytes(struct xdp_md *context)
 static __always_inline __u32 *long_at(__u16 *words, int i)
 {
 	return (__u32 *)(words + i);
+}
+
+static __always_inline __u64 *quad_at(__u16 *words, int i)
+{
+	return (__u64 *)(words + i);
 }
 
 static __always_inline __u32 fold(__u32 sum)

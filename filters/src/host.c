@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <flt/host.h>
+#include <flt/map.h>
 #include <flt/platform.h>
 
 static void *host_code_alloc(size_t size)
@@ -105,4 +106,14 @@ void flt_host_init(bool jit)
 	struct flt_platform platform;
 	flt_host_platform(&platform, jit);
 	(void)flt_init(&platform);
+}
+
+void flt_host_arenas(const struct flt_object *object)
+{
+	static uint64_t arena[FLT_MAP_FRAMES_MAX * (FLT_MAP_FRAME / sizeof(uint64_t))];
+	struct flt_map *map;
+	for (uint32_t i = 0; (map = flt_object_map_at(object, i)); i++)
+		for (uint32_t k = 0; k < flt_map_spec(map)->max_entries; k++)
+			if (flt_map_arena_give(map, k, (uint8_t *)arena + k * FLT_MAP_FRAME))
+				break; /* no arena */
 }

@@ -48,6 +48,7 @@ struct flt_map {
 	uint32_t prefixes[PREFIX_BITS_MAX + 1]; /* LPM: keys of each length */
 
 	uint8_t **frames; /* arena: max_entries of them */
+	bool settled;     /* arena: programs have its address */
 
 	/* ring buffer: positions count up and are taken modulo the size */
 	uint64_t head, tail;
@@ -254,10 +255,34 @@ size_t flt_map_memory(const struct flt_map *map)
 
 int flt_map_arena_give(struct flt_map *map, uint32_t i, void *frame)
 {
-	if (map->spec.type != FLT_MAP_ARENA || i >= map->spec.max_entries)
+	if (map->spec.type != FLT_MAP_ARENA || i >= map->spec.max_entries || map->settled)
 		return FLT_E_INVALID;
 	map->frames[i] = frame;
 	return 0;
+}
+
+/* In one piece, and as far as atomic operations go, where such belong. */
+static bool is_one_piece(const struct flt_map *map)
+{
+	const uint8_t *first = map->frames[0];
+	for (uint32_t i = 0; i < map->spec.max_entries; i++)
+		if (!map->frames[i] || map->frames[i] != first + (size_t)i * FLT_MAP_FRAME)
+			return false;
+	return (uintptr_t)first % sizeof(uint64_t) == 0;
+}
+
+uint8_t *flt_map_variables(struct flt_map *map)
+{
+	if (map->spec.type != FLT_MAP_ARENA)
+		return flt_map_array_base(map);
+	map->settled = map->settled || is_one_piece(map);
+	return map->settled ? map->frames[0] : NULL;
+}
+
+uint32_t flt_map_variables_size(const struct flt_map *map)
+{
+	return map->spec.type == FLT_MAP_ARENA ? map->spec.max_entries * FLT_MAP_FRAME
+	                                       : map->spec.value_size;
 }
 
 bool flt_map_arena_holds(const struct flt_map *map, uint64_t offset, uint64_t size)

@@ -11,6 +11,10 @@
 
 /* The first value of an array: its address does not change. NULL for other types. */
 void *flt_map_array_base(const struct flt_map *map);
+/* What a program's variables lie in: an array's first value, or an arena in one piece, whose frames
+ * stay as they are from then on. NULL: it is neither. And its bytes. */
+uint8_t *flt_map_variables(struct flt_map *map);
+uint32_t flt_map_variables_size(const struct flt_map *map);
 /* Programs may not write to it. */
 bool flt_map_is_read_only(const struct flt_map *map);
 /* Nobody writes to it any more: what it holds is constant. */

@@ -2,7 +2,8 @@
 /*
  * ELF objects from `clang -target bpf` (untrusted): maps, programs, and what ties them together.
  *
- * Maps come from the BTF of section .maps; .rodata, .data and .bss become arrays of one value each.
+ * Maps come from the BTF of section .maps; .rodata, .data and .bss become arrays of one value each,
+ * .bss.arena an arena.
  * A program is a global function in an executable section other than .text (or in .text, where
  * there is nothing else). Linking copies it and every function it calls, one behind the other, and
  * turns relocations into references to maps by number.
@@ -66,6 +67,22 @@ static bool is_data(const char *name)
 	       starts_with(name, ".bss");
 }
 
+/* Variables that lie in frames of somebody else's: what these contain is theirs. */
+static int add_arena(struct flt_object *o, uint32_t i, struct flt_error *error)
+{
+	struct elf_section section = elf_section(&o->elf, i);
+	const char *name = elf_section_name(&o->elf, i);
+	struct flt_map_spec spec = {.type = FLT_MAP_ARENA};
+	if (section.size > (uint64_t)FLT_MAP_FRAMES_MAX * FLT_MAP_FRAME)
+		return flt_fail(error, FLT_E_LIMIT, -1, "section %s is larger than %u frames", name,
+		                (uint32_t)FLT_MAP_FRAMES_MAX);
+	if (section.type != ELF_SHT_NOBITS)
+		return flt_fail(error, FLT_E_INVALID, -1, "section %s has contents", name);
+	spec.max_entries = (uint32_t)((section.size + FLT_MAP_FRAME - 1) / FLT_MAP_FRAME);
+	flt_copy_name(spec.name, sizeof(spec.name), name);
+	return add_map(o, &spec, 0, i, error);
+}
+
 static int add_data_map(struct flt_object *o, uint32_t i, struct flt_error *error)
 {
 	struct elf_section section = elf_section(&o->elf, i);
@@ -76,6 +93,8 @@ static int add_data_map(struct flt_object *o, uint32_t i, struct flt_error *erro
 	                            .max_entries = 1};
 	if (!(section.flags & ELF_SHF_ALLOC) || !section.size)
 		return 0;
+	if (starts_with(name, ".bss.arena"))
+		return add_arena(o, i, error);
 	if (section.size > FLT_MAP_VALUE_MAX)
 		return flt_fail(error, FLT_E_LIMIT, -1, "section %s is larger than %u bytes", name,
 		                (uint32_t)FLT_MAP_VALUE_MAX);

@@ -59,11 +59,14 @@ static struct flt_map *map_of(struct flt_verifier *v, const struct flt_insn *ins
 static int load_value_address(struct flt_verifier *v, const struct flt_insn *insn,
                               struct flt_map *map, struct flt_vreg *dst)
 {
-	uint32_t offset = (uint32_t)insn[1].imm;
-	if (flt_map_spec(map)->type != FLT_MAP_ARRAY)
+	uint32_t offset = (uint32_t)insn[1].imm, type = flt_map_spec(map)->type;
+	if (type != FLT_MAP_ARRAY && type != FLT_MAP_ARENA)
 		return flt_vrefuse(v, "address inside map \"%s\", which is no array",
 		                   flt_map_spec(map)->name);
-	if (offset >= flt_map_spec(map)->value_size)
+	if (!flt_map_variables(map))
+		return flt_vrefuse(v, "address inside arena \"%s\", which is not in one piece",
+		                   flt_map_spec(map)->name);
+	if (offset >= flt_map_variables_size(map))
 		return flt_vrefuse(v, "address beyond the value of map \"%s\"",
 		                   flt_map_spec(map)->name);
 	*dst = (struct flt_vreg){.type = FLT_V_VALUE,
@@ -212,7 +215,7 @@ static void place_maps(struct flt_verifier *v)
 			continue;
 		uint64_t address = (uint64_t)(uintptr_t)map;
 		if (insn_src(insn) == BPF_PSEUDO_MAP_VALUE)
-			address = (uint64_t)(uintptr_t)flt_map_array_base(map) +
+			address = (uint64_t)(uintptr_t)flt_map_variables(map) +
 			          (uint32_t)insn[1].imm;
 		insn->regs = (uint8_t)insn_dst(insn);
 		insn[0].imm = (int32_t)address;

@@ -38,6 +38,7 @@ static int64_t fixed_offset(const struct access *a)
 static int check_value_bounds(struct flt_verifier *v, const struct access *a)
 {
 	const struct flt_map_spec *spec = flt_map_spec(a->base->map);
+	uint32_t size = flt_map_variables_size(a->base->map);
 	const struct flt_range *var = &a->base->range;
 	if (var->smin < 0 && var->smin + fixed_offset(a) < 0)
 		return flt_vrefuse(v, "access before the start of a value of map \"%s\"",
@@ -46,10 +47,10 @@ static int check_value_bounds(struct flt_verifier *v, const struct access *a)
 		return flt_vrefuse(v, "offset into a value of map \"%s\" has no upper bound",
 		                   spec->name);
 	if (var->smin + fixed_offset(a) < 0 ||
-	    var->smax + fixed_offset(a) + a->size > spec->value_size)
+	    var->smax + fixed_offset(a) + a->size > size)
 		return flt_vrefuse(
 		        v, "access of %u bytes at offset %ld of a value of map \"%s\" of %u",
-		        a->size, (long)(var->smax + fixed_offset(a)), spec->name, spec->value_size);
+		        a->size, (long)(var->smax + fixed_offset(a)), spec->name, size);
 	if (a->write && flt_map_is_read_only(a->base->map))
 		return flt_vrefuse(v, "write to map \"%s\", which is read only", spec->name);
 	return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <flt/flowset.h>
+#include <flt/host.h>
 
 #include "flt.h"
 
@@ -152,6 +153,27 @@ static int load_classic(const uint8_t *bytes, size_t size, const char *path,
 	return code;
 }
 
+int tool_open(const uint8_t *bytes, size_t size, struct flt_object **object,
+              struct flt_error *error)
+{
+	int code = flt_object_open(bytes, size, object, error);
+	if (!code)
+		flt_host_arenas(*object);
+	return code;
+}
+
+static int load_object(const struct tool *tool, const uint8_t *bytes, size_t size,
+                       struct flt_program **program, struct flt_error *error)
+{
+	struct flt_object *object;
+	int code = tool_open(bytes, size, &object, error);
+	if (code)
+		return code;
+	code = flt_program_load_object(object, tool->program, FLT_LOAD_WRITES, program, error);
+	flt_object_close(object);
+	return code;
+}
+
 int tool_load(const struct tool *tool, const char *path, struct flt_program **program,
               struct flt_error *error)
 {
@@ -160,8 +182,7 @@ int tool_load(const struct tool *tool, const char *path, struct flt_program **pr
 	*program = NULL;
 	if (!bytes)
 		exit(TOOL_USAGE);
-	int code = tool_is_elf(bytes, size) ? flt_program_load_elf(bytes, size, tool->program,
-	                                                           FLT_LOAD_WRITES, program, error)
+	int code = tool_is_elf(bytes, size) ? load_object(tool, bytes, size, program, error)
 	                                    : load_classic(bytes, size, path, program, error);
 	free(bytes);
 	return code;

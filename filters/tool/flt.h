@@ -57,6 +57,9 @@ uint8_t *tool_read_file(const char *path, size_t *size);
 int tool_load(const struct tool *tool, const char *path, struct flt_program **program,
               struct flt_error *error);
 bool tool_is_elf(const uint8_t *bytes, size_t size);
+/* As flt_object_open; arenas are there. */
+int tool_open(const uint8_t *bytes, size_t size, struct flt_object **object,
+              struct flt_error *error);
 
 /* Frames of a capture, one after another. */
 struct tool_capture;

@@ -52,7 +52,7 @@ static int open_object(const struct tool *tool, const char *path, struct flt_obj
 	uint8_t *bytes = tool_read_file(path, &size);
 	if (!bytes)
 		return TOOL_USAGE;
-	int code = flt_object_open(bytes, size, object, &error);
+	int code = tool_open(bytes, size, object, &error);
 	free(bytes);
 	return code ? tool_refuse(tool, path, &error) : TOOL_FINE;
 }

@@ -121,6 +121,36 @@ static void write_inside_what_was_pinned(void **state)
 		assert_int_equal(bytes[i], 0x77);
 }
 
+/* Two frames that an object has variables in, between two that it has not. */
+static void variables_stay_in_what_was_pinned(void **state)
+{
+	static const char *const refused[] = {"reads_beyond",   "reads_before",
+	                                      "reads_anywhere", "writes_half_beyond",
+	                                      "looks_twice",    "follows"};
+	uint64_t first = world_frames(ALICE, 4, 0x77);
+	uint8_t *bytes = world_memory(first * 4096);
+	uint32_t size;
+	const void *object = test_object("link-arena", &size);
+	int ref;
+
+	assert_int_equal(test_create_bytes(ALICE, object, size, first + 1, 1), -EXO_EINVAL);
+	assert_int_equal(test_create_bytes(BOB, object, size, first + 1, 2), -EXO_EPERM);
+	ref = test_create_bytes(ALICE, object, size, first + 1, 2);
+	assert_int_equal(world_pins(), 2);
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(invoke(ALICE, ref, refused[i], 0), -EXO_EVERIFY);
+	for (uint64_t i = 1020; i < 1030; i++) {
+		(void)invoke(ALICE, ref, "writes", i);
+		(void)invoke(ALICE, ref, "adds", UINT64_MAX - i);
+		(void)invoke(ALICE, ref, "writes_byte", 8 * i);
+	}
+	assert_int_equal(bytes[3 * 4096 - 8], 0);
+	for (unsigned i = 0; i < 4096; i++) {
+		assert_int_equal(bytes[i], 0x77);
+		assert_int_equal(bytes[3 * 4096 + i], 0x77);
+	}
+}
+
 /* Who exports a service's name is used by who resolves against it, and by nobody else. */
 static void squat_on_names_in_vain(void **state)
 {
@@ -173,8 +203,11 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
 	const struct CMUnitTest tests[] = {
-	        CASE(are_refused_with_a_reason), CASE(write_inside_what_was_pinned),
-	        CASE(squat_on_names_in_vain),    CASE(make_no_circles),
+	        CASE(are_refused_with_a_reason),
+	        CASE(write_inside_what_was_pinned),
+	        CASE(variables_stay_in_what_was_pinned),
+	        CASE(squat_on_names_in_vain),
+	        CASE(make_no_circles),
 	        CASE(do_not_use_up_the_heap),
 	};
 

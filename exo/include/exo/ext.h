@@ -49,8 +49,10 @@
  * Nothing here waits for another program to be compiled: -EXO_EAGAIN says that an extension is
  * being built on another core, or that one that it is linked to is about to end.
  *
- * *Arenas* (maps of type 33 without key and value) are frames of the environment's own, given when
- * the extension is made and pinned while it lives: helpers move parts of messages to and from them.
+ * *Arenas* (maps of type 33 without key and value, and sections .bss.arena…) are frames of the
+ * environment's own, given when the extension is made and pinned while it lives: helpers move parts
+ * of messages to and from them; the variables of such a section lie in them, and programs read and
+ * write these like any other.
  * Everything an extension holds goes when its maker ends.
  *
  * EXO_CALL_EXT takes an operation and the address of its block. Results are 0 or more, or -enum
@@ -113,8 +115,8 @@ struct exo_ext_create {
 	char name[EXO_NAME_MAX]; /* for people; printable ASCII, NUL-terminated */
 	uint64_t object;         /* address of the object's bytes */
 	uint32_t size;           /* of them */
-	uint32_t arena_count; /* frames for the object's arenas together, in the order of its maps;
-	                         exactly as many as they have */
+	uint32_t arena_count; /* frames for the object's arenas together, in the order of its maps,
+	                         then of its sections; exactly as many as they have */
 	uint64_t arena_first; /* the first one: contiguous, the caller's own */
 	uint64_t error;       /* address for the reason of a refusal, as text; 0: none */
 	uint32_t error_size;

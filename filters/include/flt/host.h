@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "program.h"
+
 /*
  * flt_init() with Linux behind it. jit: false leaves the code functions out, so that everything is
  * interpreted. Memory that is retired is released at once: for programs with one thread. Threaded
@@ -19,5 +21,8 @@ struct flt_platform;
 
 /* Fills in the platform that flt_host_init() would pass. */
 void flt_host_platform(struct flt_platform *platform, bool jit);
+
+/* Gives an object's arenas frames, all of them the same: for who has no environment that would. */
+void flt_host_arenas(const struct flt_object *object);
 
 #endif

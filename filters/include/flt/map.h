@@ -69,8 +69,8 @@ int flt_map_next_key(struct flt_map *map, const void *key, void *next);
 size_t flt_map_ringbuf_read(struct flt_map *map, void *record, size_t size);
 
 /* Gives an arena its i-th frame (NULL: takes it away), FLT_MAP_FRAME bytes that stay the caller's.
- * Frames are given before programs run that use the arena. FLT_E_INVALID: no arena, or not so
- * large.
+ * Frames are given before programs run that use the arena; and before they are loaded, where they
+ * have variables in it. FLT_E_INVALID: no arena, not so large, or such programs have its address.
  */
 int flt_map_arena_give(struct flt_map *map, uint32_t i, void *frame);
 /* Bytes of platform memory that it holds. */

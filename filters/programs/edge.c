@@ -22,6 +22,7 @@
 #include "../include/handlers/edge.h"
 #include "tcp.h"
 
+struct edge_arena arena SEC(".bss.arena");
 struct edge_rules rules SEC(".data.rules") = {.can = 0};
 struct edge_counts counts SEC(".bss.counts");
 __u64 passed SEC(".bss.passed"); /* when a SYN was last passed on; 0: never */
@@ -29,38 +30,25 @@ __u64 passed SEC(".bss.passed"); /* when a SYN was last passed on; 0: never */
  * whose end is the stack's to hear. */
 __u8 young[EDGE_LINES] SEC(".bss.young");
 
-struct {
-	__uint(type, MAP_TYPE_ARENA);
-	__uint(max_entries, EDGE_FRAMES);
-} arena SEC(".maps");
-
 enum {
 	SECOND = 1000000000,
-	SCALE_MAX = 14,
 	YOUNG = 8,
-	AT_LINES = EDGE_PLACES,
-	AT_HEARD = sizeof(struct edge_asked),
-	AT_CLOSING = 64,
-	AT_CLOSED = AT_CLOSING + sizeof(struct edge_closing),
 	STAMPED = HEADER_BYTES + 12,
-	TIMESTAMPS = 0x0101080a, /* RFC 7323, appendix A */
 };
 
-/* A segment with nothing but a header, in the machine's byte order but for who sent it. */
-struct segment {
+_Static_assert(EDGE_TIMESTAMPS == OPTION_STAMPS && EDGE_SACK == OPTION_SACK &&
+                       EDGE_SCALING == OPTION_SCALE,
+               "what is seen is what can be");
+
+/* What is read once, and what is written before or after other things: the arena's other writers
+ * are on other cores, whose processors see stores in order. */
+#define ONCE(place) (*(volatile __typeof__(place) *)&(place))
+#define ORDER()     asm volatile("" ::: "memory")
+
+/* Of whom a segment is, and where that is kept. */
+struct sender {
 	__u64 peer;
-	__u32 sequence, ack, header;
-};
-
-/* What is in a line of one that ends. */
-struct end {
-	struct edge_closing closing;
-	struct edge_closed closed;
-};
-
-/* What a SYN offers, as far as we can do that, too. */
-struct offer {
-	__u32 mss, scale, stamp, flags;
+	__u64 mixed;
 };
 
 static __always_inline int count(__u64 *counter, int action)
@@ -74,218 +62,147 @@ static __always_inline int pass(void)
 	return count(&counts.passed, XDP_PASS);
 }
 
-static __always_inline __u64 place_of(__u64 peer)
+static __always_inline struct edge_line *line_of(const struct sender *from)
 {
-	return peer * rules.spread >> EDGE_PLACE_SHIFT;
+	return &arena.lines[from->mixed >> EDGE_LINE_SHIFT];
 }
 
-static __always_inline __u64 number_of(__u64 peer)
+/* Bare acknowledgements that are looked at yet. */
+static __always_inline __u8 *young_of(const struct sender *from)
 {
-	return peer * rules.spread >> EDGE_LINE_SHIFT & (EDGE_LINES - 1);
+	return &young[from->mixed >> EDGE_LINE_SHIFT];
 }
 
-static __always_inline __u64 line_of(__u64 peer)
+/* NULL: that port is not open. */
+static __always_inline const struct edge_door *find_door(__u32 ports)
 {
-	return AT_LINES + number_of(peer) * sizeof(struct edge_line);
-}
-
-static __always_inline const struct edge_door *find_door(__u16 *w)
-{
-	for (__u32 i = 0; i < EDGE_DOORS && w[W_L4 + 1] && w[W_L4]; i++) /* ports are no 0 */
-		if (rules.doors[i].port == w[W_L4 + 1])
-			return &rules.doors[i];
-	return 0;
+	__u16 ours = (__u16)(ports >> 16);
+	__u64 i = 0;
+	while (i < EDGE_DOORS && rules.doors[i].port != ours)
+		i++;
+	if (i == EDGE_DOORS || !ours || !(__u16)ports) /* ports are no 0 */
+		return 0;
+	FORGET(i, ports);
+	return &rules.doors[i & (EDGE_DOORS - 1)];
 }
 
 /* ---- In ---- */
 
-static __always_inline __u64 sum_of_ends(__u16 *w)
+/* The IP header's checksum is right, too. */
+static __always_inline int is_whole(struct xdp_md *context, const struct segment *s)
 {
-	return (__u64)*long_at(w, W_SOURCE) + *long_at(w, W_TARGET);
-}
-
-/* Both checksums are right; or TCP's covers the pseudo-header alone, as hosts leave it to a NIC
- * that was never there. */
-static __always_inline int is_right(struct xdp_md *context, __u16 *w, const struct segment *s)
-{
-	__u32 n = s->header;
-	__u64 ends = sum_of_ends(w), pseudo = ends + bpf_htons(TCP) + bpf_htons((__u16)n);
-	__u64 ip = ends + *long_at(w, W_IP) + *long_at(w, W_IP + 2) + *long_at(w, W_IP + 4);
-	if (fold_64(ip) != 0xffff)
-		return 0;
-	return w[T_SUM] == fold_64(pseudo) ||
-	       fold_64(pseudo + (__u64)exo_sum(context, AT_TCP, n)) == 0xffff;
-}
-
-/* An address that is some host's (RFC 1122, 3.2.1.3), and a frame that is for this one. */
-static __always_inline int is_between_hosts(__u16 *w)
-{
-	__u32 first = *(__u8 *)(w + W_SOURCE);
-	const __u16 *mac = (const __u16 *)rules.mac;
-	return first != 0 && first != 127 && first < 224 && w[0] == mac[0] && w[1] == mac[1] &&
-	       w[2] == mac[2];
-}
-
-/* The options of a SYN in the layouts that hosts use, word by word. 0: another one. */
-static __always_inline int take_options(__u16 *w, const __u16 *end, __u32 header, struct offer *o)
-{
-	for (__u32 at = HEADER_BYTES; at < 60 && at < header; at += 4) {
-		__u32 *option = (__u32 *)((__u8 *)w + AT_TCP + at), word;
-		if ((__u8 *)(option + 1) > (__u8 *)end)
-			return 0;
-		word = bpf_ntohl(*option);
-		if (word >> 16 == 0x0204) {
-			o->mss = word & 0xffff;
-		} else if (word >> 8 == 0x010303) {
-			o->scale = (word & 0xff) < SCALE_MAX ? word & 0xff : SCALE_MAX;
-			o->flags |= EDGE_SCALING;
-		} else if (word == 0x0402080a || word == TIMESTAMPS) {
-			if ((__u8 *)(option + 3) > (__u8 *)end)
-				return 0;
-			o->stamp = bpf_ntohl(option[1]);
-			o->flags |=
-			        word == TIMESTAMPS ? EDGE_TIMESTAMPS : EDGE_TIMESTAMPS | EDGE_SACK;
-			at += 8;
-		} else if (word == 0x01010402) {
-			o->flags |= EDGE_SACK;
-		} else {
-			return 0;
-		}
-	}
-	o->flags &= rules.can;
-	return 1;
+	return is_sum(halves(*quad_at(s->w, W_IP)) + halves(*quad_at(s->w, W_TTL)) +
+	              (s->ends >> 32)) &&
+	       is_right(context, s);
 }
 
 /* The timestamp of a segment that is no SYN. 0: it has other options than it should. */
-static __always_inline int take_stamp(__u16 *w, const __u16 *end, const struct segment *s,
-                                      __u32 stamped, __u32 *stamp)
+static __always_inline int take_stamp(const struct segment *s, __u32 stamped, __u32 *stamp)
 {
+	__u32 *option = (__u32 *)(s->w + T_OPTIONS);
 	*stamp = 0;
 	if (!stamped)
 		return s->header == HEADER_BYTES;
-	if (s->header != STAMPED || w + T_OPTIONS + 6 > end ||
-	    *long_at(w, T_OPTIONS) != bpf_htonl(TIMESTAMPS))
+	if (s->header != STAMPED || (__u8 *)(option + 3) > s->end)
 		return 0;
-	*stamp = bpf_ntohl(*long_at(w, T_OPTIONS + 2));
-	return 1;
+	STAY(option);
+	*stamp = bpf_ntohl(option[1]);
+	return option[0] == bpf_htonl(WORD_STAMPS);
 }
 
 /* ---- Out ---- */
-
-/* Turns the frame around, which has the right size already and no payload: `rest` is the sum of
- * what stands behind its first 20 bytes of TCP header. → an action. */
-static __always_inline int say(struct xdp_md *context, __u32 flags, __u32 sequence, __u32 ack,
-                               __u32 window, __u32 header, __u64 rest)
-{
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	__u64 ends, sum;
-	__u32 two;
-	__u16 port;
-	if (w + T_OPTIONS > end)
-		return XDP_DROP;
-	swap_ethernet(w);
-	ends = sum_of_ends(w);
-	w[W_IP] = bpf_htons(0x4500);
-	w[W_LENGTH] = bpf_htons((__u16)(20 + header));
-	*long_at(w, W_LENGTH + 1) = bpf_htonl(0x4000); /* don't fragment: the number is free */
-	w[W_TTL] = bpf_htons(64 << 8 | TCP);
-	w[W_IP_SUM] = (__u16)~fold_64(ends + w[W_IP] + w[W_LENGTH] + w[W_FRAGMENT] + w[W_TTL]);
-	two = *long_at(w, W_SOURCE);
-	*long_at(w, W_SOURCE) = *long_at(w, W_TARGET);
-	*long_at(w, W_TARGET) = two;
-	port = w[W_L4];
-	w[W_L4] = w[W_L4 + 1];
-	w[W_L4 + 1] = port;
-	*long_at(w, T_SEQUENCE) = bpf_htonl(sequence);
-	*long_at(w, T_ACK) = bpf_htonl(ack);
-	w[T_FLAGS] = bpf_htons((__u16)(header >> 2 << 12 | flags));
-	w[T_WINDOW] = bpf_htons((__u16)window);
-	w[T_URGENT] = 0;
-	sum = ends + rest + *long_at(w, W_L4) + *long_at(w, T_SEQUENCE) + *long_at(w, T_ACK) +
-	      *long_at(w, T_FLAGS) + bpf_htons(TCP) + bpf_htons((__u16)header);
-	w[T_SUM] = (__u16)~fold_64(sum);
-	return XDP_TX | SUMMED;
-}
-
-static __always_inline int fits(struct xdp_md *context, __u32 header)
-{
-	return frame_bytes(context) == AT_TCP + header || !fit(context, header, 0);
-}
 
 static __always_inline __u32 milliseconds(__u64 now)
 {
 	return (__u32)(now / 1000000);
 }
 
+/* Turns the frame around; then it has its size. → an action. */
+static __always_inline int say(struct xdp_md *context, const struct segment *s, __u32 flags,
+                               __u32 window, __u64 numbers, __u32 header, __u64 rest)
+{
+	__u64 from = *quad_at(s->w, 0) << 16 >> 16 | (__u64)bpf_htons(0x0800) << 48;
+	turn(s, from, bpf_htons((__u16)flags) | bpf_htonl(window), numbers, header, 0, rest);
+	if (s->end - (__u8 *)s->w != AT_TCP + header && fit(context, header, 0))
+		return XDP_DROP;
+	return XDP_TX | SUMMED;
+}
+
 /* NOP NOP timestamps; → 1, and their sum is added. */
-static __always_inline int put_stamps(struct xdp_md *context, __u32 first, __u32 value, __u32 echo,
+static __always_inline int put_stamps(const struct segment *s, __u32 first, __u32 value, __u32 echo,
                                       __u32 at, __u64 *rest)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	if (w + at + 6 > end)
+	__u32 *option = (__u32 *)(s->w + at), own = bpf_htonl(value), theirs = bpf_htonl(echo);
+	if ((__u8 *)(option + 3) > s->end)
 		return 0;
-	*long_at(w, at) = bpf_htonl(first);
-	*long_at(w, at + 2) = bpf_htonl(value);
-	*long_at(w, at + 4) = bpf_htonl(echo);
-	*rest += (__u64)*long_at(w, at) + *long_at(w, at + 2) + *long_at(w, at + 4);
+	STAY(option);
+	option[0] = bpf_htonl(first);
+	option[1] = own;
+	option[2] = theirs;
+	*rest += (__u64)bpf_htonl(first) + own + theirs;
 	return 1;
 }
 
 /* ---- Beginning ---- */
 
 /* SipHash-2-4 of the endpoints, as the stack has them: local address and the other, then ports. */
-static __always_inline __u64 hash_ends(__u16 *w)
+static __always_inline __u64 hash_ends(const struct segment *s)
 {
-	struct flt_sip s = flt_sip_begin(rules.key);
-	flt_sip_take(&s, 2, *long_at(w, W_TARGET) | (__u64)*long_at(w, W_SOURCE) << 32);
-	flt_sip_take(&s, 2, bpf_ntohs(w[W_L4 + 1]) | (__u32)bpf_ntohs(w[W_L4]) << 16 | 12ull << 56);
-	return flt_sip_end(&s, 4);
+	struct flt_sip sip = flt_sip_begin(rules.key);
+	flt_sip_take(&sip, 2, s->ends >> 32 | s->ends << 32);
+	flt_sip_take(&sip, 2, (__u32)bpf_ntohl(s->ports) | 12ull << 56);
+	return flt_sip_end(&sip, 4);
 }
 
-/* The SYN is new. */
-static __always_inline void remember(struct edge_asked *a, __u16 *w, const struct segment *s,
-                                     const struct offer *o, const struct edge_door *door, __u64 now)
+/* The SYN is new. Whose it is is said last. */
+static __always_inline void remember(struct edge_line *line, const struct segment *s, __u64 peer,
+                                     const struct options *o, const struct edge_door *door,
+                                     __u64 now)
 {
-	__u64 hash = hash_ends(w);
-	__u32 stamped = o->flags & EDGE_TIMESTAMPS;
-	a->peer = s->peer;
-	a->irs = s->sequence;
-	a->iss = (__u32)hash + (__u32)(now >> 6);
-	a->stamp = o->stamp;
-	a->offset = (__u32)(hash >> 32);
-	a->us = (__u32)(now / 1000);
-	a->mss = (__u16)o->mss;
-	a->window = bpf_ntohs(w[T_WINDOW]);
-	a->own_window = door->window[stamped];
-	a->scale = (__u8)o->scale;
-	a->own_scale = (__u8)(o->flags | (o->flags & EDGE_SCALING ? door->scale[stamped] << 4 : 0));
-	a->check = edge_check(a);
+	__u64 hash = hash_ends(s);
+	__u32 flags = o->seen & rules.can, stamped = flags & EDGE_TIMESTAMPS;
+	struct edge_asked a = {
+	        .peer = peer,
+	        .irs = first_of(s->numbers),
+	        .iss = (__u32)hash + (__u32)(now >> 6),
+	        .stamp = o->stamp,
+	        .offset = (__u32)(hash >> 32),
+	        .us = (__u32)(now / 1000),
+	        .mss = (__u16)o->mss,
+	        .window = bpf_ntohs((__u16)(s->rest >> 16)),
+	        .own_window = door->window[stamped],
+	        .scale = (__u8)o->scale,
+	        .own_scale = (__u8)(flags | (flags & EDGE_SCALING ? door->scale[stamped] << 4 : 0)),
+	};
+	a.check = edge_check(&a);
+	a.peer = 0;
+	line->asked = a;
+	ORDER();
+	ONCE(line->asked.peer) = peer;
 }
 
-static __always_inline int write_options(struct xdp_md *context, const struct edge_asked *a,
+static __always_inline int write_options(const struct segment *s, const struct edge_asked *a,
                                          __u32 mss, __u32 value, __u64 *rest)
 {
-	__u32 flags = a->own_scale & 15, *option;
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	if (w + T_OPTIONS + 2 > end)
+	__u32 flags = a->own_scale & 15, *option = (__u32 *)(s->w + T_OPTIONS);
+	if ((__u8 *)(option + 1) > s->end)
 		return 0;
-	option = long_at(w, T_OPTIONS);
-	*option = bpf_htonl(2 << 24 | 4 << 16 | mss);
+	*option = bpf_htonl(WORD_SIZE << 16 | mss);
 	*rest += *option++;
 	if (flags & EDGE_TIMESTAMPS) {
-		if (!put_stamps(context, flags & EDGE_SACK ? 0x0402080a : TIMESTAMPS, value,
+		if (!put_stamps(s, flags & EDGE_SACK ? WORD_SACK_STAMPS : WORD_STAMPS, value,
 		                a->stamp, T_OPTIONS + 2, rest))
 			return 0;
 		option += 3;
 	} else if (flags & EDGE_SACK) {
-		if (option + 1 > (__u32 *)end)
+		if ((__u8 *)(option + 1) > s->end)
 			return 0;
-		*option = bpf_htonl(0x01010402);
+		*option = bpf_htonl(WORD_SACK);
 		*rest += *option++;
 	}
 	if (!(flags & EDGE_SCALING))
 		return 1;
-	if (option + 1 > (__u32 *)end)
+	if ((__u8 *)(option + 1) > s->end)
 		return 0;
 	*option = bpf_htonl(1 << 24 | 3 << 16 | 3 << 8 | a->own_scale >> 4);
 	*rest += *option;
@@ -301,141 +218,152 @@ static __always_inline __u32 options_bytes(__u32 flags)
 	       (flags & EDGE_SCALING ? 4 : 0);
 }
 
-static __always_inline int answer_syn(struct xdp_md *context, const struct edge_asked *a, __u32 mss,
-                                      __u64 now)
+/* Makes room for the header where the frame has too little. 0: there is none. */
+static __always_inline int stretch(struct xdp_md *context, struct segment *s, __u32 header)
+{
+	if (s->end - (__u8 *)s->w >= AT_TCP + header)
+		return 1;
+	if (fit(context, header, 0))
+		return 0;
+	s->w = (void *)(long)context->data;
+	s->end = (void *)(long)context->data_end;
+	return (__u8 *)(s->w + T_OPTIONS) <= s->end;
+}
+
+static __always_inline int answer_syn(struct xdp_md *context, struct segment *s,
+                                      const struct edge_asked *a, __u32 mss, __u64 now)
 {
 	__u32 header = HEADER_BYTES + options_bytes(a->own_scale & 15);
 	__u64 rest = 0;
-	if (!fits(context, header) ||
-	    !write_options(context, a, mss, milliseconds(now) + a->offset, &rest))
+	if (!stretch(context, s, header) ||
+	    !write_options(s, a, mss, milliseconds(now) + a->offset, &rest))
 		return XDP_DROP;
-	return count(&counts.asked,
-	             say(context, SYN | ACK, a->iss, a->irs + 1, a->own_window, header, rest));
+	return count(&counts.asked, say(context, s, SYN | ACK, a->own_window,
+	                                pair(a->iss, a->irs + 1), header, rest));
 }
 
-/* Whether the stack may have something to do with who sends it. */
-static __always_inline int is_held(__u64 peer)
+/* Whether the record, which is the peer's, is of this SYN, too. */
+static __always_inline int is_again(const struct edge_asked *asked, const struct segment *s,
+                                    const struct options *o, __u64 peer)
 {
-	__u8 held = 1;
-	return exo_arena_read(&arena, place_of(peer), &held, 1) || held;
+	struct edge_asked a = *asked;
+	return a.peer == peer && a.irs == first_of(s->numbers) && a.stamp == o->stamp &&
+	       a.check == edge_check(&a);
 }
 
-static __always_inline int on_syn(struct xdp_md *context, const struct segment *s,
-                                  const struct edge_door *door)
+static __always_inline int on_syn(struct xdp_md *context, struct segment *s,
+                                  const struct sender *from)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	struct offer offer = {.mss = 0};
-	struct edge_asked a;
-	__u64 now, line = line_of(s->peer);
-	__u32 mss = door->mss;
-	if (w + T_OPTIONS > end || !is_between_hosts(w) ||
-	    !take_options(w, end, s->header, &offer) || is_held(s->peer) ||
-	    exo_arena_read(&arena, line, &a, sizeof a) || !is_right(context, w, s))
+	const struct edge_door *door = find_door(s->ports);
+	struct edge_line *line = line_of(from);
+	struct options offer = {.mss = 0};
+	__u64 now, asker;
+	/* The stack may have something to do with who sends it. */
+	if (!door)
+		return XDP_PASS;
+	if (!is_between_hosts(s, *(const __u64 *)rules.mac) || !take_options(s, &offer) ||
+	    arena.held[from->mixed >> EDGE_PLACE_SHIFT] || !is_whole(context, s))
 		return pass();
 	now = bpf_ktime_get_ns();
 	if (!passed || now - passed >= SECOND) {
 		passed = now;
 		return pass();
 	}
-	if (a.peer == 0) {
-		remember(&a, w, s, &offer, door, now);
-		if (exo_arena_write(&arena, line, &a, sizeof a))
-			return pass();
-		young[number_of(s->peer)] = YOUNG;
-	} else if (a.peer != s->peer || a.irs != s->sequence || a.stamp != offer.stamp ||
-	           a.check != edge_check(&a)) {
+	asker = ONCE(line->asked.peer);
+	if (asker == 0) {
+		remember(line, s, from->peer, &offer, door, now);
+		*young_of(from) = YOUNG;
+	} else if (!is_again(&line->asked, s, &offer, from->peer)) {
 		return pass();
 	}
-	return answer_syn(context, &a, mss, now);
+	return answer_syn(context, s, &line->asked, door->mss, now);
 }
 
 /* The acknowledgement of our SYN. Whether the record is whole the stack sees. */
 static __always_inline int on_opened(struct xdp_md *context, const struct segment *s,
-                                     const struct edge_asked *a, struct edge_heard *h)
+                                     struct edge_line *line)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	__u32 stamp, first = h->iss != a->iss;
-	if (w + T_OPTIONS > end || s->sequence != a->irs + 1 || s->ack != a->iss + 1 ||
-	    !take_stamp(w, end, s, a->own_scale & EDGE_TIMESTAMPS, &stamp) ||
-	    (__s32)(stamp - (first ? a->stamp : h->stamp)) < 0 || !is_right(context, w, s))
+	const struct edge_asked *a = &line->asked;
+	struct edge_heard *h = &line->heard;
+	__u32 stamp, iss = ONCE(a->iss), us = h->us, last = h->stamp;
+	if (s->numbers != pair(ONCE(a->irs) + 1, iss + 1) ||
+	    !take_stamp(s, a->own_scale & EDGE_TIMESTAMPS, &stamp) || !is_whole(context, s))
 		return pass();
-	if (first)
-		h->us = (__u32)(bpf_ktime_get_ns() / 1000);
-	h->iss = a->iss;
-	h->stamp = stamp;
-	h->window = bpf_ntohs(w[T_WINDOW]);
+	if (ONCE(h->iss) != iss) {
+		us = (__u32)(bpf_ktime_get_ns() / 1000);
+		last = a->stamp;
+	}
+	if (before(stamp, last))
+		return pass();
+	h->us = us;
+	h->window = bpf_ntohs((__u16)(s->rest >> 16));
 	h->unused = 0;
-	if (exo_arena_write(&arena, line_of(s->peer) + AT_HEARD, h, sizeof *h))
-		return pass();
+	ORDER();
+	h->stamp = stamp;
+	h->iss = iss;
 	return count(&counts.heard, XDP_DROP);
 }
 
 /* ---- End ---- */
 
 static __always_inline int answer_fin(struct xdp_md *context, const struct segment *s,
-                                      const struct edge_closing *c, __u32 stamp)
+                                      const struct edge_closing *c, __u64 numbers, __u32 stamp)
 {
-	__u64 rest = 0, now = bpf_ktime_get_ns();
-	if (!fits(context, s->header) ||
-	    (s->header == STAMPED && !put_stamps(context, TIMESTAMPS, milliseconds(now) + c->offset,
-	                                         stamp, T_OPTIONS, &rest)))
-		return XDP_DROP;
-	return count(&counts.ended,
-	             say(context, ACK, c->ours, c->theirs + 1, c->window, s->header, rest));
+	__u64 rest = 0, now;
+	if (s->header == STAMPED) {
+		now = bpf_ktime_get_ns();
+		if (!put_stamps(s, WORD_STAMPS, milliseconds(now) + c->offset, stamp, T_OPTIONS,
+		                &rest))
+			return XDP_DROP;
+	}
+	return count(&counts.ended, say(context, s, ACK, c->window, numbers, s->header, rest));
 }
 
 /* What acknowledges all of ours, with or without their end. */
 static __always_inline int on_closing(struct xdp_md *context, const struct segment *s,
-                                      struct end *e, __u32 fin)
+                                      struct edge_line *line, __u64 peer, __u32 fin)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	struct edge_closing *c = &e->closing;
-	__u32 stamp;
-	if (w + T_OPTIONS > end || c->peer != s->peer || s->sequence != c->theirs ||
-	    s->ack != c->ours || !take_stamp(w, end, s, c->flags & EDGE_TIMESTAMPS, &stamp) ||
-	    (__s32)(stamp - c->stamp) < 0 || !is_right(context, w, s))
+	const struct edge_closing *c = &line->closing;
+	struct edge_closed *closed = &line->closed;
+	__u32 stamp, theirs, ours, tag, news;
+	if (ONCE(c->peer) != peer)
 		return pass();
-	e->closed.news =
-	        (e->closed.tag == c->tag ? e->closed.news : 0) | (fin ? EDGE_ENDED : EDGE_ACKED);
-	e->closed.tag = c->tag;
-	e->closed.stamp = stamp;
-	e->closed.unused = 0;
-	if (exo_arena_write(&arena, line_of(s->peer) + AT_CLOSED, &e->closed, sizeof e->closed))
+	ORDER();
+	theirs = ONCE(c->theirs);
+	ours = ONCE(c->ours);
+	if (s->numbers != pair(theirs, ours) ||
+	    !take_stamp(s, c->flags & EDGE_TIMESTAMPS, &stamp) || before(stamp, c->stamp) ||
+	    !is_whole(context, s))
 		return pass();
-	return fin ? answer_fin(context, s, c, stamp) : count(&counts.heard, XDP_DROP);
+	tag = ONCE(c->tag);
+	news = closed->tag == tag ? closed->news : 0;
+	closed->stamp = stamp;
+	closed->unused = 0;
+	ORDER();
+	closed->news = news | (fin ? EDGE_ENDED : EDGE_ACKED);
+	closed->tag = tag;
+	return fin ? answer_fin(context, s, c, pair(ours, theirs + 1), stamp)
+	           : count(&counts.heard, XDP_DROP);
 }
 
 /* ---- All together ---- */
 
-static __always_inline int on_fin(struct xdp_md *context, const struct segment *s)
-{
-	struct end e;
-	if (exo_arena_read(&arena, line_of(s->peer) + AT_CLOSING, &e, sizeof e))
-		return pass();
-	return on_closing(context, s, &e, 1);
-}
-
 static __always_inline int on_ack(struct xdp_md *context, const struct segment *s,
-                                  const struct edge_door *door)
+                                  const struct sender *from)
 {
-	struct {
-		struct edge_asked asked;
-		struct edge_heard heard;
-		__u64 unused;
-		struct end end;
-	} line;
-	if (exo_arena_read(&arena, line_of(s->peer), &line, sizeof line))
-		return pass();
-	if (line.asked.peer != s->peer)
-		return on_closing(context, s, &line.end, 0);
-	return door->peer_first ? on_opened(context, s, &line.asked, &line.heard) : pass();
+	struct edge_line *line = line_of(from);
+	const struct edge_door *door;
+	if (ONCE(line->asked.peer) != from->peer)
+		return on_closing(context, s, line, from->peer, 0);
+	door = find_door(s->ports);
+	return door && door->peer_first ? on_opened(context, s, line) : pass();
 }
 
 /* Of a connection that has sent more than short ones do: the first question, for these are most of
  * what comes. */
-static __always_inline int is_long(__u64 peer)
+static __always_inline int is_long(const struct sender *from)
 {
-	__u8 *left = &young[number_of(peer)];
+	__u8 *left = young_of(from);
 	if (!*left)
 		return 1;
 	--*left;
@@ -445,30 +373,34 @@ static __always_inline int is_long(__u64 peer)
 SEC("xdp")
 int edge(struct xdp_md *context)
 {
-	__u16 *w = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	const struct edge_door *door;
-	struct segment s;
-	__u32 flags;
-	if (w + T_OPTIONS > end)
+	__u16 *w = (void *)(long)context->data;
+	struct segment s = {.end = (void *)(long)context->data_end};
+	struct sender from;
+	if ((__u8 *)(w + T_OPTIONS) > s.end)
 		return XDP_PASS;
-	flags = *((__u8 *)(w + T_FLAGS) + 1);
-	if (flags != ACK && flags != SYN && (flags & ~PSH) != (FIN | ACK))
+	STAY(w);
+	s.rest = *quad_at(w, T_FLAGS);
+	s.flags = (__u8)(s.rest >> 8);
+	if (s.flags != ACK && s.flags != SYN && (s.flags & ~PSH) != (FIN | ACK))
 		return XDP_PASS;
-	s.peer = edge_peer(*long_at(w, W_SOURCE), *long_at(w, W_L4));
-	if (flags == ACK && is_long(s.peer))
+	s.w = w;
+	s.ends = *quad_at(w, W_SOURCE);
+	s.ports = *long_at(w, W_L4);
+	from.peer = edge_peer((__u32)s.ends, s.ports);
+	from.mixed = from.peer * rules.spread;
+	if (s.flags == ACK && is_long(&from))
 		return XDP_PASS;
-	if (!is_segment(w, end) || *long_at(w, W_TARGET) != rules.address ||
-	    segment_bytes(w) != 0 || frame_bytes(context) < 14 + bpf_ntohs(w[W_LENGTH]))
+	s.header = (__u32)(s.rest >> 2) & 0x3c;
+	if (!is_plain(w, TCP) || s.ends >> 32 != rules.address || s.header < HEADER_BYTES ||
+	    w[W_LENGTH] != bpf_htons((__u16)(20 + s.header)) ||
+	    s.end - (__u8 *)w < AT_TCP + s.header)
 		return XDP_PASS;
-	door = find_door(w);
-	if (!door)
-		return XDP_PASS;
-	s.sequence = bpf_ntohl(*long_at(w, T_SEQUENCE));
-	s.ack = bpf_ntohl(*long_at(w, T_ACK));
-	s.header = (__u32)header_bytes(w);
-	if (flags == SYN)
-		return on_syn(context, &s, door);
-	return flags == ACK ? on_ack(context, &s, door) : on_fin(context, &s);
+	s.numbers = *quad_at(w, T_SEQUENCE);
+	s.n = 0;
+	if (s.flags == SYN)
+		return on_syn(context, &s, &from);
+	return s.flags == ACK ? on_ack(context, &s, &from)
+	                      : on_closing(context, &s, line_of(&from), from.peer, 1);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

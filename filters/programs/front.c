@@ -117,13 +117,13 @@ static __always_inline void release(struct record *r, __u64 who)
 }
 
 /* The same where the numbers, too, are still those that were seen. */
-static __always_inline int seize_same(const struct segment *s)
+static __always_inline int seize_same(const struct question *q)
 {
-	if (!seize(s->r, s->kept))
+	if (!seize(q->r, q->kept))
 		return 0;
-	if (s->r->numbers == s->next)
+	if (q->r->numbers == q->next)
 		return 1;
-	release(s->r, s->kept);
+	release(q->r, q->kept);
 	return 0;
 }
 
@@ -141,18 +141,18 @@ static __always_inline int count(__u64 *counter, int action)
 
 /* ---- Out ---- */
 
-static __always_inline int say_short(struct xdp_md *context, const struct segment *s, __u32 flags,
+static __always_inline int say_short(struct xdp_md *context, const struct question *q, __u32 flags,
                                      __u64 numbers)
 {
-	turn(s, flags, numbers, HEADER_BYTES, 0, 0);
-	if (s->end - (__u8 *)s->w != AT_TCP + HEADER_BYTES && fit(context, HEADER_BYTES, 0))
+	turn_around(q, flags, numbers, HEADER_BYTES, 0, 0);
+	if (q->s.end - (__u8 *)q->s.w != AT_TCP + HEADER_BYTES && fit(context, HEADER_BYTES, 0))
 		return XDP_DROP;
 	return XDP_TX | SUMMED;
 }
 
 /* To a segment that should not be, or that is old: it may be forged, so there is an end to it (RFC
  * 5961, 7). */
-static __always_inline int challenge(struct xdp_md *context, const struct segment *s)
+static __always_inline int challenge(struct xdp_md *context, const struct question *q)
 {
 	if (limit.period != rules.period) {
 		limit.period = rules.period;
@@ -161,19 +161,19 @@ static __always_inline int challenge(struct xdp_md *context, const struct segmen
 	if (limit.n >= CHANGES_MAX)
 		return count(&counts.taken, XDP_DROP);
 	limit.n++;
-	return count(&counts.replied, say_short(context, s, ACK, turned(s->next)));
+	return count(&counts.replied, say_short(context, q, ACK, turned(q->next)));
 }
 
 /* ---- SYN ---- */
 
 /* As static_cookie_make has it. */
-static __always_inline __u32 cookie(const struct segment *s, __u32 said)
+static __always_inline __u32 cookie(const struct question *q, __u32 said)
 {
 	__u32 period = rules.period;
-	__u64 end = (__u64)bpf_ntohl((__u32)s->ends) << 32 | bpf_ntohs((__u16)s->ports);
+	__u64 end = (__u64)bpf_ntohl((__u32)q->s.ends) << 32 | bpf_ntohs((__u16)q->s.ports);
 	return period << PERIOD_SHIFT | said << COOKIE_SAID_SHIFT |
 	       ((__u32)sip(1, 3, rules.key, end,
-	                   (__u64)first_of(s->numbers) << 32 | (period << 7 | said)) &
+	                   (__u64)first_of(q->s.numbers) << 32 | (period << 7 | said)) &
 	        ((1u << COOKIE_SAID_SHIFT) - 1));
 }
 
@@ -186,60 +186,60 @@ static __always_inline __u32 index_of(__u32 mss)
 }
 
 /* Not over somebody else's who still has to hear something, or to be heard. */
-static __always_inline void record(const struct segment *s, __u32 said, __u32 ours)
+static __always_inline void record(const struct question *q, __u32 said, __u32 ours)
 {
-	struct record *r = s->r;
+	struct record *r = q->r;
 	__u64 kept = r->who;
 	__u32 state = kept & STATE;
-	if (state == BUSY || (s->state == FREE && state >= KEPT && state <= LAST) ||
+	if (state == BUSY || (q->state == FREE && state >= KEPT && state <= LAST) ||
 	    !seize(r, kept))
 		return;
-	r->numbers = pair(first_of(s->numbers) + 1, ours + 1);
-	release(r, s->tag | said << SAID_SHIFT | ASKED);
+	r->numbers = pair(first_of(q->s.numbers) + 1, ours + 1);
+	release(r, q->tag | said << SAID_SHIFT | ASKED);
 }
 
-static __always_inline int answer_syn(struct xdp_md *context, const struct segment *s)
+static __always_inline int answer_syn(struct xdp_md *context, const struct question *q)
 {
 	__u32 *option, ours, header, index;
-	struct options o;
+	struct options o = {.mss = MSS_DEFAULT, .scale = NO_SCALE};
 	__u64 sum;
-	if (s->n || !is_between_hosts(s) || !take_options(s, &o) || !is_right(context, s))
+	if (q->s.n || !is_for_us(q) || !take_options(&q->s, &o) || !is_right(context, &q->s))
 		return XDP_PASS;
 	header = o.scale == NO_SCALE ? HEADER_BYTES + 4 : HEADER_BYTES + 8;
 	/* Who asks so briefly does it in a frame that is stretched to 60 bytes. */
-	option = (__u32 *)(s->w + T_OPTIONS);
+	option = (__u32 *)(q->s.w + T_OPTIONS);
 	STAY(option);
-	if ((__u8 *)(option + 1) > s->end)
+	if ((__u8 *)(option + 1) > q->s.end)
 		return XDP_PASS;
 	STAY(option);
 	if (o.scale != NO_SCALE) {
-		if ((__u8 *)(option + 2) > s->end)
+		if ((__u8 *)(option + 2) > q->s.end)
 			return XDP_PASS;
 		STAY(option);
 		option[1] = bpf_htonl(1 << 24 | 3 << 16 | 3 << 8);
 	}
 	index = index_of(o.mss);
-	ours = cookie(s, index << 4 | o.scale);
+	ours = cookie(q, index << 4 | o.scale);
 	option[0] = bpf_htonl(2 << 24 | 4 << 16 | rules.mss);
 	sum = bpf_htonl(2 << 24 | 4 << 16 | rules.mss);
 	if (o.scale != NO_SCALE)
 		sum += bpf_htonl(1 << 24 | 3 << 16 | 3 << 8);
-	record(s, index << 4 | (o.scale == NO_SCALE ? 0 : o.scale), ours);
-	turn(s, SYN | ACK, pair(ours, first_of(s->numbers) + 1), header, 0, sum);
-	if (s->end - (__u8 *)s->w != AT_TCP + header && fit(context, header, 0))
+	record(q, index << 4 | (o.scale == NO_SCALE ? 0 : o.scale), ours);
+	turn_around(q, SYN | ACK, pair(ours, first_of(q->s.numbers) + 1), header, 0, sum);
+	if (q->s.end - (__u8 *)q->s.w != AT_TCP + header && fit(context, header, 0))
 		return XDP_DROP;
 	return count(&counts.asked, XDP_TX | SUMMED);
 }
 
-static __always_inline int on_syn(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_syn(struct xdp_md *context, const struct question *q)
 {
-	if (s->state == GIVEN)
+	if (q->state == GIVEN)
 		return XDP_PASS;
 	/* RFC 5961, 4.2; after the end a newer one begins anew (RFC 6191). */
-	if (s->state == KEPT || s->state == ANSWERED || s->state == LAST ||
-	    (s->state == ENDED && !before(first_of(s->next), first_of(s->numbers))))
-		return challenge(context, s);
-	return answer_syn(context, s);
+	if (q->state == KEPT || q->state == ANSWERED || q->state == LAST ||
+	    (q->state == ENDED && !before(first_of(q->next), first_of(q->s.numbers))))
+		return challenge(context, q);
+	return answer_syn(context, q);
 }
 
 /* ---- Requests ---- */
@@ -251,14 +251,14 @@ static __always_inline int is_same(const __u64 *text, const __u8 *bytes)
 }
 
 /* The request that the segment is, and its place; NULL: it is none that is known. */
-static __always_inline const struct front_known *find_known(const struct segment *s, __u32 *place)
+static __always_inline const struct front_known *find_known(const struct question *q, __u32 *place)
 {
-	__u64 *text = (__u64 *)(s->w + T_OPTIONS), *at;
+	__u64 *text = (__u64 *)(q->s.w + T_OPTIONS), *at;
 	const struct front_known *k;
-	__u32 n = s->n;
+	__u32 n = q->s.n;
 	STAY(n); /* one register, of which the bounds are known */
-	if (s->header != HEADER_BYTES || n < FRONT_REQUEST_LEAST || n > FRONT_REQUEST_MAX ||
-	    (__u8 *)(text + 4) > s->end)
+	if (q->s.header != HEADER_BYTES || n < FRONT_REQUEST_LEAST || n > FRONT_REQUEST_MAX ||
+	    (__u8 *)(text + 4) > q->s.end)
 		return NULL;
 	STAY(text);
 	*place = front_place(text, n) & (FRONT_PLACES - 1);
@@ -268,7 +268,7 @@ static __always_inline const struct front_known *find_known(const struct segment
 		return NULL;
 	for (__u32 i = 32; i + 32 <= FRONT_REQUEST_MAX && i + 32 <= n; i += 32) {
 		at = (__u64 *)((__u8 *)text + i);
-		if ((__u8 *)(at + 4) > s->end)
+		if ((__u8 *)(at + 4) > q->s.end)
 			return NULL;
 		STAY(at);
 		if (!is_same(at, k->bytes + i))
@@ -277,269 +277,270 @@ static __always_inline const struct front_known *find_known(const struct segment
 	if (n % 32 == 0)
 		return k;
 	at = (__u64 *)((__u8 *)text + (n - 32));
-	if ((__u8 *)(at + 4) > s->end)
+	if ((__u8 *)(at + 4) > q->s.end)
 		return NULL;
 	STAY(at);
 	return is_same(at, k->bytes + (n - 32)) ? k : NULL;
 }
 
 /* Whether the peer takes the answer whole. */
-static __always_inline int takes(const struct segment *s, const struct front_known *k)
+static __always_inline int takes(const struct question *q, const struct front_known *k)
 {
-	__u32 said = said_of(s->kept), window = bpf_ntohs((__u16)(s->rest >> 16));
+	__u32 said = said_of(q->kept), window = bpf_ntohs((__u16)(q->s.rest >> 16));
 	return said >> 4 >= k->least && window << (said & 15) >= k->answer;
 }
 
 /* The answer of a place, with these numbers. */
-static __always_inline int say_answer(struct xdp_md *context, const struct segment *s,
+static __always_inline int say_answer(struct xdp_md *context, const struct question *q,
                                       const struct front_known *k, __u32 place, __u64 numbers)
 {
 	__u32 size = k->answer;
 	if (size > FRONT_ANSWER_MAX)
 		return XDP_DROP;
-	turn(s, ACK | PSH | (k->ends & FIN), numbers, HEADER_BYTES, size, k->sum);
+	turn_around(q, ACK | PSH | (k->ends & FIN), numbers, HEADER_BYTES, size, k->sum);
 	if (exo_arena_tail(&answers, (__u64)place << 12, context, AT_TCP + HEADER_BYTES, size))
 		return XDP_DROP;
 	return XDP_TX | SUMMED;
 }
 
 /* The stack takes it, by its cookie. */
-static __always_inline int give_up(const struct segment *s)
+static __always_inline int give_up(const struct question *q)
 {
-	change(s->r, s->kept, with_state(s->kept, GIVEN));
+	change(q->r, q->kept, with_state(q->kept, GIVEN));
 	return XDP_PASS;
 }
 
 /* The next segment, all of ours acknowledged. The request is as it was understood once, and follows
  * what only the peer can know: so no bit of the segment that matters is damaged, whatever its
  * checksum. */
-static __always_inline int answer(struct xdp_md *context, const struct segment *s)
+static __always_inline int answer(struct xdp_md *context, const struct question *q)
 {
-	__u32 theirs = first_of(s->numbers) + s->n, ours = second_of(s->numbers), place = 0;
-	const struct front_known *k = find_known(s, &place);
+	__u32 theirs = first_of(q->s.numbers) + q->s.n, ours = second_of(q->s.numbers), place = 0;
+	const struct front_known *k = find_known(q, &place);
 	__u64 ends;
-	if (!k || !takes(s, k))
-		return s->state == ASKED ? give_up(s) : XDP_PASS;
-	if (!seize_same(s))
+	if (!k || !takes(q, k))
+		return q->state == ASKED ? give_up(q) : XDP_PASS;
+	if (!seize_same(q))
 		return XDP_DROP;
 	ends = k->ends & 1;
-	s->r->numbers = pair(theirs, ours + k->answer + (__u32)ends);
-	if (s->state == ASKED) {
-		macs[s->place & (FRONT_RECORDS - 1)] = *quad_at(s->w, 3);
+	q->r->numbers = pair(theirs, ours + k->answer + (__u32)ends);
+	if (q->state == ASKED) {
+		macs[q->place & (FRONT_RECORDS - 1)] = *quad_at(q->s.w, 3);
 		count(&counts.opened, 0);
 		if (!ends)
 			count(&counts.kept, 0);
 	} else if (ends) {
 		count(&counts.left, 0);
 	}
-	release(s->r,
-	        s->tag | place << PLACE_SHIFT | (s->kept & 0x7f << SAID_SHIFT) | (KEPT + ends));
+	release(q->r,
+	        q->tag | place << PLACE_SHIFT | (q->kept & 0x7f << SAID_SHIFT) | (KEPT + ends));
 	count(&counts.answered, 0);
 	__sync_fetch_and_add(&counts.bytes, k->answer);
-	return say_answer(context, s, k, place, pair(ours, theirs));
+	return say_answer(context, q, k, place, pair(ours, theirs));
 }
 
 _Static_assert(ANSWERED == KEPT + 1, "by whether it ends");
 
 /* The last request again, alone or with what follows it: its answer was lost. */
-static __always_inline int answer_again(struct xdp_md *context, const struct segment *s)
+static __always_inline int answer_again(struct xdp_md *context, const struct question *q)
 {
-	__u32 place = place_of(s->kept), theirs = first_of(s->next);
+	__u32 place = place_of(q->kept), theirs = first_of(q->next);
 	const struct front_known *k = &known[place];
-	__u32 ours = second_of(s->next) - k->answer - (k->ends & 1);
+	__u32 ours = second_of(q->next) - k->answer - (k->ends & 1);
 	count(&counts.again, 0);
-	return say_answer(context, s, k, place, pair(ours, theirs));
+	return say_answer(context, q, k, place, pair(ours, theirs));
 }
 
 /* ---- Ends ---- */
 
 /* After the answer that was the last one, in order: what follows the request is thrown away, as the
  * answer said that it would be. */
-static __always_inline int on_more(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_more(struct xdp_md *context, const struct question *q)
 {
-	__u32 fin = s->flags & FIN;
+	__u32 fin = q->s.flags & FIN;
 	__u64 next;
-	if (!is_right(context, s))
+	if (!is_right(context, &q->s))
 		return XDP_PASS; /* the stack drops and counts it */
-	next = pair(first_of(s->numbers) + s->n + fin, second_of(s->numbers));
-	if (!seize_same(s))
+	next = pair(first_of(q->s.numbers) + q->s.n + fin, second_of(q->s.numbers));
+	if (!seize_same(q))
 		return XDP_DROP;
-	s->r->numbers = next;
-	release(s->r, fin ? with_state(s->kept, ENDED) : s->kept);
+	q->r->numbers = next;
+	release(q->r, fin ? with_state(q->kept, ENDED) : q->kept);
 	count(fin ? &counts.ended : &counts.replied, 0);
-	return say_short(context, s, ACK, turned(next));
+	return say_short(context, q, ACK, turned(next));
 }
 
 /* They end first, and we with them. */
-static __always_inline int on_fin(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_fin(struct xdp_md *context, const struct question *q)
 {
-	__u32 theirs = first_of(s->numbers) + 1, ours = second_of(s->numbers);
-	if (!is_right(context, s))
+	__u32 theirs = first_of(q->s.numbers) + 1, ours = second_of(q->s.numbers);
+	if (!is_right(context, &q->s))
 		return XDP_PASS;
-	if (!seize_same(s))
+	if (!seize_same(q))
 		return XDP_DROP;
-	s->r->numbers = pair(theirs, ours + 1);
-	release(s->r, with_state(s->kept, LAST));
+	q->r->numbers = pair(theirs, ours + 1);
+	release(q->r, with_state(q->kept, LAST));
 	count(&counts.left, 0);
 	count(&counts.ended, 0);
-	return say_short(context, s, FIN | ACK, pair(ours, theirs));
+	return say_short(context, q, FIN | ACK, pair(ours, theirs));
 }
 
-static __always_inline int on_reset(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_reset(struct xdp_md *context, const struct question *q)
 {
-	__u32 ahead = first_of(s->numbers) - first_of(s->next);
-	if (s->state == KEPT && ahead - 1 < AHEAD_MAX - 1) /* RFC 5961, 3.2 */
-		return challenge(context, s);
-	if (ahead != 0 || s->state == ENDED) /* RFC 1337 */
+	__u32 ahead = first_of(q->s.numbers) - first_of(q->next);
+	if (q->state == KEPT && ahead - 1 < AHEAD_MAX - 1) /* RFC 5961, 3.2 */
+		return challenge(context, q);
+	if (ahead != 0 || q->state == ENDED) /* RFC 1337 */
 		return count(&counts.taken, XDP_DROP);
-	if (!is_right(context, s))
+	if (!is_right(context, &q->s))
 		return XDP_PASS;
-	if (s->state == KEPT)
+	if (q->state == KEPT)
 		count(&counts.left, 0);
-	change(s->r, s->kept, 0);
+	change(q->r, q->kept, 0);
 	return count(&counts.taken, XDP_DROP);
 }
 
 /* ---- All together ---- */
 
 /* What is next, and all of ours is acknowledged. */
-static __always_inline int on_next(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_next(struct xdp_md *context, const struct question *q)
 {
-	__u32 more = s->flags & ~PSH;
-	if (more == ACK && !s->n) {
-		if (s->state == LAST)
-			change(s->r, s->kept, with_state(s->kept, ENDED));
+	__u32 more = q->s.flags & ~PSH;
+	if (more == ACK && !q->s.n) {
+		if (q->state == LAST)
+			change(q->r, q->kept, with_state(q->kept, ENDED));
 		return count(&counts.taken, XDP_DROP);
 	}
-	if (s->state == ANSWERED)
-		return on_more(context, s);
-	if (s->state > KEPT)
+	if (q->state == ANSWERED)
+		return on_more(context, q);
+	if (q->state > KEPT)
 		return count(&counts.taken, XDP_DROP);
 	if (more == ACK)
-		return answer(context, s);
-	if (s->state == ASKED)
-		return give_up(s);
-	return more == (FIN | ACK) && !s->n ? on_fin(context, s) : XDP_PASS;
+		return answer(context, q);
+	if (q->state == ASKED)
+		return give_up(q);
+	return more == (FIN | ACK) && !q->s.n ? on_fin(context, q) : XDP_PASS;
 }
 
 /* What it acknowledges lies in the last answer; what it repeats reaches to the request's end. */
-static __always_inline int comes_again(const struct segment *s, __u32 behind, __u32 left)
+static __always_inline int comes_again(const struct question *q, __u32 behind, __u32 left)
 {
-	const struct front_known *k = &known[place_of(s->kept)];
-	return left && left <= k->answer + (k->ends & 1) && behind - 1 < BACK_MAX && s->n >= behind;
+	const struct front_known *k = &known[place_of(q->kept)];
+	return left && left <= k->answer + (k->ends & 1) && behind - 1 < BACK_MAX &&
+	       q->s.n >= behind;
 }
 
 /* Not what is next, of a connection that stays: `behind` the next number, or ahead, and `left` to
  * be acknowledged. */
-static __always_inline int on_odd(struct xdp_md *context, const struct segment *s, __u32 behind,
+static __always_inline int on_odd(struct xdp_md *context, const struct question *q, __u32 behind,
                                   __u32 left)
 {
-	const struct front_known *k = &known[place_of(s->kept)];
-	if (comes_again(s, behind, left))
-		return answer_again(context, s);
+	const struct front_known *k = &known[place_of(q->kept)];
+	if (comes_again(q, behind, left))
+		return answer_again(context, q);
 	if (-behind >= AHEAD_MAX || left > k->answer)
-		return challenge(context, s);
+		return challenge(context, q);
 	/* More requests than one at a time, or some that were lost: the stack keeps more. */
-	if (s->n || s->flags & FIN)
+	if (q->s.n || q->s.flags & FIN)
 		return XDP_PASS;
 	return count(&counts.taken, XDP_DROP);
 }
 
 /* After the last answer, and after their end. */
-static __always_inline int on_late(struct xdp_md *context, const struct segment *s, __u32 behind,
+static __always_inline int on_late(struct xdp_md *context, const struct question *q, __u32 behind,
                                    __u32 left)
 {
 	if (left == 0)
-		return challenge(context, s);
-	if (s->state == LAST && behind == 1 && left == 1 && s->flags & FIN)
+		return challenge(context, q);
+	if (q->state == LAST && behind == 1 && left == 1 && q->s.flags & FIN)
 		return count(&counts.replied,
-		             say_short(context, s, FIN | ACK,
-		                       pair(second_of(s->next) - 1, first_of(s->next))));
+		             say_short(context, q, FIN | ACK,
+		                       pair(second_of(q->next) - 1, first_of(q->next))));
 	/* They'll say it again when they have the answer. */
-	if (s->state == ANSWERED && comes_again(s, behind, left))
-		return answer_again(context, s);
+	if (q->state == ANSWERED && comes_again(q, behind, left))
+		return answer_again(context, q);
 	return count(&counts.taken, XDP_DROP);
 }
 
 /* A segment without ACK, or with more. */
-static __always_inline int on_start(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_start(struct xdp_md *context, const struct question *q)
 {
-	if (s->flags == SYN)
-		return on_syn(context, s);
-	if (s->flags & RST)
-		return on_reset(context, s);
-	if (s->state == ASKED)
-		return give_up(s);
-	return s->state == KEPT && s->flags & SYN ? challenge(context, s)
-	                                          : count(&counts.taken, XDP_DROP);
+	if (q->s.flags == SYN)
+		return on_syn(context, q);
+	if (q->s.flags & RST)
+		return on_reset(context, q);
+	if (q->state == ASKED)
+		return give_up(q);
+	return q->state == KEPT && q->s.flags & SYN ? challenge(context, q)
+	                                            : count(&counts.taken, XDP_DROP);
 }
 
-static __always_inline int on_segment(struct xdp_md *context, const struct segment *s)
+static __always_inline int on_segment(struct xdp_md *context, const struct question *q)
 {
 	__u32 behind, left;
-	if ((s->flags & (SYN | RST | ACK)) != ACK)
-		return on_start(context, s);
-	if (s->numbers == s->next)
-		return on_next(context, s);
-	if (s->state == ASKED)
-		return give_up(s);
-	if (*(volatile __u64 *)&s->r->who != s->kept) /* then the numbers are of something else */
+	if ((q->s.flags & (SYN | RST | ACK)) != ACK)
+		return on_start(context, q);
+	if (q->s.numbers == q->next)
+		return on_next(context, q);
+	if (q->state == ASKED)
+		return give_up(q);
+	if (*(volatile __u64 *)&q->r->who != q->kept) /* then the numbers are of something else */
 		return count(&counts.taken, XDP_DROP);
-	behind = first_of(s->next) - first_of(s->numbers);
-	left = second_of(s->next) - second_of(s->numbers);
-	return s->state == KEPT ? on_odd(context, s, behind, left)
-	                        : on_late(context, s, behind, left);
+	behind = first_of(q->next) - first_of(q->s.numbers);
+	left = second_of(q->next) - second_of(q->s.numbers);
+	return q->state == KEPT ? on_odd(context, q, behind, left)
+	                        : on_late(context, q, behind, left);
 }
 
 /* Whose record it is, and what that says. */
-static __always_inline void find_record(struct segment *s)
+static __always_inline void find_record(struct question *q)
 {
-	__u64 mixed = ((__u32)s->ends | (__u64)(__u16)s->ports << 32) * rules.spread;
-	s->place = (__u32)(mixed >> TAG_BITS) & (FRONT_RECORDS - 1);
-	s->r = &records[s->place];
-	STAY(s->r);
-	s->tag = mixed << TAG_SHIFT;
-	s->kept = s->r->who;
-	s->state = s->kept & STATE;
-	if ((s->kept ^ s->tag) >> TAG_SHIFT)
-		s->state = FREE;
+	__u64 mixed = ((__u32)q->s.ends | (__u64)(__u16)q->s.ports << 32) * rules.spread;
+	q->place = (__u32)(mixed >> TAG_BITS) & (FRONT_RECORDS - 1);
+	q->r = &records[q->place];
+	STAY(q->r);
+	q->tag = mixed << TAG_SHIFT;
+	q->kept = q->r->who;
+	q->state = q->kept & STATE;
+	if ((q->kept ^ q->tag) >> TAG_SHIFT)
+		q->state = FREE;
 }
 
 SEC("xdp")
 int front(struct xdp_md *context)
 {
 	__u16 *w = (void *)(long)context->data;
-	struct segment s = {.end = (void *)(long)context->data_end};
+	struct question q = {.s.end = (void *)(long)context->data_end};
 	__u32 length;
-	if ((__u8 *)(w + T_OPTIONS) > s.end)
+	if ((__u8 *)(w + T_OPTIONS) > q.s.end)
 		return XDP_PASS;
 	STAY(w);
 	if ((*quad_at(w, W_TYPE) & 0xffffff) != 0x450008 ||
 	    (*long_at(w, W_FRAGMENT) & bpf_htonl(0x3fff00ff)) != bpf_htonl(TCP))
 		return XDP_PASS;
-	s.w = w;
-	s.ends = *quad_at(w, W_SOURCE);
-	s.ports = *long_at(w, W_L4);
-	s.rest = *quad_at(w, T_FLAGS);
+	q.s.w = w;
+	q.s.ends = *quad_at(w, W_SOURCE);
+	q.s.ports = *long_at(w, W_L4);
+	q.s.rest = *quad_at(w, T_FLAGS);
 	/* ECE and CWR mean nothing to who agrees to no ECN (RFC 3168, 6.1.1). */
-	s.flags = (__u32)(s.rest >> 8) & 0x3f;
-	find_record(&s);
-	if (s.state <= GIVEN && s.flags != SYN)
+	q.s.flags = (__u32)(q.s.rest >> 8) & 0x3f;
+	find_record(&q);
+	if (q.state <= GIVEN && q.s.flags != SYN)
 		return XDP_PASS;
-	if (s.state == BUSY)
+	if (q.state == BUSY)
 		return count(&counts.taken, XDP_DROP);
-	s.numbers = *quad_at(w, T_SEQUENCE);
-	s.next = s.r->numbers;
+	q.s.numbers = *quad_at(w, T_SEQUENCE);
+	q.next = q.r->numbers;
 	/* Most of what comes: an acknowledgement with nothing else, in a header without options. */
-	if (s.numbers == s.next && (__u16)s.rest == bpf_htons(0x5000 | ACK) &&
-	    w[W_LENGTH] == bpf_htons(40) && s.state != LAST)
+	if (q.s.numbers == q.next && (__u16)q.s.rest == bpf_htons(0x5000 | ACK) &&
+	    w[W_LENGTH] == bpf_htons(40) && q.state != LAST)
 		return count(&counts.taken, XDP_DROP);
-	s.header = (__u32)(s.rest >> 2) & 0x3c;
+	q.s.header = (__u32)(q.s.rest >> 2) & 0x3c;
 	length = bpf_ntohs(w[W_LENGTH]);
-	s.n = length - 20 - s.header;
-	if (s.header < HEADER_BYTES || s.n > 0xffff || s.end - (__u8 *)w < 14 + length)
+	q.s.n = length - 20 - q.s.header;
+	if (q.s.header < HEADER_BYTES || q.s.n > 0xffff || q.s.end - (__u8 *)w < 14 + length)
 		return XDP_PASS;
-	return on_segment(context, &s);
+	return on_segment(context, &q);
 }
 
 /* ---- For the environment ---- */

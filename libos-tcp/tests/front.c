@@ -66,16 +66,17 @@ static void load(struct front *front, const char *path, bool compiled)
 	flt_host_platform(&platform, true);
 	platform.clock_ns = clock_ns;
 	(void)flt_init(&platform);
-	if (flt_object_open(bytes, read_object(path, bytes), &front->object, &error) != 0 ||
-	    flt_program_load_object(front->object, "edge", flags, &front->program, &error) != 0)
+	if (flt_object_open(bytes, read_object(path, bytes), &front->object, &error) != 0)
 		die("the handler", error.reason);
 	free(bytes);
-	if (flt_program_is_native(front->program) != compiled)
-		die("the handler", "compiled, or not");
 	front->arena = calloc(EDGE_FRAMES, FRAME);
 	for (uint32_t i = 0; i < EDGE_FRAMES; i++)
-		flt_map_arena_give(flt_object_map(front->object, "arena"), i,
+		flt_map_arena_give(flt_object_map(front->object, ".bss.arena"), i,
 		                   (uint8_t *)front->arena + (size_t)i * FRAME);
+	if (flt_program_load_object(front->object, "edge", flags, &front->program, &error) != 0)
+		die("the handler", error.reason);
+	if (flt_program_is_native(front->program) != compiled)
+		die("the handler", "compiled, or not");
 }
 
 static bool update(void *context, const struct edge_rules *rules)

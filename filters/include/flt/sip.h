@@ -7,12 +7,7 @@
 #ifndef FLT_SIP_H
 #define FLT_SIP_H
 
-#ifdef __bpf__
-#include <linux/types.h>
-typedef __u64 uint64_t;
-#else
-#include <stdint.h>
-#endif
+#include "types.h"
 
 struct flt_sip {
 	uint64_t a, b, c, d; /* v0 … v3 */

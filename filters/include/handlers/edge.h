@@ -17,15 +17,7 @@
 #ifndef HANDLERS_EDGE_H
 #define HANDLERS_EDGE_H
 
-#ifdef __bpf__
-#include <linux/types.h>
-typedef __u8 uint8_t;
-typedef __u16 uint16_t;
-typedef __u32 uint32_t;
-typedef __u64 uint64_t;
-#else
-#include <stdint.h>
-#endif
+#include "../flt/types.h"
 
 enum {
 	EDGE_PLACES = 65536,

@@ -6,15 +6,7 @@
 #ifndef HANDLERS_FRONT_H
 #define HANDLERS_FRONT_H
 
-#ifdef __bpf__
-#include <linux/types.h>
-typedef __u8 uint8_t;
-typedef __u16 uint16_t;
-typedef __u32 uint32_t;
-typedef __u64 uint64_t;
-#else
-#include <stdint.h>
-#endif
+#include "../flt/types.h"
 
 enum {
 	FRONT_PLACES = 16, /* of requests that are known; answers: a frame of the arena each */

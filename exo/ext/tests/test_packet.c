@@ -12,6 +12,8 @@
 
 #include <rte_mbuf.h>
 
+#include <flt/program.h>
+
 #include "common.h"
 
 enum { ALICE = 2, BOB = 3 };
@@ -420,6 +422,73 @@ static void runs_calls_in_order(void **state)
 	assert_int_equal(line_of(id).passed, 40);
 }
 
+/* What a handler is told to do to a frame: the ends that it moves, and its result. */
+struct order {
+	int8_t head, tail, result;
+};
+
+static const struct order orders[] = {
+        {0, 0, FLT_XDP_PASS},   {0, 0, FLT_XDP_PASS},  {-8, 0, FLT_XDP_PASS},  {6, 0, FLT_XDP_PASS},
+        {0, 0, FLT_XDP_DROP},   {0, 30, FLT_XDP_PASS}, {0, -12, FLT_XDP_PASS}, {0, 0, FLT_XDP_PASS},
+        {-8, -8, FLT_XDP_PASS}, {9, 9, FLT_XDP_PASS},  {-4, 4, FLT_XDP_DROP},  {0, 0, FLT_XDP_PASS},
+};
+enum { ORDERS = sizeof(orders) / sizeof(orders[0]), ORDERED = 42 + 3 + 57, MARK = 60 };
+
+static void send_order(unsigned i)
+{
+	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, ORDERED - 42);
+
+	memcpy(frame + 42, &orders[i], sizeof(orders[i]));
+	frame[MARK] = (uint8_t)(0x80 + i);
+	world_arrive(0, frame, length, 0);
+}
+
+/* Each passed frame begins and ends where the handler left it, wherever others did. */
+static void orders_were_followed(void)
+{
+	struct exo_desc desc;
+
+	for (unsigned i = 0; i < ORDERS; i++) {
+		const struct order *order = &orders[i];
+		const uint8_t *at;
+
+		if (order->result != FLT_XDP_PASS)
+			continue;
+		assert_true(world_get(&ring, &desc));
+		at = world_memory(desc.address);
+		assert_int_equal(desc.length, ORDERED - order->head + order->tail);
+		assert_int_equal(at[MARK - order->head], 0x80 + i);
+		for (int k = 0; k < -order->head; k++)
+			assert_int_equal(at[k], 0);
+		for (int k = 0; k < order->tail; k++)
+			assert_int_equal(at[desc.length - 1 - (unsigned)k], 0);
+		world_fill(ALICE, &ring, 1, 2048, 0xaa);
+	}
+	assert_false(world_get(&ring, &desc));
+}
+
+/* Together, alone, and however often it is timed. */
+static void passes_what_it_has_resized(void **state)
+{
+	int ref = test_create(ALICE, "link-resize");
+	int64_t id = test_handle(ALICE, ref, "", &bound.out, &space, EXO_HANDLER_BUDGET_MAX);
+
+	assert_true(id > 0);
+	world_fill(ALICE, &ring, 8, 2048, 0xaa);
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < ORDERS; i++) {
+			send_order(i);
+			if (round % 2)
+				world_poll();
+		}
+		world_poll();
+		orders_were_followed();
+	}
+	assert_int_equal(line_of(id).runs, 20 * ORDERS);
+	assert_int_equal(line_of(id).passed, 20 * (ORDERS - 2));
+	assert_in_range(line_of(id).timed, 3, 5);
+}
+
 /* Frames for nobody, alone and again, beside a handler's. */
 static void leaves_what_is_nobodys(void **state)
 {
@@ -537,6 +606,7 @@ int main(void)
 	        CASE(answers_a_burst_in_order),
 	        CASE(leaves_what_is_nobodys),
 	        CASE(runs_calls_in_order),
+	        CASE(passes_what_it_has_resized),
 	        CASE(fills_in_open_checksums),
 	        CASE(looks_at_each_answer_of_a_burst),
 	        CASE(full_port_loses_answers),

@@ -7,7 +7,8 @@
  *     domain.c   extensions: made from an object, ended
  *     handler.c  functions bound to events
  *     event.c    handlers of an environment's events
- *     packet.c   the run of a packet handler; its answers on their way out
+ *     packet.c   the run of a packet handler; answers that leave at once
+ *     answer.c   others on their way out
  *     link.c     imports and exports: who is linked to whom; combinations; invocations
  *     unload.c   what ends with an environment, or by UNLOAD, and with it who is linked to it
  *     service.c  core domains: the table of the kernel's services; modules

@@ -87,7 +87,15 @@ static inline uint64_t ext_chain_raise(struct ext_chain *chain, unsigned core, c
 
 /* packet.c */
 bool ext_packet_run(struct net_handler *base, unsigned core, struct net_packet *packet);
-/* 0 or -EXO_ENOMEM; before the first packet handler. */
+
+/* answer.c: 0 or -EXO_ENOMEM; before the first packet handler. */
 int ext_packet_start(void);
+/* Sends what a handler made of a packet, if it may, in the end of the poll. The mbuf is the
+ * packet's own, or a copy that stays the caller's; direct, in one piece. */
+void ext_answer(unsigned core, const struct ext_handler *h, struct ext_count *count,
+                struct net_packet *packet, struct rte_mbuf *mbuf, uint32_t port, uint32_t action);
+/* Keeps a copy that a handler had until it is delivered; while there is room. */
+bool ext_answer_room(unsigned core);
+void ext_answer_spent(unsigned core, struct rte_mbuf *copy);
 
 #endif

@@ -236,6 +236,7 @@ static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int
 		return set_fast(sock, options, name, value);
 	case TCP_NODELAY:
 		options->no_delay = value;
+		options->release = value; /* Linux: each time that it is asked for */
 		return 0;
 	case TCP_CORK:
 		options->cork = value;

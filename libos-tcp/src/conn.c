@@ -533,7 +533,8 @@ int tcp_conn_set_options(struct tcp_conn *conn, const struct tcp_options *option
 		conn->ack_now |= conn->ack_pending;
 	}
 	/* What was held back may leave now. */
-	if ((options->no_delay && !old.no_delay) || (old.cork && !options->cork) || conn->ack_now)
+	if (options->release || (options->no_delay && !old.no_delay) ||
+	    (old.cork && !options->cork) || conn->ack_now)
 		conn_kick(conn);
 	return 0;
 }

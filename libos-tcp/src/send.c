@@ -92,6 +92,7 @@ static int check_sendable(const struct tcp_conn *conn)
 /* What every way of sending ends with. */
 static void queued(struct tcp_conn *conn, unsigned flags)
 {
+	conn->options.release = false;
 	if (conn->chunks_last != NULL && !(flags & TCP_SEND_MORE))
 		conn->chunks_last->flags |= CHUNK_PUSH;
 	else if (conn->chunks_last != NULL)
@@ -413,6 +414,8 @@ bool chunks_held_back(const struct tcp_conn *conn)
 {
 	/* "More follows" holds until the peer says anything but more of its data; a cork holds on.
 	 */
+	if (conn->options.release)
+		return false;
 	return conn->options.cork || (!conn->answering && conn->chunks_last != NULL &&
 	                              !(conn->chunks_last->flags & CHUNK_PUSH));
 }

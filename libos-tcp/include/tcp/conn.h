@@ -104,6 +104,7 @@ struct tcp_options {
 	bool keepalive;
 	bool no_delay;     /* no Nagle algorithm (RFC 9293, 3.7.4) */
 	bool cork;         /* full segments only, for at most 200 ms */
+	bool release;      /* what is held back may leave, up to the next write */
 	bool quick_ack;    /* acknowledge at once from now on; falls back by itself */
 	bool defer_accept; /* listener: ready only when data came */
 	bool peer_first;   /* listener: the peer speaks first. A connection is ready when its data

@@ -102,17 +102,18 @@ static void pace(struct tcp_conn *conn, uint32_t size)
 }
 
 /* *arm becomes true where the retransmission timer has to begin anew. */
-static bool put_piece(struct tcp_conn *conn, uint32_t size, bool *arm)
+static bool put_piece(struct tcp_conn *conn, uint32_t size, uint8_t flags, bool *arm)
 {
 	bool fin = conn->fin_queued && conn->snd_nxt + size == conn->snd_end &&
 	           seq_lt(conn->snd_nxt + size, window_end(conn));
 	uint32_t end = conn->snd_nxt + size + fin;
 	uint32_t prior = conn->packets_out, whole = segment_now(conn);
 	struct record *record;
-	uint8_t flags = fin ? R_FIN : 0;
 
 	if (size == 0 && !fin)
 		return false;
+	if (fin)
+		flags |= R_FIN;
 	if (size > 0 && chunks_pushed(conn, conn->snd_nxt + size))
 		flags |= R_PUSH;
 	record = record_append(conn, end, flags);
@@ -136,9 +137,9 @@ static bool put_piece(struct tcp_conn *conn, uint32_t size, bool *arm)
 	return true;
 }
 
-static bool send_piece(struct tcp_conn *conn, uint32_t size)
+static bool send_piece(struct tcp_conn *conn, uint32_t size, uint8_t flags)
 {
-	bool arm = false, sent = put_piece(conn, size, &arm);
+	bool arm = false, sent = put_piece(conn, size, flags, &arm);
 
 	if (arm)
 		rtx_arm(conn);
@@ -235,7 +236,7 @@ void output_push(struct tcp_conn *conn)
 			break;
 		}
 		size = next_size(conn, conn->cwnd - flying);
-		if (size < 0 || !put_piece(conn, (uint32_t)size, &arm))
+		if (size < 0 || !put_piece(conn, (uint32_t)size, 0, &arm))
 			break;
 		sent++;
 	}
@@ -261,7 +262,7 @@ bool output_probe_new(struct tcp_conn *conn)
 
 	if (!has_unsent(conn) || window <= 0 || (uint32_t)window < size)
 		return false;
-	return send_piece(conn, chunks_bound(conn, conn->snd_nxt, size));
+	return send_piece(conn, chunks_bound(conn, conn->snd_nxt, size), 0);
 }
 
 bool output_wake(struct tcp_conn *conn)
@@ -272,7 +273,7 @@ bool output_wake(struct tcp_conn *conn)
 	if (window <= 0 || !has_unsent(conn))
 		return false;
 	size = chunks_bound(conn, conn->snd_nxt, min_u32(size, (uint32_t)window));
-	return send_piece(conn, size);
+	return send_piece(conn, size, R_PUSH);
 }
 
 void output_set_mtu(struct tcp_conn *conn, uint32_t mtu)

@@ -360,7 +360,7 @@ static void no_silly_windows_are_filled(void **state)
 	SCRIPT(PASSIVE_PLAIN, "+0 write 1000", "+0 > P. 1:1001(1000) ack 1",
 	       "+.1 < . 1:1(0) ack 1001 win 400", "+0 write 1000",
 	       /* Room for less than a segment is not used, until the timer wants to know. */
-	       "+.3 > . 1001:1401(400) ack 1", "+.1 < . 1:1(0) ack 1401 win 5000",
+	       "+.3 > P. 1001:1401(400) ack 1", "+.1 < . 1:1(0) ack 1401 win 5000",
 	       "+0 > P. 1401:2001(600) ack 1", "+.1 < . 1:1(0) ack 2001 win 5000");
 }
 

@@ -70,6 +70,8 @@ int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const voi
                  uint32_t size, uint32_t *taken);
 /* 0, -EAGAIN: not yet; or why it failed. */
 int stream_connected(struct sock *sock);
+/* Ends what there is, so that it may be connected anew (connect to AF_UNSPEC). */
+int stream_disconnect(struct sock *sock);
 int stream_shutdown(struct sock *sock, int how);
 void stream_close(struct sock *sock);
 int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags);

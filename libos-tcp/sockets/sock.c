@@ -168,8 +168,9 @@ int sock_connect(struct sock *sock, const void *address, socklen_t size)
 		return -EINVAL;
 	if (size >= sizeof(family))
 		memcpy(&family, address, sizeof(family));
-	if (sock->kind == SOCK_KIND_DATAGRAM && size >= sizeof(family) && family == AF_UNSPEC)
-		return datagram_connect(sock, &remote);
+	if (size >= sizeof(family) && family == AF_UNSPEC)
+		return sock->kind == SOCK_KIND_STREAM ? stream_disconnect(sock)
+		                                      : datagram_connect(sock, &remote);
 	error = sock_address_get(sock, address, size, &remote);
 	if (error < 0)
 		return error;

@@ -181,6 +181,7 @@ int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const voi
 	if (error < 0)
 		return error;
 	sock->connecting = sock->bound = true;
+	sock->error = 0;
 	return -EINPROGRESS;
 }
 
@@ -201,6 +202,24 @@ static void give_up_connect(struct sock *sock)
 	sock->connecting = false;
 	sock->error = ECONNRESET;
 	sock_news(sock);
+}
+
+int stream_disconnect(struct sock *sock)
+{
+	bool open = sock->connecting || (sock->connected && !sock->ended);
+
+	if (sock->listener != NULL)
+		tcp_listener_close(sock->listener);
+	if (sock->conn != NULL)
+		tcp_abort(sock->conn);
+	sock->listener = NULL;
+	sock->conn = NULL;
+	sock->connecting = sock->connected = sock->ended = sock->told = sock->deferred = false;
+	sock->no_read = sock->no_write = false;
+	sock->bound = sock->local.port != 0;
+	sock->error = open ? ECONNRESET : 0;
+	sock_news(sock);
+	return 0;
 }
 
 int stream_shutdown(struct sock *sock, int how)

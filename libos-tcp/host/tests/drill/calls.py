@@ -17,7 +17,7 @@ NAMES.update(O_NONBLOCK=0o4000, O_RDWR=2, SIOCINQ=termios.FIONREAD, FIONREAD=ter
              TCP_INQ=36, SOL_IP=0, IP_TOS=1, IP_RECVERR=11, IP_MTU=14, IP_MTU_DISCOVER=10,
              TCP_USER_TIMEOUT=18, TCP_FASTOPEN=23, TCP_ESTABLISHED=1, TCP_SYN_SENT=2, TCP_SYN_RECV=3, TCP_FIN_WAIT1=4,
              TCP_FIN_WAIT2=5, TCP_TIME_WAIT=6, TCP_CLOSE=7, TCP_CLOSE_WAIT=8, TCP_LAST_ACK=9, TCP_LISTEN=10, TCP_CLOSING=11,
-             SHUT_RD=0, SHUT_WR=1, SHUT_RDWR=2, INADDR_ANY="0.0.0.0")
+             ECONNRESET=errno.ECONNRESET, SHUT_RD=0, SHUT_WR=1, SHUT_RDWR=2, INADDR_ANY="0.0.0.0")
 NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x2000, EPOLLET=1 << 31, TCP_TIMESTAMP=24, MSG_FASTOPEN=0x20000000, TCP_FASTOPEN_CONNECT=30,
              TCP_FASTOPEN_KEY=33, TCP_FASTOPEN_NO_COOKIE=34, TCPI_OPT_SYN_DATA=32, TCPI_OPT_TIMESTAMPS=1, TCPI_OPT_SACK=2)
 NAMES.update(SO_TIMESTAMPING=37, SO_TIMESTAMPNS=35, SO_TIMESTAMP=29, SCM_TSTAMP_SND=0, SCM_TSTAMP_SCHED=1, SCM_TSTAMP_ACK=2, TX_SCHED=256,
@@ -86,6 +86,9 @@ class Calls:
 
     def do_connect(self, fd, address, size):
         return self.with_address("connect", fd, self.there if address is ... else address)
+
+    def do_disconnect(self, fd):
+        return (*self.raw("connect", self.live(fd), bytes(16), 16), None)
 
     def do_accept(self, fd, address=..., size=...):
         return (*self.raw("accept", self.live(fd), None, None), None)

@@ -173,7 +173,7 @@ class Run:
         thread = threading.Thread(target=lambda: found.append((*self.stack.run(match["name"], arguments), self.stack.now())),
                                   daemon=True)
         thread.start()
-        self.stack.settle()
+        self.stack.settle(thread)
         if found:
             self.fail(f"{match['name']} did not wait: {found[0][:2]}")
         self.waiting = (thread, found, match, arguments, until, self.number)
@@ -267,7 +267,7 @@ class Run:
             self.say(what)
             self.inject(parse_words(what[1:]))
             if self.waiting:
-                self.stack.settle()
+                self.stack.settle(self.waiting[0])
         elif what.startswith("%{"):
             self.drain(self.at)
             self.code(what[2:].rstrip("}%"))

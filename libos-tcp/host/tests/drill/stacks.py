@@ -18,6 +18,15 @@ IP6_MORE = 20
 PACKET_MAX = 70000
 
 
+def runs(thread):
+    """Whether a thread of this process does anything but wait."""
+    try:
+        with open(f"/proc/self/task/{thread}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] in "RD"
+    except OSError:
+        return False
+
+
 class Options(ctypes.Structure):
     _fields_ = [("address4", ctypes.c_char_p), ("address6", ctypes.c_char_p), ("mtu", ctypes.c_uint32), ("seed", ctypes.c_uint64),
                 ("start_ns", ctypes.c_uint64), ("connections", ctypes.c_uint32), ("congestion", ctypes.c_char_p),
@@ -70,9 +79,14 @@ class Library(Calls):
     def wait_until(self, when):
         self.lib.sluice_net_advance(self.net, ctypes.c_uint64(round(when * 1e9)))
 
-    def settle(self):
-        """Time for a call in another thread to begin or to end."""
-        time.sleep(0.01)
+    def settle(self, thread):
+        """A call in another thread has begun and waits, or has ended."""
+        calm = 0
+        for _ in range(5000):
+            calm = calm + 1 if thread.native_id is not None and not runs(thread.native_id) else 0
+            if calm == 5:
+                break
+            time.sleep(0.001)
 
     def close(self):
         self.lib.sluice_net_close(self.net)
@@ -126,7 +140,7 @@ class Linux(Calls):
     def wait_until(self, when):
         time.sleep(max(when - self.now(), 0))
 
-    def settle(self):
+    def settle(self, thread):
         time.sleep(0.002)
 
     def close(self):

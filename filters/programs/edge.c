@@ -26,12 +26,11 @@ struct edge_arena arena SEC(".bss.arena");
 struct edge_rules rules SEC(".data.rules") = {.can = 0};
 struct edge_counts counts SEC(".bss.counts");
 __u64 passed SEC(".bss.passed"); /* when a SYN was last passed on; 0: never */
-/* For each line: bare acknowledgements that are looked at; who has sent more has a long connection,
- * whose end is the stack's to hear. */
-__u8 young[EDGE_LINES] SEC(".bss.young");
 
 enum {
 	SECOND = 1000000000,
+	/* Bare acknowledgements that are looked at; who has sent more has a long connection, whose
+	   end is the stack's to hear. */
 	YOUNG = 8,
 	STAMPED = HEADER_BYTES + 12,
 };
@@ -49,6 +48,7 @@ _Static_assert(EDGE_TIMESTAMPS == OPTION_STAMPS && EDGE_SACK == OPTION_SACK &&
 struct sender {
 	__u64 peer;
 	__u64 mixed;
+	struct edge_line *line;
 };
 
 static __always_inline int count(__u64 *counter, int action)
@@ -57,25 +57,22 @@ static __always_inline int count(__u64 *counter, int action)
 	return action;
 }
 
-static __always_inline int pass(void)
-{
-	return count(&counts.passed, XDP_PASS);
-}
+/* What is the stack's: no action. It is counted where all ways meet. */
+enum { PASS };
 
-static __always_inline struct edge_line *line_of(const struct sender *from)
+static __always_inline struct sender find_sender(__u32 source, __u32 ports)
 {
-	return &arena.lines[from->mixed >> EDGE_LINE_SHIFT];
-}
-
-/* Bare acknowledgements that are looked at yet. */
-static __always_inline __u8 *young_of(const struct sender *from)
-{
-	return &young[from->mixed >> EDGE_LINE_SHIFT];
+	struct sender from = {.peer = edge_peer(source, ports)};
+	from.mixed = from.peer * rules.spread;
+	from.line = &arena.lines[from.mixed >> EDGE_LINE_SHIFT];
+	STAY(from.line);
+	return from;
 }
 
 /* NULL: that port is not open. */
 static __always_inline const struct edge_door *find_door(__u32 ports)
 {
+	const struct edge_door *door;
 	__u16 ours = (__u16)(ports >> 16);
 	__u64 i = 0;
 	while (i < EDGE_DOORS && rules.doors[i].port != ours)
@@ -83,7 +80,9 @@ static __always_inline const struct edge_door *find_door(__u32 ports)
 	if (i == EDGE_DOORS || !ours || !(__u16)ports) /* ports are no 0 */
 		return 0;
 	FORGET(i, ports);
-	return &rules.doors[i & (EDGE_DOORS - 1)];
+	door = &rules.doors[i & (EDGE_DOORS - 1)];
+	STAY(door);
+	return door;
 }
 
 /* ---- In ---- */
@@ -181,13 +180,43 @@ static __always_inline void remember(struct edge_line *line, const struct segmen
 	ONCE(line->asked.peer) = peer;
 }
 
+static __always_inline __u32 size_word(__u32 mss)
+{
+	return bpf_htonl(WORD_SIZE << 16 | mss);
+}
+
+static __always_inline __u32 scale_word(const struct edge_asked *a)
+{
+	return bpf_htonl(WORD_SCALE << 8 | a->own_scale >> 4);
+}
+
+/* All that there is. */
+static __always_inline int put_all(const struct segment *s, const struct edge_asked *a, __u32 mss,
+                                   __u32 value, __u64 *rest)
+{
+	__u32 *option = (__u32 *)(s->w + T_OPTIONS), size = size_word(mss), scale = scale_word(a);
+	__u32 own = bpf_htonl(value), theirs = bpf_htonl(a->stamp);
+	if ((__u8 *)(option + 5) > s->end)
+		return 0;
+	STAY(option);
+	option[0] = size;
+	option[1] = bpf_htonl(WORD_SACK_STAMPS);
+	option[2] = own;
+	option[3] = theirs;
+	option[4] = scale;
+	*rest = (__u64)size + bpf_htonl(WORD_SACK_STAMPS) + own + theirs + scale;
+	return 1;
+}
+
 static __always_inline int write_options(const struct segment *s, const struct edge_asked *a,
                                          __u32 mss, __u32 value, __u64 *rest)
 {
 	__u32 flags = a->own_scale & 15, *option = (__u32 *)(s->w + T_OPTIONS);
+	if (flags == (EDGE_TIMESTAMPS | EDGE_SACK | EDGE_SCALING))
+		return put_all(s, a, mss, value, rest);
 	if ((__u8 *)(option + 1) > s->end)
 		return 0;
-	*option = bpf_htonl(WORD_SIZE << 16 | mss);
+	*option = size_word(mss);
 	*rest += *option++;
 	if (flags & EDGE_TIMESTAMPS) {
 		if (!put_stamps(s, flags & EDGE_SACK ? WORD_SACK_STAMPS : WORD_STAMPS, value,
@@ -204,7 +233,7 @@ static __always_inline int write_options(const struct segment *s, const struct e
 		return 1;
 	if ((__u8 *)(option + 1) > s->end)
 		return 0;
-	*option = bpf_htonl(1 << 24 | 3 << 16 | 3 << 8 | a->own_scale >> 4);
+	*option = scale_word(a);
 	*rest += *option;
 	return 1;
 }
@@ -255,7 +284,7 @@ static __always_inline int on_syn(struct xdp_md *context, struct segment *s,
                                   const struct sender *from)
 {
 	const struct edge_door *door = find_door(s->ports);
-	struct edge_line *line = line_of(from);
+	struct edge_line *line = from->line;
 	struct options offer = {.mss = 0};
 	__u64 now, asker;
 	/* The stack may have something to do with who sends it. */
@@ -263,18 +292,18 @@ static __always_inline int on_syn(struct xdp_md *context, struct segment *s,
 		return XDP_PASS;
 	if (!is_between_hosts(s, *(const __u64 *)rules.mac) || !take_options(s, &offer) ||
 	    arena.held[from->mixed >> EDGE_PLACE_SHIFT] || !is_whole(context, s))
-		return pass();
+		return PASS;
 	now = bpf_ktime_get_ns();
 	if (!passed || now - passed >= SECOND) {
 		passed = now;
-		return pass();
+		return PASS;
 	}
 	asker = ONCE(line->asked.peer);
 	if (asker == 0) {
 		remember(line, s, from->peer, &offer, door, now);
-		*young_of(from) = YOUNG;
+		line->young = YOUNG;
 	} else if (!is_again(&line->asked, s, &offer, from->peer)) {
-		return pass();
+		return PASS;
 	}
 	return answer_syn(context, s, &line->asked, door->mss, now);
 }
@@ -288,13 +317,13 @@ static __always_inline int on_opened(struct xdp_md *context, const struct segmen
 	__u32 stamp, iss = ONCE(a->iss), us = h->us, last = h->stamp;
 	if (s->numbers != pair(ONCE(a->irs) + 1, iss + 1) ||
 	    !take_stamp(s, a->own_scale & EDGE_TIMESTAMPS, &stamp) || !is_whole(context, s))
-		return pass();
+		return PASS;
 	if (ONCE(h->iss) != iss) {
 		us = (__u32)(bpf_ktime_get_ns() / 1000);
 		last = a->stamp;
 	}
 	if (before(stamp, last))
-		return pass();
+		return PASS;
 	h->us = us;
 	h->window = bpf_ntohs((__u16)(s->rest >> 16));
 	h->unused = 0;
@@ -321,20 +350,20 @@ static __always_inline int answer_fin(struct xdp_md *context, const struct segme
 
 /* What acknowledges all of ours, with or without their end. */
 static __always_inline int on_closing(struct xdp_md *context, const struct segment *s,
-                                      struct edge_line *line, __u64 peer, __u32 fin)
+                                      const struct sender *from, __u32 fin)
 {
-	const struct edge_closing *c = &line->closing;
-	struct edge_closed *closed = &line->closed;
+	const struct edge_closing *c = &from->line->closing;
+	struct edge_closed *closed = &from->line->closed;
 	__u32 stamp, theirs, ours, tag, news;
-	if (ONCE(c->peer) != peer)
-		return pass();
+	if (ONCE(c->peer) != from->peer)
+		return PASS;
 	ORDER();
 	theirs = ONCE(c->theirs);
 	ours = ONCE(c->ours);
 	if (s->numbers != pair(theirs, ours) ||
 	    !take_stamp(s, c->flags & EDGE_TIMESTAMPS, &stamp) || before(stamp, c->stamp) ||
 	    !is_whole(context, s))
-		return pass();
+		return PASS;
 	tag = ONCE(c->tag);
 	news = closed->tag == tag ? closed->news : 0;
 	closed->stamp = stamp;
@@ -351,23 +380,29 @@ static __always_inline int on_closing(struct xdp_md *context, const struct segme
 static __always_inline int on_ack(struct xdp_md *context, const struct segment *s,
                                   const struct sender *from)
 {
-	struct edge_line *line = line_of(from);
 	const struct edge_door *door;
-	if (ONCE(line->asked.peer) != from->peer)
-		return on_closing(context, s, line, from->peer, 0);
+	if (ONCE(from->line->asked.peer) != from->peer)
+		return on_closing(context, s, from, 0);
 	door = find_door(s->ports);
-	return door && door->peer_first ? on_opened(context, s, line) : pass();
+	return door && door->peer_first ? on_opened(context, s, from->line) : PASS;
 }
 
 /* Of a connection that has sent more than short ones do: the first question, for these are most of
  * what comes. */
-static __always_inline int is_long(const struct sender *from)
+static __always_inline int is_long(struct edge_line *line)
 {
-	__u8 *left = young_of(from);
-	if (!*left)
-		return 1;
-	--*left;
-	return 0;
+	__u8 left = line->young;
+	if (left)
+		line->young = left - 1;
+	return left == 0;
+}
+
+static __always_inline int on_segment(struct xdp_md *context, struct segment *s,
+                                      const struct sender *from)
+{
+	if (s->flags == SYN)
+		return on_syn(context, s, from);
+	return s->flags == ACK ? on_ack(context, s, from) : on_closing(context, s, from, 1);
 }
 
 SEC("xdp")
@@ -376,6 +411,7 @@ int edge(struct xdp_md *context)
 	__u16 *w = (void *)(long)context->data;
 	struct segment s = {.end = (void *)(long)context->data_end};
 	struct sender from;
+	int action;
 	if ((__u8 *)(w + T_OPTIONS) > s.end)
 		return XDP_PASS;
 	STAY(w);
@@ -386,9 +422,8 @@ int edge(struct xdp_md *context)
 	s.w = w;
 	s.ends = *quad_at(w, W_SOURCE);
 	s.ports = *long_at(w, W_L4);
-	from.peer = edge_peer((__u32)s.ends, s.ports);
-	from.mixed = from.peer * rules.spread;
-	if (s.flags == ACK && is_long(&from))
+	from = find_sender((__u32)s.ends, s.ports);
+	if (s.flags == ACK && is_long(from.line))
 		return XDP_PASS;
 	s.header = (__u32)(s.rest >> 2) & 0x3c;
 	if (!is_plain(w, TCP) || s.ends >> 32 != rules.address || s.header < HEADER_BYTES ||
@@ -397,10 +432,8 @@ int edge(struct xdp_md *context)
 		return XDP_PASS;
 	s.numbers = *quad_at(w, T_SEQUENCE);
 	s.n = 0;
-	if (s.flags == SYN)
-		return on_syn(context, &s, &from);
-	return s.flags == ACK ? on_ack(context, &s, &from)
-	                      : on_closing(context, &s, line_of(&from), from.peer, 1);
+	action = on_segment(context, &s, &from);
+	return action == PASS ? count(&counts.passed, XDP_PASS) : action;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -77,11 +77,12 @@ static __always_inline __u32 fold(__u32 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-static __always_inline __u16 fold_64(__u64 sum)
+/* Of less than 2^36: of words of four bytes, and a few more. */
+static __always_inline __u16 fold_36(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return (__u16)fold((__u32)sum);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)(sum + (sum >> 16));
 }
 
 /* RFC 1624: the checksum of what was summed up when one word of it has changed. */

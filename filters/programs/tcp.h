@@ -253,13 +253,13 @@ static __always_inline void turn(const struct segment *s, __u64 from, __u32 firs
 	*quad_at(w, W_IP) = bpf_htons(0x4500) | length << 16 | (__u64)bpf_htons(0x4000) << 48;
 	ip = ends + length + bpf_htons(0x4500) + bpf_htons(0x4000) + bpf_htons(64 << 8 | TCP);
 	*quad_at(w, W_TTL) =
-	        bpf_htons(64 << 8 | TCP) | (__u64)(__u16)~fold_64(ip) << 16 | s->ends >> 32 << 32;
+	        bpf_htons(64 << 8 | TCP) | (__u64)(__u16)~fold_36(ip) << 16 | s->ends >> 32 << 32;
 	*quad_at(w, W_TARGET) =
 	        (__u32)s->ends | (__u64)(s->ports >> 16) << 32 | (__u64)s->ports << 48;
 	*quad_at(w, T_SEQUENCE) = numbers;
 	sum += ends + s->ports + halves(numbers) + first + bpf_htons(TCP) +
 	       bpf_htons((__u16)(header + n));
-	*quad_at(w, T_FLAGS) = first | (__u64)(__u16)~fold_64(sum) << 32;
+	*quad_at(w, T_FLAGS) = first | (__u64)(__u16)~fold_36(sum) << 32;
 }
 
 #endif

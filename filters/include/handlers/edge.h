@@ -74,8 +74,8 @@ struct edge_line {
 	uint64_t unused;
 	struct edge_closing closing;
 	struct edge_closed closed;
-	uint16_t next, previous; /* the stack's own */
-	uint32_t unused2[3];
+	uint16_t next, previous;    /* the stack's own */
+	uint8_t young, unused2[11]; /* the handler's own: acknowledgements that it looks at yet */
 };
 
 _Static_assert(sizeof(struct edge_asked) == 40 && sizeof(struct edge_line) == 128,
@@ -129,14 +129,14 @@ static inline uint64_t edge_peer(uint32_t source, uint32_t ports)
 static inline uint32_t edge_check(const struct edge_asked *asked)
 {
 	const uint64_t odd = 0x9e3779b97f4a7c15ull;
-	uint64_t mixed = asked->peer * odd;
+	uint64_t words[sizeof *asked / 8], mixed;
 
-	mixed = (mixed ^ ((uint64_t)asked->irs << 32 | asked->iss)) * odd;
-	mixed = (mixed ^ ((uint64_t)asked->stamp << 32 | asked->offset)) * odd;
-	mixed = (mixed ^ ((uint64_t)asked->us << 32 | (uint32_t)asked->mss << 16 | asked->window)) *
-	        odd;
-	mixed ^= (uint64_t)asked->own_window << 48 | (uint64_t)asked->scale << 40 |
-	         (uint64_t)asked->own_scale << 32;
+	__builtin_memcpy(words, asked, sizeof words);
+	mixed = words[0] * odd;
+	mixed = (mixed ^ words[1]) * odd;
+	mixed = (mixed ^ words[2]) * odd;
+	mixed = (mixed ^ words[3]) * odd;
+	mixed ^= words[4] << 32; /* without the check itself */
 	return mixed >> 32;
 }
 

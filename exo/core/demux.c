@@ -215,17 +215,18 @@ static void deliver_first(struct burst *burst, unsigned i, const struct flt_frag
 static void deliver_later(struct burst *burst, unsigned i, const struct flt_fragment *fragment)
 {
 	struct net_packet *packet = &burst->packets[i];
+	struct rte_mbuf *mbuf = packet->mbuf; /* a handler may put a copy in its place */
 	struct flt_verdict verdict;
 
-	rte_pktmbuf_refcnt_update(packet->mbuf, 1); /* the table's */
-	switch (flt_fragments_later(net.fragments, &fragment->id, packet->timestamp, packet->mbuf,
+	rte_pktmbuf_refcnt_update(mbuf, 1); /* the table's */
+	switch (flt_fragments_later(net.fragments, &fragment->id, packet->timestamp, mbuf,
 	                            &verdict)) {
 	case FLT_FRAGMENT_FOLLOWS:
 		deliver(burst->core, packet, verdict);
-		rte_pktmbuf_free(packet->mbuf);
+		rte_pktmbuf_free(mbuf);
 		break;
 	case FLT_FRAGMENT_REFUSED:
-		demux_drop_fragment(packet->mbuf, FLT_FRAGMENT_CROWDED);
+		demux_drop_fragment(mbuf, FLT_FRAGMENT_CROWDED);
 		break;
 	case FLT_FRAGMENT_HELD:
 		break;

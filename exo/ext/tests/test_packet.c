@@ -191,6 +191,27 @@ static void drops_and_passes(void **state)
 	assert_int_equal(line_of(id).passed, 1);
 }
 
+/* Fragments of one datagram, the later ones of which the table that they follow has, too: the
+ * handler gets copies of those. */
+static void fragments_come_behind_their_first(void **state)
+{
+	int ref = test_create(ALICE, "udp_echo");
+	struct exo_desc desc;
+
+	assert_true(test_handle(ALICE, ref, "udp_echo", &bound.out, &space, 0) > 0);
+	for (unsigned i = 0; i < 6; i++) {
+		uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 100 + i);
+
+		frame[20] = i < 5 ? 0x20 : 0; /* more follow */
+		frame[21] = (uint8_t)(i * 14);
+		world_arrive(0, frame, length, 0);
+		world_poll();
+		assert_true(world_get(&ring, &desc));
+		assert_int_equal(desc.length, length);
+		assert_memory_equal(world_memory(desc.address), frame, length);
+	}
+}
+
 static void sends_only_what_its_owner_may(void **state)
 {
 	struct flt_conjunction in, out;
@@ -594,6 +615,7 @@ int main(void)
 	        CASE(answers_are_heard),
 	        CASE(answers_beyond_measure_are_counted),
 	        CASE(drops_and_passes),
+	        CASE(fragments_come_behind_their_first),
 	        CASE(sends_only_what_its_owner_may),
 	        CASE(sends_nothing_without_a_space),
 	        CASE(refuses_keys_that_are_not_for_it),

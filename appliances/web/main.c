@@ -117,6 +117,18 @@ static const struct http_resource *find(void *context, const struct http_request
 	return stats_page(&stats);
 }
 
+static void put_in_front(struct tcp_exo *net)
+{
+	const char *why = net->edge.ext.error;
+	int result = tcp_exo_edge(net);
+
+	if (result == 0)
+		exo_printf("connections begin and end in the kernel\n");
+	else
+		exo_printf("no handler in the kernel: %s%s%s\n", exo_error_text(result),
+		           why[0] == '\0' ? "" : ": ", why);
+}
+
 static int open_net(const char *flow, uint8_t family)
 {
 	struct tcp_exo_options options = tcp_exo_options_default();
@@ -134,8 +146,8 @@ static int open_net(const char *flow, uint8_t family)
 		return complain("too many pieces of memory");
 	if (listen_all(net->stack) != 0)
 		return complain("cannot listen");
-	if (family == 4 && tcp_exo_edge(net) == 0)
-		exo_printf("connections begin and end in the kernel\n");
+	if (family == 4)
+		put_in_front(net);
 	n_nets++;
 	return 0;
 }

@@ -12,8 +12,9 @@ NO_OFFLOADS = ",".join(f"{name}=off" for name in (
     "host_tso6", "host_ecn", "host_ufo"))
 
 
-def payload(folder, pages, manifest="web6", appliance="web", images=("web",)):
-    """Writes the pages (name → bytes) and the appliance's payload with them; returns its path."""
+def payload(folder, pages, manifest="web6", appliance="web", images=("web",), instead=()):
+    """Writes the pages (name → bytes) and the appliance's payload with them; returns its path. Images in the folders
+    `instead` stand for the build's."""
     with open(os.path.join(paths.TOP, "appliances", appliance, f"{manifest}.conf"), encoding="utf-8") as file:
         text = file.read()
     content = ", ".join(f'{{ name = "{name}"; file = "page{i}"; }}' for i, name in enumerate(pages))
@@ -26,6 +27,8 @@ def payload(folder, pages, manifest="web6", appliance="web", images=("web",)):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     command = [os.path.join(paths.BUILD, "boot", "mkappliance"), "-o", output]
+    for other in instead:
+        command += ["-I", other]
     for name in ("init", *images):
         command += ["-I", os.path.join(paths.BUILD, "appliances", name)]
     subprocess.run([*command, path], check=True)

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PORT = 7000, TURNS = 200, PATIENCE_MS = 20000 };
@@ -327,6 +328,38 @@ static void try_many(void)
 	close(from);
 }
 
+/* Messages that come one by one, from a process that sends them later; recvmmsg waits for all. */
+static void try_waiting_for_many(void)
+{
+	struct sockaddr_in to = loopback(PORT);
+	int fd = bound(SOCK_DGRAM, PORT), from = socket(AF_INET, SOCK_DGRAM, 0);
+	struct timespec none = {0, 0}, wrong = {0, 1000000000};
+	struct mmsghdr got[4] = {0};
+	struct iovec in[4];
+	char back[4][8];
+
+	for (int i = 0; i < 4; i++) {
+		in[i] = (struct iovec){back[i], sizeof(back[i])};
+		got[i].msg_hdr = (struct msghdr){.msg_iov = &in[i], .msg_iovlen = 1};
+	}
+	sendto(from, "first", 5, 0, (void *)&to, sizeof(to));
+	if (fork() == 0) {
+		for (int i = 0; i < 7; i++) {
+			usleep(100000);
+			sendto(from, "later", 5, 0, (void *)&to, sizeof(to));
+		}
+		_exit(0);
+	}
+	expect(recvmmsg(fd, got, 4, 0, NULL) == 4 && memcmp(back[3], "later", 5) == 0,
+	       "recvmmsg that waits");
+	expect(recvmmsg(fd, got, 4, MSG_WAITFORONE, NULL) == 1, "recvmmsg that waits for one");
+	expect(recvmmsg(fd, got, 4, 0, &none) == 1, "recvmmsg without time");
+	expect(fails(recvmmsg(fd, got, 4, 0, &wrong), EINVAL), "recvmmsg with no time at all");
+	wait(NULL);
+	close(fd);
+	close(from);
+}
+
 /* ---- Streams ---- */
 
 static void connected(int ends[2])
@@ -409,6 +442,64 @@ static void try_epoll(void)
 	       "EPOLLONESHOT armed again; EEXIST, ENOENT");
 	close(epoll);
 	close_both(ends);
+}
+
+/* close with SO_LINGER waits for what was written to arrive: so somebody has to have read. */
+static void try_lingering(void)
+{
+	struct linger linger = {1, 30};
+	static char text[65536];
+	int ends[2], begun[2];
+	ssize_t n = 0, got;
+	struct pollfd has;
+
+	connected(ends);
+	if (pipe(begun) < 0)
+		return;
+	has = (struct pollfd){.fd = begun[0], .events = POLLIN};
+	setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	while ((got = send(ends[0], text, sizeof(text), MSG_DONTWAIT)) > 0)
+		n += got;
+	if (fork() == 0) {
+		close(ends[0]);
+		(void)!write(begun[1], "c", 1);
+		usleep(300000);
+		(void)!write(begun[1], "r", 1);
+		while ((got = read(ends[1], text, sizeof(text))) > 0)
+			n -= got;
+		_exit(n == 0 && got == 0 ? 7 : 1);
+	}
+	close(ends[1]);
+	(void)!read(begun[0], text, 1); /* from here on it is the last one's to close */
+	expect(close(ends[0]) == 0 && poll(&has, 1, 0) == 1, "close that lingers");
+	expect(wait(&ends[1]) > 0 && WEXITSTATUS(ends[1]) == 7, "what it lingered for");
+	close_both(begun);
+}
+
+/* Connecting by sending waits as connecting does. */
+static void try_fast(void)
+{
+	struct sockaddr_in to = loopback(PORT);
+	int listener = bound(SOCK_STREAM, PORT), fd = socket(AF_INET, SOCK_STREAM, 0), other;
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+	char back[8] = "";
+
+	listen(listener, 4);
+	expect(sendto(fd, "hello", 5, MSG_FASTOPEN, (void *)&to, sizeof(to)) == 5, "MSG_FASTOPEN");
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	expect(info.tcpi_state == TCP_ESTABLISHED, "MSG_FASTOPEN that waits");
+	other = accept(listener, NULL, NULL);
+	expect(recv(other, back, 5, MSG_WAITALL) == 5 && strcmp(back, "hello") == 0,
+	       "what it sent");
+	close(listener);
+	close(fd);
+	close(other);
+	to.sin_port = htons(PORT + 1);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	expect(fails(sendto(fd, "hello", 5, MSG_FASTOPEN, (void *)&to, sizeof(to)), ECONNREFUSED),
+	       "MSG_FASTOPEN to nobody");
+	close(fd);
 }
 
 static volatile sig_atomic_t pipes;
@@ -545,8 +636,11 @@ int main(void)
 	try_packet_info();
 	try_packet_info6();
 	try_many();
+	try_waiting_for_many();
 	try_reuse_port();
 	try_epoll();
+	try_lingering();
+	try_fast();
 	try_ends();
 	try_connecting();
 	try_options();

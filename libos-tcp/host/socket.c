@@ -154,27 +154,17 @@ int sluice_shutdown(struct sluice_net *net, int fd, int how)
 	return status;
 }
 
-/* What was written, and our end, are still on their way. */
-static bool is_leaving(const struct sock *sock)
-{
-	enum tcp_state state = tcp_conn_state(sock->conn);
-
-	return state == TCP_STATE_FIN_WAIT_1 || state == TCP_STATE_CLOSING ||
-	       state == TCP_STATE_LAST_ACK;
-}
-
 /* SO_LINGER: close waits for what was written to arrive, so long at most; also where nothing else
  * waits. */
 static void linger(struct sluice_net *net, struct sock *sock)
 {
 	uint64_t end;
 
-	if (sock->kind != SOCK_KIND_STREAM || !sock->linger || sock->linger_s <= 0 ||
-	    sock->conn == NULL || tcp_unread(sock->conn) > 0 || sock_shutdown(sock, SHUT_WR) < 0)
+	if (!sock_linger(sock))
 		return;
 	net_settle(net);
 	end = net_end(net, (uint64_t)sock->linger_s * 1000000000u);
-	while (is_leaving(sock) && net_wait_until(net, end))
+	while (sock_lingers(sock) && net_wait_until(net, end))
 		;
 }
 

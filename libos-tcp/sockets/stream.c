@@ -250,6 +250,22 @@ int stream_shutdown(struct sock *sock, int how)
 	return 0;
 }
 
+bool sock_lingers(const struct sock *sock)
+{
+	enum tcp_state state = sock->conn != NULL ? tcp_conn_state(sock->conn) : TCP_STATE_CLOSED;
+
+	return state == TCP_STATE_FIN_WAIT_1 || state == TCP_STATE_CLOSING ||
+	       state == TCP_STATE_LAST_ACK;
+}
+
+bool sock_linger(struct sock *sock)
+{
+	if (sock->kind != SOCK_KIND_STREAM || !sock->linger || sock->linger_s <= 0 ||
+	    sock->conn == NULL || tcp_unread(sock->conn) > 0 || sock_shutdown(sock, SHUT_WR) < 0)
+		return false;
+	return sock_lingers(sock);
+}
+
 void stream_close(struct sock *sock)
 {
 	if (sock->listener != NULL)

@@ -221,7 +221,7 @@ bool linux_own_call(struct exo_pe *pe, void *arg)
 	linux_regs *regs = &pe->saved;
 	int64_t result;
 
-	task_self->progress = 0;
+	task_self->progress = task_self->done = 0;
 	family_lock();
 	result = linux_dispatch(regs);
 	family_unlock();

@@ -204,6 +204,9 @@ struct file_type_operations {
 	/* A number that changes with each piece of news (what edge-triggered waiting asks for);
 	   NULL: poll says it all. */
 	uint32_t (*edges)(struct file *file);
+	/* Whether close has to wait before it takes the last descriptor away (SO_LINGER), and still
+	   has to. NULL: never. */
+	bool (*linger)(struct file *file);
 	/* The last descriptor has gone. */
 	void (*close)(struct file *file);
 	/* → 0 and node or mode; NULL: a character device. */
@@ -327,7 +330,8 @@ struct task {
 	uint32_t tid;
 	bool waiting;      /* in a call that gave LINUX_WAIT */
 	bool retry;        /* it is being made again */
-	uint64_t progress; /* bytes that the call being made has moved before it had to wait */
+	uint64_t progress; /* bytes that the call being made has moved before it had to wait; */
+	uint64_t done;     /* messages (recvmmsg), these bytes being of the next one */
 	uint64_t deadline; /* of that call, nanoseconds since boot; UINT64_MAX: none; set once */
 	uint64_t futex;    /* waits for a wake there; 0: for anything */
 	uint32_t futex_bits;

@@ -203,6 +203,11 @@ void fd_close_on_exec(void)
 
 int64_t linux_close(linux_regs *regs)
 {
+	struct file *file = fd_file((uint32_t)regs->rdi);
+
+	if (file != NULL && file->references == 1 && type_of(file)->linger != NULL &&
+	    type_of(file)->linger(file))
+		return LINUX_WAIT;
 	return fd_close((uint32_t)regs->rdi);
 }
 

@@ -116,6 +116,10 @@ int64_t signal_interrupts(linux_regs *regs)
 	        1ull << __NR_recvfrom | 1ull << __NR_sendmsg | 1ull << __NR_recvmsg;
 	uint64_t set = due(task_self);
 
+	if (regs->rax == __NR_close) /* the descriptor goes all the same */
+		return fd_close((uint32_t)regs->rdi);
+	if (task_self->done > 0)
+		return (int64_t)task_self->done;
 	if (task_self->progress > 0)
 		return (int64_t)task_self->progress;
 	if (set == 0 || regs->rax > 63 || (again >> regs->rax & 1) == 0 ||

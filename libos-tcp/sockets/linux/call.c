@@ -9,6 +9,8 @@
 
 #include "net.h"
 
+#define NS 1000000000ull
+
 enum { OPTION_BYTES = 512, NONBLOCK = SOCK_NONBLOCK, CLOEXEC = SOCK_CLOEXEC };
 
 _Static_assert(SOCK_NONBLOCK == O_NONBLOCK && SOCK_CLOEXEC == O_CLOEXEC, "one is the other");
@@ -355,6 +357,19 @@ static uint32_t file_edges(struct file *file)
 	return sock != NULL ? sock->edges : 0;
 }
 
+static bool file_linger(struct file *file)
+{
+	struct sock *sock = file_sock(file);
+	bool lingers;
+
+	if (sock == NULL)
+		return false;
+	net_run();
+	lingers = task_self->retry ? sock_lingers(sock) : sock_linger(sock);
+	net_run();
+	return lingers && !task_deadline((uint64_t)sock->linger_s * NS);
+}
+
 static void file_close(struct file *file)
 {
 	struct sock *sock = file_sock(file);
@@ -381,6 +396,7 @@ const struct file_type_operations sock_operations = {.read = file_read,
                                                      .write = file_write,
                                                      .poll = file_poll,
                                                      .edges = file_edges,
+                                                     .linger = file_linger,
                                                      .close = file_close,
                                                      .ioctl = file_ioctl,
                                                      .mode = S_IFSOCK | 0777};

@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
+#include <time.h>
 
 #include <libexo/lib.h>
 
 #include "net.h"
+
+#define NS 1000000000ull
 
 enum { PIECES_MOST = 1024, MESSAGES_MOST = 1024 };
 
@@ -107,8 +111,6 @@ static int64_t send_all(struct sock *sock, const struct msghdr *message, uint64_
 	result = beside(sock, message, &from, to, &name);
 	if (result == 0)
 		net_run();
-	if (sock->connecting) /* made again: it has begun to connect */
-		flags &= ~(uint64_t)MSG_FASTOPEN;
 	while (result >= 0) {
 		result = sock_send(sock, &from, (int)flags, message->msg_name != NULL ? to : NULL,
 		                   message->msg_namelen);
@@ -123,16 +125,41 @@ static int64_t send_all(struct sock *sock, const struct msghdr *message, uint64_
 	return result;
 }
 
+/* MSG_FASTOPEN connects, and waits for the end of that, whatever went with SYN. LINUX_WAIT; an
+ * error; 0: it is open. */
+static int64_t open_fast(const struct file *file, struct sock *sock, uint64_t flags)
+{
+	int64_t result = sock_connected(sock);
+
+	if (result != -EAGAIN)
+		return result;
+	result = sock_wait(file, flags, sock->send_ns);
+	return result == -EAGAIN ? -EINPROGRESS : result;
+}
+
 /* Its pieces have been prepared. */
 static int64_t send_message(uint64_t fd, const struct msghdr *message, uint64_t flags)
 {
+	bool fast = (flags & MSG_FASTOPEN) != 0;
 	struct file *file;
 	int64_t result;
 	struct sock *sock = sock_of(fd, &file, &result);
 
 	if (sock == NULL)
 		return result;
+	if (fast && task_self->retry) {
+		net_run();
+		result = open_fast(file, sock, flags);
+		if (result < 0)
+			return result != -EINPROGRESS || task_self->progress == 0
+			               ? result
+			               : (int64_t)task_self->progress;
+		flags &= ~(uint64_t)MSG_FASTOPEN;
+	}
 	result = send_all(sock, message, flags);
+	if (fast && result > 0 && sock->connecting &&
+	    sock_wait(file, flags, sock->send_ns) == LINUX_WAIT)
+		return LINUX_WAIT;
 	if ((result == -EAGAIN || result == -EINPROGRESS) &&
 	    sock_wait(file, flags, sock->send_ns) == LINUX_WAIT)
 		return LINUX_WAIT;
@@ -175,11 +202,21 @@ int64_t call_sendmsg(linux_regs *regs)
 
 /* ---- Receiving ---- */
 
+/* How long recvmmsg waits, which nobody else uses while the family's lock is held. */
+static uint64_t most_ns = UINT64_MAX;
+
 /* What was received, and how it came. */
 struct arrival {
 	struct sock *sock;
 	struct sock_origin origin;
 };
+
+static int64_t wait_received(const struct file *file, uint64_t flags, const struct sock *sock)
+{
+	uint64_t ns = sock->receive_ns != 0 ? sock->receive_ns : UINT64_MAX;
+
+	return sock_wait(file, flags, most_ns != 0 && most_ns < ns ? most_ns : ns);
+}
 
 static int64_t receive_pieces(uint64_t fd, const struct msghdr *message, uint64_t flags,
                               struct arrival *arrival)
@@ -206,7 +243,7 @@ static int64_t receive_pieces(uint64_t fd, const struct msghdr *message, uint64_
 	} while (all && result > 0 && sock_data_bytes(&to) > 0);
 	net_run();
 	if (result == -EAGAIN && (task_self->progress == 0 || all))
-		result = sock_wait(file, flags, arrival->sock->receive_ns);
+		result = wait_received(file, flags, arrival->sock);
 	if (result == LINUX_WAIT)
 		return LINUX_WAIT;
 	return task_self->progress > 0 ? (int64_t)task_self->progress : result;
@@ -318,29 +355,43 @@ int64_t call_recvmsg(linux_regs *regs)
 
 /* ---- Several at once ---- */
 
-/* The i-th message is moved; the first may wait, the others not. */
 typedef int64_t move_fn(uint64_t fd, uint64_t at, uint64_t flags);
 
-static int64_t move_all(linux_regs *regs, move_fn *move)
+static int64_t move_one(const linux_regs *regs, move_fn *move)
 {
-	struct mmsghdr *all = (struct mmsghdr *)regs->rsi;
-	uint64_t n = (uint32_t)regs->rdx, flags = regs->r10;
-	int64_t i, moved = 0;
+	const struct mmsghdr *all = (const struct mmsghdr *)regs->rsi;
+	uintptr_t at = (uintptr_t)&all[task_self->done];
+	uint64_t flags = regs->r10;
+	uint32_t size;
+	int64_t moved;
+
+	if ((flags & MSG_WAITFORONE) != 0 && task_self->done > 0)
+		flags |= MSG_DONTWAIT;
+	moved = move(regs->rdi, at, flags);
+	if (moved < 0)
+		return moved;
+	size = (uint32_t)moved;
+	at += offsetof(struct mmsghdr, msg_len);
+	return copy_out(at, &size, sizeof(size)) < 0 ? -EFAULT : 0;
+}
+
+/* Each of them may wait. An error is told where it is the first one's. */
+static int64_t move_all(const linux_regs *regs, move_fn *move)
+{
+	uint64_t n = (uint32_t)regs->rdx;
+	int64_t result = 0;
 
 	n = n < MESSAGES_MOST ? n : MESSAGES_MOST;
-	for (i = 0; i < (int64_t)n; i++) {
-		uint32_t size;
-
-		if (i > 0)
-			task_self->progress = 0;
-		moved = move(regs->rdi, (uintptr_t)&all[i], i > 0 ? flags | MSG_DONTWAIT : flags);
-		if (moved < 0)
+	while (task_self->done < n) {
+		result = move_one(regs, move);
+		if (result < 0)
 			break;
-		size = (uint32_t)moved;
-		if (copy_out((uintptr_t)&all[i].msg_len, &size, sizeof(size)) < 0)
-			return -EFAULT;
+		task_self->done++;
+		task_self->progress = 0;
+		if (most_ns == 0)
+			break;
 	}
-	return i > 0 ? i : moved;
+	return task_self->done > 0 && result != LINUX_WAIT ? (int64_t)task_self->done : result;
 }
 
 int64_t call_sendmmsg(linux_regs *regs)
@@ -348,7 +399,23 @@ int64_t call_sendmmsg(linux_regs *regs)
 	return move_all(regs, send_at);
 }
 
+/* The time counts from the call on; Linux asks for it only when something has come, so that the
+ * first one is waited for where there is none. */
 int64_t call_recvmmsg(linux_regs *regs)
 {
-	return move_all(regs, receive_message);
+	struct timespec time;
+	int64_t result;
+
+	if (regs->r8 != 0) {
+		if (copy_in(&time, regs->r8, sizeof(time)) < 0)
+			return -EFAULT;
+		if (time.tv_sec < 0 || (uint64_t)time.tv_nsec >= NS)
+			return -EINVAL;
+		most_ns = (uint64_t)time.tv_sec < UINT32_MAX
+		                  ? (uint64_t)time.tv_sec * NS + (uint64_t)time.tv_nsec
+		                  : UINT64_MAX;
+	}
+	result = move_all(regs, receive_message);
+	most_ns = UINT64_MAX;
+	return result;
 }

@@ -176,6 +176,10 @@ int sock_connected(struct sock *sock);
 /* Somebody waits for it to be connected in order to write. */
 void sock_expect(struct sock *sock);
 int sock_shutdown(struct sock *sock, int how);
+/* Before closing: whether that has to wait for what was written to arrive, linger_s seconds at most
+ * (SO_LINGER). Shuts down, and sock_lingers says whether it still has to. */
+bool sock_linger(struct sock *sock);
+bool sock_lingers(const struct sock *sock);
 /* Whose address a name is: copies as much as *size takes, and sets it to the whole. */
 int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size);
 

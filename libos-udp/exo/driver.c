@@ -99,14 +99,14 @@ static uint8_t interface_of(const struct udp_exo *driver, uint16_t port, uint16_
 	return i;
 }
 
+_Static_assert((int)EXO_DESC_L4_SUM_OK == (int)EXO_DESC_L3_SUM_OK * UDP_BUFFER_L4_OK &&
+                       UDP_BUFFER_L3_OK == 1,
+               "they are moved together");
+
 static uint16_t flags_of(uint16_t desc)
 {
-	uint16_t flags = 0;
+	uint16_t flags = desc / EXO_DESC_L3_SUM_OK & (UDP_BUFFER_L3_OK | UDP_BUFFER_L4_OK);
 
-	if (desc & EXO_DESC_L3_SUM_OK)
-		flags |= UDP_BUFFER_L3_OK;
-	if (desc & EXO_DESC_L4_SUM_OK)
-		flags |= UDP_BUFFER_L4_OK;
 	if (desc & EXO_DESC_LOCAL)
 		flags |= UDP_BUFFER_LOCAL;
 	if (desc & (EXO_DESC_SUM_BAD | EXO_DESC_CUT))

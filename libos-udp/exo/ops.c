@@ -22,12 +22,6 @@ static uint32_t index_of(const struct udp_exo *driver, const struct udp_buffer *
 
 /* ---- Buffers that come back ---- */
 
-/* Out of line: few buffers have pieces. */
-static __attribute__((noinline)) void done(struct udp_buffer *buffer)
-{
-	udp_buffer_done(buffer);
-}
-
 /* A NIC's own buffer is the NIC's again. */
 static __attribute__((noinline)) void give_slot(struct udp_exo *driver, uint32_t index)
 {
@@ -41,16 +35,28 @@ static __attribute__((noinline)) void give_slot(struct udp_exo *driver, uint32_t
 	exo_ring_put(&driver->rx, &desc, 1); /* which has room for all that there are */
 }
 
-void driver_give(struct udp_exo *driver, uint32_t index)
+static inline void give_plain(struct udp_exo *driver, uint32_t index)
 {
-	if (driver->buffers[index].payload != NULL)
-		done(&driver->buffers[index]);
-	if (__builtin_expect(index < driver->slots, 0)) {
-		give_slot(driver, index);
-		return;
-	}
 	driver->buffers[index].place = PLACE_FREE;
 	driver->free[driver->n_free++] = index;
+}
+
+/* Out of line: few buffers have pieces, or are a NIC's. */
+static __attribute__((noinline)) void give_else(struct udp_exo *driver, uint32_t index)
+{
+	udp_buffer_done(&driver->buffers[index]);
+	if (index < driver->slots)
+		give_slot(driver, index);
+	else
+		give_plain(driver, index);
+}
+
+void driver_give(struct udp_exo *driver, uint32_t index)
+{
+	if (driver->buffers[index].payload != NULL || index < driver->slots)
+		give_else(driver, index);
+	else
+		give_plain(driver, index);
 }
 
 /* A cookie behind the tail that is not of a buffer of ours which was sent quietly. */

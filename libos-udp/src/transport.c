@@ -67,20 +67,29 @@ bool transport_rests(const struct udp_stack *stack)
 	       (transport->rests != NULL && transport->rests(stack->transport_context));
 }
 
+/* false: there is none. Out of line: most often it is the last one. */
+static __attribute__((noinline)) bool find_way(struct udp_stack *stack, const struct udp_ip *remote,
+                                               const struct udp_ip *local)
+{
+	struct route route;
+
+	if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
+		return false;
+	stack->way_kept =
+	        (struct way_kept){stack->era, *local, *remote, route.src,
+	                          path_mtu(stack, remote, link_mtu(route.interface, remote))};
+	return true;
+}
+
 uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
                             struct udp_ip *local)
 {
-	struct way_kept *kept = &stack->way_kept;
-	struct route route;
+	const struct way_kept *kept = &stack->way_kept;
 
-	if (kept->era != stack->era || stack->paths.used != 0 ||
-	    !udp_ip_equal(&kept->remote, remote) || !udp_ip_equal(&kept->asked, local)) {
-		if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
-			return 0;
-		*kept = (struct way_kept){
-		        stack->era, *local, *remote, route.src,
-		        path_mtu(stack, remote, link_mtu(route.interface, remote))};
-	}
+	if ((kept->era != stack->era || stack->paths.used != 0 ||
+	     !udp_ip_equal(&kept->remote, remote) || !udp_ip_equal(&kept->asked, local)) &&
+	    !find_way(stack, remote, local))
+		return 0;
 	*local = kept->src;
 	return kept->mtu;
 }

@@ -94,13 +94,25 @@ void *memset(void *to, int byte, size_t size)
 	return to;
 }
 
+/* As their bytes come in memory. */
+static int compare_words(uint64_t a, uint64_t b)
+{
+	a = __builtin_bswap64(a);
+	b = __builtin_bswap64(b);
+	return (a > b) - (a < b);
+}
+
 int memcmp(const void *a, const void *b, size_t size)
 {
 	const uint8_t *x = a, *y = b;
+	const size_t words = size & ~(size_t)7;
 	size_t i = 0;
 
-	while (size - i >= 8 && word_at(x, i) == word_at(y, i))
-		i += 8;
+	for (; i < words; i += 8)
+		if (word_at(x, i) != word_at(y, i))
+			return compare_words(word_at(x, i), word_at(y, i));
+	if (words > 0)
+		return compare_words(word_at(x, size - 8), word_at(y, size - 8));
 	for (; i < size; i++)
 		if (x[i] != y[i])
 			return x[i] - y[i];

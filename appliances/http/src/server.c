@@ -233,17 +233,24 @@ static void answer_wrong(struct http_conn *conn, uint16_t status)
 
 /* ---- Heads that are known ---- */
 
+static uint64_t word_at(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
 /* The place of a head that begins so: the first bytes, most of the request line, decide. NULL: too
  * few. */
 static struct http_known *place_of(struct http_server *server, const uint8_t *at, uint32_t size)
 {
-	uint64_t words[4];
+	uint64_t hash;
 
-	if (size < sizeof words)
+	if (size < 4 * sizeof hash)
 		return NULL;
-	memcpy(words, at, sizeof words);
-	words[0] = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) * 0x9e3779b97f4a7c15;
-	return &server->known[words[0] >> 32 & (HTTP_KNOWN - 1)];
+	hash = word_at(at) ^ word_at(at + 8) << 1 ^ word_at(at + 16) << 2 ^ word_at(at + 24) << 3;
+	return &server->known[hash * 0x9e3779b97f4a7c15 >> 32 & (HTTP_KNOWN - 1)];
 }
 
 /* The known head that these bytes begin with, and its size; NULL: never seen. */

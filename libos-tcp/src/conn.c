@@ -76,25 +76,14 @@ static bool options_valid(const struct tcp_options *options)
 	        (options->keepalive_idle > 0 && options->keepalive_interval > 0));
 }
 
-static void unhash(struct tcp_conn *conn)
-{
-	if (conn->hashed)
-		lookup_remove(conn);
-	conn->hashed = 0;
-}
-
+/* What it had to do with the network went with its end (conn_end). */
 static void conn_free(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
 
-	unhash(conn);
-	starve_forget(conn);
-	wheel_remove(&stack->wheel, &conn->timer);
 	receive_drop_all(conn);
-	record_drop_all(conn);
-	chunks_drop_all(conn);
-	conn->dsack = 0;
-	active_put(conn);
+	if (has_active(conn))
+		pool_put(&stack->active_pool, conn->act);
 	conn->stack = NULL;
 	pool_put(&stack->conn_pool, conn);
 }
@@ -138,12 +127,14 @@ void conn_leave(struct tcp_conn *conn)
 			tell(conn);
 	}
 	conn->busy = 0;
-	active_put(conn);
-	if (conn->state == TCP_STATE_CLOSED && !held(conn) && !conn->gathered)
+	if (conn->state == TCP_STATE_CLOSED && !held(conn) && !conn->gathered) {
 		conn_free(conn);
-	else if (conn->timer.link == NULL || conn->pace_at != 0)
+	} else {
+		active_put(conn);
 		/* Else it has its place; whoever sets an earlier deadline moves it. */
-		timer_update(conn);
+		if (conn->timer.link == NULL || conn->pace_at != 0)
+			timer_update(conn);
+	}
 	if (unlikely(stack->starved != NULL))
 		starve_feed(stack);
 }
@@ -224,7 +215,7 @@ void conn_end(struct tcp_conn *conn, enum tcp_cause cause)
 	conn->state = TCP_STATE_CLOSED;
 	conn->cause = (uint8_t)cause;
 	conn->events |= TCP_EVENT_CLOSED;
-	unhash(conn);
+	lookup_remove(conn);
 	rtx_stop(conn);
 	conn->ack_at = conn->keep_at = conn->pace_at = 0;
 	conn->ack_pending = 0;

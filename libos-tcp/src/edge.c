@@ -16,7 +16,7 @@ enum {
 	LOOK_NS = 1000000000,
 	LOOK_US = 1000000,
 	LINGER_US = 4 * LOOK_US, /* of who finds no place among requests */
-	REAPED = 2,              /* that are looked at for each one that comes */
+	REAPED = 2,              /* at most, for each one that comes */
 };
 
 _Static_assert(sizeof(((struct edge_arena *)0)->held) == EDGE_PLACES, "a count for each");
@@ -91,24 +91,20 @@ static bool restore(struct tcp_listener *listener, const struct begun *begun,
                     const struct endpoints *at, uint64_t route, struct request *request)
 {
 	const struct edge_asked *asked = &begun->asked;
-	uint8_t flags = asked->own_scale & 15;
-	struct tcp_arrival arrival = {.route = route};
-	struct segment syn = {
-	        .arrival = &arrival,
-	        .seq = asked->irs,
-	        .window = asked->window,
-	        .flags = F_SYN,
-	        .options = {.seen = (uint8_t)((flags & EDGE_TIMESTAMPS ? O_TIMESTAMPS : 0) |
-	                                      (flags & EDGE_SACK ? O_SACK_OK : 0) |
-	                                      (flags & EDGE_SCALING ? O_SCALE : 0) |
-	                                      (asked->mss != 0 ? O_MSS : 0)),
-	                    .mss = asked->mss,
-	                    .scale = (uint8_t)min_u32(asked->scale, SCALE_MAX),
-	                    .ts_value = asked->stamp},
-	};
+	const struct tcp_config *config = &listener->stack->config;
 
-	if (!listen_fill(listener, request, &syn, at, &asked->iss))
+	if (!listen_begin(listener, request, at))
 		return false;
+	request->route = route;
+	request->irs = asked->irs;
+	request->iss = asked->iss;
+	request->window = asked->window;
+	request->mss = listen_mss(asked->mss);
+	request->scale = (uint8_t)min_u32(asked->scale, SCALE_MAX);
+	request->timestamps = config->timestamps && (asked->own_scale & EDGE_TIMESTAMPS);
+	request->sack = config->sack && (asked->own_scale & EDGE_SACK);
+	request->scaling = config->window_scaling && (asked->own_scale & EDGE_SCALING);
+	request->ts_recent = asked->stamp;
 	request->ts_offset = asked->offset;
 	request->rcv_wnd = asked->own_window;
 	request->rcv_scale = (uint8_t)min_u32(asked->own_scale >> 4, SCALE_MAX);
@@ -223,7 +219,8 @@ bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct e
 
 	if (!udp_ip_equal(&at->local, &stack->edge.front.address))
 		return false;
-	peer = peer_of(at);
+	peer = edge_peer(lookup_word(segment->arrival->src.bytes),
+	                 lookup_word(segment->arrival->segment + H_SRC));
 	line = line_of(stack, peer);
 	if (!read_line(line, &begun) || begun.asked.peer != peer)
 		return false;
@@ -361,50 +358,23 @@ void edge_forget(struct tcp_stack *stack, uint16_t port)
 
 /* ---- Ends ---- */
 
-/* Numbers lie in the lines themselves. */
-static struct edge_line *line_at(const struct tcp_stack *stack, uint16_t number)
-{
-	return &stack->edge.arena->lines[(number - 1u) % EDGE_LINES];
-}
-
-static uint16_t number_of(const struct tcp_stack *stack, const struct edge_line *line)
-{
-	return (uint16_t)(line - stack->edge.arena->lines + 1);
-}
-
-static void append(struct tcp_stack *stack, struct edge_line *line)
-{
-	struct edge *edge = &stack->edge;
-
-	line->next = 0;
-	line->previous = edge->last;
-	edge->last = number_of(stack, line);
-	if (line->previous != 0)
-		line_at(stack, line->previous)->next = edge->last;
-	else
-		edge->first = edge->last;
-}
-
-static void unchain(struct tcp_stack *stack, struct edge_line *line)
-{
-	struct edge *edge = &stack->edge;
-
-	if (line->previous != 0)
-		line_at(stack, line->previous)->next = line->next;
-	else
-		edge->first = line->next;
-	if (line->next != 0)
-		line_at(stack, line->next)->previous = line->previous;
-	else
-		edge->last = line->previous;
-}
-
 /* Whether nothing is left but to hear that all has arrived, and their end. */
 static bool has_said_all(const struct tcp_conn *conn)
 {
 	return conn->fin_sent && !conn->fin_received && conn->packets_out > 0 &&
 	       conn->retransmits == 0 && conn->recovery == TCP_RECOVERY_OPEN && !conn->ecn &&
 	       !conn->urgent_out && conn->act->early == NULL && !conn->ack_pending;
+}
+
+/* Whoever is the oldest of too many has to wait for its timer. → its tag. */
+static uint32_t note(struct edge *edge, struct tcp_conn *conn)
+{
+	edge->offers[++edge->tag % EDGE_LINES] = conn;
+	if (edge->tag - edge->oldest == EDGE_LINES)
+		edge->oldest++;
+	conn->edged = 1;
+	conn->edge_tag = (uint16_t)edge->tag;
+	return edge->tag;
 }
 
 void edge_offer(struct tcp_conn *conn)
@@ -426,10 +396,8 @@ void edge_offer(struct tcp_conn *conn)
 	line->closing.offset = conn->ts_offset;
 	line->closing.window = (uint16_t)min_u32(conn->rcv_wnd >> conn->rcv_scale, WINDOW_MAX);
 	line->closing.flags = conn->timestamps ? EDGE_TIMESTAMPS : 0;
-	line->closing.tag = ++stack->edge.tag;
+	line->closing.tag = note(&stack->edge, conn);
 	__atomic_store_n(&line->closing.peer, peer, __ATOMIC_RELEASE);
-	append(stack, line);
-	conn->edged = 1;
 	stack->edge.offered = true;
 }
 
@@ -452,7 +420,6 @@ bool edge_has_news(const struct tcp_conn *conn)
 static void withdraw(struct tcp_conn *conn, struct edge_line *line)
 {
 	__atomic_store_n(&line->closing.peer, 0, __ATOMIC_RELEASE);
-	unchain(conn->stack, line);
 	conn->edged = 0;
 }
 
@@ -491,9 +458,8 @@ static void acknowledge(struct tcp_conn *conn, const struct edge_closed *closed)
 	state_input(conn, &segment);
 }
 
-bool edge_settle(struct tcp_conn *conn)
+static bool settle(struct tcp_conn *conn, struct edge_line *line)
 {
-	struct edge_line *line = line_of(conn->stack, peer_of(&conn->at));
 	struct edge_closed closed = news_of(line);
 	bool goes_on;
 
@@ -510,45 +476,68 @@ bool edge_settle(struct tcp_conn *conn)
 	return goes_on;
 }
 
-/* The connection of a line in the list. */
-static struct tcp_conn *conn_of(struct tcp_stack *stack, const struct edge_line *line)
+bool edge_settle(struct tcp_conn *conn)
 {
-	struct endpoints at = ends_of(stack, line->closing.peer);
-
-	return lookup_conn(stack, &at, lookup_hash(stack, &at));
+	return settle(conn, line_of(conn->stack, peer_of(&conn->at)));
 }
 
-/* Of a line in the list. */
-static void reap(struct tcp_stack *stack, struct edge_line *line)
+/* Whose tag it is; NULL: it is not offered any more. */
+static struct tcp_conn *offered(const struct edge *edge, uint32_t tag)
 {
-	struct tcp_conn *conn = conn_of(stack, line);
+	struct tcp_conn *conn = edge->offers[tag % EDGE_LINES];
 
-	if (conn != NULL && conn->edged)
-		(void)edge_settle(conn);
-	else
-		unchain(stack, line); /* somebody else's word */
+	return conn->edged && conn->edge_tag == (uint16_t)tag ? conn : NULL;
 }
 
-void edge_reap(struct tcp_stack *stack, bool all)
+/* The one that was offered first; NULL: there is none. */
+static struct tcp_conn *oldest(struct edge *edge)
 {
-	uint32_t n = all ? EDGE_LINES : REAPED;
-	uint16_t last = stack->edge.last, number = 0;
+	struct tcp_conn *conn = NULL;
 
-	stack->edge.offered = false;
-	/* Once round at most: what is looked at goes to the end. */
-	while (n-- > 0 && number != last && stack->edge.first != 0) {
-		struct edge_line *line = line_at(stack, number = stack->edge.first);
+	while (edge->oldest != edge->tag + 1 && (conn = offered(edge, edge->oldest)) == NULL)
+		edge->oldest++;
+	return conn;
+}
 
-		if (news_of(line).news & EDGE_ENDED) {
-			reap(stack, line);
-		} else {
-			unchain(stack, line);
-			append(stack, line);
-		}
+/* false: it has not ended. */
+static bool settle_ended(struct tcp_conn *conn)
+{
+	struct edge_line *line = line_of(conn->stack, peer_of(&conn->at));
+
+	if (!(news_of(line).news & EDGE_ENDED))
+		return false;
+	(void)settle(conn, line);
+	return true;
+}
+
+/* Who takes longer keeps the others waiting until its timer takes it back. The last one has only
+ * just come. */
+void edge_reap(struct tcp_stack *stack)
+{
+	struct edge *edge = &stack->edge;
+
+	edge->offered = false;
+	for (unsigned n = 0; n < REAPED; n++) {
+		struct tcp_conn *conn = oldest(edge);
+
+		if (edge->oldest == edge->tag || conn == NULL || !settle_ended(conn))
+			return;
 	}
 }
 
-/* Whatever the list says by now. → whether there were any. */
+void edge_reap_all(struct tcp_stack *stack)
+{
+	uint32_t end = stack->edge.tag + 1;
+
+	for (uint32_t tag = stack->edge.oldest; tag != end; tag++) {
+		struct tcp_conn *conn = offered(&stack->edge, tag);
+
+		if (conn != NULL)
+			(void)settle_ended(conn);
+	}
+}
+
+/* Whoever is offered. → whether there were any. */
 static bool settle_all(struct tcp_stack *stack)
 {
 	bool any = false;
@@ -581,6 +570,7 @@ int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struc
 	edge->arena = arena;
 	edge->front = *front;
 	edge->spread = stack->ops.random(stack->context) | 1;
+	edge->oldest = edge->tag + 1;
 	hold_all(stack);
 	if (doors_open(stack))
 		return 0;
@@ -597,5 +587,5 @@ void tcp_edge_close(struct tcp_stack *stack)
 		;
 	stack->edge.arena = NULL;
 	stack->edge.look_at = 0;
-	stack->edge.first = stack->edge.last = 0;
+	stack->edge.oldest = stack->edge.tag + 1;
 }

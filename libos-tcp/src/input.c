@@ -263,7 +263,7 @@ static __attribute__((noinline)) void other_input(struct tcp_stack *stack, struc
 	uint32_t iss = 0, *chosen = NULL;
 
 	if (unlikely(stack->conn_pool.free == NULL) && stack->edge.arena != NULL)
-		edge_reap(stack, true);
+		edge_reap_all(stack);
 	find_ends(segment->arrival, &ends);
 	request = lookup_request(stack, at, hash);
 	if (request == NULL && !ends_valid(at)) {
@@ -356,6 +356,6 @@ bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 	else
 		other_input(stack, &segment, hash);
 	if (unlikely(stack->edge.offered))
-		edge_reap(stack, false);
+		edge_reap(stack);
 	return segment.kept;
 }

@@ -67,6 +67,8 @@ uint32_t lookup_hash(const struct tcp_stack *stack, const struct endpoints *at);
 struct tcp_conn *lookup_conn(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash);
 void lookup_insert(struct tcp_conn *conn, uint32_t hash);
 void lookup_remove(struct tcp_conn *conn);
+/* The same where something else takes over that we have to do with its ends (edge_hold). */
+void lookup_unlink(struct tcp_conn *conn);
 struct request *lookup_request(struct tcp_stack *stack, const struct endpoints *at, uint32_t hash);
 struct timewait *lookup_timewait(struct tcp_stack *stack, const struct endpoints *at,
                                  uint32_t hash);
@@ -356,6 +358,7 @@ void delay_read(struct tcp_conn *conn, uint32_t bytes);
 void receive_data(struct tcp_conn *conn, struct segment *segment);
 /* Payload that is exactly next. false: no place. */
 bool receive_append(struct tcp_conn *conn, struct segment *segment, uint32_t skip);
+/* All that waits, of a connection that is about to be forgotten. */
 void receive_drop_all(struct tcp_conn *conn);
 void receive_fin(struct tcp_conn *conn);
 void receive_free(struct tcp_stack *stack, struct arrival *arrival);
@@ -368,8 +371,8 @@ void early_advance(struct tcp_conn *conn);
 void state_input(struct tcp_conn *conn, struct segment *segment);
 /* The same of the first segment of a connection that a listener made. */
 void state_first(struct tcp_conn *conn, struct segment *segment);
-/* Options of the peer's SYN. */
-void state_adopt(struct tcp_conn *conn, const struct options *options);
+/* What the peer's SYN said; which options both have is in the connection already. */
+void state_adopt(struct tcp_conn *conn, uint32_t mss, uint8_t scale, uint32_t stamp);
 void state_established(struct tcp_conn *conn);
 /* What follows if our FIN is acknowledged. true: the connection goes on. */
 bool state_acked_fin(struct tcp_conn *conn);
@@ -386,10 +389,12 @@ void listen_timer(struct request *request);
 bool listen_silent(struct request *request);
 /* The first timeouts that are due. */
 void listen_run(struct tcp_stack *stack);
-/* What a SYN says, and what we answer; iss NULL: one is chosen. false: there is no way back to the
- * peer. */
-bool listen_fill(struct tcp_listener *listener, struct request *request,
-                 const struct segment *segment, const struct endpoints *at, const uint32_t *iss);
+/* A request of which nothing is known but its ends, and how much a segment may have between them.
+ * false: there is no way back to the peer. */
+bool listen_begin(struct tcp_listener *listener, struct request *request,
+                  const struct endpoints *at);
+/* What to believe of an MSS; 0: the peer has said none. */
+uint16_t listen_mss(uint16_t said);
 /* Puts it into the table; then its answer has to be waited for. */
 void listen_insert(struct request *request, uint32_t hash);
 void listen_schedule(struct request *request);
@@ -486,8 +491,11 @@ bool edge_settle(struct tcp_conn *conn);
 void edge_withdraw(struct tcp_conn *conn);
 /* Whether something was heard of it. */
 bool edge_has_news(const struct tcp_conn *conn);
-/* Settles those that have ended: some of the oldest, or all. Between events of connections only. */
-void edge_reap(struct tcp_stack *stack, bool all);
+/* Settles those that have ended: two of the oldest at most; all. Between events of connections
+ * only.
+ */
+void edge_reap(struct tcp_stack *stack);
+void edge_reap_all(struct tcp_stack *stack);
 
 /* ---- doors.c ---- */
 

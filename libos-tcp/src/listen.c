@@ -327,42 +327,57 @@ static void offer(struct tcp_listener *listener, struct request *request)
 	request->rcv_scale = request->scaling ? listener->offered_scale : 0;
 }
 
-bool listen_fill(struct tcp_listener *listener, struct request *request,
-                 const struct segment *segment, const struct endpoints *at, const uint32_t *iss)
+bool listen_begin(struct tcp_listener *listener, struct request *request,
+                  const struct endpoints *at)
 {
 	struct tcp_stack *stack = listener->stack;
-	const struct options *options = &segment->options;
-	const struct tcp_options *own = &listener->options;
+	uint32_t most = listener->options.max_segment, mtu, mss, headers;
 	struct udp_ip local = at->local;
-	uint32_t mtu = stack->ops.path(stack->context, &at->remote, &local), mss, headers;
 
+	mtu = min_u32(stack->ops.path(stack->context, &at->remote, &local), 65535);
 	headers = (at->remote.family == 6 ? IP6_SIZE : IP4_SIZE) + H_SIZE;
 	if (mtu < headers + MSS_MIN)
 		return false;
-	mss = min_u32(mtu, 65535) - headers;
-	*request = (struct request){
-	        .at = *at,
-	        .listener = listener,
-	        .timer.kind = TIMER_REQUEST,
-	        .irs = segment->seq,
-	        .window = segment->window,
-	        .sent_us = stack->us,
-	        .route = segment->arrival->route,
-	        .mss = options->seen & O_MSS ? (uint16_t)max_u32(options->mss, MSS_MIN)
-	                                     : MSS_DEFAULT,
-	        .path_mtu = (uint16_t)min_u32(mtu, 65535),
-	        .scale = options->scale,
-	        .timestamps = stack->config.timestamps && (options->seen & O_TIMESTAMPS),
-	        .sack = stack->config.sack && (options->seen & O_SACK_OK),
-	        .scaling = stack->config.window_scaling && (options->seen & O_SCALE),
-	        .ecn = stack->config.ecn != TCP_ECN_OFF &&
-	               (segment->flags & (F_ECE | F_CWR)) == (F_ECE | F_CWR),
-	        .ts_recent = options->ts_value,
-	};
+	mss = mtu - headers;
+	memset(request, 0, sizeof *request);
+	request->at = *at;
+	request->listener = listener;
+	request->timer.kind = TIMER_REQUEST;
+	request->path_mtu = (uint16_t)mtu;
+	request->advertised_mss = (uint16_t)(most != 0 ? min_u32(mss, most) : mss);
+	return true;
+}
+
+uint16_t listen_mss(uint16_t said)
+{
+	return said != 0 ? (uint16_t)max_u32(said, MSS_MIN) : MSS_DEFAULT;
+}
+
+/* What a SYN says, and what we answer; iss NULL: one is chosen. false: there is no way back to the
+ * peer. */
+static bool fill(struct tcp_listener *listener, struct request *request,
+                 const struct segment *segment, const struct endpoints *at, const uint32_t *iss)
+{
+	const struct options *options = &segment->options;
+	struct tcp_stack *stack = listener->stack;
+	const struct tcp_config *config = &stack->config;
+
+	if (!listen_begin(listener, request, at))
+		return false;
+	request->irs = segment->seq;
+	request->window = segment->window;
+	request->sent_us = stack->us;
+	request->route = segment->arrival->route;
+	request->mss = listen_mss(options->seen & O_MSS ? options->mss : 0);
+	request->scale = options->scale;
+	request->timestamps = config->timestamps && (options->seen & O_TIMESTAMPS);
+	request->sack = config->sack && (options->seen & O_SACK_OK);
+	request->scaling = config->window_scaling && (options->seen & O_SCALE);
+	request->ecn =
+	        config->ecn != TCP_ECN_OFF && (segment->flags & (F_ECE | F_CWR)) == (F_ECE | F_CWR);
+	request->ts_recent = options->ts_value;
 	request->iss = iss != NULL ? *iss : isn_choose(stack, at);
 	request->ts_offset = timestamp_offset(stack, at);
-	request->advertised_mss =
-	        (uint16_t)(own->max_segment != 0 ? min_u32(mss, own->max_segment) : mss);
 	offer(listener, request);
 	return true;
 }
@@ -392,18 +407,18 @@ static void new_request(struct tcp_listener *listener, struct segment *segment,
 		return;
 	}
 	if (unlikely(fast) &&
-	    (!listen_fill(listener, &scratch, segment, at, iss) || fastopen_try(&scratch, segment)))
+	    (!fill(listener, &scratch, segment, at, iss) || fastopen_try(&scratch, segment)))
 		return;
 	request =
 	        stack->config.cookies == TCP_COOKIES_ALWAYS ? NULL : pool_get(&stack->request_pool);
 	if (request == NULL) {
 		if (stack->config.cookies == TCP_COOKIES_OFF)
 			stack->count.requests_full++;
-		else if (listen_fill(listener, &scratch, segment, at, iss))
+		else if (fill(listener, &scratch, segment, at, iss))
 			send_cookie(stack, &scratch);
 		return;
 	}
-	if (!listen_fill(listener, request, segment, at, iss)) {
+	if (!fill(listener, request, segment, at, iss)) {
 		pool_put(&stack->request_pool, request);
 		return;
 	}
@@ -558,13 +573,6 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 
 void listen_adopt(struct tcp_conn *conn, const struct request *request)
 {
-	struct options options = {.mss = request->mss,
-	                          .scale = request->scale,
-	                          .ts_value = request->ts_recent,
-	                          .seen = O_MSS | (request->timestamps ? O_TIMESTAMPS : 0) |
-	                                  (request->sack ? O_SACK_OK : 0) |
-	                                  (request->scaling ? O_SCALE : 0)};
-
 	conn->passive = 1;
 	conn->route = request->route;
 	conn->iss = request->iss;
@@ -584,9 +592,11 @@ void listen_adopt(struct tcp_conn *conn, const struct request *request)
 	        request->awaits ? request->listener->stack->us - request->rtt_us : request->sent_us;
 	conn->retransmits = request->tries;
 	conn->total_retrans = request->tries;
-	conn->timestamps = conn->sack = conn->scaling = 1;
+	conn->timestamps = request->timestamps;
+	conn->sack = request->sack;
+	conn->scaling = request->scaling;
 	conn->ecn = request->ecn;
-	state_adopt(conn, &options);
+	state_adopt(conn, request->mss, request->scale, request->ts_recent);
 	conn->state = TCP_STATE_SYN_RECEIVED;
 }
 

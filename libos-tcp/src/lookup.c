@@ -58,15 +58,21 @@ void lookup_insert(struct tcp_conn *conn, uint32_t hash)
 	edge_hold(conn->stack, &conn->at);
 }
 
-void lookup_remove(struct tcp_conn *conn)
+void lookup_unlink(struct tcp_conn *conn)
 {
 	struct tcp_conn **at = chain_of(conn);
 
-	while (*at != NULL && *at != conn)
+	while (*at != conn)
 		at = &(*at)->hash_next;
-	if (*at != conn)
-		return;
 	*at = conn->hash_next;
+	conn->hashed = 0;
+}
+
+void lookup_remove(struct tcp_conn *conn)
+{
+	if (!conn->hashed)
+		return;
+	lookup_unlink(conn);
 	edge_release(conn->stack, &conn->at);
 }
 
@@ -104,31 +110,38 @@ static int fit(const struct tcp_listener *listener, const struct endpoints *at)
 	               : -1;
 }
 
+/* Those that share an endpoint, from `listener` on, share its peers, each always the same ones. */
+static struct tcp_listener *share(struct tcp_stack *stack, const struct endpoints *at,
+                                  struct tcp_listener *listener, int how)
+{
+	uint32_t choice = lookup_hash(stack, at), n = 1;
+	struct tcp_listener *chosen = listener;
+
+	while ((listener = listener->next) != NULL)
+		if (fit(listener, at) == how && choice % ++n == 0)
+			chosen = listener;
+	return chosen;
+}
+
 struct tcp_listener *lookup_listener(struct tcp_stack *stack, const struct endpoints *at)
 {
 	struct tcp_listener *listener = stack->listeners[at->local_port % LISTENER_BUCKETS];
 	struct tcp_listener *best = NULL;
-	uint32_t n_best = 0, choice = 0;
+	bool shared = false;
 	int best_fit = -1;
 
 	for (; listener != NULL; listener = listener->next) {
 		int how = fit(listener, at);
 
-		if (how < 0 || how < best_fit)
-			continue;
 		if (how > best_fit) {
 			best_fit = how;
-			n_best = 1;
 			best = listener;
-			continue;
+			shared = false;
+		} else if (how >= 0 && how == best_fit) {
+			shared = true;
 		}
-		/* Those that share an endpoint share its peers, each always the same ones. */
-		if (n_best++ == 1)
-			choice = lookup_hash(stack, at);
-		if (choice % n_best == 0)
-			best = listener;
 	}
-	return best;
+	return shared ? share(stack, at, best, best_fit) : best;
 }
 
 bool lookup_taken(struct tcp_stack *stack, const struct endpoints *at)

@@ -244,13 +244,6 @@ void receive_drop_all(struct tcp_conn *conn)
 {
 	(void)free_list(conn, conn->unread);
 	conn->stack->n_early -= free_list(conn, conn->act->early);
-	conn->unread = conn->unread_last = NULL;
-	conn->n_sacks = 0;
-	conn->rcv_read = conn->rcv_nxt - conn->fin_received;
-	if (!has_active(conn))
-		return;
-	conn->act->early = conn->act->early_last = NULL;
-	conn->act->held = 0;
 }
 
 /* ---- The application's side ---- */

@@ -136,12 +136,15 @@ void record_remove(struct tcp_conn *conn, struct record *record)
 	pool_put(&conn->stack->record_pool, record);
 }
 
-void record_remove_single(struct tcp_conn *conn, struct record *record)
+static void clear_lists(struct active *act)
 {
-	struct active *act = conn->act;
-
 	act->records = act->records_last = act->oldest = act->newest = NULL;
 	act->lost_hint = act->sack_hint = NULL;
+}
+
+void record_remove_single(struct tcp_conn *conn, struct record *record)
+{
+	clear_lists(conn->act);
 	pool_put(&conn->stack->record_pool, record);
 }
 
@@ -222,9 +225,16 @@ void record_mark_lost(struct tcp_conn *conn, struct record *record)
 
 void record_drop_all(struct tcp_conn *conn)
 {
-	while (conn->act->records != NULL)
-		record_remove(conn, conn->act->records);
+	struct active *act = conn->act;
+	struct record *next;
+
 	conn->packets_out = 0;
-	if (has_active(conn))
-		conn->act->sacked_out = conn->act->lost_out = conn->act->retrans_out = 0;
+	if (!has_active(conn))
+		return;
+	for (struct record *record = act->records; record != NULL; record = next) {
+		next = record->next;
+		pool_put(&conn->stack->record_pool, record);
+	}
+	clear_lists(act);
+	act->sacked_out = act->lost_out = act->retrans_out = 0;
 }

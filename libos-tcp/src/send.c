@@ -92,14 +92,16 @@ static int check_sendable(const struct tcp_conn *conn)
 /* What every way of sending ends with. */
 static void queued(struct tcp_conn *conn, unsigned flags)
 {
+	struct tcp_chunk *last = conn->chunks_last;
+
 	conn->options.release = false;
-	if (conn->chunks_last != NULL && !(flags & TCP_SEND_MORE))
-		conn->chunks_last->flags |= CHUNK_PUSH;
-	else if (conn->chunks_last != NULL)
-		conn->chunks_last->flags &= ~(uint32_t)CHUNK_PUSH; /* it has grown */
-	if (conn->chunks_last != NULL && (flags & TCP_SEND_RECORD)) {
-		conn->chunks_last->flags |= CHUNK_RECORD;
-		conn->chunks_last->room = 0;
+	if (last != NULL && !(flags & TCP_SEND_MORE))
+		last->flags |= CHUNK_PUSH;
+	else if (last != NULL)
+		last->flags &= ~(uint32_t)CHUNK_PUSH; /* it has grown */
+	if (last != NULL && (flags & TCP_SEND_RECORD)) {
+		last->flags |= CHUNK_RECORD;
+		last->room = 0;
 	}
 	if (flags & TCP_SEND_URGENT) {
 		conn->urgent_out = 1;
@@ -253,18 +255,23 @@ static uint32_t burst_room(const struct tcp_conn *conn)
 	return begun != 0 ? size - begun : 0;
 }
 
-/* What counts against the send buffer: where the application gave its size, as Linux counts, which
- * cuts what it sends into buffers of some segments. */
-static uint32_t buffer_used(const struct tcp_conn *conn)
+/* What so many bytes count, as Linux does, which cuts what it sends into buffers of some segments.
+ */
+static __attribute__((noinline)) uint32_t count_buffers(const struct tcp_conn *conn, uint32_t used)
 {
-	uint32_t used = conn->snd_end - conn->snd_una, left = unsent(conn), burst, each;
+	uint32_t left = unsent(conn), burst = burst_size(conn);
+	uint32_t each = min_u32(burst, BUFFER_SEGMENTS * output_limit(conn));
 
-	if (conn->options.send_buffer == 0)
-		return used;
-	burst = burst_size(conn);
-	each = min_u32(burst, BUFFER_SEGMENTS * output_limit(conn));
 	return used + BUFFER_OVERHEAD * ((left + burst - 1) / burst +
 	                                 (used - min_u32(used, left) + each - 1) / each);
+}
+
+/* What counts against the send buffer. Few applications give its size. */
+static uint32_t buffer_used(const struct tcp_conn *conn)
+{
+	uint32_t used = conn->snd_end - conn->snd_una;
+
+	return likely(conn->options.send_buffer == 0) ? used : count_buffers(conn, used);
 }
 
 static uint32_t space(const struct tcp_conn *conn)

@@ -9,25 +9,22 @@
 
 /* ---- SYN-SENT (3.10.7.3) ---- */
 
-void state_adopt(struct tcp_conn *conn, const struct options *options)
+void state_adopt(struct tcp_conn *conn, uint32_t mss, uint8_t scale, uint32_t stamp)
 {
 	const struct tcp_options *own = &conn->options;
-	uint32_t mss = options->seen & O_MSS ? options->mss : MSS_DEFAULT;
 
 	mss = max_u32(mss, MSS_MIN);
 	if (own->max_segment != 0)
 		mss = min_u32(mss, own->max_segment);
 	conn->snd_mss_max = (uint16_t)mss;
-	conn->timestamps = conn->timestamps && (options->seen & O_TIMESTAMPS);
-	conn->sack = conn->sack && (options->seen & O_SACK_OK);
-	conn->scaling = conn->scaling && (options->seen & O_SCALE);
-	conn->snd_scale = conn->scaling ? options->scale : 0;
-	if (!conn->scaling) {
+	if (conn->scaling) {
+		conn->snd_scale = scale;
+	} else {
 		conn->rcv_scale = 0;
 		conn->rcv_wnd = min_u32(conn->rcv_wnd, WINDOW_MAX);
 	}
 	if (conn->timestamps) {
-		conn->ts_recent = options->ts_value;
+		conn->ts_recent = stamp;
 		conn->ts_recent_ms = conn->stack->ms;
 	}
 	conn->header_size = (uint8_t)(H_SIZE + (conn->timestamps ? H_TIMESTAMPS : 0));
@@ -73,10 +70,16 @@ static void syn_sent_rtt(struct tcp_conn *conn, const struct segment *segment)
 
 static void take_syn(struct tcp_conn *conn, const struct segment *segment)
 {
+	const struct options *options = &segment->options;
+
 	conn->irs = segment->seq;
 	conn->rcv_nxt = conn->rcv_read = conn->rcv_wup = segment->seq + 1;
 	conn->snd_wl1 = segment->seq;
-	state_adopt(conn, &segment->options);
+	conn->timestamps = conn->timestamps && (options->seen & O_TIMESTAMPS);
+	conn->sack = conn->sack && (options->seen & O_SACK_OK);
+	conn->scaling = conn->scaling && (options->seen & O_SCALE);
+	state_adopt(conn, options->seen & O_MSS ? options->mss : MSS_DEFAULT, options->scale,
+	            options->ts_value);
 	conn->snd_wnd = conn->snd_max_wnd = segment->window;
 }
 

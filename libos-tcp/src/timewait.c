@@ -81,7 +81,7 @@ void timewait_enter(struct tcp_conn *conn)
 	timewait->ts_offset = conn->ts_offset;
 	timewait->oow_ms = 0;
 	*at = timewait;
-	edge_hold(stack, &timewait->at);
+	lookup_unlink(conn);
 	age_append(stack, timewait);
 	conn_end(conn, TCP_CAUSE_FINISHED);
 }

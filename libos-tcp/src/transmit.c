@@ -65,9 +65,9 @@ static void write_urgent(const struct tcp_conn *conn, struct header *header, uin
 static void begin(struct tcp_conn *conn, struct header *header, uint32_t seq, uint8_t flags,
                   uint32_t payload)
 {
+	uint16_t window = window_select(conn);
 	uint32_t room = min_u32(OPTIONS_MAX, conn->mss + conn->header_size - H_SIZE -
 	                                             min_u32(payload, conn->mss));
-	uint16_t window = window_select(conn);
 
 	if (conn->echo_ce && conn->ecn)
 		flags |= F_ECE;

@@ -340,7 +340,8 @@ struct tcp_conn {
 	uint8_t n_sacks;
 	uint8_t dsack : 1, probing : 1, space_told : 1, rack_reordered : 1, rtt_seen : 1,
 	        dsack_seen : 1, cwnd_limited : 1, sent_told : 1;
-	uint8_t edged; /* the handler in front hears its end */
+	uint8_t edged;     /* the handler in front hears its end, */
+	uint16_t edge_tag; /* under this tag (of which that is the lower half) */
 
 	/* Timers. */
 	struct timer timer; /* at or before the earliest of the following */
@@ -482,10 +483,10 @@ struct edge {
 	uint64_t spread;
 	uint64_t look_at; /* when to look after its records; 0: there can be none */
 	uint64_t syn_at;  /* when a SYN last came to the stack */
-	/* Lines of connections whose end the handler hears, those longest first: index and one. */
-	uint16_t first, last;
-	bool offered; /* one more, in this turn */
-	uint32_t tag; /* of the last one */
+	/* Connections whose end the handler hears, by their tags; some of them not any more. */
+	struct tcp_conn *offers[EDGE_LINES];
+	uint32_t oldest, tag; /* the tag of the first one and of the last one */
+	bool offered;         /* one more, in this turn */
 };
 
 struct tcp_stack {

@@ -21,15 +21,14 @@ void wheel_init(struct wheel *wheel, uint64_t now)
 
 static void place(struct wheel *wheel, struct timer *timer)
 {
-	uint64_t tick = timer->expires >> WHEEL_TICK_BITS;
-	unsigned level = 0, slot;
-
-	if (tick < wheel->tick)
-		tick = wheel->tick;
+	uint64_t tick = max_u64(timer->expires >> WHEEL_TICK_BITS, wheel->tick);
 	/* The highest bit in which the two times differ decides, so that a slot's timers all lie
 	   behind the wheel's hand. */
-	while (level < WHEEL_LEVELS - 1 && (tick ^ wheel->tick) >> (SLOT_BITS * (level + 1)) != 0)
-		level++;
+	uint64_t differ = (tick ^ wheel->tick) | 1;
+	unsigned level =
+	        min_u32((63 - (unsigned)__builtin_clzll(differ)) / SLOT_BITS, WHEEL_LEVELS - 1);
+	unsigned slot;
+
 	slot = (unsigned)(tick >> (SLOT_BITS * level)) & SLOT_MASK;
 	timer->slot = (uint16_t)(level * WHEEL_SLOTS + slot);
 	timer->next = wheel->slots[timer->slot];

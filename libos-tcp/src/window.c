@@ -141,9 +141,9 @@ uint32_t window_next(struct tcp_conn *conn)
 
 uint16_t window_select(struct tcp_conn *conn)
 {
-	uint32_t left = offered_window(conn), window;
+	uint32_t window = is_synchronised(conn) ? window_next(conn) : conn->rcv_wnd;
+	uint32_t left = offered_window(conn);
 
-	window = is_synchronised(conn) ? window_next(conn) : conn->rcv_wnd;
 	if (window < left)
 		window = round_up(left, conn->rcv_scale);
 	conn->rcv_wnd = window;

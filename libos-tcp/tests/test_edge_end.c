@@ -42,29 +42,51 @@ static void end_is_heard(void **state)
 	assert_int_equal(counts().ended, 2);
 }
 
+static void converse(uint16_t port, bool ends)
+{
+	struct made made = {.port = port,
+	                    .seq = FIRST + 1,
+	                    .flags = F_ACK | F_PSH,
+	                    .text = "question",
+	                    .options = stamps,
+	                    .n_options = sizeof stamps};
+
+	syn(port, FIRST);
+	made.ack = last_seq() + 1;
+	inject(&made);
+	if (!ends)
+		return;
+	made.text = NULL;
+	made.seq += 8;
+	made.ack += 7;
+	made.flags = F_ACK | F_FIN;
+	inject(&made);
+}
+
 /* Those before are settled when the next one comes so far. */
 static void ends_are_settled(void **state)
 {
 	for (unsigned i = 0; i < 100; i++) {
-		struct made made = {.port = (uint16_t)(7000 + i),
-		                    .seq = FIRST + 1,
-		                    .flags = F_ACK | F_PSH,
-		                    .text = "question",
-		                    .options = stamps,
-		                    .n_options = sizeof stamps};
-
-		syn(made.port, FIRST);
-		made.ack = last_seq() + 1;
-		inject(&made);
+		converse((uint16_t)(7000 + i), true);
 		assert_true(tcp_stack_usage(world.stack).connections <= 2);
-		made.text = NULL;
-		made.seq += 8;
-		made.ack += 7;
-		made.flags = F_ACK | F_FIN;
-		inject(&made);
 	}
 	assert_true(counts().ended >= 90);
 	assert_true(world.closed >= 99);
+}
+
+/* Who has not ended keeps those behind it waiting, but not for long. */
+static void slow_one_stands_first(void **state)
+{
+	converse(7000, false);
+	converse(7001, true);
+	converse(7002, true);
+	assert_int_equal(tcp_stack_usage(world.stack).time_waits, 0);
+	pass(1000);
+	assert_int_equal(tcp_stack_usage(world.stack).connections, 1);
+	assert_int_equal(tcp_stack_usage(world.stack).time_waits, 2);
+	converse(7003, true);
+	converse(7004, true);
+	assert_int_equal(tcp_stack_usage(world.stack).connections, 2);
 }
 
 /* All the pool's have ended unheard, as it were: they are settled before one is refused. */
@@ -375,8 +397,6 @@ static void wild_ends(void **state)
 			line->closing.peer = draw();
 		line->closed.tag = line->closing.tag;
 		line->closed.news = EDGE_ENDED;
-		line->next = (uint16_t)draw();
-		line->previous = (uint16_t)draw();
 	}
 	syn(PEER, FIRST);
 	say(FIRST + 1, last_seq() + 1, F_ACK | F_PSH, "question");
@@ -389,6 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        EDGE_TEST(end_is_heard),
 	        EDGE_TEST(ends_are_settled),
+	        EDGE_TEST(slow_one_stands_first),
 	        EDGE_TEST(pool_is_full_of_ended),
 	        EDGE_TEST(half_heard),
 	        EDGE_TEST(unheard),

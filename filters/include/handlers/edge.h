@@ -74,8 +74,8 @@ struct edge_line {
 	uint64_t unused;
 	struct edge_closing closing;
 	struct edge_closed closed;
-	uint16_t next, previous;    /* the stack's own */
-	uint8_t young, unused2[11]; /* the handler's own: acknowledgements that it looks at yet */
+	uint32_t unused2;
+	uint8_t young, unused3[11]; /* the handler's own: acknowledgements that it looks at yet */
 };
 
 _Static_assert(sizeof(struct edge_asked) == 40 && sizeof(struct edge_line) == 128,

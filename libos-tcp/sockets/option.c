@@ -345,6 +345,24 @@ static int set_patience(struct sock *sock, int name, const void *value, socklen_
 	return 0;
 }
 
+/* SO_MAX_PACING_RATE, in either width; from 4 GB a second on it is no bound. */
+static int set_pacing(struct sock *sock, const void *value, socklen_t size)
+{
+	struct tcp_options options = options_of(sock);
+	uint32_t narrow;
+	uint64_t rate;
+
+	if (size < sizeof(narrow))
+		return EINVAL;
+	memcpy(&narrow, value, sizeof(narrow));
+	rate = narrow;
+	if (size >= sizeof(rate))
+		memcpy(&rate, value, sizeof(rate));
+	/* Linux stands still at 0; one byte a second is as good, and divides. */
+	options.max_pacing = rate >= UINT32_MAX ? 0 : rate == 0 ? 1 : (uint32_t)rate;
+	return set_options(sock, &options);
+}
+
 /* IP_ADD_MEMBERSHIP and IPV6_JOIN_GROUP, and their opposites; on the first interface. */
 static int set_group(struct sock *sock, int level, bool join, const void *value, socklen_t size)
 {
@@ -424,6 +442,8 @@ int sock_set_option(struct sock *sock, int level, int name, const void *value, s
 		return -set_linger(sock, value, size);
 	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
 		return -set_patience(sock, name, value, size);
+	if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE)
+		return -set_pacing(sock, value, size);
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
 		return -set_fast_keys(sock, value, size);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {

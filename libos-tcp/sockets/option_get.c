@@ -94,7 +94,8 @@ static void fill_info(const struct sock *sock, struct tcp_info *info)
 	        .tcpi_rcv_space = of.receive_space,
 	        .tcpi_total_retrans = of.total_retrans,
 	        .tcpi_pacing_rate = of.pacing_rate ? of.pacing_rate : UINT64_MAX,
-	        .tcpi_max_pacing_rate = UINT64_MAX,
+	        .tcpi_max_pacing_rate =
+	                sock->options.max_pacing ? sock->options.max_pacing : UINT64_MAX,
 	        .tcpi_bytes_acked = of.bytes_acked,
 	        .tcpi_bytes_received = of.bytes_received,
 	        .tcpi_segs_out = of.segments_out,
@@ -332,6 +333,15 @@ static int get_patience(const struct sock *sock, int name, void *value, socklen_
 	return give(value, size, &time, sizeof(time));
 }
 
+static int get_pacing(const struct sock *sock, void *value, socklen_t *size)
+{
+	uint32_t most = options_of(sock).max_pacing, narrow = most ? most : UINT32_MAX;
+	uint64_t rate = most ? most : UINT64_MAX;
+
+	return *size < sizeof(rate) ? give(value, size, &narrow, sizeof(narrow))
+	                            : give(value, size, &rate, sizeof(rate));
+}
+
 static int get_fast_keys(const struct sock *sock, void *value, socklen_t *size)
 {
 	uint8_t key[sizeof(sock->fast_keys[0])];
@@ -355,6 +365,8 @@ int sock_get_option(struct sock *sock, int level, int name, void *value, socklen
 	}
 	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
 		return get_patience(sock, name, value, size);
+	if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE)
+		return get_pacing(sock, value, size);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
 		return give(value, size, option_congestions[options_of(sock).congestion],
 		            OPTION_NAME_BYTES);

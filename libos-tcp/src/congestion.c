@@ -94,6 +94,18 @@ void congestion_validate(struct tcp_conn *conn, bool limited)
 		decay(conn);
 }
 
+/* Where the module says nothing, as Linux has it: a margin above a window each round trip. */
+uint64_t congestion_pacing(const struct tcp_conn *conn)
+{
+	uint64_t rate = conn->pacing_rate, most = conn->options.max_pacing;
+	uint64_t window = (uint64_t)max_u32(conn->cwnd, conn->packets_out) * conn->mss * 8;
+
+	if (rate == 0 && conn->srtt_8 != 0)
+		rate = window * 1000000 / conn->srtt_8 / 100 *
+		       (conn->cwnd < conn->ssthresh / 2 ? 200 : 120);
+	return most != 0 && (rate == 0 || most < rate) ? most : rate;
+}
+
 void congestion_restart(struct tcp_conn *conn)
 {
 	uint32_t least = min_u32(conn->stack->config.initial_window, conn->cwnd);

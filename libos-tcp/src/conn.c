@@ -168,7 +168,7 @@ static uint32_t awaited(const struct tcp_conn *conn)
 	uint32_t flying = in_flight(conn), half = conn->cwnd / 2;
 
 	if (flying <= half || conn->recovery != TCP_RECOVERY_OPEN || conn->events != 0 ||
-	    conn->pacing_rate != 0 || unsent(conn) / conn->mss <= conn->cwnd - flying)
+	    is_paced(conn) || unsent(conn) / conn->mss <= conn->cwnd - flying)
 		return 0;
 	return (flying - half + 1) / 2;
 }

@@ -46,16 +46,6 @@ struct udp_endpoint tcp_conn_remote(const struct tcp_conn *conn)
 	return (struct udp_endpoint){.ip = conn->at.remote, .port = conn->at.remote_port};
 }
 
-/* What Linux says that it paces at where nothing does: a margin above a window each round trip. */
-static uint64_t pacing_of(const struct tcp_conn *conn)
-{
-	uint64_t rate = (uint64_t)max_u32(conn->cwnd, conn->packets_out) * conn->mss * 8;
-
-	if (conn->pacing_rate != 0 || conn->srtt_8 == 0)
-		return conn->pacing_rate;
-	return rate * 1000000 / conn->srtt_8 / 100 * (conn->cwnd < conn->ssthresh / 2 ? 200 : 120);
-}
-
 /* An unanswered SYN, as Linux counts it. */
 static void fill_syn(const struct tcp_conn *conn, struct tcp_conn_info *info)
 {
@@ -151,7 +141,7 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->window_us = busy_us(conn, BUSY_WINDOW);
 	info->buffer_us = busy_us(conn, BUSY_BUFFER);
 	info->busy_us = busy_us(conn, BUSY_SENDING) + info->window_us + info->buffer_us;
-	info->pacing_rate = pacing_of(conn);
+	info->pacing_rate = congestion_pacing(conn);
 	info->delivery_rate = rate_of(conn);
 	info->last_data_sent_ms = conn->stack->ms - conn->last_sent_ms;
 }

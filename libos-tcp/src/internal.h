@@ -324,6 +324,8 @@ void congestion_additive(struct tcp_conn *conn, uint32_t per, uint32_t acked);
 void congestion_validate(struct tcp_conn *conn, bool limited);
 bool congestion_limited(const struct tcp_conn *conn);
 void congestion_restart(struct tcp_conn *conn);
+/* Bytes a second that it paces at, or would; 0: not known yet. */
+uint64_t congestion_pacing(const struct tcp_conn *conn);
 uint32_t newreno_ssthresh(struct tcp_conn *conn);
 uint32_t newreno_undo(struct tcp_conn *conn);
 

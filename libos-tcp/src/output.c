@@ -12,6 +12,9 @@ enum { MSS_FLOOR = 68 };
  * looks at its clock now and then, not all the time. */
 #define PACE_CREDIT_NS (2 * NS_PER_MS)
 
+/* So many segments leave at once first, where only an option asks for pacing (as by Linux). */
+enum { UNPACED = 10 };
+
 uint32_t output_limit(const struct tcp_conn *conn)
 {
 	uint32_t cutoff = conn->snd_max_wnd;
@@ -93,11 +96,12 @@ static void data_sent(struct tcp_conn *conn)
 
 static void pace(struct tcp_conn *conn, uint32_t size)
 {
-	uint64_t now = conn->stack->now, gap;
+	uint64_t now = conn->stack->now, rate, gap;
 
-	if (conn->pacing_rate == 0)
+	if (likely(!is_paced(conn)) || (conn->pacing_rate == 0 && conn->data_out <= UNPACED))
 		return;
-	gap = (uint64_t)(size + conn->header_size) * NS_PER_S / conn->pacing_rate;
+	rate = congestion_pacing(conn);
+	gap = (uint64_t)(size + conn->header_size) * NS_PER_S / rate;
 	conn->pace_at = max_u64(conn->pace_at, now - min_u64(now, PACE_CREDIT_NS)) + gap;
 }
 
@@ -149,7 +153,7 @@ static bool send_piece(struct tcp_conn *conn, uint32_t size, uint8_t flags)
 /* Whether the next segment's turn is still to come. */
 static bool paced(const struct tcp_conn *conn)
 {
-	return conn->pacing_rate != 0 && conn->pace_at > conn->stack->now;
+	return is_paced(conn) && conn->pace_at > conn->stack->now;
 }
 
 /* Where the window is shut, that is no idleness: nothing is asked until it opens. */
@@ -170,7 +174,7 @@ static bool is_single(const struct tcp_conn *conn, const struct tcp_chunk *chunk
 
 	return chunk != NULL && conn->packets_out == 0 && chunk->seq == conn->snd_nxt &&
 	       chunk->size == left && left != 0 && left <= whole &&
-	       (int32_t)(window_end(conn) - conn->snd_end) > 0 && conn->pacing_rate == 0 &&
+	       (int32_t)(window_end(conn) - conn->snd_end) > 0 && !is_paced(conn) &&
 	       conn->recovery == TCP_RECOVERY_OPEN && !conn->urgent_out && !conn->fin_sent &&
 	       (conn->fin_queued || !chunks_held_back(conn));
 }

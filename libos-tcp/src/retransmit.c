@@ -74,8 +74,7 @@ void retransmit_lost(struct tcp_conn *conn)
 		uint32_t flying = in_flight(conn);
 
 		next = record->next;
-		if (flying >= conn->cwnd ||
-		    (conn->pacing_rate != 0 && conn->pace_at > conn->stack->now))
+		if (flying >= conn->cwnd || (is_paced(conn) && conn->pace_at > conn->stack->now))
 			break;
 		conn->act->lost_hint = record;
 		if (!(record->flags & R_LOST) || (record->flags & (R_SACKED | R_RETRANS)))

@@ -643,6 +643,11 @@ static inline bool is_synchronised(const struct tcp_conn *conn)
 }
 
 /* Open by a cookie alone: the peer has not acknowledged our SYN yet. */
+static inline bool is_paced(const struct tcp_conn *conn)
+{
+	return conn->pacing_rate != 0 || conn->options.max_pacing != 0;
+}
+
 static inline bool is_fast_open(const struct tcp_conn *conn)
 {
 	return conn->state == TCP_STATE_SYN_RECEIVED && conn->fast;

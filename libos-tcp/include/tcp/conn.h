@@ -93,6 +93,7 @@ struct tcp_options {
 	uint32_t window_clamp;   /* never offer more than that; 0: no bound */
 	uint32_t not_sent_low;   /* tcp_send_space is 0 while more unsent bytes wait; 0: no bound */
 	uint32_t user_timeout_ms; /* RFC 5482: unacknowledged for so long, the connection ends; 0 */
+	uint32_t max_pacing;      /* bytes a second at most, and paced; 0: no bound */
 	uint16_t max_segment;     /* MSS at most, in and out; 0: what the path takes */
 	uint16_t keepalive_idle, keepalive_interval; /* seconds */
 	uint16_t fin_wait_s; /* FIN-WAIT-2 after tcp_close; 0: as configured; TCP_FIN_WAIT_NOT: a

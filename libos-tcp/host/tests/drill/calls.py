@@ -23,7 +23,7 @@ NAMES.update(EPOLL_CTL_ADD=1, EPOLL_CTL_DEL=2, EPOLL_CTL_MOD=3, EPOLLRDHUP=0x200
 NAMES.update(SO_TIMESTAMPING=37, SO_TIMESTAMPNS=35, SO_TIMESTAMP=29, SCM_TSTAMP_SND=0, SCM_TSTAMP_SCHED=1, SCM_TSTAMP_ACK=2, TX_SCHED=256,
              TX_SOFTWARE=2, TX_ACK=512, SOFTWARE=16, RX_SOFTWARE=8, OPT_ID=128, OPT_TSONLY=2048, TIMES=4, ZEROCOPY=5, SO_ZEROCOPY=60,
              MSG_ZEROCOPY=0x4000000)
-NAMES.update(NULL=None, SPLICE_F_NONBLOCK=2, SPLICE_F_MORE=4, MSG_EOR=0x80)
+NAMES.update(SO_MAX_PACING_RATE=47, NULL=None, SPLICE_F_NONBLOCK=2, SPLICE_F_MORE=4, MSG_EOR=0x80)
 NAMES = {name: int(value) if isinstance(value, int) else value for name, value in NAMES.items()}
 
 INFO = ("state:B ca_state:B retransmits:B probes:B backoff:B options:B wscale:B limited:B rto ato snd_mss rcv_mss unacked sacked"

@@ -645,6 +645,8 @@ static void test_settings(void **state)
 	assert_int_equal(sluice_net_sysctl(net, "/proc/sys/net/ipv4/tcp_timestamps", "0"), 0);
 	assert_int_equal(sluice_net_sysctl(net, "tcp_rmem", "4096 540000 15728640"), 0);
 	assert_int_equal(sluice_net_sysctl(net, "tcp_fastopen", "0x70403"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "net.ipv4.tcp_tw_reuse", "1"), 0);
+	assert_int_equal(sluice_net_sysctl(net, "tcp_base_mss", "512"), -1);
 	assert_int_equal(sluice_net_sysctl(net, "tcp_congestion_control", "reno"), 0);
 	assert_int_equal(sluice_net_sysctl(net, "tcp_nothing", "1"), -1);
 	assert_int_equal(errno, ENOENT);

@@ -132,6 +132,9 @@ bool stream_defer(struct sock *sock, const struct udp_endpoint *remote);
 /* ---- option.c ---- */
 enum { OPTION_NAME_BYTES = 16 }; /* Linux: TCP_CA_NAME_MAX */
 extern const char option_congestions[TCP_CONGESTIONS][OPTION_NAME_BYTES];
+/* IP_LOCAL_PORT_RANGE, later than the headers: the lower port in the lower half. */
+enum { LOCAL_PORT_RANGE = 51 };
+
 /* Which of the options that are only kept; -1: none of those. */
 int option_kept(int level, int name);
 /* What a socket's options are now. */

@@ -23,7 +23,8 @@ const char option_congestions[TCP_CONGESTIONS][OPTION_NAME_BYTES] = {
         [TCP_CONGESTION_BBR] = "bbr",
 };
 
-/* Options that are taken and told again, and without effect here: each has its place in `kept`. */
+/* Options that are taken and told again, and nearly all without effect here: each has its place in
+ * `kept`. */
 static const struct kept {
 	int level, name;
 	int low, high; /* what they may be; low > high: any value, told as 0 or 1 */
@@ -40,6 +41,7 @@ static const struct kept {
         {IPPROTO_IPV6, IPV6_RECVERR, 1, 0},
         {IPPROTO_IP, IP_FREEBIND, 1, 0},
         {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, 0},
+        {IPPROTO_IP, LOCAL_PORT_RANGE, INT32_MIN, INT32_MAX},
         {IPPROTO_IPV6, IPV6_FREEBIND, 1, 0},
 };
 
@@ -57,6 +59,9 @@ static int set_kept(struct sock *sock, int which, int value)
 	bool flag = option->low > option->high;
 
 	if (!flag && (value < option->low || value > option->high))
+		return EINVAL;
+	if (option->name == LOCAL_PORT_RANGE && option->level == IPPROTO_IP &&
+	    (uint32_t)value >> 16 != 0 && ((uint32_t)value & 0xffff) > (uint32_t)value >> 16)
 		return EINVAL;
 	sock->kept[which] = flag ? value != 0 : value;
 	return 0;

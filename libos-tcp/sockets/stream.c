@@ -2,6 +2,8 @@
 /* Stream sockets on libos-tcp (POSIX.1-2017; tcp(7) for what Linux adds). */
 #include <poll.h>
 
+#include <netinet/in.h>
+
 #include "internal.h"
 
 static int error_of_cause(enum tcp_cause cause)
@@ -160,6 +162,34 @@ void sock_expect(struct sock *sock)
 	(void)tcp_conn_set_options(sock->conn, &options);
 }
 
+/* The first port to connect from that the socket asks for and the last; both 0: any. */
+static void ports_of(const struct sock *sock, uint32_t *first, uint32_t *last)
+{
+	uint32_t range = (uint32_t)sock->kept[option_kept(IPPROTO_IP, LOCAL_PORT_RANGE)];
+
+	*first = *last = 0;
+	if (sock->local.port != 0 || range == 0)
+		return;
+	*first = range & 0xffff ? range & 0xffff : tcp_stack_config(sock->set->tcp)->port_first;
+	*last = range >> 16 ? range >> 16 : tcp_stack_config(sock->set->tcp)->port_last;
+}
+
+static int connect_from(struct sock *sock, const struct udp_endpoint *remote, const void *data,
+                        uint32_t size, uint32_t *taken)
+{
+	struct udp_endpoint local = sock->local;
+	uint32_t port, last;
+	int error = TCP_EINUSE;
+
+	ports_of(sock, &port, &last);
+	for (; error == TCP_EINUSE && port <= last; port++) {
+		local.port = port != 0 ? (uint16_t)port : local.port;
+		error = -tcp_connect_data(sock->set->tcp, &local, remote, &sock->options, on_event,
+		                          sock, data, size, taken, &sock->conn);
+	}
+	return error_of(error == TCP_EINUSE && last != 0 ? -TCP_ENOSPC : -error);
+}
+
 int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const void *data,
                  uint32_t size, uint32_t *taken)
 {
@@ -176,8 +206,7 @@ int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const voi
 		return -EISCONN;
 	if (sock->conn != NULL)
 		return failed_connect(sock);
-	error = error_of(tcp_connect_data(sock->set->tcp, &sock->local, remote, &sock->options,
-	                                  on_event, sock, data, size, taken, &sock->conn));
+	error = connect_from(sock, remote, data, size, taken);
 	if (error < 0)
 		return error;
 	sock->connecting = sock->bound = true;

@@ -33,7 +33,7 @@
 enum {
 	SOCK_BLOCK_BYTES = 2048, /* one datagram of the usual MTU, with what is known of it */
 	SOCK_GROUPS_MAX = 4,     /* multicast groups that a socket has joined */
-	SOCK_KEPT = 13,          /* options that are kept, and without effect */
+	SOCK_KEPT = 14,          /* options that are kept, and without effect */
 	SOCK_NAME_BYTES = 108,   /* of a local socket's name (unix(7)) */
 	SOCK_ZEROCOPIES = 32,    /* sends that wait to be told of (MSG_ZEROCOPY) */
 	SOCK_RIGHTS_MAX = 253,   /* with one message, as Linux's SCM_MAX_FD */

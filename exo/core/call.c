@@ -176,6 +176,7 @@ NET(bind)
 NET(unbind)
 NET(ring_create)
 NET(ring_destroy)
+NET(ring_outdo)
 #undef NET
 
 static int64_t call_doorbell(struct call *call)
@@ -281,6 +282,7 @@ static const struct row {
         ROW(EXO_CALL_EXT, call_ext, FREE),
         ROW(EXO_CALL_RING_WAIT, slots_call_ring_wait, FREE),
         ROW(EXO_CALL_PORT_MERGE, call_port_merge, FREE, KEY(MACHINE, CONTROL)),
+        ROW(EXO_CALL_RING_OUTDO, call_ring_outdo, FREE, BLOCK(exo_ring_outdo, IN)),
 #undef ROW
 #undef BLOCK
 #undef KEYED

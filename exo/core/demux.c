@@ -128,6 +128,18 @@ unsigned demux_give(const struct net_queue *queue, struct rte_mbuf **mbufs, unsi
 	return n;
 }
 
+/* Those that the next one outdoes are freed, wherever they stand among frames that are all the
+ * part's. → how many are left. */
+static __attribute__((noinline)) unsigned leave_out(struct net_binding_core *part,
+                                                    struct rte_mbuf **mbufs, unsigned n)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < n; mbufs[left++] = mbufs[i++])
+		i += net_drop_outdone(part, NULL, &mbufs[i], n - i);
+	return left;
+}
+
 /* Delivers frames, which are nobody else's, by a verdict of the cache, and frees them. */
 static void deliver_run(const struct net_queue *queue, struct rte_mbuf **mbufs, unsigned n,
                         struct flt_verdict verdict, uint64_t now)
@@ -135,6 +147,8 @@ static void deliver_run(const struct net_queue *queue, struct rte_mbuf **mbufs, 
 	struct net_binding_core *part = verdict.owner;
 	unsigned given = 0;
 
+	if (n > 1 && part->ring && __builtin_expect(part->ring->outdone != NULL, 0))
+		n = leave_out(part, mbufs, n);
 	if (part->ring && !net_handled_by(part))
 		given = demux_give(queue, mbufs, n, part);
 	verdict.owner = part->binding;

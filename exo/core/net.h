@@ -60,6 +60,9 @@ int64_t net_call_ring_create(struct env *caller, struct exo_ring_create *arg);
  * kernel touches neither the ring's frames nor buffers named in it. */
 int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap);
 
+/* EXO_CALL_RING_OUTDO (struct exo_ring_outdo). */
+int64_t net_call_ring_outdo(struct env *caller, const struct exo_ring_outdo *arg);
+
 /* EXO_CALL_DOORBELL (ring id): what `core`, that it is called on, polls is sent from at once, a
  * batch at most; else, or beyond that, the bell rings, which is net_call_doorbell alone: the next
  * poll of the ring's core sends. Both take no lock. */

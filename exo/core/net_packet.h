@@ -164,6 +164,35 @@ static inline void net_describe(struct net_packet *packet, struct rte_mbuf *mbuf
 	packet->flags = checksum_flags(mbuf->ol_flags);
 }
 
+/* ---- outdone.c ---- */
+
+/* From so many frames of a burst on some are likely to be outdone, so that each is worth a look. */
+enum { OUTDONE_LIKELY = 8 };
+
+/* Frees the frames at the front of the list that are outdone each by the next one (exo/ring.h).
+ * They are the part's: the first as its verdict says, which lies in a cache, or, with NULL, all of
+ * them. → how many; the next one is to be delivered. */
+unsigned outdone_drop(struct net_binding_core *part, const struct net_outdone *outdone,
+                      const struct flt_verdict *verdict, struct rte_mbuf **mbufs, unsigned n);
+static inline __attribute__((always_inline)) unsigned net_drop_outdone(
+        struct net_binding_core *part, const struct flt_verdict *verdict, struct rte_mbuf **mbufs,
+        unsigned n)
+{
+	const struct net_outdone *outdone;
+	uint64_t one, next;
+
+	if (n < 2 || mbufs[0]->pkt_len != mbufs[1]->pkt_len || !part->ring)
+		return 0;
+	outdone = __atomic_load_n(&part->ring->outdone, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(!outdone, 1))
+		return 0;
+	memcpy(&one, rte_pktmbuf_mtod_offset(mbufs[0], void *, outdone->probe), sizeof(one));
+	memcpy(&next, rte_pktmbuf_mtod_offset(mbufs[1], void *, outdone->probe), sizeof(next));
+	if (__builtin_expect((one ^ next) & outdone->common, 1))
+		return 0;
+	return outdone_drop(part, outdone, verdict, mbufs, n);
+}
+
 /* ---- loop.c ---- */
 
 enum loop_way {

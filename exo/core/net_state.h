@@ -86,6 +86,14 @@ struct net_guard {
 	uint32_t hint;          /* the conjunction */
 };
 
+/* What is left out of a receive ring's frames (exo/ring.h), as it is looked for. Never changes. */
+struct net_outdone {
+	uint32_t n;
+	uint32_t probe;  /* 8 bytes that most others differ in lie here, of which */
+	uint64_t common; /* all rules compare these bits */
+	struct exo_outdone rules[] __attribute__((aligned(16)));
+};
+
 /* A ring. The polling core's alone unless marked. */
 struct net_ring {
 	/* Never change. */
@@ -108,6 +116,8 @@ struct net_ring {
 	struct net_function
 	        *function; /* EXO_RING_QUEUE: whose frames these are; NULL: another mode */
 
+	struct net_outdone *outdone; /* atomic; NULL: nothing is left out */
+
 	/* A receive ring that several cores deliver to: taken around everything below. */
 	struct machine_lock lock;
 
@@ -115,6 +125,8 @@ struct net_ring {
 	 * time and believed only within size. */
 	uint32_t request_tail, response_head;
 	uint32_t seen; /* request->head when watch.c looked last */
+	uint32_t left_out; /* atomic: frames, since nothing lay in it; several cores may lose some
+	                    */
 	bool waking;   /* in a core's list of rings whose environments are to be woken */
 	struct net_ring *waking_next;
 	struct net_guard guard;
@@ -364,7 +376,8 @@ static inline bool net_wanted(const struct net_ring *ring)
 	uint32_t wanted = __atomic_load_n(&ring->response->wanted, __ATOMIC_RELAXED);
 
 	return __builtin_expect(wanted == 0, 1) ||
-	       ring->response_head - __atomic_load_n(&ring->response->tail, __ATOMIC_RELAXED) >=
+	       ring->response_head - __atomic_load_n(&ring->response->tail, __ATOMIC_RELAXED) +
+	                       __atomic_load_n(&ring->left_out, __ATOMIC_RELAXED) >=
 	               wanted;
 }
 

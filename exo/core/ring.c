@@ -205,6 +205,97 @@ _Static_assert(offsetof(struct exo_ring_counters, completions_lost) ==
                                RING_COMPLETIONS_LOST * sizeof(uint64_t),
                "the record has them in this order");
 
+/* ---- What is left out ---- */
+
+static bool is_within(const uint8_t *bits, const uint8_t *mask, unsigned bytes)
+{
+	for (unsigned i = 0; i < EXO_OUTDONE_BYTES; i++)
+		if (bits[i] & ~(i < bytes ? mask[i] : 0))
+			return false;
+	return true;
+}
+
+/* Untrusted. What lies behind a frame in its buffer is somebody else's: it is not compared. */
+static bool is_rule(const struct exo_outdone *rule)
+{
+	static const uint16_t none[5];
+	const uint32_t compared = rule->least < EXO_OUTDONE_BYTES ? rule->least : EXO_OUTDONE_BYTES;
+
+	return rule->least <= rule->most && rule->number + sizeof(uint32_t) <= compared &&
+	       memcmp(rule->reserved, none, sizeof(none)) == 0 &&
+	       is_within(rule->same, rule->same, compared) &&
+	       is_within(rule->mask, rule->same, EXO_OUTDONE_BYTES) &&
+	       is_within(rule->value, rule->mask, EXO_OUTDONE_BYTES);
+}
+
+/* The last 8 bytes in a row that are always compared: headers say there of which stream a frame is.
+ * Or else the first 8, as far as they are. */
+static void find_probe(struct net_outdone *outdone)
+{
+	outdone->probe = EXO_OUTDONE_BYTES - sizeof(outdone->common);
+	for (;;) {
+		outdone->common = UINT64_MAX;
+		for (uint32_t i = 0; i < outdone->n; i++) {
+			uint64_t bits;
+
+			memcpy(&bits, outdone->rules[i].same + outdone->probe, sizeof(bits));
+			outdone->common &= bits;
+		}
+		if (outdone->common == UINT64_MAX || outdone->probe == 0)
+			return;
+		outdone->probe--;
+	}
+}
+
+static int copy_rules(struct net_outdone *outdone, uint64_t from, uint32_t n)
+{
+	for (outdone->n = 0; outdone->n < n; outdone->n++) {
+		struct exo_outdone *rule = &outdone->rules[outdone->n];
+
+		if (call_copy_in(rule, from + outdone->n * sizeof(*rule), sizeof(*rule)))
+			return -EXO_EFAULT;
+		if (!is_rule(rule))
+			return -EXO_EINVAL;
+	}
+	find_probe(outdone);
+	return 0;
+}
+
+static int set_rules(struct env *caller, const struct exo_cap *cap, struct net_outdone *outdone)
+{
+	struct net_ring *ring;
+	int error;
+
+	machine_lock(&net.lock);
+	ring = ring_find(caller, cap, 0, &error);
+	if (ring && (ring->kind != EXO_RING_RECEIVE || ring->function))
+		error = -EXO_EINVAL;
+	else if (ring && ring->outdone)
+		error = -EXO_EBUSY;
+	else if (ring)
+		__atomic_store_n(&ring->outdone, outdone, __ATOMIC_RELEASE);
+	machine_unlock(&net.lock);
+	return error;
+}
+
+int64_t net_call_ring_outdo(struct env *caller, const struct exo_ring_outdo *arg)
+{
+	struct net_outdone *outdone;
+	int error;
+
+	if (arg->n_rules < 1 || arg->n_rules > EXO_OUTDONE_RULES || arg->reserved)
+		return -EXO_EINVAL;
+	outdone = machine_alloc(sizeof(*outdone) + arg->n_rules * sizeof(outdone->rules[0]));
+	if (!outdone)
+		return -EXO_ENOMEM;
+	error = copy_rules(outdone, arg->rules, arg->n_rules);
+	if (!error)
+		error = set_rules(caller, &arg->ring, outdone);
+	if (error)
+		machine_free(outdone);
+	return error;
+}
+
 /* ---- End ---- */
 
 static void hide(struct net_ring *ring)
@@ -251,6 +342,7 @@ void ring_free(struct net_ring *list)
 		__atomic_fetch_sub(&ring->env->account->rings, 1, __ATOMIC_RELAXED);
 		ring_transmit_end(ring);
 		flight_put(ring->flight);
+		machine_free(ring->outdone);
 		machine_free(ring);
 	}
 }

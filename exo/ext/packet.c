@@ -357,9 +357,14 @@ static __attribute__((noinline)) struct rte_mbuf **run_alike(struct round *round
 	struct net_queue *queue = round->queue;
 
 	do {
-		struct rte_mbuf *mbuf = *mbufs;
-		uint32_t action = run_here(queue, quick, mbuf);
+		struct rte_mbuf *mbuf;
+		uint32_t action;
 
+		if (end - mbufs >= OUTDONE_LIKELY)
+			mbufs += net_drop_outdone(quick->part, verdict, mbufs,
+			                          (unsigned)(end - mbufs));
+		mbuf = *mbufs;
+		action = run_here(queue, quick, mbuf);
 		if (!keep(round, quick, mbuf, action)) {
 			leave(round, quick, mbufs, action);
 			return mbufs + 1;

@@ -97,7 +97,8 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options)
 		return failed(net, "TCP", -EXO_EINVAL);
 	net->stack = net->glue.tcp;
 	open_handover(net);
-	net->driver.skims = config.gather;
+	if (config.gather)
+		udp_exo_skim(&net->driver);
 	net->driver.awaits = tcp_stack_awaits(net->stack);
 	return udp_exo_reach(&net->driver, &net->memory); /* tcp_send_copy's blocks lie there */
 }

@@ -26,6 +26,8 @@ uint16_t driver_untag(struct udp_buffer *buffer);
 uint32_t skim_count(const struct udp_exo *driver, uint32_t i, uint32_t n, uint32_t *behind);
 /* Leaves those out, and fills their buffers in again. → where to go on. */
 uint32_t driver_skim(struct udp_exo *driver, uint32_t i, uint32_t n);
+/* What the kernel is to leave out for the same reason (EXO_CALL_RING_OUTDO). */
+void skim_rules(struct exo_outdone rules[EXO_OUTDONE_RULES]);
 
 static inline uint8_t *bytes_of(const struct udp_exo *driver, uint32_t index)
 {

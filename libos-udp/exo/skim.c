@@ -4,6 +4,10 @@
  * last one says all that those before it said (RFC 9293, 3.10.7.4), which need not be read, as if
  * the network had lost them. A sender of long answers gets hundreds of them for each.
  *
+ * The kernel is told so (EXO_CALL_RING_OUTDO) and leaves most of them out before anything is done
+ * for them; what it took from the NIC at different times, and what it does not look at, is left to
+ * us. It looks at no checksum: there the last one may turn out to be damaged, and all are lost.
+ *
  * One may be left out where the next one differs from it in nothing but what every acknowledgement
  * has for itself (identification, the number, which must be higher, window, timestamps, checksums),
  * and where the one that stays has right checksums. SACK blocks, data, flags, duplicates: all of
@@ -11,6 +15,7 @@
  */
 #include <stddef.h>
 
+#include <libexo/call.h>
 #include <libexo/ring.h>
 
 #include <udp/checksum.h>
@@ -28,6 +33,7 @@ enum {
 	TIMESTAMP_WORD = 0x0101080a, /* RFC 7323, appendix A */
 	WORDS4 = 8,                  /* of 64 bits that are compared in any case */
 	BYTES = 96,                  /* that can be read for that */
+	PADDED = 60,                 /* bytes that Ethernet makes of shorter frames */
 	LENGTH_MAX = ETH_SIZE + IP6_SIZE + TCP_SIZE + TCP_TIMESTAMPS,
 	USUAL = EXO_DESC_L3_SUM_OK | EXO_DESC_L4_SUM_OK, /* flags that may be there */
 };
@@ -260,4 +266,72 @@ __attribute__((noinline)) uint32_t driver_skim(struct udp_exo *driver, uint32_t 
 	else if (end > i)
 		fill_again(driver, i, end);
 	return end;
+}
+
+/* ---- In the kernel ---- */
+
+/* The n bytes at `at` of a frame are those of `value`. */
+static void must_be(struct exo_outdone *rule, uint32_t at, const void *value, uint32_t n)
+{
+	memset(rule->mask + at, 0xff, n);
+	memcpy(rule->value + at, value, n);
+}
+
+static void must_be_16(struct exo_outdone *rule, uint32_t at, uint32_t value)
+{
+	must_be(rule, at, (const uint8_t[]){(uint8_t)(value >> 8), (uint8_t)value}, 2);
+}
+
+/* As shape_of tells them. */
+static void describe_ip(struct exo_outdone *rule, const struct shape *shape)
+{
+	static const uint8_t tcp = PROTOCOL_TCP, plain = 0x45;
+
+	must_be_16(rule, ETH_TYPE, shape->six ? ETHERTYPE_IP6 : ETHERTYPE_IP4);
+	if (shape->six) {
+		must_be_16(rule, ETH_SIZE + IP6_LENGTH, shape->size - ETH_SIZE - IP6_SIZE);
+		must_be(rule, ETH_SIZE + IP6_NEXT, &tcp, 1);
+		return;
+	}
+	must_be(rule, ETH_SIZE + IP4_VERSION_IHL, &plain, 1);
+	must_be_16(rule, ETH_SIZE + IP4_LENGTH, shape->size - ETH_SIZE);
+	must_be(rule, ETH_SIZE + IP4_PROTOCOL, &tcp, 1);
+	must_be_16(rule, ETH_SIZE + IP4_FRAGMENT, 0);
+	rule->mask[ETH_SIZE + IP4_FRAGMENT] = (IP4_MF | IP4_OFFSET_MASK) >> 8;
+}
+
+static void describe(struct exo_outdone *rule, const struct shape *shape)
+{
+	static const uint8_t stamps[] = {1, 1, 8, 10};
+	const uint32_t options = shape->size - shape->l4 - TCP_SIZE;
+
+	*rule = (struct exo_outdone){.least = (uint16_t)shape->size,
+	                             .most = shape->size < PADDED ? PADDED : (uint16_t)shape->size,
+	                             .number = (uint16_t)(shape->l4 + TCP_ACK)};
+	memcpy(rule->same, shape->same, sizeof rule->same);
+	describe_ip(rule, shape);
+	must_be_16(rule, shape->l4 + TCP_OFFSET, (TCP_SIZE + options) << 10 | TCP_FLAG_ACK);
+	if (options != 0)
+		must_be(rule, shape->l4 + TCP_SIZE, stamps, sizeof stamps);
+}
+
+_Static_assert((int)EXO_OUTDONE_BYTES <= (int)BYTES &&
+                       sizeof shapes / sizeof shapes[0] == (int)EXO_OUTDONE_RULES,
+               "all shapes fit");
+
+void skim_rules(struct exo_outdone rules[EXO_OUTDONE_RULES])
+{
+	for (uint32_t i = 0; i < EXO_OUTDONE_RULES; i++)
+		describe(&rules[i], &shapes[i]);
+}
+
+void udp_exo_skim(struct udp_exo *driver)
+{
+	struct exo_outdone rules[EXO_OUTDONE_RULES];
+	struct exo_ring_outdo block = {
+	        .ring = driver->rx.cap, .rules = (uintptr_t)rules, .n_rules = EXO_OUTDONE_RULES};
+
+	skim_rules(rules);
+	driver->skims = true;
+	(void)exo_ring_outdo(&block); /* a NIC's own queue has no rules */
 }

@@ -143,6 +143,77 @@ static bool is_own(const struct look *look, uint32_t at)
 	       in_tcp - 14 < 4 || (look->stamped && in_tcp - 24 < 8);
 }
 
+/* ---- What the kernel is told ---- */
+
+static bool agrees(const uint8_t *a, const uint8_t *b, const uint8_t *mask)
+{
+	for (uint32_t i = 0; i < EXO_OUTDONE_BYTES; i++)
+		if ((a[i] ^ b[i]) & mask[i])
+			return false;
+	return true;
+}
+
+/* Whether the second of two frames outdoes the first by a rule, as exo/ring.h says it. */
+static bool outdoes(const struct exo_outdone *rule)
+{
+	const uint8_t *first = frame_at(0), *second = frame_at(1);
+	uint32_t length = driver.rx.response->desc[0].length;
+
+	return length == driver.rx.response->desc[1].length && length >= rule->least &&
+	       length <= rule->most && agrees(first, rule->value, rule->mask) &&
+	       agrees(first, second, rule->same) &&
+	       (int32_t)(wire_get32(second + rule->number) - wire_get32(first + rule->number)) > 0;
+}
+
+static bool kernel_leaves_out(void)
+{
+	struct exo_outdone rules[EXO_OUTDONE_RULES];
+	bool out = false;
+
+	skim_rules(rules);
+	for (uint32_t i = 0; i < EXO_OUTDONE_RULES; i++)
+		out |= outdoes(&rules[i]);
+	return out;
+}
+
+/* The kernel refuses others. */
+static void rules_make_sense(void **state)
+{
+	struct exo_outdone rules[EXO_OUTDONE_RULES];
+
+	skim_rules(rules);
+	for (uint32_t i = 0; i < EXO_OUTDONE_RULES; i++) {
+		const struct exo_outdone *rule = &rules[i];
+
+		assert_true(rule->least <= rule->most && rule->number + 4 <= rule->least &&
+		            rule->number + 4 <= EXO_OUTDONE_BYTES);
+		for (uint32_t at = 0; at < EXO_OUTDONE_BYTES; at++) {
+			assert_int_equal(rule->mask[at] & ~rule->same[at], 0);
+			assert_int_equal(rule->value[at] & ~rule->mask[at], 0);
+			assert_true(at < rule->least || rule->same[at] == 0);
+		}
+	}
+}
+
+/* Short frames are padded. */
+static void rules_know_padding(void **state)
+{
+	static const struct {
+		uint32_t look, length;
+		bool out;
+	} cases[] = {{0, 54, true},  {0, 60, true}, {0, 61, false}, {1, 66, true},
+	             {1, 67, false}, {2, 74, true}, {3, 86, true}};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		make_all(&looks[cases[i].look], 2);
+		driver.rx.response->desc[0].length = cases[i].length;
+		driver.rx.response->desc[1].length = cases[i].length;
+		assert_int_equal(kernel_leaves_out(), cases[i].out);
+	}
+}
+
+/* ---- Both ---- */
+
 static void each_byte_counts(void **state)
 {
 	for (unsigned i = 0; i < sizeof looks / sizeof looks[0]; i++) {
@@ -157,6 +228,7 @@ static void each_byte_counts(void **state)
 			if (at - l4_of(&looks[i]) - 8 < 2)
 				own = false; /* it is lower then */
 			assert_int_equal(count(2, own ? 2 : 1), own);
+			assert_int_equal(kernel_leaves_out(), own);
 		}
 	}
 }
@@ -189,10 +261,12 @@ static void other_frames_are_read(void **state)
 			sum_up(&looks[1], frame_at(n));
 		}
 		assert_int_equal(count(2, 1), 0);
+		assert_false(kernel_leaves_out());
 	}
 	make_all(&looks[1], 2);
 	driver.rx.response->desc[0].length = driver.rx.response->desc[1].length = 65;
 	assert_int_equal(count(2, 1), 0);
+	assert_false(kernel_leaves_out());
 }
 
 static void numbers_must_rise(void **state)
@@ -204,6 +278,7 @@ static void numbers_must_rise(void **state)
 		wire_put32(frame_at(1) + 34 + 8, FIRST + (uint32_t)steps[i]);
 		sum_up(&looks[1], frame_at(1));
 		assert_int_equal(count(2, 1), 0);
+		assert_false(kernel_leaves_out());
 	}
 }
 
@@ -262,6 +337,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	        T(the_last_one_stays), T(each_byte_counts),   T(other_frames_are_read),
 	        T(numbers_must_rise),  T(sums_are_looked_at), T(strange_descriptors_end_it),
+	        T(rules_make_sense),   T(rules_know_padding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,11 @@ int64_t net_call_ring_destroy(struct env *caller, const struct exo_cap *cap)
 	return -EXO_ENOENT;
 }
 
+int64_t net_call_ring_outdo(struct env *caller, const struct exo_ring_outdo *arg)
+{
+	return -EXO_ENOENT;
+}
+
 int64_t net_call_send(struct env *caller, uint64_t id, unsigned core)
 {
 	if (id == 0 || id != net_none.bell)

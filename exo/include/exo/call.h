@@ -191,6 +191,11 @@ enum exo_call {
 	   into frames longer than its MTU (LRO). It starts anew for that: EXO_EBUSY where anybody
 	   has a ring, EXO_ENOENT: no such port, EXO_ENOSYS: it can't. */
 	EXO_CALL_PORT_MERGE,
+	/* (struct exo_ring_outdo *) Says which frames need not come to a receive ring, because the
+	   next one says all that they say, and more (exo/ring.h): once, for as long as the ring
+	   lives. EXO_EBUSY: it has been said; EXO_EINVAL: a rule contradicts itself, or the ring is
+	   a NIC's queue, whose frames nobody looks at. */
+	EXO_CALL_RING_OUTDO,
 	EXO_CALL_LAST
 };
 

@@ -75,7 +75,7 @@ struct exo_binding_counters {
 	uint64_t dropped_no_buffer; /* fill ring empty, or its buffers too small or not owned */
 	uint64_t dropped_ring_full; /* receive ring full */
 	uint64_t declined_packets;  /* flow matched, program declined */
-	uint64_t reserved;
+	uint64_t outdone_packets;   /* matched, and left out (EXO_CALL_RING_OUTDO) */
 };
 
 /* Argument of EXO_CALL_BIND. */

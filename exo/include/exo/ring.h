@@ -52,6 +52,17 @@
  * the NIC does not lead there (fragments, options, as NICs are) goes to the caller's bindings: who
  * wants to miss nothing has both.
  *
+ * Receive, EXO_CALL_RING_OUTDO: of frames that say each all that the one before has said, and more,
+ * the last is enough (acknowledgements of a stream, readings of a counter). The environment says
+ * what such frames look like, at most EXO_OUTDONE_RULES sorts of them. A frame is *outdone*, and
+ * left out, where the one directly behind it, which was taken from the NIC together with it and is
+ * for the same binding, is as long, agrees with it in all bits of `same`, has a higher number at
+ * `number`, and the same was said of both by hardware. What is left out is seen by no handler
+ * either, and counted with the binding; `wanted` counts it as if it were there. Nobody checks that
+ * what outdoes others is right: the environment may find its checksum wrong, and then it is as if
+ * all of them had been lost. The kernel leaves out what is easy to: who wants the last one alone
+ * still looks.
+ *
  * Transmit: port, segment_size and the flags SUM, SEGMENT and REPORT count on a packet's first
  * descriptor. The kernel completes a packet with one descriptor: cookie of the packet's first
  * descriptor, length of the whole packet, status; always where it failed, and where REPORT was set
@@ -95,6 +106,8 @@ enum {
 	EXO_SEGMENTS_MAX = 32,       /* descriptors of one packet */
 	EXO_PIECES_MAX = 128,        /* segments that one packet may be cut into */
 	EXO_FRAME_BYTES_MAX = 65535, /* bytes of one packet, all segments */
+	EXO_OUTDONE_RULES = 4,       /* of one ring */
+	EXO_OUTDONE_BYTES = 80,      /* of a frame that is compared with the next */
 };
 
 enum exo_ring_kind {
@@ -217,6 +230,28 @@ struct exo_ring_create {
 	struct exo_cap space;    /* transmit: flow space with EXO_RIGHT_SEND; EXO_RING_QUEUE: with
 	                            EXO_RIGHT_BIND; other receive rings: all zero */
 	struct exo_cap out;      /* written: the ring's capability */
+};
+
+/* A sort of frames the last of which is enough. */
+struct exo_outdone {
+	uint16_t least, most; /* bytes of such a frame */
+	uint16_t number;      /* where among the bytes that are compared 32 bits in network order
+	                         lie, of which those are higher that are ahead by less than 2^31 */
+	uint16_t reserved[5]; /* 0 */
+	/* What a frame is told by: its bits under `mask` are those of `value`; and what the next
+	   one must have in common with it, all of `mask` included. Nothing beyond `least`. */
+	uint8_t mask[EXO_OUTDONE_BYTES], value[EXO_OUTDONE_BYTES];
+	uint8_t same[EXO_OUTDONE_BYTES];
+};
+
+_Static_assert(sizeof(struct exo_outdone) == 16 + 3 * EXO_OUTDONE_BYTES, "no holes");
+
+/* Argument of EXO_CALL_RING_OUTDO. */
+struct exo_ring_outdo {
+	struct exo_cap ring; /* a receive ring of the caller's that has no rules yet */
+	uint64_t rules;      /* address of struct exo_outdone[n_rules] */
+	uint32_t n_rules;    /* 1 … EXO_OUTDONE_RULES */
+	uint32_t reserved;   /* 0 */
 };
 
 #endif

@@ -239,6 +239,24 @@ static inline __attribute__((always_inline)) bool flt_cache_alike(const struct f
 	       flt_brief_match(&cached->brief, data, FLT_CACHE_FIRST);
 }
 
+/* Whether all frames that agree with the one that a verdict was found for in the bits of `mask`,
+ * FLT_DIGEST_BYTES long, and are as long, get that verdict. */
+static inline bool flt_cache_follows(const struct flt_verdict *found, const uint8_t *mask)
+{
+	const struct flt_cached *cached =
+	        (const struct flt_cached *)(const void *)((const char *)found -
+	                                                  offsetof(struct flt_cached, verdict));
+	uint64_t beyond = 0;
+
+	for (size_t i = 0; i < FLT_DIGEST_BYTES / 8; i++) {
+		uint64_t word;
+
+		__builtin_memcpy(&word, mask + 8 * i, sizeof(word));
+		beyond |= cached->mask.words[i] & ~word;
+	}
+	return beyond == 0;
+}
+
 const struct flt_verdict *flt_cache_search(struct flt_cache *cache, uint64_t generation,
                                            const uint8_t *data, uint32_t length);
 /* The verdict for such a frame; NULL: ask the tables. */

@@ -88,10 +88,10 @@ struct udp_exo {
 	uint16_t vlans[UDP_INTERFACES_MAX];          /* its tag; 0: frames without */
 	bool tagged;                                 /* some interface has one */
 	uint32_t n_interfaces;
-	bool skims; /* of TCP's acknowledgements in a row the stack gets the last one; set by who
-	               brings a TCP along that does not mind */
+	bool skims;         /* udp_exo_skim */
 	uint32_t skim_next; /* in this burst: from where on it is worth another look */
-	uint64_t skimmed;   /* frames that it did not get because of that */
+	uint64_t skimmed;   /* frames that the stack did not get because of that; those that the
+	                       kernel left out are counted with the bindings */
 	/* How many frames who brings a TCP along would rather have at once than one by one, as long
 	   as it is not due; NULL: nobody says. */
 	const uint32_t *awaits;
@@ -133,6 +133,9 @@ int udp_exo_open_bare(struct udp_exo *driver, const struct udp_exo_options *opti
 /* Lets packets have pieces in *pages, which the environment owns and keeps until the driver is done
  * with. 0, or -EXO_E2BIG: there are too many. */
 int udp_exo_reach(struct udp_exo *driver, const struct exo_pages *pages);
+/* From now on the stack gets the last one of TCP's acknowledgements in a row, for who brings a TCP
+ * along that does not mind. The kernel leaves out what it can. */
+void udp_exo_skim(struct udp_exo *driver);
 /* Takes what has arrived, does what is due, sends. → frames taken; 0: there is time to wait. */
 uint32_t udp_exo_poll(struct udp_exo *driver);
 /* The same in two halves: all of it, but that the kernel does not hear yet of what is to be sent;

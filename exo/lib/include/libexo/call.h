@@ -316,6 +316,13 @@ static inline int exo_port_merge(const struct exo_cap *machine, unsigned port)
 	return (int)exo_call2(EXO_CALL_PORT_MERGE, (uintptr_t)machine, port);
 }
 
+/* Says which frames need not come to a receive ring (EXO_CALL_RING_OUTDO). 0 or a negative enum
+ * exo_error. */
+static inline int exo_ring_outdo(const struct exo_ring_outdo *block)
+{
+	return (int)exo_call3(EXO_CALL_RING_OUTDO, (uintptr_t)block, 0, 0);
+}
+
 /* → of EXO_FACT_PCI the register, else 0; or a negative enum exo_error. */
 static inline int64_t exo_fact(const struct exo_cap *machine, enum exo_fact_kind kind,
                                uint64_t index, struct exo_fact *fact)

@@ -392,7 +392,6 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 	if (!validate(conn, segment))
 		return;
 	note_timestamp(conn, segment);
-	conn->route = segment->arrival->route;
 	if (conn->state == TCP_STATE_SYN_RECEIVED && !acked_syn(conn, segment))
 		return;
 	if (segment->flags & F_SYN) {
@@ -403,6 +402,9 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 	}
 	if (ack_input(conn, segment, true) != 0)
 		return;
+	/* A place in the window is easily guessed. */
+	if (segment->ack == conn->snd_una)
+		conn->route = segment->arrival->route;
 	if (!state_acked_fin(conn))
 		return;
 	if (segment->flags & F_URG)

@@ -24,7 +24,8 @@ struct world {
 	uint16_t window;
 	uint8_t flags;
 	struct tcp_conn *conn; /* the last one accepted */
-	long kept;             /* buffers that the stack has */
+	uint64_t from, to; /* the neighbour that segments come from; whom the last one went to */
+	long kept;         /* buffers that the stack has */
 };
 
 static void op_output(void *context, const struct tcp_packet *packet)
@@ -35,6 +36,7 @@ static void op_output(void *context, const struct tcp_packet *packet)
 	world->seq = wire_get32(packet->header + 4);
 	world->ack = wire_get32(packet->header + 8);
 	world->flags = packet->header[13];
+	world->to = packet->route;
 	world->window = wire_get16(packet->header + 14);
 }
 
@@ -94,6 +96,7 @@ static void give(struct world *world, uint32_t n, uint8_t flags, uint32_t seq, u
 	                              .dst = udp_ip4(0xc0000201),
 	                              .segment = segment,
 	                              .size = sizeof segment,
+	                              .route = world->from,
 	                              .checksum_ok = true};
 
 	wire_put16(segment, (uint16_t)(1024 + (n & 255)));
@@ -368,6 +371,31 @@ static void orphans_make_room(void **state)
 	close_world(&world);
 }
 
+/* Who says what nobody could have been told, be it in the window, does not lead answers to
+ * himself. */
+static void answers_go_to_who_knows(void **state)
+{
+	struct world world;
+	struct sender sender;
+
+	open_crowded(&world);
+	world.from = 1;
+	open_sender(&world, &sender, 300);
+	world.from = 2;
+	give(&world, 300, 0x10, sender.next + 10, sender.ack + 0x40000000);
+	give(&world, 300, 0x10, sender.next + 10, sender.ack - 0x40000000);
+	assert_int_equal(tcp_send(sender.conn, "one", 3, NULL, NULL, 0), 0);
+	assert_int_equal(world.to, 1);
+	give(&world, 300, 0x10, sender.next, sender.ack + 3);
+	assert_int_equal(tcp_send(sender.conn, "two", 3, NULL, NULL, 0), 0);
+	assert_int_equal(world.to, 2);
+	world.from = 3;
+	give(&world, 300, 0x10, sender.next + 1, sender.ack);
+	assert_int_equal(tcp_send(sender.conn, "three", 5, NULL, NULL, 0), 0);
+	assert_int_equal(world.to, 2);
+	close_world(&world);
+}
+
 static void configurations_are_checked(void **state)
 {
 	struct tcp_config config = tcp_config_default();
@@ -393,6 +421,7 @@ int main(void)
 	        cmocka_unit_test(others_windows_stay_open),
 	        cmocka_unit_test(holes_leave_places_for_others),
 	        cmocka_unit_test(orphans_make_room),
+	        cmocka_unit_test(answers_go_to_who_knows),
 	        cmocka_unit_test(configurations_are_checked),
 	};
 

@@ -17,7 +17,7 @@ enum {
 	FLT_NOTE_DEAD = 1 << 3,      /* never reached */
 	FLT_NOTE_WITHIN = 1 << 5, /* with FLT_NOTE_LIMIT: the low 16 bits are all of the number */
 	FLT_NOTE_NOT_WITHIN = 1 << 6, /* verifier: seen with pointers or numbers where that fails */
-	FLT_NOTE_ROTATES = 1 << 7,    /* the first of four that rotate, see flt_insns_rotate */
+	FLT_NOTE_ROTATES = 1 << 7,    /* the first of those that rotate, see flt_insns_rotate */
 };
 
 /*
@@ -32,9 +32,11 @@ struct flt_note {
 
 enum { FLT_NOTE_TAKEN_SHIFT = 16 };
 
-/* Whether four instructions rotate a register to the left by the third one's number, as compilers
- * write it: copy = it; copy >>= 64 - n; it <<= n; it |= copy. */
-bool flt_insns_rotate(const struct flt_insn insns[4]);
+/* How many instructions rotate a register to the left by the last but one's number, as compilers
+ * write it: copy = it; copy >>= 64 - n; it <<= n; it |= copy; or another register than it, with
+ * other = it before the last two. 0: they do something else. There are five at least. */
+enum { FLT_ROTATION_MAX = 5 };
+uint32_t flt_insns_rotate(const struct flt_insn insns[FLT_ROTATION_MAX]);
 
 /*
  * State of a program that runs in checked mode as native code: every access is held against the

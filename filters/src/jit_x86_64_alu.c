@@ -55,16 +55,10 @@ static void emit_divide_core(struct jit *j, bool wide, bool is_signed, bool modu
 	x86_mov(c, wide, dst, R_11);
 }
 
-/* Division by 0 gives 0, modulo 0 leaves the dividend; the smallest number by -1 does not trap. */
-static void emit_divide(struct jit *j, const struct flt_insn *insn, bool modulo)
+/* Division by 0 gives 0, modulo 0 leaves the dividend. → the way past the division. */
+static uint32_t emit_by_zero(struct jit *j, bool wide, bool modulo, uint32_t dst)
 {
 	struct x86_code *c = &j->c;
-	bool wide = is_wide_alu(insn);
-	uint32_t dst = dst_reg(insn), minus_one_done = 0;
-	if (insn->code & BPF_SRC_MASK)
-		x86_mov(c, wide, R_11, src_reg(insn));
-	else
-		(void)operand(j, insn);
 	x86_test(c, wide, R_11, R_11);
 	uint32_t not_zero = x86_skip(c, X86_NE);
 	if (!modulo)
@@ -73,18 +67,40 @@ static void emit_divide(struct jit *j, const struct flt_insn *insn, bool modulo)
 		x86_mov(c, false, dst, dst);
 	uint32_t done = x86_skip(c, X86_ALWAYS);
 	x86_land(c, not_zero);
-	if (insn->offset) {
-		x86_alu_imm(c, X86_CMP, wide, R_11, -1);
-		uint32_t not_minus_one = x86_skip(c, X86_NE);
-		if (modulo)
-			x86_mov_imm32(c, dst, 0);
-		else
-			x86_op_rr(c, 0, 0xf7, wide, 3, dst, false); /* neg */
-		minus_one_done = x86_skip(c, X86_ALWAYS);
-		x86_land(c, not_minus_one);
-	}
+	return done;
+}
+
+/* The smallest number by -1 does not trap. → likewise. */
+static uint32_t emit_by_minus_one(struct jit *j, bool wide, bool modulo, uint32_t dst)
+{
+	struct x86_code *c = &j->c;
+	x86_alu_imm(c, X86_CMP, wide, R_11, -1);
+	uint32_t not_minus_one = x86_skip(c, X86_NE);
+	if (modulo)
+		x86_mov_imm32(c, dst, 0);
+	else
+		x86_op_rr(c, 0, 0xf7, wide, 3, dst, false); /* neg */
+	uint32_t done = x86_skip(c, X86_ALWAYS);
+	x86_land(c, not_minus_one);
+	return done;
+}
+
+static void emit_divide(struct jit *j, const struct flt_insn *insn, bool modulo)
+{
+	struct x86_code *c = &j->c;
+	bool wide = is_wide_alu(insn), known = !(insn->code & BPF_SRC_MASK) && insn->imm;
+	uint32_t dst = dst_reg(insn), zero_done = 0, minus_one_done = 0;
+	if (insn->code & BPF_SRC_MASK)
+		x86_mov(c, wide, R_11, src_reg(insn));
+	else
+		(void)operand(j, insn);
+	if (!known)
+		zero_done = emit_by_zero(j, wide, modulo, dst);
+	if (insn->offset)
+		minus_one_done = emit_by_minus_one(j, wide, modulo, dst);
 	emit_divide_core(j, wide, insn->offset, modulo, dst);
-	x86_land(c, done);
+	if (zero_done)
+		x86_land(c, zero_done);
 	if (minus_one_done)
 		x86_land(c, minus_one_done);
 }

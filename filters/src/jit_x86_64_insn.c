@@ -37,31 +37,93 @@ static bool is_cut(const struct jit *j, uint32_t i)
 	       insn_dst(next) == insn_dst(insn);
 }
 
-bool flt_insns_rotate(const struct flt_insn insns[4])
+static bool is_copy(const struct flt_insn *insn, uint32_t to, uint32_t from)
 {
-	uint32_t copy = insn_dst(&insns[0]), it = insn_src(&insns[0]);
-	return insns[0].code == (BPF_ALU64 | BPF_MOV | BPF_X) && insns[0].offset == 0 &&
-	       copy != it && insns[1].code == (BPF_ALU64 | BPF_RSH) &&
-	       insn_dst(&insns[1]) == copy && insns[2].code == (BPF_ALU64 | BPF_LSH) &&
-	       insn_dst(&insns[2]) == it && insns[3].code == (BPF_ALU64 | BPF_OR | BPF_X) &&
-	       insn_dst(&insns[3]) == it && insn_src(&insns[3]) == copy && insns[1].imm > 0 &&
-	       insns[2].imm > 0 && insns[1].imm + insns[2].imm == 64;
+	return insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) && insn->offset == 0 && to != from &&
+	       insn_dst(insn) == to && insn_src(insn) == from;
 }
 
-/* Whether i is the last of four that rotate, and nobody gets between them. */
-static bool is_rotation(const struct jit *j, uint32_t i)
+uint32_t flt_insns_rotate(const struct flt_insn insns[FLT_ROTATION_MAX])
 {
-	return j->in->notes && i >= 3 && j->in->notes[i - 3].flags & FLT_NOTE_ROTATES &&
-	       follower(j, i - 3) && follower(j, i - 2) && follower(j, i - 1);
+	uint32_t copy = insn_dst(&insns[0]), it = insn_src(&insns[0]);
+	uint32_t to = insn_dst(&insns[2]);
+	bool other = to != copy && is_copy(&insns[2], to, it);
+	const struct flt_insn *left = &insns[other ? 3 : 2], *both = left + 1;
+	bool is_one = is_copy(&insns[0], copy, it) && (other || to == it) &&
+	              insns[1].code == (BPF_ALU64 | BPF_RSH) && insn_dst(&insns[1]) == copy &&
+	              left->code == (BPF_ALU64 | BPF_LSH) && insn_dst(left) == to &&
+	              both->code == (BPF_ALU64 | BPF_OR | BPF_X) && insn_dst(both) == to &&
+	              insn_src(both) == copy && insns[1].imm > 0 && left->imm > 0 &&
+	              insns[1].imm + left->imm == 64;
+	return !is_one ? 0 : other ? 5 : 4;
+}
+
+/* Whether i is the last of some that rotate, and nobody gets between them: how many. */
+static uint32_t rotation_to(const struct jit *j, uint32_t i)
+{
+	for (uint32_t n = 4; j->in->notes && n <= FLT_ROTATION_MAX && n <= i + 1; n++) {
+		uint32_t first = i + 1 - n, at = first;
+		if (!(j->in->notes[first].flags & FLT_NOTE_ROTATES) ||
+		    flt_insns_rotate(&j->in->insns[first]) != n)
+			continue;
+		while (at < i && follower(j, at))
+			at++;
+		if (at == i)
+			return n;
+	}
+	return 0;
 }
 
 /* Or one of the others. */
 static bool is_of_rotation(const struct jit *j, uint32_t i)
 {
-	for (uint32_t last = i + 1; last <= i + 3 && last < j->in->n_insns; last++)
-		if (is_rotation(j, last))
+	for (uint32_t last = i + 1; last < i + FLT_ROTATION_MAX && last < j->in->n_insns; last++)
+		if (rotation_to(j, last) > last - i)
 			return true;
 	return false;
+}
+
+static void emit_rotation(struct jit *j, uint32_t i, uint32_t n)
+{
+	const struct flt_insn *last = &j->in->insns[i];
+	if (n == FLT_ROTATION_MAX)
+		x86_mov(&j->c, true, dst_reg(last), src_reg(last - 2));
+	x86_shift_imm(&j->c, X86_ROL, true, dst_reg(last), (uint8_t)last[-1].imm);
+}
+
+/* Whether i copies a register and the next one keeps its low byte, or two. */
+static bool is_low_part(const struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i], *next = follower(j, i);
+	uint32_t move = BPF_MOV | BPF_X, keep = next ? next->code : 0u;
+	return (insn->code == (BPF_ALU64 | move) || insn->code == (BPF_ALU | move)) &&
+	       insn->offset == 0 &&
+	       (keep == (BPF_ALU64 | BPF_AND) || keep == (BPF_ALU | BPF_AND)) &&
+	       insn_dst(next) == insn_dst(insn) && (next->imm == 0xff || next->imm == 0xffff);
+}
+
+static void emit_low_part(struct jit *j, const struct flt_insn *insn)
+{
+	if (insn[1].imm == 0xff)
+		x86_op_rr(&j->c, 0, 0x0fb6, false, dst_reg(insn), src_reg(insn), true);
+	else
+		x86_movzx16(&j->c, dst_reg(insn), src_reg(insn));
+}
+
+/* Whether i is an address and what stands behind it adds to it. */
+static bool is_place(const struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i], *next;
+	if (!insn_is_wide(insn) || !(next = follower(j, i + 1)))
+		return false;
+	return next->code == (BPF_ALU64 | BPF_ADD) && insn_dst(next) == insn_dst(insn);
+}
+
+/* Done with the one before it. */
+static bool is_second(const struct jit *j, uint32_t i)
+{
+	return (i > 0 && (is_moved_sum(j, i - 1) || is_cut(j, i - 1) || is_low_part(j, i - 1))) ||
+	       (i > 1 && is_place(j, i - 2));
 }
 
 /* Whether i compares with 0 what the instruction before has just made, which told flags of it. Not
@@ -70,9 +132,9 @@ static bool is_told_zero(const struct jit *j, uint32_t i)
 {
 	const struct flt_insn *insn = &j->in->insns[i], *last = insn - 1;
 	uint32_t op = insn->code & BPF_OP_MASK, alu;
-	if (i == 0 || j->in->checked || is_rotation(j, i - 1) || follower(j, i - 1) != insn ||
-	    (insn->code & BPF_SRC_MASK) || insn->imm != 0 || (op != BPF_JEQ && op != BPF_JNE) ||
-	    insn_dst(last) != insn_dst(insn))
+	if (i == 0 || j->in->checked || rotation_to(j, i - 1) || is_second(j, i - 1) ||
+	    follower(j, i - 1) != insn || (insn->code & BPF_SRC_MASK) || insn->imm != 0 ||
+	    (op != BPF_JEQ && op != BPF_JNE) || insn_dst(last) != insn_dst(insn))
 		return false;
 	alu = (insn->code & BPF_CLASS_MASK) == BPF_JMP ? BPF_ALU64 : BPF_ALU;
 	op = last->code & BPF_OP_MASK;
@@ -493,6 +555,27 @@ static void emit_jump(struct jit *j, uint32_t i, bool entry)
 
 /* --- one instruction --- */
 
+/* Alone, or with those that belong to it. */
+static void emit_computation(struct jit *j, uint32_t i)
+{
+	const struct flt_insn *insn = &j->in->insns[i];
+	uint32_t n = rotation_to(j, i);
+	if (j->in->notes && j->in->notes[i].flags & FLT_NOTE_LIMIT)
+		emit_limited(j, i);
+	else if (n)
+		emit_rotation(j, i, n);
+	else if (is_of_rotation(j, i) || is_second(j, i))
+		return;
+	else if (is_moved_sum(j, i))
+		x86_lea(&j->c, dst_reg(insn), src_reg(insn), insn[1].imm);
+	else if (is_low_part(j, i))
+		emit_low_part(j, insn);
+	else if (is_cut(j, i))
+		x86_mov(&j->c, false, dst_reg(insn), dst_reg(insn));
+	else
+		flt_jit_emit_alu(j, insn);
+}
+
 void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
 {
 	const struct flt_insn *insn = &j->in->insns[i];
@@ -507,7 +590,10 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
 	switch (insn->code & BPF_CLASS_MASK) {
 	case BPF_LD:
 		if (mode == BPF_IMM)
-			x86_mov_imm64(&j->c, dst_reg(insn), insn_wide_imm(insn));
+			x86_mov_imm64(
+			        &j->c, dst_reg(insn),
+			        insn_wide_imm(insn) +
+			                (is_place(j, i) ? (uint64_t)(int64_t)insn[2].imm : 0));
 		else if (j->in->checked)
 			emit_load_checked(j, i);
 		else if (mode == BPF_ABS)
@@ -524,18 +610,7 @@ void flt_jit_emit_insn(struct jit *j, uint32_t i, bool entry)
 		return;
 	case BPF_ALU:
 	case BPF_ALU64:
-		if (notes & FLT_NOTE_LIMIT)
-			emit_limited(j, i);
-		else if (is_rotation(j, i))
-			x86_shift_imm(&j->c, X86_ROL, true, dst_reg(insn), (uint8_t)insn[-1].imm);
-		else if (is_of_rotation(j, i))
-			return;
-		else if (is_moved_sum(j, i))
-			x86_lea(&j->c, dst_reg(insn), src_reg(insn), insn[1].imm);
-		else if (is_cut(j, i))
-			x86_mov(&j->c, false, dst_reg(insn), dst_reg(insn));
-		else if (i == 0 || (!is_moved_sum(j, i - 1) && !is_cut(j, i - 1)))
-			flt_jit_emit_alu(j, insn);
+		emit_computation(j, i);
 		return;
 	default:
 		emit_jump(j, i, entry);

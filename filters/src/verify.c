@@ -215,8 +215,8 @@ static void place_maps(struct flt_verifier *v)
 			continue;
 		uint64_t address = (uint64_t)(uintptr_t)map;
 		if (insn_src(insn) == BPF_PSEUDO_MAP_VALUE)
-			address = (uint64_t)(uintptr_t)flt_map_variables(map) +
-			          (uint32_t)insn[1].imm;
+			address =
+			        (uint64_t)(uintptr_t)flt_map_variables(map) + (uint32_t)insn[1].imm;
 		insn->regs = (uint8_t)insn_dst(insn);
 		insn[0].imm = (int32_t)address;
 		insn[1].imm = (int32_t)(address >> 32);
@@ -261,10 +261,11 @@ static void rewrite_context_loads(struct flt_verifier *v)
 /* What compilers write for a rotation is one where nobody wants the copy that it leaves behind. */
 static void note_rotations(struct flt_verifier *v)
 {
-	for (uint32_t i = 0; i + 4 < v->n_insns; i++)
-		if (!(v->notes[i].flags & FLT_NOTE_DEAD) && flt_insns_rotate(&v->insns[i]) &&
-		    !(v->live[i + 4] >> insn_dst(&v->insns[i]) & 1))
+	for (uint32_t i = 0; i + FLT_ROTATION_MAX < v->n_insns; i++) {
+		uint32_t n = v->notes[i].flags & FLT_NOTE_DEAD ? 0 : flt_insns_rotate(&v->insns[i]);
+		if (n && !(v->live[i + n] >> insn_dst(&v->insns[i]) & 1))
 			v->notes[i].flags |= FLT_NOTE_ROTATES;
+	}
 }
 
 static int check_budget(const struct flt_verifier *v, uint32_t budget)

@@ -85,6 +85,21 @@ void packet_queue(struct sluice_net *net, const void *packet, size_t size)
 	append(net, out);
 }
 
+/* What a device would cut says PSH, as Linux has it: it is worth telling of when it is whole. Where
+ * our own cutters are at work, only the last segment does, and the others are alike. */
+static void copy_packet(const struct tcp_packet *packet, uint8_t *to)
+{
+	enum { FLAGS = 13, PSH = 8 };
+	struct tcp_packet whole = *packet;
+	uint8_t header[TCP_HEADER_MAX];
+
+	memcpy(header, packet->header, packet->header_size);
+	if (packet->segment_size != 0)
+		header[FLAGS] |= PSH;
+	whole.header = header;
+	tcp_packet_copy(&whole, to);
+}
+
 void packet_out(void *context, const struct tcp_packet *packet)
 {
 	struct sluice_net *net = context;
@@ -101,7 +116,7 @@ void packet_out(void *context, const struct tcp_packet *packet)
 		put_ip6(out->bytes, packet, size);
 	else
 		put_ip4(net, out->bytes, packet, size);
-	tcp_packet_copy(packet, out->bytes + header);
+	copy_packet(packet, out->bytes + header);
 	append(net, out);
 }
 

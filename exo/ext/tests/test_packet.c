@@ -346,83 +346,6 @@ static void takes_so_much_memory_only(void **state)
 	assert_int_equal(test_create(ALICE, "syn_cookie"), 0);
 }
 
-/* Datagrams of 20 bytes that say a number each; every third is for port 8, which is Bob's. */
-static void send_rising(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, i % 3 == 2 ? 8 : 7, 20);
-
-		frame[42] = (uint8_t)i;
-		world_arrive(0, frame, length, 0);
-		if (n == 3)
-			world_poll();
-	}
-	world_poll();
-}
-
-static unsigned count_taken(struct world_ring *of)
-{
-	struct exo_desc desc;
-	unsigned n = 0;
-
-	for (; world_get(of, &desc); n++)
-		world_put(of, (struct exo_desc){.address = desc.address, .length = 2048});
-	return n;
-}
-
-/* Bob has port 8. */
-static void let_bob_in(struct world_ring *bobs)
-{
-	struct exo_bind theirs = {0};
-	struct flt_conjunction in;
-	struct exo_cap eight;
-
-	world_udp_to(&in, ADDRESS, 8);
-	eight = world_grant(BOB, RIGHTS, &in, NULL);
-	assert_int_equal(world_ring(BOB, EXO_RING_RECEIVE, 16, NULL, bobs), 0);
-	world_fill(BOB, bobs, 8, 2048, 0xaa);
-	assert_int_equal(world_bind(BOB, &eight, &in, bobs, &theirs), 0);
-}
-
-/* Of 15 frames in a burst 10 are Alice's, by twos; those before the last eight are looked at. Her
- * rule compares so many bytes. */
-static void try_rule(uint32_t compared, unsigned come)
-{
-	struct exo_outdone rule = {.least = 62, .most = 62, .number = 42};
-	struct exo_ring_outdo block = {.ring = ring.cap, .rules = (uintptr_t)&rule, .n_rules = 1};
-	int64_t id = test_handle(ALICE, test_create(ALICE, "count"), "", &bound.out, NULL, 0);
-	struct world_ring bobs;
-
-	let_bob_in(&bobs);
-	memset(rule.same, 0xff, compared);
-	memset(rule.same + 18, 0, 2); /* identification */
-	memset(rule.same + 24, 0, 2); /* the header's sum */
-	assert_int_equal(net_call_ring_outdo(world_env(ALICE), &block), 0);
-	for (unsigned n = 0; n < 8; n++) /* one by one, until all is known of them */
-		send_rising(3);
-	assert_int_equal(line_of(id).runs, 16);
-	(void)count_taken(&ring);
-	(void)count_taken(&bobs);
-	world_fill(ALICE, &ring, 4, 2048, 0xaa);
-	send_rising(15);
-	assert_int_equal(count_taken(&ring), come);
-	assert_int_equal(count_taken(&bobs), 5);
-	assert_int_equal(line_of(id).runs, 16 + come);
-}
-
-/* Handlers get what is not outdone (exo/ring.h). */
-static void handlers_get_what_is_left(void **state)
-{
-	try_rule(38, 7);
-}
-
-/* A rule that does not look at what tells Alice's frames from Bob's leaves nothing out, or she
- * would learn of his. */
-static void nobody_elses_frame_outdoes(void **state)
-{
-	try_rule(36, 10);
-}
-
 /* Verdict and guard are known then: code that calls nothing is entered by the demultiplexer. */
 static void settle(void)
 {
@@ -702,8 +625,6 @@ int main(void)
 	        CASE(ends_with_its_environment),
 	        CASE(pins_its_own_frames_only),
 	        CASE(takes_so_much_memory_only),
-	        CASE(handlers_get_what_is_left),
-	        CASE(nobody_elses_frame_outdoes),
 	        CASE(answers_a_burst_in_order),
 	        CASE(leaves_what_is_nobodys),
 	        CASE(runs_calls_in_order),

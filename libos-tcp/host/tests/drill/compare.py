@@ -4,7 +4,8 @@
 behind a TUN device: root), and tells where what left, when, and what calls returned are not the same.
 
     compare.py LIBRARY SEED…             prints the differing courses' first differences; SEED: a number, or FIRST-LAST
-    compare.py --kind KIND …             only courses of that kind (send, receive, close, connect)
+    compare.py --kind KIND …             only courses of that kind (Maker.MIXES has them)
+    compare.py --info …                  asks for TCP_INFO between the events, and compares what it says
     compare.py --script LIBRARY SEED     prints the course as a script for drill.py
 
 A course is made while it runs against the library, in virtual time, by a peer who knows what has left: it acknowledges,
@@ -13,6 +14,7 @@ once. Windows are not compared, nor PSH (drill's README says why); a time may di
 """
 import argparse
 import multiprocessing
+import os
 import random
 
 from drill import Run, Script
@@ -22,7 +24,26 @@ from stacks import Library, Linux
 GAPS = [0, 0, 0, .003, .003, .011, .023, .057, .113, .27, .51]
 HANDSHAKES = ["mss 1000,sackOK,TS val 1000 ecr 0,nop,wscale 7", "mss 1000,nop,nop,sackOK,nop,wscale 7", "mss 1000", "mss 1460,nop,wscale 0",
               "mss 1000,sackOK,TS val 1000 ecr 0"]
-PARALLEL = 8
+PARALLEL = 12
+TRIES = 3
+
+
+# Of TCP_INFO: what must be the same, and what may differ by 12 ms and an eighth (times in microseconds).
+SAME = ("state ca_state retransmits probes backoff options wscale snd_mss rcv_mss unacked sacked lost retrans pmtu snd_ssthresh snd_cwnd"
+        " advmss reordering total_retrans bytes_acked bytes_received segs_out segs_in notsent_bytes data_segs_in data_segs_out"
+        " delivered delivered_ce bytes_sent bytes_retrans dsack_dups reord_seen rcv_ooopack snd_wnd").split()
+NEAR = "rto ato rtt rttvar min_rtt".split()
+
+
+class Info(dict):
+    """What TCP_INFO said."""
+
+    def __str__(self):
+        return "info: " + ", ".join(f"{n} {self['tcpi_' + n]}" for n in SAME + NEAR if self["tcpi_" + n])
+
+    def unlike(self, other):
+        names = [n for n in SAME if self["tcpi_" + n] != other["tcpi_" + n]]
+        return names + [n for n in NEAR if abs(self["tcpi_" + n] - other["tcpi_" + n]) > 12000 + self["tcpi_" + n] / 8]
 
 
 class Course(Run):
@@ -30,10 +51,11 @@ class Course(Run):
 
     def __init__(self, stack, ip="4"):
         Run.__init__(self, stack, Script("", ip), True)
-        self.log, self.script_lines = [], []
+        self.log, self.templates, self.script_lines = [], [], []
         self.peer_edge = 0   # behind what we, the peer, have sent
         self.seen = []       # segments that left: (seq, end)
         self.acked = 0
+        self.sent = 0        # when the last left
         self.ts = None
 
     def say(self, text):
@@ -44,6 +66,7 @@ class Course(Run):
         if s is not None:
             self.log.pop()
             self.log.append((s.when, s))
+            self.sent = s.when + self.base
             if s.size or s.flags & 3:
                 self.seen.append((s.seq, s.seq + s.size + bool(s.flags & 1) + bool(s.flags & 2)))
             for option in s.options:
@@ -51,10 +74,21 @@ class Course(Run):
                     self.ts = option[1]
         return s
 
+    def check(self, match, arguments, result, code, out):
+        if isinstance(out, dict) and "tcpi_state" in out and result == 0:
+            self.log.append((self.stack.now() - self.base, Info(out)))
+            return None
+        return Run.check(self, match, arguments, result, code, out)
+
     def do(self, gap, event):
+        """LAST in it: our timestamp that the peer saw last."""
         line = f"+{gap:g} {event}"
-        self.script_lines.append(line)
-        self.line(line)
+        self.templates.append(line)
+        self.line(self.filled(line))
+
+    def filled(self, line):
+        self.script_lines.append(line.replace("LAST", str(self.ts or 100)))
+        return self.script_lines[-1]
 
     @property
     def edge(self):
@@ -62,8 +96,9 @@ class Course(Run):
 
 
 class Maker:
-    def __init__(self, course, seed, kind):
+    def __init__(self, course, seed, kind, info):
         self.c, self.r = course, random.Random(seed)
+        self.info = info
         self.kind = kind or self.r.choice(["send", "receive", "close", "connect"])
         self.options = self.r.choice(HANDSHAKES)
         self.clock = 1000
@@ -78,7 +113,7 @@ class Maker:
         if "TS" not in self.options:
             return ""
         self.clock += self.r.choice([0, 1, 10, 50])
-        return f"TS val {self.clock} ecr {self.c.ts or 100}"
+        return f"TS val {self.clock} ecr LAST"
 
     def segment(self, flags, seq, size, ack, window, sacks=(), gap=None):
         options = self.stamps()
@@ -86,7 +121,8 @@ class Maker:
         if sacks and "sackOK" in self.options:
             parts.append("nop,nop,sack " + " ".join(f"{a}:{b}" for a, b in sacks))
         text = f"< {flags} {seq}:{seq + size}({size})" + (f" ack {ack}" if "." in flags else "") + f" win {window}"
-        self.c.do(self.gap() if gap is None else gap, text + (f" <{','.join(parts)}>" if parts else ""))
+        least = .003 if self.c.seen and self.c.stack.now() == self.c.sent else 0  # no path is that short
+        self.c.do(max(self.gap(), least) if gap is None else gap, text + (f" <{','.join(parts)}>" if parts else ""))
 
     def call(self, text, gap=None):
         self.c.do(self.gap() if gap is None else gap, text)
@@ -107,7 +143,7 @@ class Maker:
         self.c.do(0, f"< S 0:0(0) win {r.choice([2000, 20000, 65535])} <{self.options}>")
         self.sequence = 1
         self.window = r.choice([2000, 20000, 65535, 65535])
-        self.segment(".", 1, 0, 1, self.scale(self.window), gap=r.choice([.011, .057, .113]))
+        self.segment(".", 1, 0, 1, self.scale(self.window), gap=r.choice([.011, .057, .113, .113, .113, 1.3, 3.7]))
         self.call("accept(3, ..., ...) = 4", 0)
         self.call("fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0", 0)
         self.c.acked = 1
@@ -128,7 +164,7 @@ class Maker:
             if what == 0:
                 self.segment(".", 0, 0, r.choice([0, 1, 5]), 1000, gap=gap)
             elif what == 1:
-                self.c.do(gap, f"< S 0:0(0) win 20000 <{self.options}>")
+                self.c.do(gap, f"< S 0:0(0) win 20000 <{HANDSHAKES[0]}>")
             elif what == 2:
                 self.call("write(3, ..., 1000) = ...", gap)
             elif what == 3:
@@ -137,7 +173,7 @@ class Maker:
                 self.c.do(gap, "< R 0:0(0) win 0")
             else:
                 self.call(r.choice(["shutdown(3, SHUT_WR) = ...", "getsockopt(3, SOL_SOCKET, SO_ERROR, [...], [4]) = ..."]), gap)
-        text = self.options.replace("ecr 0", f"ecr {self.c.ts or 100}")
+        text = self.options.replace("ecr 0", "ecr LAST")
         self.window = r.choice([2000, 20000, 65535])
         self.c.do(r.choice([.011, .057, 1.3]), f"< S. 0:0(0) ack 1 win {self.window} <{text}>")
         self.c.acked = 1
@@ -170,7 +206,7 @@ class Maker:
 
     def send(self):
         r = self.r
-        size = r.choice([1, 10, 100, 500, 1000, 1000, 1000, 1000, 2500])
+        size = r.choice([1, 10, 100, 500, 1000, 1000, 1000, 1000, 1460])
         roll = r.random()
         if roll < .6:
             seq = self.sequence
@@ -216,6 +252,10 @@ class Maker:
             f"setsockopt({f}, SOL_TCP, TCP_LINGER2, [{r.choice([-1, 1])}], 4) = ...",
         ]))
 
+    def ask(self):
+        if self.info:
+            self.call(f"getsockopt({self.fd}, SOL_TCP, TCP_INFO, ..., ...) = ...", self.r.choice([0, 0, .005]))
+
     def read(self):
         self.call(f"read({self.fd}, ..., {self.r.choice([1, 100, 1000, 3000, 10000, 100000])}) = ...")
 
@@ -243,16 +283,18 @@ class Maker:
         mix = self.MIXES[self.kind]
         for _ in range(self.r.choice([6, 10, 16, 25])):
             getattr(self, self.r.choices(list(mix), list(mix.values()))[0])()
+            self.ask()
         self.call(f"read({self.fd}, ..., 100000) = ...", self.r.choice([.8, 1.6, 3.3]))
         self.call(f"close({self.fd}) = ...", 0)
         self.c.do(.3, f"ioctl({self.fd}, SIOCINQ, [...]) = ...")
 
 
 def split(log):
-    """(packets, results of calls)"""
-    packets = [(t, s) for t, s in log if not isinstance(s, str)]
+    """(packets, results of calls, what TCP_INFO said)"""
+    packets = [(t, s) for t, s in log if not isinstance(s, (str, Info))]
+    infos = [(t, s) for t, s in log if isinstance(s, Info)]
     calls = [(t, s) for t, s in log if isinstance(s, str) and not s.startswith(("<", "socket", "accept"))]
-    return packets, calls
+    return packets, calls, infos
 
 
 def same_packet(a, b, before):
@@ -265,19 +307,50 @@ def same_packet(a, b, before):
     return same and abs(ta - tb) < .04 + (ta - before) / 8
 
 
+def alike(a, b, before):
+    if a is None or b is None:
+        return False
+    if isinstance(a[1], Info):
+        return not a[1].unlike(b[1])
+    return a[1] == b[1] if isinstance(a[1], str) else same_packet(a, b, before)
+
+
+def tell(a, b):
+    """The two in words; of TCP_INFO what differs."""
+    if a and b and isinstance(a[1], Info):
+        names = a[1].unlike(b[1])
+        return [(x[0], ", ".join(f"{n} {x[1]['tcpi_' + n]}" for n in names)) for x in (a, b)]
+    return a, b
+
+
 def first_difference(ours, theirs):
-    for packets, (mine, other) in zip((True, False), zip(split(ours), split(theirs))):
+    for mine, other in zip(split(ours), split(theirs)):
         for i in range(max(len(mine), len(other))):
             a, b = mine[i] if i < len(mine) else None, other[i] if i < len(other) else None
-            if a and b and (same_packet(a, b, mine[i - 1][0] if i else 0) if packets else a[1] == b[1]):
-                continue
-            yield a, b
-            break
+            if not alike(a, b, mine[i - 1][0] if i else 0):
+                yield tell(a, b)
+                break
 
 
-def make(library, seed, kind):
+def close_call(log, before):
+    """Whether one of our timers went off about when something happened: Linux, whose timers are coarser, may see it the other way."""
+    events = [t for t, s in log if isinstance(s, (str, Info))]
+    left = happened = 0
+    for t, s in log:
+        if isinstance(s, str):
+            happened = t
+        elif not isinstance(s, Info):
+            if t > before:
+                break
+            if t > happened + .0005 and any(t - .002 < e < t + .012 + (t - left) / 8 for e in events):
+                return True
+            left = t
+    return False
+
+
+def make(library, seed, kind, info):
     course = Course(Library(library, "4"))
-    maker = Maker(course, seed, kind)
+    maker = Maker(course, seed, kind, info)
     try:
         maker.run()
     finally:
@@ -286,24 +359,29 @@ def make(library, seed, kind):
 
 
 def play(lines):
-    course = Course(Linux("4"))
+    course = Course(Linux("4", tcp_min_tso_segs=1, tcp_tso_win_divisor=100))  # bursts as short as ours
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # it sleeps nearly always, and must wake in time
     for line in lines:
-        course.line(line)
+        course.line(course.filled(line))
     course.drain(course.at + .001)
     course.stack.close()
     return course
 
 
 def compare(job):
-    library, seed, kind = job
-    course, maker = make(library, seed, kind)
-    theirs = play(course.script_lines)
-    found = list(first_difference(course.log, theirs.log))
+    library, seed, kind, info = job
+    course, maker = make(library, seed, kind, info)
+    for _ in range(TRIES):  # real time jitters: what differs differs always
+        theirs = play(course.templates)
+        found = list(first_difference(course.log, theirs.log))
+        if not found or close_call(course.log, min(a[0] for a, _ in found if a) if any(a for a, _ in found) else 1e9):
+            found = []
+            break
     return seed, maker.kind, found, course.log, theirs.log
 
 
 def show(log):
-    return "\n".join(f"    {t:8.3f}  {'' if isinstance(s, str) else '> '}{s}" for t, s in log)
+    return "\n".join(f"    {t:8.3f}  {'' if isinstance(s, str) else '> '}{s}" for t, s in log if not isinstance(s, Info))
 
 
 def numbers(words):
@@ -315,6 +393,7 @@ def numbers(words):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--kind", choices=sorted(Maker.MIXES))
+    arguments.add_argument("--info", action="store_true")
     arguments.add_argument("--script", action="store_true")
     arguments.add_argument("--whole", action="store_true", help="print both logs whole")
     arguments.add_argument("library")
@@ -322,10 +401,10 @@ def main():
     options = arguments.parse_args()
     if options.script:
         for seed in numbers(options.seeds):
-            print("\n".join(make(options.library, seed, options.kind)[0].script_lines))
+            print("\n".join(make(options.library, seed, options.kind, options.info)[0].script_lines))
         return
     differing = 0
-    jobs = [(options.library, seed, options.kind) for seed in numbers(options.seeds)]
+    jobs = [(options.library, seed, options.kind, options.info) for seed in numbers(options.seeds)]
     with multiprocessing.get_context("fork").Pool(PARALLEL, maxtasksperchild=1) as pool:  # Linux's courses want a process each
         for seed, kind, found, ours, theirs in pool.imap(compare, jobs):
             if not found:

@@ -129,7 +129,7 @@ void congestion_control(struct tcp_conn *conn, struct ack *ack)
 	const struct congestion *congestion = congestion_of(conn);
 	uint32_t progress = conn->reordering > REORDERING_DEFAULT ? A_ACKED | A_SACKED : A_ACKED;
 
-	if (congestion->acked != NULL && (ack->flags & A_ACKED))
+	if (congestion->acked != NULL)
 		congestion->acked(conn, ack->sample.rtt_us);
 	if (congestion->control != NULL) {
 		congestion->control(conn, ack);

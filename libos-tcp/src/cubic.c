@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CUBIC (RFC 9438): after a loss the window grows as a cubic function of time around the window at
- * that loss, never slower than Reno would. Slow start ends early when round trips grow (HyStart: Ha
- * and Rhee, 2011, its delay increase detection). Windows in segments, times in milliseconds.
+ * that loss, never slower than Reno would; as long as nothing was lost, by at least 5% a round
+ * trip. Slow start ends early (HyStart: Ha and Rhee, 2011) when round trips grow, or when the
+ * answers to one round come without a gap for half of a round trip. Windows in segments, times in
+ * milliseconds.
  */
 #include "internal.h"
 
@@ -11,21 +13,28 @@ enum {
 	SCALE = 1024,
 	ALPHA = 542, /* of 1024: 3 (1 - beta) / (1 + beta) (RFC 9438, 4.3) */
 	AGE_MAX_MS = 1000000,
-	HYSTART_WINDOW = 16, /* segments below which slow start goes on in any case */
+	PER_MOST_UNKNOWN = 20, /* acknowledged for one more, while no limit is known */
+	UPDATE_MS = 31,        /* as long as the window stays, the function is asked so often */
+	HYSTART_WINDOW = 16,   /* segments below which slow start goes on in any case */
 	HYSTART_SAMPLES = 8,
 	HYSTART_LEAST_US = 4000,
 	HYSTART_MOST_US = 16000,
+	TRAIN_GAP_US = 2000,   /* longer: not one train of acknowledgements */
+	TRAIN_BURST_US = 1000, /* what bursts at the sender may add to it */
+	SETTLE_MS = 1000,      /* round trips right after a recovery tell nothing */
 };
 
 struct cubic {
-	uint32_t w_max;    /* window before the last reduction */
+	uint32_t w_max;    /* window before the last reduction; 0: none since a timeout */
 	uint32_t epoch_ms; /* when this period of congestion avoidance began; 0: not yet */
 	uint32_t k_ms;     /* how long until w_max is reached again */
 	uint32_t origin;   /* the plateau */
 	uint32_t w_est;    /* what Reno would have, times 1024 */
-	uint32_t prior;    /* cwnd before the last reduction, for Reno's share */
+	uint32_t prior;    /* cwnd before the last reduction, for Reno's share; 0: none */
 	uint32_t rtt_min_us;
-	uint32_t round_end, round_rtt_us;
+	uint32_t round_end, round_rtt_us, round_us, train_us;
+	uint32_t asked_ms, asked_cwnd; /* the function */
+	uint32_t per;                  /* so many are acknowledged for one more in the window */
 	uint8_t samples, found;
 };
 
@@ -39,6 +48,7 @@ static struct cubic *state_of(struct tcp_conn *conn)
 static void begin_round(struct tcp_conn *conn, struct cubic *cubic)
 {
 	cubic->round_end = conn->snd_nxt;
+	cubic->round_us = cubic->train_us = conn->stack->us;
 	cubic->round_rtt_us = UINT32_MAX;
 	cubic->samples = 0;
 }
@@ -93,23 +103,43 @@ static uint32_t target(const struct cubic *cubic, uint32_t t_ms)
 	return (uint32_t)min_u64(cubic->origin + delta, CWND_MAX);
 }
 
-static void congestion_avoidance(struct tcp_conn *conn, struct cubic *cubic, uint32_t acked)
+/* How long this period lasts; its beginning may lie a millisecond ahead. */
+static uint32_t age_ms(const struct tcp_conn *conn, const struct cubic *cubic)
 {
-	uint32_t alpha, aim, w_est, t;
+	int32_t age = (int32_t)(conn->stack->ms - cubic->epoch_ms);
 
-	if (cubic->epoch_ms == 0)
-		begin_epoch(conn, cubic);
-	t = conn->stack->ms - cubic->epoch_ms + 1;
-	alpha = conn->cwnd >= cubic->prior ? SCALE : ALPHA;
-	cubic->w_est += (uint32_t)((uint64_t)alpha * acked / conn->cwnd);
+	return age > 0 ? (uint32_t)age : 0;
+}
+
+/* What the cubic function of the time asks for. */
+static uint32_t per_cubic(const struct tcp_conn *conn, const struct cubic *cubic)
+{
+	uint32_t aim, per, rtt_us = cubic->rtt_min_us == UINT32_MAX ? 0 : cubic->rtt_min_us;
+
+	aim = target(cubic, age_ms(conn, cubic) + rtt_us / 1000);
+	per = aim > conn->cwnd ? conn->cwnd / (aim - conn->cwnd) : 100 * conn->cwnd;
+	return cubic->w_max == 0 ? min_u32(per, PER_MOST_UNKNOWN) : per;
+}
+
+static void update(struct tcp_conn *conn, struct cubic *cubic, uint32_t acked)
+{
+	uint32_t ms = conn->stack->ms | 1, cwnd = conn->cwnd, alpha, w_est;
+
+	alpha = cubic->prior != 0 && cwnd >= cubic->prior ? SCALE : ALPHA;
+	cubic->w_est += (uint32_t)((uint64_t)alpha * acked / cwnd);
+	if (cubic->asked_cwnd == cwnd && ms - cubic->asked_ms <= UPDATE_MS)
+		return;
+	if (cubic->epoch_ms == 0 || ms != cubic->asked_ms) {
+		cubic->asked_cwnd = cwnd;
+		cubic->asked_ms = ms;
+		if (cubic->epoch_ms == 0)
+			begin_epoch(conn, cubic);
+		cubic->per = per_cubic(conn, cubic);
+	}
 	w_est = cubic->w_est / SCALE;
-	aim = target(cubic, t + (conn->rtt_seen ? (conn->srtt_8 >> 3) / 1000 : 0));
-	aim = min_u32(aim, conn->cwnd + conn->cwnd / 2);
-	aim = max_u32(aim, w_est);
-	if (aim > conn->cwnd)
-		congestion_additive(conn, max_u32(conn->cwnd / (aim - conn->cwnd), 2), acked);
-	else
-		congestion_additive(conn, 100 * conn->cwnd, acked);
+	if (w_est > cwnd)
+		cubic->per = min_u32(cubic->per, cwnd / (w_est - cwnd));
+	cubic->per = max_u32(cubic->per, 2);
 }
 
 static void avoid(struct tcp_conn *conn, uint32_t acked)
@@ -123,7 +153,8 @@ static void avoid(struct tcp_conn *conn, uint32_t acked)
 		if (acked == 0)
 			return;
 	}
-	congestion_avoidance(conn, cubic, acked);
+	update(conn, cubic, acked);
+	congestion_additive(conn, cubic->per, acked);
 }
 
 static uint32_t ssthresh(struct tcp_conn *conn)
@@ -140,20 +171,40 @@ static uint32_t ssthresh(struct tcp_conn *conn)
 	return max_u32(conn->cwnd * BETA / SCALE, 2);
 }
 
-static void hystart(struct tcp_conn *conn, struct cubic *cubic, uint32_t rtt)
+/* The answers to one round have come without a gap for as long as half of the path is. */
+static bool is_train(struct tcp_conn *conn, struct cubic *cubic)
+{
+	uint32_t us = conn->stack->us;
+
+	if (us - cubic->train_us > TRAIN_GAP_US)
+		return false;
+	cubic->train_us = us;
+	return us - cubic->round_us > (cubic->rtt_min_us + TRAIN_BURST_US) / 2;
+}
+
+static bool is_slower(struct cubic *cubic, uint32_t rtt)
 {
 	uint32_t margin;
 
-	if (seq_gt(conn->snd_una, cubic->round_end))
-		begin_round(conn, cubic);
+	cubic->round_rtt_us = min_u32(cubic->round_rtt_us, rtt);
 	if (cubic->samples < HYSTART_SAMPLES) {
-		cubic->round_rtt_us = min_u32(cubic->round_rtt_us, rtt);
 		cubic->samples++;
-		return;
+		return false;
 	}
 	margin = cubic->rtt_min_us >> 3;
 	margin = min_u32(max_u32(margin, HYSTART_LEAST_US), HYSTART_MOST_US);
-	if (!cubic->found && cubic->round_rtt_us > cubic->rtt_min_us + margin) {
+	return cubic->round_rtt_us > cubic->rtt_min_us + margin;
+}
+
+static void hystart(struct tcp_conn *conn, struct cubic *cubic, uint32_t rtt)
+{
+	bool train, slower;
+
+	if (seq_gt(conn->snd_una, cubic->round_end))
+		begin_round(conn, cubic);
+	train = is_train(conn, cubic);
+	slower = is_slower(cubic, rtt);
+	if (train || slower) {
 		cubic->found = 1;
 		conn->ssthresh = conn->cwnd;
 	}
@@ -164,7 +215,7 @@ static void acked(struct tcp_conn *conn, int32_t rtt_us)
 	struct cubic *cubic = state_of(conn);
 	uint32_t rtt;
 
-	if (rtt_us < 0)
+	if (rtt_us < 0 || (cubic->epoch_ms != 0 && age_ms(conn, cubic) < SETTLE_MS))
 		return;
 	rtt = max_u32((uint32_t)rtt_us, 1);
 	cubic->rtt_min_us = min_u32(cubic->rtt_min_us, rtt);
@@ -172,15 +223,15 @@ static void acked(struct tcp_conn *conn, int32_t rtt_us)
 		hystart(conn, cubic, rtt);
 }
 
+/* After a timeout nothing is known any more (RFC 9438, 4.8). */
 static void set_state(struct tcp_conn *conn, uint8_t state)
 {
 	struct cubic *cubic = state_of(conn);
 
 	if (state != TCP_RECOVERY_LOSS)
 		return;
-	cubic->found = 0;
-	cubic->epoch_ms = 0;
-	begin_round(conn, cubic);
+	*cubic = (struct cubic){0};
+	init(conn);
 }
 
 /* Idle time is no time of growth. */
@@ -189,9 +240,7 @@ static void restart(struct tcp_conn *conn)
 	struct cubic *cubic = state_of(conn);
 
 	if (cubic->epoch_ms != 0)
-		cubic->epoch_ms = 0;
-	cubic->found = 0;
-	begin_round(conn, cubic);
+		cubic->epoch_ms = (cubic->epoch_ms + conn->stack->ms - conn->last_sent_ms) | 1;
 }
 
 const struct congestion congestion_cubic = {

@@ -109,10 +109,12 @@ static void fill_info(const struct sock *sock, struct tcp_info *info)
 	        .tcpi_rwnd_limited = of.window_us,
 	        .tcpi_sndbuf_limited = of.buffer_us,
 	        .tcpi_delivered = of.delivered,
+	        .tcpi_delivered_ce = of.delivered_marked,
 	        .tcpi_bytes_sent = of.bytes_sent,
 	        .tcpi_bytes_retrans = of.bytes_retrans,
 	        .tcpi_dsack_dups = of.duplicates_seen,
 	        .tcpi_reord_seen = of.reorderings_seen,
+	        .tcpi_rcv_ooopack = of.early_seen,
 	        .tcpi_snd_wnd = of.send_window,
 	};
 }

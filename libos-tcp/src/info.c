@@ -66,11 +66,14 @@ static uint64_t rate_of(const struct tcp_conn *conn)
 
 static void fill_counts(const struct tcp_conn *conn, struct tcp_conn_info *info)
 {
+	uint32_t sent = conn->snd_nxt - conn->snd_una - (conn->fin_sent && !conn->fin_acked);
 	bool opened;
 
 	info->total_retrans = conn->total_retrans;
 	info->duplicates_seen = conn->duplicates_seen;
 	info->reorderings_seen = conn->reorderings_seen;
+	info->early_seen = conn->early_seen;
+	info->delivered_marked = conn->delivered_marked;
 	/* The SYN counts as Linux counts it; its acknowledgement counts as a byte. */
 	opened = conn->state != TCP_STATE_SYN_SENT && conn->state != TCP_STATE_SYN_RECEIVED;
 	info->delivered = conn->delivered + opened;
@@ -80,8 +83,7 @@ static void fill_counts(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->data_segments_out = conn->data_out;
 	info->bytes_acked = conn->bytes_acked + (opened && !conn->passive);
 	info->bytes_received = conn->bytes_received + conn->fin_received;
-	info->bytes_sent =
-	        conn->bytes_acked + (conn->snd_nxt - conn->snd_una) + conn->bytes_retrans;
+	info->bytes_sent = conn->bytes_acked - conn->fin_acked + sent + conn->bytes_retrans;
 	info->bytes_retrans = conn->bytes_retrans;
 }
 
@@ -99,8 +101,10 @@ static void fill_receive(const struct tcp_conn *conn, struct tcp_conn_info *info
 {
 	info->receive_mss = conn->rcv_mss;
 	/* As Linux tells it: timestamps take their share of each segment. */
-	info->advertised_mss = conn->advertised_mss -
-	                       (conn->timestamps && is_synchronised(conn) ? H_TIMESTAMPS : 0u);
+	info->advertised_mss =
+	        conn->state == TCP_STATE_SYN_SENT || conn->state == TCP_STATE_SYN_RECEIVED
+	                ? conn->advertised_mss
+	                : receive_most(conn);
 	info->ato_us = conn->ato_us;
 	info->receive_rtt_us = conn->rcv_rtt_us;
 	info->receive_window = offered_window(conn);
@@ -122,9 +126,8 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->backoff = conn->backoff;
 	info->rto_us = conn->rto_us;
 	info->rtt_us = conn->srtt_8 >> 3;
-	info->rtt_variance_us = conn->rtt_seen ? conn->deviation_4 >> 2
-	                                       : conn->stack->config.rto_initial_ms * 1000 / 4;
-	info->rtt_min_us = conn->min_rtt_us;
+	info->rtt_variance_us = (conn->rtt_seen ? conn->deviation_4 : conn->rto_us) >> 2;
+	info->rtt_min_us = conn->rtt_seen ? conn->min_rtt_us : UINT32_MAX;
 	info->send_mss = output_limit(conn);
 	info->path_mtu = conn->path_mtu;
 	info->send_scale = conn->snd_scale;
@@ -136,7 +139,7 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->lost = conn->act->lost_out;
 	info->retrans = conn->act->retrans_out;
 	info->reordering = conn->reordering;
-	info->unsent = tcp_unsent(conn);
+	info->unsent = tcp_unsent(conn) + (conn->fin_queued && !conn->fin_sent); /* as Linux counts */
 	info->unacknowledged = tcp_unacknowledged(conn);
 	info->window_us = busy_us(conn, BUSY_WINDOW);
 	info->buffer_us = busy_us(conn, BUSY_BUFFER);

@@ -113,7 +113,7 @@ void transmit_record(struct tcp_conn *conn, struct record *record, uint32_t most
 		packet.tos = ECN_ECT0;
 	if (size > conn->mss)
 		packet.segment_size = conn->mss;
-	conn->data_out += record->segments;
+	conn->data_out += size > 0 ? record->segments : 0;
 	emit_conn(conn, &header, &packet);
 }
 

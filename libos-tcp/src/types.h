@@ -397,10 +397,11 @@ struct tcp_conn {
 	uint16_t duplicates_seen, reorderings_seen;
 	uint32_t segments_in, segments_out, data_in, data_out;
 	uint64_t bytes_acked, bytes_received, bytes_retrans;
+	uint16_t early_seen, delivered_marked; /* no more than fit */
 
 	/* Written whole before they are read; all between `state` and here begins as zeros. */
-	uint64_t cc[CC_WORDS]; /* the congestion module's */
 	struct tcp_options options;
+	uint64_t cc[CC_WORDS]; /* the congestion module's */
 };
 
 /* The least that must be remembered between a SYN and the ACK of our SYN/ACK. */
@@ -619,6 +620,12 @@ static inline uint32_t window_end(const struct tcp_conn *conn)
 }
 
 /* What is left of the window that was offered. */
+/* What a segment to us may carry. */
+static inline uint32_t receive_most(const struct tcp_conn *conn)
+{
+	return conn->advertised_mss - (conn->timestamps ? H_TIMESTAMPS : 0u);
+}
+
 static inline uint32_t offered_window(const struct tcp_conn *conn)
 {
 	int32_t left = (int32_t)(conn->rcv_wup + conn->rcv_wnd - conn->rcv_nxt);

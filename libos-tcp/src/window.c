@@ -97,9 +97,7 @@ void window_begin(struct tcp_conn *conn)
 	set_clamp(conn);
 	reserve_segment(conn);
 	conn->rcv_ssthresh = min_u32(conn->rcv_wnd, conn->window_clamp);
-	conn->tune_space =
-	        min_u32(conn->rcv_wnd, INITIAL_SEGMENTS * (conn->advertised_mss -
-	                                                   (conn->timestamps ? H_TIMESTAMPS : 0u)));
+	conn->tune_space = min_u32(conn->rcv_wnd, INITIAL_SEGMENTS * receive_most(conn));
 	conn->tune_read = conn->rcv_read;
 	conn->tune_us = conn->stack->us;
 }

@@ -32,7 +32,7 @@ static void measure_mss(struct tcp_conn *conn, const struct segment *segment)
 
 	conn->last_segment = 0;
 	if (size >= conn->rcv_mss) {
-		conn->rcv_mss = (uint16_t)min_u32(size, conn->advertised_mss);
+		conn->rcv_mss = (uint16_t)min_u32(size, receive_most(conn));
 		if (segment->flags & F_PSH)
 			conn->pushed = 1;
 		return;
@@ -96,6 +96,15 @@ void delay_received(struct tcp_conn *conn, const struct segment *segment)
 		window_grow(conn, segment->size);
 }
 
+void delay_early(struct tcp_conn *conn, const struct segment *segment)
+{
+	conn->ack_pending = conn->ack_now = 1;
+	conn->early_seen += conn->early_seen < UINT16_MAX;
+	measure_mss(conn, segment);
+	if (conn->ecn)
+		check_marks(conn, segment);
+}
+
 static void start_timer(struct tcp_conn *conn)
 {
 	uint32_t wait = conn->ato_us != 0 ? conn->ato_us : ATO_NONE_US, most = 500000;
@@ -136,10 +145,11 @@ void delay_check(struct tcp_conn *conn)
 
 void delay_sent(struct tcp_conn *conn)
 {
+	/* What tells of nothing new does not count. */
+	if (conn->ack_pending && conn->quick > 0 && --conn->quick == 0)
+		conn->ato_us = ATO_MIN_US;
 	conn->ack_pending = conn->ack_now = conn->pushed = conn->pushed2 = 0;
 	conn->ack_at = 0;
-	if (conn->quick > 0 && --conn->quick == 0)
-		conn->ato_us = ATO_MIN_US;
 }
 
 void delay_timer(struct tcp_conn *conn)

@@ -346,6 +346,8 @@ void window_measure_rtt(struct tcp_conn *conn, const struct segment *segment);
 
 /* Data came: how soon to acknowledge. */
 void delay_received(struct tcp_conn *conn, const struct segment *segment);
+/* Data came out of order: to be acknowledged at once, and no sign of a pace. */
+void delay_early(struct tcp_conn *conn, const struct segment *segment);
 /* Decides: now, or the timer. `ordered`: nothing is missing. */
 void delay_check(struct tcp_conn *conn);
 void delay_quick(struct tcp_conn *conn, uint32_t max);

@@ -139,5 +139,5 @@ void early_add(struct tcp_conn *conn, struct segment *segment, uint32_t skip)
 	if (range.start != range.end || fin)
 		sack_note(conn, range.start, range.end + fin);
 	if (segment->size > 0)
-		delay_received(conn, segment);
+		window_grow(conn, segment->size);
 }

@@ -85,7 +85,7 @@ bool receive_append(struct tcp_conn *conn, struct segment *segment, uint32_t ski
 void early_advance(struct tcp_conn *conn)
 {
 	struct arrival *arrival;
-	bool fin;
+	bool fin, ended = conn->fin_received;
 
 	while ((arrival = conn->act->early) != NULL &&
 	       (conn->fin_received || seq_le(arrival->seq, conn->rcv_nxt))) {
@@ -124,7 +124,7 @@ void early_advance(struct tcp_conn *conn)
 			receive_fin(conn);
 	}
 	sack_forget(conn);
-	if (conn->act->early == NULL)
+	if (conn->act->early == NULL && !ended)
 		conn->ack_now = 1; /* RFC 5681, 4.2: the gap is filled */
 }
 
@@ -203,8 +203,7 @@ void receive_data(struct tcp_conn *conn, struct segment *segment)
 	if (conn->fin_received && seq_ge(seq, conn->rcv_nxt))
 		return;
 	if (conn->fin_received || seq_le(end, conn->rcv_nxt)) {
-		if (segment->size > 0)
-			sack_note_duplicate(conn, seq, end);
+		sack_note_duplicate(conn, seq, end);
 		repeat_ack(conn);
 		return;
 	}
@@ -215,14 +214,12 @@ void receive_data(struct tcp_conn *conn, struct segment *segment)
 	}
 	trim_right(conn, segment);
 	if (seq_gt(seq, conn->rcv_nxt)) {
-		conn->ack_pending = conn->ack_now = 1;
+		delay_early(conn, segment);
 		early_add(conn, segment, 0);
 		return;
 	}
-	if (seq_lt(seq, conn->rcv_nxt)) {
+	if (seq_lt(seq, conn->rcv_nxt))
 		sack_note_duplicate(conn, seq, conn->rcv_nxt);
-		conn->ack_now = 1;
-	}
 	take_next(conn, segment, min_u32(conn->rcv_nxt - seq, segment->size));
 }
 

@@ -169,13 +169,17 @@ static void answer_nonsense(struct tcp_conn *conn, const struct segment *segment
 {
 	struct tcp_stack *stack = conn->stack;
 	bool takes = segment->size > 0 || (segment->flags & F_FIN); /* sequence numbers */
+	bool late = seq_lt(segment->seq, conn->rcv_nxt);
 	bool data = takes && !(segment->flags & F_SYN);
 
 	if (!data && conn->oow_ms != 0 && since_ms(stack, conn->oow_ms) < OOW_INTERVAL_MS)
 		return;
 	if (!data)
 		conn->oow_ms = stack->ms | 1;
-	if (takes && seq_lt(segment->seq, conn->rcv_nxt)) {
+	/* What was new but for the room counts as if it had been taken. */
+	conn->ack_pending |=
+	        takes && !late && !seq_gt(segment->seq, conn->rcv_nxt + offered_window(conn));
+	if (takes && late) {
 		delay_enter_quick(conn, QUICK_ACKS_MAX);
 		sack_note_duplicate(conn, segment->seq,
 		                    seq_gt(segment_end(segment), conn->rcv_nxt)

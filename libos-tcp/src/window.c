@@ -154,8 +154,8 @@ void window_grow(struct tcp_conn *conn, uint32_t size)
 	uint32_t most = min_u32(conn->window_clamp, window_space(conn));
 
 	if (most > conn->rcv_ssthresh)
-		conn->rcv_ssthresh += min_u32(most - conn->rcv_ssthresh,
-		                              2u * max_u32(conn->advertised_mss, size));
+		conn->rcv_ssthresh +=
+		        min_u32(most - conn->rcv_ssthresh, 2u * max_u32(receive_most(conn), size));
 }
 
 /* ---- Right-sizing ---- */

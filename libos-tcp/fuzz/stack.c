@@ -333,7 +333,7 @@ static void set_options(struct world *world, uint32_t n)
 	options.no_delay = n & 16;
 	options.cork = n & 32;
 	options.keepalive = n & 64;
-	options.quick_ack = n & 128;
+	options.quick_ack = n >> 7 & 1;
 	options.receive_buffer = n & 256 ? n * 4 : 0;
 	(void)tcp_conn_set_options(world->conn, &options);
 }

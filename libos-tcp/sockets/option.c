@@ -247,7 +247,7 @@ static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int
 		options->cork = value;
 		return 0;
 	case TCP_QUICKACK:
-		options->quick_ack = value;
+		options->quick_ack = value != 0 ? TCP_ACK_SOON : TCP_ACK_WITH_ANSWERS;
 		return 0;
 	case TCP_DEFER_ACCEPT:
 		options->defer_accept = value > 0;

@@ -228,7 +228,7 @@ static int get_tcp(const struct sock *sock, const struct tcp_options *options, i
 	} values[] = {
 	        {TCP_NODELAY, options->no_delay},
 	        {TCP_CORK, options->cork},
-	        {TCP_QUICKACK, options->quick_ack},
+	        {TCP_QUICKACK, options->quick_ack != TCP_ACK_WITH_ANSWERS},
 	        {TCP_DEFER_ACCEPT, sock->defer_s},
 	        {TCP_SYNCNT, options->syn_retries != 0 ? options->syn_retries : 6},
 	        {TCP_LINGER2, options->fin_wait_s == TCP_FIN_WAIT_NOT ? -1

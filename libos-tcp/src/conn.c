@@ -518,11 +518,9 @@ int tcp_conn_set_options(struct tcp_conn *conn, const struct tcp_options *option
 		                                                  : conn->rcv_buffer);
 	if (options->keepalive != old.keepalive || options->keepalive_idle != old.keepalive_idle)
 		keepalive_arm(conn);
-	if (options->quick_ack) {
-		delay_enter_quick(conn, QUICK_ACKS_MAX);
-		conn->options.quick_ack = false;
-		conn->ack_now |= conn->ack_pending;
-	}
+	if (options->quick_ack != TCP_ACK_AS_IT_IS)
+		delay_choose(conn, options->quick_ack == TCP_ACK_WITH_ANSWERS);
+	conn->options.quick_ack = TCP_ACK_AS_IT_IS;
 	/* What was held back may leave now. */
 	if (options->release || (options->no_delay && !old.no_delay) ||
 	    (old.cork && !options->cork) || conn->ack_now)

@@ -186,3 +186,12 @@ void delay_read(struct tcp_conn *conn, uint32_t bytes)
 	conn->ack_pending = conn->ack_now = 1;
 	conn_kick(conn);
 }
+
+void delay_choose(struct tcp_conn *conn, bool interactive)
+{
+	conn->interactive = interactive;
+	if (interactive || !conn->ack_pending)
+		return;
+	conn->pushed = 1;
+	delay_read(conn, 1);
+}

@@ -354,6 +354,8 @@ void delay_quick(struct tcp_conn *conn, uint32_t max);
 void delay_enter_quick(struct tcp_conn *conn, uint32_t max);
 void delay_sent(struct tcp_conn *conn);
 void delay_timer(struct tcp_conn *conn);
+/* The application chooses: answers follow what it reads, or not. */
+void delay_choose(struct tcp_conn *conn, bool interactive);
 void delay_read(struct tcp_conn *conn, uint32_t bytes);
 
 /* ---- receive.c, reassembly.c ---- */

@@ -85,6 +85,9 @@ typedef void tcp_accept_fn(struct tcp_listener *listener);
 enum { TCP_FIN_WAIT_NOT = UINT16_MAX };
 
 /* Options of a connection; a listener's are those of the connections that it makes. */
+/* Acknowledgements wait for answers to go with, or do not, until what happens says otherwise. */
+enum tcp_quick_ack { TCP_ACK_AS_IT_IS = 0, TCP_ACK_SOON = 1, TCP_ACK_WITH_ANSWERS = 2 };
+
 struct tcp_options {
 	uint32_t receive_buffer; /* bytes; 0: begins with the configured size and grows by itself.
 	                            Half of it is offered as window (as Linux accounts memory). */
@@ -106,7 +109,7 @@ struct tcp_options {
 	bool no_delay;     /* no Nagle algorithm (RFC 9293, 3.7.4) */
 	bool cork;         /* full segments only, for at most 200 ms */
 	bool release;      /* what is held back may leave, up to the next write */
-	bool quick_ack;    /* acknowledge at once from now on; falls back by itself */
+	uint8_t quick_ack; /* enum tcp_quick_ack: what is to happen once, when options are set */
 	bool defer_accept; /* listener: ready only when data came */
 	bool peer_first;   /* listener: the peer speaks first. A connection is ready when its data
 	                      came, or after two seconds at most: for it is made at one go then. */

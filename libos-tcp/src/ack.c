@@ -133,7 +133,7 @@ static void measure(struct tcp_conn *conn, const struct cleaning *cleaning, stru
 		ack->sample.rtt_us = (int32_t)rtt;
 	}
 	if (rtt >= 0)
-		rtt_sample(conn, (uint32_t)rtt);
+		rtt_sample(conn, (uint32_t)rtt, (uint32_t)ack->sample.rtt_us);
 }
 
 static void clean(struct tcp_conn *conn, struct ack *ack)
@@ -298,7 +298,7 @@ static void take_plain(struct tcp_conn *conn, const struct segment *segment)
 	if (conn->rack_persist == 0)
 		conn->rack_steps = 1;
 	rtt = conn->stack->us - record->sent_us;
-	rtt_sample(conn, rtt);
+	rtt_sample(conn, rtt, rtt);
 	rate_single(conn, record);
 	if (record->flags & R_FIN)
 		conn->fin_acked = 1;

@@ -289,7 +289,8 @@ bool any_retransmitted(const struct tcp_conn *conn);
 
 /* ---- rtt.c ---- */
 
-void rtt_sample(struct tcp_conn *conn, uint32_t rtt_us);
+/* `least_us`: what the last segment that is acknowledged took, which was delayed least. */
+void rtt_sample(struct tcp_conn *conn, uint32_t rtt_us, uint32_t least_us);
 void rtt_set_rto(struct tcp_conn *conn);
 /* Arms the retransmission timer, or the tail loss probe's. */
 void rtx_arm(struct tcp_conn *conn);

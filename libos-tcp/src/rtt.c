@@ -36,14 +36,15 @@ static void smooth(struct tcp_conn *conn, int32_t rtt)
 	conn->deviation_max = least;
 }
 
-void rtt_sample(struct tcp_conn *conn, uint32_t rtt_us)
+void rtt_sample(struct tcp_conn *conn, uint32_t rtt_us, uint32_t least_us)
 {
 	/* Above any timeout, and far enough below 2^31 for eight times it and a deviation. */
 	uint32_t rtt = min_u32(max_u32(rtt_us, 1), 1u << 27);
+	uint32_t least = min_u32(max_u32(least_us, 1), 1u << 27);
 
-	if (!conn->rtt_seen || rtt <= conn->min_rtt_us ||
+	if (!conn->rtt_seen || least <= conn->min_rtt_us ||
 	    conn->stack->ms - conn->min_rtt_ms > MIN_RTT_WINDOW_MS) {
-		conn->min_rtt_us = rtt;
+		conn->min_rtt_us = least;
 		conn->min_rtt_ms = conn->stack->ms;
 	}
 	if (conn->rtt_seen) {

@@ -34,6 +34,15 @@ void state_adopt(struct tcp_conn *conn, uint32_t mss, uint8_t scale, uint32_t st
 	                                  MSS_SMALL);
 }
 
+/* Whether what echoes our first SYN brought this about: those that followed were needless. */
+static bool first_answered(const struct tcp_conn *conn)
+{
+	const struct tcp_stack *stack = conn->stack;
+	uint32_t ms = stack->ms - (stack->us - conn->syn_us) / 1000;
+
+	return stack->seen_echo != 0 && stack->seen_echo == ms + conn->ts_offset;
+}
+
 void state_established(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
@@ -44,11 +53,11 @@ void state_established(struct tcp_conn *conn)
 	conn->last_ack_ms = conn->last_received_ms = conn->last_sent_ms = stack->ms;
 	conn->cwnd_ms = stack->ms;
 	rtx_stop(conn);
-	/* A SYN that had to be repeated speaks of congestion (RFC 6298, 5.7; RFC 5681, 3.1). */
-	conn->cwnd = conn->total_retrans > 1 ? 1 : stack->config.initial_window;
+	/* A SYN that had to be repeated speaks of congestion (RFC 6298, 5.7; RFC 5681, 3.1), unless
+	 * it was the first that was answered. */
+	conn->cwnd =
+	        conn->total_retrans > 1 && !first_answered(conn) ? 1 : stack->config.initial_window;
 	conn->ssthresh = SSTHRESH_NONE;
-	if (conn->passive)
-		conn->total_retrans = 0;
 	window_begin(conn);
 	congestion_init(conn);
 	keepalive_arm(conn);
@@ -56,14 +65,23 @@ void state_established(struct tcp_conn *conn)
 		conn->state = TCP_STATE_FIN_WAIT_1;
 }
 
-static void syn_sent_rtt(struct tcp_conn *conn, const struct segment *segment)
+/* The round trip of a SYN. */
+static void sample_syn(struct tcp_conn *conn, uint32_t us)
 {
+	rtt_sample(conn, us, us);
+}
+
+/* A round trip, or where SYN left more than once and nothing tells which was answered, the timeout
+ * that then counts (RFC 6298, 5.7). */
+static void syn_rtt(struct tcp_conn *conn, const struct segment *segment)
+{
+	uint32_t echo = conn->timestamps ? segment->options.ts_echo : 0, ms;
+
+	ms = timestamp_now(conn->stack, conn->ts_offset) - echo;
 	if (conn->retransmits == 0)
-		rtt_sample(conn, conn->stack->us - conn->syn_us);
-	else if (conn->timestamps && segment->options.ts_echo != 0)
-		rtt_sample(conn, (timestamp_now(conn->stack, conn->ts_offset) -
-		                  segment->options.ts_echo) *
-		                         1000);
+		sample_syn(conn, conn->stack->us - conn->syn_us);
+	else if (echo != 0 && ms < 1u << 20)
+		sample_syn(conn, ms * 1000);
 	else
 		conn->rto_us = max_u32(3 * rto_min_us(conn->stack) * 5, 1000);
 }
@@ -91,7 +109,14 @@ static void opened(struct tcp_conn *conn, struct segment *segment)
 	conn->route = segment->arrival->route;
 	conn->ecn = stack->config.ecn == TCP_ECN_ON && (segment->flags & (F_ECE | F_CWR)) == F_ECE;
 	conn->snd_una = segment->ack;
-	syn_sent_rtt(conn, segment);
+	stack->seen_echo = conn->timestamps ? segment->options.ts_echo : 0;
+	/* As after any timeout, nothing is known of the path before something new is acknowledged
+	 * (RFC 6582, 4). */
+	if (conn->retransmits > 0 && !conn->sack) {
+		conn->recovery = TCP_RECOVERY_LOSS;
+		conn->high_seq = conn->snd_nxt;
+	}
+	syn_rtt(conn, segment);
 	state_established(conn);
 	if (unlikely(conn->fast))
 		fastopen_opened(conn, segment);
@@ -307,8 +332,8 @@ static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
 	                            ? conn->snd_wnd
 	                            : max_u32(conn->snd_max_wnd, conn->snd_wnd);
 	conn->snd_wl1 = segment->seq;
-	if (conn->retransmits == 0 && !conn->rtt_seen)
-		rtt_sample(conn, conn->stack->us - conn->syn_us);
+	if (!conn->rtt_seen)
+		syn_rtt(conn, segment);
 	if (conn->fast)
 		fastopen_acked(conn);
 	else

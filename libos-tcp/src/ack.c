@@ -147,6 +147,10 @@ static void clean(struct tcp_conn *conn, struct ack *ack)
 		take_part(conn, record, ack);
 	if (ack->acked > 0)
 		ack->flags |= A_ACKED | A_SET_TIMER;
+	/* What left after the first segment (or its copy) did has arrived: time begins anew. */
+	else if (record != NULL && ack->has_sack_first &&
+	         (int32_t)(ack->sack_first_us - record->sent_us) < 0)
+		ack->flags |= A_SET_TIMER;
 	/* The peer said that it had what it now asks for (RFC 2018, 8). */
 	if (record != NULL && (record->flags & R_SACKED) && (ack->flags & A_ADVANCED))
 		ack->flags |= A_RENEGED;

@@ -281,7 +281,7 @@ void recovery_simple(struct tcp_conn *conn);
 void recovery_untaken(struct tcp_conn *conn);
 bool undo_loss(struct tcp_conn *conn, bool frto);
 bool undo_recovery(struct tcp_conn *conn);
-bool undo_partial(struct tcp_conn *conn, uint32_t prior_una);
+bool undo_partial(struct tcp_conn *conn, struct ack *ack);
 bool undo_dsack(struct tcp_conn *conn);
 void undo_init(struct tcp_conn *conn);
 void undo_check_reneging(struct tcp_conn *conn, uint32_t flags);

@@ -252,7 +252,7 @@ static bool in_recovery(struct tcp_conn *conn, struct ack *ack)
 	if (!(ack->flags & A_ADVANCED)) {
 		if (!conn->sack)
 			add_duplicates(conn, ack->dup_acks);
-	} else if (undo_partial(conn, ack->prior_una)) {
+	} else if (undo_partial(conn, ack)) {
 		return true;
 	}
 	if (undo_dsack(conn))

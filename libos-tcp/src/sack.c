@@ -34,16 +34,22 @@ static bool is_duplicate(const struct segment *segment)
 
 static void take_duplicate(struct tcp_conn *conn, const struct range *block, struct ack *ack)
 {
+	uint32_t size = block->end - block->start;
+	uint32_t n = size > conn->mss ? (size + conn->mss - 1) / conn->mss : 1;
+
 	conn->stack->count.dsack_in++;
-	conn->duplicates_seen++;
-	conn->dsack_seen = 1;
-	conn->rack_reordered = 1;
+	conn->duplicates_seen = (uint16_t)min_u32(conn->duplicates_seen + n, UINT16_MAX);
+	/* More than was ever sent twice: not our doing. */
+	if (size > conn->snd_max_wnd || conn->duplicates_seen > conn->total_retrans)
+		return;
+	/* A probe of the tail is no sign that the reordering window was too short. */
+	if (conn->rack_reordered && (conn->act->tlp_high == 0 || conn->act->tlp_high != block->end))
+		conn->dsack_seen = 1;
 	ack->flags |= A_DSACK;
+	conn->delivered += n;
 	/* Data that is acknowledged and forgotten: one retransmission less was needed. */
 	if (conn->undo_on && conn->act->undo_retrans > 0 && seq_le(block->end, ack->prior_una) &&
 	    seq_gt(block->end, conn->act->undo_una)) {
-		uint32_t n = (block->end - block->start + conn->mss - 1) / conn->mss;
-
 		conn->act->undo_retrans = (int32_t)n < conn->act->undo_retrans
 		                                  ? conn->act->undo_retrans - (int32_t)n
 		                                  : 0;

@@ -98,11 +98,11 @@ bool undo_loss(struct tcp_conn *conn, bool frto)
 	return true;
 }
 
-bool undo_partial(struct tcp_conn *conn, uint32_t prior_una)
+bool undo_partial(struct tcp_conn *conn, struct ack *ack)
 {
 	if (!conn->undo_on || !original_arrived(conn))
 		return false;
-	conn->rack_reordered = 1;
+	sack_reordering(conn, ack->prior_una, ack);
 	if (conn->act->retrans_out > 0)
 		return true;
 	if (!any_retransmitted(conn))

@@ -215,7 +215,7 @@ static void conclude(struct tcp_conn *conn, struct ack *ack)
 			ack->dup_acks = 1;
 		recovery_alert(conn, ack, &send);
 	}
-	if ((ack->flags & A_SET_TIMER) && !tlp_arm(conn))
+	if ((ack->flags & A_SET_TIMER) && !tlp_arm(conn, true))
 		rtx_arm(conn);
 	ack->sample.lost = conn->act->lost_total - ack->prior_lost;
 	rate_finish(conn, ack);
@@ -353,6 +353,10 @@ int ack_input(struct tcp_conn *conn, const struct segment *segment, bool challen
 	conn->last_ack_ms = conn->stack->ms;
 	conn->soft = TCP_FAILURE_NONE;
 	if (conn->packets_out == 0) {
+		if (unlikely(conn->act->tlp_high != 0))
+			tlp_ack(conn, segment->ack, &ack);
+		else if (unlikely(conn->tlp_left) && !(ack.flags & (A_ADVANCED | A_NOT_DUP)))
+			conn->tlp_left = 0; /* the original and the probe arrived */
 		/* A retransmission is found out to have been needless after all has arrived. */
 		if (unlikely(conn->sack && segment->options.n_sacks > 0) &&
 		    sack_late_duplicate(conn, segment, &ack) && conn->recovery == TCP_RECOVERY_OPEN)

@@ -253,7 +253,8 @@ bool rack_detect(struct tcp_conn *conn);
 int32_t rack_remaining(const struct tcp_conn *conn, const struct record *record, uint32_t window);
 uint32_t rack_reorder_window(const struct tcp_conn *conn);
 void rack_timer(struct tcp_conn *conn);
-bool tlp_arm(struct tcp_conn *conn);
+/* `advancing`: an acknowledgement lets the timeout begin anew, too. */
+bool tlp_arm(struct tcp_conn *conn, bool advancing);
 void tlp_timer(struct tcp_conn *conn);
 void tlp_ack(struct tcp_conn *conn, uint32_t seq_acked, struct ack *ack);
 

@@ -195,7 +195,7 @@ static bool push_single(struct tcp_conn *conn, struct tcp_chunk *chunk, uint32_t
 	conn->fin_sent |= fin;
 	conn->stack->count.bytes_out += chunk->size;
 	data_sent(conn);
-	if (!tlp_arm(conn))
+	if (!tlp_arm(conn, false))
 		rtx_arm(conn);
 	congestion_validate(conn, conn->cwnd <= 1);
 	return true;
@@ -246,7 +246,7 @@ void output_push(struct tcp_conn *conn)
 	}
 	if (sent > 0) {
 		limited |= in_flight(conn) >= conn->cwnd;
-		if (!tlp_arm(conn) && arm)
+		if (!tlp_arm(conn, false) && arm)
 			rtx_arm(conn);
 		congestion_validate(conn, limited);
 	} else if (limited) {

@@ -132,12 +132,11 @@ void rack_update_window(struct tcp_conn *conn, const struct ack *ack)
 
 /* ---- Tail loss probes (RFC 8985, 7) ---- */
 
-bool tlp_arm(struct tcp_conn *conn)
+bool tlp_arm(struct tcp_conn *conn, bool advancing)
 {
 	uint64_t wait, timeout_at;
 
 	if (!conn->sack || conn->stack->config.no_tail_probes || conn->packets_out == 0 ||
-	    conn->act->tlp_high != 0 ||
 	    (conn->recovery != TCP_RECOVERY_OPEN && conn->recovery != TCP_RECOVERY_CWR) ||
 	    conn->act->sacked_out > 0 || !is_synchronised(conn))
 		return false;
@@ -148,11 +147,16 @@ bool tlp_arm(struct tcp_conn *conn)
 		wait = conn->stack->config.rto_initial_ms * 1000ull;
 	}
 	wait *= NS_PER_US;
-	/* Never later than the timeout itself would come, which counts from the first segment. */
+	/* Never later than the timeout itself would come, which counts from now or from the first
+	 * segment. */
 	timeout_at = (uint64_t)conn->rto_us * NS_PER_US;
-	timeout_at -= min_u64(
-	        timeout_at, (uint64_t)(conn->stack->us - conn->act->records->sent_us) * NS_PER_US);
-	rtx_set(conn, RTX_PROBE, conn->stack->now + min_u64(wait, max_u64(timeout_at, NS_PER_US)));
+	if (!advancing)
+		timeout_at -= min_u64(timeout_at,
+		                      (uint64_t)(conn->stack->us - conn->act->records->sent_us) *
+		                              NS_PER_US);
+	if (timeout_at == 0)
+		timeout_at = wait;
+	rtx_set(conn, RTX_PROBE, conn->stack->now + min_u64(wait, timeout_at));
 	return true;
 }
 
@@ -177,7 +181,9 @@ void tlp_timer(struct tcp_conn *conn)
 {
 	bool sent = false;
 
+	/* One probe at a time; the timeout still counts from the first segment. */
 	if (conn->packets_out == 0 || conn->act->tlp_high != 0) {
+		conn->rtx = RTX_PROBE;
 		rtx_arm(conn);
 		return;
 	}

@@ -159,6 +159,8 @@ static inline void busy_end(const struct tcp_conn *conn, enum busy_with with)
 /* Payload bytes of a segment at most: a small window is not filled at once (RFC 9293, 3.8.6.2.1,
  * (3)). */
 uint32_t output_limit(const struct tcp_conn *conn);
+/* The same where selective acknowledgements take their share, while there are any to tell. */
+uint32_t output_whole(const struct tcp_conn *conn);
 /* Sends what may be sent of what was never sent; arms timers. */
 void output_push(struct tcp_conn *conn);
 /* The next segment of new data, whatever the congestion window and Nagle's algorithm say. false:
@@ -188,6 +190,8 @@ void record_remove(struct tcp_conn *conn, struct record *record);
 void record_remove_single(struct tcp_conn *conn, struct record *record);
 /* Cuts a record so that its first part has `size` bytes. false: no record left. */
 bool record_split(struct tcp_conn *conn, struct record *record, uint32_t size);
+/* Makes it and the next, which are one segment together, one record, about to be sent again. */
+void record_join(struct tcp_conn *conn, struct record *record);
 void record_time_append(struct tcp_conn *conn, struct record *record);
 /* Where its time of transmission belongs. */
 void record_time_insert(struct tcp_conn *conn, struct record *record);

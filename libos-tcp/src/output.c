@@ -49,8 +49,7 @@ static uint32_t sack_share(const struct tcp_conn *conn)
 	       BLOCK * min_u32(n, (OPTIONS_MOST + H_SIZE - conn->header_size - HEAD) / BLOCK);
 }
 
-/* Payload bytes of a full segment, now. */
-static uint32_t segment_now(const struct tcp_conn *conn)
+uint32_t output_whole(const struct tcp_conn *conn)
 {
 	uint32_t limit = output_limit(conn), share = sack_share(conn);
 
@@ -61,7 +60,7 @@ static uint32_t segment_now(const struct tcp_conn *conn)
 static int64_t next_size(struct tcp_conn *conn, uint32_t quota)
 {
 	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
-	uint32_t left = unsent(conn), mss = segment_now(conn), most, size;
+	uint32_t left = unsent(conn), mss = output_whole(conn), most, size;
 
 	if (window <= 0)
 		return -1;
@@ -111,7 +110,7 @@ static bool put_piece(struct tcp_conn *conn, uint32_t size, uint8_t flags, bool 
 	bool fin = conn->fin_queued && conn->snd_nxt + size == conn->snd_end &&
 	           seq_lt(conn->snd_nxt + size, window_end(conn));
 	uint32_t end = conn->snd_nxt + size + fin;
-	uint32_t prior = conn->packets_out, whole = segment_now(conn);
+	uint32_t prior = conn->packets_out, whole = output_whole(conn);
 	struct record *record;
 
 	if (size == 0 && !fin)
@@ -205,7 +204,7 @@ static bool push_single(struct tcp_conn *conn, struct tcp_chunk *chunk, uint32_t
 static void note_busy(struct tcp_conn *conn, uint32_t sent, bool limited)
 {
 	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
-	uint32_t next = min_u32(unsent(conn), segment_now(conn));
+	uint32_t next = min_u32(unsent(conn), output_whole(conn));
 
 	if (next > 0 && !limited && (window <= 0 || (uint32_t)window < next))
 		busy_begin(conn, BUSY_WINDOW);
@@ -224,7 +223,7 @@ void output_push(struct tcp_conn *conn)
 	if (!has_unsent(conn) || !may_transmit(conn))
 		return;
 	check_idle(conn);
-	whole = segment_now(conn);
+	whole = output_whole(conn);
 	if (likely(is_single(conn, conn->chunk_next, whole)) &&
 	    push_single(conn, conn->chunk_next, whole)) {
 		if (unlikely(conn->stack->busies != NULL))
@@ -262,7 +261,7 @@ void output_push(struct tcp_conn *conn)
 bool output_probe_new(struct tcp_conn *conn)
 {
 	int32_t window = (int32_t)(window_end(conn) - conn->snd_nxt);
-	uint32_t size = min_u32(unsent(conn), conn->mss);
+	uint32_t size = min_u32(unsent(conn), output_whole(conn));
 
 	if (!has_unsent(conn) || window <= 0 || (uint32_t)window < size)
 		return false;

@@ -188,6 +188,16 @@ bool record_split(struct tcp_conn *conn, struct record *record, uint32_t size)
 	return true;
 }
 
+void record_join(struct tcp_conn *conn, struct record *record)
+{
+	struct record *next = record->next;
+
+	account(conn, next, -1u);
+	record->end = next->end;
+	record->flags |= next->flags & (R_FIN | R_PUSH | R_EVER);
+	record_remove(conn, next);
+}
+
 void record_recount(struct tcp_conn *conn, struct record *record)
 {
 	account(conn, record, -1u);

@@ -2,6 +2,21 @@
 /* Sending again what is marked lost (RFC 6675, 5; RFC 9293, 3.8.1). */
 #include "internal.h"
 
+/* Small segments that follow leave with it, as far as they fit one segment. */
+static void join(struct tcp_conn *conn, struct record *record, uint32_t most)
+{
+	const struct record *next;
+
+	while ((next = record->next) != NULL && next->segments == 1 && !(next->flags & R_SACKED) &&
+	       !seq_gt(next->end, window_end(conn))) {
+		uint32_t size = next->end - record->seq - !!(next->flags & R_FIN);
+
+		if (size > most || chunks_bound(conn, record->seq, size) < size)
+			return;
+		record_join(conn, record);
+	}
+}
+
 /* Payload bytes of a record that fit a segment, or burst, and the peer's window; what does not is
  * cut off as a record of its own, or, where there is none left, stays for later. false: it can't be
  * sent. */
@@ -9,8 +24,10 @@ static bool fit(struct tcp_conn *conn, struct record *record, uint32_t *most)
 {
 	uint32_t size = record->end - record->seq - !!(record->flags & R_FIN);
 	int32_t window = (int32_t)(window_end(conn) - record->seq);
+	uint32_t whole = output_whole(conn);
 
-	*most = max_u32(conn->stack->config.segment_max / conn->mss, 1) * conn->mss;
+	*most = whole != conn->mss ? whole
+	                           : max_u32(conn->stack->config.segment_max / whole, 1) * whole;
 	if (window <= 0) {
 		/* A shut window: only the first bytes go out, as a probe. */
 		if (record->seq != conn->snd_una)
@@ -22,6 +39,8 @@ static bool fit(struct tcp_conn *conn, struct record *record, uint32_t *most)
 		                min_u32((uint32_t)window, conn->mss));
 	if (size > *most)
 		(void)record_split(conn, record, *most);
+	else if (size < whole)
+		join(conn, record, min_u32(whole, (uint32_t)window));
 	return true;
 }
 

@@ -239,10 +239,19 @@ static bool in_window(const struct tcp_conn *conn, const struct segment *segment
 	       (conn->unread == NULL || seq_le(segment->seq + segment->size, edge));
 }
 
+/* At the number of the peer's FIN itself: some reset what they have closed there, as if it had not
+ * counted. */
+static bool at_fin(const struct tcp_conn *conn, const struct segment *segment)
+{
+	return segment->seq + 1 == conn->rcv_nxt &&
+	       (conn->state == TCP_STATE_CLOSE_WAIT || conn->state == TCP_STATE_LAST_ACK ||
+	        conn->state == TCP_STATE_CLOSING);
+}
+
 /* RFC 5961, 3: only the very next number resets; or one that a SACK block of ours ends with. */
 static void reset_input(struct tcp_conn *conn, const struct segment *segment)
 {
-	bool exact = segment->seq == conn->rcv_nxt;
+	bool exact = segment->seq == conn->rcv_nxt || at_fin(conn, segment);
 	uint32_t highest = conn->rcv_nxt;
 
 	for (unsigned i = 0; i < conn->n_sacks; i++)
@@ -250,7 +259,6 @@ static void reset_input(struct tcp_conn *conn, const struct segment *segment)
 			highest = conn->act->sacks[i].end;
 	if (highest != conn->rcv_nxt && segment->seq == highest)
 		exact = true;
-	/* One sequence number behind our FIN: sent by stacks that had counted it. */
 	if (!exact) {
 		transmit_challenge(conn);
 		return;
@@ -270,7 +278,7 @@ static bool validate(struct tcp_conn *conn, const struct segment *segment)
 		answer_nonsense(conn, segment);
 		return false;
 	}
-	if (!in_window(conn, segment)) {
+	if (!in_window(conn, segment) && !((segment->flags & F_RST) && at_fin(conn, segment))) {
 		count->drop_sequence++;
 		if (segment->flags & F_SYN)
 			transmit_challenge(conn);
@@ -402,7 +410,7 @@ static bool data_for_nobody(struct tcp_conn *conn, const struct segment *segment
 
 	if (segment->size == 0 || seq_le(segment->seq + segment->size, conn->rcv_nxt) ||
 	    (ended ? seq_ge(segment->seq, conn->rcv_nxt)
-	           : !(gone || (conn->refuses && conn->fin_sent))))
+	           : !(gone || (conn->refuses && conn->fin_queued))))
 		return false;
 	conn->stack->count.aborted_data++;
 	transmit_refusal(conn->stack, segment);

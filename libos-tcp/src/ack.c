@@ -168,18 +168,17 @@ static void clean(struct tcp_conn *conn, struct ack *ack)
 	measure(conn, &cleaning, ack);
 }
 
-/* Nothing is in flight: the answer to a window probe, perhaps. */
+/* Nothing is in flight: the answer to a window probe, perhaps. As long as the window has no place
+ * for what waits (or for half of the largest one, as Linux has it) the wait goes on, from now. */
 static void answer_to_probe(struct tcp_conn *conn)
 {
+	uint32_t half = max_u32(conn->snd_max_wnd / 2 / conn->mss, 1) * conn->mss;
+	uint32_t end = conn->snd_nxt + min_u32(unsent(conn), half);
+
 	if (conn->rtx != RTX_WINDOW)
 		return;
-	if (has_unsent(conn) && window_end(conn) == conn->snd_nxt) {
-		/* Still shut: wait on, from now. */
-		rtx_stop(conn);
-		persist_check(conn);
-		return;
-	}
-	conn->backoff = 0;
+	if (!seq_gt(end, window_end(conn)))
+		conn->backoff = 0;
 	rtx_stop(conn);
 	persist_check(conn);
 }

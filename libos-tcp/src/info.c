@@ -139,7 +139,8 @@ static void fill_send(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->lost = conn->act->lost_out;
 	info->retrans = conn->act->retrans_out;
 	info->reordering = conn->reordering;
-	info->unsent = tcp_unsent(conn) + (conn->fin_queued && !conn->fin_sent); /* as Linux counts */
+	info->unsent =
+	        tcp_unsent(conn) + (conn->fin_queued && !conn->fin_sent); /* as Linux counts */
 	info->unacknowledged = tcp_unacknowledged(conn);
 	info->window_us = busy_us(conn, BUSY_WINDOW);
 	info->buffer_us = busy_us(conn, BUSY_BUFFER);

@@ -6,11 +6,6 @@
  */
 #include "internal.h"
 
-static struct busy *busy_of(const struct tcp_conn *conn)
-{
-	return &conn->stack->busies[conn - conn->stack->conn_memory];
-}
-
 static void become(const struct tcp_conn *conn, enum busy_with with)
 {
 	struct busy *busy = busy_of(conn);

@@ -271,8 +271,7 @@ struct tcp_conn *conn_create(struct tcp_stack *stack, const struct endpoints *at
 
 	if (conn == NULL)
 		return NULL;
-	memset(&conn->state, 0,
-	       offsetof(struct tcp_conn, options) - offsetof(struct tcp_conn, state));
+	memset(&conn->state, 0, offsetof(struct tcp_conn, cc) - offsetof(struct tcp_conn, state));
 	conn->stack = stack;
 	if (stack->busies != NULL)
 		stack->busies[conn - stack->conn_memory] = (struct busy){.with = BUSY_NOT};

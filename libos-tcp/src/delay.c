@@ -99,7 +99,8 @@ void delay_received(struct tcp_conn *conn, const struct segment *segment)
 void delay_early(struct tcp_conn *conn, const struct segment *segment)
 {
 	conn->ack_pending = conn->ack_now = 1;
-	conn->early_seen += conn->early_seen < UINT16_MAX;
+	if (unlikely(conn->stack->busies != NULL))
+		busy_of(conn)->early_seen++;
 	measure_mss(conn, segment);
 	if (conn->ecn)
 		check_marks(conn, segment);

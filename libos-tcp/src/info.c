@@ -72,8 +72,10 @@ static void fill_counts(const struct tcp_conn *conn, struct tcp_conn_info *info)
 	info->total_retrans = conn->total_retrans;
 	info->duplicates_seen = conn->duplicates_seen;
 	info->reorderings_seen = conn->reorderings_seen;
-	info->early_seen = conn->early_seen;
-	info->delivered_marked = conn->delivered_marked;
+	if (conn->stack->busies != NULL) {
+		info->early_seen = busy_of(conn)->early_seen;
+		info->delivered_marked = busy_of(conn)->delivered_marked;
+	}
 	/* The SYN counts as Linux counts it; its acknowledgement counts as a byte. */
 	opened = conn->state != TCP_STATE_SYN_SENT && conn->state != TCP_STATE_SYN_RECEIVED;
 	info->delivered = conn->delivered + opened;

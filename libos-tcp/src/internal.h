@@ -141,6 +141,12 @@ void busy_end_kept(const struct tcp_conn *conn, enum busy_with with);
 /* For so long, in all. */
 uint64_t busy_us(const struct tcp_conn *conn, enum busy_with with);
 
+/* What is kept beside a connection; only where that is configured. */
+static inline struct busy *busy_of(const struct tcp_conn *conn)
+{
+	return &conn->stack->busies[conn - conn->stack->conn_memory];
+}
+
 /* This keeps it from now on; no longer. */
 static inline void busy_begin(const struct tcp_conn *conn, enum busy_with with)
 {

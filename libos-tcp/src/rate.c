@@ -82,9 +82,8 @@ void rate_finish(struct tcp_conn *conn, struct ack *ack)
 	sample->acked_sacked = conn->delivered - ack->prior_delivered;
 	if (sample->acked_sacked > 0)
 		conn->act->delivered_us = conn->stack->us;
-	if (ack->flags & A_ECE)
-		conn->delivered_marked = (uint16_t)min_u32(
-		        conn->delivered_marked + sample->acked_sacked, UINT16_MAX);
+	if (unlikely(ack->flags & A_ECE) && conn->stack->busies != NULL)
+		busy_of(conn)->delivered_marked += sample->acked_sacked;
 	sample->interval_us = -1;
 	if (!sample->has_prior || (ack->flags & A_RENEGED))
 		return;

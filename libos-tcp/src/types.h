@@ -259,6 +259,8 @@ enum busy_with { BUSY_NOT, BUSY_SENDING, BUSY_WINDOW, BUSY_BUFFER, BUSY_KINDS = 
 struct busy {
 	uint32_t since, ms[BUSY_KINDS];
 	uint8_t with; /* enum busy_with */
+	/* Counted for tcp_conn_info. */
+	uint32_t early_seen, delivered_marked;
 };
 
 enum retransmit_timer { RTX_NONE, RTX_TIMEOUT, RTX_PROBE, RTX_REORDER, RTX_WINDOW };
@@ -397,11 +399,10 @@ struct tcp_conn {
 	uint16_t duplicates_seen, reorderings_seen;
 	uint32_t segments_in, segments_out, data_in, data_out;
 	uint64_t bytes_acked, bytes_received, bytes_retrans;
-	uint16_t early_seen, delivered_marked; /* no more than fit */
 
 	/* Written whole before they are read; all between `state` and here begins as zeros. */
-	struct tcp_options options;
 	uint64_t cc[CC_WORDS]; /* the congestion module's */
+	struct tcp_options options;
 };
 
 /* The least that must be remembered between a SYN and the ACK of our SYN/ACK. */
@@ -619,13 +620,13 @@ static inline uint32_t window_end(const struct tcp_conn *conn)
 	return conn->snd_una + conn->snd_wnd;
 }
 
-/* What is left of the window that was offered. */
 /* What a segment to us may carry. */
 static inline uint32_t receive_most(const struct tcp_conn *conn)
 {
 	return conn->advertised_mss - (conn->timestamps ? H_TIMESTAMPS : 0u);
 }
 
+/* What is left of the window that was offered. */
 static inline uint32_t offered_window(const struct tcp_conn *conn)
 {
 	int32_t left = (int32_t)(conn->rcv_wup + conn->rcv_wnd - conn->rcv_nxt);

@@ -320,8 +320,8 @@ struct tcp_conn_info {
 	uint32_t receive_window, receive_ssthresh, receive_space, receive_clamp, send_window;
 	uint32_t unread, unsent, unacknowledged; /* bytes */
 	uint32_t total_retrans, duplicates_seen, reorderings_seen, delivered;
-	uint32_t delivered_marked; /* by acknowledgements that echo ECN marks; at most 65535 */
-	uint32_t early_seen;       /* segments that came out of order */
+	uint32_t delivered_marked; /* with busy_times: by acknowledgements that echo ECN marks */
+	uint32_t early_seen;       /* with busy_times: segments that came out of order */
 	uint32_t segments_in, segments_out, data_segments_in, data_segments_out;
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint64_t busy_us, window_us, buffer_us; /* with busy_times: had something to send; could not

@@ -113,10 +113,9 @@ static void emit_low_part(struct jit *j, const struct flt_insn *insn)
 /* Whether i is an address and what stands behind it adds to it. */
 static bool is_place(const struct jit *j, uint32_t i)
 {
-	const struct flt_insn *insn = &j->in->insns[i], *next;
-	if (!insn_is_wide(insn) || !(next = follower(j, i + 1)))
-		return false;
-	return next->code == (BPF_ALU64 | BPF_ADD) && insn_dst(next) == insn_dst(insn);
+	const struct flt_insn *insn = &j->in->insns[i];
+	const struct flt_insn *next = insn_is_wide(insn) ? follower(j, i + 1) : NULL;
+	return next && next->code == (BPF_ALU64 | BPF_ADD) && insn_dst(next) == insn_dst(insn);
 }
 
 /* Done with the one before it. */

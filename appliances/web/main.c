@@ -93,8 +93,8 @@ static void add_edge(struct stats *stats, const struct tcp_exo *net)
 
 	if (!tcp_exo_edge_counts(net, &counts))
 		return;
-	stats->segments_in += counts.asked + counts.heard + counts.ended;
-	stats->segments_out += counts.asked + counts.ended;
+	stats->segments_in += counts.asked + counts.cookies + counts.heard + counts.ended;
+	stats->segments_out += counts.asked + counts.cookies + counts.ended;
 }
 
 static const struct http_resource *find(void *context, const struct http_request *request)

@@ -16,6 +16,9 @@
  * takes those that are old, for answers that were lost are to be sent again: so a SYN in each
  * second is passed on to it.
  *
+ * Where a line is another's and the stack has no place for half-open connections either, SYN is
+ * answered with the stack's own cookie, of MSS alone, and nothing is remembered (RFC 4987).
+ *
  * Initial sequence numbers are the stack's own (RFC 6528). What an environment could do with wrong
  * rules it can do with packets of its own.
  */
@@ -280,6 +283,35 @@ static __always_inline int is_again(const struct edge_asked *asked, const struct
 	       a.check == edge_check(&a);
 }
 
+/* As cookie_make has it, without timestamps to say more. */
+static __always_inline __u32 cookie(const struct segment *s, __u32 mss, __u64 now)
+{
+	__u32 period = milliseconds(now) / EDGE_COOKIE_PERIOD_MS;
+	__u32 index = edge_cookie_index(mss ? mss : 536), ports = bpf_ntohl(s->ports);
+	struct flt_sip sip = flt_sip_begin(rules.cookie_key);
+	flt_sip_take(&sip, 2, s->ends >> 32 | s->ends << 32);
+	flt_sip_take(&sip, 2, (__u32)(ports << 16 | ports >> 16) | 4ull << 32);
+	flt_sip_take(&sip, 2, (__u64)first_of(s->numbers) << 32 | period << 3 | index);
+	flt_sip_take(&sip, 2, 24ull << 56);
+	return edge_cookie(period, index, (__u32)flt_sip_end(&sip, 4));
+}
+
+static __always_inline int answer_cookie(struct xdp_md *context, struct segment *s,
+                                         const struct options *o, const struct edge_door *door,
+                                         __u64 now)
+{
+	__u32 size = size_word(door->mss), *option;
+	__u64 numbers = pair(cookie(s, o->mss, now), first_of(s->numbers) + 1);
+	if (!stretch(context, s, HEADER_BYTES + 4))
+		return XDP_DROP;
+	option = (__u32 *)(s->w + T_OPTIONS);
+	if ((__u8 *)(option + 1) > s->end)
+		return XDP_DROP;
+	*option = size;
+	return count(&counts.cookies,
+	             say(context, s, SYN | ACK, door->window[0], numbers, HEADER_BYTES + 4, size));
+}
+
 static __always_inline int on_syn(struct xdp_md *context, struct segment *s,
                                   const struct sender *from)
 {
@@ -302,6 +334,8 @@ static __always_inline int on_syn(struct xdp_md *context, struct segment *s,
 	if (asker == 0) {
 		remember(line, s, from->peer, &offer, door, now);
 		line->young = YOUNG;
+	} else if (asker != from->peer && rules.cookies) {
+		return answer_cookie(context, s, &offer, door, now);
 	} else if (!is_again(&line->asked, s, &offer, from->peer)) {
 		return PASS;
 	}

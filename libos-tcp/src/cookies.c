@@ -9,10 +9,20 @@
  *
  * What else a SYN says (window scale, SACK, ECN) stands in the lowest bits of our timestamp where
  * the peer sends timestamps; without them it is forgotten.
+ *
+ * The handler in front makes them, too (handlers/edge.h), of the MSS alone.
  */
+#include <tcp/edge.h>
+
 #include "internal.h"
 
-enum { PERIOD_MS = 64000, AGE_MAX = 2, TIME_SHIFT = 27, INDEX_SHIFT = 24, MAC_MASK = 0xffffff };
+enum {
+	PERIOD_MS = EDGE_COOKIE_PERIOD_MS,
+	AGE_MAX = 2,
+	TIME_SHIFT = 27,
+	INDEX_SHIFT = 24,
+	MAC_MASK = 0xffffff
+};
 
 static const uint16_t sizes[8] = {MSS_MIN, 536, 1024, 1220, 1300, 1440, 1460, 8960};
 
@@ -26,14 +36,10 @@ static uint32_t mac(const struct tcp_stack *stack, const struct endpoints *at, u
 
 uint32_t cookie_make(struct tcp_stack *stack, struct request *request)
 {
-	uint32_t period = stack->ms / PERIOD_MS, index = 7;
+	uint32_t period = stack->ms / PERIOD_MS, index = edge_cookie_index(request->mss);
 
-	while (index > 0 && sizes[index] > request->mss)
-		index--;
-	stack->cookies_used = true;
-	stack->cookie_ms = stack->ms;
-	return period << TIME_SHIFT | index << INDEX_SHIFT |
-	       mac(stack, &request->at, request->irs, period, index);
+	cookies_given(stack);
+	return edge_cookie(period, index, mac(stack, &request->at, request->irs, period, index));
 }
 
 static void restore_options(struct tcp_stack *stack, const struct segment *segment,
@@ -50,6 +56,12 @@ static void restore_options(struct tcp_stack *stack, const struct segment *segme
 	request->scale = request->scaling ? (uint8_t)min_u32(bits & 15, SCALE_MAX) : 0;
 	request->sack = stack->config.sack && (bits & 16);
 	request->ecn = stack->config.ecn != TCP_ECN_OFF && (bits & 32);
+}
+
+void cookies_given(struct tcp_stack *stack)
+{
+	stack->cookies_used = true;
+	stack->cookie_ms = stack->ms;
 }
 
 bool cookies_recent(const struct tcp_stack *stack)

@@ -2,8 +2,8 @@
 /*
  * What the handler in front is told (tcp/edge.h): a door for each listener at its address that
  * wants nothing but what the handler says, while it takes connections. It is told when a listener
- * comes, goes, or is given other options; whose backlog is full is looked at once a second, while
- * SYNs come.
+ * comes, goes, or is given other options, and when requests have run out; whose backlog is full,
+ * and whether requests are there again, is looked at once a second, while SYNs come.
  */
 #include <tcp/edge.h>
 
@@ -62,6 +62,9 @@ static void make_rules(const struct tcp_stack *stack, struct edge_rules *rules)
 	rules->key[0] = stack->isn_secret[0];
 	rules->key[1] = stack->isn_secret[1];
 	rules->spread = stack->edge.spread;
+	rules->cookies = stack->edge.crowded;
+	rules->cookie_key[0] = stack->cookie_secret[0];
+	rules->cookie_key[1] = stack->cookie_secret[1];
 	rules->address = lookup_word(stack->edge.front.address.bytes);
 	memcpy(rules->mac, stack->edge.front.mac, sizeof rules->mac);
 	rules->can = (uint16_t)((config->timestamps ? EDGE_TIMESTAMPS : 0) |
@@ -82,19 +85,22 @@ static bool tell(struct tcp_stack *stack)
 static void change(struct tcp_stack *stack, const struct edge_rules *next)
 {
 	struct edge_rules *told = &stack->edge.rules;
-	bool shut[EDGE_DOORS];
+	bool shut[EDGE_DOORS], any = false;
 
 	for (unsigned i = 0; i < EDGE_DOORS; i++) {
 		shut[i] = memcmp(&told->doors[i], &next->doors[i], sizeof next->doors[i]) != 0;
+		any |= shut[i];
 		if (shut[i])
 			told->doors[i].port = 0;
 	}
-	(void)tell(stack);
+	if (any)
+		(void)tell(stack);
 	*told = *next;
 	for (unsigned i = 0; i < EDGE_DOORS; i++)
 		if (shut[i])
 			told->doors[i].port = 0;
-	(void)tell(stack);
+	if (any)
+		(void)tell(stack);
 	*told = *next;
 	(void)tell(stack);
 }
@@ -125,8 +131,19 @@ void doors_closed(struct tcp_stack *stack, uint16_t port)
 		edge_forget(stack, port);
 }
 
+void doors_crowded(struct tcp_stack *stack)
+{
+	if (stack->edge.crowded)
+		return;
+	stack->edge.crowded = true;
+	doors_changed(stack);
+}
+
 void doors_look(struct tcp_stack *stack)
 {
+	if (stack->edge.crowded)
+		cookies_given(stack); /* by the handler, until now */
+	stack->edge.crowded = stack->edge.crowded && stack->request_pool.free == NULL;
 	for (unsigned i = 0; i < LISTENER_BUCKETS; i++)
 		for (struct tcp_listener *l = stack->listeners[i]; l != NULL; l = l->next)
 			l->full = l->n_ready >= l->backlog;

@@ -342,8 +342,9 @@ void edge_run(struct tcp_stack *stack)
 	doors_look(stack);
 	/* The handler goes on for a second behind the SYN that it passed on, and what it does then
 	   has to grow a second old. */
-	edge->look_at =
-	        stays || stack->now - edge->syn_at < 2ull * LOOK_NS ? stack->now + LOOK_NS : 0;
+	edge->look_at = stays || edge->crowded || stack->now - edge->syn_at < 2ull * LOOK_NS
+	                        ? stack->now + LOOK_NS
+	                        : 0;
 }
 
 void edge_forget(struct tcp_stack *stack, uint16_t port)
@@ -569,6 +570,7 @@ int tcp_edge_open(struct tcp_stack *stack, struct edge_arena *arena, const struc
 		return -TCP_EINVAL;
 	edge->arena = arena;
 	edge->front = *front;
+	edge->crowded = false;
 	edge->spread = stack->ops.random(stack->context) | 1;
 	edge->oldest = edge->tag + 1;
 	hold_all(stack);

@@ -430,6 +430,8 @@ void listen_ready(struct tcp_conn *conn);
 void listen_unready(struct tcp_conn *conn);
 void listen_all_closed(struct tcp_stack *stack);
 
+/* One has gone out. */
+void cookies_given(struct tcp_stack *stack);
 /* Whether cookies went out that may still come back. */
 bool cookies_recent(const struct tcp_stack *stack);
 uint32_t cookie_make(struct tcp_stack *stack, struct request *request);
@@ -521,7 +523,9 @@ void edge_reap_all(struct tcp_stack *stack);
 bool doors_open(struct tcp_stack *stack);
 /* Listeners or what they want may have changed. */
 void doors_changed(struct tcp_stack *stack);
-/* Whether the backlog of one has filled up, or is not full any more. */
+/* No request is left: where no line is either, the handler is to give cookies, as we do. */
+void doors_crowded(struct tcp_stack *stack);
+/* Whether the backlog of one has filled up, or is not full any more; and requests. */
 void doors_look(struct tcp_stack *stack);
 /* A listener at that port was closed. */
 void doors_closed(struct tcp_stack *stack, uint16_t port);

@@ -391,6 +391,7 @@ static void send_cookie(struct tcp_stack *stack, struct request *request)
 		request->sack = request->scaling = request->ecn = request->rcv_scale = 0;
 	request->iss = cookie_make(stack, request);
 	stack->count.cookies_out++;
+	doors_crowded(stack);
 	transmit_syn_ack(stack, request);
 }
 

@@ -489,6 +489,7 @@ struct edge {
 	struct tcp_conn *offers[EDGE_LINES];
 	uint32_t oldest, tag; /* the tag of the first one and of the last one */
 	bool offered;         /* one more, in this turn */
+	bool crowded;         /* the handler gives cookies */
 };
 
 struct tcp_stack {

@@ -35,6 +35,40 @@ static void who_comes_is_served(void **state)
 	assert_int_equal(tcp_stack_usage(world.stack).requests, 64);
 }
 
+/* Cookies by the handler, of which the stack makes connections; it sees few of all the SYNs. */
+static void who_finds_no_line_is_served(void **state)
+{
+	const struct tcp_counters *served = tcp_stack_counters(world.stack);
+	struct made made = {.seq = FIRST + 1, .flags = F_ACK | F_PSH, .text = "question"};
+	uint64_t before;
+
+	world.answers = false;
+	flood_for(2000);
+	before = counts().cookies;
+	assert_true(before > 5000);
+	assert_true(served->cookies_out < 100);
+	for (made.port = 6000; counts().cookies == before; made.port++)
+		syn(made.port, FIRST);
+	made.port--;
+	assert_int_equal(last_flags(), F_SYN | F_ACK);
+	assert_int_equal(last_ack(), FIRST + 1);
+	assert_int_equal(world.size, 24);
+	made.ack = last_seq() + 1;
+	pass(30000); /* it may take its time */
+	inject(&made);
+	assert_int_equal(world.accepted, 1);
+	assert_int_equal(world.read, 8);
+	assert_int_equal(served->cookies_good, 1);
+	assert_int_equal(world.conn->mss, 1460);
+	assert_false(world.conn->timestamps || world.conn->sack || world.conn->scaling);
+	tcp_abort(world.conn);
+	/* When requests are there again, so are records. */
+	pass(100000);
+	before = counts().cookies;
+	flood_for(2);
+	assert_int_equal(counts().cookies, before);
+}
+
 /* Who is there and says nothing for a while. */
 static void who_is_silent_is_served(void **state)
 {
@@ -98,9 +132,9 @@ static void who_goes_is_forgotten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        EDGE_TEST(who_comes_is_served),       EDGE_TEST(who_is_silent_is_served),
-	        EDGE_TEST(who_is_far_away_is_served), EDGE_TEST(who_asks_twice_is_served),
-	        EDGE_TEST(who_goes_is_forgotten),
+	        EDGE_TEST(who_finds_no_line_is_served), EDGE_TEST(who_comes_is_served),
+	        EDGE_TEST(who_is_silent_is_served),     EDGE_TEST(who_is_far_away_is_served),
+	        EDGE_TEST(who_asks_twice_is_served),    EDGE_TEST(who_goes_is_forgotten),
 	};
 	int failed;
 

@@ -107,16 +107,33 @@ struct edge_rules {
 	uint8_t mac[6];   /* likewise */
 	uint16_t can;     /* EDGE_TIMESTAMPS … */
 	struct edge_door doors[EDGE_DOORS];
-	uint32_t unused;
+	uint32_t cookies; /* 1: the stack remembers no more SYNs; cookies where lines are taken */
+	uint64_t cookie_key[2];
 };
 
 /* `.bss.counts`: what the handler has done. */
 struct edge_counts {
-	uint64_t asked;  /* SYN answered */
-	uint64_t heard;  /* bare acknowledgements taken */
-	uint64_t ended;  /* FIN answered */
-	uint64_t passed; /* segments of these kinds that were the stack's */
+	uint64_t asked;   /* SYN answered */
+	uint64_t heard;   /* bare acknowledgements taken */
+	uint64_t ended;   /* FIN answered */
+	uint64_t passed;  /* segments of these kinds that were the stack's */
+	uint64_t cookies; /* SYN answered with them */
 };
+
+/* SYN cookies (../../../libos-tcp/src/cookies.c says what they are), which both make. */
+enum { EDGE_COOKIE_PERIOD_MS = 64000 };
+
+/* Of the greatest of eight sizes that is not beyond the peer's MSS. */
+static inline uint32_t edge_cookie_index(uint32_t mss)
+{
+	return (mss >= 536) + (mss >= 1024) + (mss >= 1220) + (mss >= 1300) + (mss >= 1440) +
+	       (mss >= 1460) + (mss >= 8960);
+}
+
+static inline uint32_t edge_cookie(uint32_t period, uint32_t index, uint32_t hash)
+{
+	return period << 27 | index << 24 | (hash & 0xffffff);
+}
 
 /* Endpoints of a segment that arrived: the peer's address and both ports as they lie in the frame.
  */

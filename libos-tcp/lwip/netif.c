@@ -171,6 +171,7 @@ static const struct exo_start_address *first_address(void)
 static err_t init(struct netif *netif)
 {
 	const struct exo_start_address *address = first_address();
+	const struct lwip_exo *port = netif->state;
 
 	netif->name[0] = 'e';
 	netif->name[1] = 'x';
@@ -179,8 +180,8 @@ static err_t init(struct netif *netif)
 	netif->mtu = address->mtu;
 	netif->hwaddr_len = ETH_HWADDR_LEN;
 	memcpy(netif->hwaddr, address->mac, ETH_HWADDR_LEN);
-	netif->flags =
-	        NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP |
+	               (port->shared ? 0 : NETIF_FLAG_ETHARP);
 	return ERR_OK;
 }
 
@@ -201,7 +202,9 @@ static int add_interface(struct lwip_exo *port, const struct exo_start_address *
 	if (netif_add(&port->netif, &ip, &mask, &gateway, port, init, ethernet_input) == NULL)
 		return -EXO_ENOMEM;
 	netif_set_default(&port->netif);
+	/* An address that others share is announced by who answers for it, not here. */
 	netif_set_up(&port->netif);
+	port->netif.flags |= NETIF_FLAG_ETHARP;
 	exo_tx_flush(&port->net.tx);
 	return 0;
 }

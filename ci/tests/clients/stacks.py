@@ -136,6 +136,11 @@ def refuses_other_ports(ns):
     expect(ns.run("ping", "-c", "1", "-W", "5", ADDRESS, check=False).returncode, 0)
 
 
+def sends_nothing_that_is_others(_ns, machine):
+    refused = re.findall(".*outside its flow space.*", machine.console())
+    assert not refused, refused
+
+
 def main():
     if not Namespace.possible():
         skip_all("needs root")
@@ -143,7 +148,8 @@ def main():
     with Namespace() as ns, Machine(payload=paths.payload("stacks"), nics=[Nic(tap("tap0"))], within=ns, limit=170,
                                     memory="160M", append=f"ip={ADDRESS}/24,10.51.0.1") as machine:
         machine.wait_for("ready: ", count=4)
-        for test in (serves_pages, tells_who_carried_what, serves_all_at_once, refuses_other_ports, replaces_live, serves_pages):
+        for test in (serves_pages, tells_who_carried_what, serves_all_at_once, refuses_other_ports, replaces_live, serves_pages,
+                     sends_nothing_that_is_others):
             with report.test("stacks " + test.__name__.replace("_", " ")):
                 test(*(ns, machine)[:test.__code__.co_argcount])
                 assert machine.running(), machine.console()[-2000:]

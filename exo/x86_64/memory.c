@@ -12,6 +12,11 @@ enum {
 	LARGE = 2 << 20,
 	HEAP_LEAST = 4 << 20,
 	HEAP_SHARE = 32, /* one part in … of all RAM besides */
+	/* Verifying a program of some thousand instructions takes 4 MiB for a moment: where there
+	 * is RAM for it, there is heap for it. */
+	HEAP_USUAL = 12 << 20,
+	HEAP_USUAL_SHARE = 8, /* up to there: one part in … of all RAM beyond … */
+	HEAP_USUAL_BEYOND = 32 << 20,
 	DMA_LEAST = 16 << 20,
 	DMA_MOST = 256 << 20,
 	DMA_SHARE = 6,
@@ -188,6 +193,15 @@ static bool payload_is_sound(const struct boot_info *boot)
 	return size == 0;
 }
 
+static uint64_t heap_size(uint64_t all)
+{
+	uint64_t beyond = all > HEAP_USUAL_BEYOND ? all - HEAP_USUAL_BEYOND : 0;
+	uint64_t usual = at_most(HEAP_LEAST + beyond / HEAP_USUAL_SHARE, HEAP_USUAL);
+	uint64_t share = at_most(HEAP_LEAST + all / HEAP_SHARE, HEAP_MOST);
+
+	return (usual > share ? usual : share) & ~(uint64_t)(LARGE - 1);
+}
+
 void memory_init(const struct boot_info *boot)
 {
 	uint64_t all, wanted, four_gib = 4ull << 30;
@@ -204,8 +218,7 @@ void memory_init(const struct boot_info *boot)
 		subtract(&available, page_down(boot->payload),
 		         page_up(boot->payload + boot->payload_size));
 	code = carve_some(MEMORY_CODE_BYTES, MEMORY_CODE_BYTES, four_gib, "compiled code");
-	wanted = at_most(HEAP_LEAST + all / HEAP_SHARE, HEAP_MOST) & ~(uint64_t)(LARGE - 1);
-	heap = carve_some(wanted, HEAP_LEAST, four_gib, "the kernel's heap");
+	heap = carve_some(heap_size(all), HEAP_LEAST, four_gib, "the kernel's heap");
 	wanted = at_most(all / DMA_SHARE, DMA_MOST) & ~(uint64_t)(LARGE - 1);
 	if (wanted < DMA_LEAST)
 		wanted = DMA_LEAST;

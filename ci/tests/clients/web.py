@@ -289,6 +289,7 @@ def main():
             Machine(payload=webs.payload(folder, PAGES), nics=[Nic(tap("tap0"))], within=ns, limit=390,
                     memory="128M", append=f"ip={FOUR}/24,10.51.0.1 ip={SIX}/64") as machine:
         machine.wait_for("ready: ")
+        machine.wait_for("connections begin and end in the kernel")
         started = time.monotonic()
         for test in TESTS:
             if not wanted or test.__name__ in wanted:

@@ -46,7 +46,7 @@ static void answer(struct tcp_conn *conn)
 
 	(void)tcp_exo_edge_counts(&net, &counts);
 	n = exo_snprintf(line, sizeof line, "%llu\n", (unsigned long long)counts.asked);
-	(void)tcp_send(conn, line, (uint32_t)n, NULL, NULL, TCP_SEND_END);
+	(void)tcp_send_copy(conn, line, (uint32_t)n, TCP_SEND_END);
 }
 
 static void on_event(struct tcp_conn *conn, unsigned events)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 500
+# alone: PXE in a NIC's ROM gives up where answers take their time, and the firmware then tries HTTP for minutes
 """A rack: machines of both firmwares and different NICs boot from boot/serve-rack, untouched.
 
       ┌ namespace ──────────────────────────────────────────────────────────┐

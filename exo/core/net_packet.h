@@ -188,7 +188,7 @@ static inline __attribute__((always_inline)) unsigned net_drop_outdone(
 		return 0;
 	memcpy(&one, rte_pktmbuf_mtod_offset(mbufs[0], void *, outdone->probe), sizeof(one));
 	memcpy(&next, rte_pktmbuf_mtod_offset(mbufs[1], void *, outdone->probe), sizeof(next));
-	if (__builtin_expect((one ^ next) & outdone->common, 1))
+	if (__builtin_expect(((one ^ next) & outdone->common) != 0, 1))
 		return 0;
 	return outdone_drop(part, outdone, verdict, mbufs, n);
 }

@@ -124,10 +124,10 @@ struct net_ring {
 	/* The poller's: its ends of the queues; the other ends are read from shared memory each
 	 * time and believed only within size. */
 	uint32_t request_tail, response_head;
-	uint32_t seen; /* request->head when watch.c looked last */
+	uint32_t seen;     /* request->head when watch.c looked last */
 	uint32_t left_out; /* atomic: frames, since nothing lay in it; several cores may lose some
 	                    */
-	bool waking;   /* in a core's list of rings whose environments are to be woken */
+	bool waking;       /* in a core's list of rings whose environments are to be woken */
 	struct net_ring *waking_next;
 	struct net_guard guard;
 	struct net_flight *flight; /* of a transmit ring */

@@ -114,6 +114,7 @@ void flt_host_arenas(const struct flt_object *object)
 	struct flt_map *map;
 	for (uint32_t i = 0; (map = flt_object_map_at(object, i)); i++)
 		for (uint32_t k = 0; k < flt_map_spec(map)->max_entries; k++)
-			if (flt_map_arena_give(map, k, (uint8_t *)arena + k * FLT_MAP_FRAME))
+			if (flt_map_arena_give(map, k,
+			                       (uint8_t *)arena + (size_t)k * FLT_MAP_FRAME))
 				break; /* no arena */
 }

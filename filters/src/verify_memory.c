@@ -46,8 +46,7 @@ static int check_value_bounds(struct flt_verifier *v, const struct access *a)
 	if (var->smax > FLT_POINTER_OFFSET_MAX)
 		return flt_vrefuse(v, "offset into a value of map \"%s\" has no upper bound",
 		                   spec->name);
-	if (var->smin + fixed_offset(a) < 0 ||
-	    var->smax + fixed_offset(a) + a->size > size)
+	if (var->smin + fixed_offset(a) < 0 || var->smax + fixed_offset(a) + a->size > size)
 		return flt_vrefuse(
 		        v, "access of %u bytes at offset %ld of a value of map \"%s\" of %u",
 		        a->size, (long)(var->smax + fixed_offset(a)), spec->name, size);

@@ -52,7 +52,7 @@ static struct flt_object *open_whole(void)
 	struct flt_object *object = open_object();
 
 	memset(memory, 0x77, sizeof(memory));
-	memset(words, 0, 2 * FRAME);
+	memset(words, 0, (size_t)2 * FRAME);
 	assert_int_equal(give(object, 0, words), 0);
 	assert_int_equal(give(object, 1, words + FRAME / 8), 0);
 	assert_int_equal(give(object, 2, words + 2 * FRAME / 8), FLT_E_INVALID);
@@ -171,7 +171,7 @@ static void pieces(void **state)
 	                             {NULL, bytes},
 	                             {NULL, NULL},
 	                             {bytes + FRAME, bytes},
-	                             {bytes, bytes + 2 * FRAME},
+	                             {bytes, bytes + (size_t)2 * FRAME},
 	                             {bytes, bytes},
 	                             {bytes + 4, bytes + 4 + FRAME}};
 	struct flt_object *object = open_object();

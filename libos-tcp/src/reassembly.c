@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What arrives before its time: a list of disjoint pieces in ascending order, bounded by the window
- * in bytes. All connections' together are bounded in number: who leaves a hole open on purpose takes
- * no place that others need for what is next. */
+ * in bytes. All connections' together are bounded in number: who leaves a hole open on purpose
+ * takes no place that others need for what is next. */
 #include "internal.h"
 
 enum { SHARE = 2 }; /* of the stack's pool */

@@ -353,7 +353,7 @@ static void doors_are_whole(void **state)
 	}
 	for (unsigned i = 0; i < 500; i++) {
 		options.max_segment = 500 + draw() % 500;
-		tcp_listener_set_options(others[draw() % (2 * EDGE_DOORS)], &options);
+		tcp_listener_set_options(others[draw() % (2ul * EDGE_DOORS)], &options);
 	}
 	for (unsigned i = 0; i < 2 * EDGE_DOORS; i++)
 		tcp_listener_close(others[i]);

@@ -15,7 +15,7 @@ enum {
 	/* Verifying a program of some thousand instructions takes 4 MiB for a moment: where there
 	 * is RAM for it, there is heap for it. */
 	HEAP_USUAL = 12 << 20,
-	HEAP_USUAL_SHARE = 8, /* up to there: one part in … of all RAM beyond … */
+	HEAP_USUAL_SHARE = 8, /* up to there: one part in … of what is left beyond … */
 	HEAP_USUAL_BEYOND = 32 << 20,
 	DMA_LEAST = 16 << 20,
 	DMA_MOST = 256 << 20,
@@ -193,9 +193,10 @@ static bool payload_is_sound(const struct boot_info *boot)
 	return size == 0;
 }
 
-static uint64_t heap_size(uint64_t all)
+/* `left`: of all RAM, beside the image and the payload. */
+static uint64_t heap_size(uint64_t all, uint64_t left)
 {
-	uint64_t beyond = all > HEAP_USUAL_BEYOND ? all - HEAP_USUAL_BEYOND : 0;
+	uint64_t beyond = left > HEAP_USUAL_BEYOND ? left - HEAP_USUAL_BEYOND : 0;
 	uint64_t usual = at_most(HEAP_LEAST + beyond / HEAP_USUAL_SHARE, HEAP_USUAL);
 	uint64_t share = at_most(HEAP_LEAST + all / HEAP_SHARE, HEAP_MOST);
 
@@ -218,7 +219,7 @@ void memory_init(const struct boot_info *boot)
 		subtract(&available, page_down(boot->payload),
 		         page_up(boot->payload + boot->payload_size));
 	code = carve_some(MEMORY_CODE_BYTES, MEMORY_CODE_BYTES, four_gib, "compiled code");
-	heap = carve_some(heap_size(all), HEAP_LEAST, four_gib, "the kernel's heap");
+	heap = carve_some(heap_size(all, total()), HEAP_LEAST, four_gib, "the kernel's heap");
 	wanted = at_most(all / DMA_SHARE, DMA_MOST) & ~(uint64_t)(LARGE - 1);
 	if (wanted < DMA_LEAST)
 		wanted = DMA_LEAST;

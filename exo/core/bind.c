@@ -461,24 +461,6 @@ void bind_free(struct net_binding *list)
 	}
 }
 
-/* 0, or -EXO_ESTALE where there is no such binding (any more). */
-static int unbind(uint64_t id)
-{
-	struct net_binding *list;
-
-	machine_lock(&net.lock);
-	list = bind_detach(id, NULL);
-	machine_unlock(&net.lock);
-	if (!list)
-		return -EXO_ESTALE;
-	net_quiesce();
-	machine_lock(&net.lock);
-	bind_free(list);
-	machine_unlock(&net.lock);
-	retire_reclaim();
-	return 0;
-}
-
 int64_t net_call_bind(struct env *caller, struct exo_bind *arg)
 {
 	struct request request = {.caller = caller, .arg = arg};
@@ -493,5 +475,5 @@ int64_t net_call_unbind(struct env *caller, const struct exo_cap *cap)
 {
 	int error = cap_check(cap, caller, EXO_KIND_BINDING, EXO_RIGHT_FREE);
 
-	return error ? error : unbind(cap->first);
+	return error ? error : net_revoke(cap);
 }

@@ -406,22 +406,8 @@ static void free_spaces(struct net_space *list)
 	}
 }
 
-/* Ends objects by id, or all of an environment, with what was derived from its spaces. → whether
- * there was anything. */
-static bool end(uint64_t space_id, uint64_t binding_id, uint64_t ring_id, const struct env *env)
+static void release(struct net_space *spaces, struct net_binding *bindings, struct net_ring *rings)
 {
-	struct net_space *spaces;
-	struct net_binding *bindings;
-	struct net_ring *rings;
-
-	machine_lock(&net.lock);
-	flow_condemn(space_id, env);
-	bindings = bind_detach(binding_id, env);
-	rings = ring_detach(ring_id, env);
-	spaces = flow_take_condemned();
-	machine_unlock(&net.lock);
-	if (!spaces && !bindings && !rings)
-		return false;
 	net_quiesce();
 	machine_lock(&net.lock);
 	bind_free(bindings);
@@ -429,7 +415,29 @@ static bool end(uint64_t space_id, uint64_t binding_id, uint64_t ring_id, const 
 	retire_reclaim();
 	ring_free(rings);
 	free_spaces(spaces);
-	return true;
+}
+
+/* Ends objects by id, or all of an environment, with what was derived from its spaces. → whether
+ * there was anything. */
+static bool end(uint64_t space_id, uint64_t binding_id, uint64_t ring_id, const struct env *env)
+{
+	struct net_space *spaces;
+	struct net_binding *bindings;
+	struct net_ring *rings;
+	bool any;
+
+	machine_lock(&net.ends);
+	machine_lock(&net.lock);
+	flow_condemn(space_id, env);
+	bindings = bind_detach(binding_id, env);
+	rings = ring_detach(ring_id, env);
+	spaces = flow_take_condemned();
+	machine_unlock(&net.lock);
+	any = spaces || bindings || rings;
+	if (any)
+		release(spaces, bindings, rings);
+	machine_unlock(&net.ends);
+	return any;
 }
 
 void net_env_end(struct env *env)

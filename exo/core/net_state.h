@@ -277,6 +277,9 @@ struct net_port {
 };
 
 struct net {
+	/* Around ends, until what ended is freed: before `lock`. What one of them takes away may
+	 * lead to what another does. */
+	struct machine_lock ends;
 	struct machine_lock lock;
 	struct net_space *spaces, **spaces_end;
 	struct net_binding *bindings;

@@ -377,6 +377,7 @@ int ring_end(uint64_t id)
 	struct net_ring *ring;
 	int error = 0;
 
+	machine_lock(&net.ends);
 	machine_lock(&net.lock);
 	ring = lookup_ring(id);
 	if (!ring)
@@ -386,11 +387,12 @@ int ring_end(uint64_t id)
 	else
 		ring = ring_detach(id, NULL);
 	machine_unlock(&net.lock);
-	if (error)
-		return error;
-	net_quiesce();
-	ring_free(ring);
-	return 0;
+	if (!error) {
+		net_quiesce();
+		ring_free(ring);
+	}
+	machine_unlock(&net.ends);
+	return error;
 }
 
 /* ---- Calls ---- */

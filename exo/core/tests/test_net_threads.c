@@ -10,9 +10,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../net_packet.h"
 #include "world_test.h"
 
 enum { ALICE = 2, BOB = 3, ROUNDS = 100, BUFFERS = 32, ADDRESS = 0x0a000002, PEER = 0x0a000001 };
@@ -137,10 +139,58 @@ static void calls_do_not_disturb_polls(void **state)
 	assert_int_equal(world_mbufs(), 0);
 }
 
+/* ---- Two ends at once ---- */
+
+static pthread_t bobs_core;
+static uint32_t bob_has_gone;
+
+static void *bob_goes(void *argument)
+{
+	world_core_set(0);
+	net_env_end(world_env(BOB));
+	__atomic_store_n(&bob_has_gone, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Who revokes waits for the poll on core 0, and for a long time after its end: Bob goes then. */
+static void bob_goes_meanwhile(void)
+{
+	world_pause = NULL;
+	assert_int_equal(pthread_create(&bobs_core, NULL, bob_goes, NULL), 0);
+	retire_offline(&net.cores[0]);
+	for (unsigned i = 0; i < 200 && !__atomic_load_n(&bob_has_gone, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+}
+
+/* His space is revoked while he ends: his binding goes with the one, his ring with the other. */
+static void an_end_waits_for_another(void **state)
+{
+	struct flt_conjunction any;
+	struct world_ring ring;
+	struct exo_bind arg = {0};
+	struct exo_cap space;
+
+	world_core_set(1);
+	world_any(&any);
+	space = world_grant(BOB, EXO_RIGHT_BIND, &any, NULL);
+	assert_int_equal(world_ring(BOB, EXO_RING_RECEIVE, 16, NULL, &ring), 0);
+	assert_int_equal(world_bind(BOB, &space, &any, &ring, &arg), 0);
+	retire_online(&net.cores[0]);
+	world_pause = bob_goes_meanwhile;
+	assert_int_equal(net_revoke(&space), 0);
+	assert_int_equal(pthread_join(bobs_core, NULL), 0);
+	assert_int_equal(bob_has_gone, 1);
+	assert_int_equal(world_env(BOB)->account->bindings, 0);
+	assert_int_equal(world_env(BOB)->account->rings, 0);
+	world_frames_free(BOB);
+	assert_int_equal(world_pins(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(calls_do_not_disturb_polls),
+	        cmocka_unit_test(an_end_waits_for_another),
 	};
 
 	return cmocka_run_group_tests(tests, world_group, NULL);

@@ -126,8 +126,12 @@ void machine_lock_wait(struct machine_lock *lock, uint32_t ticket)
 		sched_yield();
 }
 
+void (*world_pause)(void);
+
 void machine_pause(void)
 {
+	if (world_pause)
+		world_pause();
 	sched_yield();
 }
 

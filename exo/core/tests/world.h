@@ -36,6 +36,9 @@ void world_start_capture(const char *path);
 void world_start_eal(void);
 void world_start_net(unsigned n_ports);
 
+/* Called where a core waits for others; NULL: by nobody. */
+extern void (*world_pause)(void);
+
 /* Which core the calling thread is from now on; 0 otherwise. Only core 0 has queues to poll. */
 void world_core_set(unsigned core);
 

@@ -28,5 +28,9 @@ void loop_release(unsigned core, const struct net_ring *ring, uint16_t port, str
 		return;
 	if (sent)
 		demux_local(core, way == LOOP_BESIDES ? ring->env : NULL, port, mbuf);
+	/* What handlers left to do is done before this core reads nothing any more: they may be
+	 * gone then. */
+	if (net.cores[core].after)
+		net.cores[core].marked = true;
 	rte_pktmbuf_free(mbuf);
 }

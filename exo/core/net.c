@@ -349,10 +349,10 @@ static unsigned poll_rest(struct net_core *me, unsigned budget, unsigned n)
 		__atomic_store_n(&me->rung, 1, __ATOMIC_RELAXED);
 	}
 	n += poll_rings(core, budget);
-	net_finish(core);
-	tap_look(core, NULL);
 	if (__atomic_load_n(&me->held, __ATOMIC_RELAXED) != 0)
 		n = reclaim(core, budget, n);
+	net_finish(core);
+	tap_look(core, NULL);
 	if (n == 0) {
 		flt_fragments_expire(net.fragments, machine_tsc());
 		me->polls_empty++;

@@ -170,6 +170,31 @@ static void answers_beyond_measure_are_counted(void **state)
 	assert_int_equal(after[0].drops.tap_lost - before[0].drops.tap_lost, ANSWERS - KEPT);
 }
 
+/* What somebody else on this machine is answered leaves with the call that sent to it: behind it
+ * the core reads nothing, and the handler may go. */
+static void answers_who_is_on_this_machine_at_once(void **state)
+{
+	int64_t id = test_handle(ALICE, test_create(ALICE, "udp_echo"), "udp_echo", &bound.out,
+	                         &space, 0);
+	uint64_t buffer = world_frames(BOB, 1, 0) * 4096;
+	struct exo_ext_release arg = {.id = (uint64_t)id};
+	struct flt_conjunction any;
+	struct world_ring transmit;
+	struct exo_cap bobs;
+	uint32_t length = world_udp(frame, PEER, 1234, ADDRESS, 7, 64);
+
+	assert_true(id > 0);
+	world_any(&any);
+	bobs = world_grant(BOB, EXO_RIGHT_SEND, NULL, &any);
+	assert_int_equal(world_ring(BOB, EXO_RING_TRANSMIT, 16, &bobs, &transmit), 0);
+	memset(frame, 0, 6); /* the port's own address */
+	memcpy(world_memory(buffer), frame, length);
+	world_put(&transmit, (struct exo_desc){.address = buffer, .length = length});
+	assert_int_equal(net_call_send(world_env(BOB), transmit.cap.first, 0), 0);
+	is_echo(length);
+	assert_int_equal(test_ext(ALICE, EXO_EXT_RELEASE, &arg), 0);
+}
+
 static void drops_and_passes(void **state)
 {
 	int ref = test_create(ALICE, "udp_echo");
@@ -614,6 +639,7 @@ int main(void)
 	        CASE(echoes_a_datagram),
 	        CASE(answers_are_heard),
 	        CASE(answers_beyond_measure_are_counted),
+	        CASE(answers_who_is_on_this_machine_at_once),
 	        CASE(drops_and_passes),
 	        CASE(fragments_come_behind_their_first),
 	        CASE(sends_only_what_its_owner_may),

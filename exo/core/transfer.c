@@ -136,8 +136,8 @@ int64_t transfer_call_reply(struct call *call)
 		return -EXO_ENOENT;
 	caller = pe_of(call->pe->machine.caller);
 	call->pe->machine.regs.rax = 0;
-	upcall_park(call->pe, false);
 	transfer_abandon(caller, (int64_t)call->arg[0]);
+	upcall_park(call->pe, false);
 	slots_switch(caller);
 	env_leave(call->env);
 	return CALL_NO_RESULT;

@@ -120,7 +120,8 @@ void upcall_park(struct pe *pe, bool save)
 		pe->machine.page->saved = pe->machine.regs;
 	__atomic_store_n(&pe->machine.page->masked, 1, __ATOMIC_RELAXED);
 	pe->machine.parked = true;
-	pe->machine.open = pe->machine.plain;
+	/* Who serves somebody has one caller: the machine looks no further than this. */
+	pe->machine.open = pe->machine.plain && !pe->machine.caller;
 }
 
 static void begin_resume(struct pe *pe)

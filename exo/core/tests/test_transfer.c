@@ -269,6 +269,23 @@ static void never_replying(void **state)
 	assert_int_equal(kit_call(server, EXO_CALL_REPLY, 1, 0, 0, 0), -EXO_ENOENT);
 }
 
+static void sleeps_in_between(struct pe *pe)
+{
+	pe->machine.page->masked = 0;
+	waits(pe);
+}
+
+/* A server that sleeps while it serves, as if it were in no handler: the machine by itself would
+ * give it to another caller, and its first one would wait for a PE that may become anybody's. */
+static void asleep_while_serving(void **state)
+{
+	server_play = sleeps_in_between;
+	kit_turns(1);
+	assert_ptr_equal(kit_pe(server)->machine.caller, &kit_pe(client)->machine);
+	assert_true(kit_pe(server)->machine.parked && kit_pe(server)->machine.waiting);
+	assert_false(kit_pe(server)->machine.open);
+}
+
 /* The same where nobody else could run meanwhile, so that the slot would simply go on. */
 static void never_replying_alone(void **state)
 {
@@ -454,6 +471,7 @@ int main(void)
 	        TEST(a_busy_server_is_not_entered),
 	        TEST(replying_to_nobody),
 	        TEST(never_replying),
+	        TEST(asleep_while_serving),
 	        TEST(never_replying_alone),
 	        TEST(giving_time_to_its_caller),
 	        TEST(a_dying_server_lets_its_caller_go_on),

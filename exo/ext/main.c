@@ -85,7 +85,7 @@ void ext_quiesce(void)
 
 		while (turns & 1 &&
 		       __atomic_load_n(&sections[core].turns, __ATOMIC_ACQUIRE) == turns)
-			__builtin_ia32_pause();
+			machine_pause(); /* which its handler may wait for */
 	}
 }
 

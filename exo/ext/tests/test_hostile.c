@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../ext.h"
 #include "common.h"
 
 enum { ALICE = 2, BOB = 3, CAROL = 4 };
@@ -199,6 +200,24 @@ static void do_not_use_up_the_heap(void **state)
 	assert_true(test_create(CAROL, "syn_cookie") >= 0);
 }
 
+static unsigned pauses;
+
+static void leave_section(void)
+{
+	if (pauses++ == 0)
+		ext_section_end(1);
+}
+
+/* Another core's handler may wait for this core to forget what it mapped. */
+static void who_waits_for_handlers_serves_their_cores(void **state)
+{
+	world_pause = leave_section;
+	ext_section_begin(1);
+	ext_quiesce();
+	world_pause = NULL;
+	assert_int_not_equal(pauses, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
@@ -209,6 +228,7 @@ int main(void)
 	        CASE(squat_on_names_in_vain),
 	        CASE(make_no_circles),
 	        CASE(do_not_use_up_the_heap),
+	        CASE(who_waits_for_handlers_serves_their_cores),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -16,6 +16,9 @@
 
 #include "frame_table.h"
 
+/* Bad buffers that are given back for one frame: who fills them in may do so as fast. */
+enum { REJECTS_MAX = NET_BURST };
+
 static struct net_buffer *buffer_at(struct net_ring *ring, uint32_t i)
 {
 	return &ring->buffers[(ring->buffer_first + i) % EXO_SEGMENTS_MAX];
@@ -110,13 +113,15 @@ static void unpin_buffers(struct net_ring *ring, uint32_t n, uint32_t length)
  */
 static bool pin_buffers(struct net_ring *ring, uint32_t length, uint32_t *n, uint32_t *left)
 {
+	uint32_t rejects = 0;
+
 	*n = 0;
 	*left = length;
 	while (*left > 0 && *n < EXO_SEGMENTS_MAX) {
 		uint32_t part;
 		uint16_t status;
 
-		if (*n == ring->n_buffers && !take_buffer(ring)) {
+		if (*n == ring->n_buffers && (rejects >= REJECTS_MAX || !take_buffer(ring))) {
 			unpin_buffers(ring, *n, length);
 			return false;
 		}
@@ -124,6 +129,7 @@ static bool pin_buffers(struct net_ring *ring, uint32_t length, uint32_t *n, uin
 		status = pin_buffer(ring, buffer_at(ring, *n), part);
 		if (status) {
 			reject_buffer(ring, *n, status);
+			rejects++;
 			continue;
 		}
 		*left -= part;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../net_state.h"
 #include "world_test.h"
 
 enum { ALICE = 2, MALLORY = 3, FREE_RIGHTS = EXO_RIGHT_BIND | EXO_RIGHT_TAP | EXO_RIGHT_HOST };
@@ -335,6 +336,41 @@ static void rejects_bad_buffers(void **state)
 		assert_int_equal(((uint8_t *)world_memory(other))[i], 0x55);
 }
 
+/* Bad buffers can be filled in as fast as they come back: a frame pays for so many. */
+static void gives_up_on_bad_buffers(void **state)
+{
+	uint64_t own = world_frames(ALICE, 1, 0xaa) * 4096;
+	struct exo_bind arg = {.priority = 1};
+	struct flt_conjunction any;
+	struct world_ring long_one;
+	struct exo_cap all;
+	struct exo_desc desc;
+	uint32_t length;
+
+	world_any(&any);
+	all = world_grant(ALICE, EXO_RIGHT_BIND, &any, NULL);
+	assert_int_equal(world_ring(ALICE, EXO_RING_RECEIVE, 128, NULL, &long_one), 0);
+	assert_int_equal(world_bind(ALICE, &all, &any, &long_one, &arg), 0);
+	for (unsigned i = 0; i < NET_BURST + 8; i++)
+		world_put(&long_one, (struct exo_desc){.length = 2048, .cookie = i});
+	world_put(&long_one, (struct exo_desc){.address = own, .length = 2048, .cookie = 99});
+	arrive(200, 0);
+	for (unsigned i = 0; i < NET_BURST; i++) {
+		assert_true(world_get(&long_one, &desc));
+		assert_int_equal(desc.cookie, i);
+		assert_int_equal(desc.status, EXO_EFAULT);
+	}
+	assert_false(world_get(&long_one, &desc));
+	assert_int_equal(world_env(ALICE)->account->rx_no_buffer, 1);
+	length = arrive(200, 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(world_get(&long_one, &desc));
+	assert_true(world_get(&long_one, &desc));
+	assert_int_equal(desc.cookie, 99);
+	assert_int_equal(desc.length, length);
+	assert_false(world_get(&long_one, &desc));
+}
+
 /* A bad buffer between good ones of one packet. */
 static void rejects_in_the_middle(void **state)
 {
@@ -455,6 +491,7 @@ int main(void)
 	                                        tear_down),
 	        cmocka_unit_test_setup_teardown(drops_by_cause, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(rejects_bad_buffers, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(gives_up_on_bad_buffers, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(rejects_in_the_middle, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(stops_at_wild_indices, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(delivers_every_length, set_up, tear_down),

@@ -21,6 +21,8 @@
 enum {
 	PLAIN_MIN = 14, /* bytes of a packet that take_plain takes: an Ethernet header, */
 	PLAIN_MAX = RTE_MBUF_DEFAULT_DATAROOM, /* and what fits into a buffer */
+	/* Descriptors of one packet, good or bad, that are read in a turn. */
+	LOOKS_MAX = NET_BURST * EXO_SEGMENTS_MAX,
 };
 
 _Static_assert((int)PLAIN_MAX < (int)NET_HEADER_BYTES + (int)NET_ATTACH_MIN,
@@ -546,7 +548,8 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 		*at += 1;
 		return true;
 	}
-	read_packet(ring, batch->space, *at, *available, desc, &packet);
+	read_packet(ring, batch->space, *at, RTE_MIN(*available, (uint32_t)LOOKS_MAX), desc,
+	            &packet);
 	if (batch->n && packet.first.port != batch->port) {
 		*at = 0;
 		if (!flush(ring, batch))
@@ -568,7 +571,7 @@ static bool take(struct net_ring *ring, struct batch *batch, uint32_t *at, uint3
 	if (!flush(ring, batch))
 		return false;
 	completion_failed(ring, &packet);
-	return true;
+	return packet.n <= EXO_SEGMENTS_MAX; /* or it was enough for a turn */
 }
 
 /* What is not plain, or behind what is not. */

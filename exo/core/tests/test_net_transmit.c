@@ -441,6 +441,26 @@ static void rejects_too_many_segments(void **state)
 	assert_int_equal(world_sent(0, got, sizeof(got)), length);
 }
 
+/* One that never ends takes so much of a poll, and no more. */
+static void takes_endless_packets_in_parts(void **state)
+{
+	enum { SIZE = 8192, MOST = 2 * NET_BURST * EXO_SEGMENTS_MAX };
+	struct world_ring large;
+
+	assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, SIZE, &space, &large), 0);
+	for (unsigned i = 0; i < SIZE; i++)
+		world_put(&large, (struct exo_desc){.address = buffers,
+		                                    .length = 10,
+		                                    .flags = EXO_DESC_MORE});
+	for (uint32_t done = 0, before = 0; done < SIZE; before = done) {
+		assert_int_equal(net_call_send(world_env(ALICE), large.cap.first, 0), 0);
+		done = large.request->tail;
+		assert_in_range(done - before, 1, MOST);
+	}
+	assert_int_equal(large.counters->packets, 0);
+	assert_int_equal(world_sent(0, got, sizeof(got)), 0);
+}
+
 static void stops_at_wild_indices(void **state)
 {
 	ring.request->head = 17;
@@ -633,6 +653,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(rejects_bad_descriptors, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(cuts_for_any_port, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(rejects_too_many_segments, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(takes_endless_packets_in_parts, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(stops_at_wild_indices, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(waits_for_the_port, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(counts_lost_completions, set_up, tear_down),

@@ -19,7 +19,8 @@
  * head that jumps beyond size stops the queue and is counted as bad_index.
  *
  * A packet of several segments takes consecutive descriptors, EXO_DESC_MORE set on all but the
- * last; they are published together. A transmit packet whose last segment is missing is refused.
+ * last; they are published together. A transmit packet whose last segment is missing is refused,
+ * and one of far too many segments in parts.
  *
  * Receive: fill buffers are used in order, several for one packet where they are smaller than it;
  * the packet's length is the sum of its descriptors' lengths, wire_length the bytes that it had on

@@ -308,7 +308,9 @@ void flow_keep(const struct packet *packet, struct udp_socket *socket,
 	if (flow == NULL)
 		return;
 	flow->socket = socket;
-	flow->answer_max = link_mtu(packet->interface, &packet->src) - IP4_SIZE - UDP_SIZE;
+	flow->answer_max =
+	        path_mtu(stack, &packet->src, link_mtu(packet->interface, &packet->src)) -
+	        IP4_SIZE - UDP_SIZE;
 	flow->id = ip4_id(stack, &packet->src);
 	flow->datagram = *datagram;
 	flow->datagram.flow = flow;
@@ -319,6 +321,15 @@ void flow_forget(struct udp_stack *stack)
 {
 	stack->era++;
 	stack->era_ends = UINT64_MAX;
+}
+
+void flow_forget_path(struct udp_stack *stack, const struct udp_ip *dst)
+{
+	for (unsigned i = 0; i < FLOWS; i++)
+		if (udp_ip_equal(&stack->flows[i].datagram.from.ip, dst))
+			stack->flows[i].era = 0;
+	if (udp_ip_equal(&stack->way_kept.remote, dst))
+		stack->way_kept.era = 0;
 }
 
 void flow_run(struct udp_stack *stack, uint64_t now)
@@ -384,7 +395,7 @@ bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint3
 	 * the data is still where it came. */
 	if (flow == NULL || flow->era != stack->era || flow->socket != socket ||
 	    datagram->data != buffer->data + DATA || size > datagram->size ||
-	    size > flow->answer_max || stack->paths.used != 0)
+	    size > flow->answer_max)
 		return false;
 	datagram->buffer = NULL;
 	if (__builtin_expect(size >= FEW || flow->manner != manner_of(socket), 0))

@@ -146,7 +146,7 @@ struct flow {
 	struct udp_socket *socket; /* NULL: another transport's */
 	udp_way way;               /* back, for that */
 	uint16_t *id;              /* next identification of an answer */
-	uint32_t answer_max;       /* bytes of data that fit the link */
+	uint32_t answer_max;       /* bytes of data that fit the path */
 	uint8_t interface;         /* where they arrive */
 	/* Answers' headers up to UDP's length, but for what differs from one to the next; the sums
 	 * of that part of IP's, and of the pseudo header and the ports; and how the socket sent
@@ -159,8 +159,8 @@ struct flow {
 	struct udp_datagram datagram;
 };
 
-/* The last answer of udp_transport_path; worth nothing in another era, or once a path's MTU is
- * known to be less than its link's. */
+/* The last answer of udp_transport_path; worth nothing in another era. Where the path's MTU is
+ * less than its link's it is not kept: that is forgotten in time. */
 struct way_kept {
 	uint64_t era; /* 0: none */
 	struct udp_ip asked, remote, src;
@@ -168,8 +168,7 @@ struct way_kept {
 };
 
 /* The headers of what udp_transport_send_brief sent last, which the next packet to the same host
- * has but for length, identification and sum; worth nothing in another era, and where paths differ.
- */
+ * has but for length, identification and sum; worth nothing in another era. */
 struct brief_kept {
 	uint64_t era, way; /* 0: none */
 	uint32_t src, dst, manner;
@@ -243,6 +242,7 @@ struct send {
 	uint8_t mac[UDP_MAC_BYTES];
 	uint8_t protocol, ttl, tos;
 	bool dont_fragment;
+	bool knows_path;   /* who sends has made it for the path: it need only fit the link */
 	bool router_alert; /* IPv4: with that option (RFC 2113) */
 };
 
@@ -312,6 +312,8 @@ void flow_keep(const struct packet *packet, struct udp_socket *socket,
 void flow_keep_transport(const struct packet *packet, const struct udp_transport_packet *handed);
 /* An address, a socket, a neighbour or a route has changed. */
 void flow_forget(struct udp_stack *stack);
+/* The path to a host takes less than was thought. */
+void flow_forget_path(struct udp_stack *stack, const struct udp_ip *dst);
 void flow_run(struct udp_stack *stack, uint64_t now);
 /* As udp_socket_reply, for a datagram that came the short way. false: nothing has happened. */
 bool flow_answer(struct udp_socket *socket, struct udp_datagram *datagram, uint32_t size);

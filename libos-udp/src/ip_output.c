@@ -181,7 +181,10 @@ static bool fits_path(struct udp_stack *stack, const struct send *send, const st
                       const struct udp_buffer *buffer)
 {
 	const struct udp_payload *payload = buffer->payload;
-	uint32_t size = udp_buffer_whole(buffer), most = ip_payload_max(stack, send, route);
+	uint32_t size = udp_buffer_whole(buffer);
+	uint32_t most = send->knows_path ? link_mtu(route->interface, &send->dst) -
+	                                           ip_header_size(&send->dst)
+	                                 : ip_payload_max(stack, send, route);
 
 	if (payload == NULL || payload->segment_size == 0)
 		return size <= most;

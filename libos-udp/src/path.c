@@ -86,7 +86,8 @@ void path_learn(struct udp_stack *stack, const struct udp_ip *dst, uint32_t mtu)
 {
 	struct path *path = find(stack, dst), *set;
 
-	if (stack->paths.n == 0 || (path != NULL && mtu >= path->mtu))
+	/* What is no less is no news (RFC 8201, 4), and must not drive out what is. */
+	if (stack->paths.n == 0 || mtu >= udp_path_mtu(stack, NULL, dst))
 		return;
 	if (path == NULL) {
 		set = path = set_of(stack, dst);
@@ -96,6 +97,7 @@ void path_learn(struct udp_stack *stack, const struct udp_ip *dst, uint32_t mtu)
 		stack->paths.used += path->mtu == 0;
 	}
 	*path = (struct path){.dst = *dst, .mtu = mtu, .until = stack_now(stack) + FORGET_AFTER};
+	flow_forget_path(stack, dst);
 	stack->count.path_mtu_learned++;
 }
 

@@ -72,12 +72,14 @@ static __attribute__((noinline)) bool find_way(struct udp_stack *stack, const st
                                                const struct udp_ip *local)
 {
 	struct route route;
+	uint32_t link, mtu;
 
 	if (route_find(stack, local, remote, &route) != 0 || route.broadcast)
 		return false;
+	link = link_mtu(route.interface, remote);
+	mtu = path_mtu(stack, remote, link);
 	stack->way_kept =
-	        (struct way_kept){stack->era, *local, *remote, route.src,
-	                          path_mtu(stack, remote, link_mtu(route.interface, remote))};
+	        (struct way_kept){mtu < link ? 0 : stack->era, *local, *remote, route.src, mtu};
 	return true;
 }
 
@@ -86,8 +88,8 @@ uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote
 {
 	const struct way_kept *kept = &stack->way_kept;
 
-	if ((kept->era != stack->era || stack->paths.used != 0 ||
-	     !udp_ip_equal(&kept->remote, remote) || !udp_ip_equal(&kept->asked, local)) &&
+	if ((kept->era != stack->era || !udp_ip_equal(&kept->remote, remote) ||
+	     !udp_ip_equal(&kept->asked, local)) &&
 	    !find_way(stack, remote, local))
 		return 0;
 	*local = kept->src;
@@ -172,8 +174,8 @@ static void write_headers(uint8_t *frame, const struct udp_transport_send *reque
 	memcpy(at + IP4_DST, request->dst.bytes, 4);
 }
 
-/* Headers in one go where the neighbour is known and no path is smaller than its link: IPv4 without
- * options. false: the long way, nothing has happened. */
+/* Headers in one go where the neighbour is known: IPv4 without options. false: the long way,
+ * nothing has happened. */
 static bool send_short(struct udp_stack *stack, const struct udp_transport_send *request,
                        const struct interface *interface, struct udp_buffer *buffer)
 {
@@ -184,7 +186,7 @@ static bool send_short(struct udp_stack *stack, const struct udp_transport_send 
 	uint8_t *frame, *at;
 	uint16_t sum;
 
-	if (request->src.family != 4 || interface->loop || stack->paths.used != 0 ||
+	if (request->src.family != 4 || interface->loop ||
 	    (cut ? buffer->size + payload->segment_size > most ||
 	                     whole > interface->offload.size_max - IP4_SIZE
 	         : whole > most))
@@ -227,7 +229,8 @@ int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send 
 	                     .protocol = request->protocol,
 	                     .ttl = request->ttl,
 	                     .tos = request->tos,
-	                     .dont_fragment = request->dont_fragment};
+	                     .dont_fragment = request->dont_fragment,
+	                     .knows_path = true};
 	if (direct) {
 		send.direct = true;
 		send.interface = (uint8_t)interface;
@@ -259,8 +262,7 @@ static bool is_kept(const struct udp_stack *stack, const struct udp_transport_br
 	       ((kept->src ^ word_at(brief->src->bytes)) |
 	        (kept->dst ^ word_at(brief->dst->bytes)) |
 	        (kept->manner ^ word_at(&brief->protocol)) | (brief->src->family ^ 4u)) == 0 &&
-	       buffer->size <= kept->most && stack->paths.used == 0 &&
-	       buffer->head >= sizeof kept->header;
+	       buffer->size <= kept->most && buffer->head >= sizeof kept->header;
 }
 
 static void send_kept(struct udp_stack *stack, struct udp_buffer *buffer)

@@ -2,6 +2,8 @@
 /* Known flows: the short way does what the long one does, and no more than it may. */
 #include "check.h"
 
+#include "../src/internal.h"
+
 static struct bench bench;
 static struct udp_socket echo;
 static unsigned got, short_ways;
@@ -276,6 +278,63 @@ static void answers_of_any_length_are_summed_up(void **state)
 	assert_int_equal(short_ways, got);
 }
 
+static unsigned short_answers;
+
+static void answer_short(struct udp_socket *socket, struct udp_datagram *datagram)
+{
+	if (flow_answer(socket, datagram, datagram->size))
+		short_answers++;
+	else
+		assert_int_equal(udp_socket_reply(socket, datagram, datagram->size), 0);
+}
+
+/* "Fragmentation needed" about a datagram of ours to `to`. */
+static void too_big(uint32_t to, uint16_t mtu)
+{
+	uint8_t message[ICMP_SIZE + IP4_SIZE + UDP_SIZE] = {ICMP_UNREACHABLE, ICMP_CODE_TOO_BIG};
+	struct bench_ip ip = {.src = FAR, .dst = US, .protocol = PROTOCOL_ICMP};
+	uint8_t *quote = message + ICMP_SIZE, packet[128];
+	uint16_t sum;
+
+	wire_put16(message + ICMP_REST + 2, mtu);
+	quote[0] = 0x45;
+	quote[IP4_PROTOCOL] = PROTOCOL_UDP;
+	wire_put32(quote + IP4_SRC, US);
+	wire_put32(quote + IP4_DST, to);
+	wire_put16(quote + IP4_SIZE + UDP_SRC_PORT, 7);
+	wire_put16(quote + IP4_SIZE + UDP_DST_PORT, 1000);
+	sum = udp_sum_finish(udp_sum_add(0, message, sizeof message));
+	memcpy(message + ICMP_CHECKSUM, &sum, sizeof sum);
+	bench_input(&bench, packet, bench_ip4(packet, &ip, message, sizeof message));
+}
+
+/* A path that takes less is its own peer's matter, and of him only what does not fit. */
+static void a_smaller_path_is_its_own_peers(void **state)
+{
+	static const uint8_t bytes[1000];
+
+	echo.receive = answer_short;
+	short_answers = 0;
+	arrive();
+	assert_int_equal(short_answers, 1);
+	too_big(PEER + 1, 600);
+	arrive();
+	assert_int_equal(short_answers, 2);
+	too_big(PEER, 600);
+	arrive(); /* finds the way anew */
+	arrive();
+	assert_int_equal(short_answers, 3);
+	question(bytes, 600 - IP4_SIZE - UDP_SIZE);
+	arrive();
+	assert_int_equal(short_answers, 4);
+	bench_empty_tray(&bench);
+	question(bytes, sizeof bytes);
+	arrive();
+	assert_int_equal(short_answers, 4);
+	assert_int_equal(bench.n_tray, 2);
+	assert_true(bench.tray[0].size <= ETH_SIZE + 600);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -289,6 +348,7 @@ int main(void)
 	        T(a_socket_may_be_closed_within),
 	        T(answers_may_have_another_length),
 	        T(answers_of_any_length_are_summed_up),
+	        T(a_smaller_path_is_its_own_peers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

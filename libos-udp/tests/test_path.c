@@ -173,6 +173,22 @@ static void table_is_bounded(void **state)
 	assert_int_equal(mtu_to(&(struct udp_ip){.family = 4, .bytes = {10, 0, 0, 114}}), 1000);
 }
 
+/* What is no less than the path is thought to take is no news (RFC 8201, 4), and drives out none.
+ */
+static void mtu_that_is_no_less_is_no_news(void **state)
+{
+	struct udp_ip peer = udp_ip4(PEER);
+
+	too_big4(PEER, 7, 1428, 1000);
+	for (uint32_t i = 0; i < 100; i++) {
+		bench.now += 1;
+		too_big4(0x0a000010 + i, 7, 1428, 1500);
+		too_big4(0x0a000010 + i, 7, 1428, 9000);
+	}
+	assert_int_equal(COUNT(&bench, path_mtu_learned), 1);
+	assert_int_equal(mtu_to(&peer), 1000);
+}
+
 static void echo_replies_are_cut_too(void **state)
 {
 	uint8_t packet[1500], data[1300] = {0}, frame[1600];
@@ -228,6 +244,29 @@ static void transports_judge_what_is_quoted(void **state)
 	assert_int_equal(udp_transport_path(bench.stack, &peer6, &local), 1400);
 }
 
+/* Anybody can say what he wants of our datagrams; a transport looks after its own packets, which it
+ * made for what it knows of the path. */
+static void what_is_said_of_datagrams_stops_no_other_transport(void **state)
+{
+	struct udp_transport_send send = {.src = udp_ip4(US),
+	                                  .dst = udp_ip4(PEER),
+	                                  .protocol = PROTOCOL_TCP,
+	                                  .ttl = 64,
+	                                  .dont_fragment = true};
+	struct udp_ip local = {.family = 0};
+	struct udp_buffer *buffer;
+
+	too_big4(PEER, 7, 1428, 552);
+	bench_empty_tray(&bench);
+	buffer = udp_transport_reserve(bench.stack, 1480);
+	memset(buffer->data, 0, 1480);
+	assert_int_equal(udp_transport_send(bench.stack, &send, buffer), 0);
+	assert_int_equal(bench.n_tray, 1);
+	buffer = udp_transport_reserve(bench.stack, 1481);
+	assert_int_equal(udp_transport_send(bench.stack, &send, buffer), -UDP_EMSGSIZE);
+	assert_int_equal(udp_transport_path(bench.stack, &send.dst, &local), 552);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -238,8 +277,10 @@ int main(void)
 	        T(mtu_only_falls_and_not_too_far),
 	        T(router_that_names_no_mtu_gets_the_next_lower),
 	        T(table_is_bounded),
+	        T(mtu_that_is_no_less_is_no_news),
 	        T(echo_replies_are_cut_too),
 	        T(transports_judge_what_is_quoted),
+	        T(what_is_said_of_datagrams_stops_no_other_transport),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

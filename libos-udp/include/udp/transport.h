@@ -88,9 +88,10 @@ void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote,
 uint32_t udp_path_mtu(struct udp_stack *stack, const struct udp_ip *src, const struct udp_ip *dst);
 /* A buffer for `size` bytes of transport header and payload, at buffer->data. NULL: none. */
 struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size);
-/* Sends buffer->data, and what *send names besides. 0, -UDP_EUNREACHABLE, -UDP_EMSGSIZE; the buffer
- * is gone, and the pieces are done with. A buffer that is to have pieces holds no more than the
- * transport's header. */
+/* Sends buffer->data, and what *send names besides. 0, -UDP_EUNREACHABLE, -UDP_EMSGSIZE (does not
+ * fit the link: to heed the path is the transport's part, which alone knows whether what is said of
+ * it is true); the buffer is gone, and the pieces are done with. A buffer that is to have pieces
+ * holds no more than the transport's header. */
 int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send *send,
                        struct udp_buffer *buffer);
 /* The same of buffer->data alone, from whom and to whom most often went before: quicker. */

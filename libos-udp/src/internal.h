@@ -361,6 +361,9 @@ void neighbour_send(struct udp_stack *stack, unsigned interface, const struct ud
  * our question. */
 void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                      const uint8_t *mac, bool create, bool confirmed);
+/* An advertisement about `ip`, as RFC 4861, 7.2.5 wants it; `mac` NULL: it names none. */
+void neighbour_advert(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                      const uint8_t *mac, bool solicited, bool override);
 void neighbour_run(struct udp_stack *stack, uint64_t now);
 
 /* ---- own_address.c ---- */

@@ -2,7 +2,7 @@
 /*
  * Neighbour discovery (RFC 4861): solicitations answered, advertisements learned from, addresses
  * announced and defended. Who is believed is as with ARP (arp.c): whoever asks us is entered,
- * answers count where we asked or knew.
+ * answers count where we asked or knew, and replace what we knew where they say so.
  */
 #include "internal.h"
 
@@ -38,6 +38,9 @@ static bool parse(const struct packet *packet, struct discovery *found)
 
 	/* A router would have counted the hop limit down: it came from this link. */
 	if (packet->ttl != ND_HOPS || at[ICMP_CODE] != 0 || packet->size < ND_SIZE)
+		return false;
+	/* Who answers answers one. */
+	if (!solicit && packet->to_group && (at[ND_FLAGS] & ND_SOLICITED))
 		return false;
 	found->target = udp_ip6(at + ND_TARGET);
 	found->mac = NULL;
@@ -168,13 +171,13 @@ static void advert_input(struct packet *packet, const struct discovery *found)
 {
 	unsigned interface = packet->buffer->interface;
 	struct address *mine = own_address_find(packet->interface, &found->target);
-	bool solicited = packet->payload[ND_FLAGS] & ND_SOLICITED;
+	uint8_t flags = packet->payload[ND_FLAGS];
 
 	if (mine != NULL && !is_ourselves(packet))
 		own_address_conflict(packet->stack, interface, mine, packet->mac);
-	else if (mine == NULL && found->mac != NULL)
-		neighbour_learn(packet->stack, interface, &found->target, found->mac, false,
-		                solicited && !packet->to_group);
+	else if (mine == NULL)
+		neighbour_advert(packet->stack, interface, &found->target, found->mac,
+		                 flags & ND_SOLICITED, flags & ND_OVERRIDE);
 }
 
 void nd_input(struct packet *packet)

@@ -301,6 +301,23 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
 	send_queue(stack, entry);
 }
 
+void neighbour_advert(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
+                      const uint8_t *mac, bool solicited, bool override)
+{
+	struct neighbour *entry = find(stack, interface, ip);
+	bool known = entry != NULL && entry->state != NEIGHBOUR_ASKING;
+
+	if (known && mac == NULL && solicited) {
+		set_state(stack, entry, NEIGHBOUR_GOOD, stack_now(stack) + GOOD_TIME);
+	} else if (known && mac != NULL && !override &&
+	           memcmp(entry->mac, mac, UDP_MAC_BYTES) != 0) {
+		if (entry->state == NEIGHBOUR_GOOD)
+			set_state(stack, entry, NEIGHBOUR_STALE, UINT64_MAX);
+	} else if (mac != NULL) {
+		neighbour_learn(stack, interface, ip, mac, false, solicited);
+	}
+}
+
 int udp_neighbour_set(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                       const uint8_t *mac)
 {

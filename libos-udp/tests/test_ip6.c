@@ -401,6 +401,69 @@ static void neighbours_are_asked_and_refusals_heard(void **state)
 	assert_int_equal(failures, 1);
 }
 
+static const uint8_t other[UDP_MAC_BYTES] = {2, 0, 0, 0, 0, 9};
+
+static void advertise(uint8_t flags, const uint8_t *mac)
+{
+	input_nd(to_us, ICMP6_NEIGHBOUR_ADVERT, flags, &peer, mac);
+}
+
+/* Where the next datagram to the peer goes, and whether a question goes with it. */
+static void goes_to(struct udp_socket *socket, const uint8_t *mac, bool asks)
+{
+	struct udp_endpoint to = {peer, 9};
+	uint32_t size;
+
+	bench_empty_tray(&bench);
+	assert_int_equal(udp_socket_send_copy(socket, "x", 1, &to), 0);
+	assert_int_equal(bench.n_tray, 1 + asks);
+	sent(asks, PROTOCOL_UDP, &size);
+	assert_memory_equal(bench.tray[asks].data, mac, UDP_MAC_BYTES);
+}
+
+/* RFC 4861, 7.2.5: without the override flag another link address changes nothing but trust. */
+static void link_address_is_replaced_only_where_told_so(void **state)
+{
+	struct udp_socket socket = {.receive = answer, .local.port = 7};
+
+	assert_int_equal(udp_socket_open(bench.stack, &socket), 0);
+	input_nd(to_us, ICMP6_NEIGHBOUR_SOLICIT, 0, &us, bench_peer);
+	advertise(ND_SOLICITED, bench_peer);
+	goes_to(&socket, bench_peer, false);
+	advertise(ND_SOLICITED, other);
+	goes_to(&socket, bench_peer, true); /* now to be looked after */
+	advertise(0, other);
+	goes_to(&socket, bench_peer, false);
+	advertise(ND_OVERRIDE, other);
+	goes_to(&socket, other, true);
+}
+
+/* Who is asked directly may leave its address out of the answer (RFC 4861, 7.2.4; BSDs do). */
+static void answer_without_link_address_confirms(void **state)
+{
+	struct udp_socket socket = {.receive = answer, .local.port = 7};
+
+	assert_int_equal(udp_socket_open(bench.stack, &socket), 0);
+	advertise(ND_SOLICITED, NULL); /* nobody is known: nothing to confirm */
+	input_nd(to_us, ICMP6_NEIGHBOUR_SOLICIT, 0, &us, bench_peer);
+	goes_to(&socket, bench_peer, true);
+	advertise(ND_SOLICITED, NULL);
+	bench_pass(&bench, 5000000000ull);
+	assert_int_equal(COUNT(&bench, neighbour_failed), 0);
+	goes_to(&socket, bench_peer, false);
+}
+
+/* RFC 4861, 7.1.2. */
+static void answer_to_a_group_is_refused(void **state)
+{
+	struct bench_ip6 ip = to_us;
+
+	ip.dst = ip_of("ff02::1");
+	bench_empty_tray(&bench);
+	input_nd(ip, ICMP6_NEIGHBOUR_ADVERT, ND_SOLICITED | ND_OVERRIDE, &peer, bench_peer);
+	assert_int_equal(COUNT(&bench, nd_bad), 1);
+}
+
 static void impossible_sources_are_refused(void **state)
 {
 	static const char *const sources[] = {"::1", "ff02::1", "::ffff:10.0.0.1", "fd51::1"};
@@ -441,6 +504,9 @@ int main(void)
 	        T(fragments_are_put_together),
 	        T(datagrams_are_answered),
 	        T(neighbours_are_asked_and_refusals_heard),
+	        T(link_address_is_replaced_only_where_told_so),
+	        T(answer_without_link_address_confirms),
+	        T(answer_to_a_group_is_refused),
 	        T(impossible_sources_are_refused),
 	};
 

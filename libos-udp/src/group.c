@@ -38,6 +38,11 @@ unsigned group_version(struct interface *interface, uint8_t family, uint64_t now
 	return now < querier->v2_until ? 2 : 3;
 }
 
+static bool is_newest(struct interface *interface, uint8_t family, uint64_t now)
+{
+	return group_version(interface, family, now) == (family == 6 ? 2 : 3);
+}
+
 static struct group *find(struct interface *interface, const struct udp_ip *ip)
 {
 	for (unsigned i = 0; i < UDP_GROUPS_MAX; i++)
@@ -74,7 +79,7 @@ static bool is_reported(const struct udp_ip *group)
 	if (!udp_ip_is_multicast(group) || (group->family != 4 && group->family != 6))
 		return false;
 	if (group->family == 4)
-		return udp_ip4_value(group) != 0xe0000001;
+		return udp_ip4_value(group) != ALL_HOSTS;
 	return (group->bytes[1] & 15) > 1 &&
 	       !(group->bytes[1] == 2 && group->bytes[15] == 1 && group->bytes[13] == 0 &&
 	         group->bytes[14] == 0 && group->bytes[12] == 0 && group->bytes[11] == 0);
@@ -143,7 +148,8 @@ int udp_group_leave(struct udp_stack *stack, unsigned interface, const struct ud
 
 /* ---- Queries ---- */
 
-/* An older querier is believed until he has missed a few of his queries (RFC 3376, 8.12). */
+/* An older querier, which asks for all groups, is believed until he has missed a few of his queries
+ * (RFC 3376, 7.2.1 and 8.12). */
 static void note_version(struct querier *querier, const struct query *query, uint8_t family,
                          uint64_t now)
 {
@@ -176,6 +182,27 @@ static bool concerns(const struct group *group, const struct query *query)
 	return false;
 }
 
+/* He asks for all groups: queriers of today get their answers in one go, older ones each at a time
+ * of its own (RFC 2236, 3), so that hosts can leave out what another one has said. */
+static void general_query(struct udp_stack *stack, struct interface *interface, uint8_t family,
+                          const struct query *query)
+{
+	struct querier *querier = querier_of(interface, family);
+	uint64_t now = stack_now(stack);
+
+	note_version(querier, query, family, now);
+	if (is_newest(interface, family, now)) {
+		querier->answer_due = earlier(querier->answer_due, within(stack, query->delay));
+		return;
+	}
+	for (unsigned i = 0; i < UDP_GROUPS_MAX; i++) {
+		struct group *group = &interface->groups.group[i];
+
+		if (group->ip.family == family && !is_left(group))
+			group->answer_due = earlier(group->answer_due, within(stack, query->delay));
+	}
+}
+
 void group_query(struct udp_stack *stack, unsigned index, uint8_t family, const struct query *query)
 {
 	struct interface *interface = &stack->interfaces[index];
@@ -183,9 +210,8 @@ void group_query(struct udp_stack *stack, unsigned index, uint8_t family, const 
 	uint64_t due = within(stack, query->delay);
 	struct group *group;
 
-	note_version(querier, query, family, stack_now(stack));
 	if (query->group.family == 0) {
-		querier->answer_due = earlier(querier->answer_due, due);
+		general_query(stack, interface, family, query);
 		return;
 	}
 	group = find(interface, &query->group);
@@ -197,9 +223,8 @@ void group_heard_report(struct udp_stack *stack, unsigned index, const struct ud
 {
 	struct interface *interface = &stack->interfaces[index];
 	struct group *group = find(interface, ip);
-	unsigned newest = ip->family == 6 ? 2 : 3;
 
-	if (group == NULL || group_version(interface, ip->family, stack_now(stack)) == newest)
+	if (group == NULL || is_newest(interface, ip->family, stack_now(stack)))
 		return;
 	group->answer_due = UINT64_MAX;
 	group->reporter = false;
@@ -210,7 +235,7 @@ void group_heard_report(struct udp_stack *stack, unsigned index, const struct ud
 static void send_change(struct udp_stack *stack, unsigned index, struct group *group, uint64_t now)
 {
 	unsigned version = group_version(&stack->interfaces[index], group->ip.family, now);
-	bool newest = version == (group->ip.family == 6 ? 2 : 3);
+	bool newest = is_newest(&stack->interfaces[index], group->ip.family, now);
 
 	group->changes--;
 	group->change_due = within(stack, newest ? UNSOLICITED_V3 : UNSOLICITED_V2);
@@ -235,7 +260,7 @@ static void send_answer(struct udp_stack *stack, unsigned index, struct group *g
 	unsigned version = group_version(&stack->interfaces[index], group->ip.family, now);
 
 	group->answer_due = UINT64_MAX;
-	if (version == (group->ip.family == 6 ? 2 : 3)) {
+	if (is_newest(&stack->interfaces[index], group->ip.family, now)) {
 		group_send_record(stack, index, group,
 		                  group->mode == UDP_GROUP_INCLUDE ? RECORD_IS_INCLUDE
 		                                                   : RECORD_IS_EXCLUDE);
@@ -245,18 +270,17 @@ static void send_answer(struct udp_stack *stack, unsigned index, struct group *g
 	}
 }
 
-/* A general query is answered for each group; those of old queriers after a wait of its own. */
+/* A general query is answered for each group. */
 static void spread_answer(struct udp_stack *stack, unsigned index, uint8_t family, uint64_t now)
 {
 	struct interface *interface = &stack->interfaces[index];
-	bool newest = group_version(interface, family, now) == (family == 6 ? 2 : 3);
 
 	querier_of(interface, family)->answer_due = UINT64_MAX;
 	for (unsigned i = 0; i < UDP_GROUPS_MAX; i++) {
 		struct group *group = &interface->groups.group[i];
 
 		if (group->ip.family == family && !is_left(group))
-			group->answer_due = newest ? now : within(stack, UNSOLICITED_V3);
+			group->answer_due = now;
 	}
 }
 

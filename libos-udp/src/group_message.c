@@ -72,6 +72,13 @@ static bool read_igmp(const uint8_t *at, uint32_t size, struct query *query)
 	       (query->version != 3 || read_newest(at, size, IGMP_S_QRV, 4, query));
 }
 
+/* Routers let nobody else's questions to all through (RFC 3376, 9.1); those for one group may be
+ * meant for us alone. */
+static bool is_of_link(const struct packet *packet, const struct query *query)
+{
+	return query->group.family != 0 || udp_ip4_value(&packet->dst) == ALL_HOSTS;
+}
+
 void igmp_input(struct packet *packet)
 {
 	struct udp_counters *count = &packet->stack->count;
@@ -85,9 +92,10 @@ void igmp_input(struct packet *packet)
 		return;
 	}
 	group = udp_ip4(wire_get32(at + IGMP_GROUP));
-	if (at[0] == IGMP_REPORT_1 || at[0] == IGMP_REPORT_2)
+	if ((at[0] == IGMP_REPORT_1 || at[0] == IGMP_REPORT_2) && packet->to_group)
 		group_heard_report(packet->stack, packet->buffer->interface, &group);
-	else if (at[0] == IGMP_QUERY && read_igmp(at, packet->size, &query))
+	else if (at[0] == IGMP_QUERY && read_igmp(at, packet->size, &query) &&
+	         is_of_link(packet, &query))
 		group_query(packet->stack, packet->buffer->interface, 4, &query);
 	else if (at[0] == IGMP_QUERY)
 		count->group_bad++;

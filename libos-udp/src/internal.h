@@ -501,6 +501,8 @@ uint64_t autoconf_deadline(const struct udp_stack *stack, uint64_t now);
 
 /* ---- group.c ---- */
 
+#define ALL_HOSTS 0xe0000001u /* 224.0.0.1 (RFC 1112, 4) */
+
 void group_init(struct interface *interface);
 /* Whether the interface wants what `source` sends to the group. */
 bool group_hears(struct interface *interface, const struct udp_ip *ip, const struct udp_ip *source);

@@ -85,9 +85,17 @@ bool ip_is_forged(const struct packet *packet)
 /* All hosts hear 224.0.0.1; what IGMP says, routers' groups and all, is heard as it is. */
 static bool hears(const struct packet *packet)
 {
-	return udp_ip4_value(&packet->dst) == 0xe0000001 ||
+	return udp_ip4_value(&packet->dst) == ALL_HOSTS ||
 	       packet->header[IP4_PROTOCOL] == PROTOCOL_IGMP ||
 	       group_hears(packet->interface, &packet->dst, &packet->src);
+}
+
+/* A switch without an address asks for groups from 0.0.0.0, and hosts say from there what they hear
+ * (RFC 4541, 2.1.1; RFC 3376, 4.2.13). */
+static bool is_nameless_igmp(const struct packet *packet)
+{
+	return packet->header[IP4_PROTOCOL] == PROTOCOL_IGMP &&
+	       udp_ip_is_unspecified(&packet->src) && udp_ip_is_multicast(&packet->dst);
 }
 
 /* Who sent it, and whether it is for us. NULL, or the counter. */
@@ -98,7 +106,7 @@ static uint64_t *check_addresses(struct packet *packet)
 	packet->src = udp_ip4(wire_get32(packet->header + IP4_SRC));
 	packet->dst = udp_ip4(wire_get32(packet->header + IP4_DST));
 	/* A client without an address sends from 0.0.0.0, but not to us as one host. */
-	if (!ip_may_send(packet) || ip_is_forged(packet) ||
+	if ((!ip_may_send(packet) && !is_nameless_igmp(packet)) || ip_is_forged(packet) ||
 	    route_is_broadcast(packet->interface, &packet->src))
 		return &count->drop_source;
 	packet->to_group = udp_ip_is_multicast(&packet->dst) ||

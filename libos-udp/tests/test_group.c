@@ -50,10 +50,9 @@ static void datagram_from(uint32_t source)
 	bench_input(&bench, frame, size);
 }
 
-static void igmp(const uint8_t *message, uint32_t size)
+static void igmp_between(uint32_t from, uint32_t to, const uint8_t *message, uint32_t size)
 {
-	struct bench_ip ip = {
-	        .src = ROUTER, .dst = 0xe0000001, .protocol = PROTOCOL_IGMP, .ttl = 1};
+	struct bench_ip ip = {.src = from, .dst = to, .protocol = PROTOCOL_IGMP, .ttl = 1};
 	uint8_t copy[64], frame[128];
 	uint16_t sum;
 
@@ -62,8 +61,14 @@ static void igmp(const uint8_t *message, uint32_t size)
 	sum = udp_sum_finish(udp_sum_add(0, copy, size));
 	memcpy(copy + 2, &sum, 2);
 	size = bench_ip4(frame, &ip, copy, size);
-	memcpy(frame, (const uint8_t[]){1, 0, 0x5e, 0, 0, 1}, 6);
+	if (to != US)
+		memcpy(frame, (const uint8_t[]){1, 0, 0x5e, 0, 0, 1}, 6);
 	bench_input(&bench, frame, size);
+}
+
+static void igmp(const uint8_t *message, uint32_t size)
+{
+	igmp_between(ROUTER, 0xe0000001, message, size);
 }
 
 static void mld(const uint8_t *message, uint32_t size)
@@ -271,6 +276,81 @@ static void somebody_elses_report_is_enough(void **state)
 	assert_null(igmp_sent(0)); /* who reported last leaves */
 }
 
+/* RFC 2236, 3: also one that comes before ours would be due at the earliest. */
+static void report_before_ours_is_enough(void **state)
+{
+	static const uint8_t query[8] = {0x11, 100}, report[8] = {0x16, 0, 0, 0, 0xef, 1, 2, 3};
+
+	igmp(query, sizeof query);
+	assert_int_equal(listen(UDP_GROUP_EXCLUDE, 0), 0);
+	bench_pass(&bench, 30 * S);
+	bench_empty_tray(&bench);
+	igmp(query, sizeof query);
+	igmp(report, sizeof report);
+	bench_pass(&bench, 20 * S);
+	assert_null(igmp_sent(0));
+}
+
+/* Their time is that of the whole answer. */
+static void older_queriers_hear_in_time(void **state)
+{
+	static const uint8_t query[8] = {0x11, 1};
+
+	igmp(query, sizeof query);
+	assert_int_equal(listen(UDP_GROUP_EXCLUDE, 0), 0);
+	bench_pass(&bench, 30 * S);
+	for (unsigned i = 0; i < 20; i++) {
+		bench_empty_tray(&bench);
+		igmp(query, sizeof query);
+		bench_pass(&bench, S / 10);
+		assert_non_null(igmp_sent(0));
+		bench_pass(&bench, 5 * S);
+	}
+}
+
+/* Routers forward what is for one host: from beyond them nobody asks for all groups, or makes us
+ * speak an older version, or says that our report is not needed (RFC 3376, 9.1). */
+static void strangers_are_no_queriers(void **state)
+{
+	static const uint8_t general[12] = {0x11, 1, 0, 0, 0, 0, 0, 0, 7, 125};
+	static const uint8_t one[8] = {0x11, 0}, two[8] = {0x11, 1};
+	static const uint8_t specific[8] = {0x11, 1, 0, 0, 0xef, 1, 2, 3};
+	static const uint8_t report[8] = {0x16, 0, 0, 0, 0xef, 1, 2, 3};
+
+	igmp_between(FAR, US, one, sizeof one);
+	igmp_between(FAR, US, two, sizeof two);
+	igmp_between(FAR, US, general, sizeof general);
+	igmp_between(FAR, US, specific, sizeof specific);
+	assert_int_equal(listen(UDP_GROUP_EXCLUDE, 0), 0);
+	bench_pass(&bench, 20 * S);
+	assert_int_equal(igmp_sent(1)[0], 0x22);
+	assert_null(igmp_sent(2));
+	bench_empty_tray(&bench);
+	igmp_between(FAR, US, general, sizeof general);
+	bench_pass(&bench, 20 * S);
+	assert_null(igmp_sent(0));
+	igmp(two, sizeof two);
+	bench_empty_tray(&bench);
+	igmp_between(PEER, US, report, sizeof report);
+	bench_pass(&bench, 20 * S);
+	assert_non_null(igmp_sent(0));
+}
+
+/* Switches that have no address ask from none (RFC 4541, 2.1.1). */
+static void switches_without_an_address_are_answered(void **state)
+{
+	static const uint8_t general[12] = {0x11, 20, 0, 0, 0, 0, 0, 0, 2, 125};
+
+	assert_int_equal(listen(UDP_GROUP_EXCLUDE, 0), 0);
+	bench_pass(&bench, 5 * S);
+	bench_empty_tray(&bench);
+	igmp_between(0, US, general, sizeof general);
+	assert_int_equal(COUNT(&bench, drop_source), 1);
+	igmp_between(0, 0xe0000001, general, sizeof general);
+	bench_pass(&bench, 2 * S);
+	assert_non_null(igmp_sent(0));
+}
+
 static void mld_is_spoken_too(void **state)
 {
 	static const uint8_t general[28] = {ICMP6_MLD_QUERY, 0, 0, 0, 0x07, 0xd0};
@@ -334,6 +414,10 @@ int main(void)
 	        T(query_is_answered_within_its_time),
 	        T(older_queriers_are_spoken_to_in_their_way),
 	        T(somebody_elses_report_is_enough),
+	        T(report_before_ours_is_enough),
+	        T(older_queriers_hear_in_time),
+	        T(strangers_are_no_queriers),
+	        T(switches_without_an_address_are_answered),
 	        T(mld_is_spoken_too),
 	        T(wrong_messages_and_arguments_are_refused),
 	};

@@ -116,7 +116,9 @@ void udp_stack_input(struct udp_stack *stack, struct udp_buffer *buffer)
 	if (flow_input(stack, buffer))
 		return;
 	stack_stir(stack);
-	if (buffer->interface >= stack->n_interfaces || (buffer->flags & UDP_BUFFER_BAD)) {
+	/* What we send to ourselves comes by loop_run: no driver has a frame for that interface. */
+	if (buffer->interface >= stack->n_interfaces || (buffer->flags & UDP_BUFFER_BAD) ||
+	    stack->interfaces[buffer->interface].loop) {
 		stack->count.drop_bad_buffer++;
 		udp_buffer_release(stack, buffer);
 		return;

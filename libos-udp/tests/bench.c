@@ -129,6 +129,7 @@ void bench_input_flags(struct bench *bench, const void *frame, uint32_t size, ui
 		return;
 	memcpy(buffer->data, frame, size);
 	buffer->flags = flags;
+	buffer->interface = bench->interface;
 	buffer->time = bench->now;
 	udp_stack_input(bench->stack, buffer);
 }

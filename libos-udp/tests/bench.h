@@ -29,6 +29,7 @@ struct bench {
 	struct bench_frame tray[BENCH_TRAY_MAX];
 	unsigned notices;
 	uint8_t mac[UDP_MAC_BYTES];
+	uint8_t interface; /* where frames arrive */
 };
 
 extern const uint8_t bench_mac[UDP_MAC_BYTES];  /* of the stack under test */

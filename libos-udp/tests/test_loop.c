@@ -116,6 +116,24 @@ static void nothing_crosses(void **state)
 	udp_socket_close(&server);
 }
 
+/* Whatever a driver takes a frame's place of arrival for. */
+static void no_frame_arrives_by_it(void **state)
+{
+	static const uint8_t nobody[UDP_MAC_BYTES];
+	struct bench_ip ip = {.src = 0x7f000002, .dst = 0x7f000001, .protocol = PROTOCOL_UDP};
+	struct udp_socket server = {.receive = receive, .local = {udp_ip4(0x7f000001), 7}};
+	uint8_t frame[200], packet[200];
+	uint32_t n = bench_ip4(frame, &ip, packet, bench_udp(packet, &ip, 1, 7, "x", 1));
+
+	memcpy(frame, nobody, sizeof nobody);
+	assert_int_equal(udp_socket_open(bench.stack, &server), 0);
+	bench.interface = 1;
+	bench_input(&bench, frame, n);
+	assert_int_equal(got, 0);
+	assert_int_equal(COUNT(&bench, drop_bad_buffer), 1);
+	udp_socket_close(&server);
+}
+
 static void a_full_queue_drops(void **state)
 {
 	struct udp_socket server = {.receive = receive, .local.port = 7};
@@ -139,6 +157,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(both_families_answer, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_closed_port_refuses, setup, teardown),
 	        cmocka_unit_test_setup_teardown(nothing_crosses, setup, teardown),
+	        cmocka_unit_test_setup_teardown(no_frame_arrives_by_it, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_full_queue_drops, setup, teardown),
 	};
 

@@ -135,13 +135,26 @@ static struct address *address_of(const struct udp_dhcp *client)
 	return address != NULL && address->lease == client ? address : NULL;
 }
 
+/* What another client has brought to the interface; family 0: nothing. */
+static struct udp_ip other_gateway(const struct udp_dhcp *client)
+{
+	const struct udp_dhcp *at = client->stack->dhcp;
+
+	for (; at != NULL; at = at->next)
+		if (at != client && at->bound && at->interface == client->interface &&
+		    at->lease.gateway.family != 0)
+			return at->lease.gateway;
+	return udp_ip_none();
+}
+
+/* Only who is bound has set one. */
 static void drop_gateway(const struct udp_dhcp *client)
 {
 	struct interface *interface = interface_of(client);
 
-	if (client->lease.gateway.family != 0 &&
+	if (client->bound && client->lease.gateway.family != 0 &&
 	    udp_ip_equal(&interface->gateway4, &client->lease.gateway))
-		interface->gateway4 = udp_ip_none();
+		interface->gateway4 = other_gateway(client);
 }
 
 static void drop_address(struct udp_dhcp *client)

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include <udp/transport.h>
+
 #include "../src/dhcp_message.h"
 
 #define S  1000000000ull
@@ -341,6 +343,44 @@ static void what_we_have_is_not_taken_twice(void **state)
 	assert_true(client.bound);
 }
 
+static bool has_gateway(void)
+{
+	struct udp_ip far = udp_ip4(FAR);
+
+	return udp_path_mtu(bench.stack, NULL, &far) != 0;
+}
+
+/* Clients of one interface have most often the same gateway: it stays as long as one has it. */
+static void gateway_stays_with_who_has_it(void **state)
+{
+	struct udp_dhcp second = {.id_size = 3, .id = "\xff\1\2"};
+	struct answer answer;
+
+	get_lease(3600);
+	assert_true(has_gateway());
+	assert_int_equal(udp_dhcp_start(bench.stack, &second), 0);
+	run();
+	offer_to(&second, OFFERED + 1);
+	assert_int_equal(second.state, UDP_DHCP_REQUESTING);
+	begin(&answer, UDP_DHCP_NAK, 0);
+	wire_put32(answer.bytes + DHCP_XID, second.xid);
+	add32(&answer, OPTION_SERVER, SERVER);
+	deliver(&answer, 0xffffffff);
+	assert_int_equal(second.state, UDP_DHCP_INIT);
+	assert_true(has_gateway());
+	run();
+	offer_to(&second, OFFERED + 1);
+	lease(&answer, UDP_DHCP_ACK, OFFERED + 1, 3600);
+	wire_put32(answer.bytes + DHCP_XID, second.xid);
+	deliver(&answer, 0xffffffff);
+	bench_pass(&bench, 1 * S);
+	assert_true(second.bound);
+	udp_dhcp_stop(&client);
+	assert_true(has_gateway());
+	udp_dhcp_stop(&second);
+	assert_false(has_gateway());
+}
+
 static void late_conflict_takes_it_away(void **state)
 {
 	uint8_t frame[64];
@@ -645,6 +685,7 @@ int main(void)
 	        T(unanswered_request_begins_anew),
 	        T(conflict_is_declined),
 	        T(what_we_have_is_not_taken_twice),
+	        T(gateway_stays_with_who_has_it),
 	        T(late_conflict_takes_it_away),
 	        T(renewal_goes_to_the_server_alone),
 	        T(unanswered_renewal_rebinds_and_ends),

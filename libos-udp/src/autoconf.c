@@ -140,7 +140,8 @@ void autoconf_router(struct udp_stack *stack, unsigned index, const struct udp_i
 	struct autoconf *autoconf = &stack->interfaces[index].autoconf;
 	struct auto_router *place = NULL;
 
-	autoconf->solicit_at = UINT64_MAX; /* somebody is there */
+	if (seconds != 0)
+		autoconf->solicit_at = UINT64_MAX; /* somebody is there (RFC 7559, 2) */
 	for (unsigned i = 0; i < UDP_AUTOCONF_ROUTERS_MAX; i++) {
 		struct auto_router *at = &autoconf->routers[i];
 
@@ -189,8 +190,10 @@ void autoconf_mtu(struct udp_stack *stack, unsigned index, uint32_t mtu)
 {
 	struct interface *interface = &stack->interfaces[index];
 
-	if (mtu >= IP6_MTU_MIN && mtu <= interface->mtu)
-		interface->autoconf.mtu = mtu;
+	if (mtu < IP6_MTU_MIN || mtu > interface->mtu || mtu == interface->autoconf.mtu)
+		return;
+	interface->autoconf.mtu = mtu;
+	flow_forget(stack);
 }
 
 /* ---- Time ---- */

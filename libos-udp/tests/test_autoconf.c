@@ -155,6 +155,34 @@ static void nobody_there_is_asked_ever_more_rarely(void **state)
 	assert_int_equal(sent_of(ICMP6_ROUTER_SOLICIT), 0);
 }
 
+/* RFC 7559, 2: who is no router for us is not the one that is asked for. */
+static void who_resigns_ends_no_asking(void **state)
+{
+	bench_pass(&bench, 1 * S);
+	announce(3600, 3600, 0);
+	bench_pass(&bench, 61 * S);
+	assert_int_equal(sent_of(ICMP6_ROUTER_SOLICIT), 5);
+	announce(3600, 3600, 1800);
+	bench_empty_tray(&bench);
+	bench_pass(&bench, 1000 * S);
+	assert_int_equal(sent_of(ICMP6_ROUTER_SOLICIT), 0);
+}
+
+/* What is begun from then on heeds it, too. */
+static void smaller_link_is_heeded_at_once(void **state)
+{
+	struct udp_ip far = {.family = 6, .bytes = {0x2a, 0, [15] = 1}}, src = {.family = 0};
+	struct advert message = advert(1800);
+
+	announce(3600, 3600, 1800);
+	bench_pass(&bench, 2 * S);
+	assert_int_equal(udp_transport_path(bench.stack, &far, &src), 1500);
+	src = udp_ip_none();
+	add_word(&message, 5, 1400);
+	deliver_from(&message, &router, 255);
+	assert_int_equal(udp_transport_path(bench.stack, &far, &src), 1400);
+}
+
 static void prefix_gives_an_address_and_a_way_out(void **state)
 {
 	struct udp_ip far = {.family = 6, .bytes = {0x2a, 0, [15] = 1}};
@@ -324,6 +352,8 @@ int main(void)
 	        T(link_address_is_probed_then_used),
 	        T(identifiers_are_stable_and_per_prefix),
 	        T(nobody_there_is_asked_ever_more_rarely),
+	        T(who_resigns_ends_no_asking),
+	        T(smaller_link_is_heeded_at_once),
 	        T(prefix_gives_an_address_and_a_way_out),
 	        T(what_ends_is_taken_away),
 	        T(forged_end_takes_two_hours),

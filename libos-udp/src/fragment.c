@@ -48,6 +48,12 @@ static uint32_t piece_max(const struct send *send, uint32_t room)
 	return (send->dst.family == 6 ? room - IP6_FRAGMENT_SIZE : room) & ~7u;
 }
 
+/* What a packet carries at most: IPv6's length does not count the header. */
+static uint32_t ip_total_max(const struct send *send)
+{
+	return send->dst.family == 6 ? 65535 : 65535 - IP4_SIZE;
+}
+
 static uint32_t identify(struct udp_stack *stack, const struct send *send)
 {
 	return send->dst.family == 6 ? (uint32_t)stack->ops.random(stack->context)
@@ -67,7 +73,7 @@ int fragment_send(struct udp_stack *stack, const struct send *request, const uin
 	if (result != 0)
 		return result;
 	room = ip_payload_max(stack, &send, &route);
-	if (total > 65535 - ip_header_size(&send.dst) || (total > room && send.dont_fragment))
+	if (total > ip_total_max(&send) || (total > room && send.dont_fragment))
 		return -UDP_EMSGSIZE;
 	if (total > room) {
 		fragment.id = identify(stack, &send);

@@ -73,6 +73,12 @@ static bool is_live(const struct reassembly *context)
 	return context->state == CONTEXT_OPEN || context->state == CONTEXT_POISONED;
 }
 
+/* IPv4 tells datagrams apart by it; in IPv6 the first fragment's alone counts (RFC 8200, 4.5). */
+static bool same_protocol(const struct reassembly *context, const struct packet *packet)
+{
+	return packet->src.family == 6 || context->protocol == packet->protocol;
+}
+
 static struct reassembly *find(const struct packet *packet, uint32_t id)
 {
 	struct reassembly_table *table = &packet->stack->reassembly;
@@ -80,8 +86,7 @@ static struct reassembly *find(const struct packet *packet, uint32_t id)
 	for (uint32_t i = 0; i < table->n; i++) {
 		struct reassembly *context = &table->contexts[i];
 
-		if (is_live(context) && context->id == id &&
-		    context->protocol == packet->protocol &&
+		if (is_live(context) && context->id == id && same_protocol(context, packet) &&
 		    udp_ip_equal(&context->src, &packet->src) &&
 		    udp_ip_equal(&context->dst, &packet->dst))
 			return context;
@@ -151,7 +156,8 @@ static struct reassembly *open_context(const struct packet *packet, uint32_t id)
 /* Length and place that no datagram can have. Untrusted. */
 static bool is_possible(const struct packet *packet, uint32_t offset, bool more)
 {
-	uint32_t room = DATA_MAX - packet->header_size;
+	/* IPv6's length does not count the header. */
+	uint32_t room = DATA_MAX - (packet->src.family == 6 ? 0 : packet->header_size);
 
 	if (packet->size == 0 || (more && packet->size % 8 != 0))
 		return false;
@@ -218,6 +224,8 @@ static void store(struct reassembly *context, const struct packet *packet, uint3
 	memcpy(context->header + HEADER_MAX - packet->header_size, packet->header,
 	       packet->header_size);
 	memcpy(context->mac, packet->mac, UDP_MAC_BYTES);
+	context->interface = packet->buffer->interface;
+	context->protocol = packet->protocol;
 	context->ttl = packet->ttl;
 	context->tos = packet->tos;
 }

@@ -67,7 +67,7 @@ static int send_copy(struct udp_socket *socket, const struct send *send, uint16_
 {
 	uint8_t head[UDP_SIZE];
 
-	if (size > UDP_DATAGRAM_MAX4)
+	if (size > (send->dst.family == 6 ? (uint32_t)UDP_DATAGRAM_MAX6 : UDP_DATAGRAM_MAX4))
 		return -UDP_EMSGSIZE;
 	build(head, socket->local.port, send, port, data, size);
 	socket->stack->count.udp_out++;

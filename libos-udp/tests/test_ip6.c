@@ -331,6 +331,56 @@ static void fragments_are_put_together(void **state)
 	check_echo(whole, at, 4000);
 }
 
+/* A fragment of what lies at `message`; `next` as this one has it. */
+static void input_fragment(const uint8_t *message, uint8_t next, uint32_t from, uint32_t size,
+                           bool more)
+{
+	struct bench_ip6 ip = to_us;
+	uint8_t part[1500] = {next};
+
+	ip.next = IP6_NEXT_FRAGMENT;
+	wire_put16(part + 2, (uint16_t)(from | more));
+	wire_put32(part + 4, 77);
+	memcpy(part + 8, message + from, size);
+	input(&ip, part, 8 + size);
+}
+
+/* IPv6's length does not count its header (RFC 8200, 3). */
+static void the_largest_is_answered(void **state)
+{
+	static uint8_t message[65535], whole[65535];
+	uint32_t total = make_echo(message, sizeof message - ICMP_SIZE), at = 0;
+
+	assert_int_equal(total, sizeof message);
+	bench_empty_tray(&bench);
+	for (uint32_t from = 0; from < total; from += 1400)
+		input_fragment(message, PROTOCOL_ICMP6, from,
+		               total - from < 1400 ? total - from : 1400, total - from > 1400);
+	assert_int_equal(COUNT(&bench, reassembled), 1);
+	for (unsigned i = 0; i < bench.n_tray; i++) {
+		uint32_t size;
+		const uint8_t *piece = sent(i, IP6_NEXT_FRAGMENT, &size);
+
+		memcpy(whole + at, piece + 8, size - 8);
+		at += size - 8;
+	}
+	check_echo(whole, at, sizeof message - ICMP_SIZE);
+	input_fragment(message, PROTOCOL_ICMP6, 65528, 8, false); /* longer than any */
+	assert_int_equal(COUNT(&bench, fragments_bad), 1);
+}
+
+/* Only the first fragment's next header counts (RFC 8200, 4.5). */
+static void first_fragment_says_what_it_is(void **state)
+{
+	uint8_t message[100];
+	uint32_t size = make_echo(message, 24);
+
+	bench_empty_tray(&bench);
+	input_fragment(message, IP6_NEXT_NONE, 16, size - 16, false);
+	input_fragment(message, PROTOCOL_ICMP6, 0, 16, true);
+	check_echo(sent(0, PROTOCOL_ICMP6, &size), ICMP_SIZE + 24, 24);
+}
+
 static unsigned got, failures;
 
 static void answer(struct udp_socket *socket, struct udp_datagram *datagram)
@@ -346,6 +396,25 @@ static void on_failure(struct udp_socket *socket, enum udp_failure failure,
 	failures++;
 	assert_int_equal(failure, UDP_FAILURE_REFUSED);
 	assert_true(udp_ip_equal(&remote->ip, &peer));
+}
+
+static void the_largest_datagram_is_sent(void **state)
+{
+	static uint8_t data[UDP_DATAGRAM_MAX6 + 1];
+	struct udp_socket socket = {.receive = answer, .local.port = 7, .remote = {peer, 9}};
+	uint32_t size, total = 0;
+
+	assert_int_equal(udp_neighbour_set(bench.stack, 0, &peer, bench_peer), 0);
+	assert_int_equal(udp_socket_open(bench.stack, &socket), 0);
+	bench_empty_tray(&bench);
+	assert_int_equal(udp_socket_send_copy(&socket, data, UDP_DATAGRAM_MAX6 + 1, NULL),
+	                 -UDP_EMSGSIZE);
+	assert_int_equal(udp_socket_send_copy(&socket, data, UDP_DATAGRAM_MAX6, NULL), 0);
+	for (unsigned i = 0; i < bench.n_tray; i++) {
+		(void)sent(i, IP6_NEXT_FRAGMENT, &size);
+		total += size - 8;
+	}
+	assert_int_equal(total, 65535);
 }
 
 static void datagrams_are_answered(void **state)
@@ -502,6 +571,9 @@ int main(void)
 	        T(bad_extension_headers_are_counted),
 	        T(what_wants_a_word_gets_one),
 	        T(fragments_are_put_together),
+	        T(the_largest_is_answered),
+	        T(first_fragment_says_what_it_is),
+	        T(the_largest_datagram_is_sent),
 	        T(datagrams_are_answered),
 	        T(neighbours_are_asked_and_refusals_heard),
 	        T(link_address_is_replaced_only_where_told_so),

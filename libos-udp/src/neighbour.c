@@ -120,21 +120,25 @@ static void free_entry(struct udp_stack *stack, struct neighbour *entry)
 }
 
 /* The entry unused for longest; among the passive ones only, if asked. Those with packets waiting
- * stay: a flood must not turn one question into many. */
+ * stay: a flood must not turn one question into many. And where these are half of the table, as
+ * when answers are wanted by senders that do not exist, those that are known stay, too: it is the
+ * next question that is not asked (RFC 6583, 7.1). */
 static struct neighbour *oldest(struct udp_stack *stack, bool passive)
 {
 	struct neighbour *best = NULL;
+	uint32_t n_asking = 0;
 
 	for (uint32_t i = 0; i < stack->neighbours.n; i++) {
 		struct neighbour *entry = &stack->neighbours.entries[i];
 
+		n_asking += entry->state == NEIGHBOUR_ASKING;
 		if (entry->state == NEIGHBOUR_FREE || entry->state == NEIGHBOUR_ASKING ||
 		    (passive && !entry->passive))
 			continue;
 		if (best == NULL || entry->used < best->used)
 			best = entry;
 	}
-	return best;
+	return passive || n_asking < stack->neighbours.n / 2 ? best : NULL;
 }
 
 static bool make_room(struct udp_stack *stack, bool passive)

@@ -43,7 +43,7 @@ void transport_input(struct packet *packet)
 	        .checksum_ok = buffer->flags & UDP_BUFFER_L4_OK,
 	        .to_group = packet->to_group,
 	        .buffer = buffer,
-	        .way = buffer->flags & UDP_BUFFER_OWNED ? 0 : way_of(packet),
+	        .way = way_of(packet),
 	};
 
 	handed.tail = buffer->tail + (uint32_t)(buffer->data + buffer->size - packet->payload) -

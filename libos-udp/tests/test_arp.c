@@ -218,6 +218,30 @@ static void flood_does_not_drive_out_what_is_used(void **state)
 	assert_int_equal(wire_get16(bench.tray[0].data + ETH_TYPE), ETHERTYPE_IP4);
 }
 
+/* Those whom nobody answers for drive out neither who does nor more than they are worth. */
+static void questions_do_not_drive_out_what_is_known(void **state)
+{
+	struct udp_socket socket = {.receive = ignore};
+	unsigned before;
+
+	ask(PEER, bench_peer, US);
+	assert_int_equal(udp_socket_open(bench.stack, &socket), 0);
+	assert_int_equal(send_to(&socket, PEER), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		bench.now += 1000;
+		(void)send_to(&socket, 0x0a000010 + i);
+	}
+	bench_empty_tray(&bench);
+	assert_int_equal(send_to(&socket, PEER), 0);
+	assert_int_equal(bench.n_tray, 1);
+	assert_int_equal(wire_get16(bench.tray[0].data + ETH_TYPE), ETHERTYPE_IP4);
+	before = (unsigned)COUNT(&bench, neighbour_full);
+	assert_true(before > 0);
+	bench_pass(&bench, 10000000000ull); /* they are given up */
+	assert_int_equal(send_to(&socket, 0x0a000080), 0);
+	assert_int_equal(COUNT(&bench, neighbour_full), before);
+}
+
 static void without_the_role_nothing_is_said(void **state)
 {
 	struct udp_config config = udp_config_default();
@@ -275,6 +299,7 @@ int main(void)
 	        T(far_destinations_go_by_the_gateway),
 	        T(stale_entries_are_checked_when_used),
 	        T(flood_does_not_drive_out_what_is_used),
+	        T(questions_do_not_drive_out_what_is_known),
 	        T(without_the_role_nothing_is_said),
 	        cmocka_unit_test(the_way_of_a_frame_is_told),
 	};

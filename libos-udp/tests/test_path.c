@@ -205,8 +205,11 @@ static void echo_replies_are_cut_too(void **state)
 static unsigned quoted;
 static bool believe;
 
+static udp_way way;
+
 static bool input(void *context, const struct udp_transport_packet *packet)
 {
+	way = packet->way;
 	return false;
 }
 
@@ -242,6 +245,29 @@ static void transports_judge_what_is_quoted(void **state)
 	believe = true;
 	too_big6(PROTOCOL_TCP, 1400);
 	assert_int_equal(udp_transport_path(bench.stack, &peer6, &local), 1400);
+}
+
+/* An answer to what came in fragments goes straight back as well: whoever invents senders must not
+ * have us ask for each of them. */
+static void fragments_have_a_way_back(void **state)
+{
+	static const struct udp_transport transport = {
+	        .input = input, .error = failure, .run = run};
+	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_TCP, .id = 1};
+	uint8_t segment[24] = {0}, frame[128];
+	udp_way whole;
+
+	assert_int_equal(udp_transport_set(bench.stack, PROTOCOL_TCP, &transport, NULL), 0);
+	bench_input(&bench, frame, bench_ip4(frame, &ip, segment, sizeof segment));
+	whole = way;
+	assert_true(whole != 0);
+	way = 0;
+	ip.fragment = 1;
+	bench_input(&bench, frame, bench_ip4(frame, &ip, segment + 8, sizeof segment - 8));
+	ip.fragment = IP4_MF;
+	bench_input(&bench, frame, bench_ip4(frame, &ip, segment, 8));
+	assert_int_equal(COUNT(&bench, reassembled), 1);
+	assert_true(way == whole);
 }
 
 /* Anybody can say what he wants of our datagrams; a transport looks after its own packets, which it
@@ -280,6 +306,7 @@ int main(void)
 	        T(mtu_that_is_no_less_is_no_news),
 	        T(echo_replies_are_cut_too),
 	        T(transports_judge_what_is_quoted),
+	        T(fragments_have_a_way_back),
 	        T(what_is_said_of_datagrams_stops_no_other_transport),
 	};
 

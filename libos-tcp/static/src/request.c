@@ -10,7 +10,8 @@ enum state {
 	PATH,
 	QUERY,
 	VERSION,
-	LINE, /* the beginning of a line */
+	LINE_END, /* behind CR of the request line */
+	LINE,     /* the beginning of a line */
 	NAME,
 	VALUE,
 	REST,  /* of a line that matters no more */
@@ -128,7 +129,7 @@ static void take_path(struct static_request *request, const struct static_site *
 			request->state = c == ' ' ? VERSION : QUERY;
 		return;
 	}
-	if (request->path == 0 && c == 'h')
+	if (request->path == 0 && lower(c) == 'h')
 		request->state = SCHEME;
 	else if (c < ' ' || c == 0x7f || (request->path == 0 && c != '/'))
 		go_wrong(request, STATIC_BAD_REQUEST);
@@ -141,17 +142,24 @@ static void take_path(struct static_request *request, const struct static_site *
 	request->path++;
 }
 
-/* RFC 9112, 3.2.2: a server accepts the absolute form, too. */
+/* RFC 9112, 3.2.2: a server accepts the absolute form, too. There is a host; the path may be empty
+ * (RFC 9110, 4.2). */
 static void take_scheme(struct static_request *request, const struct static_site *site, uint8_t c)
 {
+	bool end = c == '/' || c == '?' || c == ' ';
+
 	if (request->at < sizeof scheme - 1) {
-		if (c != (uint8_t)scheme[request->at++])
+		if (lower(c) != (uint8_t)scheme[request->at++])
 			go_wrong(request, STATIC_BAD_REQUEST);
-	} else if (c == '/') {
-		request->state = PATH;
-		take_path(request, site, c);
-	} else if (c <= ' ' || c == 0x7f) {
+	} else if (c < ' ' || c == 0x7f || (end && request->at < sizeof scheme)) {
 		go_wrong(request, STATIC_BAD_REQUEST);
+	} else if (end) {
+		request->state = PATH;
+		take_path(request, site, '/');
+		if (c != '/')
+			take_path(request, site, c);
+	} else {
+		request->at = sizeof scheme;
 	}
 }
 
@@ -174,7 +182,7 @@ static void take_version(struct static_request *request, uint8_t c)
 		request->minor = c != '0';
 		request->close = !request->minor;
 	} else if (at == sizeof version && c == '\r') {
-		request->state = REST;
+		request->state = LINE_END;
 	} else if (at == sizeof version && c == '\n') {
 		request->state = LINE;
 	} else {
@@ -202,8 +210,10 @@ static void take_name(struct static_request *request, uint8_t c)
 	}
 	request->host |= (request->names & HOST) != 0;
 	request->body |= (request->names & TRANSFER_ENCODING) != 0;
-	request->state = (request->names & (CONNECTION | CONTENT_LENGTH)) != 0 ? VALUE : REST;
+	request->state =
+	        (request->names & (HOST | CONNECTION | CONTENT_LENGTH)) != 0 ? VALUE : REST;
 	request->words = CLOSE | KEEP_ALIVE;
+	request->length = false;
 	request->at = 0;
 }
 
@@ -219,19 +229,75 @@ static void end_word(struct static_request *request)
 	request->at = 0;
 }
 
-static void take_value(struct static_request *request, uint8_t c)
+static bool is_space(uint8_t c)
 {
-	bool end = c == '\n';
+	return c == ' ' || c == '\t' || c == '\r';
+}
 
-	if ((request->names & CONTENT_LENGTH) != 0) {
-		request->body |= c >= '1' && c <= '9';
-	} else if (end || c == ',' || c == ' ' || c == '\t' || c == '\r') {
+static void take_option(struct static_request *request, uint8_t c)
+{
+	if (c == '\n' || c == ',' || is_space(c)) {
 		end_word(request);
 	} else {
 		request->words = narrow(request->words, words, 2, request->at, lower(c));
 		request->at = request->words == 0 ? 1 : (uint8_t)(request->at + 1);
 	}
-	if (end)
+}
+
+/* Space may stand around a value, not in it; `at` says how far it is. */
+enum { BEFORE = 0, INSIDE, BEHIND };
+
+static bool goes_on(struct static_request *request)
+{
+	bool inside = request->at != BEHIND;
+
+	request->at = INSIDE;
+	return inside;
+}
+
+/* RFC 9112, 6.3: numbers, and nothing that another one reads as a number. */
+static void take_length(struct static_request *request, uint8_t c)
+{
+	bool digit = c >= '0' && c <= '9';
+
+	request->body |= digit && c != '0';
+	request->length |= digit;
+	if (is_space(c))
+		request->at = request->at == INSIDE ? BEHIND : request->at;
+	else if (c == ',')
+		request->at = BEFORE;
+	else if (c == '\n' ? !request->length : !digit || !goes_on(request))
+		go_wrong(request, STATIC_BAD_REQUEST);
+}
+
+static bool ends_host(uint8_t c)
+{
+	static const char ends[] = "/?#@\\,\"<>";
+	unsigned i = 0;
+
+	while (ends[i] != 0 && (uint8_t)ends[i] != c)
+		i++;
+	return c < ' ' || c >= 0x7f || ends[i] != 0;
+}
+
+/* RFC 9112, 3.2. */
+static void take_host(struct static_request *request, uint8_t c)
+{
+	if (is_space(c))
+		request->at = request->at == INSIDE ? BEHIND : request->at;
+	else if (c != '\n' && (ends_host(c) || !goes_on(request)))
+		go_wrong(request, STATIC_BAD_REQUEST);
+}
+
+static void take_value(struct static_request *request, uint8_t c)
+{
+	if ((request->names & CONTENT_LENGTH) != 0)
+		take_length(request, c);
+	else if ((request->names & HOST) != 0)
+		take_host(request, c);
+	else
+		take_option(request, c);
+	if (c == '\n' && request->state == VALUE)
 		request->state = LINE;
 }
 
@@ -265,8 +331,13 @@ static void finish(const struct static_request *request, const struct static_sit
 	                               .close = request->close || site->answers[answer].close};
 }
 
+/* NUL ends texts here, and stands in none that comes. */
 static void step(struct static_request *request, const struct static_site *site, uint8_t c)
 {
+	if (c == 0) {
+		go_wrong(request, STATIC_BAD_REQUEST);
+		return;
+	}
 	switch ((enum state)request->state) {
 	case METHOD:
 		take_method(request, c);
@@ -282,6 +353,12 @@ static void step(struct static_request *request, const struct static_site *site,
 		break;
 	case VERSION:
 		take_version(request, c);
+		break;
+	case LINE_END: /* RFC 9112, 2.2 */
+		if (c == '\n')
+			request->state = LINE;
+		else
+			go_wrong(request, STATIC_BAD_REQUEST);
 		break;
 	case LINE:
 		take_line(request, c);

@@ -16,6 +16,7 @@ struct static_request {
 	uint8_t words;  /* likewise of the values of Connection */
 	uint8_t at;     /* characters of the name or word so far */
 	bool host, body, close, minor;
+	bool length;        /* a number has come in this line */
 	uint16_t path;      /* characters so far */
 	uint16_t low, high; /* answers whose paths begin with them: [low, high) */
 	uint16_t size;      /* bytes of the request so far */

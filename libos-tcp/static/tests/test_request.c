@@ -50,6 +50,31 @@ static const struct {
         {"GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n", STATIC_TOO_LARGE,
          false, true},
         {"GET /a HTTP/1.1\r\nHost: x\r\n", -1, false, false},
+        /* What another one reads as a length is none here, and no other way round. */
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 0\r\n\r\n", A, false, false},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 1\r\n\r\n", STATIC_TOO_LARGE, false,
+         true},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0xa\r\n\r\n", STATIC_BAD_REQUEST, false,
+         true},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n", STATIC_BAD_REQUEST, false,
+         true},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n", STATIC_BAD_REQUEST, false,
+         true},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0 0\r\n\r\n", STATIC_BAD_REQUEST, false,
+         true},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", STATIC_BAD_REQUEST, false, true},
+        /* A bare CR ends no line. */
+        {"GET /a HTTP/1.1\rContent-Length: 5\r\nHost: x\r\n\r\n", STATIC_BAD_REQUEST, false, true},
+        {"GET /a HTTP/1.1\r\r\nHost: x\r\n\r\n", STATIC_BAD_REQUEST, false, true},
+        {"GET /a HTTP/1.1\r\nHost: a b\r\n\r\n", STATIC_BAD_REQUEST, false, true},
+        {"GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n", STATIC_BAD_REQUEST, false, true},
+        {"GET /a HTTP/1.1\r\nHost: \t [::1]:80 \r\n\r\n", A, false, false},
+        {"GET /a HTTP/1.1\r\nHost:\r\n\r\n", A, false, false},
+        {"GET HTTP://x/a HTTP/1.1\r\nHost: x\r\n\r\n", A, false, false},
+        {"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", ROOT, false, false},
+        {"GET http://x?/a HTTP/1.1\r\nHost: x\r\n\r\n", ROOT, false, false},
+        {"GET http:///a HTTP/1.1\r\nHost: x\r\n\r\n", STATIC_BAD_REQUEST, false, true},
+        {"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", STATIC_BAD_REQUEST, false, true},
 };
 
 static void check(unsigned i, size_t piece)
@@ -123,6 +148,33 @@ static void test_endless(void **state)
 	assert_int_equal(asked.answer, STATIC_HEAD_TOO_LARGE);
 }
 
+/* NUL is refused where it comes. */
+static void test_nul(void **state)
+{
+	static const char *const before[] = {"GET",
+	                                     "GET /",
+	                                     "GET /a?",
+	                                     "GET /a HTTP/1.1",
+	                                     "GET /a HTTP/1.1\r\nHost",
+	                                     "GET /a HTTP/1.1\r\nHost: x",
+	                                     "GET /a HTTP/1.1\r\nConnection: close"};
+
+	for (unsigned i = 0; i < sizeof before / sizeof *before; i++) {
+		uint32_t size = (uint32_t)strlen(before[i]);
+		struct static_request request;
+		struct static_asked asked;
+		bool done;
+
+		static_request_reset(&request, &site);
+		(void)static_request_take(&request, &site, (const uint8_t *)before[i], size, &done,
+		                          &asked);
+		assert_false(done);
+		(void)static_request_take(&request, &site, (const uint8_t *)"", 1, &done, &asked);
+		assert_true(done && asked.close);
+		assert_int_equal(asked.answer, STATIC_BAD_REQUEST);
+	}
+}
+
 static int open_site(void **state)
 {
 	struct static_file files[] = {
@@ -145,6 +197,7 @@ int main(void)
 	        cmocka_unit_test(test_cases),
 	        cmocka_unit_test(test_pipelined),
 	        cmocka_unit_test(test_endless),
+	        cmocka_unit_test(test_nul),
 	};
 
 	return cmocka_run_group_tests(tests, open_site, close_site);

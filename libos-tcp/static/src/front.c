@@ -117,6 +117,16 @@ static void await_last(struct static_stack *stack, struct conn *conn, uint32_t p
 	stack->count.bytes -= size;
 }
 
+/* What there was before under the same port: the peer has begun anew. */
+static void forget(struct static_stack *stack, const struct begun *begun)
+{
+	struct conn *conn = static_table_find(
+	        stack, &(struct segment){.remote = begun->remote, .port = begun->port});
+
+	if (conn != NULL)
+		static_table_remove(stack, conn);
+}
+
 static struct conn *take(struct static_stack *stack, uint64_t peer, struct front_taken *taken)
 {
 	const struct static_front *front = stack->front;
@@ -135,6 +145,7 @@ static struct conn *take(struct static_stack *stack, uint64_t peer, struct front
 	                       .ours = taken->ours,
 	                       .mss = static_cookie_sizes[taken->said >> 4 & 7],
 	                       .scale = taken->said & 15};
+	forget(stack, &begun);
 	return static_stack_begin(stack, &begun);
 }
 

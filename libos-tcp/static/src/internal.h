@@ -179,8 +179,8 @@ void static_timer_update(struct static_stack *stack, struct conn *conn);
 /* Ends a connection that was silent for too long. */
 void static_timer_silent(struct static_stack *stack, struct conn *conn);
 
-/* front.c: takes over the connection of a segment, as far as the handler has served it. NULL: it
- * has none. */
+/* front.c: takes over the connection of a segment, as far as the handler has served it; one that
+ * the same peer had before is gone then. NULL: it has none. */
 struct conn *static_front_adopt(struct static_stack *stack, const struct segment *segment);
 
 /* ack.c: what an acceptable segment acknowledges. false: the connection is gone. */

@@ -2,7 +2,7 @@
 /* The life of a server, and what it does with a segment (RFC 9293, 3.10.7). */
 #include "internal.h"
 
-enum { LINE = 64, CONNECTIONS_MAX = 1 << 20, MTU_LEAST = 576, MTU_MOST = 9216 };
+enum { LINE = 64, CONNECTIONS_MAX = 1 << 20, MTU_LEAST = 576, MTU_MOST = 9216, QUIET_MS = 1000 };
 
 /* ---- Life ---- */
 
@@ -278,8 +278,51 @@ static void receive(struct static_stack *stack, struct conn *conn, const struct 
 		if ((segment->flags & RST) == 0)
 			static_output_challenge(stack, conn);
 		return;
+/* Whether the peer has begun anew under the same port, as this segment tells, which does not fit
+ * any more: by a SYN that is newer, after the end (RFC 6191); or the handler has answered its SYN,
+ * which knows nothing of the connections here, and this brings the cookie back. Whom we have just
+ * heard is there still. */
+static bool is_anew(const struct static_stack *stack, const struct conn *conn,
+                    const struct segment *segment)
+{
+	bool over = conn->state == TIME_WAIT;
+	uint16_t mss;
+	uint8_t scale;
+
+	switch (segment->flags & (RST | SYN | ACK | FIN)) {
+	case SYN:
+		return over && before(conn->rcv_nxt, segment->seq);
+	case ACK:
+	case ACK | FIN:
+		return stack->front != NULL && (over || stack->ms - conn->heard >= QUIET_MS) &&
+		       static_cookie_check(stack, segment, &mss, &scale);
+	default:
+		return false;
+	}
+}
+
+/* The connection whose segment this is instead; NULL: none any more. */
+static struct conn *successor(struct static_stack *stack, struct conn *conn,
+                              const struct segment *segment)
+{
+	struct conn *fresh = NULL;
+
+	if (is_anew(stack, conn, segment)) {
+		static_table_remove(stack, conn);
+		return first_word(stack, segment);
+	}
+	if ((segment->flags & (RST | SYN | ACK)) == ACK)
+		fresh = static_front_adopt(stack, segment);
+	return fresh != NULL ? fresh : conn;
+}
+
 	}
 	if (blind(stack, conn, segment) || (segment->flags & ACK) == 0)
+	if (!acceptable(conn, segment)) {
+		conn = successor(stack, conn, segment);
+		if (conn == NULL)
+			return;
+	}
 		return;
 	if (!acknowledges(conn, segment)) {
 		static_output_challenge(stack, conn);

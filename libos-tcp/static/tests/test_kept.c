@@ -390,6 +390,97 @@ static void test_crowd(void **state)
 	assert_int_equal(static_stack_connections(world.server), 0);
 }
 
+/* ---- Begun anew ---- */
+
+/* Others' SYNs take the records that nobody needs. */
+static void flood(void)
+{
+	for (uint32_t i = 0; i < 60000; i++)
+		say((uint16_t)(5001 + i % 60000), i * 77777, 0, SYN, NULL);
+	world.n = 0;
+}
+
+/* The handler answers PEER's SYN, not knowing what the server has of that port. */
+static void begin_anew(void)
+{
+	uint32_t first = now.theirs + 5000000;
+
+	flood();
+	say(PEER, first, 0, SYN, NULL);
+	assert_int_equal(last_flags(), SYN | ACK);
+	assert_int_equal(last_number(8), first + 1);
+	now.theirs = first + 1;
+	now.ours = last_number(4) + 1;
+	assert_int_equal(next(ACK, NULL), 0);
+}
+
+static void check_other(void)
+{
+	assert_int_equal(next(ACK | PSH, OTHER), 1);
+	check_answer(now.ours, now.theirs + sizeof OTHER - 1, ACK | PSH);
+}
+
+/* Its first request is urgent: the handler leaves it to the server. */
+static void begin_at_server(void)
+{
+	assert_int_equal(next(ACK | PSH | URG, STAY), 1);
+	check_answer(now.ours, now.theirs + STAYS, ACK | PSH);
+	now.theirs += STAYS;
+	now.ours += size();
+	assert_int_equal(next(ACK, NULL), 0);
+}
+
+/* After an end of which the server still keeps watch. */
+static void test_after_the_end(void **state)
+{
+	learn();
+	world.loss = 10000;
+	begin(PEER);
+	assert_int_equal(next(ACK | PSH | URG, CLOSE), 1); /* urgently: the server's */
+	now.theirs += CLOSES;
+	now.ours += size() + 1;
+	assert_int_equal(next(FIN | ACK, NULL), 1);
+	assert_int_equal(static_stack_connections(world.server), 3); /* TIME-WAIT */
+	begin_anew();
+	check_other();
+	assert_int_equal(static_stack_connections(world.server), 3);
+}
+
+/* The peer was started anew while its connection stood. */
+static void test_restarted(void **state)
+{
+	for (unsigned served = 0; served < 2; served++) {
+		setup(state);
+		learn();
+		world.loss = 10000;
+		begin(PEER);
+		begin_at_server();
+		pass(2000);
+		begin_anew();
+		if (served)
+			exchange(); /* by the handler, before it hands over */
+		check_other();
+		assert_int_equal(static_stack_connections(world.server), 3);
+		if (served == 0)
+			teardown(state);
+	}
+}
+
+/* Whom we have just heard is there still, whatever others guess. */
+static void test_guessed(void **state)
+{
+	uint32_t theirs, ours;
+
+	learn();
+	begin(PEER);
+	begin_at_server();
+	theirs = now.theirs;
+	ours = now.ours;
+	begin_anew();
+	next(ACK | PSH, OTHER);
+	check_ack(ours, theirs, ACK);
+}
+
 /* ---- Clients on wires ---- */
 
 static void lossy(uint64_t seed)
@@ -472,6 +563,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_collisions, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_after_the_end, setup, teardown),
+	        cmocka_unit_test_teardown(test_restarted, teardown),
+	        cmocka_unit_test_setup_teardown(test_guessed, setup, teardown),
 	        cmocka_unit_test_teardown(test_lossy, teardown),
 	        cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
 	};

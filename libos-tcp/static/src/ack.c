@@ -78,6 +78,8 @@ static void take_new(struct static_stack *stack, struct conn *conn, uint32_t ack
 	conn->snd_una = ack;
 	if (before(conn->snd_nxt, ack))
 		conn->snd_nxt = ack;
+	if (before(conn->recover, ack)) /* it must not lie so far back that it is ahead */
+		conn->recover = ack;
 	if (conn->timing && !before(ack, conn->timed))
 		measure(stack, conn);
 	conn->retries = 0;
@@ -134,6 +136,8 @@ bool static_ack_take(struct static_stack *stack, struct conn *conn, const struct
 	} else if (segment->ack == conn->snd_una) {
 		bool same = window == conn->snd_wnd;
 
+		if (conn->snd_wnd == 0 && !same) /* it was asked for, and is there */
+			conn->retries = 0;
 		conn->snd_wnd = window;
 		if (same && segment->size == 0 && (segment->flags & FIN) == 0 &&
 		    conn->snd_max != conn->snd_una)

@@ -30,7 +30,7 @@ static uint32_t mac(const struct static_stack *stack, const struct segment *segm
 
 uint32_t static_cookie_make(const struct static_stack *stack, const struct segment *segment)
 {
-	uint32_t period = stack->ms / COOKIE_PERIOD_MS, index = COOKIE_SIZES - 1, said;
+	uint32_t period = cookie_period(stack), index = COOKIE_SIZES - 1, said;
 
 	uint16_t mss = segment->mss == 0 ? MSS_DEFAULT : segment->mss;
 
@@ -45,7 +45,7 @@ bool static_cookie_check(const struct static_stack *stack, const struct segment 
                          uint16_t *mss, uint8_t *scale)
 {
 	uint32_t cookie = segment->ack - 1, said = cookie >> SCALE_SHIFT & 0x7f;
-	uint32_t now = stack->ms / COOKIE_PERIOD_MS, age = (now - (cookie >> TIME_SHIFT)) & 3;
+	uint32_t now = cookie_period(stack), age = (now - (cookie >> TIME_SHIFT)) & 3;
 
 	if (age > 1 ||
 	    (cookie & MAC_MASK) != mac(stack, segment, segment->seq - 1, now - age, said))

@@ -21,7 +21,7 @@ uint64_t static_front_rules(struct static_front *front, const struct static_stac
 {
 	static const uint8_t ipv4[] = {8, 0};
 	const struct static_config *config = &stack->config;
-	uint32_t period = stack->ms / COOKIE_PERIOD_MS;
+	uint32_t period = cookie_period(stack);
 	struct front_rules *rules = &front->rules;
 
 	_Static_assert(sizeof rules->sizes == sizeof static_cookie_sizes, "the same sizes");

@@ -22,18 +22,22 @@
 #include "request.h"
 
 enum {
-	QUEUE_MAX = 8,     /* answers that one connection may wait for */
-	WINDOW = 8192,     /* what we offer: requests are small, and used at once */
-	MSS_DEFAULT = 536, /* RFC 9293, 3.7.1 */
-	MSS_LEAST = 88,    /* smaller ones only cost us */
+	QUEUE_MAX = 8,         /* answers that one connection may wait for */
+	QUEUE_BYTES = 1 << 28, /* of them, before the last one: numbers wrap behind 2^31 */
+	WINDOW = 8192,         /* what we offer: requests are small, and used at once */
+	MSS_DEFAULT = 536,     /* RFC 9293, 3.7.1 */
+	MSS_LEAST = 88,        /* smaller ones only cost us */
 	SCALE_MAX = 14,
 	INITIAL_SEGMENTS = 10, /* RFC 6928 */
 	RTO_FIRST_MS = 1000,
 	RTO_LEAST_MS = 200,
 	RTO_MOST_MS = 60000,
 	RETRIES_MAX = 9,
+	LONG_RETRIES = 2, /* of whole segments; then smaller ones are tried */
 	WHEEL_SLOTS = 1024,
-	TICK_MS = 16, /* of the wheel */
+	TICK_MS = 16,     /* of the wheel */
+	WRAP_MS = 300000, /* from the beginning to where milliseconds wrap: nobody waits for weeks
+	                     to see that they may */
 	NONE = UINT32_MAX,
 };
 
@@ -98,8 +102,9 @@ struct static_stack {
 	static_output_fn *output;
 	void *context;
 	struct static_counters count;
-	uint32_t ms, tick;                   /* now; what the wheel has seen */
-	uint64_t origin;                     /* ns of ms 0 */
+	uint64_t origin, time;               /* ns of ms 0; ms since then */
+	uint64_t tick;                       /* what the wheel has seen */
+	uint32_t ms;                         /* now: wraps, for the first time soon */
 	uint32_t local;                      /* address */
 	uint32_t second, challenges, resets; /* of this second */
 	uint32_t n_conns, hand;
@@ -156,6 +161,12 @@ void static_packet_reset(struct static_stack *stack, const struct segment *segme
 uint32_t static_cookie_make(const struct static_stack *stack, const struct segment *segment);
 /* Milliseconds for which one kind of cookie is made. */
 enum { COOKIE_PERIOD_MS = 64000 };
+
+static inline uint32_t cookie_period(const struct static_stack *stack)
+{
+	return (uint32_t)(stack->time / COOKIE_PERIOD_MS);
+}
+
 enum { COOKIE_SIZES = 8 };
 extern const uint16_t static_cookie_sizes[COOKIE_SIZES];
 bool static_cookie_check(const struct static_stack *stack, const struct segment *segment,

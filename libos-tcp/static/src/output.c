@@ -82,9 +82,6 @@ void static_output_all(struct static_stack *stack, struct conn *conn)
 {
 	uint32_t first = conn->snd_nxt;
 
-	/* RFC 5681, 4.1: after a pause nothing is known of the path. */
-	if (conn->snd_nxt == conn->snd_una && stack->ms - conn->heard > conn->rto)
-		conn->cwnd = least(conn->cwnd, INITIAL_SEGMENTS * (uint32_t)conn->mss);
 	while (fits(conn)) {
 		if (before(conn->snd_nxt, conn->snd_max))
 			stack->count.retransmitted++;

@@ -54,6 +54,7 @@ struct static_stack *static_stack_open(void *memory, size_t size,
 	stack->output = output;
 	stack->context = context;
 	stack->origin = now;
+	static_stack_clock(stack, now);
 	memcpy(&stack->local, config->address, sizeof stack->local);
 	stack->mask = buckets(config) - 1;
 	stack->hash = (uint32_t *)((uint8_t *)memory + lines(sizeof *stack));
@@ -65,10 +66,11 @@ struct static_stack *static_stack_open(void *memory, size_t size,
 
 void static_stack_clock(struct static_stack *stack, uint64_t now)
 {
-	uint32_t ms = now < stack->origin ? 0 : (uint32_t)((now - stack->origin) / 1000000);
+	uint64_t time = now < stack->origin ? 0 : (now - stack->origin) / 1000000;
 
-	if (before(stack->ms, ms))
-		stack->ms = ms;
+	if (stack->time < time)
+		stack->time = time;
+	stack->ms = (uint32_t)stack->time - WRAP_MS;
 	if (stack->second != stack->ms / 1000) {
 		stack->second = stack->ms / 1000;
 		stack->challenges = 0;
@@ -207,6 +209,9 @@ static void ask(struct static_stack *stack, struct conn *conn, const struct stat
 {
 	const struct static_answer *answer = &stack->site.answers[asked->answer];
 
+	/* RFC 5681, 4.1: after a pause nothing is known of the path. */
+	if (conn->snd_una == conn->limit && stack->ms - conn->heard > conn->rto)
+		conn->cwnd = least(conn->cwnd, INITIAL_SEGMENTS * (uint32_t)conn->mss);
 	stack->count.requests++;
 	stack->count.errors += asked->answer < STATIC_ERRORS;
 	conn->queue[conn->queued] = asked->answer;
@@ -228,7 +233,8 @@ static uint32_t take_requests(struct static_stack *stack, struct conn *conn, con
 {
 	uint32_t used = 0;
 
-	while (used < size && conn->queued < QUEUE_MAX && !conn->ending) {
+	while (used < size && conn->queued < QUEUE_MAX && !conn->ending &&
+	       conn->limit - conn->base < QUEUE_BYTES) {
 		struct static_asked asked;
 		bool done;
 
@@ -272,12 +278,6 @@ static void take_text(struct static_stack *stack, struct conn *conn, const struc
 		take_end(conn);
 }
 
-static void receive(struct static_stack *stack, struct conn *conn, const struct segment *segment)
-{
-	if (!acceptable(conn, segment)) {
-		if ((segment->flags & RST) == 0)
-			static_output_challenge(stack, conn);
-		return;
 /* Whether the peer has begun anew under the same port, as this segment tells, which does not fit
  * any more: by a SYN that is newer, after the end (RFC 6191); or the handler has answered its SYN,
  * which knows nothing of the connections here, and this brings the cookie back. Whom we have just
@@ -316,13 +316,19 @@ static struct conn *successor(struct static_stack *stack, struct conn *conn,
 	return fresh != NULL ? fresh : conn;
 }
 
-	}
-	if (blind(stack, conn, segment) || (segment->flags & ACK) == 0)
+static void receive(struct static_stack *stack, struct conn *conn, const struct segment *segment)
+{
 	if (!acceptable(conn, segment)) {
 		conn = successor(stack, conn, segment);
 		if (conn == NULL)
 			return;
 	}
+	if (!acceptable(conn, segment)) {
+		if ((segment->flags & RST) == 0)
+			static_output_challenge(stack, conn);
+		return;
+	}
+	if (blind(stack, conn, segment) || (segment->flags & ACK) == 0)
 		return;
 	if (!acknowledges(conn, segment)) {
 		static_output_challenge(stack, conn);

@@ -7,13 +7,12 @@
 
 static uint32_t *slot(struct static_stack *stack, uint32_t due)
 {
-	uint32_t tick = due / TICK_MS, last = stack->tick + WHEEL_SLOTS - 1;
+	int64_t left = (int32_t)(due - stack->ms);
+	int64_t ahead = ((int64_t)stack->time + left) / TICK_MS - (int64_t)stack->tick;
 
-	if (!before(tick, last))
-		tick = last;
-	if (before(tick, stack->tick + 1))
-		tick = stack->tick + 1;
-	return &stack->wheel[tick % WHEEL_SLOTS];
+	ahead = ahead < 1 ? 1 : ahead;
+	ahead = ahead < WHEEL_SLOTS - 1 ? ahead : WHEEL_SLOTS - 1;
+	return &stack->wheel[(stack->tick + (uint64_t)ahead) % WHEEL_SLOTS];
 }
 
 static void insert(struct static_stack *stack, struct conn *conn)
@@ -79,23 +78,41 @@ static void give_up(struct static_stack *stack, struct conn *conn)
 }
 
 /* RFC 6298, 5.4 to 5.7; RFC 5681, 3.1: everything from the first byte again, slowly. */
+static void lose(struct static_stack *stack, struct conn *conn)
+{
+	if (conn->retries == 1)
+		conn->ssthresh = most((conn->snd_max - conn->snd_una) / 2, 2u * conn->mss);
+	/* What never arrives may be too long for the path, and whoever says so is not heard (RFC
+	   2923, 2.1). */
+	if (conn->retries > LONG_RETRIES)
+		conn->mss = (uint16_t)least(conn->mss, MSS_DEFAULT);
+	conn->recover = conn->snd_max;
+	conn->cwnd = conn->mss;
+	conn->snd_nxt = static_output_one(stack, conn, conn->snd_una);
+}
+
+/* A window of zero is asked for its end by one segment (RFC 9293, 3.8.6.1). It counts as never
+ * sent, for the peer throws it away: when the window opens, all goes on from there. */
+static void probe(struct static_stack *stack, struct conn *conn)
+{
+	conn->snd_nxt = conn->snd_una;
+	(void)static_output_one(stack, conn, conn->snd_una);
+}
+
 static void time_out(struct static_stack *stack, struct conn *conn)
 {
 	if (conn->retries >= RETRIES_MAX) {
 		give_up(stack, conn);
 		return;
 	}
-	if (conn->retries == 0)
-		conn->ssthresh = most((conn->snd_max - conn->snd_una) / 2, 2u * conn->mss);
 	conn->retries++;
 	conn->recovering = false;
 	conn->timing = false;
 	conn->duplicates = 0;
-	conn->recover = conn->snd_max;
-	conn->cwnd = conn->mss;
-	conn->snd_nxt = conn->snd_una;
-	/* A window of zero is asked for its end by one segment (RFC 9293, 3.8.6.1). */
-	conn->snd_nxt = static_output_one(stack, conn, conn->snd_una);
+	if (conn->snd_wnd == 0)
+		probe(stack, conn);
+	else
+		lose(stack, conn);
 	static_timer_update(stack, conn);
 }
 
@@ -144,7 +161,7 @@ static void run_slot(struct static_stack *stack, uint32_t *head)
 /* Slots from the hand on to the next in which somebody stands; 0: there is none. */
 static uint32_t next_used(struct static_stack *stack)
 {
-	uint32_t first = stack->tick + 1, ahead = 0;
+	uint32_t first = (uint32_t)stack->tick + 1, ahead = 0;
 
 	while (ahead < WHEEL_SLOTS) {
 		uint32_t at = (first + ahead) % WHEEL_SLOTS;
@@ -166,11 +183,12 @@ uint64_t static_stack_run(struct static_stack *stack, uint64_t now)
 	uint32_t ahead;
 
 	static_stack_clock(stack, now);
-	while (before(stack->tick, stack->ms / TICK_MS)) {
+	if (stack->n_conns == 0)
+		stack->tick = stack->time / TICK_MS;
+	while (stack->tick < stack->time / TICK_MS) {
 		stack->tick++;
 		run_slot(stack, &stack->wheel[stack->tick % WHEEL_SLOTS]);
 	}
 	ahead = next_used(stack);
-	return ahead != 0 ? stack->origin + (uint64_t)(stack->tick + ahead) * TICK_MS * 1000000
-	                  : UINT64_MAX;
+	return ahead != 0 ? stack->origin + (stack->tick + ahead) * TICK_MS * 1000000 : UINT64_MAX;
 }

@@ -173,6 +173,175 @@ static void test_stalled(void **state)
 	assert_int_equal(last_flags(), RST | ACK);
 }
 
+/* ---- What takes long ---- */
+
+/* Milliseconds that are counted in 32 bits wrap, and time goes on. */
+static void test_weeks(void **state)
+{
+	static struct static_front side;
+
+	world.now += ((1ull << 32) - 20000) * 1000000;
+	pass(1);
+	test_idle(state);
+	pass(100000);
+	assert_int_equal(static_stack_connections(world.server), 0);
+	ask(1, "GET /s HTTP/1.1\r\nHost: x\r\n\r\n", answer(1)->bytes, answer(1)->size);
+	pass(1000);
+	assert_true(whole(1));
+	assert_true(static_stack_run(world.server, world.now) > world.now);
+	assert_true(static_front_rules(&side, world.server) > world.now);
+}
+
+#define BIG   "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+#define CLOSE "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+enum { PEER = 5000, FIRST = 1001, SEGMENT = 1460 };
+
+/* Where a connection that asks by hand stands: with whole segments, and a large window. */
+static struct {
+	uint32_t theirs, ours;
+} now;
+
+static void open_wide(void)
+{
+	static const uint8_t options[] = {2, 4, 5, 0xb4, 1, 3, 3, 7};
+
+	world.loss = 10000; /* the other host knows nothing of this connection */
+	inject(&(struct made){.port = PEER,
+	                      .seq = FIRST - 1,
+	                      .flags = SYN,
+	                      .options = options,
+	                      .n_options = sizeof options});
+	assert_int_equal(last_flags(), SYN | ACK);
+	now.theirs = FIRST;
+	now.ours = last_number(4) + 1;
+	say(PEER, now.theirs, now.ours, ACK, NULL);
+}
+
+/* → frames that came of it. */
+static uint32_t next(uint8_t flags, const char *text)
+{
+	uint32_t sent = world.sent;
+
+	say(PEER, now.theirs, now.ours, flags, text);
+	now.theirs += text == NULL ? 0 : (uint32_t)strlen(text);
+	return world.sent - sent;
+}
+
+/* Takes what is sent, a burst at a time. */
+static void take_to(uint32_t end)
+{
+	while (now.ours != end) {
+		now.ours = last_number(4) + world.last_size - HEADERS - 20;
+		next(ACK, NULL);
+	}
+}
+
+static void download(uint32_t size)
+{
+	next(ACK | PSH, BIG);
+	take_to(now.ours + size);
+}
+
+/* After a pause nothing is known of the path (RFC 5681, 4.1). */
+static void test_pause(void **state)
+{
+	uint32_t size = answer(0)->size;
+
+	open_wide();
+	download(size);
+	assert_true(next(ACK | PSH, BIG) > 2 * INITIAL_SEGMENTS);
+	take_to(now.ours + size);
+	pass(5000);
+	assert_int_equal(next(ACK | PSH, BIG), INITIAL_SEGMENTS);
+}
+
+/* A window that was shut for long: all goes on as soon as it opens. */
+static void test_window(void **state)
+{
+	struct made made = {.port = PEER, .flags = ACK, .shut = true};
+	uint32_t probes = 0, sent;
+
+	open_wide();
+	assert_int_equal(next(ACK | PSH, BIG), INITIAL_SEGMENTS);
+	now.ours += INITIAL_SEGMENTS * SEGMENT;
+	made.seq = now.theirs;
+	made.ack = now.ours;
+	inject(&made);
+	for (unsigned i = 0; i < 200; i++) {
+		sent = world.sent;
+		pass(100);
+		if (world.sent == sent)
+			continue;
+		assert_int_equal(last_number(4), now.ours);
+		probes++;
+		inject(&made);
+	}
+	assert_in_range(probes, 4, 8);
+	sent = next(ACK, NULL);
+	assert_true(sent >= INITIAL_SEGMENTS);
+	assert_int_equal(last_number(4), now.ours + (sent - 1) * SEGMENT);
+	/* What was lost of it comes again soon. */
+	sent = world.sent;
+	pass(1500);
+	assert_true(world.sent > sent);
+	assert_int_equal(last_number(4), now.ours);
+}
+
+/* Losses are seen by duplicates however much was sent before. */
+static void test_far(void **state)
+{
+	uint32_t size = answer(0)->size;
+
+	open_wide();
+	for (uint64_t sent = 0; sent < 1ull << 31; sent += size)
+		download(size);
+	assert_int_equal(static_stack_counters(world.server)->retransmitted, 0);
+	next(ACK | PSH, BIG);
+	for (unsigned i = 0; i < 3; i++)
+		next(ACK, NULL);
+	assert_int_equal(static_stack_counters(world.server)->retransmitted, 1);
+}
+
+/* Answers that are longer together than numbers reach wait for one another. */
+static void test_long(void **state)
+{
+	((struct static_answer *)answer(0))->size = 1u << 30;
+	open_wide();
+	next(ACK | PSH, BIG BIG BIG BIG BIG);
+	assert_int_equal(last_number(8), FIRST + sizeof BIG - 1);
+}
+
+/* Where longer frames never arrive, and nobody says so. */
+static void test_path(void **state)
+{
+	world.path = 1000;
+	ask(0, CLOSE, answer(1)->bytes, answer(1)->size);
+	ask(1, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer(0)->bytes,
+	    answer(0)->size);
+	pass(30000);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(world.clients[i].ended && !world.clients[i].wrong && whole(i));
+}
+
+/* The same port again, after the end: a newer number, however much newer, begins anew (RFC 6191);
+ * an older one does not. */
+static void test_port_again(void **state)
+{
+	open_wide();
+	assert_int_equal(next(ACK | PSH, CLOSE), 1);
+	now.ours += answer(1)->size + 1;
+	assert_int_equal(next(FIN | ACK, NULL), 1);
+	assert_int_equal(static_stack_connections(world.server), 1);
+	say(PEER, now.theirs - 1000000, 0, SYN, NULL);
+	assert_int_equal(last_flags(), ACK);
+	assert_int_equal(static_stack_connections(world.server), 1);
+	say(PEER, now.theirs + 1000000, 0, SYN, NULL);
+	assert_int_equal(last_flags(), SYN | ACK);
+	assert_int_equal(last_number(8), now.theirs + 1000001);
+	assert_int_equal(static_stack_connections(world.server), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +355,13 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_stalled, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_weeks, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_window, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_far, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_long, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_path, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_port_again, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

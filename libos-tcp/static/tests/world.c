@@ -43,7 +43,8 @@ static void carry(const uint8_t *bytes, uint32_t size, bool to_server)
 {
 	struct packet *packet;
 
-	if (chance(world.loss) || world.n == CABLE)
+	if (chance(world.loss) || world.n == CABLE ||
+	    (!to_server && world.path != 0 && size > world.path))
 		return;
 	packet = &world.cable[world.n++];
 	packet->at = world.now + 1000000 + (world.jitter_us ? draw() % world.jitter_us : 0) * 1000;
@@ -315,7 +316,7 @@ void inject(const struct made *made)
 	uint32_t text = made->text == NULL ? 0 : (uint32_t)strlen(made->text);
 	uint32_t header = 20 + made->n_options, size = header + text;
 	uint8_t tail[4] = {0, 6, (uint8_t)(size >> 8), (uint8_t)size};
-	uint16_t window = made->window == 0 ? 0xff00 : made->window, sum;
+	uint16_t window = made->window == 0 && !made->shut ? 0xff00 : made->window, sum;
 	uint64_t total;
 
 	wrap(frame, size);

@@ -42,6 +42,7 @@ struct client {
 struct world {
 	uint64_t now, seed;
 	uint32_t loss, repeat, damage, jitter_us; /* of 10,000 */
+	uint32_t path; /* longer frames never arrive at the client; 0: all may */
 	struct packet cable[CABLE];
 	unsigned n;
 	struct static_site site;
@@ -80,8 +81,8 @@ struct made {
 	const char *text;
 	const uint8_t *options; /* n_options bytes, a multiple of 4 */
 	uint32_t n_options;
-	uint16_t window; /* 0: 0xff00 */
-	bool damaged;
+	uint16_t window;    /* 0: 0xff00 */
+	bool damaged, shut; /* the window is 0 */
 };
 
 /* Such a segment arrives; the same, of a plain one. */

@@ -8,8 +8,9 @@
  * always, RFC 4987), no neighbours (answers go where the question came from), no accounts of what
  * applications may want. What it keeps: RFC 9293's rules for what arrives, window scaling,
  * NewReno (RFC 5681, 6582) with limited transmit (3042), time-outs (6298), zero-window probes,
- * TIME-WAIT, and the defences of RFC 5961. What it has not: SACK, timestamps, ECN, segments out of
- * order (they are asked for again), reassembly of IP fragments.
+ * smaller segments where full ones never arrive (2923), TIME-WAIT, and the defences of RFC 5961.
+ * What it has not: SACK, timestamps, ECN, ICMP's word on the path's MTU, segments out of order
+ * (they are asked for again), reassembly of IP fragments.
  *
  * The stack is passive: it reads no clock and allocates nothing. One thread uses it.
  *

@@ -81,7 +81,7 @@ static bool range_counts(const struct http_request *request, const struct http_r
 		return true;
 	if (value.data == NULL)
 		return false;
-	if (value.size > 0 && (value.data[0] == '"' || value.data[0] == 'W'))
+	if (value.size > 1 && (value.data[0] == '"' || value.data[1] == '/')) /* "x", W/"x" */
 		return tag_is(value, resource->etag, false);
 	return http_date_parse(value, &date) && resource->modified != 0 &&
 	       date == resource->modified;

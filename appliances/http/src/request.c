@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The parser's states, one function each, in the order in which a request meets them. Each takes
- * bytes from *at up to `end`, and leaves when they run out or the state ends. A line ends with CR
- * LF, or with LF alone (RFC 9112, 2.2); a CR anywhere else is refused.
+ * bytes from *at up to `end`, and leaves when they run out or the state ends. A line of the head or
+ * a trailer ends with CR LF, or with LF alone (RFC 9112, 2.2); a CR anywhere else is refused.
  */
 #include "internal.h"
 
@@ -326,14 +326,21 @@ static void skip(struct http_request *request, struct input *in, enum state next
 		request->state = (uint8_t)next;
 }
 
-/* RFC 9112, 7.1. `name_size` counts the digits. */
+/* What may follow a chunk's size: its end, or extensions. Whatever else does may be part of the
+ * number to somebody in between, as in 0x10. */
+static bool ends_size(uint8_t c)
+{
+	return c == '\r' || c == ';' || c == ' ' || c == '\t';
+}
+
+/* RFC 9112, 7.1, where LF alone ends no line. `name_size` counts the digits. */
 static void chunk_size(struct http_request *request, struct input *in)
 {
 	while (in->at < in->end) {
 		int digit = http_hex_digit(*in->at);
 
 		if (digit < 0) {
-			if (request->name_size == 0)
+			if (request->name_size == 0 || !ends_size(*in->at))
 				refuse(request, 400);
 			else
 				request->state = STATE_CHUNK_EXTENSION;
@@ -366,9 +373,7 @@ static void chunk_extension(struct http_request *request, struct input *in)
 	if (!within(request, (uint32_t)(in->at - from), HTTP_SECTION_MAX, 431) || in->at == in->end)
 		return;
 	c = *in->at++;
-	if (c == '\n')
-		chunk_begins(request);
-	else if (c == '\r')
+	if (c == '\r')
 		request->state = STATE_CHUNK_SIZE_END;
 	else
 		refuse(request, 400);
@@ -384,12 +389,10 @@ static void chunk_size_end(struct http_request *request, struct input *in)
 
 static void chunk_end(struct http_request *request, struct input *in)
 {
-	if (*in->at == '\r') {
-		in->at++;
+	if (*in->at++ == '\r')
 		request->state = STATE_CHUNK_LF;
-	} else {
-		expect_lf(request, in, STATE_CHUNK_SIZE);
-	}
+	else
+		refuse(request, 400);
 }
 
 static void trailer_first(struct http_request *request, struct input *in)

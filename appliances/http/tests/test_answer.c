@@ -117,6 +117,10 @@ static void ranges(void **state)
 	status_is("Range: bytes=0-1\r\nIf-Range: " DATE "\r\n", 206);
 	status_is("Range: bytes=0-1\r\nIf-Range: Sun, 06 Nov 1994 08:49:38 GMT\r\n", 200);
 	status_is("Range: bytes=0-1\r\nIf-None-Match: *\r\n", 304);
+	resource.modified = 1445412480; /* a day whose name begins as a weak tag does */
+	status_is("Range: bytes=0-1\r\nIf-Range: Wed, 21 Oct 2015 07:28:00 GMT\r\n", 206);
+	status_is("Range: bytes=0-1\r\nIf-Range: Wed, 21 Oct 2015 07:28:01 GMT\r\n", 200);
+	status_is("Range: bytes=0-1\r\nIf-Range: W\r\n", 200);
 }
 
 static void says(const struct http_answer *answer, const char *line)

@@ -186,6 +186,12 @@ static void refusals(void **state)
 	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n",
 	         413},
 	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n80000\r\n", 0},
+	        /* Others may read another number, or another end of line. */
+	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0x5\r\n\r\n", 400},
+	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1_0\r\n\r\n", 400},
+	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\na", 400},
+	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1;\na", 400},
+	        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\na\n0", 400},
 	};
 
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -280,7 +286,8 @@ static void bodies(void **state)
 	body_ends("Transfer-Encoding: Chunked\r\n", "0\r\n\r\n");
 	body_ends("Transfer-Encoding: chunked\r\n",
 	          "3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n");
-	body_ends("Transfer-Encoding: chunked\r\n", "1\na\n0\nTrailer: x\r\nOther: y\n\r\n");
+	body_ends("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nTrailer: x\r\nOther: y\n\r\n");
+	body_ends("Transfer-Encoding: chunked\r\n", "01 ;x\r\na\r\n000\t\r\n\n");
 	assert_false(good("POST / HTTP/1.1\r\n" HOST
 	                  "Expect: 100-continue\r\nContent-Length: 1\r\n\r\na")
 	                     .request.keep_alive);

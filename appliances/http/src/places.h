@@ -15,6 +15,7 @@ struct http_conn {
 	uint64_t since;   /* when it came into the list */
 	uint32_t unacked; /* what the peer had not taken then */
 	bool ended;       /* nothing more is read */
+	bool answered;    /* the request whose body is being read */
 	struct http_request request;
 };
 

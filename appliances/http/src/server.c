@@ -221,10 +221,17 @@ static bool answer_request(struct http_conn *conn, const struct http_request *re
 	return go_on(conn, answer.close);
 }
 
+/* What is wrong with a body that nobody wants is the end, but no answer: the request had its own,
+ * and this would be taken for the next one's. */
 static void answer_wrong(struct http_conn *conn, uint16_t status)
 {
 	struct http_answer answer;
 
+	if (conn->answered) {
+		(void)tcp_shutdown(conn->tcp);
+		linger(conn);
+		return;
+	}
 	http_answer_status(&answer, status, conn->request.method != HTTP_METHOD_HEAD, true,
 	                   date_of(conn->server));
 	if (queue(conn, &answer, NULL, NULL))
@@ -289,6 +296,12 @@ static void next_request(struct http_conn *conn)
 	move(conn, &conn->server->waits);
 }
 
+static void reset(struct http_conn *conn)
+{
+	http_request_reset(&conn->request);
+	conn->answered = false;
+}
+
 /* Takes the next bytes, up to the end of a head or a request. Out of line: most heads are known. */
 static __attribute__((noinline)) enum http_parsed parse(struct http_conn *conn, const uint8_t *at,
                                                         uint32_t size, uint32_t *used)
@@ -321,8 +334,10 @@ static bool take(struct http_conn *conn, const struct tcp_span *span, uint32_t *
 		if ((known != NULL || parsed == HTTP_HEAD) &&
 		    !answer_request(conn, known != NULL ? &known->request : &conn->request, known))
 			return false;
-		if (known == NULL && parsed == HTTP_END)
-			http_request_reset(&conn->request);
+		conn->answered |= parsed == HTTP_HEAD;
+		/* With the empty lines that stood before one that is known. */
+		if (parsed == HTTP_END && (known == NULL || conn->request.line != 0))
+			reset(conn);
 		if (known != NULL || parsed == HTTP_END)
 			next_request(conn);
 	} while (parsed == HTTP_HEAD ||
@@ -374,7 +389,7 @@ static void begin(struct http_server *server, struct http_conn *conn, struct tcp
 	conn->server = server;
 	conn->unacked = 0;
 	conn->ended = false;
-	http_request_reset(&conn->request);
+	reset(conn);
 	/* Who says nothing at all is as slow as who says it slowly. */
 	enter(conn, &server->heads);
 	read_all(conn);

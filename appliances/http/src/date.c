@@ -12,7 +12,8 @@ enum {
 
 static const char day_names[] = "SunMonTueWedThuFriSat";
 static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-static const char shape[] = "???, ## ??? #### ##:##:## GMT";
+/* A digit for each #, anything for each *. */
+static const char shape[] = "***, ## *** #### ##:##:## GMT";
 
 _Static_assert(sizeof shape - 1 == HTTP_DATE_SIZE, "as long as it says");
 
@@ -53,13 +54,55 @@ static uint64_t number(const char *at, unsigned digits)
 	return value;
 }
 
-static bool has_shape(const char *text)
+static bool has_shape(const char *text, const char *form)
 {
-	for (unsigned i = 0; i < HTTP_DATE_SIZE; i++)
-		if (shape[i] == '#' ? !is_class((uint8_t)text[i], CHAR_DIGIT)
-		                    : shape[i] != '?' && text[i] != shape[i])
+	for (unsigned i = 0; form[i] != '\0'; i++)
+		if (form[i] == '#' ? !is_class((uint8_t)text[i], CHAR_DIGIT)
+		                   : form[i] != '*' && text[i] != form[i])
 			return false;
 	return true;
+}
+
+/* asctime's: "Sun Nov  6 08:49:37 1994". */
+static bool from_asctime(const char *text, char *to)
+{
+	if (!has_shape(text, "*** *** *# ##:##:## ####"))
+		return false;
+	memcpy(to + 5, text + 8, 2);
+	to[5] = text[8] == ' ' ? '0' : text[8];
+	memcpy(to + 8, text + 4, 3);
+	memcpy(to + 12, text + 20, 4);
+	memcpy(to + 17, text + 11, 8);
+	return has_shape(to, shape);
+}
+
+/* RFC 850's: "Sunday, 06-Nov-94 08:49:37 GMT", behind the day's name. */
+static bool from_850(const char *text, char *to)
+{
+	if (!has_shape(text, ", ##-***-## ##:##:## GMT"))
+		return false;
+	memcpy(to + 5, text + 2, 2);
+	memcpy(to + 8, text + 5, 3);
+	memcpy(to + 12, text[9] < '7' ? "20" : "19", 2);
+	memcpy(to + 14, text + 9, 2);
+	memcpy(to + 17, text + 12, 8);
+	return true;
+}
+
+/* Writes it in the preferred form, but for the day's name. */
+static bool prefer(struct http_text text, char *to)
+{
+	enum { OLD_SIZE = 24, NAME_LEAST = 6, NAME_MOST = 9 };
+
+	memcpy(to, shape, HTTP_DATE_SIZE);
+	if (text.size == OLD_SIZE)
+		return from_asctime(text.data, to);
+	if (text.size == HTTP_DATE_SIZE && has_shape(text.data, shape)) {
+		memcpy(to, text.data, HTTP_DATE_SIZE);
+		return true;
+	}
+	return text.size >= OLD_SIZE + NAME_LEAST && text.size <= OLD_SIZE + NAME_MOST &&
+	       from_850(text.data + text.size - OLD_SIZE, to);
 }
 
 /* 0 … 11; 12: none. */
@@ -75,19 +118,18 @@ static unsigned month_of(const char *at)
 bool http_date_parse(struct http_text text, uint64_t *seconds)
 {
 	uint64_t day, month, year, time;
-	char back[HTTP_DATE_SIZE];
+	char at[HTTP_DATE_SIZE], back[HTTP_DATE_SIZE];
 
-	if (text.size != HTTP_DATE_SIZE || !has_shape(text.data))
+	if (!prefer(text, at))
 		return false;
-	day = number(text.data + 5, 2);
-	month = month_of(text.data + 8);
-	year = number(text.data + 12, 4);
+	day = number(at + 5, 2);
+	month = month_of(at + 8);
+	year = number(at + 12, 4);
 	if (month == 12 || year < 1970)
 		return false;
 	year -= month < 2;
 	month = month < 2 ? month + 10 : month - 2;
-	time = number(text.data + 17, 2) * 3600 + number(text.data + 20, 2) * 60 +
-	       number(text.data + 23, 2);
+	time = number(at + 17, 2) * 3600 + number(at + 20, 2) * 60 + number(at + 23, 2);
 	day += year / 400 * ERA_DAYS + year % 400 * 365 + year % 400 / 4 - year % 400 / 100 +
 	       (153 * month + 2) / 5 - 1;
 	if (day < EPOCH_DAYS)
@@ -95,5 +137,5 @@ bool http_date_parse(struct http_text text, uint64_t *seconds)
 	*seconds = (day - EPOCH_DAYS) * DAY + time;
 	/* What is not written so itself (30 February, 25 o'clock) is no date. */
 	http_date_format(*seconds, back);
-	return memcmp(back + 5, text.data + 5, HTTP_DATE_SIZE - 5) == 0;
+	return memcmp(back + 5, at + 5, HTTP_DATE_SIZE - 5) == 0;
 }

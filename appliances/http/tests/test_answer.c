@@ -196,6 +196,35 @@ static void date_is(uint64_t seconds, const char *text)
 	assert_int_equal(back, seconds);
 }
 
+static void old_date_is(const char *text, bool right)
+{
+	uint64_t seconds = 0;
+
+	assert_int_equal(
+	        http_date_parse((struct http_text){text, (uint32_t)strlen(text)}, &seconds), right);
+	if (right)
+		assert_int_equal(seconds, DATE_SECONDS);
+}
+
+/* RFC 9110, 5.6.7: obsolete, and to be understood. */
+static void old_dates(void **state)
+{
+	old_date_is("Sunday, 06-Nov-94 08:49:37 GMT", true);
+	old_date_is("Sun Nov  6 08:49:37 1994", true);
+	old_date_is("Sun Nov 06 08:49:37 1994", true);
+	old_date_is("Sunday, 06-Nov-94 08:49:37 CET", false);
+	old_date_is("Sunday, 06-Nov-1994 08:49:37 GMT", false);
+	old_date_is(", 06-Nov-94 08:49:37 GMT", false);
+	old_date_is("Sunday, 06-Nix-94 08:49:37 GMT", false);
+	old_date_is("Sun Nov  x 08:49:37 1994", false);
+	old_date_is("Sun Nov  6 08:49:37 19", false);
+	old_date_is("Sun Nov  6 25:49:37 1994", false);
+	old_date_is("", false);
+	resource.modified = DATE_SECONDS;
+	status_is("If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT\r\n", 304);
+	status_is("If-Unmodified-Since: Sun Nov  6 08:49:36 1994\r\n", 412);
+}
+
 static void dates(void **state)
 {
 	static const char *const wrong[] = {
@@ -233,6 +262,7 @@ int main(void)
 	        cmocka_unit_test_setup(fields, set_up),
 	        cmocka_unit_test_setup(too_long, set_up),
 	        cmocka_unit_test(dates),
+	        cmocka_unit_test_setup(old_dates, set_up),
 	        cmocka_unit_test(types),
 	};
 

@@ -9,7 +9,8 @@ enum { HTTP_DATE_SIZE = 29 }; /* of "Sun, 06 Nov 1994 08:49:37 GMT", without NUL
 
 /* Writes HTTP_DATE_SIZE bytes. `seconds` from 0 to the year 9999. */
 void http_date_format(uint64_t seconds, char *to);
-/* The preferred form, which is the only one that is still sent. false: another, or no date. */
+/* The preferred form, or an obsolete one, whose years of two digits are 1970 to 2069. false: no
+ * date. */
 bool http_date_parse(struct http_text text, uint64_t *seconds);
 
 #endif

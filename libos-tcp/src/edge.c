@@ -224,6 +224,8 @@ bool edge_input(struct tcp_stack *stack, struct segment *segment, const struct e
 	line = line_of(stack, peer);
 	if (!read_line(line, &begun) || begun.asked.peer != peer)
 		return false;
+	if (segment->flags & F_SYN)
+		edge_syn(stack);
 	if (begun.asked.check != edge_check(&begun.asked)) {
 		clear(line);
 		return false;

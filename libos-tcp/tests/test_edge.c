@@ -161,6 +161,30 @@ static void silent_peer(void **state)
 	tcp_abort(world.conn);
 }
 
+/* So is who asks within a second of a SYN that the stack has seen, be that one that came again. */
+static void silent_behind_another(void **state)
+{
+	world.answers = false;
+	pass(500);
+	syn(PEER + 1, FIRST);
+	assert_int_equal(counts().asked, 1);
+	pass(700);
+	syn(PEER + 1, FIRST); /* this second's first */
+	assert_int_equal(counts().asked, 1);
+	inject(&(struct made){.port = PEER + 1,
+	                      .seq = FIRST + 1,
+	                      .flags = F_RST,
+	                      .options = stamps,
+	                      .n_options = sizeof stamps});
+	assert_int_equal(tcp_stack_usage(world.stack).requests, 0);
+	pass(950);
+	open_by_hand();
+	assert_int_equal(counts().asked, 2);
+	pass(10000);
+	assert_int_equal(world.accepted, 1);
+	tcp_abort(world.conn);
+}
+
 static void resets(void **state)
 {
 	uint32_t ours = open_by_hand(), sent = world.sent;
@@ -438,6 +462,7 @@ int main(void)
 	        EDGE_TEST(syn_again),
 	        EDGE_TEST(answer_is_repeated),
 	        EDGE_TEST(silent_peer),
+	        EDGE_TEST(silent_behind_another),
 	        EDGE_TEST(resets),
 	        EDGE_TEST(forged),
 	        EDGE_TEST(odd_syns),

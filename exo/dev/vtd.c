@@ -7,8 +7,8 @@
  *     no entry       the function reaches nothing; what it tries is counted and said
  *     pass-through   functions that a driver of the kernel's directs: all memory (x86_dma_trust),
  *                    and those that firmware goes on using (RMRR)
- *     a domain       a function that is an environment's: the pages that were entered; or a NIC
- * with a queue to spare: all memory, by large pages, and those that were entered
+ *     a domain       a function that is an environment's: the pages that were entered; a NIC with
+ *                    a queue to spare: all memory, by large pages, and what was entered
  *
  * Units share the tables. Tables only grow; entries are written whole, and flushed from the cache,
  * since a unit need not look there. Interrupts are not remapped: a function's own driver is the

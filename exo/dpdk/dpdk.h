@@ -15,9 +15,10 @@
  *     dpdk.dev=ADDRESS,…  devargs of one device, as after DPDK's -a; repeatable. Others stay
  *     functions=N         switch on N virtual functions of each NIC that has some
  *     spare=1             keep a receive queue of each NIC free for an environment, where there is
- * an IOMMU and the driver takes rules (steer.h) lro=PORT,…          ports that may merge segments
- * of a TCP stream (LRO), where NIC and driver can; rings then need buffers for frames of up to 64
- * KiB pci.scan=all        look at all 256 buses, not only at those below bus 0's bridges
+ *                         an IOMMU and the driver takes rules (steer.h)
+ *     lro=PORT,…          ports that may merge segments of a TCP stream (LRO), where NIC and
+ *                         driver can; rings then need buffers for frames of up to 64 KiB
+ *     pci.scan=all        look at all 256 buses, not only at those below bus 0's bridges
  */
 #ifndef DPDK_DPDK_H
 #define DPDK_DPDK_H

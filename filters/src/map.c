@@ -2,13 +2,13 @@
 /*
  * Maps. All memory is taken when a map is made, so that programs never allocate.
  *
- * array            values side by side
- * hash, LRU hash   buckets of chained nodes, linked by index. A chain ends with its bucket's
- * number, so that a reader that was led into another chain, because its node was freed and used
- *                  again meanwhile, notices and starts over.
- * longest prefix   a hash map whose keys are the masked prefixes; a lookup tries the prefix lengths
- * that exist, longest first ring buffer      records behind each other, each with its length before
- * it
+ *     array            values side by side
+ *     hash, LRU hash   buckets of chained nodes, linked by index. A chain ends with its bucket's
+ *                      number, so that a reader that was led into another chain, because its node
+ *                      was freed and used again meanwhile, notices and starts over
+ *     longest prefix   a hash map whose keys are the masked prefixes; a lookup tries the prefix
+ *                      lengths that exist, longest first
+ *     ring buffer      records behind each other, each with its length before it
  *
  * Per-core kinds hold one value per core, side by side. Writers take the map's lock; readers take
  * none.

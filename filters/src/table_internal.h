@@ -18,15 +18,18 @@
  * Deciding entries and taps live on two *sides* with tables of their own. Each side publishes a
  * *view*: its shapes, those whose best leaf ranks highest first, in blocks of 64. Cost must not be
  * the sum over the shapes; four things keep a frame from most of them:
- * - a block's *dispatch*: a few bytes of the frame (EtherType, protocol, version …), chosen so that
- *   they tell the block's shapes apart, each with a table of which shapes some key allows that byte
- *   for. The intersection is where the frame is looked up;
- * - of each shape, two bytes of the frame that its keys hold whole (of an address, where there is
- *   one) are looked up in a bitmap of those that some key has, before its key is made;
- * - a frame is not looked up in shapes that rank below what it already has;
- * - each shape's keys are in a Bloom filter of one cache line per key, so that a miss seldom
- * touches the hash table. A view of one shape needs none of them. A shape with one key needs no
- * hash table either: what all its keys have in common is that key.
+ *
+ *   - a block's *dispatch*: a few bytes of the frame (EtherType, protocol, version …), chosen so
+ *     that they tell the block's shapes apart, each with a table of which shapes some key allows
+ *     that byte for. The intersection is where the frame is looked up;
+ *   - of each shape, two bytes of the frame that its keys hold whole (of an address, where there
+ *     is one) are looked up in a bitmap of those that some key has, before its key is made;
+ *   - a frame is not looked up in shapes that rank below what it already has;
+ *   - each shape's keys are in a Bloom filter of one cache line per key, so that a miss seldom
+ *     touches the hash table.
+ *
+ * A view of one shape needs none of them. A shape with one key needs no hash table either: what all
+ * its keys have in common is that key.
  *
  * Readers take no lock. Everything they reach is published by a store with release order: views,
  * hash tables and chains. A slot of a hash table never changes its key; a key whose last leaf went

@@ -5,9 +5,11 @@
  *
  *     up:    input.c → lookup.c → (fast path) ack.c, receive.c
  *                               → state.c → ack.c (→ sack.c, rack.c, recovery.c, rate.c,
- * congestion) → receive.c (→ reassembly.c) → listen.c (→ cookies.c), timewait.c for what has no
- * connection down:  send.c → output.c (→ records.c) → transmit.c → ops.output later: wheel.c →
- * timers.c
+ *                                                  congestion.c)
+ *                                         → receive.c (→ reassembly.c)
+ *                               → listen.c (→ cookies.c), timewait.c: what has no connection
+ *     down:  send.c → output.c (→ records.c) → transmit.c → ops.output
+ *     later: wheel.c → timers.c
  *
  * Whatever happens to a connection happens between conn_enter and conn_leave; the latter tells the
  * application, sends what became possible, and frees the connection if it is over.

@@ -4,7 +4,6 @@
  *
  *     "+0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,wscale 7>"   the peer sends
  *     "+0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK>"           the stack must send, within 2 ms
- * of then
  *     "+.1 write 1000"                                           the application acts
  *
  * The time is relative to the line before. Flags are S F R P U E W and "." for ACK. Sequence

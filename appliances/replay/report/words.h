@@ -3,8 +3,9 @@
  * A command line as a table: of each word its name, what follows it, where that goes and within
  * which bounds. Programs on Linux and on a machine of its own read their words by it.
  *
- *     --name VALUE, --name=VALUE, --flag, and -x for a flag whose name is one letter; `--` ends
- * them
+ *     --name VALUE, --name=VALUE, --flag
+ *     -x        a flag whose name is one letter
+ *     --        no more options follow
  */
 #ifndef REPLAY_REPORT_WORDS_H
 #define REPLAY_REPORT_WORDS_H

@@ -5,12 +5,15 @@
  * between loader, library OS and program:
  *
  *     0000_0001_0000 … 7dff_ffff_ffff   the program: static ELF images expect 0x400000; heap and
- * mappings above 7e00_0000_0000 … 7e3f_ffff_ffff   the library OS: its image (linked at
- * EXO_LIBOS_BASE), stacks, rings, PEs 7e80_0000_0000                    system information
- * (read-only, kernel's, the same for all) 7e80_0020_0000                    the environment's
- * account (read-only, kernel's) 7e80_0040_0000                    the start page (written by
- * whoever created the environment; see exo/start.h) 7fff_ffff_f000                    never mapped:
- * the last page below the canonical hole
+ *                                       mappings lie above
+ *     7e00_0000_0000 … 7e3f_ffff_ffff   the library OS: its image (linked at EXO_LIBOS_BASE),
+ *                                       stacks, rings, PEs
+ *     7e80_0000_0000                    system information (the kernel's, read-only, the same for
+ *                                       all; exo/info.h)
+ *     7e80_0020_0000                    the environment's account (the kernel's, read-only)
+ *     7e80_0040_0000                    the start page (written by whoever created the
+ *                                       environment; exo/start.h)
+ *     7fff_ffff_f000                    never mapped: the last page below the canonical hole
  */
 #ifndef EXO_LAYOUT_H
 #define EXO_LAYOUT_H

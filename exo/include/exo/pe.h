@@ -7,12 +7,12 @@
  * happens the kernel
  *
  *   1. writes the interrupted registers to pe->saved and the reason to pe->upcall, through its own
- * alias of the frame;
+ *      alias of the frame;
  *   2. sets pe->masked to 1;
  *   3. enters entry[kind] in ring 3, in the same address space, with rdi = address of the struct
- * exo_pe, rsi = kind, rsp = handler stack top - 8 (as after a call), the library OS's FS base,
- * direction flag clear. Vector registers are the interrupted code's: a handler saves those that it
- * uses.
+ *      exo_pe, rsi = kind, rsp = handler stack top - 8 (as after a call), the library OS's FS
+ *      base, direction flag clear. Vector registers are the interrupted code's: a handler saves
+ *      those that it uses.
  *
  * While masked, further events pend: their bits are set in pe->pending. Exceptions and page faults
  * cannot pend: if one happens while masked, or has no entry point, the environment ends. Resuming

@@ -11,9 +11,11 @@
  * behalf of an extension comes back when that extension ends.
  *
  *     exo_phys_allocate(count, align)       first of `count` frames, at most
- * EXO_SERVICE_FRAMES_MAX, the first a multiple of `align`; zeroed exo_phys_deallocate(first, count)
- * frames that this extension allocated in one piece, or part of it exo_phys_nominate(frame) in
- * handlers of EXO_EXT_RECLAIM: take that one instead
+ *                                           EXO_SERVICE_FRAMES_MAX, the first a multiple of
+ *                                           `align`; zeroed
+ *     exo_phys_deallocate(first, count)     frames that this extension allocated in one piece, or
+ *                                           part of it
+ *     exo_phys_nominate(frame)              in handlers of EXO_EXT_RECLAIM: take that one instead
  *
  *     exo_virt_allocate(context, pages, wanted)  address of a range of virtual addresses: a name,
  *                                           nothing is mapped. At `wanted`, or where that is 0

@@ -9,8 +9,8 @@
  * range. Positions, not names: the kernel knows no protocol, and what a filter tested is exactly
  * what was on the wire. `tcp port 80` over IPv4 becomes, in libpcap's own order,
  *
- *     frame[12:2] == 0x0800, frame[23:1] == 6, frame[20:2] & 0x1fff == 0, frame[14 + 4 * (frame[14]
- * & 15) + 2 : 2] == 80
+ *     frame[12:2] == 0x0800, frame[23:1] == 6, frame[20:2] & 0x1fff == 0,
+ *     frame[14 + 4 * (frame[14] & 15) + 2 : 2] == 80
  *
  * whose last field lies behind a header of variable length: FLT_BASE_MSH, classic BPF's "4 * ([k] &
  * 0xf)" addressing.

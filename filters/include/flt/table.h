@@ -6,8 +6,10 @@
  * frame of a burst, flt_table_classify() finds the first entry, in the total order, whose flow
  * holds the frame and whose program (where it has one) accepts it:
  *
- *     priority, higher first; then the constrained bits of the flow for this frame, more first;
- * then age, older (smaller) first; then the order of insertion.
+ *     priority, higher first;
+ *     then the constrained bits of the flow for this frame, more first;
+ *     then age, older (smaller) first;
+ *     then the order of insertion.
  *
  * Entries with FLT_TAP take no part in that; each of them that matches is reported besides.
  *

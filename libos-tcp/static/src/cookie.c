@@ -7,7 +7,7 @@
  *     bits 29…27   index of the peer's MSS, rounded down
  *     bits 26…23   its window scale, NO_SCALE: none
  *     bits 22…0    keyed hash (SipHash-1-3: a cookie lives for two minutes) of all this, the
- * endpoints and the peer's number
+ *                  endpoints and the peer's number
  */
 #include <flt/sip.h>
 

@@ -61,8 +61,8 @@ struct options {
  * names the word. */
 int options_take(struct options *options, const char *word, char error[OPTIONS_ERROR_MAX]);
 
-/* Reads an address as text, up to one of the bytes of `ends` or the NUL. → bytes read, 0: none is
- * there. */
+/* Reads the address that `text` begins with. → its bytes, behind which anything may stand; 0: there
+ * is none. */
 unsigned options_address(const char *text, uint8_t *family, uint8_t address[16]);
 
 #endif

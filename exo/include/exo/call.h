@@ -184,8 +184,8 @@ enum exo_call {
 	/* (enum exo_ext_op, struct * of that operation) Extensions: exo/ext.h. */
 	EXO_CALL_EXT,
 	/* (deadline TSC, ring id) DOORBELL, then a look at the network, then WAIT without a word to
-	   look at. → as WAIT; as
-	   DOORBELL where that is refused, and then nothing was waited for. */
+	   look at. → as WAIT; as DOORBELL where that is refused, and then nothing was waited for.
+	 */
 	EXO_CALL_RING_WAIT,
 	/* (cap *machine with CONTROL, port) From now on the port may merge segments of a TCP stream
 	   into frames longer than its MTU (LRO). It starts anew for that: EXO_EBUSY where anybody

@@ -97,14 +97,14 @@ enum {
 	EXO_EXT_HANDLERS_MAX = 256,       /* of one environment */
 	EXO_HANDLER_BUDGET = 4096,        /* where none is asked for */
 	EXO_HANDLER_BUDGET_MAX = 1 << 15, /* instructions: some ten microseconds */
-	EXO_HANDLER_HOPS = 4,
-	EXO_HANDLER_WAKE = 0x100,
-	EXO_HANDLER_STOP = 0x200, /* events: handlers behind this one do not run */
-	EXO_HANDLER_DONE = 0x400, /* faults: mended, the access is tried again; EXO_EXT_DISK: the
-	                             environment need not be told. Counts where the handler's maker
-	                             is the event's environment, or controls it */
-	EXO_HANDLER_SUMMED = 0x800,
-	EXO_HANDLER_ACTION = 0xff,
+	EXO_HANDLER_HOPS = 4,             /* see above */
+	EXO_HANDLER_WAKE = 0x100,         /* the environment gets EXO_EVENT_HANDLER */
+	EXO_HANDLER_STOP = 0x200,         /* events: handlers behind this one do not run */
+	EXO_HANDLER_DONE = 0x400,   /* faults: mended, the access is tried again; EXO_EXT_DISK: the
+	                               environment need not be told. Counts where the handler's maker
+	                               is the event's environment, or controls it */
+	EXO_HANDLER_SUMMED = 0x800, /* packets: see above */
+	EXO_HANDLER_ACTION = 0xff,  /* the bits of a packet handler's result that are XDP's */
 };
 
 enum exo_ext_flags {
@@ -151,7 +151,7 @@ struct exo_ext_key {
 struct exo_ext_open {
 	struct exo_cap cap; /* EXO_KIND_EXTENSION with CALL */
 	uint32_t ref;       /* written */
-	uint32_t reserved;
+	uint32_t reserved;  /* 0 */
 };
 
 /*
@@ -171,8 +171,8 @@ struct exo_ext_resolve {
 struct exo_ext_combine {
 	char name[EXO_NAME_MAX];
 	uint32_t a, b;
-	uint32_t ref; /* written */
-	uint32_t reserved;
+	uint32_t ref;      /* written */
+	uint32_t reserved; /* 0 */
 };
 
 /* Calls an exported function whose arguments are numbers. */

@@ -102,11 +102,11 @@ struct exo_manifest_flow {
 	uint32_t flags; /* enum exo_bind_flags, EXO_START_* and EXO_MANIFEST_*, and the rights
 	                   SHARE, TAP, HOST << 16 by enum exo_rights */
 	int32_t priority;
-	uint32_t address; /* index of the `ip=` address that $addr, $net, $mac and $port mean */
-	uint32_t program; /* index into files of a downloaded program; ~0: none */
-	uint32_t program_kind;                    /* enum exo_program_kind */
-	uint32_t ports;                           /* bit set of NIC ports; 0: the address's port */
-	uint32_t first_receive, n_receive;        /* in conjunctions */
+	uint32_t address;                  /* index of the `ip=` address that the symbols mean */
+	uint32_t program;                  /* index into files of a downloaded program; ~0: none */
+	uint32_t program_kind;             /* enum exo_program_kind */
+	uint32_t ports;                    /* bit set of NIC ports; 0: the address's port */
+	uint32_t first_receive, n_receive; /* in conjunctions */
 	uint32_t first_transmit, n_transmit;      /* in conjunctions */
 	uint32_t first_relocation, n_relocations; /* in relocations */
 	uint32_t reserved[2];

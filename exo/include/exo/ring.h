@@ -125,24 +125,21 @@ enum exo_ring_mode {
 
 enum exo_desc_flags {
 	EXO_DESC_MORE = 1 << 0, /* the packet goes on in the next descriptor */
-	EXO_DESC_CUT =
-	        1
-	        << 1, /* receive: the buffers were too small, wire_length says how much there was */
-	EXO_DESC_L3_SUM_OK =
-	        1 << 2, /* receive: the IPv4 header checksum was verified by hardware */
-	EXO_DESC_L4_SUM_OK =
-	        1 << 3, /* receive: the TCP or UDP checksum was verified, or need not be */
-	EXO_DESC_SUM_BAD = 1 << 4, /* receive: hardware found a checksum wrong */
-	EXO_DESC_TAP = 1 << 5,     /* receive: a copy of what somebody else received */
-	EXO_DESC_L3_SUM = 1 << 6,  /* transmit: fill in the IPv4 header checksum */
-	EXO_DESC_L4_SUM = 1 << 7,  /* transmit: fill in the TCP or UDP checksum */
-	EXO_DESC_SEGMENT = 1 << 8, /* transmit: cut into segments of segment_size payload bytes */
-	EXO_DESC_LOCAL = 1 << 10,  /* receive: an environment of this machine sent it */
+	EXO_DESC_CUT = 1 << 1,  /* receive: the buffers were too small; wire_length: how much there
+	                           was */
+	EXO_DESC_L3_SUM_OK = 1 << 2, /* receive: hardware found the IPv4 header checksum right */
+	EXO_DESC_L4_SUM_OK = 1 << 3, /* receive: likewise TCP's or UDP's, or it need not be */
+	EXO_DESC_SUM_BAD = 1 << 4,   /* receive: hardware found a checksum wrong */
+	EXO_DESC_TAP = 1 << 5,       /* receive: a copy of what somebody else received */
+	EXO_DESC_L3_SUM = 1 << 6,    /* transmit: fill in the IPv4 header checksum */
+	EXO_DESC_L4_SUM = 1 << 7,    /* transmit: fill in the TCP or UDP checksum */
+	EXO_DESC_SEGMENT = 1 << 8,   /* transmit: cut into segments of segment_size payload bytes */
+	EXO_DESC_REPORT = 1 << 9,    /* transmit: complete it also where all went well; errors are
+	                                reported in any case */
+	EXO_DESC_LOCAL = 1 << 10,    /* receive: an environment of this machine sent it */
 	EXO_DESC_SENT = 1 << 11, /* receive, with TAP: it left by the port, as it was handed to it:
 	                            what the port fills in or cuts is still to be done */
 	EXO_DESC_SUMS = 1 << 12, /* transmit, with SEGMENT: the sums of payload are known */
-	EXO_DESC_REPORT =
-	        1 << 9, /* transmit: complete even if all went well; errors are always reported */
 };
 
 /* One segment. Written by the producer, untouched by the consumer. */

@@ -12,8 +12,8 @@
  *     frame[12:2] == 0x0800, frame[23:1] == 6, frame[20:2] & 0x1fff == 0,
  *     frame[14 + 4 * (frame[14] & 15) + 2 : 2] == 80
  *
- * whose last field lies behind a header of variable length: FLT_BASE_MSH, classic BPF's "4 * ([k] &
- * 0xf)" addressing.
+ * whose last field lies behind a header of variable length: FLT_BASE_MSH, classic BPF's addressing
+ * by "4 * ([k] & 0xf)".
  *
  * A field that reaches beyond the captured bytes makes its term false, negated or not (classic BPF
  * rejects a packet in that case; a term must never accept more).

@@ -7,8 +7,8 @@
  * other call. The structure is copied. Host programs use flt_host_init() (flt/host.h).
  *
  * Contexts: alloc, free, code_*, and everything that loads programs or changes tables run in the
- * caller's control context, one writer per table or object at a time. clock_ns, prandom, cpu, trace
- * and redirect are called by running programs on any core and must not block.
+ * caller's control context, one writer per table or object at a time. clock_ns, prandom, cpu and
+ * trace are called by running programs on any core and must not block.
  */
 #ifndef FLT_PLATFORM_H
 #define FLT_PLATFORM_H

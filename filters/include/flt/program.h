@@ -205,10 +205,10 @@ enum flt_xdp_action {
 };
 
 /*
- * A frame that a handler may change. hard_start … hard_end is the buffer that the caller owns;
- * start <= data - headroom and so on as in Linux: data and end move inside it by xdp_adjust_head
- * and _tail. There is no metadata area: data_meta is data. Everything between hard_start and
- * hard_end may be overwritten.
+ * A frame that a handler may change. hard_start … hard_end is the buffer that the caller owns, in
+ * which the frame lies from data to data_end; xdp_adjust_head and _tail move these two inside it.
+ * There is no metadata area: data_meta is data. Everything between hard_start and hard_end may be
+ * overwritten.
  */
 struct flt_xdp_buff {
 	uint8_t *data;
@@ -227,10 +227,10 @@ struct flt_xdp_buff {
 /* Runs an xdp program on such a buffer and returns its result code as it is (enum flt_xdp_action,
  * or any other number). Programs of other kinds: FLT_XDP_ABORTED. */
 uint32_t flt_program_run_xdp(const struct flt_program *program, struct flt_xdp_buff *buff);
-/* The same in two steps, for who knows that it is an xdp program and calls its machine code
- * (flt_program_code) himself. Behind a call that returned
- * FLT_XDP_REDIRECT, on this core: fills in where to. */
+/* The same in two steps, for who knows that it is an xdp program: its machine code
+ * (flt_program_code) is called like this; */
 typedef uint64_t flt_xdp_code(const struct flt_xdp_buff *buff);
+/* and behind a call that returned FLT_XDP_REDIRECT, on the same core: fills in where to. */
 void flt_program_redirected(struct flt_xdp_buff *buff);
 
 /* Runs a raw program: r1 = memory, r2 = length; returns r0. Other kinds: 0. */
@@ -254,9 +254,9 @@ bool flt_program_is_native(const struct flt_program *program);
  * freed. */
 const struct flt_insn *flt_program_insns(const struct flt_program *program, uint32_t *n);
 const void *flt_program_code(const struct flt_program *program, size_t *size);
+const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n);
 /* Whether it calls anything: helpers, services, other programs. */
 bool flt_program_calls(const struct flt_program *program);
-const struct flt_classic_insn *flt_program_classic(const struct flt_program *program, uint32_t *n);
 /* What the dearest path through the program costs, as the verifier proved: an instruction counts 1,
  * a helper what it is listed with (its own instructions, and one more for 8 bytes that it moves).
  * A look-up in a hash map counts as in a map without chosen collisions (platform.hash_seed). */

@@ -84,10 +84,10 @@ typedef void tcp_accept_fn(struct tcp_listener *listener);
 
 enum { TCP_FIN_WAIT_NOT = UINT16_MAX };
 
-/* Options of a connection; a listener's are those of the connections that it makes. */
 /* Acknowledgements wait for answers to go with, or do not, until what happens says otherwise. */
 enum tcp_quick_ack { TCP_ACK_AS_IT_IS = 0, TCP_ACK_SOON = 1, TCP_ACK_WITH_ANSWERS = 2 };
 
+/* Options of a connection; a listener's are those of the connections that it makes. */
 struct tcp_options {
 	uint32_t receive_buffer; /* bytes; 0: begins with the configured size and grows by itself.
 	                            Half of it is offered as window (as Linux accounts memory). */
@@ -95,7 +95,8 @@ struct tcp_options {
 	                            counts from; 0: likewise */
 	uint32_t window_clamp;   /* never offer more than that; 0: no bound */
 	uint32_t not_sent_low;   /* tcp_send_space is 0 while more unsent bytes wait; 0: no bound */
-	uint32_t user_timeout_ms; /* RFC 5482: unacknowledged for so long, the connection ends; 0 */
+	uint32_t user_timeout_ms; /* RFC 5482: unacknowledged for so long, the connection ends; 0:
+	                             when retransmission gives up */
 	uint32_t max_pacing;      /* bytes a second at most, and paced; 0: no bound */
 	uint16_t max_segment;     /* MSS at most, in and out; 0: what the path takes */
 	uint16_t keepalive_idle, keepalive_interval; /* seconds */
@@ -299,14 +300,16 @@ void tcp_abort(struct tcp_conn *conn);
 
 /* ---- What is going on ---- */
 
-enum tcp_recovery { /* of the sender, as Linux names them */
-	            TCP_RECOVERY_OPEN = 0,
-	            TCP_RECOVERY_DISORDER = 1,
-	            TCP_RECOVERY_CWR = 2,
-	            TCP_RECOVERY_RECOVERY = 3,
-	            TCP_RECOVERY_LOSS = 4,
+/* The sender's states, as Linux names them. */
+enum tcp_recovery {
+	TCP_RECOVERY_OPEN = 0,
+	TCP_RECOVERY_DISORDER = 1,
+	TCP_RECOVERY_CWR = 2,
+	TCP_RECOVERY_RECOVERY = 3,
+	TCP_RECOVERY_LOSS = 4,
 };
 
+/* What TCP_INFO tells. */
 struct tcp_conn_info {
 	uint8_t state, recovery, congestion;  /* enum tcp_state, tcp_recovery, tcp_congestion */
 	uint8_t retransmits, probes, backoff; /* timeouts in a row */
@@ -330,12 +333,12 @@ struct tcp_conn_info {
 	uint32_t last_data_sent_ms, last_data_received_ms, last_ack_received_ms; /* ago */
 };
 
+void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info);
 /* Requests and answers take turns: acknowledgements wait for answers to go with. */
 bool tcp_answers_at_leisure(const struct tcp_conn *conn);
 /* The peer's FIN has arrived: after what is unread there will be no more. */
 bool tcp_peer_ended(const struct tcp_conn *conn);
 /* What a segment that left now would have as its timestamp. */
 uint32_t tcp_conn_timestamp(const struct tcp_conn *conn);
-void tcp_conn_info(const struct tcp_conn *conn, struct tcp_conn_info *info);
 
 #endif

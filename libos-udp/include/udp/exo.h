@@ -39,7 +39,7 @@ struct udp_exo;
 typedef void udp_exo_notice_fn(struct udp_exo *driver, enum udp_notice notice,
                                const struct udp_ip *ip, const uint8_t *mac);
 
-/* A packet whose parts are arriving (udp/exo/merged.c). */
+/* A packet whose parts are arriving (libos-udp/exo/merged.c). */
 struct udp_exo_merged {
 	bool inside;                 /* there are more parts to come */
 	uint8_t interface;           /* where it came from */

@@ -99,8 +99,8 @@ int udp_transport_send_brief(struct udp_stack *stack, const struct udp_transport
                              struct udp_buffer *buffer);
 /* The driver's clock and random numbers. */
 uint64_t udp_transport_now(struct udp_stack *stack);
+uint64_t udp_transport_random(struct udp_stack *stack);
 /* When a packet arrived, or what time it is where that is not known. */
 uint64_t udp_transport_when(struct udp_stack *stack, const struct udp_buffer *buffer);
-uint64_t udp_transport_random(struct udp_stack *stack);
 
 #endif

@@ -4,7 +4,7 @@
  * other while a trace runs through the machine. It rides on the host channel (exo/channel.h): its
  * frame types are used here with the bodies below, between host and init as channel frames, between
  * init and a sink as mailbox messages of the same type number and body. init reads no body: it only
- * passes them on. README.md beside this tells the sequence.
+ * passes them on. The appliance's README.md tells the sequence.
  *
  * Integers are little-endian, structures lie without padding, text is NUL-terminated. Both sides
  * refuse a record whose magic, version or size differs.

@@ -10,9 +10,8 @@
  *
  * Neither side trusts the other: each keeps its own index in its own memory (struct
  * exo_mailbox_end), copies a message out before it looks at it, and takes an impossible index or
- * size for a damaged box
- * (-EXO_EINVAL), which stays damaged. Nobody is woken: both sides look when they wake up anyway, at
- * least every EXO_MAILBOX_LOOK_NS while they expect something.
+ * size for a damaged box (-EXO_EINVAL), which stays damaged. Nobody is woken: both sides look when
+ * they wake up anyway, at least every EXO_MAILBOX_LOOK_NS while they expect something.
  */
 #ifndef LIBEXO_MAILBOX_H
 #define LIBEXO_MAILBOX_H

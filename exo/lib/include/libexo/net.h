@@ -33,7 +33,7 @@ struct exo_net {
 struct exo_net_options {
 	const char *flow;        /* name of the flow space; NULL: the first on the start page */
 	uint32_t rx_size;        /* descriptors; 0: 256 */
-	uint32_t tx_size;        /* descriptors; 0: 256; */
+	uint32_t tx_size;        /* descriptors; 0: 256 */
 	uint32_t buffer_bytes;   /* 0: EXO_BUFFER_BYTES */
 	uint32_t exchange_least; /* exchange frames for packets of so many bytes; 0: copy all */
 	bool no_transmit;        /* make no transmit ring: tx stays empty */

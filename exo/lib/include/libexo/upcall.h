@@ -3,7 +3,7 @@
  * Upcalls (exo/pe.h): how an environment takes part in its own exceptions, page faults, events and
  * foreign system calls.
  *
- * exo_start (start.S) sets the PE up with no entry wanted, so that a fault ends the environment as
+ * exo_start (entry.S) sets the PE up with no entry wanted, so that a fault ends the environment as
  * exo/pe.h says. Each handler that is installed here makes the kernel deliver that kind. A handler
  * runs on the handler stack with upcalls masked, may change pe->saved, and returns
  *

@@ -204,12 +204,28 @@ void flt_vdecides_slot(struct flt_verifier *v, uint32_t frame, uint32_t slot)
 	walk_back(v, &w, v->n_trace - 1);
 }
 
+/* Slots of a saved number where the state from before has bytes that are known to be 0: it is a
+ * part of that state only because the number is 0. */
+static uint64_t zeroes_saved(const struct flt_vframe *before, const struct flt_vframe *now,
+                             const struct flt_halves *read)
+{
+	uint64_t slots = 0;
+	for (uint32_t i = 0; i < before->n_slots && i < now->n_slots; i++)
+		for (uint32_t b = 0; b < 8; b++)
+			if (read->of[b / 4] >> i & 1 && before->slots[i].bytes[b] == FLT_B_ZERO &&
+			    now->slots[i].bytes[b] == FLT_B_SPILL)
+				slots |= 1ull << i;
+	return slots;
+}
+
 void flt_vinherit(struct flt_verifier *v, const struct flt_explored *from)
 {
 	struct wanted w = {0};
 	for (uint32_t f = 0; f <= from->state.depth; f++) {
 		w.regs[f] = from->matters[f].regs;
-		w.slots[f] = from->matters[f].slots;
+		w.slots[f] = from->matters[f].slots |
+		             zeroes_saved(from->state.frames[f], v->now.frames[f],
+		                          &from->matters[f].read);
 		flt_vstack_read(v, f, from->matters[f].read);
 	}
 	walk_back(v, &w, v->n_trace);

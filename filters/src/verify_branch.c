@@ -232,11 +232,12 @@ static bool is_equality(const struct flt_insn *insn)
 	return op == BPF_JEQ || op == BPF_JNE;
 }
 
+/* Where different objects of the kernel's lie, nobody is to learn. */
 static bool same_object(const struct flt_vreg *a, const struct flt_vreg *b)
 {
 	bool packets = flt_vtype_in_packet(a->type) && flt_vtype_in_packet(b->type);
-	return packets ||
-	       (a->type == b->type && (a->type == FLT_V_STACK || a->type == FLT_V_VALUE));
+	return packets || (a->type == b->type && a->map == b->map &&
+	                   (a->type == FLT_V_STACK || a->type == FLT_V_VALUE));
 }
 
 /* What kind of comparison it is; *decision as in flt_range_decide. */
@@ -353,7 +354,8 @@ static int conditional(struct flt_verifier *v, const struct flt_insn *insn)
 		return code;
 	if (kind == COMPARE_NUMBERS)
 		note_comparison(v, insn, &o);
-	if (decision >= 0 || kind == COMPARE_NULL)
+	/* That it is 0 is all that lets a number be compared with a pointer. */
+	if (decision >= 0 || kind != COMPARE_NUMBERS)
 		operands_decide(v, insn);
 	if (decision < 0)
 		return fork_path(v, insn, kind, target);

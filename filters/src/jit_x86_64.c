@@ -236,6 +236,10 @@ static void emit_program(struct jit *j, const bool *functions)
 	j->c.at = 0;
 	j->moved = false;
 	emit_prologue(j, true);
+	if (functions[0]) { /* it calls itself: then it is a local function, too */
+		x86_call(&j->c, j->where[0] - j->prologue_bytes);
+		x86_jump(&j->c, X86_ALWAYS, j->epilogue);
+	}
 	for (uint32_t i = 0; i < j->in->n_insns; i++) {
 		if (functions[i]) {
 			entry = false;

@@ -22,6 +22,7 @@ enum {
 enum {
 	ETHERNET_HEADER = 14, /* what must be left of a packet */
 	TRACE_MAX = 128,
+	TRACE_LONG_MAX = 2, /* %lld */
 };
 
 static struct flt_redirect redirects[FLT_CPUS_MAX];
@@ -103,10 +104,10 @@ static uint64_t help_cpu(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uin
 static bool trace_number(struct flt_text *text, const char **format, const char *end,
                          uint64_t value)
 {
-	bool is_long = false;
 	const char *f = *format;
-	for (; f < end && *f == 'l'; f++)
-		is_long = true;
+	while (f < end && f - *format < TRACE_LONG_MAX && *f == 'l')
+		f++;
+	bool is_long = f > *format;
 	if (f == end)
 		return false;
 	*format = f + 1;
@@ -135,7 +136,8 @@ static uint64_t help_trace_printk(uint64_t format, uint64_t size, uint64_t a, ui
 	const uint64_t values[] = {a, b, c};
 	const char *f = pointer(format), *end = f + size;
 	uint32_t used = 0;
-	while (f < end && *f) {
+	/* The format may be long; what does not fit into a line is not looked at. */
+	while (f < end && *f && text.len < sizeof(line)) {
 		if (*f != '%') {
 			flt_text_put(&text, "%c", *f++);
 			continue;

@@ -11,7 +11,7 @@
  *     ring buffer      records behind each other, each with its length before it
  *
  * Per-core kinds hold one value per core, side by side. Writers take the map's lock; readers take
- * none.
+ * none, but those that take records out of a ring buffer, who have one of their own.
  */
 #include "map_internal.h"
 
@@ -52,6 +52,7 @@ struct flt_map {
 
 	/* ring buffer: positions count up and are taken modulo the size */
 	uint64_t head, tail;
+	uint32_t reading; /* likewise a lock: writers don't wait for who reads */
 };
 
 /* --- making --- */
@@ -298,15 +299,15 @@ bool flt_map_arena_holds(const struct flt_map *map, uint64_t offset, uint64_t si
 
 /* --- the lock --- */
 
-static void lock(struct flt_map *map)
+static void lock(uint32_t *taken)
 {
-	while (__atomic_exchange_n(&map->lock, 1, __ATOMIC_ACQUIRE))
+	while (__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE))
 		__builtin_ia32_pause();
 }
 
-static void unlock(struct flt_map *map)
+static void unlock(uint32_t *taken)
 {
-	__atomic_store_n(&map->lock, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(taken, 0, __ATOMIC_RELEASE);
 }
 
 /* --- arrays --- */
@@ -575,10 +576,10 @@ int flt_map_update(struct flt_map *map, const void *key, const void *value, uint
 		return update_array(map, key, value, flags);
 	if (!is_hash(map))
 		return FLT_E_INVALID;
-	lock(map);
+	lock(&map->lock);
 	int code = map->spec.type == FLT_MAP_LPM_TRIE ? update_prefix(map, key, value, flags)
 	                                              : update_hash(map, key, value, flags);
-	unlock(map);
+	unlock(&map->lock);
 	return code;
 }
 
@@ -586,10 +587,10 @@ int flt_map_delete(struct flt_map *map, const void *key)
 {
 	if (!is_hash(map) || map->frozen)
 		return FLT_E_INVALID;
-	lock(map);
+	lock(&map->lock);
 	int code = map->spec.type == FLT_MAP_LPM_TRIE ? delete_prefix(map, key)
 	                                              : delete_hash(map, key);
-	unlock(map);
+	unlock(&map->lock);
 	return code;
 }
 
@@ -654,7 +655,7 @@ int flt_map_ringbuf_write(struct flt_map *map, const void *data, uint64_t size)
 	int code = FLT_E_LIMIT;
 	if (size > map->spec.max_entries - RECORD_HEADER)
 		return FLT_E_LIMIT;
-	lock(map);
+	lock(&map->lock);
 	uint64_t used = map->head - __atomic_load_n(&map->tail, __ATOMIC_ACQUIRE);
 	if (record_bytes(size) <= map->spec.max_entries - used) {
 		ring_put(map, map->head, &size, RECORD_HEADER);
@@ -662,18 +663,21 @@ int flt_map_ringbuf_write(struct flt_map *map, const void *data, uint64_t size)
 		__atomic_store_n(&map->head, map->head + record_bytes(size), __ATOMIC_RELEASE);
 		code = 0;
 	}
-	unlock(map);
+	unlock(&map->lock);
 	return code;
 }
 
 size_t flt_map_ringbuf_read(struct flt_map *map, void *record, size_t size)
 {
-	uint64_t length;
-	if (map->spec.type != FLT_MAP_RINGBUF ||
-	    map->tail == __atomic_load_n(&map->head, __ATOMIC_ACQUIRE))
+	uint64_t length = 0;
+	if (map->spec.type != FLT_MAP_RINGBUF)
 		return 0;
-	ring_get(map, map->tail, &length, RECORD_HEADER);
-	ring_get(map, map->tail + RECORD_HEADER, record, length < size ? length : size);
-	__atomic_store_n(&map->tail, map->tail + record_bytes(length), __ATOMIC_RELEASE);
+	lock(&map->reading);
+	if (map->tail != __atomic_load_n(&map->head, __ATOMIC_ACQUIRE)) {
+		ring_get(map, map->tail, &length, RECORD_HEADER);
+		ring_get(map, map->tail + RECORD_HEADER, record, length < size ? length : size);
+		__atomic_store_n(&map->tail, map->tail + record_bytes(length), __ATOMIC_RELEASE);
+	}
+	unlock(&map->reading);
 	return length;
 }

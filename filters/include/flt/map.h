@@ -65,7 +65,7 @@ int flt_map_delete(struct flt_map *map, const void *key);
 int flt_map_next_key(struct flt_map *map, const void *key, void *next);
 
 /* Takes the oldest record out of a ring buffer: copies at most size bytes into record, returns its
- * whole length, 0 where the buffer is empty. One consumer at a time. */
+ * whole length, 0 where the buffer is empty. Any core. */
 size_t flt_map_ringbuf_read(struct flt_map *map, void *record, size_t size);
 
 /* Gives an arena its i-th frame (NULL: takes it away), FLT_MAP_FRAME bytes that stay the caller's.

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Maps and helpers where several use them at once, or ask for much: what is read is what was
+ * written, and no more is looked at than counts.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common.h"
+
+#include <flt/map.h>
+
+#include "helper.h"
+#include "map_internal.h"
+
+/* --- a ring buffer with several consumers --- */
+
+enum { READERS = 2, RECORDS = 20000, RECORD_MAX = 200, RING = 1024, PAGE = 4096 };
+
+static struct flt_map *ring;
+static uint32_t n_read;
+
+/* Each byte of a record says how long it is. */
+static bool is_record(const uint8_t *bytes, size_t size)
+{
+	bool good = size >= 1 && size <= RECORD_MAX;
+	for (size_t i = 0; good && i < size; i++)
+		good = bytes[i] == size;
+	return good;
+}
+
+static void *take_all(void *arg)
+{
+	uint8_t bytes[PAGE];
+	uintptr_t wrong = 0;
+	while (!wrong && __atomic_load_n(&n_read, __ATOMIC_RELAXED) < RECORDS) {
+		size_t size = flt_map_ringbuf_read(ring, bytes, sizeof(bytes));
+		if (!size)
+			continue;
+		wrong += !is_record(bytes, size);
+		__atomic_add_fetch(&n_read, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_add_fetch(&n_read, wrong ? RECORDS : 0, __ATOMIC_RELAXED);
+	return (void *)wrong;
+}
+
+static void write_all(void)
+{
+	uint8_t bytes[RECORD_MAX];
+	for (uint32_t i = 0; i < RECORDS; i++) {
+		uint32_t size = 1 + test_random() % RECORD_MAX;
+		memset(bytes, (int)size, size);
+		while (flt_map_ringbuf_write(ring, bytes, size))
+			if (__atomic_load_n(&n_read, __ATOMIC_RELAXED) >= RECORDS)
+				return;
+	}
+}
+
+static void each_record_is_taken_once(void **state)
+{
+	const struct flt_map_spec spec = {
+	        .type = FLT_MAP_RINGBUF, .max_entries = RING, .name = "ring"};
+	pthread_t readers[READERS];
+	assert_int_equal(flt_map_create(&spec, &ring, NULL), 0);
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, take_all, NULL), 0);
+	write_all();
+	for (int i = 0; i < READERS; i++) {
+		void *wrong;
+		pthread_join(readers[i], &wrong);
+		assert_null(wrong);
+	}
+	assert_int_equal(n_read, RECORDS);
+	flt_map_destroy(ring);
+}
+
+/* --- helpers --- */
+
+static char traced[256];
+
+static void note_trace(const char *text, size_t length)
+{
+	memcpy(traced, text, length);
+	traced[length] = '\0';
+}
+
+static uint64_t trace(const char *format, uint64_t size)
+{
+	return flt_helper_find(6)->call((uint64_t)(uintptr_t)format, size, 4711, 0, 0);
+}
+
+/* A program may say that its format is as long as its map's value is. */
+static void traces_look_at_no_more_than_a_line(void **state)
+{
+	char *page =
+	        mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct flt_platform platform;
+	assert_ptr_not_equal(page, MAP_FAILED);
+	assert_int_equal(mprotect(page + PAGE, PAGE, PROT_NONE), 0);
+	flt_host_platform(&platform, true);
+	platform.trace = note_trace;
+	assert_int_equal(flt_init(&platform), 0);
+
+	assert_int_equal(trace("it is %lld, %x", 14), 13);
+	assert_string_equal(traced, "it is 4711, 0");
+	memset(page, 'a', PAGE);
+	assert_int_equal(trace(page, 2 * PAGE), 127);
+	memset(page, 'l', PAGE);
+	page[0] = '%';
+	assert_int_equal((int64_t)trace(page, 2 * PAGE), -22);
+	munmap(page, 2 * PAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(each_record_is_taken_once),
+	        cmocka_unit_test(traces_look_at_no_more_than_a_line),
+	};
+	flt_host_init(true);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

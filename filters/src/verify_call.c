@@ -173,7 +173,9 @@ static void charge_helper(struct flt_verifier *v, const struct flt_helper *helpe
 	if (helper->size) {
 		uint32_t r = R1 + helper->size - 1u;
 		const struct flt_range *range = &flt_vreg_now(v, r)->range;
-		bytes = range->umax < 0xffff ? range->umax : 0xffff; /* no packet is longer */
+		bytes = range->umax;
+		if (helper->args[helper->size - 1] == FLT_ARG_ANY && bytes > 0xffff)
+			bytes = 0xffff; /* no packet is longer */
 		if (helper->flags & FLT_HELPER_MOVES && flt_range_is_const(range) &&
 		    (int32_t)range->umax <= 0) /* it shrinks */
 			bytes = 0;

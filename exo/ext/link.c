@@ -199,15 +199,22 @@ struct resolution {
 	struct ext_domain *importer, *exporter;
 };
 
-/* Its exporter may have been condemned meanwhile. */
-static int link_import(struct ext_domain *importer, struct ext_import *import,
-                       struct ext_domain *from, struct flt_program *program)
+/* Links it to a program of its own, or (NULL) to the exporter's. That was built, but the exporter
+ * may have been condemned meanwhile, or be unloaded already. */
+static int link_import(struct resolution *r, struct ext_import *import, struct ext_domain *from,
+                       uint32_t index, struct flt_program *program,
+                       const struct flt_signature *wanted)
 {
 	int error = 0;
 
 	machine_lock(&ext.lock);
-	if (from->unlinked || importer->unlinked) {
+	if (!program)
+		program = from->exports[index].program;
+	if (!program || from->unlinked || r->importer->unlinked) {
 		error = -EXO_EAGAIN;
+	} else if (!flt_signature_equal(wanted, flt_program_signature(program))) {
+		error = ext_refuse(&r->reason, -EXO_EVERIFY,
+		                   "a function's types are not those wanted");
 	} else {
 		from->holds++;
 		import->from = from;
@@ -217,44 +224,37 @@ static int link_import(struct ext_domain *importer, struct ext_import *import,
 	return error;
 }
 
-/* To bytecode: its types must be those that the importer was compiled with. */
-static int check_types(struct resolution *r, const char *name, const struct flt_program *program)
+/* The types that bytecode was compiled with. */
+static int find_types(struct resolution *r, const char *name, struct flt_signature *wanted)
 {
-	struct flt_signature wanted;
-	int error = ext_error(
-	        flt_object_import_signature(r->importer->object, name, &wanted, &r->reason.why));
-
-	if (!error && !flt_signature_equal(&wanted, flt_program_signature(program)))
-		return ext_refuse(&r->reason, -EXO_EVERIFY,
-		                  "a function's types are not those wanted");
-	return error;
+	return ext_error(
+	        flt_object_import_signature(r->importer->object, name, wanted, &r->reason.why));
 }
 
 /* The exporter is held. */
 static int resolve_to(struct resolution *r, struct ext_import *import, struct ext_domain *from,
                       uint32_t index)
 {
-	struct flt_program *program = NULL;
-	bool own = from->core || from->module;
+	struct flt_program *own = NULL;
+	struct flt_signature wanted;
 	int error;
 
-	if (own) {
+	if (from->core || from->module) {
 		error = ext_service_link(from, index, r->importer, import->name, &import->user,
-		                         &program, &r->reason);
+		                         &own, &r->reason);
 	} else {
 		error = build_export(from, index, &r->reason.why);
 		if (error == -EXO_EAGAIN && !r->reason.why.reason[0])
 			(void)ext_refuse(&r->reason, error,
 			                 "the exporter has unresolved imports itself, or is being "
 			                 "built");
-		program = from->exports[index].program;
 	}
 	if (!error)
-		error = check_types(r, import->name, program);
+		error = find_types(r, import->name, &wanted);
 	if (!error)
-		error = link_import(r->importer, import, from, program);
-	if (error && own)
-		flt_program_free(program);
+		error = link_import(r, import, from, index, own, &wanted);
+	if (error)
+		flt_program_free(own);
 	r->arg.resolved += !error;
 	return error;
 }

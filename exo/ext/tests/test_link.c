@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <flt/program.h>
+
 #include "../../core/cap.h"
 #include "common.h"
 
@@ -281,6 +283,55 @@ static void unloads_one(void **state)
 	assert_int_equal(invoke(ALICE, mine, "deeper", 5, 0), 20);
 }
 
+/* Something happens on another core while RESOLVE looks at an import's types. */
+static void (*meanwhile)(void);
+
+int __real_flt_object_import_signature(const struct flt_object *object, const char *name,
+                                       struct flt_signature *signature, struct flt_error *error);
+int __wrap_flt_object_import_signature(const struct flt_object *object, const char *name,
+                                       struct flt_signature *signature, struct flt_error *error);
+int __wrap_flt_object_import_signature(const struct flt_object *object, const char *name,
+                                       struct flt_signature *signature, struct flt_error *error)
+{
+	void (*happens)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (happens)
+		happens();
+	return __real_flt_object_import_signature(object, name, signature, error);
+}
+
+static int going;
+
+static void unload_it(void)
+{
+	struct exo_ext_ref arg = {.ref = (uint32_t)going};
+
+	assert_int_equal(test_ext(ALICE, EXO_EXT_UNLOAD, &arg), 0);
+}
+
+/* Nobody is linked to code that is gone. */
+static void unloads_while_somebody_resolves(void **state)
+{
+	int bobs = test_create(BOB, "link-caller"), shared;
+	uint32_t missing;
+
+	for (int built = 0; built < 2; built++) {
+		going = test_create(ALICE, "link-callee");
+		shared = share(ALICE, going, BOB);
+		if (built)
+			assert_int_equal(invoke(ALICE, going, "twice", 5, 0), 10);
+		meanwhile = unload_it;
+		assert_int_equal(resolve(BOB, bobs, shared, &missing), -EXO_EAGAIN);
+		assert_null(meanwhile);
+		assert_int_equal(missing, 3);
+		assert_int_equal(invoke(BOB, bobs, "deeper", 5, 0), -EXO_EAGAIN);
+	}
+	going = test_create(ALICE, "link-callee");
+	assert_int_equal(resolve(BOB, bobs, share(ALICE, going, BOB), NULL), 3);
+	assert_int_equal(invoke(BOB, bobs, "deeper", 5, 0), 20);
+}
+
 /* An environment's own interfaces among domains (SPIN's CreateFromModule). */
 static int create_module(uint32_t env, const char *object)
 {
@@ -401,6 +452,7 @@ int main(void)
 	        CASE(a_combination_ends_with_its_parts),
 	        CASE(unloads_while_calls_run),
 	        CASE(unloads_one),
+	        CASE(unloads_while_somebody_resolves),
 	        CASE(a_module_gets_letters),
 	        CASE(a_module_calls_what_it_imports),
 	        CASE(charges_its_memory),

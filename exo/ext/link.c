@@ -90,6 +90,12 @@ static bool is_leaf(const struct ext_domain *domain)
 	return domain->object || domain->core;
 }
 
+/* What it exports is the kernel's, or its maker's own code. */
+static bool is_service(const struct ext_domain *from)
+{
+	return from->core || from->module;
+}
+
 /* The extension, itself or a part of a combination, that exports a function, and its number there.
  * ext.lock held. */
 static struct ext_domain *exporter_of(struct ext_domain *domain, const char *name, uint32_t *index)
@@ -239,7 +245,7 @@ static int resolve_to(struct resolution *r, struct ext_import *import, struct ex
 	struct flt_signature wanted;
 	int error;
 
-	if (from->core || from->module) {
+	if (is_service(from)) {
 		error = ext_service_link(from, index, r->importer, import->name, &import->user,
 		                         &own, &r->reason);
 	} else {
@@ -433,9 +439,9 @@ int64_t ext_op_combine(struct call *call, uint64_t block)
 
 /* ---- INVOKE ---- */
 
-/* Finds what is called. With `program` the core is in a section from then on, so that nobody
- * unlinks it unseen; else *from is held, and the function is still to be compiled, or a service. A
- * module's imports are its own to invoke. */
+/* Finds what is called. With `program`, and of a service, the core is in a section from then on, so
+ * that nobody unlinks it, or ends its maker, unseen; without, *from is held, and the function is
+ * still to be compiled, or a service. A module's imports are its own to invoke. */
 static int find_function(struct ext_domain *domain, const char *name, struct flt_program **program,
                          struct ext_domain **from, uint32_t *index)
 {
@@ -452,9 +458,9 @@ static int find_function(struct ext_domain *domain, const char *name, struct flt
 		*program = import->program;
 	else
 		*program = (*from)->exports[*index].program;
-	if (!error && *program)
+	if (!error && (*program || is_service(*from)))
 		ext_section_begin(machine_core());
-	else if (!error)
+	if (!error && !*program)
 		(*from)->holds++;
 	machine_unlock(&ext.lock);
 	return error;
@@ -493,9 +499,11 @@ static int invoke(struct ext_domain *domain, struct exo_ext_invoke *arg)
 			return error;
 		if (program)
 			return run(domain, program, arg);
-		service = from->core || from->module;
+		service = is_service(from);
 		error = service ? ext_service_invoke(from, index, arg->arguments, &arg->result)
 		                : build_export(from, index, &why);
+		if (service)
+			ext_section_end(machine_core());
 		ext_let_go(from);
 		if (error || service)
 			return error;
@@ -534,7 +542,7 @@ static void unlink_import(struct ext_import *import)
 {
 	if (!import->from)
 		return;
-	if (import->from->core || import->from->module)
+	if (is_service(import->from))
 		flt_program_free(import->program);
 	/* Not the last hold: who unlinks sees to it that the exporter has one until then. */
 	import->from->holds--;

@@ -15,6 +15,7 @@ extern char test_reason[160]; /* of the last refusal */
 /* The last letter that a module got, and how many there were. */
 extern struct test_letter {
 	unsigned n;
+	bool in_section; /* the module's maker could not have ended meanwhile */
 	uint32_t from;
 	uint64_t args[4];
 } test_letter;

@@ -10,6 +10,7 @@
 #include "../../core/slots.h"
 #include "../../core/space.h"
 #include "../../core/transfer.h"
+#include "../ext.h"
 #include "common.h"
 
 struct test_letter test_letter;
@@ -108,6 +109,7 @@ int cap_make(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t 
 int transfer_post(struct pe *to, uint32_t from, const uint64_t args[4])
 {
 	test_letter.n++;
+	test_letter.in_section = ext_section_inside(machine_core());
 	test_letter.from = from;
 	for (unsigned i = 0; i < 4; i++)
 		test_letter.args[i] = args[i];

@@ -362,6 +362,7 @@ static void a_module_gets_letters(void **state)
 	test_letter.n = 0;
 	assert_int_equal(invoke(BOB, teller, "say", 7, 0), 0);
 	assert_int_equal(test_letter.n, 1);
+	assert_true(test_letter.in_section);
 	assert_int_equal(test_letter.from, BOB);
 	assert_int_equal(test_letter.args[0], 0); /* the first function of the module */
 	assert_int_equal(test_letter.args[1], 7);
@@ -370,6 +371,7 @@ static void a_module_gets_letters(void **state)
 	assert_int_equal(test_letter.args[0], 1);
 	assert_int_equal(invoke(ALICE, module, "tell", 3, 4), 0);
 	assert_int_equal(test_letter.args[1], 3);
+	assert_true(test_letter.in_section);
 	assert_int_equal(test_letter.n, 3);
 	test_end(ALICE);
 	assert_int_equal(invoke(BOB, teller, "say", 7, 0), -EXO_EAGAIN);

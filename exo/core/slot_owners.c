@@ -12,13 +12,15 @@ struct core slots_cores[EXO_CORES_MAX];
 void slots_init(void)
 {
 	for (unsigned i = 0; i < EXO_CORES_MAX; i++)
-		slots_cores[i] = (struct core){.number = i, .slot = EXO_SLOTS_PER_CORE - 1};
+		slots_cores[i] = (struct core){
+		        .number = i, .slot = EXO_SLOTS_PER_CORE - 1, .bells_at = UINT64_MAX};
 }
 
 void core_send_soon(unsigned core)
 {
 	if (core != machine_core() &&
-	    __atomic_exchange_n(&slots_cores[core].send_wanted, 1, __ATOMIC_SEQ_CST) == 0)
+	    __atomic_exchange_n(&slots_cores[core].send_wanted, BELLS_RUNG, __ATOMIC_SEQ_CST) ==
+	            BELLS_SILENT)
 		machine_nudge(core);
 }
 

@@ -227,6 +227,23 @@ static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
 	return false;
 }
 
+/* A bell that rang elsewhere interrupts who runs, and then none does for a while: what rings
+ * meanwhile is heard at its end. → when. */
+static uint64_t poll_inside(struct core *core)
+{
+	uint32_t held = BELLS_HELD, rung;
+	uint64_t now;
+
+	rung = __atomic_exchange_n(&core->send_wanted, held, __ATOMIC_SEQ_CST);
+	now = slots_poll_on(core);
+	core->bells_at = UINT64_MAX;
+	if (rung == BELLS_RUNG ||
+	    !__atomic_compare_exchange_n(&core->send_wanted, &held, BELLS_SILENT, false,
+	                                 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		core->bells_at = now + core_info->slot_ticks / SLOTS_DEAF_PART;
+	return now;
+}
+
 /* Timer, NIC or nudge. Whether the PE may go on. */
 static bool interrupted(struct core *core, struct pe *pe)
 {
@@ -240,7 +257,7 @@ static bool interrupted(struct core *core, struct pe *pe)
 		slots_arm(core, pe);
 		return true;
 	}
-	now = slots_poll(core);
+	now = poll_inside(core);
 	ring_timer(pe, now);
 	for (struct machine_pe *p = pe->machine.caller; p; p = p->caller)
 		more = more && !timer_passed(pe_of(p), now) && is_running(pe_of(p)->env);

@@ -10,6 +10,9 @@
 #include "extent.h"
 #include "net.h"
 
+/* Bells of a core's rings, as other cores ring them: who finds them silent nudges it. */
+enum { BELLS_SILENT, BELLS_RUNG, BELLS_HELD };
+
 struct core {
 	/* Under `lock`; changed by any core that also holds the core lock. */
 	struct machine_lock lock;
@@ -35,7 +38,8 @@ struct core {
 	uint64_t due;                /* when the others may by time alone, at the earliest */
 	bool watching;               /* see net_watch */
 
-	uint32_t send_wanted; /* atomic: rings' bells have rung */
+	uint64_t bells_at;    /* when they are listened to, if they rang a moment ago */
+	uint32_t send_wanted; /* atomic: rings' bells have rung, or BELLS_HELD: not yet again */
 } __attribute__((aligned(64)));
 
 extern struct core slots_cores[EXO_CORES_MAX];
@@ -60,6 +64,8 @@ static inline void slots_arm(const struct core *core, const struct pe *pe)
 
 	if (core->listen_at < end)
 		end = core->listen_at;
+	if (core->bells_at < end)
+		end = core->bells_at;
 	for (const struct pe *p = pe; p; p = p->machine.caller ? pe_of(p->machine.caller) : NULL)
 		end = p->timer < end ? p->timer : end;
 	machine_timer(end);
@@ -78,18 +84,23 @@ static inline void slots_deafen(struct core *core, uint64_t now)
 }
 
 /* → when. */
-static inline uint64_t slots_poll(struct core *core)
+static inline uint64_t slots_poll_on(struct core *core)
 {
 	unsigned n;
 	uint64_t now;
 
-	__atomic_store_n(&core->send_wanted, 0, __ATOMIC_SEQ_CST);
 	extent_poll();
 	n = net_poll(core->number, SLOTS_POLL_BUDGET);
 	now = machine_tsc();
 	if (n != 0)
 		core->last_work = now;
 	return now;
+}
+
+static inline uint64_t slots_poll(struct core *core)
+{
+	__atomic_store_n(&core->send_wanted, BELLS_SILENT, __ATOMIC_SEQ_CST);
+	return slots_poll_on(core);
 }
 
 /* When somebody may be able to run though nothing interrupts; 0: somebody can already. */

@@ -29,6 +29,42 @@ static void alone_goes_on(void **state)
 	assert_int_equal(kit_env(a)->state, EXO_ENV_EXITED);
 }
 
+static unsigned interrupts;
+
+/* Rings the bell of a ring of this core on another one, at every step of who runs here. */
+static void rings_from_afar(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
+{
+	static unsigned seen;
+	unsigned nudges;
+
+	stop_after(pe, trap, id);
+	if (pe->regs.rax == EXO_CALL_EXIT)
+		return;
+	host_core_set(1);
+	core_send_soon(0);
+	host_core_set(0);
+	nudges = host_nudges(0);
+	if (nudges != seen)
+		trap->kind = MACHINE_TRAP_INTERRUPT;
+	interrupts += nudges != seen;
+	seen = nudges;
+}
+
+/* Whoever rings how often, who runs is interrupted now and then, and bells are heard in time. */
+static void bells_do_not_eat_slots(void **state)
+{
+	const unsigned in_time = 10 * SLOTS_DEAF_PART / 2;
+	unsigned polls;
+
+	kit_child("a", 0, 0, 1, false, NULL);
+	extra = rings_from_afar;
+	interrupts = 0;
+	polls = net_none.polls;
+	turns(1);
+	assert_in_range(interrupts, 1, 10);
+	assert_in_range(net_none.polls - polls, in_time, 10 * SLOTS_DEAF_PART + 20);
+}
+
 static void yield_in_handler(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
 {
 	if (pe->regs.rip != KIT_ENTRY + 16 * EXO_UPCALL_INTERRUPT)
@@ -289,6 +325,7 @@ int main(void)
 	        TEST(a_slot_is_donated),
 	        TEST(slots_have_owners),
 	        TEST(the_network_is_polled),
+	        TEST(bells_do_not_eat_slots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,12 @@
 """boot/run: mistakes are named and end with status 2, --help helps, --dry-run shows QEMU's command."""
 import os
 import subprocess
+import tempfile
 
 from harness import paths
 from harness.report import Report
+
+import qemu  # boot/'s, by harness.paths
 
 RUN = os.path.join(paths.TOP, "boot", "run")
 
@@ -55,6 +58,24 @@ def main():
         assert result.returncode == 0, result.stderr
         for part in ("-device e1000e,", "-m 128 ", "x=y", "hostfwd=udp:127.0.0.1:", "echo.cpio"):
             assert part in result.stdout, f"'{part}' not in {result.stdout}"
+    with report.test("an accelerator is one under which the kernel's self-tests pass"):
+        image = os.path.join(paths.BUILD, "boot", "selftest.elf")
+        for name in qemu.SELF_TESTS:
+            assert qemu.passes(image, name, "tcg", 120), name
+        assert not qemu.passes(image, "write-null", "tcg", 120), "a panic passed"
+        assert not qemu.passes(image, "nothing", "tcg", 120), "a test that is not there passed"
+        assert not qemu.passes(image, "rights", "none-such"), "an accelerator that is not there"
+    with report.test("what was found of KVM counts until the next start of this computer"), \
+            tempfile.TemporaryDirectory() as folder:
+        cache = os.path.join(folder, "kvm")
+        if os.access("/dev/kvm", os.R_OK | os.W_OK):
+            assert qemu.kvm_known(cache) is None
+            assert qemu.kvm_works(image, cache) == qemu.kvm_known(cache)
+            with open(cache, "w", encoding="ascii") as file:
+                file.write("another-start yes\n")
+            assert qemu.kvm_known(cache) is None
+        else:
+            assert qemu.kvm_known(cache) is False
     report.exit()
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the packet path share (net.h is their map). No rte_*.h is included here: the
- * control half (flow.c, bind.c, ring.c, guard.c) is ordinary kernel code; demux.c, ring_*.c,
+ * What the files of the packet path share (README.md is their map). No rte_*.h is included here:
+ * the control half (flow.c, bind.c, ring.c, guard.c) is ordinary kernel code; demux.c, ring_*.c,
  * port.c, retire.c and net.c use DPDK and run between machine_vector_begin and _end.
  *
  * Two kinds of state. What calls change (the lists of spaces, bindings and rings) is guarded by

@@ -6,6 +6,7 @@
  *     frames.c   every frame read, in the order of decoding times
  *     h264.c, aac.c   frames become RTP packets;  sdp.c describes them
  *     ts.c       frames become the transport stream, its segments and its RTP packets
+ *     packets.c  the records of all these packets
  *     object.c   all of it becomes one file
  *
  * Whatever is wrong with a file ends the program with a message that names the file, says what is

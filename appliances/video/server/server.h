@@ -9,10 +9,13 @@
  * (rtp.c): twelve bytes of RTP header, the record's prefix, and the content where it lies. All
  * titles begin at slots, so that the viewers of one slot are served in one go.
  *
+ *     titles.c    the titles
  *     conn.c      TCP connections: requests taken apart, frames of interleaved RTP
- *     rtsp.c      the methods of RTSP;  session.c  a viewer's life
- *     http.c      pages, files, playlists;  status.c  what is told of ourselves
+ *     request.c   RTSP's requests;  headers.c  Transport and Range;  text.c  slices of text
+ *     rtsp.c      the methods of RTSP;  session.c  a viewer's life;  rtcp.c  receivers' reports
+ *     http.c      pages and files;  hls.c  playlists;  status.c  what is told of ourselves
  *     relay.c     live titles, sent on as they come;  live.c  what is kept of them
+ *     ts.c        the transport streams that they come in;  rtp_header.c  RTP around these
  *
  * Everything of a viewer is in struct video_viewer, well under 4 KiB with its share of TCP.
  */

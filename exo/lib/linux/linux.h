@@ -19,7 +19,8 @@
  *     call.c      from number to function; unknown numbers
  *     task.c      threads of the program: waiting, switching, clone, futex
  *     signal.c    signals
- *     vm.c        regions: mmap, munmap, mprotect, mremap, brk, faults; copy-on-write
+ *     vm.c, region.c
+ *                 regions: mmap, munmap, mprotect, mremap, brk, faults; copy-on-write
  *     pool.c      page frames for them
  *     radix.c     sparse tables, from page or frame number to a word
  *     family.c    the shared area and its lock
@@ -27,6 +28,7 @@
  *     fd.c        descriptors: tables of operations per type of file
  *     tree.c      the file tree: content files, read-only, and what is made in memory
  *     path.c      calls that name files by paths
+ *     folder.c    calls that change and list folders
  *     pipe.c, console.c, event.c, device.c
  *                 more types of files
  *     epoll.c     epoll

@@ -55,7 +55,7 @@ static void read_capture(struct test_frames *all, const char *path)
 const struct test_frames *test_captures(void)
 {
 	static struct test_frames all;
-	const char *folder = getenv("SLUICE_PCAPS");
+	const char *folder = getenv("SLUICE_TRACES");
 	DIR *dir = opendir(folder ? folder : TEST_SOURCE_ROOT "/../shared/pcaps");
 	char path[1024];
 	if (!dir || all.n)

@@ -17,8 +17,8 @@
 #include <flt/host.h>
 #include <flt/program.h>
 
-/* All frames of all captures at hand (SLUICE_PCAPS, or ../shared/pcaps beside the tree), those with
- * an Ethernet header. n is 0 where there are none: the test then says so and skips. */
+/* All frames of all captures at hand (SLUICE_TRACES, or ../shared/pcaps beside the tree), those
+ * with an Ethernet header. n is 0 where there are none: the test then says so and skips. */
 struct test_frames {
 	struct flt_frame *frames;
 	uint32_t n;

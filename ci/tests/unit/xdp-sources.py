@@ -14,7 +14,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.ab
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(TOP, "build"))
 FLT = os.path.join(BUILD, "filters", "tool", "flt")
 SOURCES = os.path.join(TOP, "filters", "tests", "xdp")
-CAPTURES = os.environ.get("SLUICE_PCAPS", os.path.join(TOP, "..", "shared", "pcaps"))
+CAPTURES = os.environ.get("SLUICE_TRACES", os.path.join(TOP, "..", "shared", "pcaps"))
 WAYS = [("clang-14", "v2", "-O2"), ("clang-14", "v3", "-O2"), ("clang-19", "v2", "-O1"),
         ("clang-19", "v3", "-O2"), ("clang-19", "v4", "-O2"), ("clang-19", "v4", "-O1")]
 # This compiler leaves a register undefined on one path there; Linux refuses it, too.

@@ -49,7 +49,7 @@ static void let_go(void *address, void *opaque)
 		__atomic_store_n(&flight->bell->rung, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&core->rung, 1, __ATOMIC_RELEASE);
 		if (flight->core != machine_core())
-			core_send_soon(flight->core);
+			core_look_soon(flight->core);
 	}
 	rte_mempool_put(holds, hold);
 	flight_put(flight);

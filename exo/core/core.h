@@ -38,8 +38,9 @@ void core_lock(void);
 bool core_trylock(void);
 void core_unlock(void);
 
-/* A ring's bell rang: `core` sends soon, even while it runs an environment. Lock-free. */
-void core_send_soon(unsigned core);
+/* Something is there for `core` to look at, even while it runs an environment: a ring's bell rang,
+ * somebody may be able to run. Lock-free. */
+void core_look_soon(unsigned core);
 
 /* The pages at EXO_INFO_ADDR (exo/info.h), made once at start, written by the kernel, mapped
  * read-only into every space: struct exo_info, then the tables that it names on pages of their own:

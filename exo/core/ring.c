@@ -421,6 +421,6 @@ int64_t net_call_doorbell(struct env *caller, uint64_t id)
 	if (__atomic_exchange_n(&bell->rung, 1, __ATOMIC_ACQ_REL))
 		return 0; /* the poller has not come to it yet */
 	__atomic_store_n(&net.cores[bell->core].rung, 1, __ATOMIC_RELEASE);
-	core_send_soon(bell->core);
+	core_look_soon(bell->core);
 	return 0;
 }

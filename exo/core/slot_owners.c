@@ -13,14 +13,13 @@ void slots_init(void)
 {
 	for (unsigned i = 0; i < EXO_CORES_MAX; i++)
 		slots_cores[i] = (struct core){
-		        .number = i, .slot = EXO_SLOTS_PER_CORE - 1, .bells_at = UINT64_MAX};
+		        .number = i, .slot = EXO_SLOTS_PER_CORE - 1, .look_at = UINT64_MAX};
 }
 
-void core_send_soon(unsigned core)
+void core_look_soon(unsigned core)
 {
-	if (core != machine_core() &&
-	    __atomic_exchange_n(&slots_cores[core].send_wanted, BELLS_RUNG, __ATOMIC_SEQ_CST) ==
-	            BELLS_SILENT)
+	if (core != machine_core() && __atomic_exchange_n(&slots_cores[core].wanted, LOOK_ASKED,
+	                                                  __ATOMIC_SEQ_CST) == LOOK_UNASKED)
 		machine_nudge(core);
 }
 
@@ -104,8 +103,7 @@ static void move(uint64_t unit, struct env *to)
 	set_owner(unit, to ? to->id : 0);
 	assign(core, unit % EXO_SLOTS_PER_CORE, pe && pe->started ? pe : NULL);
 	machine_unlock(&core->lock);
-	if (number != machine_core())
-		machine_nudge(number);
+	core_look_soon(number);
 }
 
 /* ---- Ranges of the vector ---- */

@@ -227,20 +227,20 @@ static bool slot_over(struct core *core, struct pe *pe, uint64_t now)
 	return false;
 }
 
-/* A bell that rang elsewhere interrupts who runs, and then none does for a while: what rings
- * meanwhile is heard at its end. → when. */
+/* What another core asked for interrupts who runs, and then nothing does for a while: what is asked
+ * for meanwhile is looked at then. → when. */
 static uint64_t poll_inside(struct core *core)
 {
-	uint32_t held = BELLS_HELD, rung;
+	uint32_t held = LOOK_HELD, rung;
 	uint64_t now;
 
-	rung = __atomic_exchange_n(&core->send_wanted, held, __ATOMIC_SEQ_CST);
+	rung = __atomic_exchange_n(&core->wanted, held, __ATOMIC_SEQ_CST);
 	now = slots_poll_on(core);
-	core->bells_at = UINT64_MAX;
-	if (rung == BELLS_RUNG ||
-	    !__atomic_compare_exchange_n(&core->send_wanted, &held, BELLS_SILENT, false,
+	core->look_at = UINT64_MAX;
+	if (rung == LOOK_ASKED ||
+	    !__atomic_compare_exchange_n(&core->wanted, &held, LOOK_UNASKED, false,
 	                                 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		core->bells_at = now + core_info->slot_ticks / SLOTS_DEAF_PART;
+		core->look_at = now + core_info->slot_ticks / SLOTS_DEAF_PART;
 	return now;
 }
 

@@ -18,8 +18,8 @@
  *
  * The network is polled on each interrupt inside a slot (of NICs: from SLOTS_DEAF_PART of one on),
  * and for as long as nobody can run, and once where somebody has sent and is about to sleep; a
- * doorbell only has its ring sent from, by another core that runs somebody at once, and then
- * SLOTS_DEAF_PART of a slot later at the soonest. A core halts after
+ * doorbell only has its ring sent from. Other cores' bells, and slots that they move, interrupt who
+ * runs at once, and then SLOTS_DEAF_PART of a slot later at the soonest. A core halts after
  * SLOTS_SPIN_PART of a slot without work, and looks again every SLOTS_IDLE_MAX slots.
  *
  * Locks: a core's scheduling lock guards its list of PEs and the owners of its slots, which other

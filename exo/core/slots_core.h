@@ -10,8 +10,8 @@
 #include "extent.h"
 #include "net.h"
 
-/* Bells of a core's rings, as other cores ring them: who finds them silent nudges it. */
-enum { BELLS_SILENT, BELLS_RUNG, BELLS_HELD };
+/* Whether other cores have asked a core to look around: who is the first nudges it. */
+enum { LOOK_UNASKED, LOOK_ASKED, LOOK_HELD };
 
 struct core {
 	/* Under `lock`; changed by any core that also holds the core lock. */
@@ -38,8 +38,8 @@ struct core {
 	uint64_t due;                /* when the others may by time alone, at the earliest */
 	bool watching;               /* see net_watch */
 
-	uint64_t bells_at;    /* when they are listened to, if they rang a moment ago */
-	uint32_t send_wanted; /* atomic: rings' bells have rung, or BELLS_HELD: not yet again */
+	uint64_t look_at; /* when it does so inside a slot, if it was asked a moment ago */
+	uint32_t wanted;  /* atomic: LOOK_HELD: not yet again, see poll_inside */
 } __attribute__((aligned(64)));
 
 extern struct core slots_cores[EXO_CORES_MAX];
@@ -64,8 +64,8 @@ static inline void slots_arm(const struct core *core, const struct pe *pe)
 
 	if (core->listen_at < end)
 		end = core->listen_at;
-	if (core->bells_at < end)
-		end = core->bells_at;
+	if (core->look_at < end)
+		end = core->look_at;
 	for (const struct pe *p = pe; p; p = p->machine.caller ? pe_of(p->machine.caller) : NULL)
 		end = p->timer < end ? p->timer : end;
 	machine_timer(end);
@@ -99,7 +99,7 @@ static inline uint64_t slots_poll_on(struct core *core)
 
 static inline uint64_t slots_poll(struct core *core)
 {
-	__atomic_store_n(&core->send_wanted, BELLS_SILENT, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&core->wanted, LOOK_UNASKED, __ATOMIC_SEQ_CST);
 	return slots_poll_on(core);
 }
 

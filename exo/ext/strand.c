@@ -40,8 +40,7 @@ int64_t ext_strand_block(uint64_t env, uint64_t core, uint64_t c, uint64_t d, ui
 static void unblock(struct pe *pe)
 {
 	__atomic_store_n(&pe->blocked, 0, __ATOMIC_RELAXED);
-	if (pe->core != machine_core())
-		machine_nudge(pe->core);
+	core_look_soon(pe->core);
 }
 
 static void end_slot(struct pe *pe)

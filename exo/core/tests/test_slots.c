@@ -29,19 +29,19 @@ static void alone_goes_on(void **state)
 	assert_int_equal(kit_env(a)->state, EXO_ENV_EXITED);
 }
 
-static unsigned interrupts;
+static unsigned interrupts, seen;
+static void (*disturb)(void);
 
-/* Rings the bell of a ring of this core on another one, at every step of who runs here. */
-static void rings_from_afar(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
+/* Another core does something at every step of who runs here. */
+static void disturbed_from_afar(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
 {
-	static unsigned seen;
 	unsigned nudges;
 
 	stop_after(pe, trap, id);
 	if (pe->regs.rax == EXO_CALL_EXIT)
 		return;
 	host_core_set(1);
-	core_send_soon(0);
+	disturb();
 	host_core_set(0);
 	nudges = host_nudges(0);
 	if (nudges != seen)
@@ -50,19 +50,47 @@ static void rings_from_afar(struct machine_pe *pe, struct machine_trap *trap, ui
 	seen = nudges;
 }
 
-/* Whoever rings how often, who runs is interrupted now and then, and bells are heard in time. */
-static void bells_do_not_eat_slots(void **state)
+static void ring(void)
+{
+	core_look_soon(0);
+}
+
+/* A slot of this core comes and goes. */
+static void move_a_slot(void)
+{
+	const uint64_t unit = EXO_SLOTS_PER_CORE - 1;
+	struct env *init = kit_env(ENV_INIT);
+	bool has = core_info_slots()[unit].owner == ENV_INIT;
+
+	assert_int_equal(slots_take(ENV_INIT, has ? NULL : init, unit, 1), 0);
+}
+
+/* Whoever does that how often, who runs is interrupted now and then, and bells are heard in time.
+ */
+static void eats_no_slots(void (*what)(void))
 {
 	const unsigned in_time = 10 * SLOTS_DEAF_PART / 2;
 	unsigned polls;
 
 	kit_child("a", 0, 0, 1, false, NULL);
-	extra = rings_from_afar;
+	extra = disturbed_from_afar;
+	disturb = what;
 	interrupts = 0;
+	seen = host_nudges(0);
 	polls = net_none.polls;
 	turns(1);
 	assert_in_range(interrupts, 1, 10);
 	assert_in_range(net_none.polls - polls, in_time, 10 * SLOTS_DEAF_PART + 20);
+}
+
+static void bells_eat_no_slots(void **state)
+{
+	eats_no_slots(ring);
+}
+
+static void moving_slots_eats_none(void **state)
+{
+	eats_no_slots(move_a_slot);
 }
 
 static void yield_in_handler(struct machine_pe *pe, struct machine_trap *trap, uint32_t id)
@@ -325,7 +353,8 @@ int main(void)
 	        TEST(a_slot_is_donated),
 	        TEST(slots_have_owners),
 	        TEST(the_network_is_polled),
-	        TEST(bells_do_not_eat_slots),
+	        TEST(bells_eat_no_slots),
+	        TEST(moving_slots_eats_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,7 +319,7 @@ void core_unlock(void)
 {
 }
 
-void core_send_soon(unsigned core)
+void core_look_soon(unsigned core)
 {
 	world_polls_asked++;
 }

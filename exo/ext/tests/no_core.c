@@ -96,10 +96,6 @@ int64_t slots_donate(uint32_t id, bool wake)
 	return -EXO_ENOENT;
 }
 
-void machine_nudge(unsigned core)
-{
-}
-
 int cap_make(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
              uint64_t first, uint32_t count)
 {

@@ -5,8 +5,9 @@
  * again.
  *
  * Other cores need not be told: one that still holds the writable translation of a sealed page
- * faults when it executes there and finds it stale; one that still holds the executable translation
- * of a freed page has no business there, and reads the new code through it.
+ * faults when it executes there and finds it stale, and so does one that still holds the executable
+ * translation of a freed page and is the next to write there (SDM vol. 3A, 4.10.4.3); otherwise
+ * that one has no business there, and reads the new code through it.
  */
 #include "start.h"
 
@@ -107,14 +108,14 @@ void machine_code_free(void *code, size_t size)
 	machine_unlock(&lock);
 }
 
-bool code_is_stale(uint64_t address)
+bool code_is_stale(uint64_t address, bool fetch)
 {
 	uint64_t *entry;
 
 	if (address < X86_CODE_BASE || address - X86_CODE_BASE >= MEMORY_CODE_BYTES)
 		return false;
 	entry = paging_entry(address);
-	if (entry == NULL || (*entry & PTE_NX) != 0)
+	if (entry == NULL || (fetch ? (*entry & PTE_NX) != 0 : (*entry & PTE_WRITE) == 0))
 		return false;
 	paging_forget(address);
 	return true;

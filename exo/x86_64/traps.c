@@ -20,7 +20,8 @@ enum {
 	VECTOR_NMI = 2,
 	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_PAGE_FAULT = 14,
-	ERROR_FETCH = 1 << 4, /* of a page fault */
+	ERROR_WRITE = 1 << 1, /* of a page fault */
+	ERROR_FETCH = 1 << 4,
 	MSI_BASE = 0xfee00000,
 };
 
@@ -165,9 +166,9 @@ static void panic_page_fault(struct exo_regs *regs, uint64_t error, uint64_t add
 	if (guard != NULL)
 		panic_at(regs, "overflow of the %s stack (address %lx)", guard, address);
 	panic_at(regs, "page fault in the kernel: %s %s%s at %lx",
-	         (error & ERROR_FETCH) != 0 ? "execution"
-	         : (error & 2) != 0         ? "write"
-	                                    : "read",
+	         (error & ERROR_FETCH) != 0   ? "execution"
+	         : (error & ERROR_WRITE) != 0 ? "write"
+	                                      : "read",
 	         (error & 1) != 0 ? "not allowed" : "of nothing",
 	         address < 4096         ? " (NULL)"
 	         : address < 1ull << 47 ? " (environment's memory)"
@@ -186,7 +187,8 @@ void x86_kernel_trap(struct exo_regs *regs, uint64_t vector, uint64_t error)
 
 		if (fix_up(regs, address))
 			return;
-		if ((error & ERROR_FETCH) != 0 && code_is_stale(address))
+		if ((error & (ERROR_FETCH | ERROR_WRITE)) != 0 &&
+		    code_is_stale(address, (error & ERROR_FETCH) != 0))
 			return;
 		panic_page_fault(regs, error, address);
 	}

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "../kernel.h"
+#include "../run.h"
 #include "selftest.h"
 
 #define CODE  0x400000ull
@@ -364,6 +365,25 @@ static void bases(void)
 	check_equal(pe->regs.rbx, 0x6789a000, "GS base came back");
 }
 
+/* What a core's TLB still says of a page whose rights another one has changed since is no mistake:
+ * the faults come as from such a core. */
+static void stale_code(void)
+{
+	enum { PAGE_FAULT = 14, WRITE = 3, FETCH = 0x11 };
+	uint8_t *window = machine_code_alloc(EXO_PAGE_SIZE);
+	struct exo_regs regs = {.rip = (uint64_t)stale_code};
+
+	cpu_write_cr2((uint64_t)window);
+	x86_kernel_trap(&regs, PAGE_FAULT, WRITE);
+	check_equal((uint64_t)machine_code_seal(window, EXO_PAGE_SIZE), 0, "sealing");
+	cpu_write_cr2((uint64_t)window);
+	x86_kernel_trap(&regs, PAGE_FAULT, FETCH);
+	machine_code_free(window, EXO_PAGE_SIZE);
+	cpu_write_cr2((uint64_t)window);
+	x86_kernel_trap(&regs, PAGE_FAULT, WRITE);
+	check_equal(regs.rip, (uint64_t)stale_code, "gone on where it was");
+}
+
 static void heap(void)
 {
 	void *blocks[64];
@@ -432,6 +452,7 @@ const struct selftest rings[] = {
         {"vectors", vectors},
         {"bases", bases},
         {"heap", heap},
+        {"stale-code", stale_code},
         {"cost", cost},
         {"reset", reset},
         {"power-off", power_off},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The handler in front (tcp/edge.h), for an environment: its object is part of the image. It has a
- * binding of its own, to the ring where all arrives: of the ports that are listened to.
+ * The handler in front (tcp/edge.h), for an environment: its object is part of the image. It has
+ * bindings of its own, to the ring where all arrives: one for each port that is listened to.
  */
 #include <libexo/call.h>
 #include <libexo/ext.h>
@@ -22,79 +22,87 @@ enum {
 };
 
 /* One byte more than whoever has the port by its number: so it is the handler's. */
-static int bind_doors(struct tcp_exo *net, struct exo_cap *binding)
+static int bind_port(struct tcp_exo *net, uint16_t port, struct exo_cap *binding)
 {
-	static struct flt_conjunction flows[EDGE_DOORS];
-	struct exo_start_bind what = {.conjunctions = (uintptr_t)flows};
-	const struct tcp_exo_edge *edge = &net->edge;
+	static struct flt_conjunction flow;
+	struct exo_start_bind what = {.conjunctions = (uintptr_t)&flow, .n_conjunctions = 1};
 
-	for (unsigned i = 0; i < EDGE_DOORS; i++) {
-		struct flt_conjunction *flow = &flows[what.n_conjunctions];
-
-		if (edge->ports[i] == 0)
-			continue;
-		what.n_conjunctions++;
-		exo_flow_ipv4_to(flow, PROTOCOL_TCP, edge->address->address,
-		                 __builtin_bswap16(edge->ports[i]));
-		exo_flow_term(flow, AT_IP, 1, 0xff, PLAIN);
-	}
-	if (what.n_conjunctions == 0)
-		return -EXO_ENOENT;
+	exo_flow_ipv4_to(&flow, PROTOCOL_TCP, net->edge.address->address, __builtin_bswap16(port));
+	exo_flow_term(&flow, AT_IP, 1, 0xff, PLAIN);
 	return exo_net_bind(&what, &net->driver.flow->cap, &net->driver.rx.cap, 1, 0, binding,
 	                    net->driver.error);
 }
 
-static int bind_handler(struct tcp_exo *net, struct exo_cap *binding, uint64_t *handler)
+static int open_door(struct tcp_exo *net, struct tcp_exo_door *door, uint16_t port)
 {
-	int result = bind_doors(net, binding);
+	int result = bind_port(net, port, &door->binding);
 
 	if (result < 0)
 		return result;
-	result = exo_ext_handle(&net->edge.ext, "edge", binding, &net->driver.flow->cap,
-	                        EXO_HANDLER_BUDGET_MAX, handler);
+	result = exo_ext_handle(&net->edge.ext, "edge", &door->binding, &net->driver.flow->cap,
+	                        EXO_HANDLER_BUDGET_MAX, &door->handler);
 	if (result < 0)
-		(void)exo_unbind(binding);
+		(void)exo_unbind(&door->binding);
+	else
+		door->port = port;
 	return result;
 }
 
-static void unbind_handler(struct tcp_exo_edge *edge)
+static void close_door(struct tcp_exo_door *door)
 {
-	(void)exo_ext_release(edge->handler);
-	(void)exo_unbind(&edge->binding);
-}
-
-/* Binds it to other doors. Where that fails it has those that it had: at new ones the stack is
- * alone. */
-static void bind_again(struct tcp_exo *net)
-{
-	struct exo_cap binding;
-	uint64_t handler;
-
-	if (bind_handler(net, &binding, &handler) < 0)
+	if (door->port == 0)
 		return;
-	unbind_handler(&net->edge);
-	net->edge.binding = binding;
-	net->edge.handler = handler;
+	(void)exo_ext_release(door->handler);
+	(void)exo_unbind(&door->binding);
+	door->port = 0;
 }
 
-static bool has_port(const struct tcp_exo_edge *edge, uint16_t port)
+static bool is_wanted(const struct tcp_exo_edge *edge, uint16_t port)
 {
 	for (unsigned i = 0; i < EDGE_DOORS; i++)
-		if (edge->ports[i] == port)
+		if (edge->wanted[i] == port)
 			return true;
 	return false;
 }
 
-/* A port that is bound and has no door is the stack's, too. → whether there is another one. */
-static bool note_ports(struct tcp_exo_edge *edge, const struct edge_rules *rules)
+/* The port's door; else the place for one: a port that nobody listens to any more keeps its door as
+ * long as there are others, for the handler then leaves it to the stack. */
+static struct tcp_exo_door *place_for(struct tcp_exo_edge *edge, uint16_t port)
 {
-	bool other = false;
+	struct tcp_exo_door *place = NULL;
 
-	for (unsigned i = 0; i < EDGE_DOORS; i++)
-		other |= rules->doors[i].port != 0 && !has_port(edge, rules->doors[i].port);
-	for (unsigned i = 0; other && i < EDGE_DOORS; i++)
-		edge->ports[i] = rules->doors[i].port;
-	return other;
+	for (unsigned i = 0; i < EDGE_DOORS; i++) {
+		struct tcp_exo_door *door = &edge->doors[i];
+
+		if (door->port == port)
+			return door;
+		if (door->port == 0 ||
+		    ((place == NULL || place->port != 0) && !is_wanted(edge, door->port)))
+			place = door;
+	}
+	return place;
+}
+
+/* Each port by itself: where one is refused, the stack is alone there. → how many have a door; or,
+ * for none, why the last one has not. */
+static int open_doors(struct tcp_exo *net)
+{
+	struct tcp_exo_edge *edge = &net->edge;
+	int n = 0, result = -EXO_ENOENT;
+
+	for (unsigned i = 0; i < EDGE_DOORS; i++) {
+		uint16_t port = edge->wanted[i];
+		struct tcp_exo_door *door = port == 0 ? NULL : place_for(edge, port);
+
+		if (door == NULL)
+			continue;
+		if (door->port != port) {
+			close_door(door);
+			result = open_door(net, door, port);
+		}
+		n += door->port == port;
+	}
+	return n > 0 ? n : result;
 }
 
 static bool update(void *context, const struct edge_rules *rules)
@@ -105,8 +113,10 @@ static bool update(void *context, const struct edge_rules *rules)
 	if (exo_ext_update(&net->edge.ext, ".data.rules", &only, sizeof only, rules,
 	                   sizeof *rules) < 0)
 		return false;
-	if (note_ports(&net->edge, rules) && net->edge.there)
-		bind_again(net);
+	for (unsigned i = 0; i < EDGE_DOORS; i++)
+		net->edge.wanted[i] = rules->doors[i].port;
+	if (net->edge.there)
+		(void)open_doors(net);
 	return true;
 }
 
@@ -132,7 +142,7 @@ static int begin(struct tcp_exo *net)
 	front.mtu = edge->address->mtu < MTU_MAX ? edge->address->mtu : MTU_MAX;
 	if (tcp_edge_open(net->stack, edge->ext.arena.address, &front) != 0)
 		return -EXO_EINVAL;
-	return bind_handler(net, &edge->binding, &edge->handler);
+	return open_doors(net);
 }
 
 int tcp_exo_edge(struct tcp_exo *net)
@@ -164,7 +174,8 @@ void tcp_exo_edge_end(struct tcp_exo *net)
 	if (!net->edge.there)
 		return;
 	net->edge.there = false;
-	unbind_handler(&net->edge);
+	for (unsigned i = 0; i < EDGE_DOORS; i++)
+		close_door(&net->edge.doors[i]);
 	tcp_edge_close(net->stack);
 	(void)exo_ext_close(&net->edge.ext);
 }

@@ -148,7 +148,8 @@ def main():
     with Namespace() as ns, Machine(payload=paths.payload("stacks"), nics=[Nic(tap("tap0"))], within=ns, limit=170,
                                     memory="160M", append=f"ip={ADDRESS}/24,10.51.0.1") as machine:
         machine.wait_for("ready: ", count=4)
-        for test in (serves_pages, tells_who_carried_what, serves_all_at_once, refuses_other_ports, replaces_live, serves_pages,
+        machine.wait_for("own: connections begin and end in the kernel")  # at 8080: 8081 is lwIP's
+        for test in (serves_pages, tells_who_carried_what, answers_heads_for_ever, answers_who_has_ended, serves_all_at_once, refuses_other_ports, replaces_live, serves_pages,
                      sends_nothing_that_is_others):
             with report.test("stacks " + test.__name__.replace("_", " ")):
                 test(*(ns, machine)[:test.__code__.co_argcount])

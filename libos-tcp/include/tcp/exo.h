@@ -30,14 +30,20 @@ struct tcp_exo_options {
 	struct tcp_config tcp;
 };
 
+/* A port at which the handler stands. */
+struct tcp_exo_door {
+	uint16_t port; /* as in a frame; 0: none */
+	struct exo_cap binding;
+	uint64_t handler;
+};
+
 /* The handler in front, where there is one. */
 struct tcp_exo_edge {
 	bool there;
 	const struct exo_start_address *address;
 	struct exo_ext ext;
-	uint16_t ports[EDGE_DOORS]; /* that it is bound to, as in a frame; 0: none */
-	struct exo_cap binding;
-	uint64_t handler;
+	uint16_t wanted[EDGE_DOORS]; /* ports that are listened to; 0: none */
+	struct tcp_exo_door doors[EDGE_DOORS];
 };
 
 struct tcp_exo {
@@ -57,8 +63,9 @@ int tcp_exo_open(struct tcp_exo *net, const struct tcp_exo_options *options);
 /*
  * Puts the handler in front (tcp/edge.h): of the first IPv4 address. Something must be
  * listened to by now; what comes and goes later it is told. It saves the environment most of its
- * trips for short connections, and stays until the end, or until a flow is handed over. 0, or a
- * negative enum exo_error: all goes on without it.
+ * trips for short connections, and stays until the end, or until a flow is handed over. A port that
+ * is not in the flow space (one that another environment has, and may hand over) does without. 0,
+ * or a negative enum exo_error: all goes on without it.
  */
 int tcp_exo_edge(struct tcp_exo *net);
 void tcp_exo_edge_end(struct tcp_exo *net);

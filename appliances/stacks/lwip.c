@@ -37,16 +37,21 @@ struct client {
 	uint32_t unacked;
 	unsigned quiet; /* polls without anything */
 	bool parsing;   /* the head was answered, the request has not ended */
-	bool ending;
+	bool ending;    /* no request is answered any more */
+	bool ended;     /* the peer's stream */
 };
 
 static struct client clients[CONNECTIONS], *free_clients;
 static struct stats stats = {.stack = "lwIP"};
 
+/* lwIP may send from there until all was acknowledged: what can be released is copied. */
 static void release_resource(struct client *client)
 {
-	/* lwIP may send from there until all was acknowledged: only what was copied is released. */
+	const struct http_resource *resource = client->resource;
+
 	client->resource = NULL;
+	if (resource != NULL && resource->release != NULL)
+		resource->release(resource->context, resource->data, resource->size);
 }
 
 static void forget(struct client *client)
@@ -105,9 +110,6 @@ static void push(struct client *client)
 		client->unacked += n;
 		stats.bytes += n;
 		if (n == left) {
-			if (resource->release != NULL)
-				resource->release(resource->context, resource->data,
-				                  resource->size);
 			release_resource(client);
 			resource = NULL;
 		}
@@ -144,7 +146,9 @@ static void answer(struct client *client, const struct http_resource *resource)
 	}
 	client->ending = answer->close || result != ERR_OK;
 	client->queued = 0;
-	client->resource = body && result == ERR_OK ? resource : NULL;
+	client->resource = resource;
+	if (!body || result != ERR_OK)
+		release_resource(client);
 	push(client);
 }
 
@@ -157,7 +161,27 @@ static void take_head(struct client *client)
 	if (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD)
 		resource = find(request);
 	http_answer(&client->answer, request, resource, NULL);
+	client->parsing = true;
 	answer(client, resource);
+}
+
+/* What is wrong behind a head that was answered has no answer: it would be the next request's. */
+static void refuse(struct client *client)
+{
+	const struct http_request *request = &client->request;
+
+	client->ending = true;
+	if (client->parsing)
+		return;
+	http_answer_status(&client->answer, request->status, request->method != HTTP_METHOD_HEAD,
+	                   true, NULL);
+	answer(client, NULL);
+}
+
+static void next_request(struct client *client)
+{
+	http_request_reset(&client->request);
+	client->parsing = false;
 }
 
 /* Works on what has arrived until an answer is under way. → whether the connection is to end. */
@@ -178,14 +202,12 @@ static bool work_through(struct client *client)
 		if (parsed == HTTP_HEAD)
 			parsed = http_request_parse(&client->request, NULL, 0, &used);
 		if (parsed == HTTP_END)
-			http_request_reset(&client->request);
-		if (parsed == HTTP_WRONG) {
-			http_answer_status(&client->answer, client->request.status, true, true,
-			                   NULL);
-			answer(client, NULL);
-		}
+			next_request(client);
+		if (parsed == HTTP_WRONG)
+			refuse(client);
 	}
-	return client->ending && client->resource == NULL;
+	return client->resource == NULL &&
+	       (client->ending || (client->ended && client->waiting == NULL));
 }
 
 static err_t work(struct client *client)
@@ -200,9 +222,9 @@ static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *packet,
 	struct client *client = context;
 
 	client->quiet = 0;
-	if (packet == NULL) /* the peer's end: answers that are queued still go out */
-		return end(client);
-	if (client->waiting == NULL)
+	if (packet == NULL) /* the peer's end: it still takes what it has asked for */
+		client->ended = true;
+	else if (client->waiting == NULL)
 		client->waiting = packet;
 	else
 		pbuf_cat(client->waiting, packet);
@@ -241,7 +263,8 @@ static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
 	client->pcb = pcb;
 	client->quiet = 0;
 	client->ending = false;
-	http_request_reset(&client->request);
+	client->ended = false;
+	next_request(client);
 	tcp_nagle_disable(pcb);
 	tcp_arg(pcb, client);
 	tcp_recv(pcb, on_receive);

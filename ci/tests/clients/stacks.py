@@ -50,6 +50,28 @@ def tells_who_carried_what(ns):
         expect(settled(ns, port)[0], first + asked + 5 + 1)
 
 
+def answers_heads_for_ever(ns):
+    """The counters' page is made for who asks, in one of few places: it must come back, whatever becomes of it."""
+    for port in PORTS:
+        for words in (("-I",), ("-H", "If-Match: x")):
+            get(ns, port, *words, *[f"http://{ADDRESS}:{port}/stats"] * 30)
+        expect(get(ns, port, "-o", "/dev/null", "-w", "%{http_code}", path="/stats"), "200")
+
+
+def answers_who_has_ended(ns):
+    """A client that asks for much, and says that it will not ask for more, gets all of it."""
+    program = ("import socket, sys\n"
+               f"s = socket.create_connection(('{ADDRESS}', int(sys.argv[1])), 20)\n"
+               "s.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' * 200)\n"
+               "s.shutdown(socket.SHUT_WR)\n"
+               "text = b''\n"
+               "while (b := s.recv(65536)): text += b\n"
+               "print(text.count(b'HTTP/1.1 200 OK'), text.count(b'</html>'))\n")
+    for port in PORTS:
+        if port != STATIC:  # which takes few at a time
+            expect(ns.run("python3", "-c", program, str(port), seconds=60).stdout.split(), ["200", "200"])
+
+
 def settled(ns, port):
     """The requests that a stack has counted up to the first of those that ask here, once two of these agree; and how
     many asked."""
@@ -149,8 +171,8 @@ def main():
                                     memory="160M", append=f"ip={ADDRESS}/24,10.51.0.1") as machine:
         machine.wait_for("ready: ", count=4)
         machine.wait_for("own: connections begin and end in the kernel")  # at 8080: 8081 is lwIP's
-        for test in (serves_pages, tells_who_carried_what, answers_heads_for_ever, answers_who_has_ended, serves_all_at_once, refuses_other_ports, replaces_live, serves_pages,
-                     sends_nothing_that_is_others):
+        for test in (serves_pages, tells_who_carried_what, answers_heads_for_ever, answers_who_has_ended, serves_all_at_once,
+                     refuses_other_ports, replaces_live, serves_pages, sends_nothing_that_is_others):
             with report.test("stacks " + test.__name__.replace("_", " ")):
                 test(*(ns, machine)[:test.__code__.co_argcount])
                 assert machine.running(), machine.console()[-2000:]

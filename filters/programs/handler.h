@@ -116,6 +116,14 @@ static __always_inline void swap_ip(__u16 *w)
 	w[W_TTL] = fresh;
 }
 
+/* Whether who speaks from that UDP port, as in a frame, is one of the old small services, which
+ * answer whatever comes: two would never end (CERT CA-1996-01). */
+static __always_inline int may_loop(__u16 port)
+{
+	__u32 number = bpf_ntohs(port), old = 1 << 7 | 1 << 13 | 1 << 17 | 1 << 19;
+	return number < 20 && old >> number & 1;
+}
+
 /* A whole datagram of that protocol, in a header without options, to this machine alone: type and
  * version with length; offset and flags with protocol. */
 static __always_inline int is_plain(__u16 *w, __u8 protocol)

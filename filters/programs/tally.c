@@ -27,6 +27,9 @@ int tally(struct xdp_md *context)
 		return XDP_PASS;
 	if (!is_plain(w, 17))
 		return XDP_PASS;
+	/* Another one of these answers, too. */
+	if (may_loop(w[W_L4]) || (__u32)bpf_ntohs(w[W_L4]) - PORT < TALLIES)
+		return XDP_DROP;
 	__u64 *count = value_of(&arrived, (__u32)bpf_ntohs(w[W_L4 + 1]) - PORT);
 	if (!count)
 		return XDP_PASS;

@@ -8,12 +8,6 @@
 
 enum { UDP = 17 };
 
-static __always_inline int may_loop(__u16 port)
-{
-	__u32 number = bpf_ntohs(port), old = 1 << 7 | 1 << 13 | 1 << 17 | 1 << 19;
-	return number < 20 && old >> number & 1;
-}
-
 SEC("xdp")
 int udp_echo(struct xdp_md *context)
 {

@@ -468,6 +468,22 @@ static void runs_calls_in_order(void **state)
 	assert_int_equal(line_of(id).passed, 40);
 }
 
+/* Echoes that answer each other would never end: neither from one's own ports nor from the old
+ * services'. */
+static void answers_no_echo(void **state)
+{
+	static const uint16_t ports[] = {7, 19, 9100, 9107, 9108};
+	int64_t id = handle_widely("tally", "tally");
+
+	for (unsigned i = 0; i < sizeof ports / sizeof *ports; i++) {
+		world_arrive(0, frame, world_udp(frame, PEER, ports[i], ADDRESS, 9100, 20), 0);
+		world_poll();
+		assert_int_equal(world_sent(0, answer, sizeof(answer)) > 0, i == 4);
+	}
+	assert_int_equal(line_of(id).runs, 5);
+	assert_int_equal(line_of(id).answered, 1);
+}
+
 /* What a handler is told to do to a frame: the ends that it moves, and its result. */
 struct order {
 	int8_t head, tail, result;
@@ -654,6 +670,7 @@ int main(void)
 	        CASE(answers_a_burst_in_order),
 	        CASE(leaves_what_is_nobodys),
 	        CASE(runs_calls_in_order),
+	        CASE(answers_no_echo),
 	        CASE(passes_what_it_has_resized),
 	        CASE(fills_in_open_checksums),
 	        CASE(looks_at_each_answer_of_a_burst),

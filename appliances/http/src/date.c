@@ -69,7 +69,8 @@ static bool from_asctime(const char *text, char *to)
 	if (!has_shape(text, "*** *** *# ##:##:## ####"))
 		return false;
 	memcpy(to + 5, text + 8, 2);
-	to[5] = text[8] == ' ' ? '0' : text[8];
+	if (to[5] == ' ')
+		to[5] = '0';
 	memcpy(to + 8, text + 4, 3);
 	memcpy(to + 12, text + 20, 4);
 	memcpy(to + 17, text + 11, 8);
@@ -83,7 +84,7 @@ static bool from_850(const char *text, char *to)
 		return false;
 	memcpy(to + 5, text + 2, 2);
 	memcpy(to + 8, text + 5, 3);
-	memcpy(to + 12, text[9] < '7' ? "20" : "19", 2);
+	put(to + 12, text[9] < '7' ? 20 : 19, 2);
 	memcpy(to + 14, text + 9, 2);
 	memcpy(to + 17, text + 12, 8);
 	return true;

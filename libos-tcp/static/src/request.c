@@ -180,7 +180,6 @@ static void take_version(struct static_request *request, uint8_t c)
 			go_wrong(request, at < 5 ? STATIC_BAD_REQUEST : STATIC_BAD_VERSION);
 	} else if (at == sizeof version - 1 && c >= '0' && c <= '9') {
 		request->minor = c != '0';
-		request->close = !request->minor;
 	} else if (at == sizeof version && c == '\r') {
 		request->state = LINE_END;
 	} else if (at == sizeof version && c == '\n') {
@@ -221,10 +220,8 @@ static void end_word(struct static_request *request)
 {
 	uint8_t word = request->at == 0 ? 0 : narrow(request->words, words, 2, request->at, 0);
 
-	if (word == CLOSE)
-		request->close = true;
-	else if (word == KEEP_ALIVE && !request->minor)
-		request->close = false;
+	request->close |= word == CLOSE;
+	request->keep |= word == KEEP_ALIVE;
 	request->words = CLOSE | KEEP_ALIVE;
 	request->at = 0;
 }
@@ -320,6 +317,7 @@ static void take_line(struct static_request *request, uint8_t c)
 static void finish(const struct static_request *request, const struct static_site *site,
                    struct static_asked *asked)
 {
+	bool stays = !request->close && (request->minor || request->keep); /* RFC 9112, 9.3 */
 	uint16_t answer = request->low;
 
 	if (request->state != WRONG && request->minor && !request->host)
@@ -328,7 +326,7 @@ static void finish(const struct static_request *request, const struct static_sit
 		answer = STATIC_TOO_LARGE;
 	*asked = (struct static_asked){.answer = answer,
 	                               .head = request->method == HEAD,
-	                               .close = request->close || site->answers[answer].close};
+	                               .close = !stays || site->answers[answer].close};
 }
 
 /* NUL ends texts here, and stands in none that comes. */

@@ -15,11 +15,12 @@ struct static_request {
 	uint8_t names;  /* the set of field names that this line may still have; then its own */
 	uint8_t words;  /* likewise of the values of Connection */
 	uint8_t at;     /* characters of the name or word so far */
-	bool host, body, close, minor;
-	bool length;        /* a number has come in this line */
-	uint16_t path;      /* characters so far */
-	uint16_t low, high; /* answers whose paths begin with them: [low, high) */
-	uint16_t size;      /* bytes of the request so far */
+	bool host : 1, body : 1, minor : 1;
+	bool close : 1, keep : 1; /* said so */
+	bool length : 1;          /* a number has come in this line */
+	uint16_t path;            /* characters so far */
+	uint16_t low, high;       /* answers whose paths begin with them: [low, high) */
+	uint16_t size;            /* bytes of the request so far */
 };
 
 enum {

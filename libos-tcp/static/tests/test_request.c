@@ -30,6 +30,7 @@ static const struct {
         {"GET http://x:80/ab HTTP/1.1\r\nHost: x\r\n\r\n", AB, false, false},
         {"GET /a HTTP/1.0\r\n\r\n", A, false, true},
         {"GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", A, false, false},
+        {"GET /a HTTP/1.0\r\nConnection: close, keep-alive\r\n\r\n", A, false, true},
         {"GET /a HTTP/1.1\r\nConnection: TE, close\r\nHost: x\r\n\r\n", A, false, true},
         {"GET /a HTTP/1.1\r\nConnection: closer\r\nHost: x\r\n\r\n", A, false, false},
         {"GET /a HTTP/1.1\r\nContent-Length: 00\r\nHost: x\r\n\r\n", A, false, false},

@@ -126,6 +126,13 @@ static bool ended(struct static_stack *stack, struct conn *conn)
 	return false;
 }
 
+/* A window that was shut, and asked for: it is there, or the peer is, who stays then for as long as
+ * he answers (RFC 9293, 3.8.6.1) and nobody else needs his place. */
+static void answered(struct conn *conn, uint32_t window)
+{
+	conn->retries = window != 0 ? 0 : (uint8_t)least(conn->retries, RETRIES_MAX - 1);
+}
+
 bool static_ack_take(struct static_stack *stack, struct conn *conn, const struct segment *segment)
 {
 	uint32_t window = segment->window << conn->scale;
@@ -136,8 +143,8 @@ bool static_ack_take(struct static_stack *stack, struct conn *conn, const struct
 	} else if (segment->ack == conn->snd_una) {
 		bool same = window == conn->snd_wnd;
 
-		if (conn->snd_wnd == 0 && !same) /* it was asked for, and is there */
-			conn->retries = 0;
+		if (conn->snd_wnd == 0)
+			answered(conn, window);
 		conn->snd_wnd = window;
 		if (same && segment->size == 0 && (segment->flags & FIN) == 0 &&
 		    conn->snd_max != conn->snd_una)

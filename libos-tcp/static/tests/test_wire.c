@@ -256,20 +256,17 @@ static void test_pause(void **state)
 	assert_int_equal(next(ACK | PSH, BIG), INITIAL_SEGMENTS);
 }
 
-/* A window that was shut for long: all goes on as soon as it opens. */
-static void test_window(void **state)
+/* A window that is shut, as the peer says whenever it is asked, for so long. → how often it was. */
+static uint32_t stay_shut(uint32_t seconds)
 {
-	struct made made = {.port = PEER, .flags = ACK, .shut = true};
-	uint32_t probes = 0, sent;
+	struct made made = {
+	        .port = PEER, .flags = ACK, .shut = true, .seq = now.theirs, .ack = now.ours};
+	uint32_t probes = 0;
 
-	open_wide();
-	assert_int_equal(next(ACK | PSH, BIG), INITIAL_SEGMENTS);
-	now.ours += INITIAL_SEGMENTS * SEGMENT;
-	made.seq = now.theirs;
-	made.ack = now.ours;
 	inject(&made);
-	for (unsigned i = 0; i < 200; i++) {
-		sent = world.sent;
+	for (uint32_t i = 0; i < seconds * 10; i++) {
+		uint32_t sent = world.sent;
+
 		pass(100);
 		if (world.sent == sent)
 			continue;
@@ -277,8 +274,14 @@ static void test_window(void **state)
 		probes++;
 		inject(&made);
 	}
-	assert_in_range(probes, 4, 8);
-	sent = next(ACK, NULL);
+	return probes;
+}
+
+/* All goes on as soon as the window opens. */
+static void check_open(void)
+{
+	uint32_t sent = next(ACK, NULL);
+
 	assert_true(sent >= INITIAL_SEGMENTS);
 	assert_int_equal(last_number(4), now.ours + (sent - 1) * SEGMENT);
 	/* What was lost of it comes again soon. */
@@ -286,6 +289,26 @@ static void test_window(void **state)
 	pass(1500);
 	assert_true(world.sent > sent);
 	assert_int_equal(last_number(4), now.ours);
+}
+
+static void shut_for(uint32_t seconds, uint32_t least_probes, uint32_t most_probes)
+{
+	open_wide();
+	assert_int_equal(next(ACK | PSH, BIG), INITIAL_SEGMENTS);
+	now.ours += INITIAL_SEGMENTS * SEGMENT;
+	assert_in_range(stay_shut(seconds), least_probes, most_probes);
+	check_open();
+}
+
+static void test_window(void **state)
+{
+	shut_for(20, 4, 8);
+}
+
+/* Who answers is there, and stays (RFC 9293, 3.8.6.1). */
+static void test_patience(void **state)
+{
+	shut_for(1200, 15, 40);
 }
 
 /* Losses are seen by duplicates however much was sent before. */
@@ -358,6 +381,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_weeks, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_window, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_patience, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_far, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_long, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_path, setup, teardown),

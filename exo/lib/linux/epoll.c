@@ -2,8 +2,8 @@
 /*
  * epoll (epoll(7)): sets of descriptors in the family's area. Files are asked for their state when
  * somebody waits; what "edge" means a type says by a number that changes with each piece of news.
- * A set is found by its file, but descriptors are the process's that added them: another process
- * sees only its own.
+ * As on Linux, an item is a file and the number of its descriptor: it stays while any process has
+ * the file open, and all that have the set see it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,30 +14,58 @@
 
 #include "family.h"
 
-enum { NEVER_ASKED = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE };
+enum {
+	NEVER_ASKED = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE,
+	NESTS_MAX = 5, /* sets inside a set, one in another */
+};
 
-static bool is_mine(const struct epoll_item *item, uint16_t set)
+_Static_assert(EPOLLS_MAX <= 32, "sets are bits of a word");
+
+static bool is_in(const struct epoll_item *item, uint16_t set)
 {
-	return item->set == set + 1u && item->pid == self->pid;
+	return item->set == set + 1u;
 }
 
-static struct epoll_item *find_item(uint16_t set, uint32_t fd)
+static struct epoll_item *find_item(uint16_t set, uint32_t fd, const struct file *file)
 {
 	for (unsigned i = 0; i < EPOLL_ITEMS_MAX; i++)
-		if (is_mine(&family->items[i], set) && family->items[i].fd == fd)
+		if (is_in(&family->items[i], set) && family->items[i].fd == fd &&
+		    &family->files[family->items[i].file] == file)
 			return &family->items[i];
 	return NULL;
 }
 
-void epoll_forget(uint16_t file, uint64_t fd)
+void epoll_forget(uint16_t file)
 {
-	for (unsigned i = 0; i < EPOLL_ITEMS_MAX; i++) {
-		struct epoll_item *item = &family->items[i];
+	for (unsigned i = 0; i < EPOLL_ITEMS_MAX; i++)
+		if (family->items[i].file == file)
+			family->items[i].set = 0;
+}
 
-		if (item->set != 0 && item->pid == self->pid && item->file == file &&
-		    item->fd == fd)
-			item->set = 0;
+/* The sets that lie in some of these. */
+static uint32_t sets_inside(uint32_t sets)
+{
+	uint32_t inside = 0;
+
+	for (unsigned i = 0; i < EPOLL_ITEMS_MAX; i++) {
+		const struct epoll_item *item = &family->items[i];
+		const struct file *file = &family->files[item->file];
+
+		if (item->set != 0 && (sets >> (item->set - 1) & 1) != 0 &&
+		    file->type == FILE_EPOLL)
+			inside |= 1u << file->object % EPOLLS_MAX;
 	}
+	return inside;
+}
+
+/* Asking a set asks those inside, too: they must not be too many, nor itself among them. */
+static bool nests(const struct file *outer, const struct file *inner)
+{
+	uint32_t sets = 1u << inner->object % EPOLLS_MAX, own = 1u << outer->object % EPOLLS_MAX;
+
+	for (unsigned i = 0; i < NESTS_MAX && sets != 0 && (sets & own) == 0; i++)
+		sets = sets_inside(sets);
+	return sets == 0;
 }
 
 static void epoll_close(struct file *file)
@@ -65,7 +93,7 @@ static uint32_t look_at(const struct epoll_item *item)
 static unsigned epoll_poll(struct file *file)
 {
 	for (unsigned i = 0; i < EPOLL_ITEMS_MAX; i++)
-		if (is_mine(&family->items[i], file->object) && look_at(&family->items[i]) != 0)
+		if (is_in(&family->items[i], file->object) && look_at(&family->items[i]) != 0)
 			return POLLIN;
 	return 0;
 }
@@ -99,18 +127,19 @@ int64_t linux_epoll_create1(linux_regs *regs)
 	return create(regs->rdi);
 }
 
-static int64_t add_item(uint16_t set, uint32_t fd, const struct epoll_event *event)
+static int64_t add_item(const struct file *set, uint32_t fd, const struct epoll_event *event)
 {
-	uint16_t file = (uint16_t)(fd_file(fd) - family->files);
+	const struct file *file = fd_file(fd);
 
+	if (file->type == FILE_EPOLL && !nests(set, file))
+		return -ELOOP;
 	for (unsigned i = 0; i < EPOLL_ITEMS_MAX; i++) {
 		if (family->items[i].set != 0)
 			continue;
 		family->items[i] = (struct epoll_item){
-		        .set = (uint16_t)(set + 1u),
-		        .file = file,
+		        .set = (uint16_t)(set->object + 1u),
+		        .file = (uint16_t)(file - family->files),
 		        .fd = fd,
-		        .pid = self->pid,
 		        .wanted = event->events,
 		        .data = event->data.u64,
 		};
@@ -134,9 +163,9 @@ int64_t linux_epoll_ctl(linux_regs *regs)
 		return -EPERM; /* always ready: epoll refuses those */
 	if (regs->rsi != EPOLL_CTL_DEL && copy_in(&event, regs->r10, sizeof(event)) < 0)
 		return -EFAULT;
-	item = find_item(file->object, fd);
+	item = find_item(file->object, fd, other);
 	if (regs->rsi == EPOLL_CTL_ADD)
-		return item != NULL ? -EEXIST : add_item(file->object, fd, &event);
+		return item != NULL ? -EEXIST : add_item(file, fd, &event);
 	if (item == NULL)
 		return -ENOENT;
 	if (regs->rsi == EPOLL_CTL_DEL) {
@@ -180,7 +209,7 @@ static int64_t collect(const struct file *file, struct epoll_event *to, uint64_t
 		struct epoll_item *item = &family->items[i];
 		uint32_t now;
 
-		if (!is_mine(item, file->object))
+		if (!is_in(item, file->object))
 			continue;
 		now = look_at(item);
 		if (now == 0) {
@@ -197,7 +226,7 @@ static int64_t collect(const struct file *file, struct epoll_event *to, uint64_t
 
 static int64_t wait_for(linux_regs *regs, uint64_t ns)
 {
-	struct file *file = fd_file((uint32_t)regs->rdi);
+	struct file *file = fd_of_call((uint32_t)regs->rdi);
 	int64_t most = (int32_t)regs->rdx, found;
 	bool over = task_deadline(ns);
 
@@ -221,13 +250,17 @@ int64_t linux_epoll_wait(linux_regs *regs)
 
 int64_t linux_epoll_pwait(linux_regs *regs)
 {
-	return linux_epoll_wait(regs);
+	int64_t error = signal_mask(regs->r8, regs->r9);
+
+	return error < 0 ? error : signal_masked(linux_epoll_wait(regs));
 }
 
 int64_t linux_epoll_pwait2(linux_regs *regs)
 {
 	uint64_t ns = UINT64_MAX;
-	int error = regs->r10 != 0 ? clock_read_timespec(regs->r10, &ns) : 0;
+	int64_t error = regs->r10 != 0 ? clock_read_timespec(regs->r10, &ns) : 0;
 
-	return error < 0 ? error : wait_for(regs, ns);
+	if (error == 0)
+		error = signal_mask(regs->r8, regs->r9);
+	return error < 0 ? error : signal_masked(wait_for(regs, ns));
 }

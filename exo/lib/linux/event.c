@@ -29,6 +29,7 @@ static int64_t event_read(struct file *file, uint64_t address, uint64_t size, ui
 	if (counter->value == 0)
 		return LINUX_WAIT;
 	counter->value -= value;
+	counter->edges++;
 	family_changed();
 	memcpy((void *)address, &value, sizeof(value));
 	return sizeof(value);
@@ -47,6 +48,7 @@ static int64_t event_write(struct file *file, uint64_t address, uint64_t size, u
 	if (value > UINT64_MAX - 1 - counter->value)
 		return LINUX_WAIT;
 	counter->value += value;
+	counter->edges++;
 	family_changed();
 	return sizeof(value);
 }
@@ -58,6 +60,11 @@ static unsigned event_poll(struct file *file)
 	return (value > 0 ? POLLIN : 0) | (value < UINT64_MAX - 1 ? POLLOUT : 0);
 }
 
+static uint32_t event_edges(struct file *file)
+{
+	return counter_of(file)->edges;
+}
+
 static void event_close(struct file *file)
 {
 	counter_of(file)->used = false;
@@ -66,6 +73,7 @@ static void event_close(struct file *file)
 const struct file_type_operations event_operations = {.read = event_read,
                                                       .write = event_write,
                                                       .poll = event_poll,
+                                                      .edges = event_edges,
                                                       .close = event_close,
                                                       .mode = 0600};
 
@@ -136,6 +144,7 @@ static int64_t timer_read(struct file *file, uint64_t address, uint64_t size, ui
 	if (n == 0)
 		return LINUX_WAIT;
 	timer->next = timer->interval == 0 ? 0 : timer->next + n * timer->interval;
+	timer->told += (uint32_t)n;
 	memcpy((void *)address, &n, sizeof(n));
 	return sizeof(n);
 }
@@ -145,13 +154,21 @@ static unsigned timer_poll(struct file *file)
 	return expired(timer_of(file)) > 0 ? POLLIN : 0;
 }
 
+static uint32_t timer_edges(struct file *file)
+{
+	return timer_of(file)->told + (expired(timer_of(file)) > 0);
+}
+
 static void timer_close(struct file *file)
 {
 	timer_of(file)->used = false;
 }
 
-const struct file_type_operations timer_operations = {
-        .read = timer_read, .poll = timer_poll, .close = timer_close, .mode = 0600};
+const struct file_type_operations timer_operations = {.read = timer_read,
+                                                      .poll = timer_poll,
+                                                      .edges = timer_edges,
+                                                      .close = timer_close,
+                                                      .mode = 0600};
 
 int64_t linux_timerfd_create(linux_regs *regs)
 {
@@ -220,6 +237,7 @@ int64_t linux_timerfd_settime(linux_regs *regs)
 	timer = timer_of(file);
 	if (regs->r10 != 0 && put_setting(regs->r10, timer) < 0)
 		return -EFAULT;
+	timer->told += expired(timer) > 0;
 	timer->interval = interval;
 	timer->next = value == 0                             ? 0
 	              : (regs->rsi & TFD_TIMER_ABSTIME) != 0 ? value

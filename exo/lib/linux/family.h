@@ -69,7 +69,7 @@ struct file {
 	uint16_t object;
 	uint32_t references;
 	uint32_t flags; /* O_* */
-	uint32_t reserved2;
+	uint32_t id;    /* no other one has had it before */
 	uint64_t offset;
 };
 
@@ -103,7 +103,7 @@ struct node {
 	char name[NAME_BYTES];
 };
 
-/* A descriptor in an epoll set. */
+/* A file in an epoll set, under the number that its descriptor had when it was added. */
 struct epoll_item {
 	uint16_t set;  /* index + 1; 0: free */
 	uint16_t file; /* index */
@@ -111,17 +111,18 @@ struct epoll_item {
 	uint32_t wanted; /* EPOLL* bits */
 	uint32_t ready;  /* bits that were reported last */
 	uint32_t edges;  /* news that was reported */
-	uint32_t pid;    /* whose descriptor it is */
 	uint64_t data;
 };
 
 struct event_counter {
 	bool used, semaphore;
+	uint32_t edges; /* reads and writes */
 	uint64_t value;
 };
 
 struct event_timer {
 	bool used, wall;
+	uint32_t told;           /* expirations that were read, or of earlier settings */
 	uint64_t next, interval; /* nanoseconds of its clock; 0: off, once */
 };
 
@@ -146,6 +147,7 @@ struct family {
 	struct process processes[PROCESSES_MAX];
 	uint32_t leaving[LEAVING_MAX]; /* environments of ended processes that may still run */
 	struct file files[FILES_MAX];
+	uint32_t files_opened; /* ever */
 	struct pipe pipes[PIPES_MAX];
 	struct node nodes[NODES_MAX];
 	struct epoll_item items[EPOLL_ITEMS_MAX];
@@ -221,6 +223,11 @@ int fd_type_register(const struct file_type_operations *operations);
 
 void fd_init(void);
 struct file *fd_file(uint64_t fd);
+/* The file that the call being made is about. NULL also where it has waited, and the descriptor
+ * means another file by now. */
+struct file *fd_of_call(uint64_t fd);
+/* Whether one more descriptor can be opened: 0, -EMFILE, -ENFILE. */
+int64_t fd_room(void);
 /* Opens a file; the descriptor is at least `least`. → descriptor, or -EMFILE, -ENFILE. */
 int64_t fd_open(uint8_t type, uint16_t object, uint32_t flags, uint64_t least);
 int64_t fd_close(uint64_t fd);
@@ -253,8 +260,8 @@ extern const struct file_type_operations null_operations, zero_operations, rando
 
 /* ---- epoll.c, event.c ---- */
 extern const struct file_type_operations epoll_operations, event_operations, timer_operations;
-/* A descriptor has gone: nobody waits for it any more. */
-void epoll_forget(uint16_t file, uint64_t fd);
+/* A file's last descriptor has gone: nobody waits for it any more. */
+void epoll_forget(uint16_t file);
 linux_call linux_epoll_create, linux_epoll_create1, linux_epoll_ctl, linux_epoll_wait,
         linux_epoll_pwait, linux_epoll_pwait2, linux_eventfd, linux_eventfd2, linux_timerfd_create,
         linux_timerfd_settime, linux_timerfd_gettime;
@@ -332,6 +339,7 @@ struct task {
 	bool retry;        /* it is being made again */
 	uint64_t progress; /* bytes that the call being made has moved before it had to wait; */
 	uint64_t done;     /* messages (recvmmsg), these bytes being of the next one */
+	uint32_t file;     /* id of the file that it is about (fd_of_call) */
 	uint64_t deadline; /* of that call, nanoseconds since boot; UINT64_MAX: none; set once */
 	uint64_t futex;    /* waits for a wake there; 0: for anything */
 	uint32_t futex_bits;
@@ -375,6 +383,10 @@ bool signal_waits(const struct task *task);
 /* What becomes of the call that it leaves: -EINTR, or LINUX_NO_RESULT where it will be made again
  * after the handler. */
 int64_t signal_interrupts(linux_regs *regs);
+/* The mask of ppoll and its like holds while the call waits (address 0: there is none). 0, -EINVAL,
+ * -EFAULT. Then what the call gives, once it need not wait any more. */
+int64_t signal_mask(uint64_t address, uint64_t size);
+int64_t signal_masked(int64_t result);
 /* Before going back to the program: makes it run a handler, or ends the process. */
 void signal_deliver(struct exo_pe *pe);
 /* A fault of the program: whether a handler takes it. */

@@ -7,11 +7,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
 #include <asm/ioctls.h>
+#include <linux/close_range.h>
 
 #include <libexo/lib.h>
 
@@ -20,7 +20,6 @@
 enum {
 	IOV_MOST = 1024,
 	TRANSFER_MOST = 1 << 20, /* bytes of one read or write; more come back as a short count */
-	POLL_MOST = FDS_MAX,
 };
 
 static struct {
@@ -87,6 +86,15 @@ struct file *fd_file(uint64_t fd)
 	return fd < FDS_MAX && fds[fd].file != 0 ? &family->files[fds[fd].file - 1] : NULL;
 }
 
+struct file *fd_of_call(uint64_t fd)
+{
+	struct file *file = fd_file(fd);
+
+	if (file != NULL && !task_self->retry)
+		task_self->file = file->id;
+	return file != NULL && file->id == task_self->file ? file : NULL;
+}
+
 static int64_t free_fd(uint64_t least)
 {
 	for (uint64_t fd = least; fd < FDS_MAX; fd++)
@@ -95,20 +103,41 @@ static int64_t free_fd(uint64_t least)
 	return -EMFILE;
 }
 
+static unsigned free_file(void)
+{
+	unsigned i = 0;
+
+	while (i < FILES_MAX && family->files[i].references != 0)
+		i++;
+	return i;
+}
+
+int64_t fd_room(void)
+{
+	int64_t fd = free_fd(0);
+
+	if (fd < 0)
+		return fd;
+	return free_file() < FILES_MAX ? 0 : -ENFILE;
+}
+
 int64_t fd_open(uint8_t type, uint16_t object, uint32_t flags, uint64_t least)
 {
 	int64_t fd = free_fd(least);
+	unsigned i = free_file();
 
-	for (unsigned i = 0; fd >= 0 && i < FILES_MAX; i++) {
-		if (family->files[i].references != 0)
-			continue;
-		family->files[i] = (struct file){
-		        .type = type, .object = object, .references = 1, .flags = flags};
-		fds[fd].file = (uint16_t)(i + 1);
-		fds[fd].close_on_exec = (flags & O_CLOEXEC) != 0;
+	if (fd < 0)
 		return fd;
-	}
-	return fd < 0 ? fd : -ENFILE;
+	if (i == FILES_MAX)
+		return -ENFILE;
+	family->files[i] = (struct file){.type = type,
+	                                 .object = object,
+	                                 .references = 1,
+	                                 .flags = flags,
+	                                 .id = ++family->files_opened};
+	fds[fd].file = (uint16_t)(i + 1);
+	fds[fd].close_on_exec = (flags & O_CLOEXEC) != 0;
+	return fd;
 }
 
 int64_t fd_close(uint64_t fd)
@@ -117,7 +146,6 @@ int64_t fd_close(uint64_t fd)
 
 	if (file == NULL)
 		return -EBADF;
-	epoll_forget((uint16_t)(fds[fd].file - 1), fd);
 	fds[fd].file = 0;
 	fd_release((uint16_t)(file - family->files));
 	return 0;
@@ -154,6 +182,7 @@ void fd_release(uint16_t index)
 
 	if (--family->files[index].references != 0)
 		return;
+	epoll_forget(index);
 	gone[n++] = index;
 	if (busy)
 		return;
@@ -203,18 +232,29 @@ void fd_close_on_exec(void)
 
 int64_t linux_close(linux_regs *regs)
 {
-	struct file *file = fd_file((uint32_t)regs->rdi);
+	struct file *file = fd_of_call((uint32_t)regs->rdi);
 
-	if (file != NULL && file->references == 1 && type_of(file)->linger != NULL &&
-	    type_of(file)->linger(file))
+	if (file == NULL) /* while it lingered, somebody else has closed it */
+		return task_self->retry ? 0 : -EBADF;
+	if (file->references == 1 && type_of(file)->linger != NULL && type_of(file)->linger(file))
 		return LINUX_WAIT;
 	return fd_close((uint32_t)regs->rdi);
 }
 
 int64_t linux_close_range(linux_regs *regs)
 {
-	for (uint64_t fd = regs->rdi; fd <= regs->rsi && fd < FDS_MAX; fd++)
-		fd_close(fd);
+	bool mark = (regs->rdx & CLOSE_RANGE_CLOEXEC) != 0;
+	uint32_t first = (uint32_t)regs->rdi, last = (uint32_t)regs->rsi;
+
+	if (first > last ||
+	    (regs->rdx & ~(uint64_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0)
+		return -EINVAL;
+	for (uint64_t fd = first; fd <= last && fd < FDS_MAX; fd++) {
+		if (mark)
+			fds[fd].close_on_exec = true;
+		else
+			fd_close(fd);
+	}
 	return 0;
 }
 
@@ -333,7 +373,7 @@ typedef int64_t transfer(struct file *file, uint64_t address, uint64_t size, uin
 
 static int64_t move_on(uint64_t fd, uint64_t address, uint64_t size, transfer *one)
 {
-	struct file *file = fd_file(fd);
+	struct file *file = fd_of_call(fd);
 	int64_t n;
 
 	if (file == NULL)
@@ -559,7 +599,7 @@ int64_t linux_ioctl(linux_regs *regs)
 	                                    : type_of(file)->ioctl(file, regs->rsi, regs->rdx);
 }
 
-/* ---- Waiting for several ---- */
+/* ---- What a type says of a file ---- */
 
 uint32_t fd_edges(struct file *file)
 {
@@ -570,114 +610,6 @@ unsigned fd_poll(struct file *file, unsigned wanted)
 {
 	unsigned now = type_of(file)->poll != NULL ? type_of(file)->poll(file) : POLLIN | POLLOUT;
 	return now & (wanted | POLLHUP | POLLERR);
-}
-
-static unsigned ready(uint64_t fd, unsigned wanted)
-{
-	struct file *file = fd_file(fd);
-
-	return file != NULL ? fd_poll(file, wanted) : POLLNVAL;
-}
-
-static int64_t poll_all(uint64_t address, uint64_t n, uint64_t timeout_ns)
-{
-	struct pollfd *at = (struct pollfd *)address;
-	bool over = task_deadline(timeout_ns);
-	int64_t found = 0;
-
-	if (n > POLL_MOST)
-		return -EINVAL;
-	if (!vm_prepare(address, n * sizeof(*at), true))
-		return -EFAULT;
-	for (uint64_t i = 0; i < n; i++) {
-		at[i].revents = 0;
-		if (at[i].fd >= 0)
-			at[i].revents = (short)ready((uint32_t)at[i].fd, (uint16_t)at[i].events);
-		found += at[i].revents != 0;
-	}
-	return found == 0 && !over ? LINUX_WAIT : found;
-}
-
-int64_t linux_poll(linux_regs *regs)
-{
-	int32_t ms = (int32_t)regs->rdx;
-
-	return poll_all(regs->rdi, regs->rsi, ms < 0 ? UINT64_MAX : (uint64_t)ms * 1000000);
-}
-
-int64_t linux_ppoll(linux_regs *regs)
-{
-	uint64_t ns = UINT64_MAX;
-	int error = regs->rdx != 0 ? clock_read_timespec(regs->rdx, &ns) : 0;
-
-	return error < 0 ? error : poll_all(regs->rdi, regs->rsi, ns);
-}
-
-/* One of select's sets; a NULL one is empty. */
-static int64_t look_at_set(uint64_t address, uint64_t n, unsigned events, bool keep)
-{
-	fd_set *set = (fd_set *)address;
-	int64_t found = 0;
-
-	if (address == 0)
-		return 0;
-	for (uint64_t fd = 0; fd < n; fd++) {
-		if (!FD_ISSET((int)fd, set))
-			continue;
-		if (fd_file(fd) == NULL)
-			return -EBADF;
-		if (ready(fd, events) != 0)
-			found++;
-		else if (!keep)
-			FD_CLR((int)fd, set);
-	}
-	return found;
-}
-
-static int64_t select_all(linux_regs *regs, uint64_t timeout_ns)
-{
-	static const unsigned events[3] = {POLLIN, POLLOUT, POLLPRI};
-	const uint64_t sets[3] = {regs->rsi, regs->rdx, regs->r10};
-	uint64_t n = regs->rdi < FDS_MAX ? regs->rdi : FDS_MAX;
-	bool over = task_deadline(timeout_ns);
-	int64_t found = 0;
-
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t here;
-
-		if (sets[i] != 0 && !vm_prepare(sets[i], sizeof(fd_set), true))
-			return -EFAULT;
-		here = look_at_set(sets[i], n, events[i], true);
-		if (here < 0)
-			return here;
-		found += here;
-	}
-	if (found == 0 && !over)
-		return LINUX_WAIT;
-	for (unsigned i = 0; i < 3; i++)
-		look_at_set(sets[i], n, events[i], false);
-	return found;
-}
-
-int64_t linux_select(linux_regs *regs)
-{
-	uint64_t pair[2], ns = UINT64_MAX;
-
-	if (regs->r8 != 0) {
-		if (copy_in(pair, regs->r8, sizeof(pair)) < 0)
-			return -EFAULT;
-		if (pair[0] < UINT64_MAX / SECOND_NS && pair[1] < 1000000)
-			ns = pair[0] * SECOND_NS + pair[1] * 1000;
-	}
-	return select_all(regs, ns);
-}
-
-int64_t linux_pselect6(linux_regs *regs)
-{
-	uint64_t ns = UINT64_MAX;
-	int error = regs->r8 != 0 ? clock_read_timespec(regs->r8, &ns) : 0;
-
-	return error < 0 ? error : select_all(regs, ns);
 }
 
 uint32_t fd_mode(const struct file *file)

@@ -31,6 +31,7 @@
  *     folder.c    calls that change and list folders
  *     pipe.c, console.c, event.c, device.c
  *                 more types of files
+ *     poll.c      poll and select
  *     epoll.c     epoll
  *     clock.c     time and sleep
  *     misc.c      everything else

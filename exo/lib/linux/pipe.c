@@ -88,6 +88,17 @@ static unsigned pipe_in_poll(struct file *file)
 	return pipe->readers == 0 ? POLLOUT | POLLERR : filled(pipe) == 0 ? POLLOUT : 0;
 }
 
+/* What was written, and read, are the edges; so are the other side's ends. */
+static uint32_t pipe_out_edges(struct file *file)
+{
+	return pipe_of(file)->head + (pipe_of(file)->writers == 0);
+}
+
+static uint32_t pipe_in_edges(struct file *file)
+{
+	return pipe_of(file)->tail + (pipe_of(file)->readers == 0);
+}
+
 static void end_if_unused(struct pipe *pipe)
 {
 	family_changed();
@@ -152,12 +163,14 @@ int64_t pipe_open(uint64_t address, uint32_t flags)
 const struct file_type_operations pipe_out_operations = {
         .read = pipe_read,
         .poll = pipe_out_poll,
+        .edges = pipe_out_edges,
         .close = pipe_out_close,
         .mode = S_IFIFO | 0600,
 };
 const struct file_type_operations pipe_in_operations = {
         .write = pipe_write,
         .poll = pipe_in_poll,
+        .edges = pipe_in_edges,
         .close = pipe_in_close,
         .mode = S_IFIFO | 0600,
 };

@@ -108,21 +108,35 @@ bool signal_waits(const struct task *task)
 	return false;
 }
 
+/* With SA_RESTART (signal(7)). */
+static bool is_made_again(uint64_t number)
+{
+	static const uint16_t again[] = {
+	        __NR_read,    __NR_write,   __NR_readv,    __NR_writev,   __NR_wait4,
+	        __NR_accept,  __NR_accept4, __NR_connect,  __NR_sendto,   __NR_recvfrom,
+	        __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg,
+	};
+
+	for (unsigned i = 0; i < sizeof(again) / sizeof(again[0]); i++)
+		if (again[i] == number)
+			return true;
+	return false;
+}
+
 int64_t signal_interrupts(linux_regs *regs)
 {
-	static const uint64_t again =
-	        1ull << __NR_read | 1ull << __NR_write | 1ull << __NR_readv | 1ull << __NR_writev |
-	        1ull << __NR_wait4 | 1ull << __NR_accept | 1ull << __NR_sendto |
-	        1ull << __NR_recvfrom | 1ull << __NR_sendmsg | 1ull << __NR_recvmsg;
 	uint64_t set = due(task_self);
 
-	if (regs->rax == __NR_close) /* the descriptor goes all the same */
-		return fd_close((uint32_t)regs->rdi);
+	if (regs->rax == __NR_close) { /* the descriptor goes all the same */
+		if (fd_of_call((uint32_t)regs->rdi) != NULL)
+			fd_close((uint32_t)regs->rdi);
+		return 0;
+	}
 	if (task_self->done > 0)
 		return (int64_t)task_self->done;
 	if (task_self->progress > 0)
 		return (int64_t)task_self->progress;
-	if (set == 0 || regs->rax > 63 || (again >> regs->rax & 1) == 0 ||
+	if (set == 0 || !is_made_again(regs->rax) ||
 	    (actions[__builtin_ctzll(set) + 1].flags & SA_RESTART) == 0)
 		return -EINTR;
 	regs->rip -= SYSCALL_BYTES;
@@ -273,6 +287,34 @@ int64_t linux_rt_sigreturn(linux_regs *regs)
 	return LINUX_NO_RESULT;
 }
 
+int64_t signal_mask(uint64_t address, uint64_t size)
+{
+	uint64_t set;
+
+	if (task_self->retry || address == 0)
+		return 0;
+	if (size != SET_BYTES)
+		return -EINVAL;
+	if (copy_in(&set, address, sizeof(set)) < 0)
+		return -EFAULT;
+	task_self->restore = task_self->blocked;
+	task_self->restores = true;
+	task_self->blocked = set & ~UNSTOPPABLE;
+	return 0;
+}
+
+/* Where nothing was found, a signal that the mask lets through is what ends the call. */
+int64_t signal_masked(int64_t result)
+{
+	if (result == LINUX_WAIT || !task_self->restores)
+		return result;
+	if (result == 0 && signal_waits(task_self))
+		return -EINTR;
+	task_self->blocked = task_self->restore;
+	task_self->restores = false;
+	return result;
+}
+
 static void by_default(int signal)
 {
 	if (signal != SIGPIPE && signal != SIGTERM && signal != SIGINT && signal != SIGKILL)
@@ -388,15 +430,10 @@ int64_t linux_pause(linux_regs *regs)
 
 int64_t linux_rt_sigsuspend(linux_regs *regs)
 {
-	uint64_t set;
+	int64_t error = regs->rdi == 0 ? -EFAULT : signal_mask(regs->rdi, regs->rsi);
 
-	if (!task_self->retry) {
-		if (regs->rsi != SET_BYTES || copy_in(&set, regs->rdi, sizeof(set)) < 0)
-			return -EFAULT;
-		task_self->restore = task_self->blocked;
-		task_self->restores = true;
-		task_self->blocked = set & ~UNSTOPPABLE;
-	}
+	if (error < 0)
+		return error;
 	return signal_waits(task_self) ? -EINTR : LINUX_WAIT;
 }
 

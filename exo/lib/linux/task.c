@@ -122,7 +122,13 @@ static void finish(struct record *record, int64_t result)
 	can_run(record);
 }
 
-/* Makes the waiting calls again. Whether one came to its end. */
+static uint64_t moved_by(const struct task *task)
+{
+	return task->progress + (task->done << 40);
+}
+
+/* Makes the waiting calls again. Whether one came to its end, or moved something that one looked at
+ * before may wait for. */
 static bool retry_all(void)
 {
 	struct record *before = current;
@@ -134,16 +140,19 @@ static bool retry_all(void)
 	due_ns = linux_extension_run();
 	for (unsigned i = 0; i < TASKS_MAX; i++) {
 		struct record *record = records[i];
+		uint64_t moved;
 		int64_t result;
 
 		if (record == NULL || !record->used || !record->task.waiting)
 			continue;
 		make_current(record);
+		moved = moved_by(&record->task);
 		record->task.retry = true;
 		result = linux_dispatch(&record->regs);
 		if (result == LINUX_WAIT && signal_waits(&record->task))
 			result = signal_interrupts(&record->regs);
 		record->task.retry = false;
+		any |= moved_by(&record->task) != moved;
 		if (result == LINUX_WAIT)
 			continue;
 		finish(record, result);

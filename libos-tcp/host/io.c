@@ -14,8 +14,10 @@ static bool waits(const struct entry *entry, int flags)
 }
 
 /* Linux: EFAULT, once there is anything to copy. */
-static bool is_nowhere(const struct msghdr *message)
+static bool is_nowhere(const struct msghdr *message, const struct sock *sock, int flags)
 {
+	if (flags & MSG_TRUNC && sock && sock->kind == SOCK_KIND_STREAM)
+		return false; /* a stream's bytes go nowhere then */
 	for (size_t i = 0; i < message->msg_iovlen; i++)
 		if (message->msg_iov == NULL ||
 		    (message->msg_iov[i].iov_base == NULL && message->msg_iov[i].iov_len > 0))
@@ -24,6 +26,14 @@ static bool is_nowhere(const struct msghdr *message)
 }
 
 /* ---- Reading ---- */
+
+/* Whether what was received is all that is awaited, or that will come. */
+static bool is_enough(struct sock *sock, const struct sock_data *to, int flags, int64_t got)
+{
+	if (flags & MSG_PEEK && sock_poll(sock) & (POLLRDHUP | POLLERR))
+		return true;
+	return (uint64_t)got >= sock_awaited(sock, flags, to->skip + sock_data_bytes(to));
+}
 
 static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, int flags,
                         struct sock_origin *origin)
@@ -34,15 +44,16 @@ static int64_t read_all(struct sluice_net *net, int fd, struct sock_data *to, in
 
 	while ((entry = sock_entry_of(net, fd))) {
 		int64_t part = sock_receive(entry->sock, to, flags, origin);
-		if (part > 0) {
+		if (part > 0 && flags & MSG_PEEK) {
+			got = part;
+		} else if (part > 0) {
 			got += part;
 			to->skip += (uint64_t)part;
 		}
 		if (part == 0 || (part < 0 && part != -EAGAIN) || !waits(entry, flags) ||
-		    (got &&
-		     (origin->datagram || sock_data_bytes(to) == 0 || !(flags & MSG_WAITALL))))
+		    (got && (origin->datagram || is_enough(entry->sock, to, flags, got))))
 			return got ? got : net_result(part);
-		if (part < 0 && !net_wait_until(net, end))
+		if ((part < 0 || flags & MSG_PEEK) && !net_wait_until(net, end))
 			break;
 	}
 	return got ? got : -1;
@@ -102,8 +113,11 @@ ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, i
 	if (flags & MSG_ERRQUEUE)
 		return read_errors(net, fd, message);
 	net_enter(net);
-	int64_t got = is_nowhere(message) ? read_nothing(net, fd, flags, &origin)
-	                                  : read_all(net, fd, &to, flags, &origin);
+	uint64_t room = sock_data_bytes(&to);
+	entry = sock_entry_of(net, fd);
+	int64_t got = is_nowhere(message, entry ? entry->sock : NULL, flags)
+	                      ? read_nothing(net, fd, flags, &origin)
+	                      : read_all(net, fd, &to, flags, &origin);
 	message->msg_flags = 0;
 	entry = sock_entry_of(net, fd);
 	if (got >= 0 && entry)
@@ -111,7 +125,7 @@ ssize_t sluice_recvmsg(struct sluice_net *net, int fd, struct msghdr *message, i
 	else
 		message->msg_controllen = 0;
 	if (got >= 0 && origin.datagram && origin.from.ip.family != 0) {
-		if ((uint64_t)got < origin.size)
+		if (room < origin.size)
 			message->msg_flags |= MSG_TRUNC;
 		if (entry && message->msg_name)
 			sock_address_put(entry->sock, &origin.from, message->msg_name,
@@ -203,7 +217,7 @@ ssize_t sluice_sendmsg(struct sluice_net *net, int fd, const struct msghdr *mess
 	net_enter(net);
 	entry = sock_entry_of(net, fd);
 	end = entry ? net_end(net, entry->sock->send_ns) : 0;
-	if (entry && is_nowhere(message)) {
+	if (entry && is_nowhere(message, NULL, 0)) {
 		net_leave(net);
 		return net_fail(EFAULT);
 	}

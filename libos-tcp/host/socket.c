@@ -110,7 +110,7 @@ int sluice_accept(struct sluice_net *net, int fd, struct sockaddr *address, sock
 	net_enter(net);
 	int got = accept_one(net, fd, &made);
 	if (got >= 0 && address && size)
-		(void)sock_name(made, true, address, size);
+		sock_accepted_name(made, address, size);
 	net_leave(net);
 	return got;
 }
@@ -137,7 +137,7 @@ int sluice_connect(struct sluice_net *net, int fd, const struct sockaddr *addres
 	const struct entry *entry = sock_entry_of(net, fd);
 	int error = entry ? sock_connect(entry->sock, address, size) : -EBADF;
 	net_settle(net);
-	int status = error == -EINPROGRESS && !(entry->flags & O_NONBLOCK)
+	int status = (error == -EINPROGRESS || error == -EALREADY) && !(entry->flags & O_NONBLOCK)
 	                     ? await_connection(net, fd)
 	                     : (int)net_result(error);
 	net_leave(net);

@@ -121,7 +121,8 @@ int datagram_connect(struct sock *sock, const struct udp_endpoint *remote)
 
 	if (remote->ip.family != 0 && udp_transport_path(sock->set->udp, &remote->ip, &own) == 0)
 		return -ENETUNREACH;
-	sock->local.ip = remote->ip.family != 0 ? own : udp_ip_none();
+	if (!sock->placed)
+		sock->local.ip = remote->ip.family != 0 ? own : udp_ip_none();
 	sock->remote = *remote;
 	error = datagram_bind(sock);
 	if (error < 0) {
@@ -215,6 +216,8 @@ unsigned datagram_poll(struct sock *sock)
 
 	if (sock->queue.first != NULL || sock->error != 0 || sock->no_read)
 		events |= POLLIN | POLLRDNORM;
+	if (sock->no_read)
+		events |= POLLRDHUP | (sock->no_write ? POLLHUP : 0);
 	return events | (sock->error != 0 ? POLLERR : 0);
 }
 

@@ -30,6 +30,9 @@ _Static_assert(sizeof(struct sock_block) <= SOCK_BLOCK_BYTES + 32, "a block is w
 /* ---- sock.c ---- */
 struct sock *sock_take(struct socks *set, enum sock_kind kind, int domain);
 int sock_take_error(struct sock *sock); /* clears it */
+/* The same, for a call that moves data. One that has moved some already tells of that: the error is
+ * the next call's. */
+int sock_tell_error(struct sock *sock, const struct sock_data *data);
 static inline void sock_news(struct sock *sock)
 {
 	sock->edges++;
@@ -64,6 +67,8 @@ uint32_t cursor_get(struct cursor *at, void *to, uint32_t size);
 /* ---- stream.c ---- */
 int stream_listen(struct sock *sock, int backlog);
 int stream_accept(struct sock *sock, struct sock **made);
+/* local->port of its own choice, where bind leaves it to us. -EADDRINUSE. */
+int stream_choose_port(const struct sock *sock, struct udp_endpoint *local, tcp_taken_fn *taken);
 int stream_connect(struct sock *sock, const struct udp_endpoint *remote);
 /* Likewise, with data; *taken: how much of it went with SYN. */
 int stream_begin(struct sock *sock, const struct udp_endpoint *remote, const void *data,

@@ -159,7 +159,7 @@ int sock_connect_local(struct sock *sock, const struct sock_name *name)
 		return connect_datagram(sock, other);
 	if (sock->connected)
 		return -EISCONN;
-	if (!other->listening)
+	if (!other->listening || other->no_read)
 		return -ECONNREFUSED;
 	if (other->waits > other->backlog)
 		return -EAGAIN;
@@ -183,7 +183,7 @@ int local_accept(struct sock *sock, struct sock **made)
 	if (!sock->listening)
 		return -EINVAL;
 	if (sock->waiting == NULL)
-		return -EAGAIN;
+		return sock->no_read ? -EINVAL : -EAGAIN;
 	*made = sock->waiting;
 	sock->waiting = (*made)->wait_next;
 	(*made)->wait_next = NULL;
@@ -266,10 +266,21 @@ static int64_t receive_message(struct sock *sock, const struct sock_data *to, in
 	return flags & MSG_TRUNC ? total : got;
 }
 
+/* What one end shuts, the other one has shut, too; datagrams have no such ends. */
+static bool shut(const struct sock *sock, bool own, bool peers)
+{
+	return own ||
+	       (sock->type != SOCK_DGRAM && !sock->listening && (sock->peer == NULL || peers));
+}
+
 static bool at_end(const struct sock *sock)
 {
-	return sock->no_read ||
-	       (sock->type != SOCK_DGRAM && (sock->peer == NULL || sock->peer->no_write));
+	return shut(sock, sock->no_read, sock->peer != NULL && sock->peer->no_write);
+}
+
+static bool cant_write(const struct sock *sock)
+{
+	return shut(sock, sock->no_write, sock->peer != NULL && sock->peer->no_read);
 }
 
 int64_t local_receive(struct sock *sock, const struct sock_data *to, int flags,
@@ -281,9 +292,9 @@ int64_t local_receive(struct sock *sock, const struct sock_data *to, int flags,
 	if (sock->type != SOCK_DGRAM && !sock->connected)
 		return stream ? -EINVAL : -ENOTCONN;
 	origin->datagram = !stream;
-	if (sock->queue.first == NULL || sock->no_read) {
+	if (sock->queue.first == NULL) {
 		if (sock->error != 0)
-			return -sock_take_error(sock);
+			return -sock_tell_error(sock, to);
 		return at_end(sock) || (stream && sock_data_bytes(to) == 0) ? 0 : -EAGAIN;
 	}
 	got = stream ? receive_stream(sock, to, flags, origin)
@@ -422,6 +433,8 @@ int64_t local_send(struct sock *sock, const struct sock_data *from)
 	                                : send_message(sock, peer, from);
 	if (put >= 0)
 		sock_news(peer);
+	else if (put == -EAGAIN)
+		sock->set->refused = true;
 	return put;
 }
 
@@ -433,33 +446,29 @@ static bool writable(const struct sock *sock)
 
 	if (peer == NULL)
 		return sock->type == SOCK_DGRAM || sock->connected;
+	if (sock->type != SOCK_STREAM && peer->queue.bytes > peer->queue_most / 4)
+		return false; /* a message that is not small would not fit */
 	return peer->queue.bytes < peer->queue_most && sock->set->blocks_free > 0;
 }
 
 unsigned local_poll(const struct sock *sock)
 {
 	unsigned events = 0;
-	bool ended = sock->type != SOCK_DGRAM && at_end(sock);
+	bool ended = at_end(sock);
 
-	if (sock->listening)
-		return sock->waiting != NULL ? POLLIN | POLLRDNORM : 0;
-	if (sock->type != SOCK_DGRAM && !sock->connected)
+	if (sock->type != SOCK_DGRAM && !sock->connected && !sock->listening)
 		return POLLOUT | POLLWRNORM | POLLHUP;
-	if (sock->queue.first != NULL || ended || sock->no_read || sock->error != 0)
+	if (sock->queue.first != NULL || sock->waiting != NULL || ended || sock->error != 0)
 		events |= POLLIN | POLLRDNORM;
 	if (writable(sock))
 		events |= POLLOUT | POLLWRNORM;
 	if (ended)
-		events |= POLLRDHUP;
-	if (sock->type != SOCK_DGRAM && (sock->peer == NULL || (sock->no_write && at_end(sock))))
-		events |= POLLHUP;
+		events |= POLLRDHUP | (cant_write(sock) ? POLLHUP : 0);
 	return events | (sock->error != 0 ? POLLERR : 0);
 }
 
 int local_shutdown(struct sock *sock, int how)
 {
-	if (sock->type != SOCK_DGRAM && !sock->connected)
-		return -ENOTCONN;
 	sock->no_read |= how != SHUT_WR;
 	sock->no_write |= how != SHUT_RD;
 	sock_news(sock);

@@ -35,11 +35,22 @@ void block_put_right(struct sock_block *block, uint16_t right)
 	memcpy(block->bytes + BLOCK_ROOM - 2 * (size_t)block->rights, &right, sizeof(right));
 }
 
+/* Somebody waits for room, in whichever queue. */
+static void tell_refused(struct socks *set)
+{
+	set->refused = false;
+	for (uint32_t i = 0; i < set->n; i++)
+		if (set->all[i].kind == SOCK_KIND_LOCAL)
+			sock_news(&set->all[i]);
+}
+
 void queue_block_drop(struct socks *set, struct sock_block *block)
 {
 	block->next = set->free;
 	set->free = block;
 	set->blocks_free++;
+	if (set->refused)
+		tell_refused(set);
 }
 
 void queue_add(struct sock_queue *queue, struct sock_block *block)

@@ -50,6 +50,11 @@ int sock_take_error(struct sock *sock)
 	return error;
 }
 
+int sock_tell_error(struct sock *sock, const struct sock_data *data)
+{
+	return data->skip > 0 ? sock->error : sock_take_error(sock);
+}
+
 struct sock *sock_take(struct socks *set, enum sock_kind kind, int domain)
 {
 	for (uint32_t i = 0; i < set->n; i++) {
@@ -106,8 +111,9 @@ static bool may_share(const struct sock *a, const struct sock *b)
 	       (a->reuse && b->reuse && a->listener == NULL && b->listener == NULL);
 }
 
-static bool is_taken(const struct sock *sock, const struct udp_endpoint *wanted)
+static bool is_taken(const void *with, const struct udp_endpoint *wanted)
 {
+	const struct sock *sock = with;
 	const struct socks *set = sock->set;
 
 	for (uint32_t i = 0; wanted->port != 0 && i < set->n; i++) {
@@ -124,6 +130,11 @@ static bool is_taken(const struct sock *sock, const struct udp_endpoint *wanted)
 	return false;
 }
 
+static bool chooses_at_bind(const struct sock *sock)
+{
+	return !sock->kept[option_kept(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)];
+}
+
 int sock_bind(struct sock *sock, const void *address, socklen_t size)
 {
 	struct udp_endpoint local;
@@ -136,11 +147,16 @@ int sock_bind(struct sock *sock, const void *address, socklen_t size)
 	error = sock_address_get(sock, address, size, &local);
 	if (error < 0)
 		return error;
-	if (sock->kind == SOCK_KIND_STREAM && is_taken(sock, &local))
-		return -EADDRINUSE;
+	if (sock->kind == SOCK_KIND_STREAM && local.port == 0 && chooses_at_bind(sock))
+		error = stream_choose_port(sock, &local, is_taken);
+	else if (sock->kind == SOCK_KIND_STREAM && is_taken(sock, &local))
+		error = -EADDRINUSE;
+	if (error < 0)
+		return error;
 	sock->local = local;
 	error = sock->kind == SOCK_KIND_DATAGRAM ? datagram_bind(sock) : 0;
 	sock->bound = error == 0;
+	sock->placed = error == 0 && local.ip.family != 0;
 	return error;
 }
 
@@ -199,13 +215,26 @@ int sock_shutdown(struct sock *sock, int how)
 	return sock->connected ? 0 : -ENOTCONN;
 }
 
+void sock_accepted_name(struct sock *sock, void *address, socklen_t *size)
+{
+	static const struct sock_name none = {.size = 0};
+	struct udp_endpoint remote;
+
+	if (sock->kind == SOCK_KIND_LOCAL) {
+		local_name_put(sock->peer != NULL ? &sock->peer->name : &none, address, size);
+		return;
+	}
+	remote = tcp_conn_remote(sock->conn);
+	sock_address_put(sock, &remote, address, size);
+}
+
 int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size)
 {
 	struct udp_endpoint endpoint = peer ? sock->remote : sock->local;
 
 	if (sock->kind == SOCK_KIND_LOCAL)
 		return local_name(sock, peer, address, size);
-	if (peer && !sock->connected)
+	if (peer && (!sock->connected || sock->ended))
 		return -ENOTCONN;
 	if (sock->conn != NULL)
 		endpoint = peer ? tcp_conn_remote(sock->conn) : tcp_conn_local(sock->conn);
@@ -213,6 +242,21 @@ int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size)
 		endpoint = *tcp_listener_local(sock->listener);
 	sock_address_put(sock, &endpoint, address, size);
 	return 0;
+}
+
+bool sock_streams(const struct sock *sock)
+{
+	return sock->kind == SOCK_KIND_STREAM ||
+	       (sock->kind == SOCK_KIND_LOCAL && sock->type == SOCK_STREAM);
+}
+
+uint64_t sock_awaited(const struct sock *sock, int flags, uint64_t room)
+{
+	uint64_t low = sock->receive_low > 1 ? sock->receive_low : 1;
+
+	if (!sock_streams(sock))
+		return 1;
+	return (flags & MSG_WAITALL) != 0 || room < low ? room : low;
 }
 
 int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
@@ -256,7 +300,7 @@ int sock_ioctl(struct sock *sock, unsigned long request, int *value)
 {
 	if (request == FIONREAD && sock->kind != SOCK_KIND_STREAM) {
 		*value = sock->queue.first == NULL ? 0
-		         : sock->kind == SOCK_KIND_DATAGRAM || sock->type != SOCK_STREAM
+		         : sock->kind == SOCK_KIND_DATAGRAM || sock->type == SOCK_DGRAM
 		                 ? (int)sock->queue.first->total
 		                 : (int)sock->queue.bytes;
 		return 0;

@@ -80,12 +80,14 @@ int stream_listen(struct sock *sock, int backlog)
 
 	if (sock->conn != NULL)
 		return -EINVAL;
-	if (sock->listener != NULL)
+	sock->backlog = (uint32_t)backlog < LISTEN_MOST ? (uint32_t)backlog : LISTEN_MOST;
+	if (sock->listener != NULL) {
+		tcp_listener_set_backlog(sock->listener, sock->backlog + 1);
 		return 0;
+	}
 	if (sock->local.ip.family == 0) /* any address: of IPv4, or of both */
 		sock->local.ip.family = sock->domain == AF_INET6 ? 6 : 4;
 	sock->options.only_family = sock->domain == AF_INET || sock->only_six;
-	sock->backlog = (uint32_t)backlog < LISTEN_MOST ? (uint32_t)backlog : LISTEN_MOST;
 	/* Linux lets one more wait than it was told. */
 	error = error_of(tcp_listen(sock->set->tcp, &sock->local, sock->backlog + 1, &sock->options,
 	                            on_ready, sock, &sock->listener));
@@ -162,26 +164,39 @@ void sock_expect(struct sock *sock)
 	(void)tcp_conn_set_options(sock->conn, &options);
 }
 
-/* The first port to connect from that the socket asks for and the last; both 0: any. */
-static void ports_of(const struct sock *sock, uint32_t *first, uint32_t *last)
+/* The first port that the socket may have by IP_LOCAL_PORT_RANGE, and the last. false: it does not
+ * ask for any. */
+static bool ports_of(const struct sock *sock, uint16_t *first, uint16_t *last)
 {
+	const struct tcp_config *config = tcp_stack_config(sock->set->tcp);
 	uint32_t range = (uint32_t)sock->kept[option_kept(IPPROTO_IP, LOCAL_PORT_RANGE)];
 
-	*first = *last = 0;
-	if (sock->local.port != 0 || range == 0)
-		return;
-	*first = range & 0xffff ? range & 0xffff : tcp_stack_config(sock->set->tcp)->port_first;
-	*last = range >> 16 ? range >> 16 : tcp_stack_config(sock->set->tcp)->port_last;
+	*first = range & 0xffff ? (uint16_t)range : config->port_first;
+	*last = range >> 16 ? (uint16_t)(range >> 16) : config->port_last;
+	return range != 0;
+}
+
+int stream_choose_port(const struct sock *sock, struct udp_endpoint *local, tcp_taken_fn *taken)
+{
+	uint16_t first, last;
+
+	(void)ports_of(sock, &first, &last);
+	return tcp_choose_port(sock->set->tcp, local, first, last, taken, sock) == 0 ? 0
+	                                                                             : -EADDRINUSE;
 }
 
 static int connect_from(struct sock *sock, const struct udp_endpoint *remote, const void *data,
                         uint32_t size, uint32_t *taken)
 {
 	struct udp_endpoint local = sock->local;
-	uint32_t port, last;
+	uint16_t first, most;
+	uint32_t port = 0, last = 0;
 	int error = TCP_EINUSE;
 
-	ports_of(sock, &port, &last);
+	if (local.port == 0 && ports_of(sock, &first, &most)) {
+		port = first;
+		last = most;
+	}
 	for (; error == TCP_EINUSE && port <= last; port++) {
 		local.port = port != 0 ? (uint16_t)port : local.port;
 		error = -tcp_connect_data(sock->set->tcp, &local, remote, &sock->options, on_event,
@@ -429,9 +444,23 @@ static int64_t urgent_receive(struct sock *sock, const struct sock_data *to, int
 	return -EAGAIN;
 }
 
-int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
+/* Of the `ahead` bytes that may be read now. With MSG_TRUNC they go nowhere (tcp(7)). */
+static int64_t receive_some(struct tcp_conn *conn, const struct sock_data *to, int flags,
+                            uint32_t ahead)
 {
 	struct cursor at = cursor_of(to);
+	uint64_t room = sock_data_bytes(to);
+	uint32_t n = room < ahead ? (uint32_t)room : ahead;
+
+	if ((flags & MSG_TRUNC) == 0)
+		return flags & MSG_PEEK ? peek(conn, &at, n) : take(conn, to, n);
+	if ((flags & MSG_PEEK) == 0)
+		tcp_consume(conn, n);
+	return n;
+}
+
+int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
+{
 	uint32_t ahead;
 	int error;
 
@@ -447,9 +476,8 @@ int64_t stream_receive(struct sock *sock, const struct sock_data *to, int flags)
 		return 0;
 	ahead = urgent_ahead(sock);
 	if (ahead > 0)
-		return flags & MSG_PEEK ? peek(sock->conn, &at, ahead)
-		                        : take(sock->conn, to, ahead);
-	error = tcp_peer_ended(sock->conn) ? 0 : sock_take_error(sock);
+		return receive_some(sock->conn, to, flags, ahead);
+	error = tcp_peer_ended(sock->conn) ? 0 : sock_tell_error(sock, to);
 	if (error != 0)
 		return -error;
 	return tcp_at_end(sock->conn) || sock->no_read || sock->ended ? 0 : -EAGAIN;
@@ -498,7 +526,7 @@ int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags)
 	if (sock->connecting)
 		return -EAGAIN;
 	if (sock->error != 0)
-		return -sock_take_error(sock);
+		return -sock_tell_error(sock, from);
 	if (sock->conn == NULL || sock->no_write || sock->ended)
 		return -EPIPE;
 	if (told && from->skip == 0 && !zerocopy_room(sock))
@@ -524,14 +552,24 @@ int stream_soft_error(struct sock *sock)
 	}
 }
 
+/* As much has come as the window let in: who waits for more would wait for ever. */
+static bool is_full(const struct tcp_conn *conn)
+{
+	struct tcp_conn_info info;
+
+	tcp_conn_info(conn, &info);
+	return info.receive_window <= info.receive_mss;
+}
+
 static bool is_readable(const struct sock *sock)
 {
 	uint32_t low = sock->receive_low > 1 ? sock->receive_low : 1;
+	uint32_t unread = tcp_unread(sock->conn);
 
 	/* An urgent byte that is passed over is nothing to read. */
 	if (stream_at_mark(sock) && !sock->urgent_inline)
 		low++;
-	return tcp_unread(sock->conn) >= low || tcp_peer_ended(sock->conn);
+	return unread >= low || tcp_peer_ended(sock->conn) || (unread > 0 && is_full(sock->conn));
 }
 
 unsigned stream_poll(struct sock *sock)
@@ -542,7 +580,8 @@ unsigned stream_poll(struct sock *sock)
 	if (sock->listener != NULL)
 		return tcp_listener_ready(sock->listener) != 0 ? POLLIN | POLLRDNORM : 0;
 	if (sock->conn == NULL)
-		return POLLOUT | POLLWRNORM | (sock->deferred ? 0 : POLLHUP);
+		return POLLOUT | POLLWRNORM | (sock->deferred ? 0 : POLLHUP) |
+		       (sock->error != 0 ? POLLERR : 0);
 	if (open && (sock->error != 0 || sock->ended || sock->no_read || is_readable(sock)))
 		events |= POLLIN | POLLRDNORM;
 	if (open &&

@@ -30,17 +30,25 @@ static int check_listen(struct tcp_stack *stack, const struct udp_endpoint *loca
 	return 0;
 }
 
-static int choose_port(struct tcp_stack *stack, struct udp_endpoint *local)
+int tcp_choose_port(struct tcp_stack *stack, struct udp_endpoint *local, uint16_t first,
+                    uint16_t last, tcp_taken_fn *taken, const void *with)
 {
-	uint32_t first = stack->config.port_first, n = stack->config.port_last - first + 1u;
+	uint32_t n = last >= first ? (uint32_t)last - first + 1 : 0;
 	uint32_t start = (uint32_t)stack->ops.random(stack->context);
 
 	for (uint32_t i = 0; i < n; i++) {
 		local->port = (uint16_t)(first + (start + i) % n);
-		if (check_listen(stack, local, false) == 0)
+		if (check_listen(stack, local, false) == 0 &&
+		    (taken == NULL || !taken(with, local)))
 			return 0;
 	}
 	return -TCP_ENOSPC;
+}
+
+static int choose_port(struct tcp_stack *stack, struct udp_endpoint *local)
+{
+	return tcp_choose_port(stack, local, stack->config.port_first, stack->config.port_last,
+	                       NULL, NULL);
 }
 
 int tcp_listen(struct tcp_stack *stack, const struct udp_endpoint *at, uint32_t backlog,
@@ -124,6 +132,11 @@ int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_opt
 	listener->offered_mss = 0;
 	doors_changed(listener->stack);
 	return 0;
+}
+
+void tcp_listener_set_backlog(struct tcp_listener *listener, uint32_t backlog)
+{
+	listener->backlog = backlog > 0 ? backlog : 1;
 }
 
 void tcp_listener_get_options(const struct tcp_listener *listener, struct tcp_options *options)

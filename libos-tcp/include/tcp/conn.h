@@ -138,10 +138,18 @@ struct tcp_options tcp_options_default(const struct tcp_stack *stack);
 int tcp_listen(struct tcp_stack *stack, const struct udp_endpoint *local, uint32_t backlog,
                const struct tcp_options *options, tcp_accept_fn *accept, void *context,
                struct tcp_listener **listener);
+/* Somebody wants that port for something else. */
+typedef bool tcp_taken_fn(const void *with, const struct udp_endpoint *local);
+/* Chooses local->port from [first, last]: one at which nobody listens and that is not `taken`
+ * (NULL: none is). 0 or -TCP_ENOSPC. */
+int tcp_choose_port(struct tcp_stack *stack, struct udp_endpoint *local, uint16_t first,
+                    uint16_t last, tcp_taken_fn *taken, const void *with);
 /* Ends listening. Connections not taken are reset, half-open ones forgotten. */
 void tcp_listener_close(struct tcp_listener *listener);
 void *tcp_listener_context(const struct tcp_listener *listener);
 const struct udp_endpoint *tcp_listener_local(const struct tcp_listener *listener);
+/* How many may be ready and not taken from now on. */
+void tcp_listener_set_backlog(struct tcp_listener *listener, uint32_t backlog);
 int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_options *options);
 void tcp_listener_get_options(const struct tcp_listener *listener, struct tcp_options *options);
 /* How many connections wait for tcp_accept. */

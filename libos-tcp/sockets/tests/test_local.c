@@ -116,6 +116,61 @@ static void ends(void **state)
 	assert_null(socks_at(&set, 0));
 }
 
+/* What either end shuts, poll tells at both; what had come before can be read. */
+static void is_shut_at_both_ends(void **state)
+{
+	unsigned all = POLLIN | POLLOUT | POLLRDHUP | POLLHUP;
+	char text[8];
+
+	assert_int_equal(put(pair[0], "abc", 3), 3);
+	assert_int_equal(sock_shutdown(pair[1], SHUT_RD), 0);
+	assert_int_equal(put(pair[0], "d", 1), -EPIPE);
+	assert_false(sock_poll(pair[0]) & POLLHUP);
+	assert_int_equal(get(pair[1], text, sizeof(text), 0), 3);
+	assert_int_equal(get(pair[1], text, sizeof(text), 0), 0);
+	assert_int_equal(sock_shutdown(pair[1], SHUT_WR), 0);
+	assert_int_equal(sock_poll(pair[0]) & all, all);
+	assert_int_equal(sock_poll(pair[1]) & all, all);
+}
+
+/* Who is connected to one that hears many learns that there is room again, also where it was
+ * another queue that had taken all blocks. */
+static void room_is_news(void **state)
+{
+	struct sock_name name = {.size = 3, .bytes = "\0to"};
+	struct sock *to, *from, *other[2];
+	static char text[4096];
+	uint32_t before;
+
+	assert_int_equal(sock_open_local(&set, SOCK_DGRAM, &to), 0);
+	assert_int_equal(sock_open_local(&set, SOCK_DGRAM, &from), 0);
+	assert_int_equal(sock_bind_local(to, &name), 0);
+	assert_int_equal(sock_connect_local(from, &name), 0);
+	while (put(from, text, sizeof(text)) > 0)
+		;
+	before = from->edges;
+	assert_int_equal(get(to, text, sizeof(text), 0), sizeof(text));
+	assert_int_not_equal(from->edges, before);
+	assert_int_equal(sock_pair(&set, SOCK_DGRAM, other), 0);
+	while (put(other[0], text, 1) > 0)
+		;
+	assert_int_equal(put(from, text, sizeof(text)), -EAGAIN);
+	before = from->edges;
+	assert_int_equal(get(other[1], text, sizeof(text), 0), 1);
+	assert_int_not_equal(from->edges, before);
+}
+
+static void says_what_is_awaited(void **state)
+{
+	int low = 4;
+
+	assert_int_equal(sock_awaited(pair[0], 0, 10), 1);
+	assert_int_equal(sock_awaited(pair[0], MSG_WAITALL, 10), 10);
+	assert_int_equal(sock_set_option(pair[0], SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)), 0);
+	assert_int_equal(sock_awaited(pair[0], 0, 10), 4);
+	assert_int_equal(sock_awaited(pair[0], 0, 3), 3);
+}
+
 static void refuses(void **state)
 {
 	struct sock *sock;
@@ -347,6 +402,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(keeps_order, setup, teardown),
 	        cmocka_unit_test_setup_teardown(is_bounded, setup, teardown),
 	        cmocka_unit_test_setup_teardown(ends, setup, teardown),
+	        cmocka_unit_test_setup_teardown(is_shut_at_both_ends, setup, teardown),
+	        cmocka_unit_test_setup_teardown(room_is_news, setup, teardown),
+	        cmocka_unit_test_setup_teardown(says_what_is_awaited, setup, teardown),
 	        cmocka_unit_test_setup_teardown(refuses, setup, teardown),
 	        cmocka_unit_test_setup_teardown(control_messages_are_checked, setup, teardown),
 	        cmocka_unit_test_setup_teardown(rights_go_with_their_bytes, setup, teardown),

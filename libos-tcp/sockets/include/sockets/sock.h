@@ -72,6 +72,7 @@ struct sock {
 	uint8_t kind; /* enum sock_kind */
 	uint8_t groups_n;
 	bool bound, connecting, connected, ended, no_read, no_write;
+	bool placed; /* bound to an address, not only to a port */
 	bool reuse, broadcast, only_six, linger;
 	bool wants_to, wants_ttl, wants_tos, wants_inq; /* with what is received */
 	uint32_t receive_low; /* bytes that make it readable (SO_RCVLOWAT); 0: one */
@@ -136,6 +137,7 @@ struct socks {
 	uint32_t names;   /* that were made up */
 	uint64_t now;     /* in ns, as socks_clock said; 0: nobody says */
 	uint32_t stamped; /* sockets with stamps */
+	bool refused;     /* somebody found no room for what it sent to a local socket */
 	bool timed;       /* somebody has asked for times */
 	/* Rights that were not received; the file of a name that is free again. NULL: nothing. */
 	void (*drop_right)(uint16_t file);
@@ -182,6 +184,8 @@ bool sock_linger(struct sock *sock);
 bool sock_lingers(const struct sock *sock);
 /* Whose address a name is: copies as much as *size takes, and sets it to the whole. */
 int sock_name(struct sock *sock, bool peer, void *address, socklen_t *size);
+/* The other end's of one that was just accepted, though that may be gone. */
+void sock_accepted_name(struct sock *sock, void *address, socklen_t *size);
 
 /* Memory in pieces, the first `skip` bytes of which are left out. */
 struct sock_data {
@@ -219,6 +223,10 @@ size_t sock_control_write(struct sock *sock, const struct sock_origin *origin, c
                           uint32_t n, void *control, size_t room, bool *cut);
 
 uint64_t sock_data_bytes(const struct sock_data *data);
+/* Bytes without borders between messages: TCP's, and local sockets' of SOCK_STREAM. */
+bool sock_streams(const struct sock *sock);
+/* So many bytes of `room` a call that may wait for them waits for (MSG_WAITALL, SO_RCVLOWAT). */
+uint64_t sock_awaited(const struct sock *sock, int flags, uint64_t room);
 /* Bytes that are there now, of one datagram at most; 0: the end. MSG_PEEK, MSG_TRUNC. */
 int64_t sock_receive(struct sock *sock, const struct sock_data *to, int flags,
                      struct sock_origin *origin);

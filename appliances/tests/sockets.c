@@ -24,24 +24,25 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 7000, TURNS = 200, PATIENCE_MS = 20000 };
+#include "sockets.h"
+
+enum { TURNS = 200 };
 
 static int failures;
 
-static void expect(int truth, const char *what)
+void expect(int truth, const char *what)
 {
 	printf("sockets: %s: %s\n", what, truth ? "works" : "WRONG");
 	fflush(stdout);
 	failures += !truth;
 }
 
-/* -1 and this errno. */
-static int fails(ssize_t result, int error)
+int fails(ssize_t result, int error)
 {
 	return result == -1 && errno == error;
 }
 
-static int wait_for(int fd, short events)
+int wait_for(int fd, short events)
 {
 	struct pollfd one = {.fd = fd, .events = events};
 
@@ -57,14 +58,14 @@ static socklen_t path_of(struct sockaddr_un *un, const char *path)
 	return sizeof(*un);
 }
 
-static socklen_t abstract(struct sockaddr_un *un, const char *name)
+socklen_t abstract(struct sockaddr_un *un, const char *name)
 {
 	*un = (struct sockaddr_un){.sun_family = AF_UNIX};
 	strcpy(un->sun_path + 1, name);
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
 }
 
-static ssize_t send_fd(int socket, int fd)
+ssize_t send_fd(int socket, int fd)
 {
 	union {
 		struct cmsghdr header;
@@ -216,14 +217,14 @@ static void try_records(void)
 
 /* ---- Datagrams ---- */
 
-static struct sockaddr_in loopback(int port)
+struct sockaddr_in loopback(int port)
 {
 	return (struct sockaddr_in){.sin_family = AF_INET,
 	                            .sin_port = htons((uint16_t)port),
 	                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-static int bound(int type, int port)
+int bound(int type, int port)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	int fd = socket(AF_INET, type, 0);
@@ -362,7 +363,7 @@ static void try_waiting_for_many(void)
 
 /* ---- Streams ---- */
 
-static void connected(int ends[2])
+void connected(int ends[2])
 {
 	struct sockaddr_in to = loopback(PORT);
 	int listener = bound(SOCK_STREAM, PORT);
@@ -375,7 +376,7 @@ static void connected(int ends[2])
 	close(listener);
 }
 
-static void close_both(const int ends[2])
+void close_both(const int ends[2])
 {
 	close(ends[0]);
 	close(ends[1]);
@@ -645,6 +646,8 @@ int main(void)
 	try_connecting();
 	try_options();
 	try_turns();
+	try_ends_of_all();
+	try_waits();
 	printf("sockets: %s\n", failures == 0 ? "all is well" : "not all is well");
 	return failures != 0;
 }

@@ -3,6 +3,7 @@
 #include <asm/unistd_64.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <libexo/lib.h>
@@ -21,7 +22,7 @@ struct sock *sock_of(uint64_t fd, struct file **file, int64_t *error)
 {
 	struct sock *sock = NULL;
 
-	*file = fd_file((uint32_t)fd);
+	*file = fd_of_call((uint32_t)fd);
 	*error = *file == NULL ? -EBADF : -ENOTSOCK;
 	if (*file != NULL && (*file)->type == sock_file_type)
 		sock = socks_at(net_sockets, (*file)->object);
@@ -142,6 +143,15 @@ static int64_t call_listen(linux_regs *regs)
 	return sock == NULL ? error : sock_listen(sock, (int)regs->rsi);
 }
 
+static int64_t put_accepted(struct sock *sock, uint64_t to, uint64_t size_address)
+{
+	uint8_t address[ADDRESS_BYTES];
+	socklen_t size = sizeof(address);
+
+	sock_accepted_name(sock, address, &size);
+	return address_out(to, size_address, address, size);
+}
+
 static int64_t put_name(struct sock *sock, bool peer, uint64_t to, uint64_t size_address)
 {
 	uint8_t address[ADDRESS_BYTES];
@@ -161,14 +171,17 @@ static int64_t accept_one(linux_regs *regs, uint64_t flags)
 		return result;
 	if ((flags & ~(uint64_t)(NONBLOCK | CLOEXEC)) != 0)
 		return -EINVAL;
+	result = fd_room(); /* else nobody would have what is taken off the queue */
+	if (result < 0)
+		return result;
 	net_run();
 	result = sock_accept(sock, &made);
 	if (result < 0)
 		return result == -EAGAIN ? sock_wait(file, 0, sock->receive_ns) : result;
 	fd = put_file(made, flags);
 	if (fd >= 0 && regs->rsi != 0) {
-		result = put_name(made, true, regs->rsi, regs->rdx);
-		if (result == -EFAULT || result == -EINVAL) {
+		result = put_accepted(made, regs->rsi, regs->rdx);
+		if (result < 0) {
 			fd_close((uint64_t)fd);
 			return result;
 		}
@@ -203,7 +216,7 @@ static int64_t call_connect(linux_regs *regs)
 	uint8_t address[ADDRESS_BYTES];
 	struct file *file;
 	socklen_t size;
-	int64_t error;
+	int64_t error, waits;
 	struct sock *sock = sock_of(regs->rdi, &file, &error);
 
 	if (sock == NULL)
@@ -219,10 +232,10 @@ static int64_t call_connect(linux_regs *regs)
 			error = sock_connect(sock, address, size);
 		net_run();
 	}
-	if (error != -EINPROGRESS && !(task_self->retry && error == -EAGAIN))
+	if (error != -EINPROGRESS && error != -EALREADY && !(task_self->retry && error == -EAGAIN))
 		return error;
-	error = sock_wait(file, 0, sock->send_ns);
-	return error == -EAGAIN ? -EINPROGRESS : error;
+	waits = sock_wait(file, 0, sock->send_ns);
+	return waits == LINUX_WAIT ? LINUX_WAIT : error == -EALREADY ? -EALREADY : -EINPROGRESS;
 }
 
 static int64_t call_shutdown(linux_regs *regs)
@@ -308,24 +321,7 @@ static struct sock *file_sock(const struct file *file)
 	return socks_at(net_sockets, file->object);
 }
 
-static int64_t file_read(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
-{
-	struct iovec piece = {(void *)address, size};
-	struct sock_data to = {.pieces = &piece, .n = 1};
-	struct sock_origin origin;
-	struct sock *sock = file_sock(file);
-	int64_t n;
-
-	if (sock == NULL)
-		return -EBADF;
-	net_run();
-	n = sock_receive(sock, &to, 0, &origin);
-	if (n == -EAGAIN)
-		return sock_wait(file, 0, sock->receive_ns);
-	net_run();
-	return n;
-}
-
+/* For sendfile; read and write are calls of their own (message.c). */
 static int64_t file_write(struct file *file, uint64_t address, uint64_t size, uint64_t offset)
 {
 	struct iovec piece = {(void *)address, size};
@@ -338,8 +334,8 @@ static int64_t file_write(struct file *file, uint64_t address, uint64_t size, ui
 	net_run();
 	n = sock_send(sock, &from, 0, NULL, 0);
 	net_run();
-	if (n == -EPIPE)
-		signal_raise(task_self, 13); /* SIGPIPE */
+	if (n == -EPIPE && sock_streams(sock))
+		signal_raise(task_self, SIGPIPE);
 	return n == -EAGAIN ? sock_wait(file, 0, sock->send_ns) : n;
 }
 
@@ -392,8 +388,7 @@ static int64_t file_ioctl(struct file *file, uint64_t request, uint64_t argument
 	return error < 0 ? error : copy_out(argument, &value, sizeof(value));
 }
 
-const struct file_type_operations sock_operations = {.read = file_read,
-                                                     .write = file_write,
+const struct file_type_operations sock_operations = {.write = file_write,
                                                      .poll = file_poll,
                                                      .edges = file_edges,
                                                      .linger = file_linger,
@@ -425,6 +420,10 @@ void call_register(void)
 	        {__NR_recvmsg, call_recvmsg},
 	        {__NR_sendmmsg, call_sendmmsg},
 	        {__NR_recvmmsg, call_recvmmsg},
+	        {__NR_read, call_read},
+	        {__NR_write, call_write},
+	        {__NR_readv, call_readv},
+	        {__NR_writev, call_writev},
 	};
 
 	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)

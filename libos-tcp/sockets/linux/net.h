@@ -35,7 +35,8 @@ struct sock *sock_of(uint64_t fd, struct file **file, int64_t *error);
 /* What a call gives whose socket said -EAGAIN: waits, as long as it may. */
 int64_t sock_wait(const struct file *file, uint64_t flags, uint64_t ns);
 
-linux_call call_sendto, call_recvfrom, call_sendmsg, call_recvmsg, call_sendmmsg, call_recvmmsg;
+linux_call call_sendto, call_recvfrom, call_sendmsg, call_recvmsg, call_sendmmsg, call_recvmmsg,
+        call_read, call_write, call_readv, call_writev;
 /* The socket calls, for net.c to register. */
 void call_register(void);
 

@@ -190,6 +190,8 @@ uint64_t machine_dma_faults(void);
  * state needed. */
 void *machine_alloc(size_t size);
 void machine_free(void *memory);
+/* Bytes of it that are free, in whole pages. */
+size_t machine_memory_left(void);
 /* Memory for compiled code: writable until sealed, then executable and never writable again. NULL:
  * none left. */
 void *machine_code_alloc(size_t size);

@@ -73,6 +73,7 @@ static int start_engine(void)
 	struct flt_platform platform = {
 	        .alloc = engine_alloc,
 	        .free = machine_free,
+	        .memory_left = machine_memory_left,
 	        .code_alloc = machine_code_alloc,
 	        .code_seal = machine_code_seal,
 	        .code_free = machine_code_free,

@@ -182,6 +182,17 @@ void machine_free(void *memory)
 	free(block);
 }
 
+size_t machine_memory_left(void)
+{
+	size_t left = SIZE_MAX;
+
+	pthread_mutex_lock(&host_mutex);
+	if (host.config.heap_max)
+		left = host.config.heap_max - host.heap_used;
+	pthread_mutex_unlock(&host_mutex);
+	return left;
+}
+
 void host_heap_limit(size_t bytes)
 {
 	host.config.heap_max = bytes ? host.heap_used + bytes : 0;

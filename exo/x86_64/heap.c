@@ -48,7 +48,7 @@ static struct machine_lock lock;
 /* All below is guarded by the lock. */
 static uint8_t *pages;
 static uint32_t *map;
-static size_t n_pages, hint;
+static size_t n_pages, n_free, hint;
 static struct slab *partial[CLASSES];
 
 void heap_init(struct x86_region region)
@@ -64,6 +64,7 @@ void heap_init(struct x86_region region)
 		map[i] = KIND_INSIDE;
 	map[0] = (uint32_t)map_pages << KIND_BITS | KIND_RUN;
 	hint = map_pages;
+	n_free = n_pages - map_pages;
 }
 
 static size_t page_index(const void *memory)
@@ -109,6 +110,7 @@ static void *take_run(size_t count, size_t align)
 		map[i + k] = KIND_INSIDE;
 	if (i == hint)
 		hint = i + count;
+	n_free -= count;
 	return pages + i * PAGE;
 }
 
@@ -118,6 +120,7 @@ static void give_run(size_t i, size_t count)
 		map[i + k] = KIND_FREE;
 	if (i < hint)
 		hint = i;
+	n_free += count;
 }
 
 static void unlink_slab(unsigned class, struct slab *slab)
@@ -282,4 +285,14 @@ void heap_free(void *memory)
 void machine_free(void *memory)
 {
 	heap_free(memory);
+}
+
+size_t machine_memory_left(void)
+{
+	size_t left;
+
+	machine_lock(&lock);
+	left = n_free * PAGE;
+	machine_unlock(&lock);
+	return left;
 }

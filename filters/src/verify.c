@@ -241,11 +241,11 @@ static void release(struct flt_verifier *v)
 {
 	if (v->explored)
 		flt_vforget_all(v);
+	flt_vfree(v, v->trace, v->trace_room * sizeof(*v->trace));
 	flt_vstate_free(v, &v->now);
 	flt_free((void *)v->explored);
 	flt_free(v->access);
 	flt_free(v->live);
-	flt_free(v->trace);
 	flt_free(v->stack);
 	flt_shape_of_program_free(&v->shape);
 }
@@ -266,6 +266,13 @@ static void note_rotations(struct flt_verifier *v)
 		if (n && !(v->live[i + n] >> insn_dst(&v->insns[i]) & 1))
 			v->notes[i].flags |= FLT_NOTE_ROTATES;
 	}
+}
+
+/* Others need memory, too, while a program is verified. */
+static size_t memory_max(void)
+{
+	size_t half = flt_platform.memory_left ? flt_platform.memory_left() / 2 : SIZE_MAX;
+	return half < FLT_VERIFIER_MEMORY_MAX ? half : FLT_VERIFIER_MEMORY_MAX;
 }
 
 static int check_budget(const struct flt_verifier *v, uint32_t budget)
@@ -294,6 +301,7 @@ int flt_verify(const struct flt_verify_input *input, struct flt_verified *verifi
 	v->error = error;
 	v->now.raw_length = input->raw_length;
 	v->next_id = FLT_RAW_LENGTH_ID + 1;
+	v->memory_max = memory_max();
 	int code = flt_check(v->insns, v->n_insns, &v->shape, error);
 	if (!code)
 		code = flt_check_reachable(v->insns, v->n_insns, &v->shape, error);

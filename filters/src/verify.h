@@ -32,7 +32,7 @@ enum {
 	FLT_STACK_SLOTS = FLT_STACK_BYTES / 8,
 	FLT_PACKET_OFFSET_MAX = 0xffff, /* of pointers into the packet */
 	FLT_POINTER_OFFSET_MAX = 1 << 29,
-	FLT_VERIFIER_MEMORY_MAX = 24 << 20, /* bytes of remembered and waiting states */
+	FLT_VERIFIER_MEMORY_MAX = 24 << 20, /* bytes of remembered and waiting states, and of steps */
 	FLT_VERIFIER_EFFORT_MAX = 1 << 25,  /* slots compared, lines copied, steps walked back */
 	FLT_RAW_LENGTH_ID = 1,              /* the identity of a raw program's second argument */
 };
@@ -168,7 +168,7 @@ struct flt_verifier {
 	struct flt_explored **explored; /* per instruction, the most useful first */
 	struct flt_pending *pending;
 	struct flt_explored *garbage; /* forgotten while paths from them were open */
-	size_t memory;
+	size_t memory, memory_max;
 	uint32_t steps;
 	uint32_t sweep_at;
 	uint32_t effort; /* of comparing states and of walking back: bounds the time */
@@ -247,9 +247,10 @@ int flt_vread(struct flt_verifier *v, uint32_t r);
 int flt_vlive_compute(struct flt_verifier *v);
 
 /* verify_state.c */
-int flt_vstate_copy(struct flt_verifier *v, struct flt_vstate *to, const struct flt_vstate *from,
-                    bool full);
 void flt_vstate_free(struct flt_verifier *v, struct flt_vstate *state);
+/* Memory that counts; remembered states go for it. NULL: there is none. */
+void *flt_valloc(struct flt_verifier *v, size_t size);
+void flt_vfree(struct flt_verifier *v, void *memory, size_t size);
 int flt_vpush(struct flt_verifier *v, uint32_t pc, struct flt_vstate **pushed);
 void flt_vunpush(struct flt_verifier *v); /* takes the last one back */
 bool flt_vpop(struct flt_verifier *v);

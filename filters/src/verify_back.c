@@ -16,12 +16,12 @@ int flt_vtrace(struct flt_verifier *v)
 {
 	if (v->n_trace == v->trace_room) {
 		uint32_t room = v->trace_room ? 2 * v->trace_room : 1024;
-		struct flt_step *trace = flt_alloc_array(room, sizeof(*trace));
+		struct flt_step *trace = flt_valloc(v, room * sizeof(*trace));
 		if (!trace)
 			return flt_fail(v->error, FLT_E_NO_MEMORY, -1, "no memory");
 		if (v->trace)
 			memcpy(trace, v->trace, v->n_trace * sizeof(*trace));
-		flt_free(v->trace);
+		flt_vfree(v, v->trace, v->trace_room * sizeof(*trace));
 		v->trace = trace;
 		v->trace_room = room;
 	}

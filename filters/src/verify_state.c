@@ -11,29 +11,44 @@ enum {
 	EXPLORED_DISTANCE = 8,  /* instructions between remembered states on one path … */
 	EXPLORED_GROWTH = 8192, /* … and one more for each so many that the path is long */
 	EXPLORED_MAX = 64,      /* states remembered at one instruction */
-	MEMORY_SHORT = FLT_VERIFIER_MEMORY_MAX / 8 * 7,
-	SWEEP_DISTANCE = 20000, /* instructions between two looks for memory to give back */
+	/* Walked instructions between two looks for memory to give back, for a program of none, and
+	 * one more for each so many that it has. */
+	SWEEP_DISTANCE = 200,
+	SWEEP_PART = 16,
 };
 
 static int no_memory(struct flt_verifier *v)
 {
 	v->code = flt_fail(v->error, FLT_E_REFUSED, (int32_t)v->now.pc,
-	                   "too complex: states need more than %u bytes of memory",
-	                   (uint32_t)FLT_VERIFIER_MEMORY_MAX);
+	                   "too complex: states need more than %lu bytes of memory",
+	                   (unsigned long)v->memory_max);
 	return v->code;
 }
 
-static void *charge(struct flt_verifier *v, size_t size)
+/* Where the platform has no more, there is as much as there was. */
+static void *take(struct flt_verifier *v, size_t size)
 {
-	if (size > FLT_VERIFIER_MEMORY_MAX - v->memory)
+	if (size > v->memory_max - v->memory)
 		return NULL;
 	void *memory = flt_platform.alloc(size);
 	if (memory)
 		v->memory += size;
+	else
+		v->memory_max = v->memory;
 	return memory;
 }
 
-static void discharge(struct flt_verifier *v, void *memory, size_t size)
+static bool forget_some(struct flt_verifier *v);
+
+void *flt_valloc(struct flt_verifier *v, size_t size)
+{
+	void *memory = take(v, size);
+	while (!memory && forget_some(v))
+		memory = take(v, size);
+	return memory;
+}
+
+void flt_vfree(struct flt_verifier *v, void *memory, size_t size)
 {
 	if (!memory)
 		return;
@@ -46,22 +61,20 @@ static size_t frame_size(const struct flt_vframe *frame)
 	return offsetof(struct flt_vframe, slots) + frame->n_slots * sizeof(struct flt_vslot);
 }
 
-/* Copies a state; frames get only the slots in use, unless full (a state that will be walked). */
-int flt_vstate_copy(struct flt_verifier *v, struct flt_vstate *to, const struct flt_vstate *from,
-                    bool full)
+/* Copies a state; frames get only the slots in use. false: no memory. */
+static bool copy_state(struct flt_verifier *v, struct flt_vstate *to, const struct flt_vstate *from)
 {
 	*to = *from;
 	memset((void *)to->frames, 0, sizeof(to->frames));
 	for (uint32_t i = 0; i <= from->depth; i++) {
 		size_t used = frame_size(from->frames[i]);
-		to->frames[i] =
-		        full ? flt_platform.alloc(sizeof(struct flt_vframe)) : charge(v, used);
+		to->frames[i] = flt_valloc(v, used);
 		if (!to->frames[i])
-			return no_memory(v);
+			return false;
 		memcpy(to->frames[i], from->frames[i], used);
 		v->effort += (uint32_t)(used / 64);
 	}
-	return 0;
+	return true;
 }
 
 void flt_vstate_free(struct flt_verifier *v, struct flt_vstate *state)
@@ -76,22 +89,22 @@ static void free_compact(struct flt_verifier *v, struct flt_vstate *state)
 {
 	for (uint32_t i = 0; i < FLT_CALL_DEPTH_MAX; i++)
 		if (state->frames[i])
-			discharge(v, state->frames[i], frame_size(state->frames[i]));
+			flt_vfree(v, state->frames[i], frame_size(state->frames[i]));
 }
 
 /* --- waiting branches --- */
 
 int flt_vpush(struct flt_verifier *v, uint32_t pc, struct flt_vstate **pushed)
 {
-	struct flt_pending *p = charge(v, sizeof(*p));
+	struct flt_pending *p = flt_valloc(v, sizeof(*p));
 	if (!p)
 		return no_memory(v);
 	memset(p, 0, sizeof(*p));
-	int code = flt_vstate_copy(v, &p->state, &v->now, false);
+	bool copied = copy_state(v, &p->state, &v->now);
 	p->next = v->pending;
 	v->pending = p;
-	if (code)
-		return code;
+	if (!copied)
+		return no_memory(v);
 	p->state.pc = pc;
 	p->state.trace_at = v->n_trace;
 	if (p->state.parent)
@@ -107,7 +120,7 @@ void flt_vunpush(struct flt_verifier *v)
 	if (p->state.parent)
 		p->state.parent->branches--; /* not the last: the current path is open, too */
 	free_compact(v, &p->state);
-	discharge(v, p, sizeof(*p));
+	flt_vfree(v, p, sizeof(*p));
 }
 
 /* Unpacks a waiting state into the frames of the current one. */
@@ -139,7 +152,7 @@ bool flt_vpop(struct flt_verifier *v)
 	if (!take_up(v, &p->state))
 		v->code = flt_fail(v->error, FLT_E_NO_MEMORY, -1, "no memory");
 	free_compact(v, &p->state);
-	discharge(v, p, sizeof(*p));
+	flt_vfree(v, p, sizeof(*p));
 	return !v->code;
 }
 
@@ -344,7 +357,7 @@ static bool state_contains(struct flt_verifier *v, const struct flt_explored *e,
 static void free_explored(struct flt_verifier *v, struct flt_explored *e)
 {
 	free_compact(v, &e->state);
-	discharge(v, e, sizeof(*e));
+	flt_vfree(v, e, sizeof(*e));
 }
 
 /*
@@ -376,18 +389,44 @@ static void sweep(struct flt_verifier *v)
 			continue;
 		}
 		*link = e->next_free;
-		discharge(v, e, sizeof(*e));
+		flt_vfree(v, e, sizeof(*e));
 	}
 }
 
-/* Remembering is a help, not a must: near the limit, memory is kept for waiting branches. */
+/* Forgets of each instruction's states the last one that no open path comes from, where there are
+ * so many. */
+static void forget_last(struct flt_verifier *v, uint32_t many)
+{
+	v->effort += v->n_insns / 8;
+	for (uint32_t i = 0; i < v->n_insns; i++) {
+		struct flt_explored **link = &v->explored[i], **last = NULL;
+		uint32_t n = 0;
+		for (; *link; link = &(*link)->next, n++)
+			last = (*link)->branches ? last : link;
+		v->effort += n;
+		if (last && n >= many)
+			drop(v, last);
+	}
+}
+
+/* Forgets what is least likely to help. → whether there was anything. */
+static bool forget_some(struct flt_verifier *v)
+{
+	size_t before = v->memory;
+	sweep(v);
+	for (uint32_t many = EXPLORED_MAX / 2; many && v->memory == before; many /= 2)
+		forget_last(v, many);
+	return v->memory < before;
+}
+
+/* Near the limit, memory is kept for waiting branches, and what helps seldom is forgotten. */
 static bool is_short_of_memory(struct flt_verifier *v)
 {
-	if (v->memory > MEMORY_SHORT && v->steps >= v->sweep_at) {
-		sweep(v);
-		v->sweep_at = v->steps + SWEEP_DISTANCE;
+	if (v->memory > v->memory_max / 8 * 7 && v->steps >= v->sweep_at) {
+		(void)forget_some(v);
+		v->sweep_at = v->steps + SWEEP_DISTANCE + v->n_insns / SWEEP_PART;
 	}
-	return v->memory > MEMORY_SHORT;
+	return v->memory > v->memory_max / 8 * 7;
 }
 
 /* An identity that only one live number of the state has says nothing. */
@@ -443,16 +482,16 @@ static void forget_lone_identities(struct flt_verifier *v, struct flt_vstate *st
 	}
 }
 
-static int remember(struct flt_verifier *v)
+/* Where there is memory for it: it is a help, not a must. */
+static void remember(struct flt_verifier *v)
 {
-	struct flt_explored *e = charge(v, sizeof(*e));
+	struct flt_explored *e = flt_valloc(v, sizeof(*e));
 	if (!e)
-		return no_memory(v);
+		return;
 	memset(e, 0, sizeof(*e));
-	int code = flt_vstate_copy(v, &e->state, &v->now, false);
-	if (code) {
+	if (!copy_state(v, &e->state, &v->now)) {
 		free_explored(v, e);
-		return code;
+		return;
 	}
 	forget_lone_identities(v, &e->state);
 	e->state.trace_at = v->n_trace;
@@ -464,7 +503,6 @@ static int remember(struct flt_verifier *v)
 	v->explored[v->now.pc] = e;
 	v->now.parent = e;
 	v->steps_since_explored = 0;
-	return 0;
 }
 
 /* What helped just now will help again soon. */
@@ -499,7 +537,8 @@ int flt_vmeet(struct flt_verifier *v)
 	uint32_t distance = EXPLORED_DISTANCE + v->n_trace / EXPLORED_GROWTH;
 	if (v->now.parent && (v->steps_since_explored < distance || is_short_of_memory(v)))
 		return 0;
-	return remember(v);
+	remember(v);
+	return 0;
 }
 
 void flt_vforget_all(struct flt_verifier *v)
@@ -514,12 +553,12 @@ void flt_vforget_all(struct flt_verifier *v)
 	while (v->garbage) {
 		struct flt_explored *e = v->garbage;
 		v->garbage = e->next_free;
-		discharge(v, e, sizeof(*e));
+		flt_vfree(v, e, sizeof(*e));
 	}
 	while (v->pending) {
 		struct flt_pending *p = v->pending;
 		v->pending = p->next;
 		free_compact(v, &p->state);
-		discharge(v, p, sizeof(*p));
+		flt_vfree(v, p, sizeof(*p));
 	}
 }

@@ -43,6 +43,7 @@ static struct {
 } memory;
 static struct flt_map *maps[2];
 static uint32_t n_tried, n_taken, n_native;
+static size_t left; /* memory for the verifier, twice */
 
 static uint32_t below(uint32_t n)
 {
@@ -511,7 +512,7 @@ static void mutate(struct program *p)
 		insn->offset = (int16_t)(insn->offset + (int32_t)below(5) - 2);
 		return;
 	case 1:
-		insn->imm += (int32_t)below(5) - 2;
+		insn->imm = (int32_t)((uint32_t)insn->imm + below(5) - 2);
 		return;
 	case 2:
 		insn->regs = (uint8_t)((insn->regs & 0xf0) | below(11));
@@ -632,6 +633,11 @@ static void run(const struct program *p, const struct flt_insn *insns, flt_nativ
 	}
 }
 
+static size_t memory_left(void)
+{
+	return left;
+}
+
 static void try(uint64_t seed)
 {
 	static struct program p;
@@ -642,6 +648,7 @@ static void try(uint64_t seed)
 	size_t size;
 	test_random_seed(seed);
 	generate(&p);
+	left = below(4) ? SIZE_MAX : 2 * (8192 + below(1 << 16));
 	memcpy(insns, p.insns, p.n * sizeof(*insns));
 	struct flt_verify_input input = {.insns = insns,
 	                                 .n_insns = p.n,
@@ -691,11 +698,15 @@ static void make_maps(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(programs_keep_what_was_proven)};
+	struct flt_platform platform;
 	if (argc > 1)
 		first_seed = strtoull(argv[1], NULL, 0);
 	if (argc > 2)
 		n_seeds = strtoull(argv[2], NULL, 0);
-	flt_host_init(true);
+	flt_host_platform(&platform, true);
+	platform.memory_left = memory_left;
+	if (flt_init(&platform))
+		return 1;
 	make_maps();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

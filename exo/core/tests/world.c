@@ -62,6 +62,11 @@ void machine_free(void *memory)
 	free(memory);
 }
 
+size_t machine_memory_left(void)
+{
+	return SIZE_MAX;
+}
+
 void *machine_code_alloc(size_t size)
 {
 	void *code = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -25,6 +25,9 @@ struct flt_platform {
 	/* Memory, at least 16-byte aligned, not cleared; NULL when there is none. */
 	void *(*alloc)(size_t size);
 	void (*free)(void *memory);
+	/* Bytes that there are yet, roughly: programs are verified with half of them at most. NULL:
+	 * many. */
+	size_t (*memory_left)(void);
 
 	/*
 	 * Memory for machine code, page-aligned: first writable and not executable, then, once

@@ -181,6 +181,7 @@ static void end(struct ext_domain *domain)
 
 	domain->parts[0] = domain->parts[1] = NULL; /* let go of below: it may be the last hold */
 	ext_quiesce();
+	ext_let_imports_go(domain);
 	machine_lock(&ext.lock);
 	ext_unlink(domain);
 	machine_unlock(&ext.lock);

@@ -179,6 +179,9 @@ int64_t ext_op_combine(struct call *call, uint64_t block);
 int64_t ext_op_invoke(struct call *call, uint64_t block);
 /* Frees what it has compiled and forgets what it is linked to. ext.lock held; nobody runs it. */
 void ext_unlink(struct ext_domain *domain);
+/* Likewise its imports, once no list has it: an exporter that was unloaded meanwhile may end by
+ * that. No lock held. */
+void ext_let_imports_go(struct ext_domain *domain);
 
 /* ---- unload.c ---- */
 

@@ -565,3 +565,20 @@ void ext_unlink(struct ext_domain *domain)
 		domain->parts[i] = NULL;
 	}
 }
+
+void ext_let_imports_go(struct ext_domain *domain)
+{
+	for (uint32_t i = 0; i < domain->n_imports; i++) {
+		struct ext_domain *from;
+
+		machine_lock(&ext.lock);
+		from = domain->imports[i].from;
+		if (from) {
+			from->holds++;
+			unlink_import(&domain->imports[i]);
+		}
+		machine_unlock(&ext.lock);
+		if (from)
+			ext_let_go(from);
+	}
+}

@@ -332,6 +332,42 @@ static void unloads_while_somebody_resolves(void **state)
 	assert_int_equal(invoke(BOB, bobs, "deeper", 5, 0), 20);
 }
 
+/* Likewise while somebody waits until nobody runs what ends. */
+static void (*while_waiting)(void);
+
+void __real_ext_quiesce(void);
+void __wrap_ext_quiesce(void);
+void __wrap_ext_quiesce(void)
+{
+	void (*happens)(void) = while_waiting;
+
+	while_waiting = NULL;
+	if (happens)
+		happens();
+	__real_ext_quiesce();
+}
+
+/* Who is linked last holds what was unloaded meanwhile. */
+static void unloads_while_an_importer_ends(void **state)
+{
+	long before = 0;
+
+	for (int i = 0; i < 3; i++) {
+		int bobs = test_create(BOB, "link-caller");
+
+		going = test_create(ALICE, "link-callee");
+		assert_int_equal(resolve(BOB, bobs, share(ALICE, going, BOB), NULL), 3);
+		while_waiting = unload_it;
+		assert_int_equal(drop(BOB, bobs), 0);
+		assert_null(while_waiting);
+		test_end(ALICE);
+		test_end(BOB);
+		if (i == 0) /* the first time what stays is made, too */
+			before = world_allocations();
+	}
+	assert_int_equal(world_allocations(), before);
+}
+
 /* An environment's own interfaces among domains (SPIN's CreateFromModule). */
 static int create_module(uint32_t env, const char *object)
 {
@@ -455,6 +491,7 @@ int main(void)
 	        CASE(unloads_while_calls_run),
 	        CASE(unloads_one),
 	        CASE(unloads_while_somebody_resolves),
+	        CASE(unloads_while_an_importer_ends),
 	        CASE(a_module_gets_letters),
 	        CASE(a_module_calls_what_it_imports),
 	        CASE(charges_its_memory),

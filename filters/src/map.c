@@ -20,6 +20,7 @@ enum {
 	CHAIN_END = (int)0x80000000, /* | bucket */
 	PREFIX_BITS_MAX = 128,
 	RECORD_HEADER = 8,
+	EVICT_LOOKS_MAX = 16, /* nodes that evicting one looks at */
 };
 
 struct node {
@@ -396,14 +397,15 @@ static void unlink_node(struct flt_map *map, struct node *node)
 	map->free_list = index;
 }
 
-/* LRU: the hand goes round and evicts the first node that was not looked up since it last came by.
- */
+/* LRU: the hand goes round and evicts the first node that was not looked up since it last came by,
+ * or the last of those that it looks at: an insertion is not to take longer the larger the map. All
+ * nodes are in use. */
 static void evict(struct flt_map *map)
 {
-	for (uint32_t i = 0; i < 2 * map->spec.max_entries; i++) {
+	for (uint32_t i = 1; i <= EVICT_LOOKS_MAX; i++) {
 		struct node *node = node_at(map, map->hand);
 		map->hand = map->hand + 1 < map->spec.max_entries ? map->hand + 1 : 0;
-		if (node->used && !node->touched) {
+		if (!node->touched || i == EVICT_LOOKS_MAX) {
 			unlink_node(map, node);
 			return;
 		}

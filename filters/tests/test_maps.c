@@ -76,6 +76,34 @@ static void each_record_is_taken_once(void **state)
 	flt_map_destroy(ring);
 }
 
+/* --- eviction --- */
+
+/* However many there are that were all looked up: an insertion in the kernel must not take long. */
+static void evicting_looks_at_few(void **state)
+{
+	enum { ENTRIES = 1000, FEW = 64 };
+	const struct flt_map_spec spec = {.type = FLT_MAP_LRU_HASH,
+	                                  .key_size = 4,
+	                                  .value_size = 4,
+	                                  .max_entries = ENTRIES,
+	                                  .name = "lru"};
+	struct flt_map *map;
+	uint32_t there = 0;
+	assert_int_equal(flt_map_create(&spec, &map, NULL), 0);
+	for (uint32_t i = 0; i < ENTRIES + 2; i++)
+		assert_int_equal(flt_map_update(map, &i, &i, FLT_MAP_ANY), 0);
+	/* The first insertion behind the last place went by some; the second one took none of them.
+	 */
+	for (uint32_t i = 0; i < FEW; i++)
+		there += flt_map_lookup(map, &i) != NULL;
+	assert_in_range(there, FEW - 2, FEW);
+	assert_non_null(flt_map_lookup(map, &(uint32_t){0}));
+	assert_non_null(flt_map_lookup(map, &(uint32_t){1}));
+	for (uint32_t i = ENTRIES; i < ENTRIES + 2; i++)
+		assert_non_null(flt_map_lookup(map, &i));
+	flt_map_destroy(map);
+}
+
 /* --- helpers --- */
 
 static char traced[256];
@@ -117,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(each_record_is_taken_once),
+	        cmocka_unit_test(evicting_looks_at_few),
 	        cmocka_unit_test(traces_look_at_no_more_than_a_line),
 	};
 	flt_host_init(true);

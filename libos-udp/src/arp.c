@@ -3,8 +3,9 @@
  * ARP for IPv4 over Ethernet: RFC 826 in the order of its "Packet Reception", with the address
  * conflict rules of RFC 5227 (announcements, and one defence in ten seconds).
  *
- * Who is believed: a reply only while we ask for that address or know it already; a request to us
- * makes an entry, since it is about to send something (RFC 826); other requests only refresh.
+ * Who is believed: a reply only while we ask for that address or know it already, or where others
+ * at our address may have asked; a request to us makes an entry, since it is about to send
+ * something (RFC 826); other requests only refresh.
  */
 #include "internal.h"
 
@@ -140,7 +141,9 @@ void arp_input(struct udp_stack *stack, struct udp_buffer *buffer)
 		return;
 	}
 	if (!udp_ip_is_unspecified(&arp.spa))
-		neighbour_learn(stack, interface, &arp.spa, arp.sha, to_us && arp.op == ARP_REQUEST,
+		neighbour_learn(stack, interface, &arp.spa, arp.sha,
+		                to_us && (arp.op == ARP_REQUEST ||
+		                          neighbour_is_published(stack, interface)),
 		                to_us && arp.op == ARP_REPLY);
 	if (to_us && arp.op == ARP_REQUEST)
 		reply(stack, buffer, &arp);

@@ -287,8 +287,6 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
 	struct neighbour *entry = find(stack, interface, ip);
 	bool known, same;
 
-	/* An answer to a question that another stack at our address asked. */
-	may_create = may_create || stack->interfaces[interface].published != NULL;
 	if (entry == NULL && may_create)
 		entry = create(stack, interface, ip, true);
 	if (entry == NULL)
@@ -305,6 +303,11 @@ void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct u
 	send_queue(stack, entry);
 }
 
+bool neighbour_is_published(const struct udp_stack *stack, unsigned interface)
+{
+	return stack->interfaces[interface].published != NULL;
+}
+
 void neighbour_advert(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                       const uint8_t *mac, bool solicited, bool override)
 {
@@ -318,7 +321,8 @@ void neighbour_advert(struct udp_stack *stack, unsigned interface, const struct 
 		if (entry->state == NEIGHBOUR_GOOD)
 			set_state(stack, entry, NEIGHBOUR_STALE, UINT64_MAX);
 	} else if (mac != NULL) {
-		neighbour_learn(stack, interface, ip, mac, false, solicited);
+		neighbour_learn(stack, interface, ip, mac,
+		                solicited && neighbour_is_published(stack, interface), solicited);
 	}
 }
 

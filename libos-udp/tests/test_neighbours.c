@@ -92,6 +92,25 @@ static void asked_for(void **state)
 	leaves_to(bench_peer);
 }
 
+/* What others on the link ask each other is no answer to anybody here, and fills no table. */
+static void talk_of_others_is_not_kept(void **state)
+{
+	uint8_t frame[128], mac[UDP_MAC_BYTES] = {2, 1};
+
+	send_one();
+	arp_arrives(2, bench_peer);
+	bench_pass(&sharer, 100 * MS);
+	bench_empty_tray(&sharer);
+	for (uint32_t i = 0; i < 100; i++) {
+		host.now += MS;
+		mac[5] = (uint8_t)i;
+		bench_input(&host, frame,
+		            bench_arp(frame, 1, mac, PEER + 10 + i, bench_mac, PEER + 200));
+	}
+	send_one();
+	leaves_to(bench_peer);
+}
+
 static void nobody_answers(void **state)
 {
 	send_one();
@@ -138,6 +157,7 @@ static void distrusts_the_table(void **state)
 /* ---- The same over IPv6 (RFC 4861) ---- */
 
 static struct udp_ip us6, peer6;
+static uint8_t flags = ND_SOLICITED | ND_OVERRIDE; /* of advertisements */
 
 static struct udp_ip ip_of(const char *text)
 {
@@ -175,7 +195,7 @@ static void nd_arrives(uint8_t type, const struct udp_ip *target, const uint8_t 
 	uint8_t message[ND_SIZE + ND_OPTION_SIZE] = {[ICMP_TYPE] = type}, frame[256];
 	bool asks = type == ICMP6_NEIGHBOUR_SOLICIT;
 
-	message[ND_FLAGS] = asks ? 0 : ND_SOLICITED | ND_OVERRIDE;
+	message[ND_FLAGS] = asks ? 0 : flags;
 	memcpy(message + ND_TARGET, target->bytes, 16);
 	message[ND_SIZE] = asks ? ND_OPTION_SOURCE : ND_OPTION_TARGET;
 	message[ND_SIZE + 1] = 1;
@@ -207,6 +227,25 @@ static void known_to_the_host6(void **state)
 	assert_true(left6(other));
 }
 
+static void talk_of_others_is_not_kept6(void **state)
+{
+	struct udp_ip other = peer6;
+
+	send_six();
+	nd_arrives(ICMP6_NEIGHBOUR_ADVERT, &peer6, bench_peer);
+	bench_pass(&sharer, 100 * MS);
+	bench_empty_tray(&sharer);
+	for (uint8_t i = 0; i < 100; i++) {
+		host.now += MS;
+		other.bytes[14] = i + 1;
+		flags = ND_OVERRIDE;
+		nd_arrives(ICMP6_NEIGHBOUR_ADVERT, &other, bench_mac);
+	}
+	flags = ND_SOLICITED | ND_OVERRIDE;
+	send_six();
+	assert_true(left6(bench_peer));
+}
+
 static void asked_for6(void **state)
 {
 	send_six();
@@ -223,11 +262,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(known_to_the_host, setup, teardown),
 	        cmocka_unit_test_setup_teardown(asked_for, setup, teardown),
+	        cmocka_unit_test_setup_teardown(talk_of_others_is_not_kept, setup, teardown),
 	        cmocka_unit_test_setup_teardown(nobody_answers, setup, teardown),
 	        cmocka_unit_test_setup_teardown(follows_the_host, setup, teardown),
 	        cmocka_unit_test_setup_teardown(distrusts_the_table, setup, teardown),
 	        cmocka_unit_test_setup_teardown(known_to_the_host6, setup6, teardown),
 	        cmocka_unit_test_setup_teardown(asked_for6, setup6, teardown),
+	        cmocka_unit_test_setup_teardown(talk_of_others_is_not_kept6, setup6, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,6 +178,23 @@ static void deliver_transport(struct packet *packet, const uint8_t *named)
 
 static void walk(struct packet *packet, unsigned left);
 
+/* Lengths that no fragment has (RFC 8200, 4.5): whoever sent it is told. `part` is what it holds.
+ */
+static bool is_possible(const struct packet *packet, const struct packet *part, uint16_t word)
+{
+	const uint8_t *at = packet->payload;
+
+	if ((word & 1) && part->size % 8 != 0) {
+		icmp_error(packet, CAUSE_HEADER, IP6_LENGTH);
+		return false;
+	}
+	if ((word & ~7u) + part->size > 65535) {
+		icmp_error(packet, CAUSE_HEADER, offset_of(packet, at + IP6_FRAGMENT_WORD));
+		return false;
+	}
+	return true;
+}
+
 /* The part that every fragment repeats becomes a plain header in front of the datagram. */
 static void fragment_input(struct packet *packet, unsigned left)
 {
@@ -195,6 +212,10 @@ static void fragment_input(struct packet *packet, unsigned left)
 	part.protocol = packet->payload[0];
 	part.payload += IP6_FRAGMENT_SIZE;
 	part.size -= IP6_FRAGMENT_SIZE;
+	if (!is_possible(packet, &part, word)) {
+		packet->stack->count.fragments_bad++;
+		return;
+	}
 	if (!reassembly_add(&part, id, word & ~7u, word & 1, &whole))
 		return;
 	walk(&whole, left);

@@ -29,7 +29,7 @@ int udp_transport_set(struct udp_stack *stack, uint8_t protocol,
 	return 0;
 }
 
-void transport_input(struct packet *packet)
+static void hand_over(struct packet *packet)
 {
 	struct udp_stack *stack = packet->stack;
 	struct udp_buffer *buffer = packet->buffer;
@@ -51,6 +51,37 @@ void transport_input(struct packet *packet)
 	flow_keep_transport(packet, &handed);
 	if (stack->transport->input(stack->transport_context, &handed))
 		packet->buffer = NULL;
+}
+
+/* What came in fragments, in a buffer like any other: a transport keeps data until it is read, or
+ * what lies before it has come, and the places where fragments are put together are few. What does
+ * not fit is longer than who heeds the MSS may send. */
+static void hand_over_copy(const struct packet *packet)
+{
+	struct udp_stack *stack = packet->stack;
+	struct udp_buffer *buffer = stack_allocate(stack, packet->size);
+	struct packet copy = *packet;
+
+	if (buffer == NULL) {
+		stack->count.drop_no_buffer++;
+		return;
+	}
+	memcpy(buffer->data, packet->payload, packet->size);
+	buffer->interface = packet->buffer->interface;
+	buffer->time = packet->buffer->time;
+	copy.buffer = buffer;
+	copy.payload = buffer->data;
+	hand_over(&copy);
+	if (copy.buffer != NULL)
+		udp_buffer_release(stack, copy.buffer);
+}
+
+void transport_input(struct packet *packet)
+{
+	if (packet->buffer->flags & UDP_BUFFER_OWNED)
+		hand_over_copy(packet);
+	else
+		hand_over(packet);
 }
 
 uint64_t transport_run(struct udp_stack *stack, uint64_t now)

@@ -14,6 +14,9 @@ static const struct udp_ip us6 = {.family = 6, .bytes = {0xfd, 0x51, [15] = 1}};
 static const struct udp_ip peer6 = {.family = 6, .bytes = {0xfd, 0x51, [15] = 2}};
 static unsigned failures;
 static uint32_t last_value;
+static udp_way way;
+static struct udp_buffer *kept[8];
+static unsigned n_kept, keep_max;
 
 static void ignore(struct udp_socket *socket, struct udp_datagram *datagram)
 {
@@ -31,7 +34,7 @@ static int setup(void **state)
 	struct udp_config config = udp_config_default();
 	struct udp_ip peer = udp_ip4(PEER);
 
-	failures = 0;
+	failures = keep_max = 0;
 	config.paths = 4;
 	bench_open(&bench, &config);
 	assert_int_equal(udp_address_add(bench.stack, 0, &us6, 64), 0);
@@ -205,12 +208,16 @@ static void echo_replies_are_cut_too(void **state)
 static unsigned quoted;
 static bool believe;
 
-static udp_way way;
-
 static bool input(void *context, const struct udp_transport_packet *packet)
 {
 	way = packet->way;
-	return false;
+	if (n_kept >= keep_max)
+		return false;
+	for (uint32_t i = 0; i < packet->size; i++)
+		assert_int_equal(packet->data[i], (uint8_t)i);
+	memset(packet->data + packet->size, 0xff, packet->tail);
+	kept[n_kept++] = packet->buffer;
+	return true;
 }
 
 static void failure(void *context, const struct udp_ip *local, const struct udp_ip *remote,
@@ -270,6 +277,40 @@ static void fragments_have_a_way_back(void **state)
 	assert_true(way == whole);
 }
 
+/* Who sends segments that nobody reads, in fragments, must not hold the places where fragments are
+ * put together. */
+static void who_keeps_segments_keeps_no_place_of_fragments(void **state)
+{
+	static const struct udp_transport transport = {
+	        .input = input, .error = failure, .run = run};
+	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_TCP};
+	uint8_t segment[3000], frame[4096];
+
+	for (uint32_t i = 0; i < sizeof segment; i++)
+		segment[i] = (uint8_t)i;
+	n_kept = 0;
+	keep_max = 8;
+	assert_int_equal(udp_transport_set(bench.stack, PROTOCOL_TCP, &transport, NULL), 0);
+	for (unsigned i = 0; i < keep_max; i++) {
+		ip.id++;
+		ip.fragment = IP4_MF;
+		bench_input(&bench, frame, bench_ip4(frame, &ip, segment, 8));
+		ip.fragment = 1;
+		bench_input(&bench, frame, bench_ip4(frame, &ip, segment + 8, 100));
+	}
+	assert_int_equal(n_kept, keep_max);
+	assert_int_equal(COUNT(&bench, reassembly_full), 0);
+	/* What is longer than a segment of ours may be goes no further. */
+	ip.id++;
+	ip.fragment = IP4_MF;
+	bench_input(&bench, frame, bench_ip4(frame, &ip, segment, 1480));
+	ip.fragment = 1480 / 8;
+	bench_input(&bench, frame, bench_ip4(frame, &ip, segment + 1480, 1480));
+	assert_int_equal(COUNT(&bench, drop_no_buffer), 1);
+	for (unsigned i = 0; i < n_kept; i++)
+		udp_buffer_release(bench.stack, kept[i]);
+}
+
 /* Anybody can say what he wants of our datagrams; a transport looks after its own packets, which it
  * made for what it knows of the path. */
 static void what_is_said_of_datagrams_stops_no_other_transport(void **state)
@@ -307,6 +348,7 @@ int main(void)
 	        T(echo_replies_are_cut_too),
 	        T(transports_judge_what_is_quoted),
 	        T(fragments_have_a_way_back),
+	        T(who_keeps_segments_keeps_no_place_of_fragments),
 	        T(what_is_said_of_datagrams_stops_no_other_transport),
 	};
 

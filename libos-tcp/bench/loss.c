@@ -186,7 +186,7 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 
 static void open_stack(void)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	struct udp_endpoint remote = {.ip = address(1, 2), .port = PORT};
 	struct tcp_config config = tcp_config_default();
 	bool bbr = strcmp(congestion, "bbr") == 0;

@@ -208,7 +208,7 @@ static struct tcp_conn *connect_to(uint16_t port, tcp_event_fn *event, void *con
 
 static void open_end(struct end *end, struct end *peer)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	struct tcp_config config = tcp_config_default();
 	size_t size;
 

@@ -467,7 +467,7 @@ static void step(struct world *world, struct program *program)
 
 static void *begin(struct world *world, struct program *program)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	struct udp_endpoint local = {.port = PORT};
 	uint32_t how = take(program, 1);
 	struct tcp_config config = tcp_config_default();

@@ -13,7 +13,12 @@
 
 #define RENEGE_NS (10 * NS_PER_MS) /* at least, before data is taken for thrown away */
 
-enum { BLACK_HOLE_TIMEOUTS = 4, BLACK_HOLE_MSS = 1024, PROBE_RETRIES = 15 };
+enum {
+	BLACK_HOLE_TIMEOUTS = 4,
+	BLACK_HOLE_MSS = 1024,
+	PROBE_RETRIES = 15,
+	DOUBT_AFTER = 3, /* silences, as of many a TCP (RFC 1122, 4.2.3.5: R1) */
+};
 
 static uint64_t earliest(const struct tcp_conn *conn)
 {
@@ -131,6 +136,17 @@ static void syn_timeout(struct tcp_conn *conn)
 	rtx_set(conn, RTX_TIMEOUT, conn->stack->now + backed_off(conn));
 }
 
+/* Who has been silent for so long may be behind another neighbour by now, of which only he could
+ * tell (RFC 1122, 3.3.1.4). */
+static void doubt_route(struct tcp_conn *conn, unsigned silences)
+{
+	const struct tcp_stack *stack = conn->stack;
+
+	if (silences >= DOUBT_AFTER && stack->ops.reroute != NULL)
+		conn->route = stack->ops.reroute(stack->context, &conn->at.remote, &conn->at.local,
+		                                 conn->route);
+}
+
 static void timeout(struct tcp_conn *conn)
 {
 	if (!is_synchronised(conn)) {
@@ -150,6 +166,7 @@ static void timeout(struct tcp_conn *conn)
 		conn->stuck_ms = conn->stack->ms | 1;
 	if (conn->retransmits < 255)
 		conn->retransmits++;
+	doubt_route(conn, conn->retransmits);
 	(void)retransmit_record(conn, conn->act->records);
 	/* Patience begins with what was first sent again. */
 	if (conn->retrans_ms != 0)
@@ -205,6 +222,7 @@ static void window_probe(struct tcp_conn *conn)
 	if (conn->backoff == 0)
 		conn->stuck_ms = conn->stack->ms | 1;
 	conn->stack->count.probes_window++;
+	doubt_route(conn, conn->probes);
 	if (!output_wake(conn))
 		transmit_probe(conn);
 	if (conn->packets_out > 0) {
@@ -272,6 +290,7 @@ static void keepalive(struct tcp_conn *conn)
 		} else {
 			conn->probes++;
 			stack->count.probes_keepalive++;
+			doubt_route(conn, conn->probes);
 			transmit_probe(conn);
 			wait = conn->options.keepalive_interval * 1000ull;
 		}

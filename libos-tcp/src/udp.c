@@ -200,11 +200,20 @@ static uint32_t op_path(void *context, const struct udp_ip *remote, struct udp_i
 	return udp_transport_path(((struct tcp_udp *)context)->udp, remote, local);
 }
 
+static uint64_t op_reroute(void *context, const struct udp_ip *remote, const struct udp_ip *local,
+                           uint64_t route)
+{
+	return udp_transport_reroute(((struct tcp_udp *)context)->udp, remote, local, route);
+}
+
 int tcp_udp_open(struct tcp_udp *glue, struct udp_stack *udp, const struct tcp_config *config,
                  void *memory, size_t size)
 {
-	static const struct tcp_ops ops = {
-	        .output = op_output, .release = op_release, .random = op_random, .path = op_path};
+	static const struct tcp_ops ops = {.output = op_output,
+	                                   .release = op_release,
+	                                   .random = op_random,
+	                                   .path = op_path,
+	                                   .reroute = op_reroute};
 
 	*glue = (struct tcp_udp){.udp = udp};
 	glue->tcp = tcp_stack_create(memory, size, config, &ops, glue, udp_transport_now(udp));

@@ -193,7 +193,7 @@ struct edge_counts counts(void)
 
 int setup(void **state)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	struct tcp_config config = tcp_config_default();
 	struct tcp_options options;
 	struct udp_endpoint local;

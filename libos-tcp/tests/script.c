@@ -583,7 +583,7 @@ void script_begin(struct script *script)
 
 void script_open(struct script *script)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	struct udp_endpoint local = {.port = PORT};
 	size_t size = tcp_stack_bytes(&script->config);
 

@@ -69,7 +69,7 @@ static void on_accept(struct tcp_listener *listener)
 
 static void open_world(struct world *world, const struct tcp_config *config)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	struct udp_endpoint local = {.port = PORT};
 
 	*world = (struct world){.now = 1000000, .random = 3, .bytes = tcp_stack_bytes(config)};

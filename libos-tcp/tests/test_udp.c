@@ -176,6 +176,75 @@ static void forged_path_of_datagrams_stops_no_stream(void **state)
 	close_host(&b);
 }
 
+static const uint8_t moved[UDP_MAC_BYTES] = {2, 0, 0, 0, 0, 0x77};
+
+/* Likewise, where `a` has another link address than it knows. */
+static unsigned carry_from_moved(struct host *a, struct host *b)
+{
+	unsigned n = a->bench.n_tray;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *frame = a->bench.tray[i].data;
+
+		memcpy(frame + ETH_SRC, moved, sizeof moved);
+		if (wire_get16(frame + ETH_TYPE) == ETHERTYPE_ARP)
+			memcpy(frame + ETH_SIZE + ARP_SHA, moved, sizeof moved);
+	}
+	return carry(a, b) + n;
+}
+
+static unsigned carry_to_moved(struct host *b, struct host *a)
+{
+	unsigned n = b->bench.n_tray;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *frame = b->bench.tray[i].data;
+
+		if (memcmp(frame, moved, sizeof moved) == 0)
+			memcpy(frame, a->bench.mac, sizeof moved);
+		else if (!(frame[0] & 1))
+			memset(frame, 0, sizeof moved); /* to whom nobody is any more */
+	}
+	return carry(b, a) + n;
+}
+
+/* Who only hears says nothing by which the sender would find him at another link address, as behind
+ * a router that was exchanged: after some timeouts the neighbour table is asked. */
+static void silence_makes_the_way_doubtful(void **state)
+{
+	struct udp_endpoint server = {.ip = udp_ip4(0x0a000002), .port = PORT};
+	struct tcp_listener *listener;
+	static struct host a, b;
+	uint8_t frame[64];
+
+	open_host(&a, bench_mac, 0x0a000001);
+	open_host(&b, bench_peer, 0x0a000002);
+	assert_int_equal(tcp_listen(b.glue.tcp, &server, 8, NULL, on_accept, &b, &listener), 0);
+	tcp_udp_clock(&a.glue);
+	assert_int_equal(tcp_connect(a.glue.tcp, NULL, &server, NULL, on_event, &a, &a.conn), 0);
+	while (!a.opened) {
+		(void)carry(&a, &b);
+		(void)carry(&b, &a);
+		bench_pass(&a.bench, 1000000);
+		bench_pass(&b.bench, 1000000);
+	}
+	(void)carry(&a, &b);
+	bench_empty_tray(&b.bench);
+	bench_input(&b.bench, frame,
+	            bench_arp(frame, ARP_REQUEST, moved, 0x0a000001, moved, 0x0a000001));
+	for (unsigned ms = 0; ms < 5000; ms++) {
+		while (carry_from_moved(&a, &b) + carry_to_moved(&b, &a) > 0)
+			;
+		bench_pass(&a.bench, 1000000);
+		bench_pass(&b.bench, 1000000);
+	}
+	assert_int_equal(a.received, BYTES);
+	tcp_close(a.conn);
+	tcp_close(b.conn);
+	close_host(&a);
+	close_host(&b);
+}
+
 /* Nobody listens: the reset comes back at once. Nobody is there: ARP gives up, and we hear of it.
  */
 static void refusal_and_absence(void **state)
@@ -242,6 +311,7 @@ int main(void)
 	        cmocka_unit_test(loopback_carries_streams),
 	        cmocka_unit_test(refusal_and_absence),
 	        cmocka_unit_test(forged_path_of_datagrams_stops_no_stream),
+	        cmocka_unit_test(silence_makes_the_way_doubtful),
 	};
 
 	for (uint32_t i = 0; i < BYTES; i++)

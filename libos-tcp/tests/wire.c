@@ -464,7 +464,7 @@ static void on_accept(struct tcp_listener *listener)
 
 static void open_side(struct wire *wire, unsigned end)
 {
-	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path};
+	static const struct tcp_ops ops = {op_output, op_release, op_random, op_path, NULL};
 	const struct wire_params *params = &wire->params;
 	struct side *side = &wire->sides[end];
 	size_t size = tcp_stack_bytes(&params->config[end]);

@@ -361,6 +361,8 @@ void neighbour_send(struct udp_stack *stack, unsigned interface, const struct ud
  * our question. */
 void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                      const uint8_t *mac, bool create, bool confirmed);
+/* Whether `ip` is known, or can be asked for. */
+bool neighbour_may_reach(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip);
 /* Whether others read what we know: it may be they who asked what we are answered. */
 bool neighbour_is_published(const struct udp_stack *stack, unsigned interface);
 /* An advertisement about `ip`, as RFC 4861, 7.2.5 wants it; `mac` NULL: it names none. */

@@ -281,6 +281,14 @@ void neighbour_send(struct udp_stack *stack, unsigned interface, const struct ud
 	ethernet_send(stack, interface, entry->mac, ethertype(ip), buffer);
 }
 
+bool neighbour_may_reach(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip)
+{
+	uint8_t mac[UDP_MAC_BYTES];
+
+	return may_ask(stack) || find(stack, interface, ip) != NULL ||
+	       neighbours_read(stack, interface, ip, mac);
+}
+
 void neighbour_learn(struct udp_stack *stack, unsigned interface, const struct udp_ip *ip,
                      const uint8_t *mac, bool may_create, bool confirmed)
 {

@@ -132,6 +132,17 @@ void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote,
 	path_learn(stack, remote, mtu);
 }
 
+udp_way udp_transport_reroute(struct udp_stack *stack, const struct udp_ip *remote,
+                              const struct udp_ip *local, udp_way way)
+{
+	struct route route;
+	bool other = route_find(stack, local, remote, &route) == 0 && !route.broadcast &&
+	             !route.interface->loop &&
+	             neighbour_may_reach(stack, route.index, &route.next_hop);
+
+	return other ? 0 : way;
+}
+
 struct udp_buffer *udp_transport_reserve(struct udp_stack *stack, uint32_t size)
 {
 	return stack_allocate(stack, size);

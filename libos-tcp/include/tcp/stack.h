@@ -135,6 +135,10 @@ struct tcp_ops {
 	/* The MTU towards `remote`, and the address to speak from, in *local where its family was
 	   0; 0: there is no way, or *local is not ours. */
 	uint32_t (*path)(void *context, const struct udp_ip *remote, struct udp_ip *local);
+	/* Nothing has been heard of `remote` for some timeouts: → what to send by instead of
+	   `route`, which was its last segment's. NULL: that stays. */
+	uint64_t (*reroute)(void *context, const struct udp_ip *remote, const struct udp_ip *local,
+	                    uint64_t route);
 };
 
 struct tcp_stack;

@@ -246,7 +246,7 @@ void ask(unsigned i, const char *request, const uint8_t *expected, uint32_t size
 
 int setup(void **state)
 {
-	static const struct tcp_ops ops = {from_client, release, random_of, path};
+	static const struct tcp_ops ops = {from_client, release, random_of, path, NULL};
 	struct static_file files[] = {{"/", "text/html", body, BODY},
 	                              {"/s", "text/plain", "small", 5}};
 	struct static_config config = static_config_default();

@@ -97,6 +97,10 @@ int udp_transport_send(struct udp_stack *stack, const struct udp_transport_send 
 /* The same of buffer->data alone, from whom and to whom most often went before: quicker. */
 int udp_transport_send_brief(struct udp_stack *stack, const struct udp_transport_brief *brief,
                              struct udp_buffer *buffer);
+/* What to send by to `remote` where `way` seems to lead nowhere any more: 0, if the next hop is
+ * known or can be asked for; else that way. */
+udp_way udp_transport_reroute(struct udp_stack *stack, const struct udp_ip *remote,
+                              const struct udp_ip *local, udp_way way);
 /* The driver's clock and random numbers. */
 uint64_t udp_transport_now(struct udp_stack *stack);
 uint64_t udp_transport_random(struct udp_stack *stack);

@@ -122,58 +122,49 @@ static void ignore(struct udp_socket *socket, struct udp_datagram *datagram)
 {
 }
 
-/* A router, as it says, would have to cut a datagram of ours to the peer. */
-static void forge_too_big(struct host *host, uint32_t us, uint32_t peer, uint16_t port)
+/* A stream from b to a is open; b is about to hear so. */
+static void begin_stream(struct host *a, struct host *b)
 {
-	uint8_t message[ICMP_SIZE + IP4_SIZE + UDP_SIZE] = {ICMP_UNREACHABLE, ICMP_CODE_TOO_BIG};
-	struct bench_ip ip = {.src = 0x08080808, .dst = us, .protocol = PROTOCOL_ICMP};
-	uint8_t *quote = message + ICMP_SIZE, frame[128];
-	uint32_t size;
-	uint16_t sum;
+	struct udp_endpoint server = {.ip = udp_ip4(0x0a000002), .port = PORT};
+	struct tcp_listener *listener;
 
-	wire_put16(message + ICMP_REST + 2, 552);
-	quote[0] = 0x45;
-	quote[IP4_PROTOCOL] = PROTOCOL_UDP;
-	wire_put32(quote + IP4_SRC, us);
-	wire_put32(quote + IP4_DST, peer);
-	wire_put16(quote + IP4_SIZE + UDP_SRC_PORT, port);
-	wire_put16(quote + IP4_SIZE + UDP_DST_PORT, 9);
-	sum = udp_sum_finish(udp_sum_add(0, message, sizeof message));
-	memcpy(message + ICMP_CHECKSUM, &sum, sizeof sum);
-	size = bench_ip4(frame, &ip, message, sizeof message);
-	memcpy(frame, host->bench.mac, sizeof host->bench.mac);
-	bench_input(&host->bench, frame, size);
+	open_host(a, bench_mac, 0x0a000001);
+	open_host(b, bench_peer, 0x0a000002);
+	assert_int_equal(tcp_listen(b->glue.tcp, &server, 8, NULL, on_accept, b, &listener), 0);
+	tcp_udp_clock(&a->glue);
+	assert_int_equal(tcp_connect(a->glue.tcp, NULL, &server, NULL, on_event, a, &a->conn), 0);
+	while (!a->opened) {
+		(void)carry(a, b);
+		(void)carry(b, a);
+		bench_pass(&a->bench, 1000000);
+		bench_pass(&b->bench, 1000000);
+	}
+}
+
+static void end_stream(struct host *a, struct host *b)
+{
+	assert_int_equal(a->received, BYTES);
+	tcp_close(a->conn);
+	tcp_close(b->conn);
+	close_host(a);
+	close_host(b);
 }
 
 /* What anybody can claim of datagrams, whose ports are known, ends no stream to the same host. */
 static void forged_path_of_datagrams_stops_no_stream(void **state)
 {
-	struct udp_endpoint server = {.ip = udp_ip4(0x0a000002), .port = PORT};
 	struct udp_socket socket = {.receive = ignore, .local.port = 7};
-	struct tcp_listener *listener;
 	static struct host a, b;
+	uint8_t frame[128];
+	uint32_t size = bench_too_big(frame, 0x0a000002, 7, 0x0a000001, 1500, 552);
 
-	open_host(&a, bench_mac, 0x0a000001);
-	open_host(&b, bench_peer, 0x0a000002);
+	begin_stream(&a, &b);
 	assert_int_equal(udp_socket_open(b.bench.stack, &socket), 0);
-	assert_int_equal(tcp_listen(b.glue.tcp, &server, 8, NULL, on_accept, &b, &listener), 0);
-	tcp_udp_clock(&a.glue);
-	assert_int_equal(tcp_connect(a.glue.tcp, NULL, &server, NULL, on_event, &a, &a.conn), 0);
-	while (!a.opened) {
-		(void)carry(&a, &b);
-		(void)carry(&b, &a);
-		bench_pass(&a.bench, 1000000);
-		bench_pass(&b.bench, 1000000);
-	}
-	forge_too_big(&b, 0x0a000002, 0x0a000001, 7);
+	memcpy(frame, bench_peer, sizeof bench_peer);
+	bench_input(&b.bench, frame, size);
 	assert_int_equal(udp_stack_counters(b.bench.stack)->path_mtu_learned, 1);
 	exchange(&a, &b, 3000);
-	assert_int_equal(a.received, BYTES);
-	assert_true(a.closed && b.closed);
-	tcp_close(a.conn);
-	tcp_close(b.conn);
-	close_host(&a);
-	close_host(&b);
+	end_stream(&a, &b);
 }
 
 static const uint8_t moved[UDP_MAC_BYTES] = {2, 0, 0, 0, 0, 0x77};
@@ -212,22 +203,10 @@ static unsigned carry_to_moved(struct host *b, struct host *a)
  * a router that was exchanged: after some timeouts the neighbour table is asked. */
 static void silence_makes_the_way_doubtful(void **state)
 {
-	struct udp_endpoint server = {.ip = udp_ip4(0x0a000002), .port = PORT};
-	struct tcp_listener *listener;
 	static struct host a, b;
 	uint8_t frame[64];
 
-	open_host(&a, bench_mac, 0x0a000001);
-	open_host(&b, bench_peer, 0x0a000002);
-	assert_int_equal(tcp_listen(b.glue.tcp, &server, 8, NULL, on_accept, &b, &listener), 0);
-	tcp_udp_clock(&a.glue);
-	assert_int_equal(tcp_connect(a.glue.tcp, NULL, &server, NULL, on_event, &a, &a.conn), 0);
-	while (!a.opened) {
-		(void)carry(&a, &b);
-		(void)carry(&b, &a);
-		bench_pass(&a.bench, 1000000);
-		bench_pass(&b.bench, 1000000);
-	}
+	begin_stream(&a, &b);
 	(void)carry(&a, &b);
 	bench_empty_tray(&b.bench);
 	bench_input(&b.bench, frame,
@@ -238,11 +217,7 @@ static void silence_makes_the_way_doubtful(void **state)
 		bench_pass(&a.bench, 1000000);
 		bench_pass(&b.bench, 1000000);
 	}
-	assert_int_equal(a.received, BYTES);
-	tcp_close(a.conn);
-	tcp_close(b.conn);
-	close_host(&a);
-	close_host(&b);
+	end_stream(&a, &b);
 }
 
 /* Nobody listens: the reset comes back at once. Nobody is there: ARP gives up, and we hear of it.

@@ -290,3 +290,24 @@ uint32_t bench_echo(uint8_t *packet, uint16_t id, uint16_t sequence, const void 
 	memcpy(packet + ICMP_CHECKSUM, &sum, sizeof sum);
 	return size + ICMP_SIZE;
 }
+
+uint32_t bench_too_big(uint8_t *frame, uint32_t us, uint16_t port, uint32_t to, uint16_t length,
+                       uint16_t mtu)
+{
+	uint8_t message[ICMP_SIZE + IP4_SIZE + UDP_SIZE] = {ICMP_UNREACHABLE, ICMP_CODE_TOO_BIG};
+	struct bench_ip ip = {.src = 0x08080808, .dst = us, .protocol = PROTOCOL_ICMP};
+	uint8_t *quote = message + ICMP_SIZE;
+	uint16_t sum;
+
+	wire_put16(message + ICMP_REST + 2, mtu);
+	quote[0] = 0x45;
+	wire_put16(quote + IP4_LENGTH, length);
+	quote[IP4_PROTOCOL] = PROTOCOL_UDP;
+	wire_put32(quote + IP4_SRC, us);
+	wire_put32(quote + IP4_DST, to);
+	wire_put16(quote + IP4_SIZE + UDP_SRC_PORT, port);
+	wire_put16(quote + IP4_SIZE + UDP_DST_PORT, 9);
+	sum = udp_sum_finish(udp_sum_add(0, message, sizeof message));
+	memcpy(message + ICMP_CHECKSUM, &sum, sizeof sum);
+	return bench_ip4(frame, &ip, message, sizeof message);
+}

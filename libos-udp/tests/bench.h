@@ -83,6 +83,10 @@ uint32_t bench_udp_between(uint8_t *packet, const struct udp_ip *from, const str
                            uint16_t src, uint16_t dst, const void *data, uint32_t size);
 uint32_t bench_echo(uint8_t *packet, uint16_t id, uint16_t sequence, const void *data,
                     uint32_t size);
+/* "Fragmentation needed", from bench_peer to bench_mac: a router says that the path takes `mtu` and
+ * quotes a UDP datagram of `length` bytes that `us` sent from `port` to `to`, port 9. */
+uint32_t bench_too_big(uint8_t *frame, uint32_t us, uint16_t port, uint32_t to, uint16_t length,
+                       uint16_t mtu);
 /* The IP header's checksum again, after a test changed it. */
 void bench_ip4_sum(uint8_t *frame);
 

@@ -288,24 +288,11 @@ static void answer_short(struct udp_socket *socket, struct udp_datagram *datagra
 		assert_int_equal(udp_socket_reply(socket, datagram, datagram->size), 0);
 }
 
-/* "Fragmentation needed" about a datagram of ours to `to`. */
 static void too_big(uint32_t to, uint16_t mtu)
 {
-	uint8_t message[ICMP_SIZE + IP4_SIZE + UDP_SIZE] = {ICMP_UNREACHABLE, ICMP_CODE_TOO_BIG};
-	struct bench_ip ip = {.src = FAR, .dst = US, .protocol = PROTOCOL_ICMP};
-	uint8_t *quote = message + ICMP_SIZE, packet[128];
-	uint16_t sum;
+	uint8_t packet[128];
 
-	wire_put16(message + ICMP_REST + 2, mtu);
-	quote[0] = 0x45;
-	quote[IP4_PROTOCOL] = PROTOCOL_UDP;
-	wire_put32(quote + IP4_SRC, US);
-	wire_put32(quote + IP4_DST, to);
-	wire_put16(quote + IP4_SIZE + UDP_SRC_PORT, 7);
-	wire_put16(quote + IP4_SIZE + UDP_DST_PORT, 1000);
-	sum = udp_sum_finish(udp_sum_add(0, message, sizeof message));
-	memcpy(message + ICMP_CHECKSUM, &sum, sizeof sum);
-	bench_input(&bench, packet, bench_ip4(packet, &ip, message, sizeof message));
+	bench_input(&bench, packet, bench_too_big(packet, US, 7, to, 1500, mtu));
 }
 
 /* A path that takes less is its own peer's matter, and of him only what does not fit. */

@@ -58,25 +58,12 @@ static uint32_t mtu_to(const struct udp_ip *ip)
 	return udp_path_mtu(bench.stack, NULL, ip);
 }
 
-/* "Fragmentation needed" about a UDP datagram of ours, of `length` bytes, from port `port`. */
+/* A router says so of a datagram of `length` bytes from port `port`. */
 static void too_big4(uint32_t dst, uint16_t port, uint16_t length, uint16_t mtu)
 {
-	uint8_t message[ICMP_SIZE + IP4_SIZE + UDP_SIZE] = {ICMP_UNREACHABLE, ICMP_CODE_TOO_BIG};
-	struct bench_ip ip = {.src = PEER, .dst = US, .protocol = PROTOCOL_ICMP};
-	uint8_t *quote = message + ICMP_SIZE, frame[128];
-	uint16_t sum;
+	uint8_t frame[128];
 
-	wire_put16(message + ICMP_REST + 2, mtu);
-	quote[0] = 0x45;
-	wire_put16(quote + IP4_LENGTH, length);
-	quote[IP4_PROTOCOL] = PROTOCOL_UDP;
-	wire_put32(quote + IP4_SRC, US);
-	wire_put32(quote + IP4_DST, dst);
-	wire_put16(quote + IP4_SIZE + UDP_SRC_PORT, port);
-	wire_put16(quote + IP4_SIZE + UDP_DST_PORT, 9);
-	sum = udp_sum_finish(udp_sum_add(0, message, sizeof message));
-	memcpy(message + ICMP_CHECKSUM, &sum, sizeof sum);
-	bench_input(&bench, frame, bench_ip4(frame, &ip, message, sizeof message));
+	bench_input(&bench, frame, bench_too_big(frame, US, port, dst, length, mtu));
 }
 
 static void too_big6(uint8_t protocol, uint32_t mtu)

@@ -388,7 +388,7 @@ void flt_context_rewrite(struct flt_insn *insn)
 	                                       false},
 	};
 	uint32_t member = (uint32_t)insn->offset / 4;
-	insn->code = BPF_LDX | BPF_MEM | (members[member].wide ? BPF_DW : BPF_W);
+	insn->code = members[member].wide ? BPF_LDX | BPF_MEM | BPF_DW : insn->code;
 	insn->offset = members[member].offset;
 }
 

@@ -17,7 +17,7 @@
 
 /* --- a ring buffer with several consumers --- */
 
-enum { READERS = 2, RECORDS = 20000, RECORD_MAX = 200, RING = 1024, PAGE = 4096 };
+enum { READERS = 2, RECORDS = 20000, RECORD_MAX = 200, RING = 1024, PAGE = 4096, PAGES = 2 * PAGE };
 
 static struct flt_map *ring;
 static uint32_t n_read;
@@ -122,8 +122,7 @@ static uint64_t trace(const char *format, uint64_t size)
 /* A program may say that its format is as long as its map's value is. */
 static void traces_look_at_no_more_than_a_line(void **state)
 {
-	char *page =
-	        mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page = mmap(NULL, PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct flt_platform platform;
 	assert_ptr_not_equal(page, MAP_FAILED);
 	assert_int_equal(mprotect(page + PAGE, PAGE, PROT_NONE), 0);
@@ -134,11 +133,11 @@ static void traces_look_at_no_more_than_a_line(void **state)
 	assert_int_equal(trace("it is %lld, %x", 14), 13);
 	assert_string_equal(traced, "it is 4711, 0");
 	memset(page, 'a', PAGE);
-	assert_int_equal(trace(page, 2 * PAGE), 127);
+	assert_int_equal(trace(page, PAGES), 127);
 	memset(page, 'l', PAGE);
 	page[0] = '%';
-	assert_int_equal((int64_t)trace(page, 2 * PAGE), -22);
-	munmap(page, 2 * PAGE);
+	assert_int_equal((int64_t)trace(page, PAGES), -22);
+	munmap(page, PAGES);
 }
 
 int main(void)

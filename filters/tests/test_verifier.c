@@ -658,7 +658,7 @@ static void helpers_count_for_the_bytes_that_they_move(void **state)
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(flt_map_create(&specs[i], &own[i], NULL), 0);
 	for (uint32_t i = 0; i < FRAMES; i++)
-		assert_int_equal(flt_map_arena_give(own[0], i, memory + i * FLT_MAP_FRAME), 0);
+		assert_int_equal(flt_map_arena_give(own[0], i, memory + (size_t)i * FLT_MAP_FRAME), 0);
 	for (size_t i = 0; i < FLT_ARRAY_SIZE(programs); i++) {
 		struct verifier_case c = {.name = "bytes"};
 		struct flt_verified verified;

@@ -350,15 +350,23 @@ uint8_t *flt_map_arena_part(const struct flt_map *map, uint64_t offset, uint64_t
 
 /* --- hash maps --- */
 
+static uint64_t hash_word(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x9fb21c651e98df25u;
+	return h ^ h >> 35;
+}
+
 static uint32_t hash_key(const struct flt_map *map, const uint8_t *key)
 {
-	uint64_t h = flt_platform.hash_seed ^ map->spec.key_size;
-	for (uint32_t i = 0; i < map->spec.key_size; i += 8) {
-		uint64_t word = 0;
-		memcpy(&word, key + i, flt_min_u32(8, map->spec.key_size - i));
-		h = (h ^ word) * 0x9fb21c651e98df25u;
-		h ^= h >> 35;
+	uint64_t h = flt_platform.hash_seed ^ map->spec.key_size, word;
+	uint32_t left = map->spec.key_size;
+	for (; left >= sizeof(word); left -= sizeof(word), key += sizeof(word)) {
+		memcpy(&word, key, sizeof(word));
+		h = hash_word(h, word);
 	}
+	word = 0;
+	memcpy(&word, key, left);
+	h = left ? hash_word(h, word) : h;
 	return (uint32_t)(h ^ h >> 32);
 }
 
@@ -506,18 +514,22 @@ static uint32_t prefix_bits(const uint8_t *key)
 	return bits;
 }
 
+/* From the longest on that may be meant, bit by bit shorter. */
 static void *longest_prefix(const struct flt_map *map, const uint8_t *key)
 {
 	struct prefix_key prefix;
 	uint32_t bits = flt_min_u32(prefix_bits(key), 8 * (map->spec.key_size - 4));
-	for (uint32_t length = bits + 1; length-- > 0;) {
-		if (!map->prefixes[length] || !make_prefix(map, key, length, &prefix))
-			continue;
-		void *value = hash_value(map, (const uint8_t *)&prefix, 0);
-		if (value)
+	void *value = NULL;
+	if (!make_prefix(map, key, bits, &prefix))
+		return NULL;
+	for (;;) {
+		prefix.bits = bits;
+		if (map->prefixes[bits])
+			value = hash_value(map, (const uint8_t *)&prefix, 0);
+		if (value || !bits--)
 			return value;
+		prefix.data[bits / 8] &= (uint8_t) ~(0x80u >> bits % 8);
 	}
-	return NULL;
 }
 
 static int update_prefix(struct flt_map *map, const uint8_t *key, const void *value, uint64_t flags)

@@ -161,13 +161,20 @@ static int check_arguments(struct flt_verifier *v, const struct flt_helper *help
 	return 0;
 }
 
+/* A lookup tries all lengths of prefixes, an update looks first what there is. */
+static uint64_t cost_of_prefixes(const struct flt_map *map, uint64_t one, bool writes)
+{
+	uint64_t key_size = flt_map_spec(map)->key_size;
+	return writes ? 2 * one : (one + 4 * key_size) * (1 + 8 * (key_size - 4));
+}
+
 /* What the helper counts for: itself, and the bytes that it moves. */
 static void charge_helper(struct flt_verifier *v, const struct flt_helper *helper,
                           const struct flt_map *map)
 {
 	uint64_t cost = helper->cost, bytes = 0;
 	if (map && flt_map_spec(map)->type == FLT_MAP_LPM_TRIE)
-		cost *= 1 + flt_map_spec(map)->key_size;
+		cost = cost_of_prefixes(map, cost, writes_map(helper));
 	if (map)
 		bytes = flt_map_spec(map)->key_size + flt_map_spec(map)->value_size;
 	if (helper->size) {

@@ -104,6 +104,57 @@ static void evicting_looks_at_few(void **state)
 	flt_map_destroy(map);
 }
 
+/* --- prefixes --- */
+
+struct address {
+	uint32_t bits;
+	uint8_t bytes[6];
+};
+
+static bool begins_alike(const struct address *a, const struct address *b, uint32_t bits)
+{
+	for (uint32_t i = 0; i < bits; i++)
+		if ((a->bytes[i / 8] ^ b->bytes[i / 8]) >> (7 - i % 8) & 1)
+			return false;
+	return true;
+}
+
+static struct address pick_address(void)
+{
+	struct address a = {.bits = test_random() % 49};
+	for (uint32_t i = 0; i < sizeof(a.bytes); i++)
+		a.bytes[i] = test_random() % 4 ? 0xaa : (uint8_t)test_random();
+	return a;
+}
+
+static void the_longest_prefix_is_found(void **state)
+{
+	enum { PREFIXES = 60 };
+	const struct flt_map_spec spec = {.type = FLT_MAP_LPM_TRIE,
+	                                  .key_size = sizeof(uint32_t) + 6,
+	                                  .value_size = 4,
+	                                  .max_entries = PREFIXES,
+	                                  .name = "lpm"};
+	struct address prefixes[PREFIXES];
+	struct flt_map *map;
+	assert_int_equal(flt_map_create(&spec, &map, NULL), 0);
+	for (uint32_t i = 0; i < PREFIXES; i++) {
+		prefixes[i] = pick_address();
+		assert_int_equal(flt_map_update(map, &prefixes[i], &prefixes[i].bits, 0), 0);
+	}
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct address a = pick_address();
+		int64_t best = -1;
+		for (uint32_t k = 0; k < PREFIXES; k++)
+			if (prefixes[k].bits <= a.bits && (int64_t)prefixes[k].bits > best &&
+			    begins_alike(&a, &prefixes[k], prefixes[k].bits))
+				best = prefixes[k].bits;
+		const uint32_t *found = flt_map_lookup(map, &a);
+		assert_int_equal(found ? (int64_t)*found : -1, best);
+	}
+	flt_map_destroy(map);
+}
+
 /* --- helpers --- */
 
 static char traced[256];
@@ -145,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(each_record_is_taken_once),
 	        cmocka_unit_test(evicting_looks_at_few),
+	        cmocka_unit_test(the_longest_prefix_is_found),
 	        cmocka_unit_test(traces_look_at_no_more_than_a_line),
 	};
 	flt_host_init(true);

@@ -22,13 +22,11 @@ struct verifier_case {
 	struct flt_insn insns[CASE_INSNS];
 };
 
-#define DATA      LOAD(BPF_W, 2, 1, 0), LOAD(BPF_W, 3, 1, 4)
-#define META      LOAD(BPF_W, 2, 1, 8), LOAD(BPF_W, 3, 1, 0)
-#define RANDOM    CALL(7)
-#define ZERO      MOV_K(0, 0)
-#define MAP(d, n) INSN(BPF_LD | BPF_IMM | BPF_DW, d, BPF_PSEUDO_MAP, 0, n), INSN(0, 0, 0, 0, 0)
-#define VARIABLES(d, n)                                                                            \
-	INSN(BPF_LD | BPF_IMM | BPF_DW, d, BPF_PSEUDO_MAP_VALUE, 0, n), INSN(0, 0, 0, 0, 0)
+#define DATA                  LOAD(BPF_W, 2, 1, 0), LOAD(BPF_W, 3, 1, 4)
+#define META                  LOAD(BPF_W, 2, 1, 8), LOAD(BPF_W, 3, 1, 0)
+#define RANDOM                CALL(7)
+#define ZERO                  MOV_K(0, 0)
+#define MAP(d, n)             INSN(BPF_LD | BPF_IMM | BPF_DW, d, BPF_PSEUDO_MAP, 0, n), INSN(0, 0, 0, 0, 0)
 #define JUMP32_X(op, d, s, o) INSN(BPF_JMP32 | (op) | BPF_X, d, s, 0 + (o), 0)
 /* r0 = a value of the array (48 bytes) or NULL; the key is not known. */
 #define LOOKUP                                                                                     \
@@ -638,52 +636,10 @@ static void linux_draws_the_same_line(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* Variables in an arena are longer than packets. */
-static void helpers_count_for_the_bytes_that_they_move(void **state)
-{
-	enum { FRAMES = 32, BYTES = FRAMES * FLT_MAP_FRAME };
-	static uint8_t memory[BYTES] __attribute__((aligned(16)));
-	static const struct flt_insn programs[][10] = {
-	        {MAP(1, 0), MOV_K(2, 0), VARIABLES(3, 0), MOV_K(4, BYTES),
-	         CALL(FLT_HELP_ARENA_WRITE), ZERO, EXIT},
-	        {MAP(1, 0), MOV_K(2, 0), VARIABLES(3, 0), MOV_K(4, BYTES),
-	         CALL(FLT_HELP_ARENA_READ), ZERO, EXIT},
-	        {MOV_K(2, 0), VARIABLES(3, 0), MOV_K(4, BYTES), CALL(189), ZERO, EXIT},
-	        {MAP(1, 1), VARIABLES(2, 0), MOV_K(3, BYTES), MOV_K(4, 0), CALL(130), ZERO, EXIT},
-	};
-	const struct flt_map_spec specs[] = {
-	        {.type = FLT_MAP_ARENA, .max_entries = FRAMES, .name = "arena"},
-	        {.type = FLT_MAP_RINGBUF, .max_entries = 2 * BYTES, .name = "ring"}};
-	struct flt_map *own[2];
-	for (uint32_t i = 0; i < 2; i++)
-		assert_int_equal(flt_map_create(&specs[i], &own[i], NULL), 0);
-	for (uint32_t i = 0; i < FRAMES; i++)
-		assert_int_equal(flt_map_arena_give(own[0], i, memory + (size_t)i * FLT_MAP_FRAME), 0);
-	for (size_t i = 0; i < FLT_ARRAY_SIZE(programs); i++) {
-		struct verifier_case c = {.name = "bytes"};
-		struct flt_verified verified;
-		struct flt_error error;
-		memcpy(c.insns, programs[i], sizeof(programs[i]));
-		struct flt_verify_input input = {.insns = c.insns,
-		                                 .n_insns = length_of(&c),
-		                                 .kind = FLT_KIND_XDP,
-		                                 .may_write = true,
-		                                 .maps = own,
-		                                 .n_maps = 2};
-		if (flt_verify(&input, &verified, &error))
-			fail_msg("%zu: instruction %d: %s", i, error.instruction, error.reason);
-		flt_free(verified.notes);
-		assert_in_range(verified.cost, BYTES / 8, BYTES);
-	}
-	flt_map_destroy(own[0]);
-	flt_map_destroy(own[1]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(each_class_has_its_line),
-	        cmocka_unit_test(helpers_count_for_the_bytes_that_they_move),
 	        cmocka_unit_test(linux_draws_the_same_line),
 	};
 	flt_host_init(true);

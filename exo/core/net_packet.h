@@ -447,6 +447,9 @@ struct port {
 	struct rte_mempool *pool;      /* buffers to send from */
 	struct net_function *function; /* received frames land in an environment's; NULL: in ours */
 	struct machine_lock *locks;    /* one for each transmit queue; NULL: none is shared */
+	/* Segments that wait for it beside their rings, and how many may, so that a port that takes
+	 * nothing leaves others buffers. */
+	uint32_t waiting, waiting_max; /* atomic */
 };
 
 extern struct port ports[EXO_PORTS_MAX];

@@ -17,6 +17,7 @@
 enum {
 	DESCRIPTORS_DEFAULT = 256, /* of a queue whose driver does not say: what was asked for */
 	BUFFERS_CACHE = 64,        /* transmit buffers that a core keeps */
+	WAITING_PART = 2,          /* of them may wait for full ports */
 	SEGMENTS_DEFAULT = 40,     /* of a frame, likewise */
 	VLAN_TAGS_MAX = 2,
 };
@@ -189,9 +190,12 @@ int port_start(void)
 	/* Pieces of payload on their way at once: no more fit into the queues, and as many are left
 	 * for packets that wait to. */
 	shells = rte_pktmbuf_pool_create("net_shells", 2 * buffers, 0, 0, 0, SOCKET_ID_ANY);
-	for (unsigned id = 0; port_pool && id < net.n_ports; id++)
+	for (unsigned id = 0; port_pool && id < net.n_ports; id++) {
+		ports[id].waiting_max =
+		        RTE_MAX(buffers / WAITING_PART / net.n_ports, (uint32_t)EXO_PIECES_MAX);
 		if (equip((uint16_t)id))
 			return -EXO_ENOMEM;
+	}
 	for (unsigned core = 0; core < net.n_cores; core++)
 		if (make_queues(core))
 			return -EXO_ENOMEM;

@@ -410,6 +410,23 @@ static bool stay(struct net_ring *ring, struct batch *batch, const struct outgoi
 	return going;
 }
 
+/* Segments are about to wait beside their ring. false: too many do for that port; and the end of
+ * that. */
+static bool wait_begins(uint16_t id, uint32_t n)
+{
+	struct port *port = &ports[id];
+
+	if (__atomic_add_fetch(&port->waiting, n, __ATOMIC_RELAXED) <= port->waiting_max)
+		return true;
+	__atomic_fetch_sub(&port->waiting, n, __ATOMIC_RELAXED);
+	return false;
+}
+
+static void wait_ends(uint16_t id, uint32_t n)
+{
+	__atomic_fetch_sub(&ports[id].waiting, n, __ATOMIC_RELAXED);
+}
+
 /* Segments that wait for their port. false: some still do. */
 static bool send_rest(struct net_ring *ring, unsigned core)
 {
@@ -419,6 +436,7 @@ static bool send_rest(struct net_ring *ring, unsigned core)
 	n = port_send(core, rest->port, &rest->mbufs[rest->first], rest->n);
 	rest->first += n;
 	rest->n -= n;
+	wait_ends(rest->port, n);
 	if (rest->n > 0)
 		ring_count_loss(ring, RING_NIC_FULL);
 	return rest->n == 0;
@@ -428,6 +446,7 @@ void ring_transmit_end(struct net_ring *ring)
 {
 	machine_vector_begin();
 	rte_pktmbuf_free_bulk(&ring->rest.mbufs[ring->rest.first], ring->rest.n);
+	wait_ends(ring->rest.port, ring->rest.n);
 	machine_vector_end();
 }
 
@@ -436,6 +455,7 @@ static void stay_rest(struct net_ring *ring, unsigned core)
 {
 	struct net_rest *rest = &ring->rest;
 
+	wait_ends(rest->port, rest->n);
 	for (; rest->n > 0; rest->n--)
 		loop_release(core, ring, rest->port, rest->mbufs[rest->first++], LOOP_ONLY, true);
 }
@@ -445,8 +465,12 @@ static bool cut(struct net_ring *ring, struct batch *batch, const struct exo_des
                 struct outgoing *packet, uint32_t *at)
 {
 	*at = 0;
-	packet->status =
-	        flush(ring, batch) ? cut_packet(ring, desc, packet, packet->known) : EXO_EAGAIN;
+	packet->status = EXO_EAGAIN;
+	if (flush(ring, batch) && wait_begins(packet->first.port, packet->pieces)) {
+		packet->status = cut_packet(ring, desc, packet, packet->known);
+		if (packet->status)
+			wait_ends(packet->first.port, packet->pieces);
+	}
 	discard(packet);
 	if (packet->status == EXO_EAGAIN)
 		return false;

@@ -486,6 +486,55 @@ static void waits_for_the_port(void **state)
 	}
 }
 
+/* However many rings have segments for a port that takes nothing: on others everybody sends. */
+static void a_full_port_leaves_others_buffers(void **state)
+{
+	enum { RINGS = 64, FRAMES = 16 };
+	struct shape shape = {.tcp = true, .payload = 2000, .size = 100};
+	uint32_t length = make(&shape), n = 0, small;
+	struct world_ring rings[RINGS], bobs;
+	struct flt_conjunction any;
+	struct exo_cap space;
+	uint64_t buffer;
+
+	world_any(&any);
+	space = world_grant_ports(ALICE, EXO_RIGHT_SEND, 1 << PORT, NULL, &any);
+	memcpy(world_memory(buffers), want, length);
+	shape.payload = 200;
+	small = make(&shape);
+	memcpy(world_memory(buffers + 65536), want, small);
+	world_port_room(PORT, 0);
+	for (unsigned i = 0; i < RINGS; i++) {
+		assert_int_equal(world_ring(ALICE, EXO_RING_TRANSMIT, 16, &space, &rings[i]), 0);
+		world_put(&rings[i],
+		          (struct exo_desc){.address = i < 44 ? buffers : buffers + 65536,
+		                            .length = i < 44 ? length : small,
+		                            .flags = EXO_DESC_SEGMENT,
+		                            .port = PORT,
+		                            .segment_size = 100});
+		assert_int_equal(net_call_doorbell(world_env(ALICE), rings[i].cap.first), 0);
+	}
+	for (unsigned i = 0; i < 200; i++)
+		net_poll(0, 64);
+	space = world_grant_ports(BOB, EXO_RIGHT_SEND, 1 << 0, NULL, &any);
+	assert_int_equal(world_ring(BOB, EXO_RING_TRANSMIT, 16, &space, &bobs), 0);
+	buffer = world_frames(BOB, 1, 0) * 4096;
+	memcpy(world_memory(buffer), want, 100);
+	for (unsigned i = 0; i < FRAMES; i++)
+		world_put(&bobs, (struct exo_desc){.address = buffer, .length = 100});
+	assert_int_equal(net_call_doorbell(world_env(BOB), bobs.cap.first), 0);
+	for (unsigned i = 0; i < 200; i++)
+		net_poll(0, 64);
+	while (world_sent(0, got, sizeof(got)))
+		n++;
+	world_port_room(PORT, 1023);
+	for (unsigned i = 0; i < 200; i++) {
+		net_poll(0, 64);
+		world_drain(PORT);
+	}
+	assert_int_equal(n, FRAMES);
+}
+
 /* Segments that wait when their ring ends are given up. */
 static void ring_ends_meanwhile(void **state)
 {
@@ -547,6 +596,7 @@ int main(void)
 	        TEST(refuses_what_payload_lets_pass),
 	        TEST(guard_looks_at_what_differs),
 	        TEST(waits_for_the_port),
+	        TEST(a_full_port_leaves_others_buffers),
 	        TEST(ring_ends_meanwhile),
 	        TEST(cuts_what_stays_here),
 	};

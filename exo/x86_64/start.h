@@ -27,8 +27,8 @@ void segments_load(void);
 
 /* Maps the window, writable. */
 void code_init(void);
-/* Whether a fault on executing (`fetch`) or writing to `address` was only an old translation of this
- * core: the page is executable or writable now. */
+/* Whether a fault on executing (`fetch`) or writing to `address` was only an old translation of
+ * this core: the page is executable or writable now. */
 bool code_is_stale(uint64_t address, bool fetch);
 
 /* random.c: secrets: capabilities' key, canaries, environments' seeds. */

@@ -163,6 +163,9 @@ struct tcp_conn *tcp_accept(struct tcp_listener *listener, tcp_event_fn *event, 
 	conn->owned = 1;
 	conn->event = event;
 	conn->context = context;
+	/* Told later, old news would come in the middle of the first word that is said. */
+	if (!conn->busy)
+		conn->events &= TCP_EVENT_CLOSED;
 	return conn;
 }
 

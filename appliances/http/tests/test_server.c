@@ -258,13 +258,53 @@ static void slow_head(void **state)
 	assert_null(world.conn);
 }
 
+/* One of those who come at once, more than there are places. */
+struct caller {
+	struct tcp_conn *conn;
+	char text[1024];
+	uint32_t size;
+};
+
+static void on_call(struct tcp_conn *conn, unsigned events)
+{
+	struct caller *caller = tcp_conn_context(conn);
+
+	if (events & TCP_EVENT_OPENED)
+		assert_int_equal(tcp_send(conn, GET, sizeof GET - 1, NULL, NULL, 0), 0);
+	caller->size += tcp_read(conn, caller->text + caller->size,
+	                         (uint32_t)sizeof caller->text - 1 - caller->size);
+	if (tcp_at_end(conn) || (events & TCP_EVENT_CLOSED)) {
+		caller->conn = NULL;
+		tcp_close(conn);
+	}
+}
+
+/* Who has asked before there was a place is answered once, like all the others. */
+static void crowd(void **state)
+{
+	static struct caller callers[3 * CONNECTIONS];
+	struct udp_endpoint remote = {.port = PORT, .ip = world.ends[0].ip};
+
+	memset(callers, 0, sizeof callers);
+	for (unsigned i = 0; i < 3 * CONNECTIONS; i++)
+		assert_int_equal(tcp_connect(world.ends[1].stack, NULL, &remote, NULL, on_call,
+		                             &callers[i], &callers[i].conn),
+		                 0);
+	pass(1000);
+	for (unsigned i = 0; i < 3 * CONNECTIONS; i++) {
+		assert_non_null(strstr(callers[i].text, "\r\n\r\nhello\n"));
+		assert_string_equal(callers[i].text, callers[0].text);
+	}
+	assert_int_equal(world.server.counters.requests, 3 * CONNECTIONS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(answers),   TEST(empty_lines), TEST(one_answer),
-	        TEST(slow_body), TEST(slow_head),
+	        TEST(slow_body), TEST(slow_head),   TEST(crowd),
 	};
 
 	return cmocka_run_group_tests_name("http server", tests, NULL, NULL);

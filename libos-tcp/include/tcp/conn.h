@@ -154,7 +154,8 @@ int tcp_listener_set_options(struct tcp_listener *listener, const struct tcp_opt
 void tcp_listener_get_options(const struct tcp_listener *listener, struct tcp_options *options);
 /* How many connections wait for tcp_accept. */
 uint32_t tcp_listener_ready(const struct tcp_listener *listener);
-/* Takes the connection that has been ready for longest; NULL: none. */
+/* Takes the connection that has been ready for longest; NULL: none. What has come by then is told
+ * only to who takes it within a tcp_accept_fn: others look. */
 struct tcp_conn *tcp_accept(struct tcp_listener *listener, tcp_event_fn *event, void *context);
 
 /*

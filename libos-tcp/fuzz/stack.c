@@ -395,7 +395,7 @@ static void pass(struct world *world, uint64_t ns)
 static void error(struct world *world, struct program *program)
 {
 	struct udp_ip local = ip_of(world, 1), remote = ip_of(world, 2);
-	uint32_t size = take(program, 1) % 9, failure = take(program, 1) % 4;
+	uint32_t size = take(program, 1) % 9, failure = take(program, 1) % TCP_FAILURES;
 	uint8_t quote[8];
 
 	wire_put16(quote, world->port);

@@ -169,25 +169,48 @@ static bool parse_ip(const uint8_t *packet, size_t size, struct parsed *parsed)
 	return size && packet[0] >> 4 == 6 && parse_ip6(packet, size, parsed);
 }
 
+static enum tcp_failure failure4(uint8_t type, uint8_t code)
+{
+	/* Destination unreachable (RFC 792, RFC 1122, 3.2.2.1, RFC 1812, 5.2.7.1). */
+	static const uint8_t failures[] = {
+	        TCP_FAILURE_NO_NETWORK,  TCP_FAILURE_NO_ROUTE,    TCP_FAILURE_PROTOCOL,
+	        TCP_FAILURE_REFUSED,     TCP_FAILURE_TOO_BIG,     TCP_FAILURE_SOURCE_ROUTE,
+	        TCP_FAILURE_NETWORK,     TCP_FAILURE_UNKNOWN,     TCP_FAILURE_ISOLATED,
+	        TCP_FAILURE_NETWORK,     TCP_FAILURE_UNREACHABLE, TCP_FAILURE_NETWORK,
+	        TCP_FAILURE_UNREACHABLE, TCP_FAILURE_UNREACHABLE, TCP_FAILURE_UNREACHABLE,
+	        TCP_FAILURE_UNREACHABLE};
+
+	if (type == 3)
+		return code < sizeof(failures) ? failures[code] : TCP_FAILURE_NONE;
+	return type == 11   ? TCP_FAILURE_EXPIRED
+	       : type == 12 ? TCP_FAILURE_HEADER
+	                    : TCP_FAILURE_NONE;
+}
+
+static enum tcp_failure failure6(uint8_t type, uint8_t code)
+{
+	/* RFC 4443, 3.1. */
+	static const uint8_t failures[] = {TCP_FAILURE_NO_NETWORK,  TCP_FAILURE_FORBIDDEN,
+	                                   TCP_FAILURE_UNREACHABLE, TCP_FAILURE_UNREACHABLE,
+	                                   TCP_FAILURE_REFUSED,     TCP_FAILURE_FORBIDDEN,
+	                                   TCP_FAILURE_FORBIDDEN};
+
+	if (type == 1)
+		return code < sizeof(failures) ? failures[code] : TCP_FAILURE_NONE;
+	return type == 2   ? TCP_FAILURE_TOO_BIG
+	       : type == 3 ? TCP_FAILURE_EXPIRED
+	       : type == 4 ? TCP_FAILURE_HEADER
+	                   : TCP_FAILURE_NONE;
+}
+
 static enum tcp_failure failure_of(const struct parsed *parsed, const uint8_t *icmp,
                                    uint32_t *value)
 {
-	uint8_t type = icmp[0], code = icmp[1];
-
-	if (parsed->protocol == PROTOCOL_ICMP6) {
-		*value = (uint32_t)get16(icmp + 4) << 16 | get16(icmp + 6);
-		if (type == 2)
-			return TCP_FAILURE_TOO_BIG;
-		if (type == 1 && (code == 4 || code == 1))
-			return TCP_FAILURE_REFUSED;
-		return type == 1 || type == 3 ? TCP_FAILURE_UNREACHABLE : TCP_FAILURE_NONE;
-	}
 	*value = get16(icmp + 6);
-	if (type == 3 && code == 4)
-		return TCP_FAILURE_TOO_BIG;
-	if (type == 3 && (code == 2 || code == 3 || code == 13))
-		return TCP_FAILURE_REFUSED;
-	return type == 3 || type == 11 ? TCP_FAILURE_UNREACHABLE : TCP_FAILURE_NONE;
+	if (parsed->protocol != PROTOCOL_ICMP6)
+		return failure4(icmp[0], icmp[1]);
+	*value |= (uint32_t)get16(icmp + 4) << 16;
+	return failure6(icmp[0], icmp[1]);
 }
 
 /* The quoted packet is as we sent it: may be cut, so its length field means nothing. */

@@ -6,17 +6,40 @@
 
 #include "internal.h"
 
-static int error_of_cause(enum tcp_cause cause)
+int stream_soft_error(struct sock *sock)
 {
-	switch (cause) {
+	static const uint8_t errors[TCP_FAILURES] = {
+	        [TCP_FAILURE_UNREACHABLE] = EHOSTUNREACH,
+	        [TCP_FAILURE_REFUSED] = ECONNREFUSED,
+	        [TCP_FAILURE_NO_ROUTE] = EHOSTUNREACH,
+	        [TCP_FAILURE_NO_NETWORK] = ENETUNREACH,
+	        [TCP_FAILURE_NETWORK] = ENETUNREACH,
+	        [TCP_FAILURE_PROTOCOL] = ENOPROTOOPT,
+	        [TCP_FAILURE_SOURCE_ROUTE] = EOPNOTSUPP,
+	        [TCP_FAILURE_UNKNOWN] = EHOSTDOWN,
+	        [TCP_FAILURE_ISOLATED] = ENONET,
+	        [TCP_FAILURE_FORBIDDEN] = EACCES,
+	        [TCP_FAILURE_HEADER] = EPROTO,
+	        [TCP_FAILURE_EXPIRED] = EHOSTUNREACH,
+	};
+
+	return errors[tcp_conn_soft_error(sock->conn)];
+}
+
+/* Why a connection has ended; what ICMP said tells more than silence does. */
+static int error_of_cause(struct sock *sock)
+{
+	int soft = stream_soft_error(sock);
+
+	switch (tcp_conn_cause(sock->conn)) {
 	case TCP_CAUSE_RESET:
 		return ECONNRESET;
 	case TCP_CAUSE_REFUSED:
 		return ECONNREFUSED;
 	case TCP_CAUSE_TIMEOUT:
-		return ETIMEDOUT;
+		return soft != 0 ? soft : ETIMEDOUT;
 	case TCP_CAUSE_UNREACHABLE:
-		return EHOSTUNREACH;
+		return soft != 0 ? soft : EHOSTUNREACH;
 	case TCP_CAUSE_ABORTED:
 		return ECONNABORTED;
 	default:
@@ -46,6 +69,15 @@ static int error_of(int status)
 	}
 }
 
+/* Who asked for it hears of ICMP errors at once (ip(7)). */
+static bool wants_errors(const struct sock *sock)
+{
+	int which = sock->domain == AF_INET6 ? option_kept(IPPROTO_IPV6, IPV6_RECVERR)
+	                                     : option_kept(IPPROTO_IP, IP_RECVERR);
+
+	return sock->kept[which] != 0;
+}
+
 static void on_event(struct tcp_conn *conn, unsigned events)
 {
 	struct sock *sock = tcp_conn_context(conn);
@@ -59,10 +91,12 @@ static void on_event(struct tcp_conn *conn, unsigned events)
 		sock->connecting = false;
 		sock->connected = true;
 	}
+	if ((events & TCP_EVENT_ERROR) && wants_errors(sock))
+		sock->error = stream_soft_error(sock);
 	if (events & TCP_EVENT_CLOSED) {
 		sock->connecting = false;
 		sock->ended = true;
-		sock->error = error_of_cause(tcp_conn_cause(conn));
+		sock->error = error_of_cause(sock);
 		/* The peer had ended, and we had not: there is nothing to be read, nor written. */
 		if (sock->error == ECONNRESET && tcp_peer_ended(conn) && !sock->no_write)
 			sock->error = EPIPE;
@@ -126,7 +160,7 @@ int stream_accept(struct sock *sock, struct sock **made)
 	new->connected = new->bound = new->told = true;
 	if (tcp_conn_state(new->conn) == TCP_STATE_CLOSED) {
 		new->ended = true;
-		new->error = error_of_cause(tcp_conn_cause(new->conn));
+		new->error = error_of_cause(new);
 	}
 	*made = new;
 	return 0;
@@ -538,18 +572,6 @@ int64_t stream_send(struct sock *sock, const struct sock_data *from, int flags)
 	if (put > 0 && stamps_may(sock, from->stamp_flags))
 		stamps_sent(sock, from->stamp_flags, from->skip > 0);
 	return put == 0 && sock_data_bytes(from) > 0 ? -EAGAIN : put;
-}
-
-int stream_soft_error(struct sock *sock)
-{
-	switch (tcp_conn_soft_error(sock->conn)) {
-	case TCP_FAILURE_UNREACHABLE:
-		return EHOSTUNREACH;
-	case TCP_FAILURE_REFUSED:
-		return ECONNREFUSED;
-	default:
-		return 0;
-	}
 }
 
 /* As much has come as the window let in: who waits for more would wait for ever. */

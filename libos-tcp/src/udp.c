@@ -31,6 +31,8 @@ static enum tcp_failure failure_of(enum udp_failure failure)
 {
 	if (failure == UDP_FAILURE_TOO_BIG)
 		return TCP_FAILURE_TOO_BIG;
+	if (failure == UDP_FAILURE_EXPIRED)
+		return TCP_FAILURE_EXPIRED;
 	return failure == UDP_FAILURE_REFUSED ? TCP_FAILURE_REFUSED : TCP_FAILURE_UNREACHABLE;
 }
 

@@ -194,7 +194,7 @@ void *tcp_conn_context(const struct tcp_conn *conn);
 struct tcp_stack *tcp_conn_stack(const struct tcp_conn *conn);
 enum tcp_state tcp_conn_state(const struct tcp_conn *conn);
 enum tcp_cause tcp_conn_cause(const struct tcp_conn *conn);
-/* The last ICMP error that did not end the connection; asking clears it. */
+/* The last ICMP error since something was acknowledged, also after the end; asking clears it. */
 enum tcp_failure tcp_conn_soft_error(struct tcp_conn *conn);
 struct udp_endpoint tcp_conn_local(const struct tcp_conn *conn);
 struct udp_endpoint tcp_conn_remote(const struct tcp_conn *conn);

@@ -185,14 +185,26 @@ bool tcp_stack_input(struct tcp_stack *stack, const struct tcp_arrival *arrival)
 /* Why a segment of ours did not arrive. */
 enum tcp_failure {
 	TCP_FAILURE_NONE = 0,
-	TCP_FAILURE_UNREACHABLE = 1, /* soft: network, host, hop limit */
-	TCP_FAILURE_REFUSED = 2,     /* hard: port or protocol, or forbidden */
+	TCP_FAILURE_UNREACHABLE = 1, /* the host, for whatever reason */
+	TCP_FAILURE_REFUSED = 2,     /* the port */
 	TCP_FAILURE_TOO_BIG = 3,     /* `value` is the next hop's MTU, 0: unknown */
+	TCP_FAILURE_NO_ROUTE = 4,    /* a router has no way to the host, */
+	TCP_FAILURE_NO_NETWORK = 5,  /* or to its network: what waits need not wait longer */
+	TCP_FAILURE_NETWORK = 6,     /* the network, for other reasons */
+	TCP_FAILURE_PROTOCOL = 7,
+	TCP_FAILURE_SOURCE_ROUTE = 8,
+	TCP_FAILURE_UNKNOWN = 9,   /* nobody knows of such a host */
+	TCP_FAILURE_ISOLATED = 10, /* we have no network */
+	TCP_FAILURE_FORBIDDEN = 11,
+	TCP_FAILURE_HEADER = 12,  /* somebody did not understand it */
+	TCP_FAILURE_EXPIRED = 13, /* hop limit */
 };
+
+enum { TCP_FAILURES = 14 };
 
 /* An ICMP error that quotes a segment of ours: its addresses, and at least the first eight bytes of
  * its TCP header. It is believed as far as RFC 5927 advises: only where the quoted sequence number
- * is in flight. */
+ * is in flight, or next. */
 void tcp_stack_error(struct tcp_stack *stack, const struct udp_ip *local,
                      const struct udp_ip *remote, const uint8_t *quote, uint32_t size,
                      enum tcp_failure failure, uint32_t value);

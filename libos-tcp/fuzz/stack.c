@@ -431,7 +431,7 @@ static void change_listener(struct world *world, struct program *program)
 
 	tcp_listener_get_options(world->listener, &options);
 	options.peer_first = how & 1;
-	options.defer_accept = how & 2;
+	options.defer_accept = how & 2 ? 1 : 0;
 	options.max_segment = (uint16_t)(how & 4 ? how : 0);
 	if (how < 128) {
 		(void)tcp_listener_set_options(world->listener, &options);

@@ -220,16 +220,18 @@ static int set_fast_keys(struct sock *sock, const void *value, socklen_t size)
 	return 0;
 }
 
-/* Linux defers by repetitions of SYN/ACK: seconds up to the end of one. */
-static int whole_rounds(int seconds)
+/* TCP_DEFER_ACCEPT: Linux defers by repetitions of SYN/ACK, and tells the seconds up to the end of
+ * the last one. */
+static void set_defer(struct sock *sock, struct tcp_options *options, int seconds)
 {
-	int sum = 1, wait = 1;
+	int sum = 1, wait = 1, rounds = 1;
 
-	while (sum < seconds && sum < 30000) {
+	for (; sum < seconds && rounds < UINT8_MAX; rounds++) {
 		wait = wait < 60 ? wait * 2 : 120;
 		sum += wait;
 	}
-	return seconds > 0 ? sum : 0;
+	options->defer_accept = (uint8_t)(seconds > 0 ? rounds : 0);
+	sock->defer_s = seconds > 0 ? sum : 0;
 }
 
 static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int value)
@@ -250,8 +252,7 @@ static int set_tcp(struct sock *sock, struct tcp_options *options, int name, int
 		options->quick_ack = value != 0 ? TCP_ACK_SOON : TCP_ACK_WITH_ANSWERS;
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		options->defer_accept = value > 0;
-		sock->defer_s = whole_rounds(value);
+		set_defer(sock, options, value);
 		return 0;
 	case TCP_MAXSEG:
 		options->max_segment = (uint16_t)value;

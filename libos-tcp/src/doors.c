@@ -32,7 +32,7 @@ static void describe(struct tcp_listener *listener, uint32_t mtu, struct edge_do
 		mss = min_u32(mss, options->max_segment);
 	door->port = swap16(listener->local.port);
 	door->mss = (uint16_t)mss;
-	door->peer_first = options->peer_first && !options->defer_accept;
+	door->peer_first = options->peer_first && options->defer_accept == 0;
 	for (unsigned stamped = 0; stamped < 2; stamped++) {
 		window_initial(listener->stack, options, mss - (stamped ? H_TIMESTAMPS : 0u),
 		               &window, &door->scale[stamped]);

@@ -133,7 +133,7 @@ bool fastopen_try(struct request *request, struct segment *segment)
 
 const struct fast_cookie *fastopen_answer(const struct request *request, struct fast_cookie *cookie)
 {
-	if (!request->fast || request->tries > 0)
+	if (!request->fast || request->tries > 0 || request->again)
 		return NULL;
 	cookie->experimental = request->fast_experimental;
 	give_cookie(request->listener, &request->at, cookie);

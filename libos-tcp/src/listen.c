@@ -302,19 +302,23 @@ bool listen_silent(struct request *request)
 void listen_timer(struct request *request)
 {
 	struct tcp_stack *stack = request->listener->stack;
+	const struct tcp_options *options = &request->listener->options;
+	uint32_t most =
+	        options->syn_retries != 0 ? options->syn_retries : stack->config.synack_retries;
+	bool deferred = request->acked && options->defer_accept != 0;
 
 	if (listen_silent(request))
 		return;
 	request->awaits = 0;
-	if (request->tries >= stack->config.synack_retries) {
+	if (request->tries >= most && !(deferred && request->tries < options->defer_accept)) {
 		stack->count.requests_expired++;
 		listen_forget(request);
 		return;
 	}
 	request->tries++;
 	stack->count.retransmits++;
-	/* Who has acknowledged and only awaits its turn is not asked again (defer_accept). */
-	if (!request->acked || request->tries >= stack->config.synack_retries)
+	/* Who has acknowledged and is made to wait for data is asked again where that ends. */
+	if (!deferred || request->tries >= options->defer_accept)
 		transmit_syn_ack(stack, request);
 	listen_schedule(request);
 }
@@ -503,8 +507,10 @@ static void bare_answer(struct tcp_stack *stack, struct request *request, bool d
 
 static bool request_in_window(const struct request *request, const struct segment *segment)
 {
-	return seq_ge(segment_end(segment), request->irs + 1) &&
-	       seq_le(segment->seq, request->irs + 1 + request->rcv_wnd);
+	uint32_t next = request->irs + 1, end = segment_end(segment);
+
+	return segment->seq == next ||
+	       (seq_gt(end, next) && seq_le(segment->seq, next + request->rcv_wnd));
 }
 
 static void request_reset(struct request *request, const struct segment *segment)
@@ -525,8 +531,8 @@ bool listen_may_wait(const struct request *request)
 
 	if (request->loose)
 		return false;
-	if (options->defer_accept)
-		return request->tries < request->listener->stack->config.synack_retries;
+	if (options->defer_accept != 0)
+		return request->tries < options->defer_accept;
 	return options->peer_first && request->tries == 0 && (!request->acked || request->awaits);
 }
 
@@ -549,6 +555,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 
 	/* The SYN again: our answer was lost. */
 	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN && segment->seq == request->irs && !old) {
+		request->again = 1;
 		transmit_syn_ack(stack, request);
 		unschedule(stack, request);
 		listen_schedule(request);
@@ -566,17 +573,19 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		request_reset(request, segment);
 		return;
 	}
+	if ((segment->flags & F_ACK) && segment->ack != request->iss + 1) {
+		stack->count.drop_ack++;
+		transmit_refusal(stack, segment);
+		return;
+	}
+	/* Another call, or an answer to one: back to LISTEN (RFC 9293, 3.10.7.4). */
 	if (segment->flags & F_SYN) {
-		bare_answer(stack, request, false);
+		transmit_refusal(stack, segment);
+		listen_forget(request);
 		return;
 	}
 	if (!(segment->flags & F_ACK)) {
 		stack->count.drop_no_ack++;
-		return;
-	}
-	if (segment->ack != request->iss + 1) {
-		stack->count.drop_ack++;
-		transmit_refusal(stack, segment);
 		return;
 	}
 	if (segment->size > 0 || (segment->flags & F_FIN) || !listen_may_wait(request)) {
@@ -584,7 +593,7 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		return;
 	}
 	request->acked = 1;
-	if (!request->listener->options.defer_accept)
+	if (request->listener->options.defer_accept == 0)
 		await_data(request, segment);
 }
 
@@ -607,8 +616,8 @@ void listen_adopt(struct tcp_conn *conn, const struct request *request)
 	conn->path_mtu = request->path_mtu;
 	conn->syn_us =
 	        request->awaits ? request->listener->stack->us - request->rtt_us : request->sent_us;
-	conn->retransmits = request->tries;
-	conn->total_retrans = request->tries;
+	conn->retransmits = request->tries | request->again; /* which was answered? */
+	conn->total_retrans = request->tries + request->again;
 	conn->timestamps = request->timestamps;
 	conn->sack = request->sack;
 	conn->scaling = request->scaling;

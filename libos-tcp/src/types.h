@@ -426,6 +426,7 @@ struct request {
 	 * be forgotten. */
 	uint8_t loose : 1, gone : 1;
 	uint8_t fast : 1, fast_experimental : 1; /* the answer brings a Fast Open cookie */
+	uint8_t again : 1;                       /* the peer asked twice */
 };
 
 struct timewait {

@@ -183,7 +183,7 @@ static void cookies_remember_nothing(void **state)
 
 static void accept_waits_for_data(void **state)
 {
-	SCRIPT_WITH(o->defer_accept = true, "+0 < S 0:0(0) win 1000 <mss 1000>",
+	SCRIPT_WITH(o->defer_accept = 3, "+0 < S 0:0(0) win 1000 <mss 1000>",
 	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 1 win 1000",
 	            "+.1 < P. 1:11(10) ack 1 win 1000", "+0 accept", "+0 > . 1:1(0) ack 11",
 	            "+0 peek 10");

@@ -123,7 +123,7 @@ class Run:
         if s.ack is not None:
             s.ack += peer.iss or 0
         for i, option in enumerate(s.options or []):
-            if option[0] == "TS" and peer.ts_live is not None and s.flags & 16:
+            if option[0] == "TS" and peer.ts_live is not None and (s.flags & 16 or option[2]):
                 s.options[i] = ("TS", option[1], option[2] - (peer.ts_script or 0) + peer.ts_live)
             if option[0] == "sack":
                 s.options[i] = ("sack", *[(a + (peer.iss or 0), b + (peer.iss or 0)) for a, b in option[1:]])

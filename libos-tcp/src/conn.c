@@ -516,8 +516,10 @@ int tcp_conn_set_options(struct tcp_conn *conn, const struct tcp_options *option
 	                              options->window_clamp != old.window_clamp))
 		resize_receive(conn, options->receive_buffer != 0 ? options->receive_buffer
 		                                                  : conn->rcv_buffer);
-	if (options->keepalive != old.keepalive || options->keepalive_idle != old.keepalive_idle)
-		keepalive_arm(conn);
+	if (options->keepalive != old.keepalive)
+		keepalive_arm(conn, 0);
+	else if (options->keepalive_idle != old.keepalive_idle)
+		keepalive_arm(conn, keepalive_gone_ms(conn));
 	if (options->quick_ack != TCP_ACK_AS_IT_IS)
 		delay_choose(conn, options->quick_ack == TCP_ACK_WITH_ANSWERS);
 	conn->options.quick_ack = TCP_ACK_AS_IT_IS;

@@ -160,7 +160,7 @@ void fastopen_acked(struct tcp_conn *conn)
 	conn->total_retrans = 0;
 	rtx_stop(conn);
 	rtx_arm(conn);
-	keepalive_arm(conn);
+	keepalive_arm(conn, 0);
 }
 
 void fastopen_ended(struct tcp_conn *conn)

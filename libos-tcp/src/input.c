@@ -122,7 +122,7 @@ static void fast_path(struct tcp_conn *conn, struct segment *segment)
 	if ((segment->size == 0 && !(segment->flags & F_FIN)) || segment->ack != conn->snd_una ||
 	    segment->window << conn->snd_scale != conn->snd_wnd) {
 		(void)ack_input(conn, segment, true);
-		if (conn->fin_acked && !state_acked_fin(conn))
+		if (conn->fin_acked && !state_acked_fin(conn, segment))
 			return;
 	} else {
 		conn->last_ack_ms = conn->stack->ms;

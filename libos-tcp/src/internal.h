@@ -395,7 +395,7 @@ void state_first(struct tcp_conn *conn, struct segment *segment);
 void state_adopt(struct tcp_conn *conn, uint32_t mss, uint8_t scale, uint32_t stamp);
 void state_established(struct tcp_conn *conn);
 /* What follows if our FIN is acknowledged. true: the connection goes on. */
-bool state_acked_fin(struct tcp_conn *conn);
+bool state_acked_fin(struct tcp_conn *conn, const struct segment *segment);
 
 /* ---- listen.c, cookies.c, timewait.c ---- */
 
@@ -568,7 +568,9 @@ void conn_reset(struct tcp_conn *conn, enum tcp_cause cause);
 
 void timer_update(struct tcp_conn *conn);
 void timer_fire(struct tcp_conn *conn);
-void keepalive_arm(struct tcp_conn *conn);
+/* `gone_ms`: of the time without a sign of the peer that count already. */
+void keepalive_arm(struct tcp_conn *conn, uint64_t gone_ms);
+uint64_t keepalive_gone_ms(const struct tcp_conn *conn);
 /* The peer's window is shut and something waits. */
 void persist_check(struct tcp_conn *conn);
 

@@ -93,6 +93,8 @@ void rack_timer(struct tcp_conn *conn)
 {
 	uint32_t before = in_flight(conn), wait = mark(conn);
 
+	/* The timeout still counts from the first segment. */
+	conn->rtx = RTX_REORDER;
 	if (in_flight(conn) != before) {
 		if (conn->recovery != TCP_RECOVERY_RECOVERY &&
 		    conn->recovery != TCP_RECOVERY_LOSS) {

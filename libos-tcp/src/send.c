@@ -242,7 +242,7 @@ static uint32_t buffer_size(const struct tcp_conn *conn)
 static uint32_t burst_size(const struct tcp_conn *conn)
 {
 	uint32_t window = conn->snd_max_wnd, mss = output_limit(conn);
-	uint32_t half = window > MSS_DEFAULT ? window / 2 : window;
+	uint32_t half = window > MSS_DEFAULT ? window / 2 : window != 0 ? window : BURST_MAX;
 
 	return max_u32(min_u32(half, BURST_MAX) / mss, 1) * mss;
 }

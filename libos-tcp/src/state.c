@@ -60,7 +60,7 @@ void state_established(struct tcp_conn *conn)
 	conn->ssthresh = SSTHRESH_NONE;
 	window_begin(conn);
 	congestion_init(conn);
-	keepalive_arm(conn);
+	keepalive_arm(conn, 0);
 	if (conn->fin_queued)
 		conn->state = TCP_STATE_FIN_WAIT_1;
 }
@@ -355,14 +355,22 @@ static bool acked_syn(struct tcp_conn *conn, const struct segment *segment)
 	return true;
 }
 
-bool state_acked_fin(struct tcp_conn *conn)
+bool state_acked_fin(struct tcp_conn *conn, const struct segment *segment)
 {
 	if (!conn->fin_acked)
 		return true;
 	switch (conn->state) {
 	case TCP_STATE_FIN_WAIT_1:
 		conn->state = TCP_STATE_FIN_WAIT_2;
-		return conn->owned || conn_orphan(conn);
+		if (conn->owned)
+			return true;
+		/* Nobody waits for the peer's end: it is answered as if there were none. */
+		if (conn->options.fin_wait_s == TCP_FIN_WAIT_NOT) {
+			transmit_refusal(conn->stack, segment);
+			conn_end(conn, TCP_CAUSE_ABORTED);
+			return false;
+		}
+		return conn_orphan(conn);
 	case TCP_STATE_CLOSING:
 		timewait_enter(conn);
 		return false;
@@ -401,14 +409,15 @@ static void ecn_input(struct tcp_conn *conn, const struct segment *segment)
 	conn->ack_now |= segment->size > 0;
 }
 
-/* Data for somebody who will not read it (RFC 9293, 3.6.1: CLOSE with data to come; RFC 1122,
- * 4.2.2.13), or a segment that goes on behind the peer's own FIN. The segment itself is answered,
- * as if there were no connection any more. */
+/* Data, or an end behind data that is missing, for somebody who will not read it (RFC 9293, 3.6.1:
+ * CLOSE with data to come; RFC 1122, 4.2.2.13), or a segment that goes on behind the peer's own
+ * FIN. The segment itself is answered, as if there were no connection any more. */
 static bool data_for_nobody(struct tcp_conn *conn, const struct segment *segment)
 {
 	bool gone = !conn->owned && !conn->waiting, ended = conn->fin_received;
 
-	if (segment->size == 0 || seq_le(segment->seq + segment->size, conn->rcv_nxt) ||
+	if (segment_end(segment) == segment->seq ||
+	    seq_le(segment->seq + segment->size, conn->rcv_nxt) ||
 	    (ended ? seq_ge(segment->seq, conn->rcv_nxt)
 	           : !(gone || (conn->refuses && conn->fin_queued))))
 		return false;
@@ -442,7 +451,7 @@ void state_input(struct tcp_conn *conn, struct segment *segment)
 	/* A place in the window is easily guessed. */
 	if (segment->ack == conn->snd_una)
 		conn->route = segment->arrival->route;
-	if (!state_acked_fin(conn))
+	if (!state_acked_fin(conn, segment))
 		return;
 	if (segment->flags & F_URG)
 		urgent_input(conn, segment);

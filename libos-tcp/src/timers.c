@@ -258,15 +258,24 @@ static void rtx_due(struct tcp_conn *conn)
 	}
 }
 
-void keepalive_arm(struct tcp_conn *conn)
+void keepalive_arm(struct tcp_conn *conn, uint64_t gone_ms)
 {
+	uint64_t idle = conn->options.keepalive_idle * 1000ull;
+
 	if (!conn->options.keepalive || !is_synchronised(conn)) {
 		if (conn->owned)
 			conn->keep_at = 0;
 		return;
 	}
-	conn->keep_at = conn->stack->now + conn->options.keepalive_idle * NS_PER_S;
+	conn->keep_at = conn->stack->now + (idle - min_u64(gone_ms, idle)) * NS_PER_MS;
 	timer_update(conn);
+}
+
+uint64_t keepalive_gone_ms(const struct tcp_conn *conn)
+{
+	uint32_t ms = conn->stack->ms;
+
+	return min_u32(ms - conn->last_received_ms, ms - conn->last_ack_ms);
 }
 
 /* RFC 9293, 3.8.4. */
@@ -274,7 +283,7 @@ static void keepalive(struct tcp_conn *conn)
 {
 	struct tcp_stack *stack = conn->stack;
 	uint64_t idle = conn->options.keepalive_idle * 1000ull;
-	uint64_t gone = min_u32(stack->ms - conn->last_received_ms, stack->ms - conn->last_ack_ms);
+	uint64_t gone = keepalive_gone_ms(conn);
 	uint64_t wait = idle;
 	bool late;
 

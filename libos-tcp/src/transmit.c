@@ -136,11 +136,16 @@ void transmit_single(struct tcp_conn *conn, const struct record *record, struct 
 	emit_conn(conn, &header, &packet);
 }
 
-/* Where a segment without data stands: never beyond what the peer admits (RFC 9293, 3.10.7.4). */
+/* Where a segment without data stands: never beyond what the peer admits (RFC 9293, 3.10.7.4). By
+ * as little as rounding to the window's scale may do it has not taken anything back, though. */
 static uint32_t acceptable_seq(const struct tcp_conn *conn)
 {
-	return seq_lt(window_end(conn), conn->snd_nxt) && is_synchronised(conn) ? window_end(conn)
-	                                                                        : conn->snd_nxt;
+	uint32_t over = conn->snd_nxt - window_end(conn);
+
+	if ((int32_t)over <= 0 || !is_synchronised(conn) ||
+	    (conn->scaling && over < 1u << conn->rcv_scale))
+		return conn->snd_nxt;
+	return window_end(conn);
 }
 
 void transmit_flags(struct tcp_conn *conn, uint32_t seq, uint8_t flags)

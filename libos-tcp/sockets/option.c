@@ -224,9 +224,10 @@ static int set_fast_keys(struct sock *sock, const void *value, socklen_t size)
  * the last one. */
 static void set_defer(struct sock *sock, struct tcp_options *options, int seconds)
 {
+	enum { ROUNDS_MOST = 255 };
 	int sum = 1, wait = 1, rounds = 1;
 
-	for (; sum < seconds && rounds < UINT8_MAX; rounds++) {
+	for (; sum < seconds && rounds < ROUNDS_MOST; rounds++) {
 		wait = wait < 60 ? wait * 2 : 120;
 		sum += wait;
 	}

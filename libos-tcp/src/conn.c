@@ -343,6 +343,8 @@ static void begin_active(struct tcp_conn *conn, uint32_t mtu)
 	conn->scaling = stack->config.window_scaling;
 	window_initial(stack, &conn->options, mss, &conn->rcv_wnd, &conn->rcv_scale);
 	conn->syn_us = stack->us;
+	conn->interactive = conn->options.quick_ack == TCP_ACK_WITH_ANSWERS;
+	conn->options.quick_ack = TCP_ACK_AS_IT_IS;
 	conn->state = TCP_STATE_SYN_SENT;
 }
 

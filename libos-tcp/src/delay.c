@@ -125,11 +125,26 @@ static void start_timer(struct tcp_conn *conn)
 	timer_update(conn);
 }
 
+/* The acknowledgement of SYN/ACK may leave with what the application is about to say. */
+void delay_opening(struct tcp_conn *conn)
+{
+	delay_enter_quick(conn, QUICK_ACKS_MAX);
+	conn->ack_at = conn->stack->now + (uint64_t)ATO_MAX_US * NS_PER_US;
+	timer_update(conn);
+}
+
+/* It has come just now. */
+static bool opening(const struct tcp_conn *conn)
+{
+	return conn->ack_at == conn->stack->now + (uint64_t)ATO_MAX_US * NS_PER_US &&
+	       !conn->ack_now && !conn->passive && conn->rcv_nxt == conn->irs + 1;
+}
+
 void delay_check(struct tcp_conn *conn)
 {
 	bool open;
 
-	if (!conn->ack_pending)
+	if (!conn->ack_pending || opening(conn))
 		return;
 	if (conn->ack_now || conn->act->early != NULL || (conn->quick > 0 && !conn->interactive)) {
 		transmit_ack(conn);

@@ -362,6 +362,8 @@ void window_measure_rtt(struct tcp_conn *conn, const struct segment *segment);
 void delay_received(struct tcp_conn *conn, const struct segment *segment);
 /* Data came out of order: to be acknowledged at once, and no sign of a pace. */
 void delay_early(struct tcp_conn *conn, const struct segment *segment);
+/* SYN/ACK has come: its acknowledgement waits, for 200 ms at most. */
+void delay_opening(struct tcp_conn *conn);
 /* Decides: now, or the timer. `ordered`: nothing is missing. */
 void delay_check(struct tcp_conn *conn);
 void delay_quick(struct tcp_conn *conn, uint32_t max);

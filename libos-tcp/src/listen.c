@@ -483,7 +483,15 @@ void listen_syn(struct tcp_listener *listener, struct segment *segment, const st
 	transmit_refusal(stack, segment);
 }
 
-/* Data can't go round for ever: only what brings none is answered seldom. */
+/* What brings no data could go round for ever: it is answered seldom. */
+static bool may_answer(const struct tcp_stack *stack, struct request *request)
+{
+	if (request->challenge_ms != 0 && since_ms(stack, request->challenge_ms) < OOW_INTERVAL_MS)
+		return false;
+	request->challenge_ms = stack->ms | 1;
+	return true;
+}
+
 static void bare_answer(struct tcp_stack *stack, struct request *request, bool data)
 {
 	struct bare_ack bare = {
@@ -497,12 +505,8 @@ static void bare_answer(struct tcp_stack *stack, struct request *request, bool d
 	        .route = request->route,
 	};
 
-	if (!data && request->challenge_ms != 0 &&
-	    since_ms(stack, request->challenge_ms) < OOW_INTERVAL_MS)
-		return;
-	if (!data)
-		request->challenge_ms = stack->ms | 1;
-	transmit_bare(stack, &bare);
+	if (data || may_answer(stack, request))
+		transmit_bare(stack, &bare);
 }
 
 static bool request_in_window(const struct request *request, const struct segment *segment)
@@ -555,6 +559,8 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 
 	/* The SYN again: our answer was lost. */
 	if ((segment->flags & (F_SYN | F_ACK)) == F_SYN && segment->seq == request->irs && !old) {
+		if (!may_answer(stack, request))
+			return;
 		request->again = 1;
 		transmit_syn_ack(stack, request);
 		unschedule(stack, request);

@@ -131,7 +131,12 @@ static void opened(struct tcp_conn *conn, struct segment *segment)
 	if (conn->packets_out > 0) /* what was sent again has said it */
 		return;
 	conn->ack_pending = 1;
-	if (!has_unsent(conn) && !(conn->options.fast_open & TCP_FAST_WRITER))
+	if (has_unsent(conn))
+		return;
+	if ((conn->options.fast_open & TCP_FAST_WRITER) || conn->interactive ||
+	    conn->options.defer_accept != 0)
+		delay_opening(conn);
+	else
 		conn->ack_now = 1;
 }
 

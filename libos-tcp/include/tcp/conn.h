@@ -112,7 +112,7 @@ struct tcp_options {
 	bool release;      /* what is held back may leave, up to the next write */
 	uint8_t quick_ack; /* enum tcp_quick_ack: what is to happen once, when options are set */
 	uint8_t defer_accept; /* listener: ready when data came, or SYN/ACK had to be repeated so
-	                         often; 0: at once */
+	                         often; who connects acknowledges late; 0: at once */
 	bool peer_first;   /* listener: the peer speaks first. A connection is ready when its data
 	                      came, or after two seconds at most: for it is made at one go then. */
 	bool only_family;  /* listener on any address: of its own family only */

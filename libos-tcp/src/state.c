@@ -167,7 +167,8 @@ static void syn_sent_input(struct tcp_conn *conn, struct segment *segment)
 		return;
 	}
 	/* A timestamp that no SYN of ours had: somebody guesses. */
-	if (acks && (segment->options.seen & O_TIMESTAMPS) && segment->options.ts_echo != 0 &&
+	if (acks && conn->timestamps && (segment->options.seen & O_TIMESTAMPS) &&
+	    segment->options.ts_echo != 0 &&
 	    timestamp_now(conn->stack, conn->ts_offset) - segment->options.ts_echo >
 	            (conn->stack->us - conn->syn_us) / 1000 + 1) {
 		conn->stack->count.drop_paws++;

@@ -26,6 +26,8 @@ SCRIPTS = {
     "loops": "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo $i; done | awk '{s+=$1} END {print s}'",
     "texts": "printf '%s\\n' x y z | sed 's/y/Y/' | grep -v x | tr a-z A-Z; echo hello | md5sum",
     "exec": "exec busybox echo replaced",
+    "scripts": "printf '#! %s  sh\\necho $0 $# $*\\nexit 5\\n' $(readlink /proc/self/exe) >/tmp/sluice-s"
+               "; chmod +x /tmp/sluice-s; /tmp/sluice-s one two; echo $?; rm /tmp/sluice-s",
     "trap": "trap 'echo caught' USR1; kill -USR1 $$; echo on; trap 'echo bye' EXIT; exit 0",
     "not there": "nosuchcommand 2>/dev/null; echo $?; cat /nosuchfile 2>/dev/null; echo $?",
 }

@@ -31,7 +31,6 @@ enum {
 	PREPARED_BYTES = TEXT_BYTES + 32 * 1024,
 	RANDOM_BYTES = 16,
 	AUXILIARY = 17,
-	SCRIPTS_MAX = 4,
 	SCRIPT_BYTES = 128,
 };
 
@@ -274,12 +273,29 @@ static bool load(uint16_t index, const struct exo_elf *elf, struct program *prog
 	return true;
 }
 
-/* "#!": the interpreter and its argument go before the words. → 0, 1: it is none, or errno. */
-static int read_script(uint16_t index, char interpreter[SCRIPT_BYTES])
+/* A script's first line, taken apart: what follows the interpreter is one argument, as on Linux. */
+struct script {
+	char line[SCRIPT_BYTES];
+	char *interpreter, *argument; /* "": none */
+};
+
+static bool is_blank(char c)
 {
-	static char line[SCRIPT_BYTES];
-	int64_t n = tree_read(tree_node(index), line, sizeof(line) - 1, 0);
-	char *end = line, *name, *argument;
+	return c == ' ' || c == '\t';
+}
+
+static char *skip_blanks(char *at)
+{
+	while (is_blank(*at))
+		at++;
+	return at;
+}
+
+/* Reads the "#!" of a script. → 0, 1: it is none, or errno. */
+static int read_script(uint16_t index, struct script *script)
+{
+	char *line = script->line, *end = line;
+	int64_t n = tree_read(tree_node(index), line, SCRIPT_BYTES - 1, 0);
 
 	if (n < 3 || line[0] != '#' || line[1] != '!')
 		return 1;
@@ -288,40 +304,64 @@ static int read_script(uint16_t index, char interpreter[SCRIPT_BYTES])
 		end++;
 	if (*end == '\0' && n == SCRIPT_BYTES - 1)
 		return -ENOEXEC;
+	while (is_blank(end[-1]))
+		end--;
 	*end = '\0';
-	for (name = line + 2; *name == ' '; name++)
+	script->interpreter = skip_blanks(line + 2);
+	for (end = script->interpreter; *end != '\0' && !is_blank(*end); end++)
 		;
-	for (argument = name; *argument != '\0' && *argument != ' '; argument++)
-		;
-	if (*argument == ' ')
-		*argument++ = '\0';
-	exo_text_copy(interpreter, SCRIPT_BYTES, name);
-	return 0;
+	script->argument = skip_blanks(end);
+	*end = '\0';
+	return script->interpreter[0] == '\0' ? -ENOEXEC : 0;
+}
+
+/* Where the words behind the first one are, if there is one. */
+static uint64_t behind_first(uint64_t address)
+{
+	uint64_t word;
+
+	return address != 0 && copy_in(&word, address, sizeof(word)) == 0 && word != 0
+	               ? address + sizeof(word)
+	               : address;
+}
+
+/* What goes before the words of who calls a script, instead of the first one: interpreter, its
+ * argument, and the script's path. */
+static int add_script(const struct script *script, const char *path)
+{
+	int error = add_argument(script->interpreter);
+
+	if (error == 0 && script->argument[0] != '\0')
+		error = add_argument(script->argument);
+	return error == 0 ? add_argument(path) : error;
 }
 
 /* ---- execve ---- */
 
-static int find_program(char path[PATH_BYTES], struct exo_elf *elf)
+/* The program of a path, or the interpreter of the script there (*is_script). → its node, or errno.
+ */
+static int find_program(const char *path, struct exo_elf *elf, struct script *script,
+                        bool *is_script)
 {
-	char interpreter[SCRIPT_BYTES];
 	const char *wrong;
-	int node = path_find(path_cwd, path, true), script;
+	int node = path_find(path_cwd, path, true), error;
 
 	if (node < 0)
 		return node;
 	if (tree_node((uint16_t)node)->type != NODE_FILE)
 		return -EACCES;
-	script = read_script((uint16_t)node, interpreter);
-	if (script < 0)
-		return script;
-	if (script == 0) {
-		node = path_find(path_cwd, interpreter, true);
+	error = read_script((uint16_t)node, script);
+	if (error < 0)
+		return error;
+	*is_script = error == 0;
+	if (*is_script) {
+		node = path_find(path_cwd, script->interpreter, true);
 		if (node < 0)
 			return node;
 	}
 	wrong = parse((uint16_t)node, elf);
 	if (wrong == NULL)
-		return script == 0 ? node | 1 << 16 : node;
+		return node;
 	exo_printf("linux: %s: %s\n", path, wrong);
 	return -ENOEXEC;
 }
@@ -329,28 +369,24 @@ static int find_program(char path[PATH_BYTES], struct exo_elf *elf)
 int64_t linux_execve(linux_regs *regs)
 {
 	static char path[PATH_BYTES];
+	static struct script script;
 	struct exo_elf elf;
 	struct program program;
+	bool is_script;
 	int error = path_copy(regs->rdi, path), node;
 
 	if (error < 0)
 		return error;
 	if (_start != NULL)
 		return -ENOSYS; /* its own program shares the library OS's image */
-	node = find_program(path, &elf);
+	node = find_program(path, &elf, &script, &is_script);
 	if (node < 0)
 		return node;
 	words.used = words.argc = words.envc = 0;
-	if (node >> 16 != 0) {
-		/* The interpreter gets the script's path in place of its name. */
-		error = add_argument(path);
-		if (error == 0)
-			error = add_argument(path);
-		if (error == 0 && regs->rsi != 0)
-			regs->rsi += 8;
-	}
+	if (is_script)
+		error = add_script(&script, path);
 	if (error == 0)
-		error = copy_words(regs->rsi, &words.argc);
+		error = copy_words(is_script ? behind_first(regs->rsi) : regs->rsi, &words.argc);
 	if (error == 0)
 		error = copy_words(regs->rdx, &words.envc);
 	if (error < 0)

@@ -39,6 +39,12 @@ def main():
         refused("video", "--media", os.path.abspath(__file__), because="it can't be opened as a video")
         refused("nowhere", "--capture", "x.pcapng", because="there is no appliance 'nowhere'")
         refused("echo", "--capture", "x.pcapng", "--capture-filter", "tcp prt 80", because="tcp prt 80")
+        refused("echo", "--capture", "/nowhere/x.pcapng", because="--capture /nowhere/x.pcapng: it can't be written")
+        refused("echo", "--capture", paths.TOP, because="a file is expected")
+        refused("echo", "--cores", os.path.abspath(__file__), because="a folder is expected")
+        refused("echo", "--memory", "lots", because="--memory lots: a number of MiB is expected")
+        refused("echo", "--address", "10.0.2.15", because="--address 10.0.2.15: ADDR/LEN[,GATEWAY]")
+        refused("echo", "--address", "10.0.2.999/24", because="--address 10.0.2.999/24: ADDR/LEN[,GATEWAY]")
         refused("--no-such-option", because="unrecognized arguments")
         refused("replay", because="replay needs a trace")
         refused("replay", "nowhere.pcap", "--bind", "a=ip", because="there is no trace nowhere.pcap")
@@ -58,6 +64,8 @@ def main():
         assert result.returncode == 0, result.stderr
         for part in ("-device e1000e,", "-m 128 ", "x=y", "hostfwd=udp:127.0.0.1:", "echo.cpio"):
             assert part in result.stdout, f"'{part}' not in {result.stdout}"
+        result = run("video6", "--dry-run", "--address", "fd00::2/64")
+        assert result.returncode == 0 and "-m 160 " in result.stdout and "hostfwd" not in result.stdout, result
     with report.test("an accelerator is one under which the kernel's self-tests pass"):
         image = os.path.join(paths.BUILD, "boot", "selftest.elf")
         for name in qemu.SELF_TESTS:

@@ -2,7 +2,7 @@
 /*
  * What to tell a person about a network controller that no driver here takes, by PCI vendor and
  * device: used by the kernel at start and by whoever diagnoses a machine. Vendors: the PCI SIG's
- * list.
+ * list; devices: DPDK's drivers.
  */
 #ifndef EXO_NIC_H
 #define EXO_NIC_H
@@ -15,18 +15,32 @@ struct exo_nic_family {
 	const char *name, *advice;
 };
 
+/* NULL: no such vendor is known. The first family that holds a device has it. */
 static inline const struct exo_nic_family *exo_nic_find(uint16_t vendor, uint16_t device)
 {
+	static const char bnx2x[] = "Broadcom NetXtreme II 10G (bnx2x)";
+	static const char firmware[] =
+	        "it needs firmware that is not in this image; use another NIC";
 	static const struct exo_nic_family families[] = {
 	        {0x15b3, 0x1000, 0x1012, "NVIDIA ConnectX-3 or older",
 	         "its driver needs Linux's InfiniBand core; use another NIC"},
 	        {0x15b3, 0x0000, 0xffff, "NVIDIA ConnectX",
 	         "its driver needs Linux's InfiniBand core; use another NIC"},
-	        {0x14e4, 0x1600, 0x16bf, "Broadcom NetXtreme (tg3, bnx2)",
+	        {0x14e4, 0x163d, 0x163f, bnx2x, firmware},
+	        {0x14e4, 0x164e, 0x1650, bnx2x, firmware},
+	        {0x14e4, 0x1662, 0x1663, bnx2x, firmware},
+	        {0x14e4, 0x166f, 0x166f, bnx2x, firmware},
+	        {0x14e4, 0x168a, 0x168a, bnx2x, firmware},
+	        {0x14e4, 0x168d, 0x168e, bnx2x, firmware},
+	        {0x14e4, 0x16a1, 0x16a2, bnx2x, firmware},
+	        {0x14e4, 0x16a4, 0x16a5, bnx2x, firmware},
+	        {0x14e4, 0x16a9, 0x16a9, bnx2x, firmware},
+	        {0x14e4, 0x16ab, 0x16ab, bnx2x, firmware},
+	        {0x14e4, 0x16ad, 0x16af, bnx2x, firmware},
+	        {0x14e4, 0x1600, 0x16ff, "Broadcom NetXtreme (tg3, bnx2)",
 	         "DPDK has no driver for it; NetXtreme-C and -E work (bnxt)"},
-	        {0x14e4, 0x1640, 0x16af, "Broadcom NetXtreme II 10G (bnx2x)",
-	         "it needs firmware that is not in this image; use another NIC"},
 	        {0x14e4, 0x4300, 0x44ff, "Broadcom wireless", "there is no wireless driver"},
+	        {0x14e4, 0x0000, 0xffff, "Broadcom", "no driver here lists it; use another NIC"},
 	        {0x10ec, 0x0000, 0xffff, "Realtek",
 	         "DPDK has no driver for it; add a cheap Intel NIC (e1000e, igb, igc)"},
 	        {0x1d6a, 0x0000, 0xffff, "Aquantia", "its driver is not linked; use another NIC"},

@@ -14,6 +14,8 @@
 #include <flt/map.h>
 #include <flt/platform.h>
 
+#include "internal.h"
+
 static void *host_code_alloc(size_t size)
 {
 	void *code = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -106,6 +108,33 @@ void flt_host_init(bool jit)
 	struct flt_platform platform;
 	flt_host_platform(&platform, jit);
 	(void)flt_init(&platform);
+}
+
+/* malloc'ed; NULL: it can't be read. */
+static void *read_file(const char *path, size_t *size)
+{
+	FILE *file = fopen(path, "rb");
+	long end = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+	void *bytes = end > 0 ? malloc((size_t)end) : NULL;
+	*size = end > 0 ? (size_t)end : 0;
+	if (bytes && (fseek(file, 0, SEEK_SET) != 0 || fread(bytes, 1, *size, file) != *size)) {
+		free(bytes);
+		bytes = NULL;
+	}
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+int flt_host_object_open(const char *path, struct flt_object **object, struct flt_error *error)
+{
+	size_t size;
+	void *bytes = read_file(path, &size);
+	if (!bytes)
+		return flt_fail(error, FLT_E_NOT_FOUND, -1, "%s can't be read", path);
+	int code = flt_object_open(bytes, size, object, error);
+	free(bytes);
+	return code;
 }
 
 void flt_host_arenas(const struct flt_object *object)

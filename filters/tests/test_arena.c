@@ -26,18 +26,12 @@ static uint64_t *const words = memory + FRAME / 8;
 
 static struct flt_object *open_object(void)
 {
-	static uint8_t bytes[1 << 16];
 	char path[512];
 	struct flt_object *object;
 	struct flt_error error;
 
 	snprintf(path, sizeof(path), "%s/link-arena.o", getenv("OBJECTS"));
-	FILE *file = fopen(path, "rb");
-	if (!file)
-		fail_msg("%s: not built", path);
-	size_t size = fread(bytes, 1, sizeof(bytes), file);
-	fclose(file);
-	if (flt_object_open(bytes, size, &object, &error))
+	if (flt_host_object_open(path, &object, &error))
 		fail_msg("%s: %s", path, error.reason);
 	return object;
 }

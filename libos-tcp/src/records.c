@@ -24,21 +24,28 @@ static void account(struct tcp_conn *conn, const struct record *record, uint32_t
 		conn->act->retrans_out += n;
 }
 
-struct record *record_append(struct tcp_conn *conn, uint32_t end, uint8_t flags)
+/* Of what leaves next, up to `end`; in no list yet. NULL: a pool is empty. */
+static inline struct record *make(struct tcp_conn *conn, uint32_t end, uint8_t flags)
 {
-	struct record *record;
+	struct record *record = active_get(conn) ? pool_get(&conn->stack->record_pool) : NULL;
 
-	if (!active_get(conn))
-		return NULL;
-	record = pool_get(&conn->stack->record_pool);
 	if (record == NULL)
 		return NULL;
-	record->next = NULL;
-	record->prev = conn->act->records_last;
 	record->seq = conn->snd_nxt;
 	record->end = end;
 	record->flags = flags;
 	record->tries = 0;
+	return record;
+}
+
+struct record *record_append(struct tcp_conn *conn, uint32_t end, uint8_t flags)
+{
+	struct record *record = make(conn, end, flags);
+
+	if (record == NULL)
+		return NULL;
+	record->next = NULL;
+	record->prev = conn->act->records_last;
 	record->segments = count_segments(conn, record);
 	if (conn->act->records_last != NULL)
 		conn->act->records_last->next = record;
@@ -51,22 +58,14 @@ struct record *record_append(struct tcp_conn *conn, uint32_t end, uint8_t flags)
 
 struct record *record_append_single(struct tcp_conn *conn, uint32_t end, uint8_t flags)
 {
-	struct active *act;
-	struct record *record;
+	struct record *record = make(conn, end, flags | R_TIMED);
+	struct active *act = conn->act;
 
-	if (!active_get(conn))
-		return NULL;
-	record = pool_get(&conn->stack->record_pool);
 	if (record == NULL)
 		return NULL;
-	act = conn->act;
 	record->next = record->prev = record->newer = record->older = NULL;
-	record->seq = conn->snd_nxt;
-	record->end = end;
 	record->sent_us = conn->stack->us;
 	record->segments = 1;
-	record->flags = flags | R_TIMED;
-	record->tries = 0;
 	act->records = act->records_last = act->oldest = act->newest = record;
 	conn->packets_out = 1;
 	return record;

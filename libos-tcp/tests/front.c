@@ -12,14 +12,7 @@
 
 #include "front.h"
 
-enum {
-	OBJECT_MAX = 1 << 18,
-	BUFFER = 4096,
-	HEADROOM = 256,
-	HEADERS = 34,
-	MTU = 1500,
-	FRAME = 4096
-};
+enum { BUFFER = 4096, HEADROOM = 256, HEADERS = 34, MTU = 1500, FRAME = 4096 };
 
 struct front {
 	struct flt_object *object;
@@ -44,21 +37,8 @@ static _Noreturn void die(const char *what, const char *why)
 	abort();
 }
 
-static size_t read_object(const char *path, uint8_t *bytes)
-{
-	FILE *file = fopen(path, "rb");
-	size_t size;
-
-	if (file == NULL)
-		die("$EDGE", "not there");
-	size = fread(bytes, 1, OBJECT_MAX, file);
-	fclose(file);
-	return size;
-}
-
 static void load(struct front *front, const char *path, bool compiled)
 {
-	uint8_t *bytes = malloc(OBJECT_MAX);
 	struct flt_error error = {0};
 	uint32_t flags = FLT_LOAD_WRITES | (compiled ? 0 : FLT_LOAD_INTERPRET);
 	struct flt_platform platform;
@@ -66,9 +46,8 @@ static void load(struct front *front, const char *path, bool compiled)
 	flt_host_platform(&platform, true);
 	platform.clock_ns = clock_ns;
 	(void)flt_init(&platform);
-	if (flt_object_open(bytes, read_object(path, bytes), &front->object, &error) != 0)
+	if (flt_host_object_open(path, &front->object, &error) != 0)
 		die("the handler", error.reason);
-	free(bytes);
 	front->arena = calloc(EDGE_FRAMES, FRAME);
 	for (uint32_t i = 0; i < EDGE_FRAMES; i++)
 		flt_map_arena_give(flt_object_map(front->object, ".bss.arena"), i,

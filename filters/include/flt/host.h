@@ -22,6 +22,9 @@ struct flt_platform;
 /* Fills in the platform that flt_host_init() would pass. */
 void flt_host_platform(struct flt_platform *platform, bool jit);
 
+/* flt_object_open of a file's bytes. FLT_E_NOT_FOUND: it can't be read. */
+int flt_host_object_open(const char *path, struct flt_object **object, struct flt_error *error);
+
 /* Gives an object's arenas frames, all of them the same: for who has no environment that would. */
 void flt_host_arenas(const struct flt_object *object);
 

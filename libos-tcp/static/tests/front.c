@@ -9,7 +9,7 @@
 
 #include "front.h"
 
-enum { OBJECT_MAX = 1 << 18, BUFFER = 4096, HEADROOM = 256 };
+enum { BUFFER = 4096, HEADROOM = 256 };
 
 struct front {
 	struct flt_object *object;
@@ -30,19 +30,6 @@ static void update(struct front *front, const char *section, const void *value)
 
 	if (flt_map_update(flt_object_map(front->object, section), &only, value, FLT_MAP_ANY) != 0)
 		die(section, "not updated");
-}
-
-static size_t read_object(uint8_t *bytes)
-{
-	const char *path = getenv("FRONT");
-	FILE *file = path == NULL ? NULL : fopen(path, "rb");
-	size_t size;
-
-	if (file == NULL)
-		die("$FRONT", "not there");
-	size = fread(bytes, 1, OBJECT_MAX, file);
-	fclose(file);
-	return size;
 }
 
 static void look_up(struct front *front, const char *section, void *value, size_t size)
@@ -88,13 +75,14 @@ static struct flt_program *load(struct front *front, const char *name, bool comp
 struct front *front_open(struct static_stack *stack, bool compiled)
 {
 	struct front *front = calloc(1, sizeof *front);
-	uint8_t *bytes = malloc(OBJECT_MAX);
+	const char *path = getenv("FRONT");
 	struct flt_error error = {0};
 
 	flt_host_init(true);
-	if (flt_object_open(bytes, read_object(bytes), &front->object, &error) != 0)
+	if (path == NULL)
+		die("$FRONT", "not set");
+	if (flt_host_object_open(path, &front->object, &error) != 0)
 		die("the handler", error.reason);
-	free(bytes);
 	front->program = load(front, "front", compiled);
 	front->take = load(front, "front_take", compiled);
 	front->age = load(front, "front_age", compiled);

@@ -418,10 +418,6 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_old, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
 	};
-	int failed;
 
-	front_mode = INTERPRETED;
-	failed = cmocka_run_group_tests_name("interpreted", tests, NULL, NULL);
-	front_mode = COMPILED;
-	return failed + cmocka_run_group_tests_name("compiled", tests, NULL, NULL);
+	return RUN_WITH_FRONT(tests);
 }

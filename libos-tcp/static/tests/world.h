@@ -61,6 +61,17 @@ extern struct world world;
 enum front_mode { ALONE, INTERPRETED, COMPILED };
 extern enum front_mode front_mode;
 
+/* Runs all tests before the handler, interpreted and then compiled. → how many failed. */
+#define RUN_WITH_FRONT(tests)                                                                      \
+	({                                                                                         \
+		int failed_;                                                                       \
+                                                                                                   \
+		front_mode = INTERPRETED;                                                          \
+		failed_ = cmocka_run_group_tests_name("interpreted", tests, NULL, NULL);           \
+		front_mode = COMPILED;                                                             \
+		failed_ + cmocka_run_group_tests_name("compiled", tests, NULL, NULL);              \
+	})
+
 int setup(void **state);
 int teardown(void **state);
 uint64_t draw(void);

@@ -34,11 +34,6 @@ static bool open, counting, done_sent;
 static struct exo_channel_progress told;
 static uint64_t told_at;
 
-bool control_is_open(void)
-{
-	return open;
-}
-
 /* ---- Opening ---- */
 
 static int make_space(const struct exo_port_info *info, struct exo_cap *space)

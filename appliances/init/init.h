@@ -135,7 +135,6 @@ void watch_describe(const struct exo_env_status *status, char *text, size_t size
 
 /* Binds the host channel, where the manifest names a control port and the command line a key. */
 void control_open(void);
-bool control_is_open(void);
 /* Whether environments have mailboxes to it: the manifest names a control port. */
 bool control_serves(void);
 /* Sends a piece of a file to the host; waits until there is room. 0, -EXO_ENOENT (there is no

@@ -59,7 +59,6 @@ struct net_ticket {
 	uint32_t length;
 	uint32_t left; /* atomic: pieces of it that a NIC holds */
 	uint16_t status, port;
-	bool report;
 };
 
 /* A transmit ring's packets under way, in order; see attach.c. */

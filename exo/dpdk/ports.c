@@ -14,7 +14,6 @@
 #include "steer.h"
 
 enum {
-	POOL_MIN = 1023, /* mbufs, whatever the ports ask for */
 	POOL_CACHE = 64, /* mbufs that a core may keep for itself */
 	POOL_STOCK = 64, /* and what receives from a queue (virtio.c) */
 	POOL_SPARE =

@@ -145,7 +145,6 @@ int ext_charge(struct ext_owner *owner, size_t bytes);
 void ext_uncharge(struct ext_owner *owner, size_t bytes);
 /* Likewise by id, with the lock not held. -EXO_ESTALE: it has ended. */
 int ext_charge_env(uint32_t env, size_t bytes);
-void ext_uncharge_env(uint32_t env, size_t bytes);
 int64_t ext_op_drop(struct call *call, uint64_t block);
 void ext_env_end(struct env *env);
 

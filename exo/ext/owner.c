@@ -102,17 +102,6 @@ int ext_charge_env(uint32_t env, size_t bytes)
 	return error;
 }
 
-void ext_uncharge_env(uint32_t env, size_t bytes)
-{
-	struct ext_owner *owner;
-
-	machine_lock(&ext.lock);
-	owner = ext_owner_by_id(env);
-	if (owner)
-		ext_uncharge(owner, bytes);
-	machine_unlock(&ext.lock);
-}
-
 int ext_enter(struct ext_owner *owner, struct ext_domain *domain)
 {
 	for (uint32_t ref = 0; ref < EXO_EXT_REFS; ref++) {

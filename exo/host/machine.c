@@ -39,7 +39,6 @@ static struct {
 	uint64_t random;
 	char console[CONSOLE_MAX];
 	size_t console_size;
-	const char *typed;
 } host;
 
 static __thread unsigned core_here;
@@ -260,11 +259,6 @@ void machine_timer(uint64_t deadline)
 	host.timer[core_here] = deadline;
 }
 
-uint64_t host_timer(unsigned core)
-{
-	return host.timer[core];
-}
-
 bool host_timer_fires(void)
 {
 	if (host.now < host.timer[core_here])
@@ -366,11 +360,6 @@ const char *host_console(void)
 	return host.console;
 }
 
-void host_type(const char *text)
-{
-	host.typed = text;
-}
-
 int64_t machine_fact(enum exo_fact_kind kind, uint64_t index, struct exo_fact *fact)
 {
 	return -EXO_ENOENT; /* a process knows none */
@@ -378,11 +367,7 @@ int64_t machine_fact(enum exo_fact_kind kind, uint64_t index, struct exo_fact *f
 
 size_t machine_console_read(char *text, size_t size)
 {
-	size_t n = 0;
-
-	while (n < size && host.typed && *host.typed)
-		text[n++] = *host.typed++;
-	return n;
+	return 0; /* nobody types */
 }
 
 static void end(int how) __attribute__((noreturn));

@@ -176,28 +176,3 @@ void exo_pages_free_each(struct exo_pages *pages, const uint64_t *frames)
 	exo_space_give(pages->address, pages->count);
 	memset(pages, 0, sizeof(*pages));
 }
-
-void *exo_pages_map_granted(const struct exo_cap *cap, unsigned rights, int *error)
-{
-	struct exo_mapping mapping = {
-	        .frame = cap->first,
-	        .count = cap->count,
-	        .rights = (uint16_t)(rights & cap->rights),
-	        .flags = EXO_MAP_GUARANTEED,
-	        .key = (uintptr_t)cap,
-	};
-	void *address = exo_space_take(cap->count);
-	int64_t n;
-
-	if (address == NULL) {
-		*error = -EXO_ENOMEM;
-		return NULL;
-	}
-	mapping.address = (uintptr_t)address;
-	n = exo_map(NULL, &mapping, 1);
-	if (n == 1)
-		return address;
-	exo_space_give(address, cap->count);
-	*error = n < 0 ? (int)n : -EXO_ENOMEM;
-	return NULL;
-}

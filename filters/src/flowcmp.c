@@ -222,24 +222,3 @@ int flt_conjunction_intersect(const struct flt_conjunction *a, const struct flt_
 	flt_conjunction_normalise(out);
 	return 0;
 }
-
-int flt_flow_intersect(struct flt_flow a, struct flt_flow b, struct flt_conjunction *out,
-                       uint32_t *n)
-{
-	*n = 0;
-	for (uint32_t i = 0; i < a.n; i++) {
-		for (uint32_t j = 0; j < b.n; j++) {
-			const struct flt_conjunction *x = &a.conjunctions[i];
-			const struct flt_conjunction *y = &b.conjunctions[j];
-			if (flt_conjunction_disjoint(x, y))
-				continue;
-			if (*n == FLT_FLOW_CONJUNCTIONS_MAX)
-				return FLT_E_LIMIT;
-			int code = flt_conjunction_intersect(x, y, &out[*n]);
-			if (code)
-				return code;
-			++*n;
-		}
-	}
-	return 0;
-}

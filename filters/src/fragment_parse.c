@@ -13,7 +13,6 @@ enum {
 	TYPE_IPV6 = 0x86dd,
 	TYPE_VLAN = 0x8100,
 	TYPE_SERVICE_VLAN = 0x88a8,
-	TAG_BYTES = 4,
 	TAGS_MAX = 2,
 	NO_TAG = 0xffff,
 

@@ -25,7 +25,6 @@ extern struct flt_platform flt_platform;
 
 #define FLT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define flt_likely(x)     __builtin_expect(!!(x), 1)
-#define flt_unlikely(x)   __builtin_expect(!!(x), 0)
 
 /* Cleared memory for n elements; NULL where there is none or n * size overflows. */
 void *flt_alloc_array(size_t n, size_t size);

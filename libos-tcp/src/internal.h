@@ -431,8 +431,6 @@ void listen_adopt(struct tcp_conn *conn, const struct request *request);
 void listen_complete(struct request *request, struct segment *segment);
 /* A connection of this listener is established. */
 void listen_ready(struct tcp_conn *conn);
-void listen_unready(struct tcp_conn *conn);
-void listen_all_closed(struct tcp_stack *stack);
 
 /* One has gone out. */
 void cookies_given(struct tcp_stack *stack);

@@ -550,8 +550,7 @@ enum ack_flags {
 	A_WINDOW = 1 << 1,        /* it changed the send window */
 	A_ACKED = 1 << 2,         /* data was acknowledged cumulatively */
 	A_RETRANS_ACKED = 1 << 3, /* … some of it had been sent again */
-	A_SYN_ACKED = 1 << 4,
-	A_SACKED = 1 << 5, /* data was newly acknowledged selectively */
+	A_SACKED = 1 << 5,        /* data was newly acknowledged selectively */
 	A_ECE = 1 << 6,
 	A_LOST_RETRANS = 1 << 7,
 	A_ADVANCED = 1 << 8, /* snd_una did */
@@ -559,7 +558,6 @@ enum ack_flags {
 	A_RENEGED = 1 << 10,
 	A_ORIGINAL = 1 << 11, /* data sent once, before the timeout, arrived: F-RTO's evidence */
 	A_SET_TIMER = 1 << 12,
-	A_LOST = 1 << 13, /* something was newly marked lost */
 	A_NOT_DUP = A_DATA | A_WINDOW | A_ACKED,
 };
 

@@ -234,8 +234,3 @@ void tcp_udp_clock(struct tcp_udp *glue)
 {
 	tcp_stack_clock(glue->tcp, udp_transport_now(glue->udp));
 }
-
-uint64_t tcp_udp_run(struct tcp_udp *glue)
-{
-	return udp_stack_run(glue->udp);
-}

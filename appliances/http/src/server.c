@@ -593,14 +593,3 @@ int http_server_open(struct http_server *server, const struct http_server_config
 	tell_second(server, 0);
 	return 0;
 }
-
-const char *http_counter_name(unsigned i)
-{
-	static const char *const names[] = {
-#define HTTP_COUNTER_NAME(name) #name,
-	        HTTP_COUNTERS(HTTP_COUNTER_NAME)
-#undef HTTP_COUNTER_NAME
-	};
-
-	return i < sizeof names / sizeof names[0] ? names[i] : NULL;
-}

@@ -49,9 +49,4 @@ static inline void layers_put16(uint8_t *bytes, uint16_t value)
 	bytes[1] = (uint8_t)value;
 }
 
-static inline uint32_t layers_be32(const uint8_t *bytes)
-{
-	return (uint32_t)layers_be16(bytes) << 16 | layers_be16(bytes + 2);
-}
-
 #endif

@@ -363,7 +363,6 @@ void task_look_again(uint64_t ns);
 /* Sets the deadline of the call being made, `ns` from now, unless it has one. Whether it has
  * passed. */
 bool task_deadline(uint64_t ns);
-unsigned task_count(void);
 /* Every task, for signals. */
 struct task *task_at(unsigned i);
 /* Events come as upcalls from now on: another task's turn, signals of other processes. */

@@ -56,11 +56,6 @@ void task_init(void)
 	first.task.deadline = UINT64_MAX;
 }
 
-unsigned task_count(void)
-{
-	return n_tasks;
-}
-
 struct task *task_at(unsigned i)
 {
 	return i < TASKS_MAX && records[i] != NULL && records[i]->used ? &records[i]->task : NULL;

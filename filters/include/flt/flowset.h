@@ -62,15 +62,9 @@ bool flt_flow_subset(struct flt_flow a, struct flt_flow b);
 bool flt_conjunction_disjoint(const struct flt_conjunction *a, const struct flt_conjunction *b);
 bool flt_flow_disjoint(struct flt_flow a, struct flt_flow b);
 
-/*
- * Frames in both. The conjunction: FLT_E_LIMIT where it would need too many terms. The flow: pairs
- * that are provably empty are left out; out has room for FLT_FLOW_CONJUNCTIONS_MAX, *n says how
- * many were needed; FLT_E_LIMIT where that is too many. out may not overlap a or b.
- */
+/* Frames in both. FLT_E_LIMIT where it would need too many terms. out may not overlap a or b. */
 int flt_conjunction_intersect(const struct flt_conjunction *a, const struct flt_conjunction *b,
                               struct flt_conjunction *out);
-int flt_flow_intersect(struct flt_flow a, struct flt_flow b, struct flt_conjunction *out,
-                       uint32_t *n);
 
 /* Brings a conjunction into normal form in place: duplicate and implied terms go, ranges over one
  * field become one, terms are sorted. It means the same afterwards. */

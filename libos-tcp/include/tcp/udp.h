@@ -28,8 +28,5 @@ void tcp_udp_close(struct tcp_udp *glue);
 /* Sets the stream stack's clock by the datagram stack's. Call it before a burst of frames goes to
  * udp_stack_input, and before an application acts by itself. */
 void tcp_udp_clock(struct tcp_udp *glue);
-/* Runs both stacks: the same as udp_stack_run, which a driver of libos-udp calls anyway. → the
- * earlier deadline. */
-uint64_t tcp_udp_run(struct tcp_udp *glue);
 
 #endif

@@ -143,7 +143,5 @@ int http_server_listen(struct http_server *server, struct tcp_stack *stack,
 uint64_t http_server_run(struct http_server *server, uint64_t now, uint64_t wall);
 /* The same deadline as it is now: what has happened since may have brought an earlier one. */
 uint64_t http_server_deadline(const struct http_server *server);
-/* Name of the i-th counter, in the order of the structure; NULL behind the last. */
-const char *http_counter_name(unsigned i);
 
 #endif

@@ -54,8 +54,6 @@ void host_program_change(host_program *program);
 
 void host_core_set(unsigned core);
 void host_time_add(uint64_t ticks);
-/* Deadline of a core's timer; UINT64_MAX: off. */
-uint64_t host_timer(unsigned core);
 /* How often a core was nudged. */
 unsigned host_nudges(unsigned core);
 
@@ -83,8 +81,6 @@ const uint32_t *host_screen(void);
 const char *host_console(void);
 /* What machine_console_room says. */
 extern size_t host_console_room;
-/* What is typed next. */
-void host_type(const char *text);
 
 /* Where machine_power and machine_panic go (setjmp gives 1 and 2). NULL: the process ends. */
 extern jmp_buf *host_end;

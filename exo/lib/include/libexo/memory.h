@@ -52,12 +52,6 @@ static inline uint32_t exo_pages_for(uint64_t bytes)
 	return (uint32_t)((bytes + EXO_PAGE_SIZE - 1) >> EXO_PAGE_SHIFT);
 }
 
-/*
- * Maps frames that somebody granted (`cap`, with READ and perhaps WRITE) into the library OS's
- * area, with those of the capability's rights that `rights` names. NULL: refused, *error tells.
- */
-void *exo_pages_map_granted(const struct exo_cap *cap, unsigned rights, int *error);
-
 /* Addresses of the library OS's area for `count` pages; nothing is mapped there. NULL: none left.
  */
 void *exo_space_take(uint64_t count);

@@ -322,6 +322,8 @@ void rate_delivered(struct tcp_conn *conn, const struct record *record, struct s
 void rate_finish(struct tcp_conn *conn, struct ack *ack);
 /* All of it for the only record in flight, which is delivered now. */
 void rate_single(struct tcp_conn *conn, const struct record *record);
+/* The application has more to send: samples say nothing of the path up to here where all that it
+ * had before is on its way. */
 void rate_check_limited(struct tcp_conn *conn);
 
 /* ---- congestion.c, newreno.c, cubic.c, bbr.c ---- */

@@ -113,13 +113,12 @@ void rate_single(struct tcp_conn *conn, const struct record *record)
 
 void rate_check_limited(struct tcp_conn *conn)
 {
-	uint32_t mark;
+	uint32_t flying = conn->act != NULL ? in_flight(conn) : 0;
 
 	/* Nothing unsent, the window not full, and nothing lost that waits: the application is what
 	   limits us. */
-	if (unsent(conn) >= conn->mss || in_flight(conn) >= conn->cwnd ||
-	    conn->act->lost_out > conn->act->retrans_out || conn->pace_at > conn->stack->now)
+	if (unsent(conn) >= conn->mss || flying >= conn->cwnd || conn->pace_at > conn->stack->now ||
+	    (conn->act != NULL && conn->act->lost_out > conn->act->retrans_out))
 		return;
-	mark = conn->delivered + in_flight(conn);
-	conn->limited_until = mark != 0 ? mark : 1;
+	conn->limited_until = max_u32(conn->delivered + flying, 1);
 }

@@ -89,6 +89,13 @@ static int check_sendable(const struct tcp_conn *conn)
 	return 0;
 }
 
+/* What every way of sending begins with. Only who models the path asks what limited its samples. */
+static inline void begin_queueing(struct tcp_conn *conn)
+{
+	if (unlikely(conn->options.congestion == TCP_CONGESTION_BBR))
+		rate_check_limited(conn);
+}
+
 /* What every way of sending ends with. */
 static void queued(struct tcp_conn *conn, unsigned flags)
 {
@@ -130,6 +137,7 @@ static struct tcp_chunk *reference(struct tcp_conn *conn, const void *data, uint
 		*result = -TCP_EINVAL;
 	if (*result != 0)
 		return NULL;
+	begin_queueing(conn);
 	chunk = chunk_append(conn, data, size);
 	if (chunk != NULL) {
 		chunk->flags = flags;
@@ -338,6 +346,7 @@ int64_t tcp_send_copy(struct tcp_conn *conn, const void *data, uint32_t size, un
 
 	if (result != 0)
 		return result;
+	begin_queueing(conn);
 	n = copy_all(conn, data, min_u32(size, next_room(conn)));
 	while ((done += n) < size && n > 0 &&
 	       (conn->options.not_sent_low != 0 || conn->options.send_buffer != 0)) {

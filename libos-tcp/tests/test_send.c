@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -419,6 +420,35 @@ static void window_restarts_after_idle_time(void **state)
 	       "+.1 < . 1:1(0) ack 11001 win 32792");
 }
 
+/* A conversation of single segments says nothing of what the path takes: BBR goes on at the pace
+ * that it began with. */
+static void small_talk_is_no_slow_path(void **state)
+{
+	static const char *const opening[] = {PASSIVE_PLAIN, NULL};
+	struct script script;
+	struct tcp_conn_info before, after;
+
+	script_begin(&script);
+	script.options.congestion = TCP_CONGESTION_BBR;
+	script_open(&script);
+	script_run(&script, opening);
+	tcp_conn_info(script.conn, &before);
+	assert_true(before.pacing_rate > 0);
+	for (unsigned i = 0; i < 16; i++) {
+		char leaves[64], comes[64];
+		const char *const lines[] = {i % 2 == 0 ? "+0 write 500" : "+0 copy 500", leaves,
+		                             comes, NULL};
+
+		snprintf(leaves, sizeof leaves, "+0 > P. %u:%u(500) ack 1", 500 * i + 1,
+		         500 * i + 501);
+		snprintf(comes, sizeof comes, "+.1 < . 1:1(0) ack %u win 32792", 500 * i + 501);
+		script_run(&script, lines);
+	}
+	tcp_conn_info(script.conn, &after);
+	assert_true(after.pacing_rate >= before.pacing_rate);
+	script_close(&script);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +480,7 @@ int main(void)
 	        cmocka_unit_test(urgent_is_marked),
 	        cmocka_unit_test(copied_bytes_coalesce),
 	        cmocka_unit_test(window_restarts_after_idle_time),
+	        cmocka_unit_test(small_talk_is_no_slow_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

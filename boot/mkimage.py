@@ -32,6 +32,15 @@ BIOS_BOOT = uuid.UUID("21686148-6449-6e6f-744e-656564454649")
 EFI_SYSTEM = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 
 
+def image_folders(build):
+    """Where the build left the images of environments, as -I options of the payload's builder."""
+    folders = []
+    for root, _, files in os.walk(os.path.join(build, "appliances")):
+        if not root.endswith(".p") and any(os.access(os.path.join(root, f), os.X_OK) for f in files):
+            folders += ["-I", root]
+    return folders
+
+
 class Failed(Exception):
     """Says what could not be made and why."""
 

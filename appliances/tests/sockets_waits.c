@@ -49,6 +49,36 @@ static void try_threads(void)
 	close_both(ends);
 }
 
+static volatile int slept;
+
+static void *sleep_a_little(void *unused)
+{
+	usleep(TICK_US);
+	slept = 1;
+	return NULL;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+/* A thread that sleeps, and one that never waits. */
+static void try_spinning(void)
+{
+	uint64_t end = now_ms() + 15000;
+	pthread_t sleeper;
+
+	pthread_create(&sleeper, NULL, sleep_a_little, NULL);
+	while (!slept && now_ms() < end)
+		;
+	expect(slept, "who sleeps wakes beside who never waits");
+	pthread_join(sleeper, NULL);
+}
+
 static char taken[8];
 
 static void *take(void *fds)
@@ -398,5 +428,6 @@ void try_waits(void)
 	try_restart();
 	try_select();
 	try_reused();
+	try_spinning();
 	try_threads();
 }

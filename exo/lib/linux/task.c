@@ -189,9 +189,11 @@ static void sleep_on(void)
 		process_events((uint32_t)events);
 }
 
+/* Also for those that wait: what ends their calls may be time, or come in without a word to who
+ * runs. */
 static void arm_turn(void)
 {
-	if (hears && fifo.head != NULL)
+	if (hears && n_tasks > 1)
 		exo_timer(exo_tsc() + exo_time_ticks(TURN_NS));
 }
 
@@ -235,6 +237,8 @@ static bool take_turns(struct exo_pe *pe, void *arg)
 			current->regs = pe->saved;
 			scheduler->unblock(scheduler, &current->strand);
 			run_next(pe);
+		} else {
+			arm_turn();
 		}
 	}
 	signal_deliver(pe);

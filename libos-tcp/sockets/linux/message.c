@@ -304,7 +304,7 @@ static int64_t receive_pieces(uint64_t fd, const struct msghdr *message, uint64_
 	                                                                          : RECEIVED;
 	received.n = 0;
 	if (show(message, use, &to) < 0)
-		return -EFAULT;
+		return to.skip > 0 ? (int64_t)to.skip : -EFAULT;
 	arrival->room = sock_data_bytes(&to);
 	net_run();
 	result = flags & MSG_PEEK ? peek(file, &to, flags, arrival)

@@ -143,6 +143,7 @@ static void try_gathering(void)
 static void try_overlapping(void)
 {
 	int ends[2];
+	static const char end[4] = {'t', 'a', 'i', 'l'};
 	char tail[8] = "", text[20];
 	struct iovec pieces[2];
 	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
@@ -151,7 +152,7 @@ static void try_overlapping(void)
 	pieces[0] = (struct iovec){&pieces[1], sizeof(pieces[1])};
 	pieces[1] = (struct iovec){tail, 4};
 	memset(text, 0x11, sizeof(text));
-	memcpy(text + 16, "tail", 4);
+	memcpy(text + 16, end, sizeof(end));
 	expect(write(ends[0], text, sizeof(text)) == sizeof(text) &&
 	               recvmsg(ends[1], &message, 0) == sizeof(text) && strcmp(tail, "tail") == 0,
 	       "a list of pieces that is overwritten");

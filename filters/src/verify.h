@@ -32,7 +32,7 @@ enum {
 	FLT_STACK_SLOTS = FLT_STACK_BYTES / 8,
 	FLT_PACKET_OFFSET_MAX = 0xffff, /* of pointers into the packet */
 	FLT_POINTER_OFFSET_MAX = 1 << 29,
-	FLT_VERIFIER_MEMORY_MAX = 24 << 20, /* bytes of remembered and waiting states, and of steps */
+	FLT_VERIFIER_MEMORY_MAX = 24 << 20, /* bytes: states and steps */
 	FLT_VERIFIER_EFFORT_MAX = 1 << 25,  /* slots compared, lines copied, steps walked back */
 	FLT_RAW_LENGTH_ID = 1,              /* the identity of a raw program's second argument */
 };

@@ -147,7 +147,8 @@ static const struct http_resource *find(void *context, const struct http_request
 
 static void open_end(unsigned i)
 {
-	static const struct tcp_ops ops = {.output = output, .release = release, .random = random_of, .path = path};
+	static const struct tcp_ops ops = {
+	        .output = output, .release = release, .random = random_of, .path = path};
 	struct tcp_config config = tcp_config_default();
 	struct end *end = &world.ends[i];
 	size_t size;

@@ -18,6 +18,10 @@ enum {
 };
 
 static const uint8_t here[4] = {10, 1, 2, 3}, there[4] = {192, 0, 2, 7};
+static const uint8_t ports_of_both[4] = {1000 >> 8, 1000 & 0xff, 2000 >> 8, 2000 & 0xff};
+static const uint8_t ethernet_ip[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
+static const uint8_t ethernet_arp[14] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
+                                         0,    0,    0,    0,    2,    0x08, 0x06};
 
 /* UDP from `here` port 1000 to `there` port 2000, behind `options` bytes of IPv4 options. */
 static void make_udp(uint8_t frame[FRAME], unsigned options)
@@ -25,12 +29,12 @@ static void make_udp(uint8_t frame[FRAME], unsigned options)
 	uint8_t *ports = frame + 34 + options;
 
 	memset(frame, 0, FRAME);
-	memcpy(frame, "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x08\x00", 14);
+	memcpy(frame, ethernet_ip, sizeof(ethernet_ip));
 	frame[14] = (uint8_t)(0x45 + options / 4);
 	frame[23] = 17;
 	memcpy(frame + 26, here, 4);
 	memcpy(frame + 30, there, 4);
-	memcpy(ports, "\x03\xe8\x07\xd0", 4);
+	memcpy(ports, ports_of_both, sizeof(ports_of_both));
 }
 
 static bool has(const struct flt_conjunction *c, const uint8_t frame[FRAME])
@@ -102,7 +106,7 @@ static void arp(void **state)
 	uint8_t frame[FRAME] = {0};
 
 	(void)state;
-	memcpy(frame, "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x02\x08\x06", 14);
+	memcpy(frame, ethernet_arp, sizeof(ethernet_arp));
 	memcpy(frame + ARP_SENDER, here, 4);
 	memcpy(frame + ARP_TARGET, there, 4);
 	exo_flow_any(&c);

@@ -107,10 +107,10 @@ struct tcp_options {
 	uint8_t ttl, tos;    /* 0: 64; the lower two bits of tos are ignored */
 	uint8_t syn_retries; /* of a listener: of SYN/ACK; 0: as configured */
 	bool keepalive;
-	bool no_delay;     /* no Nagle algorithm (RFC 9293, 3.7.4) */
-	bool cork;         /* full segments only, for at most 200 ms */
-	bool release;      /* what is held back may leave, up to the next write */
-	uint8_t quick_ack; /* enum tcp_quick_ack: what is to happen once, when options are set */
+	bool no_delay;        /* no Nagle algorithm (RFC 9293, 3.7.4) */
+	bool cork;            /* full segments only, for at most 200 ms */
+	bool release;         /* what is held back may leave, up to the next write */
+	uint8_t quick_ack;    /* enum tcp_quick_ack: what is to happen once, when options are set */
 	uint8_t defer_accept; /* listener: ready when data came, or SYN/ACK had to be repeated so
 	                         often; who connects acknowledges late; 0: at once */
 	bool peer_first;   /* listener: the peer speaks first. A connection is ready when its data

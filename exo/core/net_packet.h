@@ -514,8 +514,6 @@ static inline void mbuf_set_length(struct rte_mbuf *mbuf, uint32_t length)
 }
 /* Has this core's queues give back what has been sent. */
 void port_reclaim(unsigned core);
-/* Statistics and link into *info. */
-void port_info(uint16_t port, struct exo_port_info *info);
 
 /* The greatest frame that the port sends, in bytes. */
 static inline uint32_t port_frame_max(uint16_t port)

@@ -364,6 +364,11 @@ void queue_detach(struct net_ring *ring);
 /* Frees what of a ring that has ended still waits for its port. */
 void ring_transmit_end(struct net_ring *ring);
 
+/* ---- port.c ---- */
+
+/* Statistics and link into *info. Between machine_vector_begin and _end. */
+void port_info(uint16_t port, struct exo_port_info *info);
+
 /* ---- net.c ---- */
 
 /* Several cores may charge an account at a time. */
@@ -394,12 +399,14 @@ static inline void net_wake(unsigned core, struct net_ring *ring)
 		env_post(ring->env, ring->core, EXO_EVENT_RING);
 }
 
+/* Has the cores' counters of a binding summed up at the end of this poll; this core's part. */
+void net_mark_binding(struct net_binding_core *part);
+
+/* ---- net_objects.c ---- */
+
 /* A key to an object of the packet path. Ids are never used again: one epoch is enough. */
 void net_seal(struct exo_cap *cap, enum exo_kind kind, unsigned rights, uint32_t holder,
               uint64_t id);
-
-/* Has the cores' counters of a binding summed up at the end of this poll; this core's part. */
-void net_mark_binding(struct net_binding_core *part);
 
 /* ---- watch.c; inside a poll ---- */
 

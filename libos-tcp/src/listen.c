@@ -529,6 +529,19 @@ static void request_reset(struct request *request, const struct segment *segment
 	}
 }
 
+/* Another call, or an answer to one: back to LISTEN (RFC 9293, 3.10.7.4). Who has acknowledged and
+ * speaks first is challenged: its connection stands, and a guess must not end it (RFC 5961, 4.2).
+ */
+static void request_syn(struct request *request, const struct segment *segment)
+{
+	if (request->acked && request->listener->options.defer_accept == 0) {
+		bare_answer(request->listener->stack, request, false);
+		return;
+	}
+	transmit_refusal(request->listener->stack, segment);
+	listen_forget(request);
+}
+
 bool listen_may_wait(const struct request *request)
 {
 	const struct tcp_options *options = &request->listener->options;
@@ -584,10 +597,8 @@ void listen_request(struct request *request, struct segment *segment, uint32_t h
 		transmit_refusal(stack, segment);
 		return;
 	}
-	/* Another call, or an answer to one: back to LISTEN (RFC 9293, 3.10.7.4). */
 	if (segment->flags & F_SYN) {
-		transmit_refusal(stack, segment);
-		listen_forget(request);
+		request_syn(request, segment);
 		return;
 	}
 	if (!(segment->flags & F_ACK)) {

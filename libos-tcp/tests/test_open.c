@@ -210,6 +210,16 @@ static void peer_speaks_first(void **state)
 	            "+3 nothing");
 }
 
+/* A guess in the window ends no connection that waits for its data (RFC 5961, 4.2). */
+static void syn_in_the_window(void **state)
+{
+	SCRIPT_WITH(o->peer_first = true, "+0 < S 0:0(0) win 1000 <mss 1000>",
+	            "+0 > S. 0:0(0) ack 1", "+.1 < . 1:1(0) ack 1 win 1000",
+	            "+.1 < S 6:6(0) win 1000", "+0 > . 1:1(0) ack 1",
+	            "+.1 < P. 1:11(10) ack 1 win 1000", "+0 accept", "+0 > . 1:1(0) ack 11",
+	            "+0 peek 10");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +244,7 @@ int main(void)
 	        cmocka_unit_test(cookies_remember_nothing),
 	        cmocka_unit_test(accept_waits_for_data),
 	        cmocka_unit_test(peer_speaks_first),
+	        cmocka_unit_test(syn_in_the_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,17 @@ void expect(int truth, const char *what)
 	failures += !truth;
 }
 
+pid_t forked(void)
+{
+	pid_t child = fork();
+
+	if (child < 0) {
+		expect(0, "fork");
+		exit(1); /* what waits for the child would wait for ever */
+	}
+	return child;
+}
+
 int fails(ssize_t result, int error)
 {
 	return result == -1 && errno == error;
@@ -112,7 +123,7 @@ static void try_rights(void)
 	pid_t child;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
-	child = fork();
+	child = forked();
 	if (child == 0) {
 		if (pipe(pipes) < 0 || write(pipes[1], "inside", 6) != 6)
 			_exit(1);
@@ -344,7 +355,7 @@ static void try_waiting_for_many(void)
 		got[i].msg_hdr = (struct msghdr){.msg_iov = &in[i], .msg_iovlen = 1};
 	}
 	sendto(from, "first", 5, 0, (void *)&to, sizeof(to));
-	if (fork() == 0) {
+	if (forked() == 0) {
 		for (int i = 0; i < 7; i++) {
 			usleep(100000);
 			sendto(from, "later", 5, 0, (void *)&to, sizeof(to));
@@ -461,7 +472,7 @@ static void try_lingering(void)
 	setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	while ((got = send(ends[0], text, sizeof(text), MSG_DONTWAIT)) > 0)
 		n += got;
-	if (fork() == 0) {
+	if (forked() == 0) {
 		close(ends[0]);
 		(void)!write(begun[1], "c", 1);
 		usleep(300000);
@@ -610,7 +621,7 @@ static void try_turns(void)
 	connected(ends);
 	setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	setsockopt(ends[1], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	child = fork();
+	child = forked();
 	if (child == 0) {
 		for (int i = 0; i < TURNS; i++)
 			if (read(ends[1], &byte, 1) != 1 || write(ends[1], &byte, 1) != 1)

@@ -10,6 +10,8 @@
 enum { PORT = 7000, PATIENCE_MS = 20000 };
 
 void expect(int truth, const char *what);
+/* fork, or the end where there is no child. */
+pid_t forked(void);
 /* -1 and this errno. */
 int fails(ssize_t result, int error);
 /* The POLL* bits that came; 0: too late. */

@@ -15,7 +15,7 @@
 
 #include "sockets.h"
 
-enum { BULK = 4 << 20, TICK_US = 100000 };
+enum { BULK = 4 << 20, TICK_US = 100000, FAMILY = 5 };
 
 static void reset(int fd)
 {
@@ -42,7 +42,7 @@ static void try_late_errors(void)
 	pid_t child;
 
 	connected(ends);
-	child = fork();
+	child = forked();
 	if (child == 0) {
 		close(ends[0]);
 		_exit(recv(ends[1], bulk, 100, MSG_WAITALL) == 3 &&
@@ -56,7 +56,7 @@ static void try_late_errors(void)
 	reset(ends[0]);
 	expect(exit_of(child) == 7, "a reset behind what MSG_WAITALL gave");
 	connected(ends);
-	child = fork();
+	child = forked();
 	if (child == 0) {
 		close(ends[0]);
 		usleep(2 * TICK_US);
@@ -144,7 +144,7 @@ static void try_shut_listener(void)
 
 	(void)bind(listener, (void *)&un, size);
 	listen(listener, 1);
-	child = fork();
+	child = forked();
 	if (child == 0)
 		_exit(fails(accept(listener, NULL, NULL), EINVAL) ? 7 : 1);
 	usleep(TICK_US);
@@ -153,6 +153,35 @@ static void try_shut_listener(void)
 	expect(fails(connect(fd, (void *)&un, size), ECONNREFUSED), "and nobody in");
 	close(listener);
 	close(fd);
+}
+
+/* A server's children live side by side, and each gives back what it had when it ends. */
+static void try_families(void)
+{
+	pid_t children[FAMILY];
+	int ends[2], status, well = 0;
+	char byte;
+
+	(void)!pipe(ends);
+	for (int i = 0; i < FAMILY; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			close(ends[1]);
+			_exit(read(ends[0], &byte, 1) == 0 ? 7 : 1);
+		}
+	}
+	close_both(ends);
+	for (int i = 0; i < FAMILY; i++)
+		well += children[i] > 0 && exit_of(children[i]) == 7;
+	expect(well == FAMILY, "children at once");
+	for (int i = 0; i < 4 * FAMILY; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		well += child > 0 && wait(&status) == child;
+	}
+	expect(well == 5 * FAMILY, "children one after another");
 }
 
 /* ---- Names ---- */
@@ -286,6 +315,7 @@ void try_ends_of_all(void)
 	try_no_signal();
 	try_shut();
 	try_shut_listener();
+	try_families();
 	try_bound();
 	try_again_listening();
 	try_received();

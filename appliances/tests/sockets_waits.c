@@ -188,7 +188,7 @@ static ssize_t in_parts(int ends[2], char text[8], size_t size, int flags)
 {
 	ssize_t n;
 
-	if (fork() == 0) {
+	if (forked() == 0) {
 		(void)!write(ends[0], "ab", 2);
 		usleep(2 * TICK_US);
 		(void)!write(ends[0], "cde", 3);
@@ -339,7 +339,7 @@ static void try_sets(void)
 	               fails(watch(a, a, EPOLLIN), EINVAL),
 	       "sets in a circle");
 	watch(b, counter, EPOLLIN);
-	if (fork() == 0)
+	if (forked() == 0)
 		_exit(told(b, PATIENCE_MS) == counter ? 7 : 1);
 	eventfd_write(counter, 1);
 	wait(&status);
@@ -401,7 +401,7 @@ static void try_restart(void)
 
 	listen(listener, 1);
 	sigaction(SIGUSR1, &action, NULL);
-	if (fork() == 0) {
+	if (forked() == 0) {
 		usleep(TICK_US);
 		kill(getppid(), SIGUSR1);
 		usleep(TICK_US);

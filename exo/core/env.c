@@ -22,7 +22,6 @@
 
 enum {
 	TABLE_SIZE = 256,
-	MAPPINGS_SPARE = 1024, /* mappings of others' frames, beyond one for each of its own */
 };
 #define CORES_ENDED 0x80000000u
 
@@ -198,7 +197,7 @@ static int build(struct env *env, uint64_t frames_max)
 	if (error)
 		return error;
 	env->frames.head = FRAME_NONE;
-	env->mappings_max = (frames_max < most ? frames_max : most) + MAPPINGS_SPARE + payload;
+	env->mappings_max = (frames_max < most ? frames_max : most) + EXO_MAPPINGS_SPARE + payload;
 	error = space_create(env);
 	if (error)
 		ledger_kernel_free(env->account_frame, 1);

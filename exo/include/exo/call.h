@@ -209,11 +209,17 @@ enum exo_power {
 };
 
 /* Argument of EXO_CALL_ENV_CREATE. */
+enum {
+	EXO_MAPPINGS_SPARE = 2048, /* of others' frames, beyond one for each that it may own; and
+	                              as many as the payload has pages */
+};
+
 struct exo_env_create {
 	char name[EXO_NAME_MAX];  /* for people; printable ASCII, NUL-terminated */
 	struct exo_cap authority; /* kind EXO_KIND_ENV with ALLOC */
 	uint64_t frames_max; /* frames that it may own at most; taken off the creator's own limit,
-	                        and given back to it at the environment's end */
+	                        and given back to it at the environment's end. So many mappings it
+	                        may have, too, and EXO_MAPPINGS_SPARE */
 	uint32_t flags;      /* enum exo_env_flags */
 	uint32_t id;         /* written */
 	struct exo_cap out;  /* written: CONTROL, CALL, FREE and GRANT over it */

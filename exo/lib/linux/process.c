@@ -29,7 +29,9 @@
 
 enum {
 	FRAMES_PART = 4,   /* a child gets one part in … of the limit that is left */
+	FRAMES_MOST = 2,   /* … where it shows so much of the family's memory */
 	FRAMES_LEAST = 96, /* less is no life */
+	LEAVING_TURNS = 8, /* given to each process that ended, to be gone before the next fork */
 	LOOK_NS = 2000000,
 	LAST_LOOKS = 2000, /* how often the first process looks whether all others ended */
 };
@@ -212,23 +214,64 @@ static int start_child(void)
 static uint32_t next;
 static uint64_t next_stack, next_tid_address;
 
+/* Whether an environment has gone; gives it the processor where it has not. */
+static bool has_gone(uint32_t env)
+{
+	return env == 0 || exo_yield(env) == -EXO_ENOENT;
+}
+
+/* Processes that ended still have their part of the limit until they have run to their end. */
+static void let_leave(void)
+{
+	for (unsigned i = 0; i < LEAVING_MAX; i++)
+		for (unsigned n = 0; n < LEAVING_TURNS && family->leaving[i] != 0; n++)
+			if (has_gone(family->leaving[i]))
+				family->leaving[i] = 0;
+}
+
+/* The limit bounds mappings, too, and a child shows about what its parent shows. */
+static uint64_t frames_for_child(void)
+{
+	const struct exo_account *account = exo_account();
+	uint64_t left = account->frames_max - account->frames, part = left / FRAMES_PART;
+
+	if (part + EXO_MAPPINGS_SPARE >= account->mappings)
+		return part;
+	part = account->mappings - EXO_MAPPINGS_SPARE;
+	return part < left / FRAMES_MOST ? part : left / FRAMES_MOST;
+}
+
+/* What is being done, for who reads that it failed. */
+static const char *step;
+
 static int make_child(uint64_t pages_end)
 {
-	uint64_t left = exo_account()->frames_max - exo_account()->frames;
+	uint64_t frames;
 	int result;
 
-	if (left / FRAMES_PART < FRAMES_LEAST)
+	step = "its environment";
+	let_leave();
+	frames = frames_for_child();
+	if (frames < FRAMES_LEAST)
 		return -EXO_ENOMEM;
-	result = exo_child_create(&child, exo_start_page()->name, left / FRAMES_PART);
-	if (result == 0)
-		fill_start();
-	if (result == 0)
-		result = vm_fork(&child);
-	if (result == 0)
-		result = copy_library(pages_end);
-	if (result == 0)
-		result = give_slot();
-	return result == 0 ? start_child() : result;
+	result = exo_child_create(&child, exo_start_page()->name, frames);
+	if (result < 0)
+		return result;
+	fill_start();
+	step = "the program's memory";
+	result = vm_fork(&child);
+	if (result < 0)
+		return result;
+	step = "the library's memory";
+	result = copy_library(pages_end);
+	if (result < 0)
+		return result;
+	step = "a slot";
+	result = give_slot();
+	if (result < 0)
+		return result;
+	step = "its PE";
+	return start_child();
 }
 
 int64_t process_fork(linux_regs *regs, uint64_t stack)
@@ -256,7 +299,7 @@ int64_t process_fork(linux_regs *regs, uint64_t stack)
 	memset(&child, 0, sizeof(child));
 	result = make_child(pages_end);
 	if (result < 0) {
-		exo_printf("linux: fork: %s\n",
+		exo_printf("linux: fork: %s: %s\n", step,
 		           child.error[0] != '\0' ? child.error : exo_error_text(result));
 		exo_child_abandon(&child);
 		process->state = PROCESS_FREE;
@@ -310,12 +353,6 @@ static void tell_parent(const struct process *process)
 	if (parent != NULL && parent->state == PROCESS_LIVE)
 		__atomic_fetch_or(&parent->pending, 1ull << (SIGCHLD - 1), __ATOMIC_ACQ_REL);
 	family_changed();
-}
-
-/* Whether an environment has gone; gives it the processor where it has not. */
-static bool has_gone(uint32_t env)
-{
-	return env == 0 || exo_yield(env) == -EXO_ENOENT;
 }
 
 /* Remembers an environment that still has to go: it needs the first process's frames to its last

@@ -11,7 +11,7 @@ enum {
 	STACKS = 4, /* per core: the kernel's, double fault, NMI, machine check */
 };
 #define LARGE_BYTES  (2ull << 20)
-#define STACK_STRIDE (64ull << 10) /* of one stack's place in the window */
+#define STACK_STRIDE (128ull << 10) /* of one stack's place in the window */
 #define CORE_STRIDE  (STACKS * STACK_STRIDE)
 #define DEVICE_BYTES (1ull << 38)
 

@@ -9,10 +9,9 @@ through machine_vector_begin."""
 import collections
 import os
 import re
-import subprocess
 import sys
 
-from harness import paths
+from harness import disassembly, paths
 from harness.report import Report
 
 PLAIN = ("exo/x86_64/libx86_kernel.a", "exo/core/libcore_kernel.a", "exo/core/libnet_control_kernel.a",
@@ -32,7 +31,7 @@ def plain_functions():
     """Names that the libraries without vector registers export."""
     names = set()
     for library in PLAIN:
-        names |= {line.split()[2] for line in output("nm", os.path.join(paths.BUILD, library)).splitlines()
+        names |= {line.split()[2] for line in disassembly.output("nm", os.path.join(paths.BUILD, library)).splitlines()
                   if re.match(r"[0-9a-f]+ T ", line)}
     return names
 
@@ -43,19 +42,20 @@ class Kernel:
     def __init__(self, path):
         self.name, self.uses, self.callees = {}, {}, collections.defaultdict(set)
         self.begins = 0
-        function, begun = None, False
-        for line in output("objdump", "-d", "--no-show-raw-insn", path).splitlines():
-            if head := FUNCTION.match(line):
-                function, begun = head[1], head[2] in BEFORE_ALL
-                self.name[function] = head[2]
-            elif begun:
-                continue
-            elif "%xmm" in line or "%ymm" in line:
+        for address, name, lines in disassembly.functions(path):
+            self.name[address] = name
+            if name not in BEFORE_ALL:
+                self._look(address, lines)
+
+    def _look(self, function, lines):
+        for line in lines:
+            if "%xmm" in line or "%ymm" in line:
                 self.uses.setdefault(function, line.split("\t", 1)[1])
-            elif jump := JUMP.search(line):
-                begun = jump[2] in BEGINS
-                self.begins += begun
+            elif jump := disassembly.jump(line):
                 self.callees[function].add(jump[1])
+                if jump[2] in BEGINS:
+                    self.begins += 1
+                    return
 
     def way(self, function, seen):
         """The calls that lead to a vector register; none: None."""

@@ -88,9 +88,9 @@ static void write_sealed(void)
 
 static uint64_t recurse(uint64_t depth)
 {
-	volatile uint64_t room[64];
+	volatile uint64_t room[256]; /* few enough frames for a whole backtrace */
 
-	room[depth % 64] = depth;
+	room[depth % 256] = depth;
 	return depth == UINT64_MAX ? 0 : recurse(depth + 1) + room[0];
 }
 

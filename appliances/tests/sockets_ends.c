@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Of sockets.c: what is told of sockets that end, or are in the way: errors, bits of poll, names.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -309,6 +310,37 @@ static void try_range(void)
 	       "a range of descriptors is marked, closed");
 }
 
+/* The network's last address, which both know that the program runs on. */
+static void try_broadcast(void)
+{
+	struct sockaddr_in all = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET, "10.51.0.255", &all.sin_addr);
+	expect(fails(sendto(fd, "all", 3, 0, (void *)&all, sizeof(all)), EACCES) &&
+	               fails(connect(fd, (void *)&all, sizeof(all)), EACCES),
+	       "a broadcast is asked for");
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &(int){1}, sizeof(int));
+	expect(sendto(fd, "all", 3, 0, (void *)&all, sizeof(all)) == 3 &&
+	               connect(fd, (void *)&all, sizeof(all)) == 0 && write(fd, "all", 3) == 3,
+	       "and then sent");
+	close(fd);
+}
+
+static void try_no_patience(void)
+{
+	struct timeval none = {.tv_sec = -1}, odd = {.tv_usec = 1000000};
+	int fd = bound(SOCK_DGRAM, PORT);
+	char byte;
+
+	expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) == 0 &&
+	               fails(recv(fd, &byte, 1, 0), EAGAIN),
+	       "SO_RCVTIMEO below nothing");
+	expect(fails(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &odd, sizeof(odd)), EDOM),
+	       "a time that is none");
+	close(fd);
+}
+
 void try_ends_of_all(void)
 {
 	try_late_errors();
@@ -316,6 +348,8 @@ void try_ends_of_all(void)
 	try_shut();
 	try_shut_listener();
 	try_families();
+	try_broadcast();
+	try_no_patience();
 	try_bound();
 	try_again_listening();
 	try_received();

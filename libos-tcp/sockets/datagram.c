@@ -113,14 +113,30 @@ static int open_now(struct sock *sock)
 	return error;
 }
 
+/* -EACCES: it is everybody's address, and SO_BROADCAST was not asked for (ip(7)). */
+static int may_reach(const struct sock *sock, const struct udp_ip *ip)
+{
+	return sock->broadcast || !udp_transport_is_broadcast(sock->set->udp, ip) ? 0 : -EACCES;
+}
+
+/* The address to speak from is chosen for each datagram where it goes to everybody. */
+static int find_own(const struct sock *sock, const struct udp_ip *remote, struct udp_ip *own)
+{
+	int error = may_reach(sock, remote);
+
+	if (error < 0 || udp_transport_is_broadcast(sock->set->udp, remote))
+		return error;
+	return udp_transport_path(sock->set->udp, remote, own) == 0 ? -ENETUNREACH : 0;
+}
+
 int datagram_connect(struct sock *sock, const struct udp_endpoint *remote)
 {
 	struct udp_endpoint before = sock->local, before_remote = sock->remote;
 	struct udp_ip own = sock->local.ip;
-	int error;
+	int error = remote->ip.family != 0 ? find_own(sock, &remote->ip, &own) : 0;
 
-	if (remote->ip.family != 0 && udp_transport_path(sock->set->udp, &remote->ip, &own) == 0)
-		return -ENETUNREACH;
+	if (error < 0)
+		return error;
 	if (!sock->placed)
 		sock->local.ip = remote->ip.family != 0 ? own : udp_ip_none();
 	sock->remote = *remote;
@@ -197,7 +213,9 @@ int64_t datagram_send(struct sock *sock, const struct sock_data *from,
 		return -EINVAL;
 	if (sock->domain == AF_INET6 && sock->only_six && where->ip.family == 4)
 		return -ENETUNREACH;
-	error = open_now(sock);
+	error = may_reach(sock, &where->ip);
+	if (error == 0)
+		error = open_now(sock);
 	if (error < 0)
 		return error;
 	sock->udp.ttl = sock->options.ttl;

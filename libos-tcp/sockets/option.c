@@ -346,9 +346,12 @@ static int set_patience(struct sock *sock, int name, const void *value, socklen_
 	memcpy(&time, value, sizeof(time));
 	if (time.tv_usec < 0 || time.tv_usec >= 1000000)
 		return EDOM;
-	*ns = time.tv_sec < 0 || (uint64_t)time.tv_sec > INT32_MAX
-	              ? 0
-	              : (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
+	if (time.tv_sec < 0)
+		*ns = 1; /* as Linux has it: at once */
+	else if (time.tv_sec > INT32_MAX)
+		*ns = 0;
+	else
+		*ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 	return 0;
 }
 

@@ -98,6 +98,14 @@ bool transport_rests(const struct udp_stack *stack)
 	       (transport->rests != NULL && transport->rests(stack->transport_context));
 }
 
+bool udp_transport_is_broadcast(const struct udp_stack *stack, const struct udp_ip *remote)
+{
+	for (uint32_t i = 0; i < stack->n_interfaces; i++)
+		if (route_is_broadcast(&stack->interfaces[i], remote))
+			return true;
+	return false;
+}
+
 /* false: there is none. Out of line: most often it is the last one. */
 static __attribute__((noinline)) bool find_way(struct udp_stack *stack, const struct udp_ip *remote,
                                                const struct udp_ip *local)

@@ -80,6 +80,9 @@ bool udp_transport_reaches(const struct udp_stack *stack, const void *data, uint
  * *local is not ours. */
 uint32_t udp_transport_path(struct udp_stack *stack, const struct udp_ip *remote,
                             struct udp_ip *local);
+/* Whether `remote` is everybody on one of our links: 255.255.255.255, or a network's last address
+ * (RFC 919). */
+bool udp_transport_is_broadcast(const struct udp_stack *stack, const struct udp_ip *remote);
 /* The error was about a packet of ours: the path's MTU, as it was told, holds for all who send
  * there, for ten minutes (RFC 1191, RFC 8201). udp_transport_path gives it from then on. */
 void udp_transport_believe(struct udp_stack *stack, const struct udp_ip *remote, uint32_t mtu);

@@ -20,6 +20,7 @@ enum {
 	THREADS = 4,
 	ADDITIONS = 20000,
 	TURNS = 100,
+	LOOKS_MAX = 400, /* of 50 ms */
 	STATUS = 7,
 	ANSWERS = 200,
 };
@@ -82,11 +83,11 @@ static long run_threads(unsigned n, void *(*body)(void *))
 	for (long i = 0; i < n; i++)
 		if (pthread_create(&threads[i], NULL, body, (void *)i) != 0)
 			return -1;
-	if (body == spin) {
+	for (int looks = 0; body == spin && !stop; looks++) {
 		struct timespec pause = {0, 50000000};
 
 		nanosleep(&pause, NULL);
-		stop = 1;
+		stop = (spun[0] > 0 && spun[1] > 0) || looks == LOOKS_MAX;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		void *result;

@@ -30,7 +30,7 @@ struct tss {
 } __attribute__((packed));
 
 enum {
-	CPU_STACK_BYTES = 64 << 10, /* the kernel's stack: ci/tests/unit/stack.py */
+	CPU_STACK_BYTES = 80 << 10, /* the kernel's stack: ci/tests/unit/stack.py */
 	CPU_IST_BYTES = 8192,       /* double fault, NMI and machine check: one each */
 	CPU_VECTORS = 256,
 	CPU_PCIDS = 8,

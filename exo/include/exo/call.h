@@ -208,12 +208,12 @@ enum exo_power {
 	                       else off */
 };
 
-/* Argument of EXO_CALL_ENV_CREATE. */
 enum {
 	EXO_MAPPINGS_SPARE = 2048, /* of others' frames, beyond one for each that it may own; and
 	                              as many as the payload has pages */
 };
 
+/* Argument of EXO_CALL_ENV_CREATE. */
 struct exo_env_create {
 	char name[EXO_NAME_MAX];  /* for people; printable ASCII, NUL-terminated */
 	struct exo_cap authority; /* kind EXO_KIND_ENV with ALLOC */

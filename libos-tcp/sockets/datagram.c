@@ -119,13 +119,11 @@ static int may_reach(const struct sock *sock, const struct udp_ip *ip)
 	return sock->broadcast || !udp_transport_is_broadcast(sock->set->udp, ip) ? 0 : -EACCES;
 }
 
-/* The address to speak from is chosen for each datagram where it goes to everybody. */
+/* Where it goes to everybody, the address to speak from is chosen for each datagram. */
 static int find_own(const struct sock *sock, const struct udp_ip *remote, struct udp_ip *own)
 {
-	int error = may_reach(sock, remote);
-
-	if (error < 0 || udp_transport_is_broadcast(sock->set->udp, remote))
-		return error;
+	if (udp_transport_is_broadcast(sock->set->udp, remote))
+		return may_reach(sock, remote);
 	return udp_transport_path(sock->set->udp, remote, own) == 0 ? -ENETUNREACH : 0;
 }
 
